@@ -1,0 +1,90 @@
+// Reductions, one workgroup per output. For long groups on hardware: neighbours read neighbours, then halve.
+// What an output is: see reduce.wgsl.
+
+const WORKGROUP: u32 = 256u;
+const KIND: u32 = 0u;   // 0 sum, 1 prod, 2 max, 3 min, 4 argmax, 5 argmin
+const NOBODY: u32 = 0xffffffffu;
+
+struct Params {
+    outputs: u32,
+    group: u32,
+    span: u32,
+    chunks: u32,
+    kept_rank: u32,
+    reduced_rank: u32,
+    dims: array<vec4<u32>, 16>,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+var<workgroup> values: array<f32, WORKGROUP>;
+var<workgroup> places: array<u32, WORKGROUP>;
+
+fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+
+fn position(first: u32, rank: u32, index: u32) -> u32 {
+    var at = 0u;
+    for (var k = first; k < first + rank; k++) {
+        let d = params.dims[k];
+        at += index / d.x % d.y * d.z;
+    }
+    return at;
+}
+
+// Whether (x, at) takes the place of (best, place). The lower index wins a tie, whatever the order of asking.
+fn beats(x: f32, at: u32, best: f32, place: u32) -> bool {
+    if at == NOBODY { return false; }
+    if place == NOBODY { return true; }
+    if is_nan(x) || is_nan(best) { return is_nan(x) && (!is_nan(best) || at < place); }
+    if x == best { return at < place; }
+    return select(x < best, best < x, KIND == 2u || KIND == 4u);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) me: u32,
+) {
+    let o = group.y * groups.x + group.x;
+    if o >= params.outputs { return; }
+    let base = position(0u, params.kept_rank, o / params.chunks);
+    let start = o % params.chunks * params.span;
+    let end = min(start + params.span, params.group);
+
+    var value = select(0.0, 1.0, KIND == 1u);
+    var place = NOBODY;
+    for (var r = start + me; r < end; r += WORKGROUP) {
+        let x = in0[base + position(8u, params.reduced_rank, r)];
+        if KIND == 0u {
+            value += x;
+        } else if KIND == 1u {
+            value *= x;
+        } else if beats(x, r, value, place) {
+            value = x;
+            place = r;
+        }
+    }
+    values[me] = value;
+    places[me] = place;
+
+    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
+        workgroupBarrier();
+        if me < width {
+            let x = values[me + width];
+            if KIND == 0u {
+                values[me] += x;
+            } else if KIND == 1u {
+                values[me] *= x;
+            } else if beats(x, places[me + width], values[me], places[me]) {
+                values[me] = x;
+                places[me] = places[me + width];
+            }
+        }
+    }
+    if me == 0u {
+        out[o] = select(bitcast<u32>(values[0]), places[0], KIND >= 4u);
+    }
+}

@@ -1,0 +1,144 @@
+//! The executor of plans on the processor: native kernels, one after the other, each on all cores where that pays.
+
+use crate::plan::{Buffer, Error, Io, Place, Plan, Result};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What fills memory before a guarded run: a NaN, so that a value nobody wrote shows.
+const POISON: u32 = 0x7fc0_dead;
+
+/// A value in main memory.
+#[derive(Debug)]
+pub struct CpuBuffer {
+    words: RwLock<Vec<u32>>,
+    len: usize,
+}
+
+impl CpuBuffer {
+    /// Takes words over.
+    pub fn new(words: Vec<u32>) -> Arc<CpuBuffer> {
+        Arc::new(CpuBuffer { len: words.len(), words: RwLock::new(words) })
+    }
+
+    /// Its length.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no words.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A copy of the words.
+    pub fn to_vec(&self) -> Vec<u32> {
+        self.read().clone()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Vec<u32>> {
+        self.words.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Vec<u32>> {
+        self.words.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The processor as a device.
+#[derive(Debug, Default)]
+pub struct Cpu {
+    guarded: std::sync::atomic::AtomicBool,
+}
+
+/// A plan with its memory.
+pub struct Prepared {
+    plan: Arc<Plan>,
+    slots: Mutex<Vec<Vec<u32>>>,
+}
+
+impl Cpu {
+    /// Fills slots and outputs with NaN before every run.
+    pub fn set_guarded(&self, on: bool) {
+        self.guarded.store(on, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Allocates a plan's slots.
+    pub fn prepare(&self, plan: Arc<Plan>) -> Prepared {
+        let slots = plan.slots.iter().map(|&words| vec![0; words]).collect();
+        Prepared { plan, slots: Mutex::new(slots) }
+    }
+
+    /// Computes a plan's outputs from its leaves and scalars.
+    ///
+    /// # Errors
+    /// A dispatch that reads what it writes: a fault of the plan.
+    pub fn run(&self, prepared: &Prepared, leaves: &[Arc<CpuBuffer>], scalars: &[u32]) -> Result<Vec<Arc<CpuBuffer>>> {
+        let plan = &prepared.plan;
+        let mut slots: MutexGuard<'_, Vec<Vec<u32>>> = prepared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let guarded = self.guarded.load(std::sync::atomic::Ordering::Relaxed);
+        let fill = if guarded { POISON } else { 0 };
+        if guarded {
+            slots.iter_mut().for_each(|slot| slot.fill(POISON));
+        }
+        let mut outputs: Vec<Vec<u32>> = plan.outputs.iter().map(|&words| vec![fill; words]).collect();
+
+        for dispatch in &plan.dispatches {
+            if dispatch.writes.iter().all(|p| p.words == 0) {
+                continue;
+            }
+            // What is written leaves its place for the time of the kernel; what is read stays: they are never the same buffer.
+            let mut taken: Vec<Taken<'_>> = Vec::with_capacity(dispatch.writes.len());
+            for place in &dispatch.writes {
+                taken.push(match place.buffer {
+                    Buffer::Slot(i) => Taken::Owned(std::mem::take(&mut slots[i])),
+                    Buffer::Output(i) => Taken::Owned(std::mem::take(&mut outputs[i])),
+                    Buffer::Leaf(i) => Taken::Leaf(leaves[i].write()),
+                });
+            }
+            let aliased = |p: &Place| dispatch.writes.iter().any(|w| w.buffer == p.buffer);
+            if let Some(place) = dispatch.reads.iter().find(|p| aliased(p)) {
+                let message = format!("kernel {} reads {place} and writes it", dispatch.kernel.name);
+                return Err(Error::Device { device: "cpu".to_owned(), message });
+            }
+            let guards: Vec<Option<RwLockReadGuard<'_, Vec<u32>>>> = dispatch
+                .reads
+                .iter()
+                .map(|p| if let Buffer::Leaf(i) = p.buffer { Some(leaves[i].read()) } else { None })
+                .collect();
+            let reads: Vec<&[u32]> = dispatch
+                .reads
+                .iter()
+                .zip(&guards)
+                .map(|(place, guard)| match (place.buffer, guard) {
+                    (Buffer::Slot(i), _) => &slots[i][..place.words],
+                    (Buffer::Output(i), _) => &outputs[i][..place.words],
+                    (Buffer::Leaf(_), Some(guard)) => &guard[..place.words],
+                    (Buffer::Leaf(_), None) => &[],
+                })
+                .collect();
+            let mut writes: Vec<&mut [u32]> = taken
+                .iter_mut()
+                .zip(&dispatch.writes)
+                .map(|(t, place)| match t {
+                    Taken::Owned(words) => &mut words[..place.words],
+                    Taken::Leaf(guard) => &mut guard[..place.words],
+                })
+                .collect();
+            let scalars = &scalars[dispatch.scalars.clone()];
+            (dispatch.kernel.native)(&mut Io { reads: &reads, writes: &mut writes, scalars });
+            drop(guards);
+            for (place, t) in dispatch.writes.iter().zip(taken) {
+                match (place.buffer, t) {
+                    (Buffer::Slot(i), Taken::Owned(words)) => slots[i] = words,
+                    (Buffer::Output(i), Taken::Owned(words)) => outputs[i] = words,
+                    _ => {}
+                }
+            }
+        }
+        Ok(outputs.into_iter().map(CpuBuffer::new).collect())
+    }
+}
+
+enum Taken<'a> {
+    Owned(Vec<u32>),
+    Leaf(RwLockWriteGuard<'a, Vec<u32>>),
+}

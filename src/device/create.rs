@@ -1,0 +1,186 @@
+//! Making tensors: from this program's memory, and constants.
+
+use super::Device;
+use crate::error::{At, Error, OpError, Result};
+use crate::graph::node::{Tensor, Value, record_on};
+use crate::graph::op::{DType, Spec};
+use crate::ops::elementwise::FILL;
+use crate::ops::pointwise::Pointwise;
+use crate::shape::{Shape, ToShape};
+use std::panic::Location;
+use std::sync::Arc;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The types a tensor's elements can be read from and written to: `f32`, `u32`, `i32` and `bool`.
+pub trait Element: Copy + sealed::Sealed {
+    /// The type on the device.
+    const DTYPE: DType;
+    /// As a device word.
+    fn to_word(self) -> u32;
+    /// From a device word.
+    fn from_word(word: u32) -> Self;
+    /// As an integer, for checking labels; `None` for floats.
+    fn integer(self) -> Option<i64>;
+}
+
+macro_rules! element {
+    ($t:ty, $dtype:ident, |$x:ident| $to:expr, |$w:ident| $from:expr, |$y:ident| $int:expr) => {
+        impl sealed::Sealed for $t {}
+        impl Element for $t {
+            const DTYPE: DType = DType::$dtype;
+            fn to_word(self) -> u32 {
+                let $x = self;
+                $to
+            }
+            fn from_word($w: u32) -> $t {
+                $from
+            }
+            fn integer(self) -> Option<i64> {
+                let $y = self;
+                $int
+            }
+        }
+    };
+}
+element!(f32, F32, |x| x.to_bits(), |w| f32::from_bits(w), |_x| None);
+element!(u32, U32, |x| x, |w| w, |x| Some(i64::from(x)));
+element!(i32, I32, |x| x as u32, |w| w as i32, |x| Some(i64::from(x)));
+element!(bool, Bool, |x| u32::from(x), |w| w != 0, |x| Some(i64::from(x)));
+
+/// Shape, type and range of given elements, or why they do not fill the shape.
+fn spec_of<T: Element>(data: &[T], shape: impl ToShape) -> Result<Spec, OpError> {
+    let shape = shape.to_shape()?;
+    if shape.numel() != data.len() {
+        return Err(OpError::Shape(format!("{} elements given for shape {shape} of {}", data.len(), shape.numel())));
+    }
+    let integers = || data.iter().filter_map(|x| x.integer());
+    Ok(Spec { shape, dtype: T::DTYPE, range: integers().min().zip(integers().max()) })
+}
+
+impl Device {
+    #[track_caller]
+    fn given<T: Element>(&self, data: &[T], shape: impl ToShape, parameter: bool) -> Tensor {
+        let words = Arc::new(data.iter().map(|x| x.to_word()).collect());
+        Tensor::leaf(&self.runner, spec_of(data, shape), Some(Value::Host(words)), parameter, Location::caller())
+    }
+
+    /// A tensor from a slice of `f32`, `u32`, `i32` or `bool`, row-major.
+    ///
+    /// A wrong number of elements makes the tensor invalid.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let labels = Device::cpu().tensor(&[3u32, 1, 4], 3);
+    /// assert_eq!(labels.to_vec::<u32>()?, [3, 1, 4]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tensor<T: Element>(&self, data: &[T], shape: impl ToShape) -> Tensor {
+        self.given(data, shape, false)
+    }
+
+    /// A parameter: a tensor that gradients are taken by and that optimizers update in place.
+    #[track_caller]
+    pub fn parameter(&self, data: &[f32], shape: impl ToShape) -> Tensor {
+        self.given(data, shape, true)
+    }
+
+    /// A tensor of any type from device words; the range of integers is worked out.
+    #[track_caller]
+    pub(crate) fn words(&self, words: Vec<u32>, shape: Shape, dtype: DType, parameter: bool) -> Tensor {
+        let spec = match dtype {
+            DType::F32 => spec_of(&words, shape).map(|s| Spec { dtype, range: None, ..s }),
+            DType::I32 => spec_of(&words.iter().map(|&w| w as i32).collect::<Vec<_>>(), shape),
+            DType::U32 | DType::Bool => spec_of(&words, shape).map(|s| Spec { dtype, ..s }),
+        };
+        Tensor::leaf(&self.runner, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller())
+    }
+
+    /// A scalar.
+    #[track_caller]
+    pub fn scalar(&self, value: f32) -> Tensor {
+        self.given(&[value], (), false)
+    }
+
+    /// Every element the same.
+    #[track_caller]
+    pub fn full(&self, shape: impl ToShape, value: f64) -> Tensor {
+        record_on(&self.runner, Pointwise { row: &FILL, scalars: [value, 0.0] }, &[]).expand(or_scalar(shape))
+    }
+
+    /// All zero.
+    #[track_caller]
+    pub fn zeros(&self, shape: impl ToShape) -> Tensor {
+        self.full(shape, 0.0)
+    }
+
+    /// All one.
+    #[track_caller]
+    pub fn ones(&self, shape: impl ToShape) -> Tensor {
+        self.full(shape, 1.0)
+    }
+
+    /// 0, 1, … n − 1.
+    #[track_caller]
+    pub fn arange(&self, n: usize) -> Tensor {
+        let numbers: Vec<f32> = (0..n).map(|i| i as f32).collect();
+        self.given(&numbers, n, false)
+    }
+
+    /// The n×n identity matrix.
+    #[track_caller]
+    pub fn eye(&self, n: usize) -> Tensor {
+        let cells: Vec<f32> = (0..n * n).map(|i| if i / n == i % n { 1.0 } else { 0.0 }).collect();
+        self.given(&cells, [n, n], false)
+    }
+
+    /// A tensor that carries an error.
+    pub(crate) fn invalid(&self, op: &'static str, at: At, error: OpError) -> Tensor {
+        Tensor::invalid(&self.runner, Error::op(op, at, error), at)
+    }
+
+    /// The device's side of the graph.
+    pub(crate) fn runner(&self) -> &Arc<dyn crate::graph::Runner> {
+        &self.runner
+    }
+}
+
+/// Hands a shape on as a value that may be an error: `expand` reports it with the caller's line.
+fn or_scalar(shape: impl ToShape) -> impl ToShape {
+    struct Given(Result<Shape, OpError>);
+    impl ToShape for Given {
+        fn to_shape(&self) -> Result<Shape, OpError> {
+            self.0.clone()
+        }
+    }
+    Given(shape.to_shape())
+}
+
+impl Tensor {
+    /// Puts new numbers into a leaf in place, as loading weights does.
+    ///
+    /// # Errors
+    /// A wrong number of elements, a type other than the tensor's, or a tensor that is computed and not given.
+    #[track_caller]
+    pub fn set<T: Element>(&self, data: &[T]) -> Result<()> {
+        let spec = self.spec()?;
+        let fail = |error| Error::op("set", Location::caller(), error);
+        if spec.dtype != T::DTYPE {
+            return Err(fail(OpError::DType(format!("{} elements for a tensor {spec}", T::DTYPE))));
+        }
+        spec_of(data, spec.shape).map_err(fail)?;
+        if !self.is_leaf() {
+            return Err(fail(OpError::Value("the tensor is computed from others; only given tensors can be set".to_owned())));
+        }
+        self.node().replace_value(Value::Host(Arc::new(data.iter().map(|x| x.to_word()).collect())));
+        Ok(())
+    }
+
+    /// Whether this tensor was given, not computed.
+    pub fn is_leaf(&self) -> bool {
+        matches!(self.node().body(), crate::graph::node::Body::Leaf)
+    }
+}

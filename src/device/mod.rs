@@ -1,0 +1,509 @@
+//! `Device`: the one place that sees both ends. Graphs become plans, plans run on the GPU or the CPU.
+
+mod check;
+mod create;
+mod read;
+
+use crate::cpu::{self, Cpu, CpuBuffer};
+use crate::error::{Error, Result};
+use crate::gpu::{self, Gpu, GpuBuffer};
+use crate::graph::key::Graph;
+use crate::graph::node::{Live, Node, Runner, Storage, Tensor, Value};
+use crate::plan::{Plan, Switches};
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Plans kept per device; the one not used for longest goes first.
+const PLANS: usize = 128;
+
+/// Something that computes: a GPU, or this machine's processor. Cheap to clone; all clones are the same device.
+///
+/// ```
+/// use steepest::Device;
+/// let device = Device::best()?; // a GPU if there is one, else the CPU
+/// println!("{device}");
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Device {
+    inner: Arc<Inner>,
+    /// The same, as the graph knows it.
+    runner: Arc<dyn Runner>,
+}
+
+enum Machine {
+    Gpu(Gpu),
+    Cpu(Cpu),
+}
+
+enum Prepared {
+    Gpu(gpu::Prepared),
+    Cpu(cpu::Prepared),
+}
+
+struct Cached {
+    plan: Arc<Plan>,
+    prepared: Prepared,
+    /// When it was used last, in runs.
+    used: AtomicU64,
+}
+
+struct Inner {
+    id: u64,
+    name: String,
+    machine: Machine,
+    live: Live,
+    check: AtomicBool,
+    runs: AtomicU64,
+    misses: AtomicU64,
+    switches: Mutex<Switches>,
+    plans: Mutex<HashMap<Vec<u32>, Arc<Cached>>>,
+    last: Mutex<Option<Arc<Plan>>>,
+    /// One run at a time: updates in place must not meet reads.
+    running: Mutex<()>,
+}
+
+impl Storage for CpuBuffer {
+    fn words(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Storage for GpuBuffer {
+    fn words(&self) -> usize {
+        self.words()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An adapter or processor that [`Device::named`] can open.
+#[derive(Clone, Debug)]
+pub struct DeviceInfo {
+    /// What to call it: `cpu` or `gpu:ADAPTER`.
+    pub name: String,
+    /// Driver and version, as the driver says.
+    pub driver: String,
+    /// The programming interface, such as `Vulkan`.
+    pub backend: String,
+    /// Whether it is a processor that plays a GPU; such are opened only when asked for by name.
+    pub software: bool,
+}
+
+impl Device {
+    fn new(name: String, machine: Machine) -> Device {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let inner = Arc::new(Inner {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            machine,
+            live: Live::new(),
+            check: AtomicBool::new(std::env::var("STEEPEST_CHECK").is_ok_and(|v| v == "1")),
+            runs: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            switches: Mutex::new(Switches::default()),
+            plans: Mutex::new(HashMap::new()),
+            last: Mutex::new(None),
+            running: Mutex::new(()),
+        });
+        Device { runner: inner.clone(), inner }
+    }
+
+    /// The device named by the environment variable `STEEPEST_DEVICE` (see [`Device::named`]); without it the first
+    /// hardware GPU; without one the CPU. A software adapter is never chosen by itself.
+    ///
+    /// # Errors
+    /// `STEEPEST_DEVICE` names something that is not there.
+    pub fn best() -> Result<Device> {
+        pollster::block_on(Device::best_async())
+    }
+
+    /// [`Device::best`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Device::best`].
+    pub async fn best_async() -> Result<Device> {
+        match std::env::var("STEEPEST_DEVICE") {
+            Ok(name) if !name.is_empty() => Device::named_async(&name).await,
+            _ => match Device::gpu_async().await {
+                Ok(device) => Ok(device),
+                Err(reason) => {
+                    tracing::info!("using the CPU: {reason}");
+                    Ok(Device::cpu())
+                }
+            },
+        }
+    }
+
+    /// The device called `cpu`, `gpu` (the first hardware GPU), `best`, or by any part of an adapter's name, with or
+    /// without `gpu:` before it: `gpu:llvmpipe`, `nvidia`. Upper and lower case are the same.
+    ///
+    /// # Errors
+    /// [`Error::UnknownDevice`] with the names there are, or why the adapter does not open.
+    pub fn named(name: &str) -> Result<Device> {
+        pollster::block_on(Device::named_async(name))
+    }
+
+    /// [`Device::named`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Device::named`].
+    pub async fn named_async(name: &str) -> Result<Device> {
+        match name.to_lowercase().as_str() {
+            "cpu" => Ok(Device::cpu()),
+            "gpu" => Device::gpu_async().await,
+            "best" => match Device::gpu_async().await {
+                Ok(device) => Ok(device),
+                Err(_) => Ok(Device::cpu()),
+            },
+            lower => {
+                let part = lower.strip_prefix("gpu:").unwrap_or(lower).trim();
+                let known = Device::all_async().await;
+                let found = |info: &DeviceInfo| {
+                    let text = format!("{} {}", info.name, info.driver).to_lowercase();
+                    info.name != "cpu" && !part.is_empty() && text.contains(part)
+                };
+                if !known.iter().any(found) {
+                    let available = known.into_iter().map(|info| info.name).collect();
+                    return Err(Error::UnknownDevice { name: name.to_owned(), available });
+                }
+                let gpu = Gpu::open(Some(part)).await?;
+                Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+            }
+        }
+    }
+
+    /// The first hardware GPU.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where there is none, or why it does not open.
+    pub fn gpu() -> Result<Device> {
+        pollster::block_on(Device::gpu_async())
+    }
+
+    /// [`Device::gpu`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Device::gpu`].
+    pub async fn gpu_async() -> Result<Device> {
+        let gpu = Gpu::open(None).await?;
+        Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+    }
+
+    /// A GPU opened with the limits every browser grants, whatever the adapter could do: for testing the smaller kernels.
+    ///
+    /// # Errors
+    /// As [`Device::named`].
+    pub fn gpu_with_minimal_limits(name: &str) -> Result<Device> {
+        let part = name.strip_prefix("gpu:").unwrap_or(name);
+        let options = gpu::OpenOptions { minimal_limits: true };
+        let gpu = pollster::block_on(Gpu::open_with(Some(part), options))?;
+        Ok(Device::new(format!("{} (minimal limits)", gpu.name()), Machine::Gpu(gpu)))
+    }
+
+    /// This machine's processor, all cores.
+    pub fn cpu() -> Device {
+        Device::new("cpu".to_owned(), Machine::Cpu(Cpu::default()))
+    }
+
+    /// Everything that can be opened, in the order of preference.
+    pub fn all() -> Vec<DeviceInfo> {
+        pollster::block_on(Device::all_async())
+    }
+
+    /// [`Device::all`] without blocking.
+    pub async fn all_async() -> Vec<DeviceInfo> {
+        let adapters = gpu::adapters().await;
+        let (software, hardware): (Vec<_>, Vec<_>) = adapters.into_iter().partition(|a| a.software);
+        let info = |a: gpu::AdapterInfo| DeviceInfo {
+            name: format!("gpu:{}", a.name),
+            driver: a.driver,
+            backend: a.backend,
+            software: a.software,
+        };
+        let cpu = DeviceInfo {
+            name: "cpu".to_owned(),
+            driver: format!("{} threads", rayon::current_num_threads()),
+            backend: "native".to_owned(),
+            software: false,
+        };
+        hardware.into_iter().map(info).chain([cpu]).chain(software.into_iter().map(info)).collect()
+    }
+
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Whether plans run on a GPU (a software adapter counts) and not on native kernels.
+    pub fn is_gpu(&self) -> bool {
+        matches!(self.inner.machine, Machine::Gpu(_))
+    }
+
+    /// The GPU behind this device, for its counters and test switches.
+    pub fn as_gpu(&self) -> Option<&Gpu> {
+        match &self.inner.machine {
+            Machine::Gpu(gpu) => Some(gpu),
+            Machine::Cpu(_) => None,
+        }
+    }
+
+    /// Computes tensors now, in one run. Their values, and those of all tensors held that it passes through, are kept.
+    ///
+    /// # Errors
+    /// The first invalid tensor's error, or whatever the device reports.
+    pub fn run<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
+        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        self.inner.run(&roots)
+    }
+
+    /// The plan of a run of these tensors, as it would be made now. Nothing runs.
+    ///
+    /// # Errors
+    /// The first invalid tensor's error.
+    pub fn plan<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<Plan> {
+        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        Ok(Plan::build(&Graph::collect(&roots)?, *lock(&self.inner.switches)))
+    }
+
+    /// The plan that ran last: an optimizer's step cannot be planned from outside, but can be looked at here.
+    pub fn last_plan(&self) -> Option<Arc<Plan>> {
+        lock(&self.inner.last).clone()
+    }
+
+    /// Switches optimisations off or on. Plans made so far are forgotten.
+    pub fn set_switches(&self, switches: Switches) {
+        *lock(&self.inner.switches) = switches;
+        lock(&self.inner.plans).clear();
+    }
+
+    /// CHECK mode (also `STEEPEST_CHECK=1`): every run computes each node on its own and compares it with the reference;
+    /// the first wrong one is an error with its source line. Slow.
+    pub fn set_check(&self, on: bool) {
+        self.inner.check.store(on, Ordering::Relaxed);
+    }
+
+    /// Fills memory with NaN before every run and, on a GPU, guards the ends of buffers: for tests.
+    pub fn set_guarded(&self, on: bool) {
+        match &self.inner.machine {
+            Machine::Gpu(gpu) => gpu.set_guarded(on),
+            Machine::Cpu(cpu) => cpu.set_guarded(on),
+        }
+        lock(&self.inner.plans).clear();
+    }
+
+    /// On a GPU, uses the given variant of every kernel (the last, where there are fewer) instead of the first that suits: for tests.
+    pub fn force_variant(&self, variant: Option<usize>) {
+        if let Machine::Gpu(gpu) = &self.inner.machine {
+            gpu.force_variant(variant);
+        }
+        lock(&self.inner.plans).clear();
+    }
+
+    /// How many recorded nodes may be alive before recording refuses; see [`crate::error::OpError::NeverRun`].
+    pub fn set_node_limit(&self, nodes: usize) {
+        self.inner.live.set_limit(nodes);
+    }
+
+    /// Runs so far, and how many of them needed a new plan.
+    pub fn runs_and_misses(&self) -> (u64, u64) {
+        (self.inner.runs.load(Ordering::Relaxed), self.inner.misses.load(Ordering::Relaxed))
+    }
+
+    /// Nodes recorded for this device and alive.
+    pub fn live_nodes(&self) -> usize {
+        self.inner.live.nodes()
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.inner.machine {
+            Machine::Gpu(_) => write!(f, "gpu:{}", self.name()),
+            Machine::Cpu(_) => write!(f, "cpu ({} threads)", rayon::current_num_threads()),
+        }
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({self})")
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        self.inner.id == other.inner.id
+    }
+}
+
+impl Tensor {
+    /// The device this tensor is recorded for.
+    pub fn device(&self) -> Device {
+        let runner: Arc<dyn Any + Send + Sync> = self.node().runner().clone();
+        match runner.downcast::<Inner>() {
+            Ok(inner) => Device { runner: inner.clone(), inner },
+            // `Inner` is the only runner there is.
+            Err(_) => Device::cpu(),
+        }
+    }
+}
+
+impl Runner for Inner {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn live(&self) -> &Live {
+        &self.live
+    }
+
+    fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
+        let _one_at_a_time = lock(&self.running);
+        if self.check.load(Ordering::Relaxed) {
+            return self.run_checked(roots);
+        }
+        let graph = Graph::collect(roots)?;
+        self.foreign(roots)?;
+        if graph.calls.is_empty() {
+            return Ok(());
+        }
+        let switches = *lock(&self.switches);
+        let cached = self.cached(&graph, switches)?;
+        let outputs = self.execute(&cached, &graph)?;
+        for &(call, output) in &cached.plan.kept {
+            graph.calls[call].node.set_value(Value::Stored(outputs[output].clone()));
+        }
+        self.updated(&graph, &cached.plan);
+        Ok(())
+    }
+
+    fn fetch(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
+        Box::pin(async move {
+            match &self.machine {
+                Machine::Gpu(gpu) => gpu.fetch(self.buffer(stored)?).await,
+                Machine::Cpu(_) => Ok(self.buffer::<CpuBuffer>(stored)?.to_vec()),
+            }
+        })
+    }
+}
+
+impl Inner {
+    /// Roots of another device are a mix-up, not something to run here.
+    fn foreign(&self, roots: &[Arc<Node>]) -> Result<()> {
+        match roots.iter().find(|r| r.runner().id() != self.id) {
+            None => Ok(()),
+            Some(root) => {
+                let devices = crate::error::OpError::Devices(self.name.clone(), root.runner().name().to_owned());
+                Err(Error::op("run", root.at(), devices))
+            }
+        }
+    }
+
+    fn cached(&self, graph: &Graph, switches: Switches) -> Result<Arc<Cached>> {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        let mut plans = lock(&self.plans);
+        if let Some(found) = plans.get(&graph.key) {
+            found.used.store(run, Ordering::Relaxed);
+            return Ok(found.clone());
+        }
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        let plan = Arc::new(Plan::build(graph, switches));
+        explain_miss(&plan, plans.values().map(|c| &*c.plan));
+        let prepared = match &self.machine {
+            Machine::Gpu(gpu) => Prepared::Gpu(gpu.prepare(plan.clone())?),
+            Machine::Cpu(cpu) => Prepared::Cpu(cpu.prepare(plan.clone())),
+        };
+        let cached = Arc::new(Cached { plan, prepared, used: AtomicU64::new(run) });
+        if switches.cache {
+            if plans.len() >= PLANS {
+                let oldest = plans.iter().min_by_key(|(_, c)| c.used.load(Ordering::Relaxed)).map(|(k, _)| k.clone());
+                oldest.map(|key| plans.remove(&key));
+            }
+            plans.insert(graph.key.clone(), cached.clone());
+        }
+        Ok(cached)
+    }
+
+    fn execute(&self, cached: &Cached, graph: &Graph) -> Result<Vec<Arc<dyn Storage>>> {
+        let scalars: Vec<u32> = cached.plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
+        *lock(&self.last) = Some(cached.plan.clone());
+        match (&self.machine, &cached.prepared) {
+            (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
+                let leaves = self.leaves(graph, |words| gpu.upload(words))?;
+                let outputs = gpu.run(prepared, &leaves, &scalars)?;
+                Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
+            }
+            (Machine::Cpu(cpu), Prepared::Cpu(prepared)) => {
+                let leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
+                let outputs = cpu.run(prepared, &leaves, &scalars)?;
+                Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
+            }
+            // A device prepares its own plans only.
+            _ => Err(self.fault("a plan prepared for another machine")),
+        }
+    }
+
+    /// The leaves' buffers; what is still in this program's memory is sent over, once.
+    fn leaves<B: Storage>(&self, graph: &Graph, upload: impl Fn(&[u32]) -> Result<Arc<B>>) -> Result<Vec<Arc<B>>> {
+        graph
+            .leaves
+            .iter()
+            .map(|leaf| match leaf.value() {
+                Some(Value::Stored(stored)) => self.buffer(stored),
+                Some(Value::Host(words)) => {
+                    let buffer = upload(&words)?;
+                    leaf.set_value(Value::Stored(buffer.clone()));
+                    Ok(buffer)
+                }
+                None => Err(self.fault("a leaf without a value")),
+            })
+            .collect()
+    }
+
+    fn buffer<B: Storage>(&self, stored: Arc<dyn Storage>) -> Result<Arc<B>> {
+        let any: Arc<dyn Any + Send + Sync> = stored;
+        any.downcast().map_err(|_| self.fault("a buffer of another machine"))
+    }
+
+    fn fault(&self, message: &str) -> Error {
+        Error::Device { device: self.name.clone(), message: message.to_owned() }
+    }
+
+    /// After updates in place: parameters have a new version, and the histories that led to the old one are of no more use.
+    fn updated(&self, graph: &Graph, plan: &Plan) {
+        for &leaf in &plan.mutated {
+            graph.leaves[leaf].bump_version();
+        }
+        if !plan.mutated.is_empty() {
+            graph.calls.iter().filter(|c| c.kept).for_each(|c| c.node.release());
+            graph.leaves.iter().for_each(|leaf| leaf.release());
+        }
+    }
+}
+
+/// Says why a plan was not found: the first line in which its graph differs from the most similar one.
+fn explain_miss<'a>(plan: &Plan, known: impl Iterator<Item = &'a Plan>) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
+    }
+    let common = |other: &Plan| plan.graph.iter().zip(&other.graph).take_while(|(a, b)| a == b).count();
+    match known.map(|other| (common(other), other)).max_by_key(|(same, _)| *same) {
+        None => tracing::debug!("first plan: {} dispatches", plan.dispatches.len()),
+        Some((same, other)) => {
+            let line = |p: &Plan| p.graph.get(same).cloned().unwrap_or_else(|| "(nothing more)".to_owned());
+            tracing::debug!("new plan; the nearest differs at value {same}: {} where it has {}", line(plan), line(other));
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Adapters, opening a device, and its health: after a loss wgpu goes silent, so the device keeps its own flags.
+
+use super::counters::Counters;
+use crate::error::{Error, Result};
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How long one wait lasts before the health flags are looked at again.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// A GPU, or a driver that imitates one, as the system lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdapterInfo {
+    /// The adapter's name.
+    pub name: String,
+    /// The driver's name and version.
+    pub driver: String,
+    /// The interface it is reached through: `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// Whether it computes on the CPU (llvmpipe, SwiftShader, WARP).
+    pub software: bool,
+}
+
+/// How to open a device; the default is what a program wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Ask for the limits a browser gives instead of the adapter's own, so that tests run the variants made for small limits.
+    pub minimal_limits: bool,
+}
+
+/// What the device allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GpuLimits {
+    /// Bytes of the largest buffer.
+    pub buffer_bytes: u64,
+    /// Bytes of the largest storage binding.
+    pub binding_bytes: u64,
+    /// Storage buffers one kernel may bind.
+    pub storage_buffers: u32,
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// Invocations of a workgroup along each axis.
+    pub workgroup_size: [u32; 3],
+    /// Workgroups along each axis of a dispatch.
+    pub groups: u32,
+}
+
+/// The adapters of this machine that can compute: hardware first (discrete, integrated, virtual, other), then software; within a class Vulkan,
+/// Metal and DX12 before GL; last the GL twins of adapters already listed. Empty if there is no driver.
+pub async fn adapters() -> Vec<AdapterInfo> {
+    list().await.iter().map(|adapter| describe(&adapter.get_info())).collect()
+}
+
+fn describe(info: &wgpu::AdapterInfo) -> AdapterInfo {
+    AdapterInfo {
+        name: info.name.clone(),
+        driver: [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().to_owned(),
+        backend: info.backend.to_str().to_owned(),
+        software: info.device_type == wgpu::DeviceType::Cpu,
+    }
+}
+
+async fn list() -> Vec<wgpu::Adapter> {
+    // A missing driver is an empty list in wgpu, but a broken one may panic while it is probed (EGL does): then try without GL.
+    let mut adapters = vec![];
+    for backends in [wgpu::Backends::all(), wgpu::Backends::all() - wgpu::Backends::GL] {
+        let probe = || {
+            let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+            descriptor.backends = backends;
+            // No debug and validation layers unless asked for by WGPU_DEBUG and WGPU_VALIDATION.
+            descriptor.flags = wgpu::InstanceFlags::empty();
+            let descriptor = descriptor.with_env();
+            let instance = wgpu::Instance::new(descriptor);
+            instance.enumerate_adapters(backends)
+        };
+        let Ok(listing) = catch_unwind(AssertUnwindSafe(probe)) else { continue };
+        adapters = listing.await;
+        break;
+    }
+    adapters.retain(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
+    let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+    let mut order: Vec<usize> = (0..adapters.len()).collect();
+    order.sort_by_key(|&i| rank(&infos[i], &infos));
+    order.into_iter().map(|i| adapters[i].clone()).collect()
+}
+
+/// Sort key of an adapter among all: GL twins last, then by kind, then GL after the rest. Equal ones keep the driver's order.
+fn rank(info: &wgpu::AdapterInfo, all: &[wgpu::AdapterInfo]) -> (bool, u8, bool) {
+    let gl = info.backend == wgpu::Backend::Gl;
+    let same = |other: &wgpu::AdapterInfo| {
+        let (a, b) = (info.name.to_lowercase(), other.name.to_lowercase());
+        let named = !a.is_empty() && !b.is_empty() && (a.contains(&b) || b.contains(&a));
+        named || (info.vendor != 0 && info.vendor == other.vendor)
+    };
+    let twin = gl && all.iter().any(|other| other.backend != wgpu::Backend::Gl && same(other));
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    };
+    (twin, kind, gl)
+}
+
+/// An open wgpu device and what is known of it; shared by everything in this folder.
+pub(super) struct Core {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) name: String,
+    pub(super) software: bool,
+    pub(super) limits: GpuLimits,
+    pub(super) uniform_alignment: u64,
+    pub(super) counters: Counters,
+    health: Arc<Health>,
+}
+
+/// Flags set by wgpu's callbacks, looked at by every run and read.
+#[derive(Default)]
+struct Health {
+    ill: AtomicBool,
+    lost: Mutex<Option<String>>,
+    fault: Mutex<Option<String>>,
+}
+
+impl Health {
+    fn set(&self, which: &Mutex<Option<String>>, reason: String) {
+        lock(which).get_or_insert(reason);
+        self.ill.store(true, Ordering::Release);
+    }
+}
+
+/// Locks, also after a panic of another thread: what the locks of this folder guard is whole at every step.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Core {
+    /// Opens the first adapter that fits; see [`super::Gpu::open`].
+    pub(super) async fn open(name_part: Option<&str>, options: OpenOptions) -> Result<Core> {
+        let adapters = list().await;
+        let infos: Vec<_> = adapters.iter().map(|a| describe(&a.get_info())).collect();
+        let names = || infos.iter().map(|i| format!("{} ({}, {})", i.name, i.backend, i.driver)).collect::<Vec<_>>();
+        let wanted = |info: &AdapterInfo| match name_part.map(str::to_lowercase) {
+            None => !info.software,
+            Some(part) => [&info.name, &info.driver].iter().any(|text| text.to_lowercase().contains(&part)),
+        };
+        let mut refusal = None;
+        for (adapter, info) in adapters.iter().zip(&infos).filter(|(_, info)| wanted(info)) {
+            match Core::request(adapter, info, options).await {
+                Ok(core) => return Ok(core),
+                Err(reason) => refusal = refusal.or(Some(format!("{} ({}): {reason}", info.name, info.backend))),
+            }
+        }
+        Err(match (refusal, name_part) {
+            (Some(reason), _) => Error::NoAdapter { reason },
+            (None, Some(part)) => Error::UnknownDevice { name: part.to_owned(), available: names() },
+            (None, None) if infos.is_empty() => {
+                Error::NoAdapter { reason: "no driver lists an adapter that can compute".to_owned() }
+            }
+            (None, None) => Error::NoAdapter { reason: format!("only software adapters: {}", names().join("; ")) },
+        })
+    }
+
+    async fn request(adapter: &wgpu::Adapter, info: &AdapterInfo, options: OpenOptions) -> Result<Core, String> {
+        let own = adapter.limits();
+        let browser = wgpu::Limits::defaults();
+        let mut limits = if options.minimal_limits { browser.clone().or_worse_values_from(&own) } else { own };
+        // DX12 sizes a descriptor heap by this one.
+        limits.max_non_sampler_bindings = limits.max_non_sampler_bindings.min(browser.max_non_sampler_bindings);
+        let descriptor = wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, ..Default::default() };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
+
+        let health = Arc::new(Health::default());
+        let flags = Arc::clone(&health);
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            tracing::error!("uncaptured GPU error: {error}");
+            flags.set(&flags.fault, error.to_string());
+        }));
+        let flags = Arc::clone(&health);
+        device.set_device_lost_callback(move |reason, message| {
+            let reason = if message.is_empty() { format!("{reason:?}") } else { message };
+            flags.set(&flags.lost, reason);
+        });
+
+        let granted = device.limits();
+        let limits = GpuLimits {
+            buffer_bytes: granted.max_buffer_size,
+            binding_bytes: granted.max_storage_buffer_binding_size.min(granted.max_buffer_size),
+            storage_buffers: granted.max_storage_buffers_per_shader_stage,
+            workgroup_bytes: granted.max_compute_workgroup_storage_size,
+            invocations: granted.max_compute_invocations_per_workgroup,
+            workgroup_size: [
+                granted.max_compute_workgroup_size_x,
+                granted.max_compute_workgroup_size_y,
+                granted.max_compute_workgroup_size_z,
+            ],
+            groups: granted.max_compute_workgroups_per_dimension,
+        };
+        Ok(Core {
+            name: info.name.clone(),
+            software: info.software,
+            limits,
+            uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
+            counters: Counters::default(),
+            health,
+            device,
+            queue,
+        })
+    }
+
+    /// An error if the device was lost, or reported a fault that nothing had asked for.
+    pub(super) fn check(&self) -> Result<()> {
+        if !self.health.ill.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if let Some(reason) = lock(&self.health.lost).clone() {
+            return Err(Error::DeviceLost { device: self.name.clone(), reason });
+        }
+        Err(self.fault(lock(&self.health.fault).clone().unwrap_or_default()))
+    }
+
+    /// A fault of this library or of the driver.
+    pub(super) fn fault(&self, message: impl Into<String>) -> Error {
+        Error::Device { device: self.name.clone(), message: message.into() }
+    }
+
+    /// Runs wgpu calls and catches the errors they report, those of this thread only.
+    pub(super) fn scoped<T>(&self, calls: impl FnOnce() -> T) -> Result<T, wgpu::Error> {
+        let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];
+        let [internal, validation, memory] = filters.map(|filter| self.device.push_error_scope(filter));
+        let value = calls();
+        // Popped innermost first; natively each answer is ready at once.
+        let errors = [now(memory.pop()), now(validation.pop()), now(internal.pop())];
+        match errors.into_iter().flatten().flatten().next() {
+            Some(error) => Err(error),
+            None => Ok(value),
+        }
+    }
+
+    /// Handles finished work and, given a submission, waits for it. `false` means that time ran out first.
+    fn poll(&self, wait_for: Option<&wgpu::SubmissionIndex>) -> Result<bool> {
+        self.check()?;
+        let kind = match wait_for {
+            None => wgpu::PollType::Poll,
+            Some(index) => wgpu::PollType::Wait { submission_index: Some(index.clone()), timeout: Some(PATIENCE) },
+        };
+        // wgpu panics if the driver loses the device during the wait.
+        let result = catch_unwind(AssertUnwindSafe(|| self.device.poll(kind)));
+        let done = match result {
+            Ok(Ok(_)) => true,
+            Ok(Err(wgpu::PollError::Timeout)) => false,
+            Ok(Err(wrong @ wgpu::PollError::WrongSubmissionIndex(..))) => {
+                // The submission never reached the queue, as happens when the device is going: let the callback say so.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll)));
+                self.check()?;
+                return Err(self.fault(wrong.to_string()));
+            }
+            Err(panic) => {
+                self.health.set(&self.health.lost, words_of(panic.as_ref()));
+                false
+            }
+        };
+        self.check()?;
+        Ok(done)
+    }
+
+    /// Waits until a submission has finished, looking at the device's health all the while.
+    pub(super) fn wait(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
+        while !self.poll(Some(submission))? {}
+        Ok(())
+    }
+
+    /// Handles finished work without waiting.
+    pub(super) fn tend(&self) -> Result<()> {
+        self.poll(None).map(|_| ())
+    }
+}
+
+/// What a panic said.
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("the driver failed while waiting").trim().to_owned()
+}
+
+/// The value of a future that is ready at once.
+fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wgpu::{AdapterInfo as Info, Backend, DeviceType};
+
+    fn info(name: &str, kind: DeviceType, backend: Backend) -> Info {
+        Info { name: name.to_owned(), ..Info::new(kind, backend) }
+    }
+
+    #[test]
+    fn adapters_are_ordered_by_kind_then_backend_with_twins_last() {
+        let all = [
+            info("llvmpipe (LLVM 15)", DeviceType::Cpu, Backend::Vulkan),
+            info("NVIDIA H200/PCIe/SSE2", DeviceType::Other, Backend::Gl),
+            info("Intel UHD", DeviceType::IntegratedGpu, Backend::Vulkan),
+            info("Mali", DeviceType::IntegratedGpu, Backend::Gl),
+            info("NVIDIA H200", DeviceType::DiscreteGpu, Backend::Vulkan),
+        ];
+        let mut sorted: Vec<_> = all.iter().collect();
+        sorted.sort_by_key(|i| rank(i, &all));
+        let names: Vec<_> = sorted.iter().map(|i| i.name.as_str()).collect();
+        assert_eq!(names, ["NVIDIA H200", "Intel UHD", "Mali", "llvmpipe (LLVM 15)", "NVIDIA H200/PCIe/SSE2"]);
+    }
+}

@@ -1,0 +1,241 @@
+//! The machine room: wgpu devices. Knows plans and buffers, nothing of graphs or ops.
+//!
+//! [`Gpu::prepare`] turns a [`Plan`](crate::plan::Plan) into pipelines and memory once; [`Gpu::run`] replays it: one encoder, one pass, one
+//! submission, and in a steady loop nothing is made anew. Errors of wgpu never panic: a refused call is an `Err` where it happened, and a lost
+//! device is an `Err` from then on.
+
+mod buffers;
+mod counters;
+mod device;
+mod guard;
+mod pipelines;
+mod readback;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+pub use buffers::GpuBuffer;
+pub use counters::Counts;
+pub use device::{AdapterInfo, GpuLimits, OpenOptions, adapters};
+pub use replay::Prepared;
+
+use crate::error::{Error, Result};
+use buffers::Pool;
+use counters::add;
+use device::{Core, lock};
+use pipelines::Shaders;
+use readback::Staging;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Submissions that may be under way before the host waits for the oldest.
+const IN_FLIGHT: usize = 3;
+/// Bytes of uploads that may wait for a submission.
+const UPLOADS: u64 = 64 << 20;
+/// Words written at a time.
+const UPLOAD_PIECE: usize = 8 << 20;
+
+/// An open GPU. All methods may be called from several threads.
+pub struct Gpu {
+    core: Arc<Core>,
+    pool: Arc<Pool>,
+    shaders: Shaders,
+    staging: Staging,
+    submitted: Mutex<VecDeque<wgpu::SubmissionIndex>>,
+    uploading: AtomicU64,
+    guarded: AtomicBool,
+    force_variant: Mutex<Option<usize>>,
+}
+
+impl Gpu {
+    /// Opens the first hardware adapter, or with `name_part` the first adapter, software too, whose name or driver contains it in any case.
+    ///
+    /// # Errors
+    /// No such adapter, or it refuses.
+    pub async fn open(name_part: Option<&str>) -> Result<Gpu> {
+        Gpu::open_with(name_part, OpenOptions::default()).await
+    }
+
+    /// As [`Gpu::open`], with options.
+    ///
+    /// # Errors
+    /// No such adapter, or it refuses.
+    pub async fn open_with(name_part: Option<&str>, options: OpenOptions) -> Result<Gpu> {
+        let core = Arc::new(Core::open(name_part, options).await?);
+        Ok(Gpu {
+            pool: Arc::new(Pool::new(Arc::clone(&core))),
+            core,
+            shaders: Shaders::default(),
+            staging: Staging::default(),
+            submitted: Mutex::default(),
+            uploading: AtomicU64::new(0),
+            guarded: AtomicBool::new(false),
+            force_variant: Mutex::new(None),
+        })
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        &self.core.name
+    }
+
+    /// Whether it computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.core.software
+    }
+
+    /// What the device allows.
+    pub fn limits(&self) -> GpuLimits {
+        self.core.limits
+    }
+
+    /// Bytes of device memory in use by values and prepared plans.
+    pub fn live_bytes(&self) -> u64 {
+        self.pool.live_bytes()
+    }
+
+    /// Bytes of device memory kept for later use.
+    pub fn pooled_bytes(&self) -> u64 {
+        self.pool.free_bytes()
+    }
+
+    /// Gives memory kept for later use back to the driver; returns its bytes.
+    pub fn trim(&self) -> u64 {
+        self.pool.trim()
+    }
+
+    /// What has been done so far, counted.
+    pub fn counts(&self) -> Counts {
+        self.core.counters.read()
+    }
+
+    /// An error if the device was lost or has reported a fault.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] or [`Error::Device`].
+    pub fn check(&self) -> Result<()> {
+        self.core.check()
+    }
+
+    /// Test switch: memory is filled with NaNs (`0x7fc0dead`) before each run, and writes behind the end of a value are found after it.
+    pub fn set_guarded(&self, on: bool) {
+        self.guarded.store(on, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_guarded(&self) -> bool {
+        self.guarded.load(Ordering::Relaxed)
+    }
+
+    /// Test switch for plans prepared from now on: the i-th variant within the device's limits, or the last if there are fewer, whatever kind of
+    /// device it is made for.
+    pub fn force_variant(&self, index: Option<usize>) {
+        *lock(&self.force_variant) = index;
+    }
+
+    /// Test hook: destroys the device, as a driver reset would.
+    pub fn lose(&self) {
+        self.core.device.destroy();
+    }
+
+    /// Copies words to the device.
+    ///
+    /// # Errors
+    /// The value is too large for the device, or the device is out of memory or lost.
+    pub fn upload(&self, words: &[u32]) -> Result<Arc<GpuBuffer>> {
+        self.core.check()?;
+        let buffer = self.pool.take(words.len(), self.is_guarded())?;
+        for (i, piece) in words.chunks(UPLOAD_PIECE).enumerate() {
+            self.write(buffer.raw(), 4 * (i * UPLOAD_PIECE) as u64, piece)?;
+        }
+        Ok(buffer)
+    }
+
+    /// A copy of a value, in memory of its own.
+    ///
+    /// # Errors
+    /// The device is out of memory or lost.
+    pub fn copy(&self, buffer: &GpuBuffer) -> Result<Arc<GpuBuffer>> {
+        self.core.check()?;
+        self.owns(buffer)?;
+        let copy = self.pool.take(buffer.words(), self.is_guarded())?;
+        let bytes = 4 * buffer.words() as u64;
+        if bytes > 0 {
+            self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), 0, copy.raw(), 0, bytes))?;
+        }
+        Ok(copy)
+    }
+
+    /// Waits until everything submitted so far is done.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn wait(&self) -> Result<()> {
+        self.core.check()?;
+        let submission = self.submit(None)?;
+        self.core.wait(&submission)
+    }
+
+    fn owns(&self, buffer: &GpuBuffer) -> Result<()> {
+        if buffer.belongs_to(&self.pool) { Ok(()) } else { Err(self.core.fault("a buffer of another device")) }
+    }
+
+    /// Writes words into a buffer before the next submission; starts one if much is waiting.
+    fn write(&self, buffer: &wgpu::Buffer, offset: u64, words: &[u32]) -> Result<()> {
+        if words.is_empty() {
+            return Ok(());
+        }
+        let bytes = 4 * words.len() as u64;
+        let wrote = self.core.scoped(|| self.core.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words)));
+        wrote.map_err(|e| self.core.refusal(e, bytes, self.live_bytes()))?;
+        if self.uploading.fetch_add(bytes, Ordering::Relaxed) + bytes > UPLOADS {
+            self.submit(None)?;
+        }
+        Ok(())
+    }
+
+    /// Records commands and submits them; `bytes` is what an out-of-memory error names.
+    fn recorded(&self, bytes: u64, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<wgpu::SubmissionIndex> {
+        let commands = self.core.scoped(|| {
+            let mut encoder = self.core.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            record(&mut encoder);
+            encoder.finish()
+        });
+        let commands = commands.map_err(|e| self.core.refusal(e, bytes, self.live_bytes()))?;
+        self.submit(Some(commands))
+    }
+
+    /// Submits, and waits for the oldest submission if too many are under way.
+    fn submit(&self, commands: Option<wgpu::CommandBuffer>) -> Result<wgpu::SubmissionIndex> {
+        self.uploading.store(0, Ordering::Relaxed);
+        let submission = self.core.scoped(|| self.core.queue.submit(commands));
+        let submission = submission.map_err(|e| self.core.refusal(e, 0, self.live_bytes()))?;
+        add(&self.core.counters.submissions, 1);
+        let oldest = {
+            let mut submitted = lock(&self.submitted);
+            submitted.push_back(submission.clone());
+            if submitted.len() > IN_FLIGHT { submitted.pop_front() } else { None }
+        };
+        match oldest {
+            Some(oldest) => self.core.wait(&oldest)?,
+            None => self.core.tend()?,
+        }
+        Ok(submission)
+    }
+}
+
+impl std::fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Gpu({})", self.core.name)
+    }
+}
+
+impl Core {
+    /// What wgpu refused, as an error of this crate.
+    fn refusal(&self, error: wgpu::Error, bytes: u64, live: u64) -> Error {
+        match error {
+            wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { device: self.name.clone(), bytes, live },
+            wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => self.fault(description),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Shaders and their pipelines: each specialisation is parsed once and compiled once in a device's life.
+
+use super::counters::add;
+use super::device::{Core, lock};
+use crate::error::{Error, Result};
+use crate::plan::wgsl::{self, Binding, BindingKind, Reflected};
+use crate::plan::{Kernel, Suits, Variant};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// What tells one specialised shader from another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    shader: &'static str,
+    consts: Vec<(&'static str, u32)>,
+    bodies: Vec<(&'static str, String)>,
+}
+
+/// A specialised shader: what it binds, and its pipeline once compiled.
+pub(super) struct Shader {
+    pub(super) stem: &'static str,
+    pub(super) bindings: Vec<Binding>,
+    workgroup_size: [u32; 3],
+    workgroup_bytes: u32,
+    module: Mutex<Option<naga::Module>>,
+    compiled: OnceLock<Result<Compiled>>,
+}
+
+/// A pipeline and the layout of its bind group.
+pub(super) struct Compiled {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+/// All shaders of a device.
+#[derive(Default)]
+pub(super) struct Shaders {
+    known: Mutex<HashMap<Key, Arc<Shader>>>,
+}
+
+/// The text of a shader file.
+fn source(stem: &'static str) -> Result<&'static str> {
+    #[cfg(test)]
+    if let Some(text) = super::tests::source(stem) {
+        return Ok(text);
+    }
+    crate::shaders::source(stem)
+        .ok_or_else(|| Error::Shader { shader: stem.to_owned(), message: "there is no such file".to_owned() })
+}
+
+impl Shaders {
+    /// The specialised shader of a variant, parsed now or earlier.
+    fn get(&self, variant: &Variant) -> Result<Arc<Shader>> {
+        let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone() };
+        if let Some(shader) = lock(&self.known).get(&key) {
+            return Ok(Arc::clone(shader));
+        }
+        let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
+        let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(variant.shader, &text)?;
+        let shader = Shader {
+            stem: variant.shader,
+            bindings,
+            workgroup_size,
+            workgroup_bytes,
+            module: Mutex::new(Some(module)),
+            compiled: OnceLock::new(),
+        };
+        // Another thread may have been faster; then its shader is the one that counts.
+        Ok(Arc::clone(lock(&self.known).entry(key).or_insert_with(|| Arc::new(shader))))
+    }
+
+    /// The variant of a kernel to run on this device, by index, and its shader.
+    ///
+    /// The first one made for this kind of device and within its limits. `force` picks by index among all that are within the limits.
+    pub(super) fn choose(&self, core: &Core, kernel: &Kernel, force: Option<usize>) -> Result<(usize, Arc<Shader>)> {
+        let suits = |variant: &Variant| match variant.suits {
+            Suits::Any => true,
+            Suits::Hardware => !core.software,
+            Suits::Software => core.software,
+        };
+        let mut fitting = vec![];
+        // Those made for this kind of device come first; the others only if none of them fits.
+        for suited in [true, false] {
+            for (index, variant) in kernel.variants.iter().enumerate() {
+                if force.is_none() && suits(variant) != suited {
+                    continue;
+                }
+                let shader = self.get(variant)?;
+                if shader.fits(core, variant) {
+                    fitting.push((index, shader));
+                    if force.is_none_or(|wanted| fitting.len() > wanted) {
+                        break;
+                    }
+                }
+            }
+            if !fitting.is_empty() {
+                break;
+            }
+        }
+        fitting.pop().ok_or_else(|| core.fault(format!("no variant of kernel `{}` is within the device's limits", kernel.name)))
+    }
+}
+
+impl Shader {
+    /// Whether the device's limits allow it.
+    fn fits(&self, core: &Core, variant: &Variant) -> bool {
+        let limits = &core.limits;
+        let buffers = self.used().filter(|b| matches!(b.kind, BindingKind::Input | BindingKind::Output)).count();
+        self.workgroup_bytes <= limits.workgroup_bytes
+            && self.workgroup_size.iter().product::<u32>() <= limits.invocations
+            && self.workgroup_size.iter().zip(limits.workgroup_size).all(|(&size, most)| size <= most)
+            && variant.groups.iter().all(|&groups| groups <= limits.groups)
+            && buffers <= limits.storage_buffers as usize
+    }
+
+    /// The bindings `main` uses.
+    pub(super) fn used(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(|b| b.used)
+    }
+
+    /// The pipeline, compiled now or earlier.
+    pub(super) fn compiled(&self, core: &Core) -> Result<&Compiled> {
+        self.compiled.get_or_init(|| self.compile(core)).as_ref().map_err(Error::clone)
+    }
+
+    fn compile(&self, core: &Core) -> Result<Compiled> {
+        core.check()?;
+        let Some(module) = lock(&self.module).take() else {
+            return Err(core.fault(format!("shader {} has no module", self.stem)));
+        };
+        let entries: Vec<_> = self.used().map(layout_entry).collect();
+        let device = &core.device;
+        let compiled = core.scoped(|| {
+            let label = Some(self.stem);
+            let source = wgpu::ShaderSource::Naga(Cow::Owned(module));
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+            let bind_group_layouts = &[Some(&layout)];
+            let whole =
+                device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor { label, bind_group_layouts, immediate_size: 0 });
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label,
+                layout: Some(&whole),
+                module: &module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                cache: None,
+            });
+            Compiled { pipeline, layout }
+        });
+        let compiled = compiled.map_err(|e| core.fault(format!("shader {}.wgsl: {e}", self.stem)))?;
+        core.check()?;
+        add(&core.counters.pipelines, 1);
+        Ok(compiled)
+    }
+}
+
+fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {
+    let ty = match binding.kind {
+        BindingKind::Input => wgpu::BufferBindingType::Storage { read_only: true },
+        BindingKind::Output => wgpu::BufferBindingType::Storage { read_only: false },
+        BindingKind::Params | BindingKind::Scalars => wgpu::BufferBindingType::Uniform,
+    };
+    wgpu::BindGroupLayoutEntry {
+        binding: binding.number,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    }
+}

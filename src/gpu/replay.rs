@@ -1,0 +1,398 @@
+//! Plans on the device: prepare once, then replay: one encoder, one pass, one submission.
+
+use super::buffers::{GUARD, Pool};
+use super::counters::add;
+use super::device::lock;
+use super::pipelines::Shader;
+use super::{Gpu, GpuBuffer};
+use crate::error::{Error, Result};
+use crate::plan::wgsl::BindingKind;
+use crate::plan::{Buffer, Dispatch, Place, Plan};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+/// Bind groups kept per dispatch: one for each set of leaves and outputs met lately.
+const KEPT_GROUPS: usize = 16;
+
+/// A plan made ready for a device: pipelines, slots, parameters and bind groups. May be shared between threads, which take turns.
+pub struct Prepared {
+    pub(super) plan: Arc<Plan>,
+    pub(super) steps: Vec<Step>,
+    params: Option<wgpu::Buffer>,
+    scalars: Option<wgpu::Buffer>,
+    scalar_words: usize,
+    pool: Arc<Pool>,
+    state: Mutex<State>,
+}
+
+/// A dispatch that does something, ready to be encoded.
+pub(super) struct Step {
+    /// Its index in the plan.
+    pub(super) dispatch: usize,
+    variant: usize,
+    shader: Arc<Shader>,
+    groups: [u32; 3],
+    pub(super) bound: Vec<Bound>,
+}
+
+/// What a binding of a step is bound to.
+pub(super) struct Bound {
+    number: u32,
+    pub(super) what: What,
+}
+
+pub(super) enum What {
+    Read { place: Place, least: u64 },
+    Write { place: Place, least: u64, measured: bool },
+    Params { at: u64, size: u64 },
+    Scalars { at: u64, size: u64, words: Range<usize> },
+}
+
+/// What changes between runs.
+struct State {
+    slots: Vec<Arc<GpuBuffer>>,
+    guarded: bool,
+    /// The scalars as they lie on the device, once written.
+    image: Vec<u32>,
+    written: bool,
+    /// For each step, the bind groups met lately under the names of their leaves and outputs; the latest first.
+    kept: Vec<Vec<(Box<[u64]>, wgpu::BindGroup)>>,
+}
+
+/// The buffers of one run.
+pub(super) struct Memory<'a> {
+    pub(super) leaves: &'a [Arc<GpuBuffer>],
+    pub(super) slots: &'a [Arc<GpuBuffer>],
+    pub(super) outputs: &'a [Arc<GpuBuffer>],
+    pub(super) guarded: bool,
+}
+
+impl<'a> Memory<'a> {
+    pub(super) fn at(&self, buffer: Buffer) -> &'a Arc<GpuBuffer> {
+        match buffer {
+            Buffer::Leaf(i) => &self.leaves[i],
+            Buffer::Slot(i) => &self.slots[i],
+            Buffer::Output(i) => &self.outputs[i],
+        }
+    }
+
+    /// Whether what is written at a place has a guard behind it.
+    pub(super) fn is_guarded(&self, place: Place) -> bool {
+        self.guarded && self.at(place.buffer).capacity() >= place.words + GUARD
+    }
+}
+
+impl Prepared {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Which variant of which kernel runs, in order: `(dispatch, kernel, variant)`. Dispatches that write nothing are left out.
+    pub fn variants(&self) -> Vec<(usize, &'static str, usize)> {
+        self.steps.iter().map(|s| (s.dispatch, self.plan.dispatches[s.dispatch].kernel.name, s.variant)).collect()
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prepared({} of {} dispatches)", self.steps.len(), self.plan.dispatches.len())
+    }
+}
+
+/// Hands out pieces of a uniform buffer at offsets the device can bind.
+struct Pieces {
+    alignment: u64,
+    words: Vec<u32>,
+}
+
+impl Pieces {
+    /// Appends `words`, padded with zeros to the size of a WGSL struct; returns offset and size in bytes.
+    fn push(&mut self, words: &[u32], struct_bytes: u32) -> (u64, u64) {
+        let at = (4 * self.words.len() as u64).next_multiple_of(self.alignment);
+        let size = u64::from(struct_bytes).next_multiple_of(16);
+        self.words.resize((at / 4) as usize, 0);
+        self.words.extend_from_slice(words);
+        self.words.resize(((at + size) / 4) as usize, 0);
+        (at, size)
+    }
+}
+
+impl Gpu {
+    /// Makes a plan ready: chooses a variant of each kernel, compiles what is new, and takes memory for the slots.
+    ///
+    /// # Errors
+    /// A value too large to bind, no memory, a shader or pipeline that is refused, or a lost device.
+    pub fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared> {
+        self.core.check()?;
+        self.vet(&plan)?;
+        let force = *lock(&self.force_variant);
+        let alignment = self.core.uniform_alignment;
+        let (mut params, mut scalars) = (Pieces { alignment, words: vec![] }, Pieces { alignment, words: vec![] });
+        let mut steps = vec![];
+        for (index, dispatch) in plan.dispatches.iter().enumerate() {
+            // Nothing to write, nothing to do.
+            if dispatch.writes.iter().all(|place| place.words == 0) {
+                continue;
+            }
+            let (variant, shader) = self.shaders.choose(&self.core, &dispatch.kernel, force)?;
+            let bound = bind(dispatch, &shader, &mut params, &mut scalars)?;
+            let groups = dispatch.kernel.variants[variant].groups;
+            steps.push(Step { dispatch: index, variant, shader, groups, bound });
+        }
+        // Drivers compile on the calling thread, so several pipelines are compiled at once.
+        steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ()))?;
+
+        let params_buffer = self.uniform(&params)?;
+        if let Some(buffer) = &params_buffer {
+            self.write(buffer, 0, &params.words)?;
+        }
+        let guarded = self.is_guarded();
+        let state = State {
+            slots: self.take_all(&plan.slots, guarded)?,
+            guarded,
+            image: vec![0; scalars.words.len()],
+            written: false,
+            kept: steps.iter().map(|_| vec![]).collect(),
+        };
+        self.core.check()?;
+        Ok(Prepared {
+            params: params_buffer,
+            scalars: self.uniform(&scalars)?,
+            scalar_words: plan.dispatches.iter().map(|d| d.scalars.end).max().unwrap_or(0),
+            pool: Arc::clone(&self.pool),
+            plan,
+            steps,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Replays a plan on its leaves; returns its outputs, in memory of their own. Returns once the work is submitted.
+    ///
+    /// # Errors
+    /// Leaves or scalars that are not the plan's, no memory, a call refused by the driver, or a lost device.
+    pub fn run(&self, prepared: &Prepared, leaves: &[Arc<GpuBuffer>], scalars: &[u32]) -> Result<Vec<Arc<GpuBuffer>>> {
+        self.core.check()?;
+        let plan = &*prepared.plan;
+        if !Arc::ptr_eq(&prepared.pool, &self.pool) {
+            return Err(self.core.fault("a plan prepared for another device"));
+        }
+        if leaves.len() != plan.leaves.len() || leaves.iter().zip(&plan.leaves).any(|(leaf, &words)| leaf.words() != words) {
+            let given: Vec<_> = leaves.iter().map(|leaf| leaf.words()).collect();
+            return Err(self.core.fault(format!("leaves of {given:?} words for a plan with leaves of {:?}", plan.leaves)));
+        }
+        leaves.iter().try_for_each(|leaf| self.owns(leaf))?;
+        if scalars.len() < prepared.scalar_words {
+            return Err(self.core.fault(format!("{} scalars for a plan that reads {}", scalars.len(), prepared.scalar_words)));
+        }
+
+        let guarded = self.is_guarded();
+        let mut state = lock(&prepared.state);
+        let state = &mut *state;
+        if state.guarded != guarded {
+            state.kept.iter_mut().for_each(Vec::clear);
+            state.slots = self.take_all(&plan.slots, guarded)?;
+            state.guarded = guarded;
+        }
+        let outputs = self.take_all(&plan.outputs, guarded)?;
+        self.write_scalars(prepared, state, scalars)?;
+        let memory = Memory { leaves, slots: &state.slots, outputs: &outputs, guarded };
+        if guarded {
+            self.run_guarded(prepared, &memory, &mut state.kept)?;
+        } else if !prepared.steps.is_empty() {
+            self.recorded(0, |encoder| {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                let mut current = None;
+                for (step, kept) in prepared.steps.iter().zip(&mut state.kept) {
+                    self.encode(&mut pass, prepared, step, &memory, kept, &mut current);
+                }
+            })?;
+        }
+        Ok(outputs)
+    }
+
+    /// Encodes one step into a pass, with a bind group met before if there is one.
+    pub(super) fn encode<'p>(
+        &self,
+        pass: &mut wgpu::ComputePass<'_>,
+        prepared: &Prepared,
+        step: &'p Step,
+        memory: &Memory<'_>,
+        kept: &mut Vec<(Box<[u64]>, wgpu::BindGroup)>,
+        current: &mut Option<&'p Arc<Shader>>,
+    ) {
+        // Compiled in `prepare`, so this only looks it up.
+        let Ok(compiled) = step.shader.compiled(&self.core) else { return };
+        let changing = |bound: &Bound| match bound.what {
+            What::Read { place, .. } | What::Write { place, .. } if !matches!(place.buffer, Buffer::Slot(_)) => {
+                Some(memory.at(place.buffer).id())
+            }
+            _ => None,
+        };
+        let names = || step.bound.iter().filter_map(changing);
+        match kept.iter().position(|(key, _)| names().eq(key.iter().copied())) {
+            Some(0) => {}
+            Some(i) => kept[..=i].rotate_right(1),
+            None => {
+                kept.truncate(KEPT_GROUPS - 1);
+                kept.insert(0, (names().collect(), self.bind_group(prepared, step, memory, &compiled.layout)));
+            }
+        }
+        if current.is_none_or(|shader| !Arc::ptr_eq(shader, &step.shader)) {
+            pass.set_pipeline(&compiled.pipeline);
+            *current = Some(&step.shader);
+        }
+        pass.set_bind_group(0, &kept[0].1, &[]);
+        pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
+        add(&self.core.counters.dispatches, 1);
+    }
+
+    fn bind_group(
+        &self,
+        prepared: &Prepared,
+        step: &Step,
+        memory: &Memory<'_>,
+        layout: &wgpu::BindGroupLayout,
+    ) -> wgpu::BindGroup {
+        let entry = |bound: &Bound| {
+            let (buffer, offset, size) = match bound.what {
+                What::Read { place, least } => (Some(memory.at(place.buffer).raw()), 0, (4 * place.words as u64).max(least)),
+                What::Write { place, least, measured } => {
+                    // The guard is bound too, or the driver would keep a stray write away from it; but a kernel that asks for the length
+                    // of its buffer must be told the truth.
+                    let guard = if memory.is_guarded(place) && !measured { GUARD } else { 0 };
+                    (Some(memory.at(place.buffer).raw()), 0, (4 * (place.words + guard) as u64).max(least))
+                }
+                What::Params { at, size } => (prepared.params.as_ref(), at, size),
+                What::Scalars { at, size, .. } => (prepared.scalars.as_ref(), at, size),
+            };
+            let resource =
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: buffer?, offset, size: NonZeroU64::new(size) });
+            Some(wgpu::BindGroupEntry { binding: bound.number, resource })
+        };
+        let entries: Vec<_> = step.bound.iter().filter_map(entry).collect();
+        add(&self.core.counters.bind_groups, 1);
+        self.core.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(step.shader.stem),
+            layout,
+            entries: &entries,
+        })
+    }
+
+    /// Puts each step's scalars where its shader reads them, if they are not there already.
+    fn write_scalars(&self, prepared: &Prepared, state: &mut State, scalars: &[u32]) -> Result<()> {
+        let Some(buffer) = &prepared.scalars else { return Ok(()) };
+        let mut changed = !state.written;
+        for bound in prepared.steps.iter().flat_map(|step| &step.bound) {
+            if let What::Scalars { at, words, .. } = &bound.what {
+                let new = &scalars[words.clone()];
+                let old = &mut state.image[(at / 4) as usize..][..new.len()];
+                changed |= old != new;
+                old.copy_from_slice(new);
+            }
+        }
+        if changed {
+            state.written = false;
+            self.write(buffer, 0, &state.image)?;
+            state.written = true;
+        }
+        Ok(())
+    }
+
+    fn take_all(&self, sizes: &[usize], guarded: bool) -> Result<Vec<Arc<GpuBuffer>>> {
+        sizes.iter().map(|&words| self.pool.take(words, guarded)).collect()
+    }
+
+    fn uniform(&self, pieces: &Pieces) -> Result<Option<wgpu::Buffer>> {
+        let size = 4 * pieces.words.len() as u64;
+        if size == 0 {
+            return Ok(None);
+        }
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some("uniforms"), size, usage, mapped_at_creation: false };
+        let buffer = self.core.scoped(|| self.core.device.create_buffer(&descriptor));
+        buffer.map(Some).map_err(|e| self.core.refusal(e, size, self.live_bytes()))
+    }
+
+    /// Checks that a plan is whole, so that nothing later can go out of bounds, and that the device can bind its values.
+    fn vet(&self, plan: &Plan) -> Result<()> {
+        let places = plan.dispatches.iter().flat_map(|d| d.reads.iter().chain(&d.writes));
+        for place in places {
+            let words = match place.buffer {
+                Buffer::Leaf(i) => plan.leaves.get(i),
+                Buffer::Slot(i) => plan.slots.get(i),
+                Buffer::Output(i) => plan.outputs.get(i),
+            };
+            if words.is_none_or(|&words| words < place.words) {
+                return Err(self.core.fault(format!("the plan binds {} words of {place}, which has {words:?}", place.words)));
+            }
+        }
+        let most = self.core.limits.binding_bytes;
+        match [&plan.leaves, &plan.slots, &plan.outputs]
+            .into_iter()
+            .flatten()
+            .map(|&words| 4 * words as u64)
+            .find(|&bytes| bytes > most)
+        {
+            Some(bytes) => Err(Error::TooLarge { device: self.core.name.clone(), bytes, limit: most }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Finds what each binding a shader uses is bound to.
+fn bind(dispatch: &Dispatch, shader: &Shader, params: &mut Pieces, scalars: &mut Pieces) -> Result<Vec<Bound>> {
+    let fault = |message: String| Error::Shader {
+        shader: shader.stem.to_owned(),
+        message: format!("kernel `{}`: {message}", dispatch.kernel.name),
+    };
+    let mut counts = HashMap::new();
+    let mut bound = vec![];
+    for binding in &shader.bindings {
+        let count: &mut usize = counts.entry(binding.kind).or_default();
+        let nth = *count;
+        *count += 1;
+        if !binding.used {
+            continue;
+        }
+        let least = u64::from(binding.bytes).max(4);
+        let pick = |places: &[Place]| {
+            places
+                .get(nth)
+                .copied()
+                .ok_or_else(|| fault(format!("`{}` has no buffer: the dispatch gives {}", binding.name, places.len())))
+        };
+        let fits = |words: usize| {
+            if 4 * words <= binding.bytes as usize {
+                Ok(())
+            } else {
+                Err(fault(format!("{words} words for `{}` of {} bytes", binding.name, binding.bytes)))
+            }
+        };
+        let what = match binding.kind {
+            BindingKind::Input => What::Read { place: pick(&dispatch.reads)?, least },
+            BindingKind::Output => What::Write { place: pick(&dispatch.writes)?, least, measured: binding.measured },
+            BindingKind::Params => {
+                fits(dispatch.kernel.params.len())?;
+                let (at, size) = params.push(&dispatch.kernel.params, binding.bytes);
+                What::Params { at, size }
+            }
+            BindingKind::Scalars => {
+                fits(dispatch.scalars.len())?;
+                let (at, size) = scalars.push(&[], binding.bytes);
+                What::Scalars { at, size, words: dispatch.scalars.clone() }
+            }
+        };
+        bound.push(Bound { number: binding.number, what });
+    }
+    let declared = |kind| counts.get(&kind).copied().unwrap_or(0);
+    let (inputs, outputs) = (declared(BindingKind::Input), declared(BindingKind::Output));
+    if dispatch.reads.len() > inputs || dispatch.writes.len() > outputs {
+        let (reads, writes) = (dispatch.reads.len(), dispatch.writes.len());
+        return Err(fault(format!("{reads} reads and {writes} writes for {inputs} inputs and {outputs} outputs")));
+    }
+    Ok(bound)
+}

@@ -1,0 +1,4 @@
+//! tests
+pub(super) fn source(_stem: &str) -> Option<&'static str> {
+    None
+}

@@ -1,0 +1,192 @@
+//! Reverse-mode differentiation: one walk over the graph that records gradients as ordinary ops.
+
+use super::node::{Body, Tensor, grad_off, on_behalf_of};
+use super::op::{DType, GradCtx};
+use crate::error::{Error, OpError, Result};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::Location;
+
+/// Runs `f` without recording gradients: what it computes cannot be differentiated, and no history is kept.
+///
+/// ```
+/// use steepest::{Device, no_grad};
+/// let w = Device::cpu().parameter(&[1.0], 1);
+/// assert!(w.relu().requires_grad());
+/// assert!(!no_grad(|| w.relu()).requires_grad());
+/// ```
+pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore;
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            grad_off(-1);
+        }
+    }
+    grad_off(1);
+    let _restore = Restore;
+    f()
+}
+
+/// The gradients of one `backward`, addressed by parameter. They are tensors: nothing has run yet.
+pub struct Gradients {
+    root: Tensor,
+    also: Vec<Tensor>,
+    by_id: Result<HashMap<u64, Tensor>>,
+}
+
+impl Gradients {
+    /// The gradient of a parameter; `None` if the loss does not depend on it.
+    ///
+    /// # Errors
+    /// The error that made the loss invalid.
+    pub fn get(&self, parameter: &Tensor) -> Result<Option<&Tensor>> {
+        match &self.by_id {
+            Ok(map) => Ok(map.get(&parameter.id())),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// The gradient of a parameter that must have one.
+    ///
+    /// # Errors
+    /// The error that made the loss invalid, or that the loss does not depend on the parameter.
+    pub fn wrt(&self, parameter: &Tensor) -> Result<Tensor> {
+        self.get(parameter)?.cloned().ok_or_else(|| {
+            let message = format!("the loss does not depend on the parameter recorded at {}", parameter.node().at());
+            Error::op("backward", self.root.node().at(), OpError::Gradient(message))
+        })
+    }
+
+    /// Exchanges every gradient, for clipping and the like.
+    pub fn map(mut self, mut f: impl FnMut(&Tensor) -> Tensor) -> Gradients {
+        if let Ok(map) = &mut self.by_id {
+            for gradient in map.values_mut() {
+                *gradient = f(gradient);
+            }
+        }
+        self
+    }
+
+    /// Has the optimizer's step compute these as well: values that depend on the parameters cannot be computed after the step.
+    pub fn and_run(mut self, tensors: &[&Tensor]) -> Gradients {
+        self.also.extend(tensors.iter().map(|&t| t.clone()));
+        self
+    }
+
+    /// The differentiated tensor and what [`Gradients::and_run`] added: computed in the same run as an update.
+    pub(crate) fn roots(&self) -> impl Iterator<Item = &Tensor> {
+        std::iter::once(&self.root).chain(&self.also)
+    }
+}
+
+impl Tensor {
+    /// Gradients of this scalar by every parameter it depends on.
+    ///
+    /// The gradients are recorded, not computed; they are ordinary tensors and can be differentiated again.
+    /// A tensor that is not a scalar makes every use of the result an error.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let w = Device::cpu().parameter(&[3.0], 1);
+    /// let gradient = w.square().sum(&[]).backward().wrt(&w)?;
+    /// assert_eq!(gradient.to_vec::<f32>()?, [6.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn backward(&self) -> Gradients {
+        let at = Location::caller();
+        let ones = match self.spec() {
+            Ok(spec) if spec.shape.numel() == 1 => self.full_like(1.0),
+            Ok(spec) => {
+                let error = OpError::Gradient(format!(
+                    "shape {} is not a scalar: reduce it with sum or mean, or use backward_with(cotangent)",
+                    spec.shape
+                ));
+                return self.failed(Error::op("backward", at, error));
+            }
+            Err(error) => return self.failed(error),
+        };
+        self.backward_with(&ones)
+    }
+
+    /// Vector-Jacobian products with `cotangent`, which has this tensor's shape.
+    #[track_caller]
+    pub fn backward_with(&self, cotangent: &Tensor) -> Gradients {
+        match reverse(self, cotangent) {
+            Ok(map) => Gradients { root: self.clone(), also: vec![], by_id: Ok(map) },
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn failed(&self, error: Error) -> Gradients {
+        Gradients { root: self.clone(), also: vec![], by_id: Err(error) }
+    }
+}
+
+#[track_caller]
+fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<HashMap<u64, Tensor>> {
+    let at = Location::caller();
+    let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
+    let (spec, given) = (root.spec()?, cotangent.spec()?);
+    if spec.dtype != DType::F32 || !root.requires_grad() {
+        return Err(fail(format!("{root:?} depends on no parameter")));
+    }
+    if (given.shape, given.dtype) != (spec.shape, spec.dtype) {
+        return Err(fail(format!("the cotangent is {given} where {spec} is expected")));
+    }
+
+    // Everything a gradient flows through, by number: inputs have smaller numbers than what reads them.
+    let mut tracked = BTreeMap::from([(root.id(), root.node().clone())]);
+    let mut seen = HashSet::from([root.id()]);
+    let mut stack = vec![root.node().clone()];
+    while let Some(node) = stack.pop() {
+        let Body::Call { inputs, .. } = node.body() else { continue };
+        for edge in inputs.iter().filter(|e| e.node.requires_grad()) {
+            if seen.insert(edge.node.id()) {
+                tracked.insert(edge.node.id(), edge.node.clone());
+                stack.push(edge.node.clone());
+            }
+        }
+    }
+
+    let mut found = HashMap::new();
+    let mut pending = HashMap::from([(root.id(), cotangent.clone())]);
+    for (id, node) in tracked.into_iter().rev() {
+        let Some(gradient) = pending.remove(&id) else { continue };
+        match node.body() {
+            Body::Leaf => {
+                found.insert(id, gradient);
+            }
+            Body::Released => {
+                return Err(Error::op(
+                    "backward",
+                    at,
+                    OpError::Spent(format!(
+                        "the history of the value recorded at {}:{} was let go when a parameter it depends on was updated; \
+                         differentiate before the step",
+                        node.at().file(),
+                        node.at().line()
+                    )),
+                ));
+            }
+            Body::Call { op, inputs } => {
+                let needs: Vec<bool> = inputs.iter().map(|e| e.node.requires_grad()).collect();
+                let handles: Vec<Tensor> = inputs.iter().map(|e| Tensor::of(e.node.clone())).collect();
+                let output = Tensor::of(node.clone());
+                let ctx = GradCtx { grad: &gradient, inputs: &handles, output: &output, needs: &needs };
+                for (input, part) in handles.iter().zip(on_behalf_of(node.at(), || op.grad(&ctx))) {
+                    let Some(part) = part.filter(|_| input.requires_grad()) else { continue };
+                    let (want, got) = (input.try_shape()?, part.try_shape()?);
+                    if want != got {
+                        return Err(fail(format!("{}: a gradient of shape {got} for an input {want}", op.name())));
+                    }
+                    let sum = match pending.remove(&input.id()) {
+                        Some(sum) => on_behalf_of(node.at(), || sum.add(&part)),
+                        None => part,
+                    };
+                    pending.insert(input.id(), sum);
+                }
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,143 @@
+//! The part of a graph that one run computes, in canonical order, and its structural key.
+
+use super::node::{Body, Node};
+use super::op::{Op, Spec};
+use crate::error::{Error, OpError, Result};
+use crate::shape::Shape;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What one run computes: calls in recording order (updates last), and the values they start from.
+pub struct Graph {
+    /// Values given to the run, in the order in which the calls first read them.
+    pub leaves: Vec<Arc<Node>>,
+    /// Calls; each reads leaves and earlier calls only.
+    pub calls: Vec<Call>,
+    /// Two runs with equal keys have the same plan.
+    pub key: Vec<u32>,
+}
+
+/// One call to compute.
+pub struct Call {
+    /// The recorded node.
+    pub node: Arc<Node>,
+    /// The op.
+    pub op: Arc<dyn Op>,
+    /// What it reads.
+    pub inputs: Vec<Source>,
+    /// Its shape and type.
+    pub spec: Spec,
+    /// Whether its value outlives the run: the user holds a tensor to it.
+    pub kept: bool,
+}
+
+/// What a call reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Source {
+    /// A given value.
+    Leaf(usize),
+    /// The value of an earlier call.
+    Call(usize),
+}
+
+impl Graph {
+    /// Collects the calls that `roots` need and that have no value yet.
+    ///
+    /// # Errors
+    /// The error an invalid tensor carries, or [`OpError::Spent`] where a parameter was updated after a call that reads it was recorded.
+    pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
+        let mut pending = Vec::new();
+        let mut seen = HashSet::new();
+        let mut stack: Vec<Arc<Node>> = roots.iter().rev().cloned().collect();
+        while let Some(node) = stack.pop() {
+            if !seen.insert(node.id()) {
+                continue;
+            }
+            let spec = node.spec().clone()?;
+            if node.value().is_some() {
+                continue;
+            }
+            let Body::Call { op, inputs } = node.body() else {
+                let message = "this value was let go and cannot be computed again".to_owned();
+                return Err(Error::op(node.op_name(), node.at(), OpError::Spent(message)));
+            };
+            for edge in inputs.iter() {
+                if edge.node.version() != edge.version {
+                    return Err(Error::op(op.name(), node.at(), spent(&edge.node)));
+                }
+                if !seen.contains(&edge.node.id()) {
+                    stack.push(edge.node.clone());
+                }
+            }
+            pending.push((node, op, inputs, spec));
+        }
+        // Recording order is a valid order, and the same in every round of a loop. Updates go last: all others read the old values.
+        pending.sort_by_key(|(node, op, ..)| (!op.mutates().is_empty(), node.id()));
+
+        let mut graph = Graph { leaves: vec![], calls: Vec::with_capacity(pending.len()), key: vec![] };
+        let mut sources: HashMap<u64, Source> = HashMap::new();
+        for (node, op, edges, spec) in pending {
+            let name = name_hash(op.name());
+            let params = op.params();
+            graph.key.extend([name as u32, (name >> 32) as u32, params.len() as u32]);
+            graph.key.extend(params);
+            let mut inputs = Vec::with_capacity(edges.len());
+            graph.key.push(edges.len() as u32);
+            for edge in edges.iter() {
+                let source = match sources.get(&edge.node.id()) {
+                    Some(&source) => source,
+                    None => {
+                        let leaf = Source::Leaf(graph.leaves.len());
+                        graph.key.push(u32::MAX);
+                        push_spec(&mut graph.key, &edge.node.spec().clone()?);
+                        graph.leaves.push(edge.node.clone());
+                        sources.insert(edge.node.id(), leaf);
+                        leaf
+                    }
+                };
+                graph.key.push(match source {
+                    Source::Leaf(i) => 2 * i as u32,
+                    Source::Call(i) => 2 * i as u32 + 1,
+                });
+                inputs.push(source);
+            }
+            push_spec(&mut graph.key, &spec);
+            let kept = op.mutates().is_empty() && (node.is_held() || roots.iter().any(|r| r.id() == node.id()));
+            graph.key.push(u32::from(kept));
+            sources.insert(node.id(), Source::Call(graph.calls.len()));
+            graph.calls.push(Call { node, op, inputs, spec, kept });
+        }
+        Ok(graph)
+    }
+
+    /// Shape and type of what a call reads.
+    pub fn spec_of(&self, source: Source) -> Spec {
+        match source {
+            Source::Call(i) => self.calls[i].spec,
+            Source::Leaf(i) => match self.leaves[i].spec() {
+                Ok(spec) => *spec,
+                // Never reached: `collect` refuses invalid nodes.
+                Err(_) => Spec::f32(Shape::SCALAR),
+            },
+        }
+    }
+}
+
+fn spent(node: &Node) -> OpError {
+    OpError::Spent(format!(
+        "it reads the parameter made at {}:{}, which was updated before this ran; read the value before the step, \
+         or add it to the step with `gradients.and_run(&[&value])`",
+        node.at().file(),
+        node.at().line()
+    ))
+}
+
+fn push_spec(key: &mut Vec<u32>, spec: &Spec) {
+    key.push((spec.dtype as u32) << 8 | spec.shape.rank() as u32);
+    key.extend(spec.shape.dims().iter().map(|&d| d as u32));
+}
+
+/// FNV-1a of an op's name.
+fn name_hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+}

@@ -1,0 +1,451 @@
+//! Nodes of the recorded graph and `Tensor`, the user's handle to one.
+
+use super::op::{DType, Op, Spec};
+use crate::error::{At, Error, OpError, Result};
+use crate::shape::Shape;
+use std::any::Any;
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a node needs of the device it is recorded for. `device.rs` implements it; the graph knows no more than this.
+pub trait Runner: Any + Send + Sync {
+    /// A number no other open device has.
+    fn id(&self) -> u64;
+    /// The device's name, for messages.
+    fn name(&self) -> &str;
+    /// Counts the nodes recorded for this device and not dropped yet.
+    fn live(&self) -> &Live;
+    /// Computes the given nodes.
+    ///
+    /// # Errors
+    /// The first invalid node's error, or whatever the device reports.
+    fn run(&self, roots: &[Arc<Node>]) -> Result<()>;
+    /// The words of a stored value, in time.
+    fn fetch(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>>;
+}
+
+/// A value in a device's memory. Only the device that made it knows what it is.
+pub trait Storage: Any + Send + Sync {
+    /// Its length in words.
+    fn words(&self) -> usize;
+}
+
+/// How many nodes of a device are alive, and how many may be.
+#[derive(Debug)]
+pub struct Live {
+    nodes: AtomicUsize,
+    limit: AtomicUsize,
+}
+
+impl Live {
+    /// Nodes allowed unless changed: enough for any real graph, little enough that memory is not gone.
+    pub const DEFAULT_LIMIT: usize = 1 << 18;
+
+    pub(crate) fn new() -> Live {
+        Live { nodes: AtomicUsize::new(0), limit: AtomicUsize::new(Live::DEFAULT_LIMIT) }
+    }
+
+    /// Nodes alive now.
+    pub fn nodes(&self) -> usize {
+        self.nodes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<(), OpError> {
+        let (nodes, limit) = (self.nodes(), self.limit.load(Ordering::Relaxed));
+        if nodes == limit / 2 {
+            tracing::warn!("{nodes} recorded nodes are alive; at {limit} recording stops. Is a loop never running its graph?");
+        }
+        if nodes < limit { Ok(()) } else { Err(OpError::NeverRun { nodes, limit }) }
+    }
+}
+
+/// Where a node's value is.
+#[derive(Clone)]
+pub enum Value {
+    /// In this program's memory, not sent to the device yet.
+    Host(Arc<Vec<u32>>),
+    /// On the device.
+    Stored(Arc<dyn Storage>),
+}
+
+/// An input of a node: the node read and its version when it was recorded.
+#[derive(Clone)]
+pub struct Edge {
+    /// The node read.
+    pub node: Arc<Node>,
+    /// Its version at recording; another one by the time of running means the value read is gone.
+    pub version: u64,
+}
+
+/// What a node was recorded as.
+#[derive(Clone)]
+pub enum Body {
+    /// A given value: data or a parameter.
+    Leaf,
+    /// A call of an op.
+    Call {
+        /// The op.
+        op: Arc<dyn Op>,
+        /// Its inputs.
+        inputs: Arc<Vec<Edge>>,
+    },
+    /// A computed value whose history was let go.
+    Released,
+}
+
+struct State {
+    body: Body,
+    value: Option<Value>,
+}
+
+/// A recorded value: how it is computed, and the value itself once it was run and somebody holds it.
+pub struct Node {
+    id: u64,
+    spec: Result<Spec, Error>,
+    at: At,
+    requires_grad: bool,
+    runner: Arc<dyn Runner>,
+    /// Tensors held by the user, apart from graph edges.
+    handles: AtomicUsize,
+    version: AtomicU64,
+    state: Mutex<State>,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static GRAD_OFF: Cell<usize> = const { Cell::new(0) };
+    static ON_BEHALF: Cell<Option<At>> = const { Cell::new(None) };
+}
+
+/// Runs `f` with everything it records carrying the line `at`: a gradient belongs to the line of its forward op.
+pub(super) fn on_behalf_of<R>(at: At, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<At>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ON_BEHALF.set(self.0);
+        }
+    }
+    let _restore = Restore(ON_BEHALF.replace(Some(at)));
+    f()
+}
+
+pub(super) fn grad_off(delta: isize) {
+    GRAD_OFF.with(|off| off.set(off.get().saturating_add_signed(delta)));
+}
+
+impl Node {
+    fn build(runner: Arc<dyn Runner>, spec: Result<Spec>, at: At, requires_grad: bool, state: State) -> Tensor {
+        runner.live().nodes.fetch_add(1, Ordering::Relaxed);
+        let node = Node {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            spec,
+            at,
+            requires_grad,
+            runner,
+            handles: AtomicUsize::new(0),
+            version: AtomicU64::new(0),
+            state: Mutex::new(state),
+        };
+        Tensor::of(Arc::new(node))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Recording order: inputs always have smaller numbers than what reads them.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Shape and type, or the error the node carries.
+    pub fn spec(&self) -> &Result<Spec, Error> {
+        &self.spec
+    }
+
+    /// The caller's line.
+    pub fn at(&self) -> At {
+        self.at
+    }
+
+    /// Whether gradients flow to or through it.
+    pub fn requires_grad(&self) -> bool {
+        self.requires_grad
+    }
+
+    /// How often the value was updated in place.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// The device's side.
+    pub fn runner(&self) -> &Arc<dyn Runner> {
+        &self.runner
+    }
+
+    /// Whether the user holds a `Tensor` to it.
+    pub fn is_held(&self) -> bool {
+        self.handles.load(Ordering::Acquire) > 0
+    }
+
+    /// What it was recorded as.
+    pub fn body(&self) -> Body {
+        self.state().body.clone()
+    }
+
+    /// Its value, if there is one now.
+    pub fn value(&self) -> Option<Value> {
+        self.state().value.clone()
+    }
+
+    /// The name of its op, or `leaf`.
+    pub fn op_name(&self) -> &'static str {
+        match self.body() {
+            Body::Call { op, .. } => op.name(),
+            Body::Leaf => "leaf",
+            Body::Released => "value",
+        }
+    }
+
+    /// Stores the value after a run. Without gradients the history is of no more use, so it is let go and memory stays flat.
+    pub(crate) fn set_value(&self, value: Value) {
+        let mut state = self.state();
+        state.value = Some(value);
+        let old = match state.body {
+            Body::Call { .. } if !self.requires_grad => std::mem::replace(&mut state.body, Body::Released),
+            _ => Body::Leaf,
+        };
+        // Dropping may free a long history: not under the lock.
+        drop(state);
+        drop(old);
+    }
+
+    /// Lets the history of a node with a value go: the parameters it was computed from were just updated.
+    pub(crate) fn release(&self) {
+        let mut state = self.state();
+        if state.value.is_some() && matches!(state.body, Body::Call { .. }) {
+            let old = std::mem::replace(&mut state.body, Body::Released);
+            drop(state);
+            drop(old);
+        }
+    }
+
+    /// Marks an update in place.
+    pub(crate) fn bump_version(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Exchanges the value of a leaf (loading weights): later uses see the new one.
+    pub(crate) fn replace_value(&self, value: Value) {
+        self.state().value = Some(value);
+        self.bump_version();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.runner.live().nodes.fetch_sub(1, Ordering::Relaxed);
+        // Deep graphs: nodes that nobody else holds go onto a list instead of being dropped by recursion.
+        let mut bodies = vec![self.take_body()];
+        while let Some(body) = bodies.pop() {
+            let Body::Call { inputs, .. } = body else { continue };
+            for edge in Arc::into_inner(inputs).into_iter().flatten() {
+                if let Some(mut node) = Arc::into_inner(edge.node) {
+                    bodies.push(node.take_body());
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    fn take_body(&mut self) -> Body {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut state.body, Body::Leaf)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Node {{ {} {} at {}:{} }}", self.id, self.op_name(), self.at.file(), self.at.line())
+    }
+}
+
+/// An n-dimensional array that is computed when it is needed.
+///
+/// A `Tensor` is a handle: calling an op on it records a node and returns at once; `item`, `to_vec`, `device.run`
+/// and an optimizer's `step` compute. Shape and type are known at recording. A call that cannot work gives an
+/// *invalid* tensor that carries the error to the first run point; [`Tensor::check`] asks early.
+///
+/// ```
+/// use steepest::Device;
+/// let device = Device::cpu();
+/// let x = device.tensor(&[1.0, 2.0, 3.0], 3);
+/// assert_eq!((&x * 2.0).sum(&[]).item()?, 12.0);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+pub struct Tensor {
+    node: Arc<Node>,
+}
+
+impl Clone for Tensor {
+    fn clone(&self) -> Tensor {
+        Tensor::of(self.node.clone())
+    }
+}
+
+impl Drop for Tensor {
+    fn drop(&mut self) {
+        self.node.handles.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Tensor {
+    /// A handle to a node.
+    pub(crate) fn of(node: Arc<Node>) -> Tensor {
+        node.handles.fetch_add(1, Ordering::AcqRel);
+        Tensor { node }
+    }
+
+    /// A given value. `requires_grad` makes it a parameter.
+    pub(crate) fn leaf(
+        runner: &Arc<dyn Runner>,
+        spec: Result<Spec, OpError>,
+        value: Option<Value>,
+        requires_grad: bool,
+        at: At,
+    ) -> Tensor {
+        let spec = spec.map_err(|error| Error::op("tensor", at, error));
+        Node::build(runner.clone(), spec, at, requires_grad, State { body: Body::Leaf, value })
+    }
+
+    /// An invalid tensor.
+    pub(crate) fn invalid(runner: &Arc<dyn Runner>, error: Error, at: At) -> Tensor {
+        Node::build(runner.clone(), Err(error), at, false, State { body: Body::Leaf, value: None })
+    }
+
+    /// The recorded node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Shape and type, or the error this tensor carries.
+    ///
+    /// # Errors
+    /// The error of the op that could not work.
+    pub fn spec(&self) -> Result<Spec> {
+        self.node.spec.clone()
+    }
+
+    /// Whether recording succeeded so far; running would report the same error later.
+    ///
+    /// # Errors
+    /// The error this tensor carries.
+    pub fn check(&self) -> Result<()> {
+        self.node.spec.as_ref().map(|_| ()).map_err(Clone::clone)
+    }
+
+    /// The shape, or the error this tensor carries.
+    ///
+    /// # Errors
+    /// The error of the op that could not work.
+    pub fn try_shape(&self) -> Result<Shape> {
+        Ok(self.spec()?.shape)
+    }
+
+    /// The shape.
+    ///
+    /// # Panics
+    /// On an invalid tensor, with the message of the error it carries; [`Tensor::try_shape`] returns it instead.
+    #[track_caller]
+    pub fn shape(&self) -> Shape {
+        match &self.node.spec {
+            Ok(spec) => spec.shape,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The element type.
+    ///
+    /// # Panics
+    /// On an invalid tensor, with the message of the error it carries.
+    #[track_caller]
+    pub fn dtype(&self) -> DType {
+        match &self.node.spec {
+            Ok(spec) => spec.dtype,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Whether gradients flow to or through this tensor.
+    pub fn requires_grad(&self) -> bool {
+        self.node.requires_grad
+    }
+
+    /// A number that stays the same for the life of this value; gradients are addressed by it.
+    pub fn id(&self) -> u64 {
+        self.node.id
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.node.spec {
+            Ok(spec) => write!(f, "Tensor({spec}, {} on {})", self.node.op_name(), self.node.runner.name()),
+            Err(error) => write!(f, "Tensor(invalid: {error})"),
+        }
+    }
+}
+
+/// Records a call: checks shapes now, computes nothing.
+///
+/// An error (here or in an input) gives an invalid tensor that carries it.
+///
+/// # Panics
+/// If there are no inputs; use [`record_on`].
+#[track_caller]
+pub fn record(op: impl Op, inputs: &[&Tensor]) -> Tensor {
+    record_on(&inputs[0].node.runner.clone(), op, inputs)
+}
+
+/// Records a call for a device: for ops without inputs.
+#[track_caller]
+pub fn record_on(runner: &Arc<dyn Runner>, op: impl Op, inputs: &[&Tensor]) -> Tensor {
+    record_shared(runner, Arc::new(op), inputs)
+}
+
+/// Records a call of an op whose type is not known.
+#[track_caller]
+pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tensor]) -> Tensor {
+    let at = ON_BEHALF.get().unwrap_or(Location::caller());
+    match infer(runner, &*op, inputs, at) {
+        Err(error) => Tensor::invalid(runner, error, at),
+        Ok(spec) => {
+            let tracked = inputs.iter().any(|t| t.node.requires_grad);
+            let requires_grad = tracked && spec.dtype == DType::F32 && GRAD_OFF.with(|off| off.get() == 0);
+            let edges = inputs.iter().map(|t| Edge { node: t.node.clone(), version: t.node.version() }).collect();
+            let body = Body::Call { op, inputs: Arc::new(edges) };
+            Node::build(runner.clone(), Ok(spec), at, requires_grad, State { body, value: None })
+        }
+    }
+}
+
+fn infer(runner: &Arc<dyn Runner>, op: &dyn Op, inputs: &[&Tensor], at: At) -> Result<Spec> {
+    let name = op.name();
+    let specs = inputs.iter().map(|t| t.spec()).collect::<Result<Vec<_>>>()?;
+    if let Some(other) = inputs.iter().find(|t| t.node.runner.id() != runner.id()) {
+        let devices = OpError::Devices(runner.name().to_owned(), other.node.runner.name().to_owned());
+        return Err(Error::op(name, at, devices));
+    }
+    runner.live().check().and_then(|()| op.infer(&specs)).map_err(|error| Error::op(name, at, error))
+}

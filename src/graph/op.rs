@@ -1,0 +1,330 @@
+//! What an op tells the world: its shape rule, its kernels, its definition, its gradient.
+
+use super::node::Tensor;
+use crate::error::OpError;
+use crate::shape::{Shape, View};
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+/// Element types. Every element takes 4 bytes on every device; a bool is a 0 or a 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DType {
+    /// 32-bit float: everything that has a gradient.
+    F32,
+    /// 32-bit unsigned integer: labels and indices.
+    U32,
+    /// 32-bit signed integer: labels and indices.
+    I32,
+    /// Truth value: masks.
+    Bool,
+}
+
+impl DType {
+    /// The word of a device buffer as a number.
+    pub fn to_f64(self, word: u32) -> f64 {
+        match self {
+            DType::F32 => f64::from(f32::from_bits(word)),
+            DType::I32 => f64::from(word as i32),
+            DType::U32 | DType::Bool => f64::from(word),
+        }
+    }
+
+    /// A number as the word of a device buffer (rounded to f32, truncated to an integer).
+    pub fn to_word(self, value: f64) -> u32 {
+        match self {
+            DType::F32 => (value as f32).to_bits(),
+            DType::I32 => value as i32 as u32,
+            DType::U32 => value as u32,
+            DType::Bool => u32::from(value != 0.0),
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DType::F32 => "f32",
+            DType::U32 => "u32",
+            DType::I32 => "i32",
+            DType::Bool => "bool",
+        })
+    }
+}
+
+/// What is known of a tensor before anything runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spec {
+    /// Its sizes.
+    pub shape: Shape,
+    /// Its element type.
+    pub dtype: DType,
+    /// Smallest and largest value of an integer tensor, where known: lets an op refuse a label before running. Not part of a plan's key.
+    pub range: Option<(i64, i64)>,
+}
+
+impl Spec {
+    /// A spec without a known range.
+    pub fn new(shape: Shape, dtype: DType) -> Spec {
+        Spec { shape, dtype, range: None }
+    }
+
+    /// An f32 spec.
+    pub fn f32(shape: Shape) -> Spec {
+        Spec::new(shape, DType::F32)
+    }
+
+    /// The same elements (type and range) in another shape.
+    pub fn reshaped(self, shape: Shape) -> Spec {
+        Spec { shape, ..self }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype, self.shape)
+    }
+}
+
+/// A value on the reference: a shape and f64 numbers (integers and bools are exact in f64).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Sizes.
+    pub shape: Shape,
+    /// Elements, row-major.
+    pub data: Vec<f64>,
+}
+
+impl Array {
+    /// An array from its elements.
+    ///
+    /// # Panics
+    /// If the count is not the shape's: a fault of the op's reference.
+    pub fn new(shape: Shape, data: Vec<f64>) -> Array {
+        assert_eq!(shape.numel(), data.len(), "array of shape {shape}");
+        Array { shape, data }
+    }
+
+    /// An array computed element by element from its row-major index.
+    pub fn from_fn(shape: Shape, f: impl FnMut(usize) -> f64) -> Array {
+        Array { shape, data: (0..shape.numel()).map(f).collect() }
+    }
+
+    /// The elements read through a view, as an array of `shape`.
+    pub fn viewed(&self, view: &View, shape: Shape) -> Array {
+        let mut data = Vec::with_capacity(shape.numel());
+        view.positions(0, shape.numel(), |p| data.push(self.data[p]));
+        Array { shape, data }
+    }
+}
+
+/// An op. One value of the implementing type is one recorded call: its fields are the call's parameters.
+///
+/// There is no default for what matters. Columns that may stay empty (`params`, `scalars`) do stay empty.
+pub trait Op: Any + fmt::Debug + Send + Sync {
+    /// The name in plans, errors and the registry.
+    fn name(&self) -> &'static str;
+
+    /// Parameters that change the program (axis, stride, transpose flags): part of a plan's key.
+    fn params(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// Numbers that do not change the program (learning rate, seed, slope), as words of the WGSL `Scalars` struct: not part of a plan's key.
+    fn scalars(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    /// The shape rule.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the inputs' shapes, types or ranges.
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError>;
+
+    /// How devices compute it.
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering;
+
+    /// The definition, in f64, as naive as it can be.
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array;
+
+    /// The vector-Jacobian product, written in ops: one gradient per input, `None` where there is none.
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>>;
+
+    /// Inputs that are overwritten in place, all of the output's effects (parameter updates).
+    fn mutates(&self) -> &'static [usize] {
+        &[]
+    }
+}
+
+/// What a gradient rule may use.
+pub struct GradCtx<'a> {
+    /// Gradient of the loss by the output; has the output's shape.
+    pub grad: &'a Tensor,
+    /// The op's inputs.
+    pub inputs: &'a [Tensor],
+    /// The op's output.
+    pub output: &'a Tensor,
+    /// Which inputs need a gradient; work for others may be left out.
+    pub needs: &'a [bool],
+}
+
+/// How devices compute an op.
+pub enum Lowering {
+    /// One expression per element over broadcast inputs; fused with its neighbours.
+    Elementwise(Elementwise),
+    /// Output element i is input element `view(i)`.
+    View(View),
+    /// The input's bytes under another shape: no work.
+    Alias,
+    /// Kernels in order, with temporaries between them.
+    Stages {
+        /// Sizes of the temporaries, in words.
+        temps: Vec<usize>,
+        /// The kernels.
+        stages: Vec<Stage>,
+    },
+}
+
+impl Lowering {
+    /// One kernel that reads all inputs in order and writes the output.
+    pub fn kernel(kernel: Kernel, inputs: usize) -> Lowering {
+        let stage = Stage { kernel, reads: (0..inputs).map(Operand::Input).collect(), writes: vec![Operand::Output] };
+        Lowering::Stages { temps: vec![], stages: vec![stage] }
+    }
+}
+
+/// One kernel of an op and what it is bound to.
+pub struct Stage {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// What it reads, in the order of the shader's read-only bindings.
+    pub reads: Vec<Operand>,
+    /// What it writes, in the order of the shader's read-write bindings.
+    pub writes: Vec<Operand>,
+}
+
+/// A buffer seen from inside an op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// The op's i-th input.
+    Input(usize),
+    /// The op's output.
+    Output,
+    /// The op's i-th temporary.
+    Temp(usize),
+}
+
+/// A row of the elementwise table: one op in every language it is spoken in.
+pub struct Rule {
+    /// The op's name.
+    pub name: &'static str,
+    /// WGSL expression over `a`, `b`, `c` (inputs) and `p`, `q` (scalars); may call functions of `elementwise.wgsl`.
+    pub wgsl: &'static str,
+    /// Types of the inputs; `None` takes any type and hands the raw word on.
+    pub inputs: &'static [Option<DType>],
+    /// Type of the output; `None` is the type of the last input.
+    pub output: Option<DType>,
+    /// The native kernel, on a chunk of elements.
+    pub chunk: fn(inputs: &[&[u32]], scalars: [f32; 2], output: &mut [u32]),
+    /// The definition, on one element.
+    pub reference: fn(inputs: [f64; 3], scalars: [f64; 2]) -> f64,
+    /// Number of scalars.
+    pub scalars: usize,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// An elementwise call: a rule and how each input is read.
+pub struct Elementwise {
+    /// The row.
+    pub rule: &'static Rule,
+    /// How the inputs are read, one per input.
+    pub views: Vec<View>,
+}
+
+/// One dispatch: a native kernel, and WGSL variants of which the device takes the first that suits it.
+#[derive(Clone)]
+pub struct Kernel {
+    /// Name in plans and profiles.
+    pub name: &'static str,
+    /// Contents of the shader's uniform `params`: shapes and strides, fixed for a plan.
+    pub params: Vec<u32>,
+    /// WGSL forms, best first. The last one must run under the browser's default limits.
+    pub variants: Vec<Variant>,
+    /// The native form.
+    pub native: Native,
+}
+
+/// A WGSL form of a kernel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// Stem of the file in `shaders/`.
+    pub shader: &'static str,
+    /// Values for named `const`s of the file.
+    pub consts: Vec<(&'static str, u32)>,
+    /// Bodies (with braces) for named functions of the file.
+    pub bodies: Vec<(&'static str, String)>,
+    /// Workgroups to start; see [`Variant::groups`].
+    pub groups: [u32; 3],
+    /// The kind of device it is made for.
+    pub suits: Suits,
+}
+
+impl Variant {
+    /// A variant without specialisation, for any device.
+    pub fn new(shader: &'static str, groups: [u32; 3]) -> Variant {
+        Variant { shader, consts: vec![], bodies: vec![], groups, suits: Suits::Any }
+    }
+
+    /// Spreads `n` workgroups over x and y, because one dimension holds at most 65,535.
+    /// The shader numbers them `y * num_workgroups.x + x` and must ignore those beyond its work.
+    pub fn groups(n: usize) -> [u32; 3] {
+        let x = n.clamp(1, 65_535);
+        [x as u32, n.div_ceil(x).max(1) as u32, 1]
+    }
+}
+
+/// The kind of device a variant is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suits {
+    /// Any adapter.
+    Any,
+    /// Hardware only: it leans on workgroup memory.
+    Hardware,
+    /// Software adapters only (llvmpipe, SwiftShader, WARP), where workgroup memory and barriers cost.
+    Software,
+}
+
+/// What a native kernel works on. Words are reinterpreted with [`bytemuck::cast_slice`].
+pub struct Io<'a> {
+    /// Buffers read.
+    pub reads: &'a [&'a [u32]],
+    /// Buffers written.
+    pub writes: &'a mut [&'a mut [u32]],
+    /// The op's scalars.
+    pub scalars: &'a [u32],
+}
+
+impl<'a> Io<'a> {
+    /// The i-th buffer read, as floats.
+    pub fn read(&self, i: usize) -> &'a [f32] {
+        bytemuck::cast_slice(self.reads[i])
+    }
+
+    /// The i-th buffer written, as floats.
+    pub fn write(&mut self, i: usize) -> &mut [f32] {
+        bytemuck::cast_slice_mut(self.writes[i])
+    }
+
+    /// The i-th scalar as a float.
+    pub fn scalar(&self, i: usize) -> f32 {
+        f32::from_bits(self.scalars[i])
+    }
+}
+
+/// A native f32 kernel: a closure over the call's shapes.
+pub type Native = Arc<dyn Fn(&mut Io<'_>) + Send + Sync>;

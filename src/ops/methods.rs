@@ -1,0 +1,375 @@
+//! The elementwise table as methods and operators of `Tensor`.
+
+use super::elementwise as row;
+use super::pointwise::{Pointwise, Row};
+use crate::graph::op::DType;
+use crate::graph::{Tensor, record_on};
+use std::ops;
+
+macro_rules! unary {
+    ($($(#[$doc:meta])* $name:ident => $row:ident;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self) -> Tensor {
+                self.pointwise(&row::$row, &[], [0.0; 2])
+            })*
+        }
+    };
+}
+
+unary! {
+    /// −x
+    neg => NEG;
+    /// |x|; gradient 0 at 0.
+    abs => ABS;
+    /// −1, 0 or 1; gradient 0.
+    sign => SIGN;
+    /// The largest integer not above x; gradient 0.
+    floor => FLOOR;
+    /// The smallest integer not below x; gradient 0.
+    ceil => CEIL;
+    /// The nearest integer, halves to even; gradient 0.
+    round => ROUND;
+    /// e^x
+    exp => EXP;
+    /// e^x − 1, exact near 0.
+    expm1 => EXPM1;
+    /// Natural logarithm; −∞ at 0, NaN below.
+    log => LOG;
+    /// log(1 + x), exact near 0.
+    log1p => LOG1P;
+    /// √x; NaN below 0.
+    sqrt => SQRT;
+    /// 1 / √x
+    rsqrt => RSQRT;
+    /// 1 / x
+    reciprocal => RECIPROCAL;
+    /// x²
+    square => SQUARE;
+    /// sin x, x in radians.
+    sin => SIN;
+    /// cos x, x in radians.
+    cos => COS;
+    /// The error function.
+    erf => ERF;
+    /// tanh x
+    tanh => TANH;
+    /// 1 / (1 + e^−x)
+    sigmoid => SIGMOID;
+    /// clamp(x / 6 + ½, 0, 1)
+    hard_sigmoid => HARD_SIGMOID;
+    /// max(x, 0); NaN stays NaN; gradient 0 at 0.
+    relu => RELU;
+    /// x Φ(x) with the exact normal distribution function.
+    gelu => GELU;
+    /// GELU's approximation by tanh.
+    gelu_tanh => GELU_TANH;
+    /// x σ(x), also called swish.
+    silu => SILU;
+    /// Whether each element is NaN.
+    is_nan => IS_NAN;
+    /// Whether each element is neither NaN nor infinite.
+    is_finite => IS_FINITE;
+    /// Logical not of a bool tensor.
+    not => NOT;
+    /// The same values, cut off from the graph: no gradient flows back through the result.
+    detach => DETACH;
+}
+
+macro_rules! binary {
+    ($($(#[$doc:meta])* $name:ident => $row:ident;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            ///
+            /// The shapes broadcast.
+            #[track_caller]
+            pub fn $name(&self, other: &Tensor) -> Tensor {
+                self.pointwise(&row::$row, &[other], [0.0; 2])
+            })*
+        }
+    };
+}
+
+binary! {
+    /// x + y
+    add => ADD;
+    /// x − y
+    sub => SUB;
+    /// x · y, element by element (the Hadamard product).
+    mul => MUL;
+    /// x / y
+    div => DIV;
+    /// x^y; NaN for a negative base with a broken exponent.
+    pow => POW;
+    /// The larger of two; a tie gives half the gradient to each; NaN if either is NaN.
+    maximum => MAXIMUM;
+    /// The smaller of two; a tie gives half the gradient to each; NaN if either is NaN.
+    minimum => MINIMUM;
+    /// x < y
+    lt => LT;
+    /// x ≤ y
+    le => LE;
+    /// x > y
+    gt => GT;
+    /// x ≥ y
+    ge => GE;
+    /// Logical and of bool tensors.
+    and => AND;
+    /// Logical or of bool tensors.
+    or => OR;
+}
+
+macro_rules! with_scalar {
+    ($($(#[$doc:meta])* $name:ident => $row:ident;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self, p: f64) -> Tensor {
+                self.pointwise(&row::$row, &[], [p, 0.0])
+            })*
+        }
+    };
+}
+
+with_scalar! {
+    /// x + p
+    add_scalar => ADD_SCALAR;
+    /// x · p
+    mul_scalar => MUL_SCALAR;
+    /// x^p
+    pow_scalar => POW_SCALAR;
+    /// x where x > 0, p x elsewhere.
+    leaky_relu => LEAKY_RELU;
+    /// x where x > 0, p (e^x − 1) elsewhere.
+    elu => ELU;
+    /// log(1 + e^(p x)) / p
+    softplus => SOFTPLUS;
+}
+
+macro_rules! compare_scalar {
+    ($($(#[$doc:meta])* $name:ident => $method:ident;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self, p: f64) -> Tensor {
+                self.$method(&self.constant(p))
+            })*
+        }
+    };
+}
+
+compare_scalar! {
+    /// x < p
+    lt_scalar => lt;
+    /// x ≤ p
+    le_scalar => le;
+    /// x > p
+    gt_scalar => gt;
+    /// x ≥ p
+    ge_scalar => ge;
+    /// x = p
+    eq_scalar => eq;
+}
+
+impl Tensor {
+    /// x limited to `min..max`; the gradient is 1 inside and at the limits, 0 outside.
+    #[track_caller]
+    pub fn clamp(&self, min: f64, max: f64) -> Tensor {
+        self.pointwise(&row::CLAMP, &[], [min, max])
+    }
+
+    /// x = y, for any two tensors of one type; false for NaN.
+    #[track_caller]
+    pub fn eq(&self, other: &Tensor) -> Tensor {
+        self.pointwise(self.by_type(&row::EQ, &row::EQ_WORD), &[other], [0.0; 2])
+    }
+
+    /// x ≠ y, for any two tensors of one type; true for NaN.
+    #[track_caller]
+    pub fn ne(&self, other: &Tensor) -> Tensor {
+        if self.is_float() { self.pointwise(&row::NE, &[other], [0.0; 2]) } else { self.eq(other).not() }
+    }
+
+    /// `yes` where this bool tensor is true, `no` elsewhere. The shapes broadcast.
+    #[track_caller]
+    pub fn where_(&self, yes: &Tensor, no: &Tensor) -> Tensor {
+        self.pointwise(&row::WHERE, &[yes, no], [0.0; 2])
+    }
+
+    /// As f32: integers rounded to the nearest, bools 0 or 1. An f32 tensor is returned as it is.
+    #[track_caller]
+    pub fn to_f32(&self) -> Tensor {
+        match self.dtype_or_f32() {
+            DType::F32 => self.clone(),
+            DType::I32 => self.pointwise(&row::I32_TO_F32, &[], [0.0; 2]),
+            DType::U32 => self.pointwise(&row::U32_TO_F32, &[], [0.0; 2]),
+            DType::Bool => self.pointwise(&row::BOOL_TO_F32, &[], [0.0; 2]),
+        }
+    }
+
+    /// As u32: floats toward zero and limited to the range (0 of NaN), an i32's bits as they are.
+    #[track_caller]
+    pub fn to_u32(&self) -> Tensor {
+        self.pointwise(self.by_type(&row::F32_TO_U32, &row::TO_U32), &[], [0.0; 2])
+    }
+
+    /// As i32: floats toward zero and limited to the range (0 of NaN), a u32's bits as they are.
+    #[track_caller]
+    pub fn to_i32(&self) -> Tensor {
+        self.pointwise(self.by_type(&row::F32_TO_I32, &row::TO_I32), &[], [0.0; 2])
+    }
+
+    /// As bool: whether each element is not zero.
+    #[track_caller]
+    pub fn to_bool(&self) -> Tensor {
+        self.pointwise(self.by_type(&row::F32_TO_BOOL, &row::WORD_TO_BOOL), &[], [0.0; 2])
+    }
+
+    /// The gradient `self` of a (leaky) ReLU with the given slope at `x`.
+    #[track_caller]
+    pub(super) fn relu_grad(&self, x: &Tensor, slope: f64) -> Tensor {
+        self.pointwise(&row::RELU_GRAD, &[x], [slope, 0.0])
+    }
+
+    /// A scalar on this tensor's device.
+    #[track_caller]
+    pub(crate) fn constant(&self, value: f64) -> Tensor {
+        record_on(self.node().runner(), Pointwise { row: &row::FILL, scalars: [value, 0.0] }, &[])
+    }
+
+    /// A tensor of this one's shape with every element `value`.
+    #[track_caller]
+    pub fn full_like(&self, value: f64) -> Tensor {
+        match self.try_shape() {
+            Ok(shape) => self.constant(value).expand(shape),
+            Err(_) => self.clone(),
+        }
+    }
+
+    fn dtype_or_f32(&self) -> DType {
+        self.spec().map_or(DType::F32, |s| s.dtype)
+    }
+
+    fn is_float(&self) -> bool {
+        self.dtype_or_f32() == DType::F32
+    }
+
+    fn by_type(&self, float: &'static Row, word: &'static Row) -> &'static Row {
+        if self.is_float() { float } else { word }
+    }
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident) => {
+        impl ops::$trait<&Tensor> for &Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: &Tensor) -> Tensor {
+                Tensor::$method(self, other)
+            }
+        }
+        impl ops::$trait<Tensor> for &Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: Tensor) -> Tensor {
+                Tensor::$method(self, &other)
+            }
+        }
+        impl ops::$trait<&Tensor> for Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: &Tensor) -> Tensor {
+                Tensor::$method(&self, other)
+            }
+        }
+        impl ops::$trait<Tensor> for Tensor {
+            type Output = Tensor;
+            #[track_caller]
+            fn $method(self, other: Tensor) -> Tensor {
+                Tensor::$method(&self, &other)
+            }
+        }
+    };
+}
+operator!(Add, add);
+operator!(Sub, sub);
+operator!(Mul, mul);
+operator!(Div, div);
+
+macro_rules! operator_scalar {
+    ($t:ty) => {
+        impl ops::Add<f64> for $t {
+            type Output = Tensor;
+            #[track_caller]
+            fn add(self, p: f64) -> Tensor {
+                self.add_scalar(p)
+            }
+        }
+        impl ops::Sub<f64> for $t {
+            type Output = Tensor;
+            #[track_caller]
+            fn sub(self, p: f64) -> Tensor {
+                self.add_scalar(-p)
+            }
+        }
+        impl ops::Mul<f64> for $t {
+            type Output = Tensor;
+            #[track_caller]
+            fn mul(self, p: f64) -> Tensor {
+                self.mul_scalar(p)
+            }
+        }
+        impl ops::Div<f64> for $t {
+            type Output = Tensor;
+            #[track_caller]
+            fn div(self, p: f64) -> Tensor {
+                self.mul_scalar(1.0 / p)
+            }
+        }
+        impl ops::Neg for $t {
+            type Output = Tensor;
+            #[track_caller]
+            fn neg(self) -> Tensor {
+                Tensor::neg(&self)
+            }
+        }
+    };
+}
+operator_scalar!(Tensor);
+operator_scalar!(&Tensor);
+
+macro_rules! scalar_first {
+    ($t:ty) => {
+        impl ops::Add<$t> for f64 {
+            type Output = Tensor;
+            #[track_caller]
+            fn add(self, x: $t) -> Tensor {
+                x.add_scalar(self)
+            }
+        }
+        impl ops::Sub<$t> for f64 {
+            type Output = Tensor;
+            #[track_caller]
+            fn sub(self, x: $t) -> Tensor {
+                Tensor::neg(&x).add_scalar(self)
+            }
+        }
+        impl ops::Mul<$t> for f64 {
+            type Output = Tensor;
+            #[track_caller]
+            fn mul(self, x: $t) -> Tensor {
+                x.mul_scalar(self)
+            }
+        }
+        impl ops::Div<$t> for f64 {
+            type Output = Tensor;
+            #[track_caller]
+            fn div(self, x: $t) -> Tensor {
+                x.reciprocal().mul_scalar(self)
+            }
+        }
+    };
+}
+scalar_first!(Tensor);
+scalar_first!(&Tensor);

@@ -1,0 +1,36 @@
+//! The catalogue of ops. One file per op or family; one line in the registry below. Nobody else knows op names.
+
+pub mod case;
+pub mod elementwise;
+pub mod layout;
+mod methods;
+pub mod pointwise;
+pub mod reduce;
+pub mod tolerance;
+
+use crate::graph::op::{Array, Op};
+use case::{Case, Gen};
+use tolerance::Class;
+
+/// A family of ops: how exact devices must be, and its test inputs.
+pub struct Family {
+    /// Stem of its Rust file.
+    pub name: &'static str,
+    /// The accuracy class of an op on these inputs; `None` if the op is not of this family.
+    pub class: fn(&dyn Op, &[&Array]) -> Option<Class>,
+    /// Test inputs.
+    pub cases: fn(&mut Gen) -> Vec<Case>,
+}
+
+/// Every op of the engine, by family.
+pub const REGISTRY: &[Family] = &[
+    Family { name: "elementwise", class: pointwise::class, cases: pointwise::cases },
+    Family { name: "layout", class: layout::class, cases: layout::cases },
+    Family { name: "reduce", class: reduce::class, cases: reduce::cases },
+];
+
+/// How exact a device must be at an op.
+pub fn class_of(op: &dyn Op, inputs: &[&Array]) -> Class {
+    // An op that no family knows is held to the strictest bound, so that forgetting its line shows.
+    REGISTRY.iter().find_map(|family| (family.class)(op, inputs)).unwrap_or(Class::Exact)
+}

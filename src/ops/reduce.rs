@@ -1,0 +1,412 @@
+//! Reductions over any axes: sum, prod, max, min, argmax, argmin; and what is made of them: mean, var, std, norms.
+
+use super::case::{Case, Gen};
+use super::tolerance::Class;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::{Tensor, record};
+use crate::shape::{Shape, View, ViewDim};
+use rayon::prelude::*;
+use std::any::Any;
+use std::sync::Arc;
+
+/// How a set of numbers becomes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Σ x
+    Sum,
+    /// Π x
+    Prod,
+    /// The largest; NaN if any is NaN.
+    Max,
+    /// The smallest; NaN if any is NaN.
+    Min,
+    /// Where the largest is; the first of several; the first NaN if there is one.
+    ArgMax,
+    /// Where the smallest is; the first of several; the first NaN if there is one.
+    ArgMin,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Sum => "sum",
+            Kind::Prod => "prod",
+            Kind::Max => "max",
+            Kind::Min => "min",
+            Kind::ArgMax => "argmax",
+            Kind::ArgMin => "argmin",
+        }
+    }
+
+    fn is_arg(self) -> bool {
+        matches!(self, Kind::ArgMax | Kind::ArgMin)
+    }
+
+    /// Whether `x` takes the place of `best` as the extreme.
+    fn beats<T: PartialOrd + Copy>(self, x: T, best: T) -> bool {
+        let (x_is_nan, best_is_nan) = (x.partial_cmp(&x).is_none(), best.partial_cmp(&best).is_none());
+        let better = if matches!(self, Kind::Max | Kind::ArgMax) { x > best } else { x < best };
+        !best_is_nan && (x_is_nan || better)
+    }
+}
+
+/// A reduction of some axes.
+#[derive(Clone, Debug)]
+pub struct Reduce {
+    /// What is computed.
+    pub kind: Kind,
+    /// The axes that go, sorted.
+    pub axes: Vec<usize>,
+    /// Whether they stay with size 1.
+    pub keepdim: bool,
+}
+
+/// Elements that one invocation or one workgroup of the first stage adds up; longer sums take two stages.
+const SPAN: usize = 1024;
+/// Invocations in a workgroup of both reduction shaders.
+const WORKGROUP: usize = 256;
+
+impl Reduce {
+    /// `(kept, reduced)`: where the group of an output element starts, and how its members lie.
+    fn views(&self, shape: &Shape) -> (View, View) {
+        let strides = shape.strides();
+        let dims = |kept: bool| {
+            let axes = (0..shape.rank()).filter(move |a| self.axes.contains(a) != kept);
+            View::new(0, axes.map(|a| ViewDim { size: shape.dims()[a], stride: strides[a] as isize }).collect::<Vec<_>>())
+        };
+        (dims(true), dims(false))
+    }
+
+    /// Numbers that go into one output element.
+    fn group(&self, shape: &Shape) -> usize {
+        self.axes.iter().map(|&a| shape.dims()[a]).product()
+    }
+}
+
+impl Op for Reduce {
+    fn name(&self) -> &'static str {
+        self.kind.name()
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![self.axes.iter().fold(0, |bits, &a| bits | 1 << a), u32::from(self.keepdim)]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        let spec = inputs[0];
+        if spec.dtype != DType::F32 {
+            return Err(OpError::DType(format!("operand is {spec}, expected f32; convert with to_f32()")));
+        }
+        let (shape, group) = (spec.shape.reduced(&self.axes, self.keepdim), self.group(&spec.shape));
+        if group == 0 && !matches!(self.kind, Kind::Sum | Kind::Prod) {
+            return Err(OpError::Shape(format!("{} of no elements: axes {:?} of {}", self.name(), self.axes, spec.shape)));
+        }
+        let range = self.kind.is_arg().then_some((0, group as i64 - 1));
+        Ok(Spec { shape, dtype: if self.kind.is_arg() { DType::U32 } else { DType::F32 }, range })
+    }
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let shape = inputs[0].shape;
+        let (kept, reduced) = self.views(&shape);
+        let (outputs, group) = (output.shape.numel(), self.group(&shape));
+        let chunks = group.div_ceil(SPAN).max(1);
+        if self.kind.is_arg() || chunks == 1 || outputs >= 4 * WORKGROUP {
+            return Lowering::kernel(kernel(self.kind, &kept, &reduced, outputs, group, group.max(1)), 1);
+        }
+        // First every span of a group by itself, then the spans: parallel even where there is one output, and more exact.
+        let spans = View::new(0, [ViewDim { size: outputs, stride: chunks as isize }]);
+        let within = View::new(0, [ViewDim { size: chunks, stride: 1 }]);
+        Lowering::Stages {
+            temps: vec![outputs * chunks],
+            stages: vec![
+                Stage {
+                    kernel: kernel(self.kind, &kept, &reduced, outputs * chunks, group, SPAN),
+                    reads: vec![Operand::Input(0)],
+                    writes: vec![Operand::Temp(0)],
+                },
+                Stage {
+                    kernel: kernel(self.kind, &spans, &within, outputs, chunks, chunks),
+                    reads: vec![Operand::Temp(0)],
+                    writes: vec![Operand::Output],
+                },
+            ],
+        }
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let (kept, reduced) = self.views(&inputs[0].shape);
+        let group = self.group(&inputs[0].shape);
+        Array::from_fn(output.shape, |o| {
+            let mut base = 0;
+            kept.positions(o, 1, |p| base = p);
+            let mut members = Vec::with_capacity(group);
+            reduced.positions(0, group, |p| members.push(inputs[0].data[base + p]));
+            match self.kind {
+                Kind::Sum => members.iter().sum(),
+                Kind::Prod => members.iter().product(),
+                kind => {
+                    let best = (1..group).fold(0, |best, i| if kind.beats(members[i], members[best]) { i } else { best });
+                    if kind.is_arg() { best as f64 } else { members[best] }
+                }
+            }
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let x = &ctx.inputs[0];
+        let Ok(shape) = x.try_shape() else { return vec![Some(x.clone())] };
+        let wide = shape.reduced(&self.axes, true);
+        let axes: Vec<isize> = self.axes.iter().map(|&a| a as isize).collect();
+        let grad = ctx.grad.reshape(wide);
+        let total = |t: &Tensor, kind: Kind| record(Reduce { kind, axes: self.axes.clone(), keepdim: true }, &[t]);
+        vec![match self.kind {
+            Kind::Sum => Some(grad.expand(shape)),
+            Kind::Max | Kind::Min if axes.is_empty() => Some(grad.expand(shape)),
+            // Ties share the gradient evenly.
+            Kind::Max | Kind::Min => {
+                let tied = x.eq(&ctx.output.reshape(wide)).to_f32();
+                Some(tied.div(&total(&tied, Kind::Sum)).mul(&grad))
+            }
+            // The product of the others: p / x without zeros, p of the others where x is the only zero, else 0.
+            Kind::Prod => {
+                let zero = x.eq_scalar(0.0);
+                let others = total(&zero.where_(&x.full_like(1.0), x), Kind::Prod);
+                let zeros = total(&zero.to_f32(), Kind::Sum);
+                let none = zeros.eq_scalar(0.0).where_(&others, &others.full_like(0.0));
+                let single = zeros.eq_scalar(1.0).where_(&others, &others.full_like(0.0));
+                let slope = zero.where_(&single.expand(shape), &none.div(&zero.where_(&x.full_like(1.0), x)));
+                Some(slope.mul(&grad))
+            }
+            Kind::ArgMax | Kind::ArgMin => None,
+        }]
+    }
+}
+
+/// One stage: output `o` reduces members `span · (o mod c) ..` of group `o / c`, where a group of `group` members has c spans.
+fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
+    let chunks = group.div_ceil(span).max(1);
+    let mut params = vec![outputs as u32, group as u32, span as u32, chunks as u32];
+    params.extend([kept.dims.len() as u32, reduced.dims.len() as u32, 0, 0]);
+    for view in [kept, reduced] {
+        let mut divisor = view.numel().max(1);
+        for axis in 0..8 {
+            match view.dims.get(axis) {
+                Some(dim) => {
+                    divisor /= dim.size.max(1);
+                    params.extend([divisor as u32, dim.size as u32, dim.stride as u32, 0]);
+                }
+                None => params.extend([1, 1, 0, 0]),
+            }
+        }
+    }
+    let consts = vec![("KIND", kind as u32)];
+    let one_each = Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
+    let together = Variant { consts, suits: Suits::Hardware, ..Variant::new("reduce_group", Variant::groups(outputs)) };
+    // A whole workgroup for an output pays where groups are long.
+    let variants = if group.min(span) >= 128 { vec![together, one_each] } else { vec![one_each] };
+    Kernel { name: kind.name(), params, variants, native: native(kind, kept.clone(), reduced.clone(), group, span, chunks) }
+}
+
+fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chunks: usize) -> Native {
+    let together = reduced.dims.is_empty() || (reduced.dims.len() == 1 && reduced.dims[0].stride == 1);
+    Arc::new(move |io| {
+        let read = io.read(0);
+        let one = |o: usize| -> u32 {
+            let mut base = 0;
+            kept.positions(o / chunks, 1, |p| base = p);
+            let start = o % chunks * span;
+            let count = span.min(group - start.min(group));
+            if together && kind == Kind::Sum {
+                return sum(&read[base + start..base + start + count]).to_bits();
+            }
+            let mut seen = 0;
+            let (mut value, mut best) = (if kind == Kind::Prod { 1.0f32 } else { 0.0 }, 0u32);
+            reduced.positions(start, count, |p| {
+                let x = read[base + p];
+                match kind {
+                    Kind::Sum => value += x,
+                    Kind::Prod => value *= x,
+                    _ if seen == 0 || kind.beats(x, value) => (value, best) = (x, seen),
+                    _ => {}
+                }
+                seen += 1;
+            });
+            if kind.is_arg() { best } else { value.to_bits() }
+        };
+        let out = &mut *io.writes[0];
+        if out.len() * group.min(span) < 1 << 14 {
+            out.iter_mut().enumerate().for_each(|(o, slot)| *slot = one(o));
+        } else {
+            out.par_iter_mut().enumerate().for_each(|(o, slot)| *slot = one(o));
+        }
+    })
+}
+
+/// A sum in eight lanes: faster than one after the other, and more exact.
+pub(super) fn sum(values: &[f32]) -> f32 {
+    let (lanes, rest) = values.as_chunks::<8>();
+    let mut total = [0.0f32; 8];
+    for lane in lanes {
+        for (t, x) in total.iter_mut().zip(lane) {
+            *t += x;
+        }
+    }
+    let halves: [f32; 4] = std::array::from_fn(|i| total[i] + total[i + 4]);
+    (halves[0] + halves[2]) + (halves[1] + halves[3]) + rest.iter().sum::<f32>()
+}
+
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $name:ident, $keep:ident => $kind:ident;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            ///
+            /// An empty list means all axes; negative axes count from the end.
+            #[track_caller]
+            pub fn $name(&self, axes: &[isize]) -> Tensor {
+                self.reduce(Kind::$kind, axes, false)
+            }
+
+            $(#[$doc])*
+            ///
+            /// The axes stay, with size 1.
+            #[track_caller]
+            pub fn $keep(&self, axes: &[isize]) -> Tensor {
+                self.reduce(Kind::$kind, axes, true)
+            })*
+        }
+    };
+}
+
+reductions! {
+    /// Σ x over some axes; 0 of no elements.
+    sum, sum_keepdim => Sum;
+    /// Π x over some axes; 1 of no elements.
+    prod, prod_keepdim => Prod;
+    /// The largest over some axes; NaN if any is NaN; ties share the gradient evenly.
+    max, max_keepdim => Max;
+    /// The smallest over some axes; NaN if any is NaN; ties share the gradient evenly.
+    min, min_keepdim => Min;
+}
+
+impl Tensor {
+    #[track_caller]
+    fn reduce(&self, kind: Kind, axes: &[isize], keepdim: bool) -> Tensor {
+        self.with_shape(kind.name(), |s| Ok(Reduce { kind, axes: s.axes(axes)?, keepdim }))
+    }
+
+    /// Index of the largest along an axis, as u32; the lowest index of a tie; the first NaN if there is one.
+    #[track_caller]
+    pub fn argmax(&self, axis: isize) -> Tensor {
+        self.reduce(Kind::ArgMax, &[axis], false)
+    }
+
+    /// Index of the smallest along an axis, as u32; the lowest index of a tie; the first NaN if there is one.
+    #[track_caller]
+    pub fn argmin(&self, axis: isize) -> Tensor {
+        self.reduce(Kind::ArgMin, &[axis], false)
+    }
+
+    /// How many elements the axes hold together; 0 where that cannot be said.
+    fn count(&self, axes: &[isize]) -> f64 {
+        let axes = self.try_shape().ok().and_then(|s| Some((s, s.axes(axes).ok()?)));
+        axes.map_or(0.0, |(s, axes)| axes.iter().map(|&a| s.dims()[a]).product::<usize>() as f64)
+    }
+
+    /// The mean over some axes (an empty list means all); NaN of no elements.
+    #[track_caller]
+    pub fn mean(&self, axes: &[isize]) -> Tensor {
+        self.sum(axes).mul_scalar(1.0 / self.count(axes))
+    }
+
+    /// The mean over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn mean_keepdim(&self, axes: &[isize]) -> Tensor {
+        self.sum_keepdim(axes).mul_scalar(1.0 / self.count(axes))
+    }
+
+    /// The variance Σ (x − mean)² / (n − ddof) over some axes: ddof 0 for a population, 1 for a sample.
+    #[track_caller]
+    pub fn var(&self, axes: &[isize], ddof: usize) -> Tensor {
+        let n = self.count(axes) - ddof as f64;
+        self.sub(&self.mean_keepdim(axes)).square().sum(axes).mul_scalar(1.0 / n.max(0.0))
+    }
+
+    /// The square root of the variance.
+    #[track_caller]
+    pub fn std(&self, axes: &[isize], ddof: usize) -> Tensor {
+        self.var(axes, ddof).sqrt()
+    }
+
+    /// The p-norm (Σ |x|^p)^(1/p) over some axes; `f64::INFINITY` gives the largest |x|.
+    ///
+    /// p = 2 is the Euclidean norm, and over all axes of a matrix the Frobenius norm. Where the norm is 0 its gradient is NaN for p < 2 … = 2, as PyTorch's formula without a mask.
+    #[track_caller]
+    pub fn norm(&self, p: f64, axes: &[isize]) -> Tensor {
+        if p == 1.0 {
+            self.abs().sum(axes)
+        } else if p == 2.0 {
+            self.square().sum(axes).sqrt()
+        } else if p == f64::INFINITY {
+            self.abs().max(axes)
+        } else {
+            self.abs().pow_scalar(p).sum(axes).pow_scalar(1.0 / p)
+        }
+    }
+}
+
+/// Test inputs: every kind over leading, middle, trailing and all axes, at both sides of the span.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let shapes: [(&[usize], &[usize]); 11] = [
+        (&[], &[]),
+        (&[1], &[0]),
+        (&[5], &[0]),
+        (&[3, 4], &[0]),
+        (&[3, 4], &[1]),
+        (&[2, 3, 4], &[0, 2]),
+        (&[2, 3, 4], &[1]),
+        (&[7, 129], &[1]),
+        (&[127, 3], &[0]),
+        (&[2, 2, 2, 2, 2, 2, 2, 2], &[1, 3, 4, 7]),
+        (&[0, 3], &[1]),
+    ];
+    let long: [(&[usize], &[usize]); 5] =
+        [(&[1024], &[0]), (&[1025], &[0]), (&[3, 2500], &[1]), (&[2100, 5], &[0]), (&[40, 50, 3], &[0, 1])];
+    for kind in [Kind::Sum, Kind::Prod, Kind::Max, Kind::Min, Kind::ArgMax, Kind::ArgMin] {
+        for (dims, axes) in shapes.iter().chain(if kind == Kind::Prod { &[][..] } else { &long[..] }) {
+            let input = match kind {
+                Kind::Sum => g.normalish(dims),
+                Kind::Prod => g.floats(dims, 0.8, 1.25),
+                _ => g.distinct(dims),
+            };
+            let op = Reduce { kind, axes: axes.to_vec(), keepdim: dims.len() % 2 == 0 };
+            cases.push(Case::new(format!("{dims:?} over {axes:?}"), op, vec![input]));
+        }
+    }
+    for kind in [Kind::Sum, Kind::Prod] {
+        let op = Reduce { kind, axes: vec![0], keepdim: false };
+        cases.push(Case::new("no elements", op, vec![g.normalish(&[0, 3])]));
+    }
+    // Ties, NaN and infinities: kinks, so no gradient.
+    let nan = f64::NAN;
+    for kind in [Kind::Sum, Kind::Max, Kind::Min, Kind::ArgMax, Kind::ArgMin] {
+        for values in
+            [[2.0, 1.0, 2.0, 1.0], [1.0, nan, 3.0, nan], [f64::INFINITY, 0.0, f64::NEG_INFINITY, 1.0], [-0.0, 0.0, -0.0, 0.0]]
+        {
+            let mut next = values.into_iter();
+            let input = g.input(DType::F32, &[4], |_| next.next().unwrap_or(0.0));
+            cases.push(Case::new(format!("{values:?}"), Reduce { kind, axes: vec![0], keepdim: false }, vec![input]).rough());
+        }
+    }
+    let mut next = [0.5, 0.0, 2.0, -1.5].into_iter();
+    let one_zero = g.input(DType::F32, &[4], |_| next.next().unwrap_or(0.0));
+    cases.push(Case::new("one zero", Reduce { kind: Kind::Prod, axes: vec![0], keepdim: false }, vec![one_zero]));
+    cases
+}
+
+/// How exact each kind must be.
+pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
+    let op = (op as &dyn Any).downcast_ref::<Reduce>()?;
+    let group = inputs.first().map_or(0, |x| op.group(&x.shape));
+    Some(match op.kind {
+        Kind::Sum => Class::Terms(group),
+        Kind::Prod => Class::Factors(group),
+        _ => Class::Exact,
+    })
+}

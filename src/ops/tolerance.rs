@@ -1,0 +1,139 @@
+//! How exact a device must be, op by op, measured against the f64 reference.
+
+use crate::graph::op::{Array, Op, Spec};
+use crate::shape::View;
+
+/// u: half a unit in the last place of 1 in f32.
+pub const UNIT: f64 = 1.0 / (1u32 << 24) as f64;
+/// What a device that flushes subnormals may lose.
+const TINY: f64 = 1.2e-38;
+
+/// A class of ops that share a bound: |error| ≤ atol + rtol · |reference|, element by element.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Class {
+    /// Copies, comparisons, integers, random bits: no error at all.
+    Exact,
+    /// One rounding: + − × max min abs floor relu.
+    Ulp,
+    /// Division, square roots.
+    Division,
+    /// exp, log, tanh and what is made of a few of them. Beyond |x| = 10, (3 + 2|x|) ULP.
+    Transcendental,
+    /// Sums of the given number of terms n: γ Σ|terms| with γ = (n + 8) u, which holds for any order of summation.
+    Terms(usize),
+    /// Products of the given number of factors, each step rounding once.
+    Factors(usize),
+    /// Softmax, cross-entropy, normalisations, distributions.
+    Normalised,
+    /// One optimizer step.
+    Update,
+}
+
+impl Class {
+    /// Name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Exact => "exact",
+            Class::Ulp => "1 ULP",
+            Class::Division => "division",
+            Class::Transcendental => "transcendental",
+            Class::Terms(_) => "sums",
+            Class::Factors(_) => "products",
+            Class::Normalised => "normalised",
+            Class::Update => "updates",
+        }
+    }
+
+    /// The error allowed per element of `expected`, the op's reference on `inputs`.
+    pub fn bounds(self, op: &dyn Op, inputs: &[&Array], output: &Spec, expected: &Array) -> Vec<f64> {
+        let relative = |rtol: f64, atol: f64| expected.data.iter().map(|r| atol + rtol * r.abs()).collect::<Vec<_>>();
+        match self {
+            Class::Exact => vec![0.0; expected.data.len()],
+            Class::Ulp => relative(2.0 * UNIT, TINY),
+            Class::Division => relative(6e-7, TINY),
+            Class::Transcendental => {
+                let mut bounds = relative(2e-6, 1e-7);
+                for input in inputs {
+                    let x = input.viewed(&View::broadcast(&input.shape, &output.shape), output.shape);
+                    for ((bound, r), x) in bounds.iter_mut().zip(&expected.data).zip(&x.data) {
+                        if x.abs() > 10.0 {
+                            *bound = bound.max(1e-7 + (3.0 + 2.0 * x.abs().min(1e3)) * 2.0 * UNIT * r.abs());
+                        }
+                    }
+                }
+                bounds
+            }
+            Class::Terms(n) => {
+                let absolute: Vec<Array> =
+                    inputs.iter().map(|a| Array { shape: a.shape, data: a.data.iter().map(|x| x.abs()).collect() }).collect();
+                let magnitude = op.reference(&absolute.iter().collect::<Vec<_>>(), output);
+                let gamma = (n as f64 + 8.0) * UNIT;
+                magnitude.data.iter().map(|m| gamma * m + TINY).collect()
+            }
+            Class::Factors(n) => relative((n as f64 + 8.0) * 2.0 * UNIT, TINY),
+            Class::Normalised | Class::Update => relative(1e-5, 1e-6),
+        }
+    }
+}
+
+/// The worst element of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worst {
+    /// Row-major index.
+    pub index: usize,
+    /// The device's value.
+    pub found: f64,
+    /// The reference's value.
+    pub expected: f64,
+    /// The error allowed.
+    pub bound: f64,
+    /// |found − expected| / bound: above 1 is wrong; infinite where one is NaN or infinite and the other is not.
+    pub ratio: f64,
+}
+
+/// The element furthest from its reference, in units of its bound; `None` of no elements.
+pub fn worst(found: &[f64], expected: &[f64], bounds: &[f64]) -> Option<Worst> {
+    let elements = found.iter().zip(expected).zip(bounds).enumerate();
+    let judged = elements.map(|(index, ((&found, &expected), &bound))| Worst {
+        index,
+        found,
+        expected,
+        bound,
+        ratio: ratio(found, expected, bound),
+    });
+    judged.fold(None, |worst: Option<Worst>, next| match worst {
+        Some(worst) if worst.ratio >= next.ratio => Some(worst),
+        _ => Some(next),
+    })
+}
+
+fn ratio(found: f64, expected: f64, bound: f64) -> f64 {
+    if expected.is_nan() || found.is_nan() {
+        return if expected.is_nan() && found.is_nan() { 0.0 } else { f64::INFINITY };
+    }
+    let error = (found - expected).abs();
+    if found == expected {
+        0.0
+    } else if found.is_infinite() || expected.is_infinite() {
+        // A finite result beyond the range of f32 rounds to infinity; the bound decides what "beyond" is.
+        let limit = f64::from(f32::MAX) - bound.min(1e38);
+        let overflowed = found.signum() == expected.signum() && found.abs() >= limit && expected.abs() >= limit;
+        if overflowed { 0.0 } else { f64::INFINITY }
+    } else if bound == 0.0 {
+        f64::INFINITY
+    } else {
+        error / bound
+    }
+}
+
+/// Compares a device's output with the reference on the same inputs: the worst element, right or wrong. `None` of no elements.
+pub fn judge(op: &dyn Op, inputs: &[&Array], output: &Spec, found: &Array) -> Option<Worst> {
+    let expected = op.reference(inputs, output);
+    let bounds = super::class_of(op, inputs).bounds(op, inputs, output, &expected);
+    worst(&found.data, &expected.data, &bounds)
+}
+
+/// The worst element if it is wrong.
+pub fn compare(op: &dyn Op, inputs: &[&Array], output: &Spec, found: &Array) -> Option<Worst> {
+    judge(op, inputs, output, found).filter(|w| w.ratio > 1.0)
+}

@@ -1,0 +1,150 @@
+//! HOW to compute a graph: kernels, buffers, order. Plain data, made by small pure passes: order → fuse → place.
+
+pub mod fuse;
+pub mod place;
+pub mod pointwise;
+pub mod wgsl;
+
+pub use crate::error::{At, Error, Result};
+pub use crate::graph::op::{Io, Kernel, Native, Suits, Variant};
+
+use crate::graph::dump;
+use crate::graph::key::Graph;
+use std::fmt;
+use std::ops::Range;
+
+/// What may be switched off. Every optimisation can be, and none changes the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Switches {
+    /// Elementwise calls run as one kernel with their neighbours.
+    pub fuse: bool,
+    /// Buffers of values that are no longer needed are used again.
+    pub reuse: bool,
+    /// Plans are kept and found again by structure.
+    pub cache: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Switches {
+        Switches { fuse: true, reuse: true, cache: true }
+    }
+}
+
+impl Switches {
+    /// Every combination, for tests.
+    pub fn all() -> impl Iterator<Item = Switches> {
+        (0..8).map(|bits| Switches { fuse: bits & 1 > 0, reuse: bits & 2 > 0, cache: bits & 4 > 0 })
+    }
+}
+
+/// A program for a device.
+pub struct Plan {
+    /// Words of each leaf.
+    pub leaves: Vec<usize>,
+    /// Words of each slot: device memory that lives inside the run.
+    pub slots: Vec<usize>,
+    /// Words of each output: memory that outlives the run.
+    pub outputs: Vec<usize>,
+    /// Which calls of the graph get which output as their value.
+    pub kept: Vec<(usize, usize)>,
+    /// Leaves that are overwritten.
+    pub mutated: Vec<usize>,
+    /// Calls whose scalars, concatenated in this order, are the run's scalars.
+    pub scalars: Vec<usize>,
+    /// The kernels, in order.
+    pub dispatches: Vec<Dispatch>,
+    /// Words that would be needed if no slot were used twice.
+    pub unplanned_words: usize,
+    /// The graph's lines, for explaining a later miss.
+    pub graph: Vec<String>,
+}
+
+/// One kernel on its buffers.
+pub struct Dispatch {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Buffers read, in binding order.
+    pub reads: Vec<Place>,
+    /// Buffers written, in binding order.
+    pub writes: Vec<Place>,
+    /// Its part of the run's scalars, in words.
+    pub scalars: Range<usize>,
+    /// Ops computed, with the output's shape, for people.
+    pub label: String,
+    /// The caller's line of the last op computed.
+    pub at: At,
+}
+
+/// A buffer of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Which buffer.
+    pub buffer: Buffer,
+    /// How many words of it are bound.
+    pub words: usize,
+}
+
+/// The three kinds of buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Buffer {
+    /// A value given to the run.
+    Leaf(usize),
+    /// Memory inside the run.
+    Slot(usize),
+    /// A value that outlives the run.
+    Output(usize),
+}
+
+impl Plan {
+    /// Plans a graph.
+    pub fn build(graph: &Graph, switches: Switches) -> Plan {
+        let steps = fuse::fuse(graph, switches.fuse);
+        place::place(graph, steps, switches.reuse, dump::lines(graph))
+    }
+
+    /// Bytes of device memory used inside the run, besides leaves and outputs.
+    pub fn slot_bytes(&self) -> usize {
+        4 * self.slots.iter().sum::<usize>()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.buffer {
+            Buffer::Leaf(i) => write!(f, "leaf{i}"),
+            Buffer::Slot(i) => write!(f, "slot{i}"),
+            Buffer::Output(i) => write!(f, "out{i}"),
+        }
+    }
+}
+
+/// The plan as text: a line per dispatch with its kernel, buffers and source line, then the memory.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, d) in self.dispatches.iter().enumerate() {
+            let list = |places: &[Place]| places.iter().map(Place::to_string).collect::<Vec<_>>().join(", ");
+            let file = d.at.file().rsplit(['/', '\\']).next().unwrap_or_default();
+            writeln!(
+                f,
+                "{i:>3}  {:<22} {} <- {}  |  {}  ({file}:{})",
+                d.kernel.name,
+                list(&d.writes),
+                list(&d.reads),
+                d.label,
+                d.at.line()
+            )?;
+        }
+        writeln!(
+            f,
+            "{} dispatches; {} slots of {} bytes ({} unplanned); {} leaves, {} bytes; {} outputs, {} bytes",
+            self.dispatches.len(),
+            self.slots.len(),
+            self.slot_bytes(),
+            4 * self.unplanned_words,
+            self.leaves.len(),
+            4 * self.leaves.iter().sum::<usize>(),
+            self.outputs.len(),
+            4 * self.outputs.iter().sum::<usize>()
+        )
+    }
+}

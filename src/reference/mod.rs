@@ -1,0 +1,60 @@
+//! The f64 evaluator: walks a graph and computes every op by its definition. The truth the devices are measured against.
+
+use crate::error::{Error, OpError, Result};
+use crate::graph::Tensor;
+use crate::graph::node::{Body, Node, Value};
+use crate::graph::op::Array;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// Values that take the place of nodes, by number: given inputs in f64.
+pub type Overrides = HashMap<u64, Array>;
+
+/// Computes tensors in f64, from the given values of leaves (else from the values they hold on their device).
+///
+/// Values computed earlier on a device are computed again here, as far as their history is known.
+///
+/// # Errors
+/// The error an invalid tensor carries, or one of reading a leaf.
+pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
+    let mut nodes: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
+    let mut seen = HashSet::new();
+    let mut stack: Vec<Arc<Node>> = roots.iter().map(|t| t.node().clone()).collect();
+    while let Some(node) = stack.pop() {
+        if !seen.insert(node.id()) {
+            continue;
+        }
+        node.spec().clone()?;
+        if let (Body::Call { inputs, .. }, false) = (node.body(), given.contains_key(&node.id())) {
+            stack.extend(inputs.iter().map(|e| e.node.clone()));
+        }
+        nodes.insert(node.id(), node);
+    }
+
+    let mut values: HashMap<u64, Array> = HashMap::new();
+    for (id, node) in nodes {
+        let spec = node.spec().clone()?;
+        let value = match (given.get(&id), node.body()) {
+            (Some(array), _) => array.clone(),
+            (None, Body::Call { op, inputs }) => {
+                let inputs: Vec<&Array> = inputs.iter().map(|e| &values[&e.node.id()]).collect();
+                op.reference(&inputs, &spec)
+            }
+            (None, Body::Leaf | Body::Released) => {
+                let words = read(&node)?;
+                Array::new(spec.shape, words.into_iter().map(|w| spec.dtype.to_f64(w)).collect())
+            }
+        };
+        values.insert(id, value);
+    }
+    Ok(roots.iter().map(|t| values[&t.id()].clone()).collect())
+}
+
+/// The words of a node that has a value.
+fn read(node: &Arc<Node>) -> Result<Vec<u32>> {
+    match node.value() {
+        Some(Value::Host(words)) => Ok(words.to_vec()),
+        Some(Value::Stored(stored)) => pollster::block_on(node.runner().fetch(stored)),
+        None => Err(Error::op(node.op_name(), node.at(), OpError::Spent("the value was let go".to_owned()))),
+    }
+}
