@@ -166,6 +166,7 @@ fn pow_(a: f32, b: f32) -> f32 {
     let odd = whole && abs(b) < 16777216.0 && (i32(b) & 1) != 0;
     let flip = odd && is_negative(a);
     let base = abs(a);
+    if a < 0.0 && !whole && !is_inf(a) { return nan(); }
     var r: f32;
     if base == 1.0 {
         r = 1.0;
@@ -174,7 +175,6 @@ fn pow_(a: f32, b: f32) -> f32 {
         r = select(0.0, inf(), grows);
     } else {
         r = exp_(b * log_(base));
-        if is_negative(a) && !whole { return nan(); }
     }
     return select(r, -r, flip);
 }

@@ -47,9 +47,9 @@ unary! {
     reciprocal => RECIPROCAL;
     /// x²
     square => SQUARE;
-    /// sin x, x in radians.
+    /// sin x, x in radians; on a GPU for |x| up to 10⁴.
     sin => SIN;
-    /// cos x, x in radians.
+    /// cos x, x in radians; on a GPU for |x| up to 10⁴.
     cos => COS;
     /// The error function.
     erf => ERF;
