@@ -7,7 +7,18 @@ macro_rules! shaders {
     };
 }
 
-shaders!["elementwise", "embed", "reduce", "reduce_group"];
+shaders![
+    "adam",
+    "cross_entropy",
+    "cross_entropy_grad",
+    "elementwise",
+    "embed",
+    "reduce",
+    "reduce_group",
+    "sgd",
+    "sgd_momentum",
+    "softmax",
+];
 
 /// The source of a shader by its stem.
 pub fn source(stem: &str) -> Option<&'static str> {

@@ -1,12 +1,15 @@
 //! The catalogue of ops. One file per op or family; one line in the registry below. Nobody else knows op names.
 
 pub mod case;
+pub mod cross_entropy;
 pub mod elementwise;
 pub mod layout;
 mod methods;
 pub mod pointwise;
 pub mod reduce;
+pub mod softmax;
 pub mod tolerance;
+pub mod update;
 
 use crate::graph::op::{Array, Op};
 use case::{Case, Gen};
@@ -27,6 +30,9 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "elementwise", class: pointwise::class, cases: pointwise::cases },
     Family { name: "layout", class: layout::class, cases: layout::cases },
     Family { name: "reduce", class: reduce::class, cases: reduce::cases },
+    Family { name: "softmax", class: softmax::class, cases: softmax::cases },
+    Family { name: "cross_entropy", class: cross_entropy::class, cases: cross_entropy::cases },
+    Family { name: "update", class: update::class, cases: update::cases },
 ];
 
 /// How exact a device must be at an op.

@@ -1,0 +1,290 @@
+//! Softmax cross-entropy in one op: loss_r = log Σ_c e^(x_rc) − x_r,label, or Σ_c t_rc (log Σ_k e^(x_rk) − x_rc) for probabilities t; and its gradient.
+
+use super::case::{Case, Gen};
+use super::tolerance::Class;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::{Tensor, record};
+use crate::shape::Shape;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// (logits \[rows, classes\], labels \[rows\] or probabilities \[rows, classes\]) → loss \[rows\].
+#[derive(Clone, Debug)]
+pub struct CrossEntropy;
+
+/// (logits, labels, g \[rows\]) → g_r (softmax(x)_rc Σ_c t_rc − t_rc), the gradient by the logits.
+#[derive(Clone, Debug)]
+pub struct CrossEntropyGrad;
+
+/// Checks logits and labels; says `(rows, classes)`.
+fn check(logits: &Spec, labels: &Spec) -> Result<(usize, usize), OpError> {
+    let &[rows, classes] = logits.shape.dims() else {
+        return Err(OpError::Shape(format!("logits are {}, expected [rows,classes]", logits.shape)));
+    };
+    if logits.dtype != DType::F32 {
+        return Err(OpError::DType(format!("logits are {logits}, expected f32")));
+    }
+    match labels.dtype {
+        DType::F32 if labels.shape == logits.shape => {}
+        DType::U32 | DType::I32 if labels.shape.dims() == [rows] => {
+            if let Some((low, high)) = labels.range.filter(|_| rows > 0)
+                && (low < 0 || high >= classes as i64)
+            {
+                let found = if low < 0 { low } else { high };
+                return Err(OpError::OutOfRange { what: "label", found, size: classes });
+            }
+        }
+        _ => {
+            return Err(OpError::Shape(format!(
+                "labels are {labels}; for logits {} expected integers [{rows}] or f32 probabilities [{rows},{classes}]",
+                logits.shape
+            )));
+        }
+    }
+    if classes == 0 && rows > 0 {
+        return Err(OpError::Shape(format!("logits {} have no classes", logits.shape)));
+    }
+    Ok((rows, classes))
+}
+
+/// max and log Σ e^(x − max) of a row; NaN where the row holds NaN or +∞.
+fn log_sum(x: &[f32]) -> (f32, f32) {
+    let mut max = f32::NEG_INFINITY;
+    for &v in x {
+        max = if v.is_nan() || v > max { v } else { max };
+        if v.is_nan() {
+            break;
+        }
+    }
+    (max, x.iter().map(|v| (v - max).exp()).sum::<f32>().ln())
+}
+
+/// The label of row `r` if it is one of the classes.
+fn label(word: u32, classes: usize) -> Option<usize> {
+    Some(word as usize).filter(|&l| l < classes)
+}
+
+impl Op for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        let (rows, _) = check(&inputs[0], &inputs[1])?;
+        Ok(Spec::f32(Shape::new(&[rows])?))
+    }
+    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
+        let (rows, classes, soft) = sizes(inputs);
+        let each = move |x: &[f32], labels: &[u32]| -> f32 {
+            let (max, log) = log_sum(x);
+            if soft {
+                let t: &[f32] = bytemuck::cast_slice(labels);
+                // A class of probability 0 does not count, even if its logit is −∞.
+                return x.iter().zip(t).map(|(x, &t)| if t == 0.0 { 0.0 * log } else { t * ((max - x) + log) }).sum();
+            }
+            label(labels[0], classes).map_or(f32::NAN, |l| (max - x[l]) + log)
+        };
+        let kernel = Kernel {
+            name: "cross_entropy",
+            params: vec![rows as u32, classes as u32],
+            variants: vec![variant("cross_entropy", soft, rows)],
+            native: Arc::new(move |io| {
+                let (logits, labels) = (io.read(0), io.reads[1]);
+                let width = if soft { classes } else { 1 };
+                let row = |(r, out): (usize, &mut f32)| {
+                    *out = each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width]);
+                };
+                if rows * classes < 1 << 13 {
+                    io.write(0).iter_mut().enumerate().for_each(row);
+                } else {
+                    io.write(0).par_iter_mut().enumerate().for_each(row);
+                }
+            }),
+        };
+        Lowering::kernel(kernel, 2)
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let classes = inputs[0].shape.dims()[1];
+        Array::from_fn(output.shape, |r| {
+            let (x, t) = (&inputs[0].data[r * classes..(r + 1) * classes], targets(inputs, r));
+            let lse = reference_lse(x);
+            x.iter().zip(t).map(|(x, t)| if t == 0.0 { 0.0 * lse } else { t * (lse - x) }).sum()
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let (x, t) = (&ctx.inputs[0], &ctx.inputs[1]);
+        vec![
+            ctx.needs[0].then(|| record(CrossEntropyGrad, &[x, t, ctx.grad])),
+            ctx.needs[1].then(|| x.log_softmax(1).mul(&ctx.grad.unsqueeze(1)).neg()),
+        ]
+    }
+}
+
+impl Op for CrossEntropyGrad {
+    fn name(&self) -> &'static str {
+        "cross_entropy_grad"
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        let (rows, _) = check(&inputs[0], &inputs[1])?;
+        if inputs[2].shape.dims() != [rows] || inputs[2].dtype != DType::F32 {
+            return Err(OpError::Shape(format!("the gradient is {}, expected f32[{rows}]", inputs[2])));
+        }
+        Ok(Spec::f32(inputs[0].shape))
+    }
+    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
+        let (rows, classes, soft) = sizes(inputs);
+        let each = move |x: &[f32], labels: &[u32], g: f32, out: &mut [f32]| {
+            let (max, log) = log_sum(x);
+            let t: &[f32] = if soft { bytemuck::cast_slice(labels) } else { &[] };
+            let l = if soft { None } else { label(labels[0], classes) };
+            let weight = if soft { t.iter().sum() } else { l.map_or(f32::NAN, |_| 1.0) };
+            for (c, (o, x)) in out.iter_mut().zip(x).enumerate() {
+                let target = if soft { t[c] } else { f32::from(l == Some(c)) };
+                *o = g * (((x - max) - log).exp() * weight - target);
+            }
+        };
+        let kernel = Kernel {
+            name: "cross_entropy_grad",
+            params: vec![rows as u32, classes as u32],
+            variants: vec![variant("cross_entropy_grad", soft, rows)],
+            native: Arc::new(move |io| {
+                let (logits, labels, g) = (io.read(0), io.reads[1], io.read(2));
+                let width = if soft { classes } else { 1 };
+                let row = |(r, out): (usize, &mut [f32])| {
+                    each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width], g[r], out);
+                };
+                if rows * classes < 1 << 13 {
+                    io.write(0).chunks_mut(classes).enumerate().for_each(row);
+                } else {
+                    io.write(0).par_chunks_mut(classes).enumerate().for_each(row);
+                }
+            }),
+        };
+        Lowering::kernel(kernel, 3)
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let classes = inputs[0].shape.dims()[1];
+        Array::from_fn(output.shape, |at| {
+            let (r, c) = (at / classes, at % classes);
+            let (x, t) = (&inputs[0].data[r * classes..(r + 1) * classes], targets(inputs, r));
+            inputs[2].data[r] * ((x[c] - reference_lse(x)).exp() * t.iter().sum::<f64>() - t[c])
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let (x, t, g) = (&ctx.inputs[0], &ctx.inputs[1], ctx.inputs[2].unsqueeze(1));
+        let soft = t.spec().is_ok_and(|s| s.dtype == DType::F32);
+        let p = x.softmax(1);
+        let weighted = ctx.grad.mul(&p);
+        let mean = weighted.sum_keepdim(&[1]);
+        let weight = if soft { t.sum_keepdim(&[1]) } else { g.full_like(1.0) };
+        vec![
+            ctx.needs[0].then(|| weighted.sub(&p.mul(&mean)).mul(&g).mul(&weight)),
+            ctx.needs[1].then(|| mean.sub(ctx.grad).mul(&g)),
+            ctx.needs[2].then(|| {
+                let target = if soft {
+                    t.mul(ctx.grad).sum(&[1])
+                } else {
+                    ctx.grad.mul(&ctx.grad.full_like(0.0)).sum(&[1])
+                };
+                mean.mul(&weight).squeeze(&[1]).sub(&target)
+            }),
+        ]
+    }
+}
+
+fn sizes(inputs: &[Spec]) -> (usize, usize, bool) {
+    let dims = inputs[0].shape.dims();
+    (dims[0], dims[1], inputs[1].dtype == DType::F32)
+}
+
+fn variant(shader: &'static str, soft: bool, rows: usize) -> Variant {
+    Variant { consts: vec![("SOFT", u32::from(soft))], ..Variant::new(shader, Variant::groups(rows.div_ceil(64))) }
+}
+
+/// Row `r` of the targets as probabilities; a label that is no class makes the row NaN.
+fn targets(inputs: &[&Array], r: usize) -> Vec<f64> {
+    let classes = inputs[0].shape.dims()[1];
+    if inputs[1].shape.rank() == 2 {
+        return inputs[1].data[r * classes..(r + 1) * classes].to_vec();
+    }
+    let label = inputs[1].data[r];
+    if !(0.0..classes as f64).contains(&label) {
+        return vec![f64::NAN; classes];
+    }
+    (0..classes).map(|c| f64::from(u8::from(c as f64 == label))).collect()
+}
+
+fn reference_lse(x: &[f64]) -> f64 {
+    let max = x.iter().fold(f64::NEG_INFINITY, |m, &v| if v.is_nan() || v > m { v } else { m });
+    max + x.iter().map(|v| (v - max).exp()).sum::<f64>().ln()
+}
+
+impl Tensor {
+    /// Softmax cross-entropy of each row of these logits \[rows, classes\] → \[rows\].
+    ///
+    /// `labels` are integers \[rows\] or probabilities \[rows, classes\]. A label that is no class is an error where
+    /// the numbers are known at recording, else the row's loss is NaN.
+    #[track_caller]
+    pub fn cross_entropy_rows(&self, labels: &Tensor) -> Tensor {
+        record(CrossEntropy, &[self, labels])
+    }
+
+    /// Mean softmax cross-entropy of logits \[rows, classes\]: the loss of classification. For `labels` see
+    /// [`Tensor::cross_entropy_rows`].
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let logits = device.tensor(&[0.0, 0.0, 0.0, 0.0], [2, 2]);
+    /// let loss = logits.cross_entropy(&device.tensor(&[0u32, 1], 2));
+    /// assert!((loss.item()? - 2f32.ln()).abs() < 1e-6);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cross_entropy(&self, labels: &Tensor) -> Tensor {
+        self.cross_entropy_rows(labels).mean(&[])
+    }
+
+    /// Mean squared error: the mean over all elements of (x − target)². The shapes must be equal.
+    #[track_caller]
+    pub fn mse(&self, target: &Tensor) -> Tensor {
+        if let (Ok(a), Ok(b)) = (self.try_shape(), target.try_shape())
+            && a != b
+        {
+            // Broadcasting [n] against [n,1] to [n,n] is never what a loss means.
+            return self.refuse("mse", OpError::Shape(format!("prediction {a} and target {b} differ")));
+        }
+        self.sub(target).square().mean(&[])
+    }
+}
+
+/// Held to the bound of normalisations.
+pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
+    matches!(op.name(), "cross_entropy" | "cross_entropy_grad").then_some(Class::Normalised)
+}
+
+/// Test inputs: both kinds of labels, both sides of the workgroup, large logits, labels that are no class.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for [rows, classes] in [[1, 1], [3, 4], [63, 10], [65, 10], [2, 1000], [0, 5]] {
+        let logits = g.floats(&[rows, classes], -5.0, 5.0);
+        let labels = g.indices(&[rows], classes);
+        let probabilities = g.floats(&[rows, classes], 0.0, 1.0);
+        let upstream = g.normalish(&[rows]);
+        for (kind, t) in [("labels", labels), ("probabilities", probabilities)] {
+            let label = format!("[{rows},{classes}] {kind}");
+            cases.push(Case::new(label.clone(), CrossEntropy, vec![logits.clone(), t.clone()]));
+            cases.push(Case::new(label, CrossEntropyGrad, vec![logits.clone(), t, upstream.clone()]));
+        }
+    }
+    let large = g.floats(&[5, 6], -1000.0, 1000.0);
+    let labels = g.indices(&[5], 6);
+    cases.push(Case::new("large", CrossEntropy, vec![large.clone(), labels.clone()]).rough());
+    cases.push(Case::new("large", CrossEntropyGrad, vec![large, labels, g.normalish(&[5])]).rough());
+    let mut next = [1.0, f64::NAN, 2.0, 1.0, f64::INFINITY, 2.0, 1.0, f64::NEG_INFINITY, 2.0].into_iter();
+    let odd = g.input(DType::F32, &[3, 3], |_| next.next().unwrap_or(0.0));
+    let labels = g.input(DType::U32, &[3], |_| 0.0);
+    cases.push(Case::new("not finite", CrossEntropy, vec![odd.clone(), labels.clone()]).rough());
+    cases.push(Case::new("not finite", CrossEntropyGrad, vec![odd, labels, g.normalish(&[3])]).rough());
+    cases
+}

@@ -1,0 +1,170 @@
+//! softmax(x)_i = e^(x_i − max x) / Σ_j e^(x_j − max x) along one axis, its logarithm, and log Σ e^x over any axes.
+
+use super::case::{Case, Gen};
+use super::tolerance::Class;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::{Tensor, record};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Softmax or its logarithm along an axis.
+#[derive(Clone, Debug)]
+pub struct Softmax {
+    /// The axis whose elements sum to 1.
+    pub axis: usize,
+    /// Whether the result is the logarithm.
+    pub log: bool,
+}
+
+/// One line of the input: its shifted softmax, or all NaN where the largest element is not finite (as NumPy's ∞ − ∞).
+fn line(log: bool, x: impl Iterator<Item = f32> + Clone, mut write: impl FnMut(usize, f32)) {
+    let mut max = f32::NEG_INFINITY;
+    let mut nan = false;
+    for v in x.clone() {
+        max = max.max(v);
+        nan |= v.is_nan();
+    }
+    if nan || !max.is_finite() {
+        (0..x.count()).for_each(|i| write(i, f32::NAN));
+        return;
+    }
+    let sum: f32 = x.clone().map(|v| (v - max).exp()).sum();
+    let (inverse, shift) = (1.0 / sum, sum.ln());
+    for (i, v) in x.enumerate() {
+        write(i, if log { (v - max) - shift } else { (v - max).exp() * inverse });
+    }
+}
+
+impl Op for Softmax {
+    fn name(&self) -> &'static str {
+        if self.log { "log_softmax" } else { "softmax" }
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![self.axis as u32]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        if inputs[0].dtype != DType::F32 {
+            return Err(OpError::DType(format!("operand is {}, expected f32; convert with to_f32()", inputs[0])));
+        }
+        Ok(inputs[0])
+    }
+    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
+        let (outer, n, inner) = inputs[0].shape.around(self.axis);
+        let (log, lines) = (self.log, outer * inner);
+        let kernel = Kernel {
+            name: self.name(),
+            params: vec![lines as u32, n as u32, inner as u32],
+            variants: vec![Variant {
+                consts: vec![("LOG", u32::from(log))],
+                ..Variant::new("softmax", Variant::groups(lines.div_ceil(64)))
+            }],
+            native: Arc::new(move |io| {
+                let read = io.read(0);
+                let block = (n * inner).max(1);
+                let each = |(o, out): (usize, &mut [f32])| {
+                    let read = &read[o * block..(o + 1) * block];
+                    for i in 0..inner {
+                        line(log, read[i..].iter().step_by(inner).copied(), |k, v| out[k * inner + i] = v);
+                    }
+                };
+                let out = io.write(0);
+                if out.len() < 1 << 13 {
+                    out.chunks_mut(block).enumerate().for_each(each);
+                } else {
+                    out.par_chunks_mut(block).enumerate().for_each(each);
+                }
+            }),
+        };
+        Lowering::kernel(kernel, 1)
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let (_, n, inner) = output.shape.around(self.axis);
+        let x = &inputs[0].data;
+        Array::from_fn(output.shape, |at| {
+            let first = at - at / inner % n * inner;
+            let members = || (0..n).map(|k| x[first + k * inner]);
+            // f64::max would drop a NaN.
+            let max = members().fold(f64::NEG_INFINITY, |m, v| if v.is_nan() || v > m { v } else { m });
+            let sum: f64 = members().map(|v| (v - max).exp()).sum();
+            if self.log { x[at] - max - sum.ln() } else { (x[at] - max).exp() / sum }
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let axis = [self.axis as isize];
+        vec![Some(if self.log {
+            ctx.grad.sub(&ctx.output.exp().mul(&ctx.grad.sum_keepdim(&axis)))
+        } else {
+            let weighted = ctx.grad.mul(ctx.output);
+            weighted.sub(&ctx.output.mul(&weighted.sum_keepdim(&axis)))
+        })]
+    }
+}
+
+impl Tensor {
+    /// Softmax along an axis: positive numbers that sum to 1. A line whose largest element is not finite becomes NaN.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let p = Device::cpu().tensor(&[0.0, 0.0], 2).softmax(-1);
+    /// assert_eq!(p.to_vec::<f32>()?, [0.5, 0.5]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn softmax(&self, axis: isize) -> Tensor {
+        self.with_shape("softmax", |s| Ok(Softmax { axis: s.axis(axis)?, log: false }))
+    }
+
+    /// The logarithm of the softmax, exact where the softmax itself underflows.
+    #[track_caller]
+    pub fn log_softmax(&self, axis: isize) -> Tensor {
+        self.with_shape("log_softmax", |s| Ok(Softmax { axis: s.axis(axis)?, log: true }))
+    }
+
+    /// log Σ e^x over some axes (an empty list means all), without overflow.
+    #[track_caller]
+    pub fn logsumexp(&self, axes: &[isize], keepdim: bool) -> Tensor {
+        let largest = self.max_keepdim(axes);
+        // Shifting by an infinity would give ∞ − ∞.
+        let shift = largest.is_finite().where_(&largest, &largest.full_like(0.0)).detach();
+        let total = self.sub(&shift).exp().sum_keepdim(axes).log().add(&shift);
+        match self.try_shape().and_then(|s| Ok(s.reduced(&s.axes(axes).unwrap_or_default(), keepdim))) {
+            Ok(shape) => total.reshape(shape),
+            Err(_) => total,
+        }
+    }
+}
+
+/// Softmax is held to the bound of normalisations.
+pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
+    matches!(op.name(), "softmax" | "log_softmax").then_some(Class::Normalised)
+}
+
+/// Test inputs: every axis, both sides of the workgroup, large logits, lines that are not finite.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for log in [false, true] {
+        let shapes: [(&[usize], usize); 9] = [
+            (&[1], 0),
+            (&[5], 0),
+            (&[3, 4], 0),
+            (&[3, 4], 1),
+            (&[63, 10], 1),
+            (&[65, 10], 1),
+            (&[2, 3, 4], 1),
+            (&[4, 1000], 1),
+            (&[0, 3], 1),
+        ];
+        for (dims, axis) in shapes {
+            cases.push(Case::new(format!("{dims:?}"), Softmax { axis, log }, vec![g.floats(dims, -6.0, 6.0)]));
+        }
+        cases.push(Case::new("large", Softmax { axis: 1, log }, vec![g.floats(&[5, 7], -1000.0, 1000.0)]).rough());
+        let (inf, nan) = (f64::INFINITY, f64::NAN);
+        for row in [[1.0, -inf, 2.0], [1.0, inf, 2.0], [1.0, nan, 2.0], [-inf, -inf, -inf], [0.0, -100.0, -1e30]] {
+            let mut next = row.into_iter();
+            let input = g.input(DType::F32, &[1, 3], |_| next.next().unwrap_or(0.0));
+            cases.push(Case::new(format!("{row:?}"), Softmax { axis: 1, log }, vec![input]).rough());
+        }
+    }
+    cases
+}
