@@ -41,11 +41,19 @@ impl Inner {
         };
         let mut values: Vec<Option<Array>> = Vec::with_capacity(graph.calls.len());
         for (i, call) in graph.calls.iter().enumerate() {
-            let Some(buffer) = stored[i].clone() else {
-                values.push(None);
-                continue;
+            let found = match stored[i].clone() {
+                Some(buffer) => array(Source::Call(i), pollster::block_on(self.fetch(buffer))?),
+                // An update has no value of its own: what it overwrote is compared.
+                None => {
+                    let mut words = Vec::new();
+                    for &k in call.op.mutates() {
+                        if let Source::Leaf(l) = call.inputs[k] {
+                            words.extend(self.leaf_words(&graph.leaves[l])?);
+                        }
+                    }
+                    array(Source::Call(i), words)
+                }
             };
-            let found = array(Source::Call(i), pollster::block_on(self.fetch(buffer))?);
             let inputs: Vec<Array> = call
                 .inputs
                 .iter()

@@ -217,14 +217,19 @@ impl Node {
         }
     }
 
-    /// Stores the value after a run. Without gradients the history is of no more use, so it is let go and memory stays flat.
+    /// Stores the value after a run. A history that no gradient can flow through is let go, so that memory stays flat.
     pub(crate) fn set_value(&self, value: Value) {
         let mut state = self.state();
         state.value = Some(value);
-        let old = match state.body {
-            Body::Call { .. } if !self.requires_grad => std::mem::replace(&mut state.body, Body::Released),
-            _ => Body::Leaf,
+        let useless = match &state.body {
+            // A gradient would be refused at an input whose own history is gone.
+            Body::Call { inputs, .. } => {
+                let gone = |e: &Edge| e.node.requires_grad && matches!(e.node.body(), Body::Released);
+                !self.requires_grad || inputs.iter().any(gone)
+            }
+            Body::Leaf | Body::Released => false,
         };
+        let old = if useless { std::mem::replace(&mut state.body, Body::Released) } else { Body::Leaf };
         // Dropping may free a long history: not under the lock.
         drop(state);
         drop(old);

@@ -3,8 +3,8 @@
 use super::case::{Case, Gen};
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::Tensor;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::{Tensor, no_grad, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -235,6 +235,29 @@ impl Op for Adam {
     }
     fn mutates(&self) -> &'static [usize] {
         &[0, 2, 3]
+    }
+}
+
+impl Tensor {
+    /// An update of this parameter by gradient descent; running the result overwrites the parameter and the velocity.
+    ///
+    /// `velocity` is the tensor v with momentum μ and whether to look ahead (Nesterov).
+    #[track_caller]
+    pub fn sgd_update(&self, gradient: &Tensor, velocity: Option<(&Tensor, f64, bool)>, lr: f64, weight_decay: f64) -> Tensor {
+        let op = Sgd {
+            lr,
+            momentum: velocity.map(|(_, momentum, _)| momentum),
+            nesterov: velocity.is_some_and(|(_, _, nesterov)| nesterov),
+            weight_decay,
+        };
+        let inputs: Vec<&Tensor> = [self, gradient].into_iter().chain(velocity.map(|(v, ..)| v)).collect();
+        no_grad(|| record(op, &inputs))
+    }
+
+    /// An update of this parameter by Adam; running the result overwrites the parameter and both moments.
+    #[track_caller]
+    pub fn adam_update(&self, gradient: &Tensor, first: &Tensor, second: &Tensor, settings: Adam) -> Tensor {
+        no_grad(|| record(settings, &[self, gradient, first, second]))
     }
 }
 

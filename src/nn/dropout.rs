@@ -1,0 +1,45 @@
+//! Dropout: in training, zeroes each element with probability p and scales the others by 1 / (1 − p).
+
+use super::Module;
+use crate::Tensor;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Dropout (Srivastava et al. 2014). Every forward pass in training draws a new mask from the same seed.
+#[derive(Debug)]
+pub struct Dropout {
+    p: f64,
+    seed: u64,
+    passes: AtomicU64,
+    training: AtomicBool,
+}
+
+impl Dropout {
+    /// Drops elements with probability `p`. A `p` outside 0 ≤ p < 1 makes the output invalid.
+    pub fn new(p: f64, seed: u64) -> Dropout {
+        Dropout { p, seed, passes: AtomicU64::new(0), training: AtomicBool::new(true) }
+    }
+}
+
+impl Module for Dropout {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        if !self.training.load(Ordering::Relaxed) {
+            return x.clone();
+        }
+        x.dropout(self.p, self.seed, self.passes.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn set_training(&self, on: bool) {
+        self.training.store(on, Ordering::Relaxed);
+    }
+
+    fn describe(&self) -> String {
+        format!("Dropout({})", self.p)
+    }
+
+    /// A look at the shape is no training step: it draws no mask.
+    fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<super::Row>) -> Tensor {
+        let output = x.try_shape().ok();
+        rows.push(super::Row { name: name.to_owned(), layer: self.describe(), output, parameters: 0 });
+        x.clone()
+    }
+}

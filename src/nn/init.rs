@@ -1,0 +1,48 @@
+//! Initial values of parameters, drawn on the host from Philox: the same numbers on every device.
+
+use crate::random;
+use crate::{Device, Tensor};
+
+/// How a weight starts. `fan_in` and `fan_out` are the numbers of inputs and outputs of one unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Every element the same.
+    Constant(f64),
+    /// Uniform in −b..b.
+    Uniform(f64),
+    /// Normal with mean 0 and the given standard deviation.
+    Normal(f64),
+    /// Uniform with variance 2 / fan_in (He et al. 2015): keeps the size of signals through ReLUs.
+    KaimingUniform,
+    /// Normal with variance 2 / fan_in (He et al. 2015).
+    KaimingNormal,
+    /// Uniform with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010): for sigmoid and tanh.
+    XavierUniform,
+    /// Normal with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010).
+    XavierNormal,
+    /// Uniform in ±1 / √fan_in: PyTorch's default for linear layers.
+    FanIn,
+}
+
+impl Init {
+    /// A parameter of shape \[fan_out, fan_in\] or \[fan_out\], drawn from stream `stream` of `seed`.
+    #[track_caller]
+    pub fn parameter(self, device: &Device, shape: &[usize], fans: (usize, usize), seed: u64, stream: u64) -> Tensor {
+        let n: usize = shape.iter().product();
+        let (fan_in, fan_out) = (fans.0.max(1) as f64, fans.1.max(1) as f64);
+        let uniform = |bound: f64| random::uniform_host(n, -bound, bound, seed, stream);
+        let normal = |std: f64| random::normal_host(n, 0.0, std, seed, stream);
+        let values = match self {
+            Init::Constant(value) => vec![value as f32; n],
+            Init::Uniform(bound) => uniform(bound),
+            Init::Normal(std) => normal(std),
+            // A uniform number in ±b has variance b² / 3.
+            Init::KaimingUniform => uniform((6.0 / fan_in).sqrt()),
+            Init::KaimingNormal => normal((2.0 / fan_in).sqrt()),
+            Init::XavierUniform => uniform((6.0 / (fan_in + fan_out)).sqrt()),
+            Init::XavierNormal => normal((2.0 / (fan_in + fan_out)).sqrt()),
+            Init::FanIn => uniform(1.0 / fan_in.sqrt()),
+        };
+        device.parameter(&values, shape)
+    }
+}

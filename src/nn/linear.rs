@@ -1,0 +1,71 @@
+//! The linear layer: y = x Wᵀ + b.
+
+use super::{Init, Module};
+use crate::{Device, Tensor};
+
+/// y = x Wᵀ + b with W \[outputs, inputs\] and b \[outputs\]: \[…, inputs\] → \[…, outputs\].
+#[derive(Debug)]
+pub struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Linear {
+    /// A layer with bias that starts as PyTorch's does: both uniform in ±1 / √inputs.
+    #[track_caller]
+    pub fn new(device: &Device, inputs: usize, outputs: usize, seed: u64) -> Linear {
+        Linear::with_init(device, inputs, outputs, Init::FanIn, Init::FanIn, seed)
+    }
+
+    /// A layer with the given starts of weight and bias.
+    #[track_caller]
+    pub fn with_init(device: &Device, inputs: usize, outputs: usize, weight: Init, bias: Init, seed: u64) -> Linear {
+        let fans = (inputs, outputs);
+        Linear {
+            weight: weight.parameter(device, &[outputs, inputs], fans, seed, 0),
+            bias: Some(bias.parameter(device, &[outputs], fans, seed, 1)),
+            inputs,
+            outputs,
+        }
+    }
+
+    /// The same layer without bias.
+    pub fn without_bias(mut self) -> Linear {
+        self.bias = None;
+        self
+    }
+
+    /// W \[outputs, inputs\].
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// b \[outputs\].
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
+}
+
+impl Module for Linear {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let y = x.matmul(&self.weight.t());
+        match &self.bias {
+            Some(bias) => y + bias,
+            None => y,
+        }
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
+        visit("weight", &self.weight);
+        if let Some(bias) = &self.bias {
+            visit("bias", bias);
+        }
+    }
+
+    fn describe(&self) -> String {
+        let bias = if self.bias.is_some() { "" } else { ", no bias" };
+        format!("Linear({} → {}{bias})", self.inputs, self.outputs)
+    }
+}

@@ -1,0 +1,99 @@
+//! Layers one after the other.
+
+use super::{Activation, Init, Linear, Module, Row};
+use crate::{Device, Tensor};
+
+/// \[n, a, b, …\] → \[n, a·b·…\]: every row as one vector.
+#[derive(Clone, Copy, Debug)]
+pub struct Flatten;
+
+impl Module for Flatten {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        match x.try_shape() {
+            Ok(shape) if shape.rank() > 0 => x.reshape([shape.dims()[0], shape.dims()[1..].iter().product()]),
+            _ => x.reshape([1, 1]),
+        }
+    }
+}
+
+/// Layers one after the other; parameters are named by position, `0.weight`.
+///
+/// ```
+/// use steepest::{Device, nn::{Activation, Linear, Module, Sequential}};
+/// let device = Device::cpu();
+/// let model = Sequential::new()
+///     .add(Linear::new(&device, 2, 8, 1))
+///     .add(Activation::Tanh)
+///     .add(Linear::new(&device, 8, 1, 2));
+/// assert_eq!(model.forward(&device.zeros([5, 2])).shape().dims(), [5, 1]);
+/// assert_eq!(model.parameter_count(), 33);
+/// ```
+#[derive(Default)]
+pub struct Sequential {
+    layers: Vec<Box<dyn Module>>,
+}
+
+impl Sequential {
+    /// No layers: the identity.
+    pub fn new() -> Sequential {
+        Sequential::default()
+    }
+
+    /// One more layer at the end.
+    #[allow(clippy::should_implement_trait)]
+    pub fn add(mut self, layer: impl Module + 'static) -> Sequential {
+        self.layers.push(Box::new(layer));
+        self
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> &[Box<dyn Module>] {
+        &self.layers
+    }
+}
+
+impl Module for Sequential {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.layers.iter().fold(x.clone(), |x, layer| layer.forward(&x))
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
+        for (i, layer) in self.layers.iter().enumerate() {
+            layer.visit(&mut |name, parameter| visit(&format!("{i}.{name}"), parameter));
+        }
+    }
+
+    fn set_training(&self, on: bool) {
+        self.layers.iter().for_each(|layer| layer.set_training(on));
+    }
+
+    fn describe(&self) -> String {
+        format!("Sequential({} layers)", self.layers.len())
+    }
+
+    fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
+        let part = |i: usize| if name.is_empty() { i.to_string() } else { format!("{name}.{i}") };
+        self.layers.iter().enumerate().fold(x.clone(), |x, (i, layer)| layer.trace(&part(i), &x, rows))
+    }
+}
+
+/// A multi-layer perceptron: linear layers of the given sizes with ReLUs between them, started by Kaiming's rule.
+///
+/// ```
+/// use steepest::{Device, nn::{self, Module}};
+/// let model = nn::mlp(&Device::cpu(), &[784, 256, 128, 10], 0);
+/// assert_eq!(model.parameter_count(), 235_146);
+/// ```
+#[track_caller]
+pub fn mlp(device: &Device, sizes: &[usize], seed: u64) -> Sequential {
+    let mut model = Sequential::new();
+    for (i, pair) in sizes.windows(2).enumerate() {
+        if i > 0 {
+            model = model.add(Activation::Relu);
+        }
+        // Each layer draws from its own seed, far from those of neighbours.
+        let seed = seed.wrapping_add((i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        model = model.add(Linear::with_init(device, pair[0], pair[1], Init::KaimingNormal, Init::Constant(0.0), seed));
+    }
+    model
+}

@@ -1,0 +1,108 @@
+//! Who may know whom: a text search of `use crate::` that keeps ARCHITECTURE.md's drawing true.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+
+/// Per folder or file of `src/`: the modules of this crate it may name.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("error.rs", &["shape"]),
+    ("shape.rs", &["error"]),
+    ("shaders.rs", &[]),
+    ("graph", &["shape", "error", "graph"]),
+    ("ops", &["shape", "error", "graph", "ops"]),
+    ("plan", &["shape", "error", "graph", "plan"]),
+    ("reference", &["shape", "error", "graph"]),
+    // The executors see plans and shaders, never graphs or ops.
+    ("cpu", &["plan"]),
+    ("gpu", &["plan", "error", "shaders", "gpu"]),
+    ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "device"]),
+    ("nn", &["error", "nn", "random", "Tensor", "Device", "Shape", "ToShape", "no_grad"]),
+    ("optim", &["error", "optim", "ops", "Tensor", "Gradients"]),
+    ("data", &["error", "data", "random", "Tensor", "Device", "Shape", "ToShape"]),
+    ("train", &["error", "train", "data", "nn", "optim", "Tensor", "Device", "no_grad"]),
+    ("verify", &["shape", "error", "graph", "ops", "reference", "device"]),
+];
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The first names after `crate::` on a line, with braces opened: `use crate::{a, b::c}` gives a and b.
+fn named(line: &str) -> Vec<String> {
+    line.match_indices("crate::")
+        .flat_map(|(at, found)| {
+            let rest = &line[at + found.len()..];
+            let group = rest.strip_prefix('{').map(|inner| inner.split(',').map(str::trim).collect::<Vec<_>>());
+            group.unwrap_or_else(|| vec![rest])
+        })
+        .map(|path| path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+        .collect()
+}
+
+fn offences(source: &Path, text: &str) -> Vec<String> {
+    let mut parts = source.components().map(|c| c.as_os_str().to_string_lossy());
+    let room = parts.next().unwrap().into_owned();
+    if room == "lib.rs" || room == "bin" {
+        return vec![];
+    }
+    let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == room) else {
+        return vec![format!("{}: a room without a line in this test", source.display())];
+    };
+    let mut found = vec![];
+    // Unit tests at a file's end may look anywhere.
+    for (number, line) in text.lines().take_while(|l| !l.contains("#[cfg(test)]")).enumerate() {
+        if line.trim_start().starts_with("//") {
+            continue;
+        }
+        for name in named(line).into_iter().filter(|n| !n.is_empty() && !allowed.contains(&n.as_str())) {
+            found.push(format!("{}:{}: {room} may not know {name}", source.display(), number + 1));
+        }
+        if room != "gpu" && line.contains("wgpu::") {
+            found.push(format!("{}:{}: only gpu names wgpu", source.display(), number + 1));
+        }
+    }
+    found
+}
+
+#[test]
+fn arrows_go_down_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = vec![];
+    files(&root, &mut paths);
+    let found: Vec<String> = paths
+        .iter()
+        .flat_map(|path| offences(path.strip_prefix(&root).unwrap(), &std::fs::read_to_string(path).unwrap()))
+        .collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let mut paths = vec![];
+    for folder in ["src", "tests", "examples", "benches"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        if folder.exists() {
+            files(&folder, &mut paths);
+        }
+    }
+    for path in paths {
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.starts_with("//!"), "{} does not start with a line that says what it is", path.display());
+    }
+}
+
+#[test]
+fn back_doors_are_caught() {
+    assert_eq!(offences(Path::new("cpu/mod.rs"), "use crate::graph::Node;").len(), 1);
+    assert_eq!(offences(Path::new("graph/op.rs"), "use crate::{ops::relu, shape::Shape};").len(), 1);
+    assert_eq!(offences(Path::new("plan/mod.rs"), "let x: wgpu::Buffer;").len(), 1);
+    assert_eq!(offences(Path::new("attic/mod.rs"), "").len(), 1);
+    assert!(offences(Path::new("cpu/mod.rs"), "use crate::plan::Plan;").is_empty());
+}

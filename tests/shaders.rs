@@ -1,0 +1,121 @@
+//! Rung 1: every shader file and every variant the ops use, without a GPU: naga parses and validates it, it fits the
+//! limits every browser grants, and it translates to SPIR-V, MSL, HLSL and GLSL ES.
+#![allow(clippy::unwrap_used)]
+
+use naga::back::{glsl, hlsl, msl, spv};
+use naga::proc::BoundsCheckPolicies;
+use std::collections::BTreeMap;
+use steepest::graph::op::{Elementwise, Lowering, Spec, Variant};
+use steepest::plan::pointwise::{Arg, Instruction, Load, Program};
+use steepest::plan::wgsl::{BindingKind, Reflected, reflect, specialise};
+use steepest::shaders::SHADERS;
+use steepest::verify;
+
+/// Translates a validated module to every language a backend of wgpu speaks.
+fn translate(what: &str, shader: &Reflected) {
+    let (module, info) = (&shader.module, &shader.info);
+    spv::write_vec(module, info, &spv::Options::default(), None).unwrap_or_else(|e| panic!("{what}: SPIR-V: {e}"));
+
+    let options = msl::Options { lang_version: (2, 0), fake_missing_bindings: true, ..Default::default() };
+    msl::write_string(module, info, &options, &msl::PipelineOptions::default()).unwrap_or_else(|e| panic!("{what}: MSL: {e}"));
+
+    let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
+    let pipeline = hlsl::PipelineOptions::default();
+    let mut text = String::new();
+    hlsl::Writer::new(&mut text, &options, &pipeline).write(module, info, None).unwrap_or_else(|e| panic!("{what}: HLSL: {e}"));
+
+    let options = glsl::Options { version: glsl::Version::new_gles(310), ..Default::default() };
+    let pipeline =
+        glsl::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: "main".to_owned(), multiview: None };
+    let mut text = String::new();
+    glsl::Writer::new(&mut text, module, info, &options, &pipeline, BoundsCheckPolicies::default())
+        .and_then(|mut w| w.write().map(|_| ()))
+        .unwrap_or_else(|e| panic!("{what}: GLSL ES: {e}"));
+}
+
+/// The limits of WebGPU that every adapter grants.
+fn fits_a_browser(what: &str, shader: &Reflected) {
+    let storage = shader.of(BindingKind::Input).chain(shader.of(BindingKind::Output)).filter(|b| b.used).count();
+    assert!(storage <= 8, "{what}: {storage} storage buffers");
+    assert!(shader.workgroup_bytes <= 16 << 10, "{what}: {} bytes of workgroup memory", shader.workgroup_bytes);
+    assert!(shader.invocations() <= 256, "{what}: {} invocations", shader.invocations());
+}
+
+#[test]
+fn every_file_is_valid_as_it_lies() {
+    for (stem, source) in SHADERS {
+        assert!(source.starts_with("//"), "{stem}.wgsl does not say what it computes");
+        let shader = reflect(stem, source).unwrap_or_else(|e| panic!("{e}"));
+        translate(stem, &shader);
+    }
+    let on_disk = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap().count();
+    assert_eq!(on_disk, SHADERS.len(), "a file in shaders/ is not in the list");
+}
+
+/// The variants of all kernels the test cases use, each once, with the number of words of its params and scalars.
+fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
+    let mut found = BTreeMap::new();
+    for (_, case) in verify::cases("") {
+        let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
+        let output = case.op.infer(&specs).unwrap();
+        let scalars = case.op.scalars().len();
+        let kernels = match case.op.lower(&specs, &output) {
+            Lowering::Elementwise(Elementwise { rule, views }) => {
+                let args = (0..views.len()).map(Arg::Load).collect();
+                let loads = views.into_iter().map(|view| Load { view }).collect();
+                let instructions = vec![Instruction { rule: Some(rule), args }];
+                vec![Program { count: output.shape.numel(), loads, instructions }.kernel()]
+            }
+            Lowering::View(view) => {
+                let instructions = vec![Instruction { rule: None, args: vec![Arg::Load(0)] }];
+                vec![Program { count: output.shape.numel(), loads: vec![Load { view }], instructions }.kernel()]
+            }
+            Lowering::Alias => vec![],
+            Lowering::Stages { stages, .. } => stages.into_iter().map(|s| s.kernel).collect(),
+        };
+        for kernel in kernels {
+            let last = kernel.variants.len() - 1;
+            for (i, v) in kernel.variants.iter().enumerate() {
+                let name = format!("{} {:?} {:?}", v.shader, v.consts, v.bodies);
+                let entry = found.entry(name).or_insert((v.clone(), kernel.params.len(), scalars, false));
+                entry.3 |= i == last;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_variant_is_valid_and_translates() {
+    let variants = variants();
+    let mut seen = std::collections::BTreeSet::new();
+    for (name, (variant, params, _, fallback)) in &variants {
+        let source = steepest::shaders::source(variant.shader).unwrap();
+        let text = specialise(variant.shader, source, &variant.consts, &variant.bodies).unwrap_or_else(|e| panic!("{e}"));
+        let shader = reflect(variant.shader, &text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        if *fallback {
+            fits_a_browser(name, &shader);
+        }
+        // The uniform struct in WGSL is exactly the words the host sends.
+        if let Some(binding) = shader.of(BindingKind::Params).next() {
+            assert_eq!(binding.bytes as usize, 4 * params, "{name}: params");
+        }
+        translate(name, &shader);
+        seen.insert(variant.shader);
+    }
+    println!("{} variants of {} files", variants.len(), seen.len());
+    let unused: Vec<&str> = SHADERS.iter().map(|(stem, _)| *stem).filter(|stem| !seen.contains(stem)).collect();
+    assert!(unused.is_empty(), "no test case uses {unused:?}");
+}
+
+/// The rung has teeth: a shader that does not parse, one that does not validate, and one too large for a browser.
+#[test]
+fn broken_shaders_are_caught() {
+    let source = steepest::shaders::source("sgd").unwrap();
+    assert!(reflect("sgd", &source.replace("let p = parameter[i];", "let p = parameter[i]")).is_err());
+    assert!(reflect("sgd", &source.replace("let p = parameter[i];", "let p: u32 = parameter[i];")).is_err());
+    let wide = specialise("sgd", source, &[("WORKGROUP", 512)], &[]).unwrap();
+    let wide = reflect("sgd", &wide).unwrap();
+    assert!(std::panic::catch_unwind(|| fits_a_browser("wide", &wide)).is_err());
+    assert!(specialise("sgd", source, &[("NO_SUCH", 1)], &[]).is_err());
+}
