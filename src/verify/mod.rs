@@ -140,19 +140,24 @@ pub fn gradients(filter: &str) -> Report {
     let mut g = Gen::new(SEED + 1);
     for (family, case) in cases(filter).into_iter().filter(|(_, c)| c.smooth && c.op.mutates().is_empty()) {
         let place = format!("{family} {:?} ({})", case.op, case.label);
-        match gradient(&case, &mut g) {
+        match gradient_of(&case, &mut g) {
             Err(error) => report.failures.push(format!("{place}: {error}")),
-            Ok(pairs) => {
-                let (found, expected): (Vec<f64>, Vec<f64>) = pairs.into_iter().unzip();
-                let scale = expected.iter().fold(1.0f64, |m, e| m.max(e.abs()));
-                let bounds: Vec<f64> = expected.iter().map(|e| 1e-6 * scale + 1e-5 * e.abs()).collect();
-                if !found.is_empty() {
-                    report.note("gradients", &place, found.len(), tolerance::worst(&found, &expected, &bounds));
-                }
-            }
+            Ok(Some((derivatives, worst))) => report.note("gradients", &place, derivatives, Some(worst)),
+            Ok(None) => {}
         }
     }
     report
+}
+
+/// One case's gradient against central differences: how many directional derivatives, and the worst of them; `None` where there is no gradient.
+///
+/// # Errors
+/// Whatever recording or the reference reports.
+pub fn gradient_of(case: &Case, g: &mut Gen) -> Result<Option<(usize, Worst)>> {
+    let (found, expected): (Vec<f64>, Vec<f64>) = gradient(case, g)?.into_iter().unzip();
+    let scale = expected.iter().fold(1.0f64, |m, e| m.max(e.abs()));
+    let bounds: Vec<f64> = expected.iter().map(|e| 1e-6 * scale + 1e-5 * e.abs()).collect();
+    Ok(tolerance::worst(&found, &expected, &bounds).map(|worst| (found.len(), worst)))
 }
 
 /// `(analytic, numeric)` directional derivatives of ⟨cotangent, op(inputs)⟩.

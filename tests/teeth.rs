@@ -1,0 +1,201 @@
+//! Rung 7: planted bugs, each caught by the rung that claims to catch it. A checker nobody has seen fail may not work.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::sync::Arc;
+use steepest::error::OpError;
+use steepest::graph::op::{Array, GradCtx, Io, Lowering, Op, Spec};
+use steepest::ops::case::{Case, Gen};
+use steepest::ops::reduce::{Kind, Reduce};
+use steepest::ops::softmax::Softmax;
+use steepest::ops::update::Sgd;
+use steepest::{Device, Error, Tensor, verify};
+
+/// What is wrong with an op.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bug {
+    /// Nothing: the check itself must pass.
+    None,
+    /// A constant of the shader has another value, and the native kernel is off in one element.
+    WrongKernel,
+    /// The last workgroup is not started; natively, the last element is not written.
+    SkippedWrite,
+    /// The shader and the native kernel write nothing at all.
+    NoWrite,
+    /// The gradient is twice what it should be.
+    WrongGradient,
+}
+
+/// An op with a bug; its definition is that of the op it wraps.
+#[derive(Clone, Debug)]
+struct Planted {
+    op: Arc<dyn Op>,
+    bug: Bug,
+}
+
+impl Op for Planted {
+    fn name(&self) -> &'static str {
+        self.op.name()
+    }
+    fn params(&self) -> Vec<u32> {
+        self.op.params()
+    }
+    fn scalars(&self) -> Vec<u32> {
+        self.op.scalars()
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        self.op.infer(inputs)
+    }
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let mut lowering = self.op.lower(inputs, output);
+        if let Lowering::Stages { stages, .. } = &mut lowering {
+            let bug = self.bug;
+            for kernel in stages.iter_mut().map(|s| &mut s.kernel) {
+                for variant in &mut kernel.variants {
+                    match bug {
+                        Bug::WrongKernel => variant.consts.iter_mut().for_each(|(_, value)| *value ^= 1),
+                        Bug::SkippedWrite => variant.groups[0] -= 1,
+                        Bug::NoWrite => variant.groups = [0, 1, 1],
+                        _ => {}
+                    }
+                }
+                let native = kernel.native.clone();
+                kernel.native = Arc::new(move |io: &mut Io<'_>| {
+                    let before: Vec<u32> = io.writes[0].to_vec();
+                    native(io);
+                    let out = &mut *io.writes[0];
+                    let last = out.len() - 1;
+                    match bug {
+                        Bug::WrongKernel => out[0] ^= 1 << 20,
+                        Bug::SkippedWrite => out[last] = before[last],
+                        Bug::NoWrite => out.copy_from_slice(&before),
+                        _ => {}
+                    }
+                });
+            }
+        }
+        lowering
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        self.op.reference(inputs, output)
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let doubled = |g: Tensor| if self.bug == Bug::WrongGradient { g * 2.0 } else { g };
+        self.op.grad(ctx).into_iter().map(|g| g.map(doubled)).collect()
+    }
+    fn mutates(&self) -> &'static [usize] {
+        self.op.mutates()
+    }
+}
+
+fn victims(g: &mut Gen) -> Vec<Case> {
+    vec![
+        Case::new("softmax", Softmax { axis: 1, log: false }, vec![g.normalish(&[300, 5])]),
+        Case::new("sum", Reduce { kind: Kind::Sum, axes: vec![1], keepdim: false }, vec![g.floats(&[600, 7], 0.5, 2.0)]),
+        Case::new("argmax", Reduce { kind: Kind::ArgMax, axes: vec![1], keepdim: false }, vec![g.distinct(&[600, 4])]),
+        Case::new(
+            "sgd",
+            Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.1 },
+            vec![g.normalish(&[600]), g.normalish(&[600]), g.normalish(&[600])],
+        ),
+    ]
+}
+
+#[test]
+fn the_op_rung_catches_wrong_kernels_and_missing_writes_on_every_device() {
+    for device in common::devices("planted kernels") {
+        device.set_guarded(true);
+        for victim in victims(&mut Gen::new(1)) {
+            for bug in [Bug::None, Bug::WrongKernel, Bug::SkippedWrite, Bug::NoWrite] {
+                let case = Case { op: Arc::new(Planted { op: victim.op.clone(), bug }), ..victim.clone() };
+                device.set_switches(Default::default());
+                let found = verify::one(&device, &case, &victim.op).unwrap().unwrap();
+                assert_eq!(found.ratio > 1.0, bug != Bug::None, "{device}: {} with {bug:?}: {found:?}", victim.label);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_gradient_rung_catches_a_wrong_gradient() {
+    for victim in victims(&mut Gen::new(2)).into_iter().take(2) {
+        for bug in [Bug::None, Bug::WrongGradient] {
+            let case = Case { op: Arc::new(Planted { op: victim.op.clone(), bug }), ..victim.clone() };
+            let (_, worst) = verify::gradient_of(&case, &mut Gen::new(3)).unwrap().unwrap();
+            assert_eq!(worst.ratio > 1.0, bug != Bug::None, "{} with {bug:?}: {worst:?}", victim.label);
+        }
+    }
+}
+
+#[test]
+fn check_mode_names_the_first_wrong_node_and_its_line() {
+    for device in common::devices("check mode") {
+        device.set_check(true);
+        let x = device.tensor(&(0..3000).map(|i| (i % 7) as f32 - 3.0).collect::<Vec<_>>(), [600, 5]);
+        let softmax = Softmax { axis: 1, log: false };
+        let right = steepest::graph::record(Planted { op: Arc::new(softmax.clone()), bug: Bug::None }, &[&x.exp()]);
+        right.log().mean(&[]).item().unwrap();
+        let line = line!() + 1;
+        let wrong = steepest::graph::record(Planted { op: Arc::new(softmax), bug: Bug::WrongKernel }, &[&x.exp()]);
+        match wrong.log().mean(&[]).item().unwrap_err() {
+            Error::Check { op, at, .. } => assert_eq!((op, at.line()), ("softmax", line), "{device}"),
+            other => panic!("{other}"),
+        }
+        // An update is checked too.
+        let w = device.parameter(&[1.0; 600], 600);
+        let v = device.zeros(600).add_scalar(0.0);
+        device.run([&v]).unwrap();
+        let sgd = Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.0 };
+        let update = steepest::graph::record(Planted { op: Arc::new(sgd), bug: Bug::WrongKernel }, &[&w, &w.detach(), &v]);
+        assert!(matches!(device.run([&update]), Err(Error::Check { op: "sgd", .. })), "{device}");
+    }
+}
+
+/// A kept plan binds the buffers of this run, not those of the run it was made in.
+#[test]
+fn a_replayed_plan_reads_the_values_of_this_run() {
+    for device in common::devices("replays") {
+        let w = device.parameter(&[1.0, 2.0], 2);
+        let mut held = vec![];
+        for k in 0..20 {
+            let x = device.tensor(&[k as f32, 1.0], 2);
+            let y = (&w * &x).doubled();
+            // Held values move outputs to other buffers; dropped ones let them come back.
+            if k % 3 == 0 {
+                held.push((k as f32, y.clone()));
+            }
+            assert_eq!(y.to_vec::<f32>().unwrap(), [k as f32 * 2.0, 4.0], "{device} round {k}");
+        }
+        for (k, y) in held {
+            assert_eq!(y.to_vec::<f32>().unwrap(), [k * 2.0, 4.0], "{device} held {k}");
+        }
+        assert_eq!(device.runs_and_misses().1, 1);
+    }
+}
+
+trait Doubled {
+    fn doubled(&self) -> Tensor;
+}
+
+impl Doubled for Tensor {
+    /// Twice the value, by way of a reduction so that nothing is fused away.
+    fn doubled(&self) -> Tensor {
+        Tensor::reshape(self, [1, 2]).expand([2, 2]).sum(&[0])
+    }
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_never_a_number() {
+    let Some(device) = common::gpu("device loss") else { return };
+    let x = device.tensor(&[1.0f32, 2.0], 2);
+    let y = &x + 1.0;
+    assert_eq!(y.to_vec::<f32>().unwrap(), [2.0, 3.0]);
+    device.as_gpu().unwrap().lose();
+    let start = std::time::Instant::now();
+    assert!(matches!(y.to_vec::<f32>(), Err(Error::DeviceLost { .. })));
+    assert!(matches!((&x * 2.0).to_vec::<f32>(), Err(Error::DeviceLost { .. })));
+    assert!(start.elapsed().as_secs_f64() < 5.0);
+    // Every other device goes on.
+    assert_eq!(Device::cpu().scalar(1.0).item().unwrap(), 1.0);
+}
