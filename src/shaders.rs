@@ -7,7 +7,7 @@ macro_rules! shaders {
     };
 }
 
-shaders!["elementwise", "embed", "reduce", "reduce_group"];
+shaders!["cat", "elementwise", "embed", "gather", "one_hot", "reduce", "reduce_group", "scan", "scatter"];
 
 /// The source of a shader by its stem.
 pub fn source(stem: &str) -> Option<&'static str> {

@@ -1,12 +1,17 @@
 //! The catalogue of ops. One file per op or family; one line in the registry below. Nobody else knows op names.
 
 pub mod case;
+pub mod cat;
 pub mod elementwise;
+pub mod index;
 pub mod layout;
 mod methods;
 pub mod pointwise;
 pub mod reduce;
+pub mod scan;
 pub mod tolerance;
+
+pub use cat::{cat, stack};
 
 use crate::graph::op::{Array, Op};
 use case::{Case, Gen};
@@ -27,6 +32,9 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "elementwise", class: pointwise::class, cases: pointwise::cases },
     Family { name: "layout", class: layout::class, cases: layout::cases },
     Family { name: "reduce", class: reduce::class, cases: reduce::cases },
+    Family { name: "index", class: index::class, cases: index::cases },
+    Family { name: "cat", class: cat::class, cases: cat::cases },
+    Family { name: "scan", class: scan::class, cases: scan::cases },
 ];
 
 /// How exact a device must be at an op.
