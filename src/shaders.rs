@@ -9,12 +9,17 @@ macro_rules! shaders {
 
 shaders![
     "adam",
+    "cat",
     "cross_entropy",
     "cross_entropy_grad",
     "elementwise",
     "embed",
+    "gather",
+    "one_hot",
     "reduce",
     "reduce_group",
+    "scan",
+    "scatter",
     "sgd",
     "sgd_momentum",
     "softmax",

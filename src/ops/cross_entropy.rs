@@ -181,7 +181,7 @@ impl Op for CrossEntropyGrad {
             ctx.needs[0].then(|| weighted.sub(&p.mul(&mean)).mul(&g).mul(&weight)),
             ctx.needs[1].then(|| mean.sub(ctx.grad).mul(&g)),
             ctx.needs[2].then(|| {
-                let target = if soft { t.mul(ctx.grad).sum(&[1]) } else { ctx.grad.mul(&ctx.grad.full_like(0.0)).sum(&[1]) };
+                let target = if soft { t.mul(ctx.grad).sum(&[1]) } else { ctx.grad.gather(1, &t.unsqueeze(1)).squeeze(&[1]) };
                 mean.mul(&weight).squeeze(&[1]).sub(&target)
             }),
         ]

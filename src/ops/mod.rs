@@ -1,15 +1,20 @@
 //! The catalogue of ops. One file per op or family; one line in the registry below. Nobody else knows op names.
 
 pub mod case;
+pub mod cat;
 pub mod cross_entropy;
 pub mod elementwise;
+pub mod index;
 pub mod layout;
 mod methods;
 pub mod pointwise;
 pub mod reduce;
+pub mod scan;
 pub mod softmax;
 pub mod tolerance;
 pub mod update;
+
+pub use cat::{cat, stack};
 
 use crate::graph::op::{Array, Op};
 use case::{Case, Gen};
@@ -33,6 +38,9 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "softmax", class: softmax::class, cases: softmax::cases },
     Family { name: "cross_entropy", class: cross_entropy::class, cases: cross_entropy::cases },
     Family { name: "update", class: update::class, cases: update::cases },
+    Family { name: "index", class: index::class, cases: index::cases },
+    Family { name: "cat", class: cat::class, cases: cat::cases },
+    Family { name: "scan", class: scan::class, cases: scan::cases },
 ];
 
 /// How exact a device must be at an op.

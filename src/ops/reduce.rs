@@ -179,7 +179,7 @@ impl Op for Reduce {
 }
 
 /// One stage: output `o` reduces members `span · (o mod c) ..` of group `o / c`, where a group of `group` members has c spans.
-fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
+pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
     let chunks = group.div_ceil(span).max(1);
     let mut params = vec![outputs as u32, group as u32, span as u32, chunks as u32];
     params.extend([kept.dims.len() as u32, reduced.dims.len() as u32, 0, 0]);

@@ -1,0 +1,48 @@
+// Scan: out[o, k, i] = Σ in[o, j, i] over j ≤ k (REVERSE: j ≥ k). One invocation per span of a line, in order.
+// A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `in1`.
+
+const WORKGROUP: u32 = 256u;
+const REVERSE: u32 = 0u;
+
+struct Params {
+    lines: u32,
+    n: u32,
+    inner: u32,
+    span: u32,
+    spans: u32,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+// Where the `step`-th of `count` things lies: from the front, or in reverse from the back.
+fn ordered(step: u32, count: u32) -> u32 { return select(step, count - 1u - step, REVERSE == 1u); }
+
+// The sum of the spans that come before the `nth` of a line; replaced by 0 where a line has one span.
+fn before(line: u32, nth: u32) -> f32 {
+    var sum = 0.0;
+    for (var s = 0u; s < nth; s++) {
+        sum += in1[line * params.spans + ordered(s, params.spans)];
+    }
+    return sum;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let t = id.y * groups.x * WORKGROUP + id.x;
+    if t >= params.lines * params.spans { return; }
+    let line = t / params.spans;
+    let nth = t % params.spans;
+    // Spans are cut from the front in both directions, as the totals are.
+    let start = ordered(nth, params.spans) * params.span;
+    let count = min(params.span, params.n - start);
+    let base = line / params.inner * params.n * params.inner + line % params.inner;
+    var sum = before(line, nth);
+    for (var step = 0u; step < count; step++) {
+        let at = base + (start + ordered(step, count)) * params.inner;
+        sum += in0[at];
+        out[at] = sum;
+    }
+}

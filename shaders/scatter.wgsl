@@ -1,0 +1,34 @@
+// Scatter-add: out[o, k, i] = Σ g[o, j, i] over the j with index[j] = k (ROWS) or index[o, j, i] = k.
+// One invocation per output element, which walks the index in order: no atomics, the same bits every time.
+
+const WORKGROUP: u32 = 256u;
+const ROWS: u32 = 0u;
+
+struct Params {
+    count: u32,
+    n: u32,
+    m: u32,
+    inner: u32,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+@group(0) @binding(1) var<storage, read> index: array<u32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let e = id.y * groups.x * WORKGROUP + id.x;
+    if e >= params.count { return; }
+    let row = e / params.inner;
+    let k = row % params.n;
+    var at = row / params.n * params.m * params.inner + e % params.inner;
+    var sum = 0.0;
+    for (var j = 0u; j < params.m; j++) {
+        if index[select(at, j, ROWS == 1u)] == k {
+            sum += in0[at];
+        }
+        at += params.inner;
+    }
+    out[e] = sum;
+}

@@ -1,0 +1,240 @@
+//! Cat: tensors one after the other along an axis, out[o, start_p + j, i] = x_p[o, j, i]; stack, split and chunk.
+
+use super::case::{Case, Gen};
+use super::layout::{Run, Slice};
+use super::tolerance::Class;
+use crate::error::{Error, OpError, Result};
+use crate::graph::op::{Array, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::{Tensor, record_on};
+use rayon::prelude::*;
+use std::any::Any;
+use std::ops::Range;
+use std::panic::Location;
+use std::sync::Arc;
+
+/// Any number of tensors one after the other along an axis; they are alike but for its size.
+#[derive(Clone, Copy, Debug)]
+pub struct Cat {
+    /// The axis that grows.
+    pub axis: usize,
+}
+
+impl Op for Cat {
+    fn name(&self) -> &'static str {
+        "cat"
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![self.axis as u32]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        let first = inputs[0];
+        let mut size = 0usize;
+        for (i, spec) in inputs.iter().enumerate() {
+            let along = spec.shape.dims().get(self.axis).copied().unwrap_or(0);
+            if spec.shape.rank() != first.shape.rank() || first.shape.with_dim(self.axis, along)? != spec.shape {
+                return Err(OpError::Shape(format!(
+                    "{} and operand {i}, {}, differ beside axis {}",
+                    first.shape, spec.shape, self.axis
+                )));
+            }
+            if spec.dtype != first.dtype {
+                return Err(OpError::DType(format!("operand 0 is {first} and operand {i} is {spec}; convert one of them")));
+            }
+            size = size.saturating_add(along);
+        }
+        // The range of all together, if no part with elements leaves its own open.
+        let parts = inputs.iter().filter(|s| s.shape.numel() > 0);
+        let range =
+            parts.map(|s| s.range).reduce(|a, b| a.zip(b).map(|((l, h), (low, high))| (l.min(low), h.max(high)))).flatten();
+        Ok(Spec { shape: first.shape.with_dim(self.axis, size)?, dtype: first.dtype, range })
+    }
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let (_, total, inner) = output.shape.around(self.axis);
+        let mut start = 0;
+        let mut stages = Vec::with_capacity(inputs.len());
+        for (i, spec) in inputs.iter().enumerate() {
+            let part = spec.shape.dims()[self.axis] * inner;
+            if spec.shape.numel() > 0 {
+                let kernel = copy(spec.shape.numel(), part, total * inner, start);
+                stages.push(Stage { kernel, reads: vec![Operand::Input(i)], writes: vec![Operand::Output] });
+            }
+            start += part;
+        }
+        Lowering::Stages { temps: vec![], stages }
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let (outer, _, inner) = output.shape.around(self.axis);
+        let mut data = Vec::with_capacity(output.shape.numel());
+        for o in 0..outer {
+            for x in inputs {
+                let part = x.shape.dims()[self.axis] * inner;
+                data.extend_from_slice(&x.data[o * part..][..part]);
+            }
+        }
+        Array::new(output.shape, data)
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let mut start = 0;
+        let part = |(input, &needed): (&Tensor, &bool)| {
+            let size = input.try_shape().ok()?.dims()[self.axis];
+            start += size;
+            needed.then(|| ctx.grad.part(self.axis, start - size..start))
+        };
+        ctx.inputs.iter().zip(ctx.needs).map(part).collect()
+    }
+}
+
+/// Copies `count` words, `part` at a time, to every `stride`-th word of the output from `start` on.
+fn copy(count: usize, part: usize, stride: usize, start: usize) -> Kernel {
+    Kernel {
+        name: "cat",
+        params: [count, part, stride, start].map(|n| n as u32).to_vec(),
+        variants: vec![Variant::new("cat", Variant::groups(count.div_ceil(256)))],
+        native: Arc::new(move |io| {
+            let (read, out) = (io.reads[0], &mut *io.writes[0]);
+            let copy = |(row, from): (&mut [u32], &[u32])| row[start..][..part].copy_from_slice(from);
+            if count < 1 << 16 {
+                out.chunks_exact_mut(stride).zip(read.chunks_exact(part)).for_each(copy);
+            } else {
+                out.par_chunks_exact_mut(stride).zip(read.par_chunks_exact(part)).for_each(copy);
+            }
+        }),
+    }
+}
+
+impl Tensor {
+    /// The positions `range` of an axis that has them.
+    #[track_caller]
+    fn part(&self, axis: usize, range: Range<usize>) -> Tensor {
+        self.with_shape("slice", |s| {
+            let mut runs: Vec<Run> = s.dims().iter().map(|&count| Run { start: 0, step: 1, count }).collect();
+            runs[axis] = Run { start: if range.is_empty() { 0 } else { range.start }, step: 1, count: range.len() };
+            Ok(Slice { runs })
+        })
+    }
+
+    /// This tensor and others one after the other along an axis. They have one type, and one shape but for that axis.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let (a, b) = (device.tensor(&[1.0, 2.0], [1, 2]), device.tensor(&[3.0], [1, 1]));
+    /// assert_eq!(a.cat(&[&b, &a], 1).to_vec::<f32>()?, [1.0, 2.0, 3.0, 1.0, 2.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cat(&self, others: &[&Tensor], axis: isize) -> Tensor {
+        match self.try_shape().map(|s| s.axis(axis)) {
+            Ok(Ok(axis)) => record_on(self.node().runner(), Cat { axis }, &[&[self], others].concat()),
+            Ok(Err(error)) => self.refuse("cat", error),
+            Err(_) => self.clone(),
+        }
+    }
+
+    /// This tensor and others of its shape along a new axis at position `axis` of the result.
+    #[track_caller]
+    pub fn stack(&self, others: &[&Tensor], axis: isize) -> Tensor {
+        let wider: Vec<Tensor> = std::iter::once(&self).chain(others).map(|t| t.unsqueeze(axis)).collect();
+        wider[0].cat(&wider[1..].iter().collect::<Vec<_>>(), axis)
+    }
+
+    /// Parts of the given sizes along an axis, in order; together they are the whole axis.
+    ///
+    /// Where that cannot be, every part is an invalid tensor: there are always as many parts as sizes.
+    #[track_caller]
+    pub fn split(&self, axis: isize, sizes: &[usize]) -> Vec<Tensor> {
+        let axis = self.try_shape().and_then(|s| {
+            let fail = |error| Error::op("split", Location::caller(), error);
+            let axis = s.axis(axis).map_err(fail)?;
+            if sizes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n)) == Some(s.dims()[axis]) {
+                return Ok(axis);
+            }
+            Err(fail(OpError::Value(format!("sizes {sizes:?} do not add up to axis {axis} of {s}"))))
+        });
+        let mut start = 0;
+        let part = |&size: &usize| {
+            start += size;
+            match &axis {
+                Ok(axis) => self.part(*axis, start - size..start),
+                Err(error) => Tensor::invalid(self.node().runner(), error.clone(), Location::caller()),
+            }
+        };
+        sizes.iter().map(part).collect()
+    }
+
+    /// `count` parts along an axis, as equal as can be, the longer ones first.
+    #[track_caller]
+    pub fn chunk(&self, axis: isize, count: usize) -> Vec<Tensor> {
+        // An axis that is not there is reported by `split`.
+        let n = self.try_shape().ok().and_then(|s| Some(s.dims()[s.axis(axis).ok()?])).unwrap_or(0);
+        let sizes: Vec<usize> = (0..count).map(|i| n / count + usize::from(i < n % count)).collect();
+        self.split(axis, &sizes)
+    }
+}
+
+/// Tensors one after the other along an axis; see [`Tensor::cat`].
+///
+/// ```
+/// use steepest::{Device, ops};
+/// let device = Device::cpu();
+/// let parts: Vec<_> = (0..3u32).map(|i| device.tensor(&[i], 1)).collect();
+/// assert_eq!(ops::cat(&parts.iter().collect::<Vec<_>>(), 0)?.to_vec::<u32>()?, [0, 1, 2]);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+/// An empty list: there is no device to record on. Everything else is reported by the tensor returned.
+#[track_caller]
+pub fn cat(tensors: &[&Tensor], axis: isize) -> Result<Tensor> {
+    match tensors {
+        [] => Err(empty("cat")),
+        [first, others @ ..] => Ok(first.cat(others, axis)),
+    }
+}
+
+/// Tensors of one shape along a new axis; see [`Tensor::stack`].
+///
+/// # Errors
+/// An empty list: there is no device to record on. Everything else is reported by the tensor returned.
+#[track_caller]
+pub fn stack(tensors: &[&Tensor], axis: isize) -> Result<Tensor> {
+    match tensors {
+        [] => Err(empty("stack")),
+        [first, others @ ..] => Ok(first.stack(others, axis)),
+    }
+}
+
+#[track_caller]
+fn empty(op: &'static str) -> Error {
+    Error::op(op, Location::caller(), OpError::Value("no tensors given; at least one is needed".to_owned()))
+}
+
+/// Test inputs: one to many parts, every axis, parts without elements, every type.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let lists: [(usize, &[&[usize]]); 10] = [
+        (0, &[&[3]]),
+        (0, &[&[1], &[2], &[1]]),
+        (0, &[&[2, 3], &[1, 3]]),
+        (1, &[&[2, 3], &[2, 1], &[2, 4]]),
+        (1, &[&[2, 3, 2], &[2, 0, 2], &[2, 1, 2]]),
+        (2, &[&[2, 2, 255], &[2, 2, 2]]),
+        (0, &[&[0, 3], &[0, 3]]),
+        (1, &[&[0, 3], &[0, 2]]),
+        (3, &[&[1, 2, 1, 2, 1, 2, 1, 2], &[1, 2, 1, 1, 1, 2, 1, 2]]),
+        (1, &[&[300, 200], &[300, 57], &[300, 1]]),
+    ];
+    for (axis, shapes) in lists {
+        let inputs = shapes.iter().map(|dims| g.normalish(dims)).collect();
+        cases.push(Case::new(format!("{shapes:?} axis {axis}"), Cat { axis }, inputs));
+    }
+    cases.push(Case::new("twelve", Cat { axis: 0 }, (1..=12).map(|n| g.normalish(&[n])).collect()));
+    cases.push(Case::new("bools", Cat { axis: 0 }, vec![g.bools(&[4]), g.bools(&[3])]).rough());
+    cases.push(Case::new("indices", Cat { axis: 1 }, vec![g.indices(&[2, 4], 9), g.indices(&[2, 300], 5)]).rough());
+    cases
+}
+
+/// Moving numbers costs no digit.
+pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
+    (op as &dyn Any).is::<Cat>().then_some(Class::Exact)
+}

@@ -1,0 +1,455 @@
+//! Index: out[…, j, …] = x[…, index, …] along one axis, the scatter-adds that are its gradients, and one-hot rows.
+//!
+//! An index may be u32 or i32. Where its range is known, one outside the axis is an error at recording; elsewhere, when it runs, gathering
+//! gives NaN (0 for integers and bools), scattering leaves it out, and its one-hot row is all zero. The same on every device.
+
+use super::case::{Case, Gen, Input};
+use super::tolerance::Class;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::{Tensor, record};
+use crate::shape::Shape;
+use rayon::prelude::*;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Invocations in a workgroup of the shaders of this file.
+const WORKGROUP: usize = 256;
+/// Words below which threads cost more than they save.
+const SMALL: usize = 1 << 14;
+
+/// out[o, j, i] = x[o, k, i] with k = index[j] (`rows`) or index[o, j, i]; the axis is the middle one.
+#[derive(Clone, Copy, Debug)]
+pub struct Gather {
+    /// The axis indexed.
+    pub axis: usize,
+    /// Whether the index has one axis and names whole rows; else it names every element and has the output's shape.
+    pub rows: bool,
+    /// Whether an index outside gives 0 for floats too: the gradient of a scatter that left it out.
+    pub zero: bool,
+}
+
+/// out[o, k, i] = Σ g[o, j, i] over the j with index[j] = k (`rows`) or index[o, j, i] = k; added up in the order of j.
+#[derive(Clone, Copy, Debug)]
+pub struct ScatterAdd {
+    /// The axis indexed.
+    pub axis: usize,
+    /// Its size in the output.
+    pub size: usize,
+    /// Whether the index has one axis and names whole rows; else it has g's shape.
+    pub rows: bool,
+}
+
+/// out[…, c] = 1 where index[…] = c, else 0.
+#[derive(Clone, Copy, Debug)]
+pub struct OneHot {
+    /// The size of the new last axis.
+    pub classes: usize,
+}
+
+/// The sizes an indexed axis is seen with: `[outer, n, inner]` on the wide side and `[outer, m, inner]` on the side of the index.
+#[derive(Clone, Copy)]
+struct Sizes {
+    n: usize,
+    m: usize,
+    inner: usize,
+}
+
+/// The index as a position, if it is one of `0..n`.
+fn position(index: f64, n: usize) -> Option<usize> {
+    (index >= 0.0 && index < n as f64).then_some(index as usize)
+}
+
+/// Refuses an index that is no integer, or that is known to leave `0..size`.
+fn check(what: &'static str, index: &Spec, size: usize) -> Result<(), OpError> {
+    if !matches!(index.dtype, DType::U32 | DType::I32) {
+        return Err(OpError::DType(format!("the index is {index}, expected u32 or i32; convert with to_u32()")));
+    }
+    match index.range {
+        Some((low, _)) if index.shape.numel() > 0 && low < 0 => Err(OpError::OutOfRange { what, found: low, size }),
+        Some((_, high)) if index.shape.numel() > 0 && high >= size as i64 => Err(OpError::OutOfRange { what, found: high, size }),
+        _ => Ok(()),
+    }
+}
+
+/// Splits the words of an output into runs of whole rows, on all cores where that pays; `fill` gets the number of its first row.
+fn by_rows<T: Send>(out: &mut [T], row: usize, fill: impl Fn(usize, &mut [T]) + Sync) {
+    if out.len() < SMALL {
+        return fill(0, out);
+    }
+    let per = (SMALL / 2).div_ceil(row.max(1));
+    out.par_chunks_mut(per * row.max(1)).enumerate().for_each(|(i, part)| fill(i * per, part));
+}
+
+impl Gather {
+    /// What an index outside gives, as a word.
+    fn outside(&self, dtype: DType) -> u32 {
+        if dtype == DType::F32 && !self.zero { f32::NAN.to_bits() } else { 0 }
+    }
+
+    fn native(&self, io: &mut Io<'_>, sizes: Sizes, outside: u32) {
+        let (x, index, rows) = (io.reads[0], io.reads[1], self.rows);
+        let Sizes { n, m, inner } = sizes;
+        by_rows(&mut *io.writes[0], inner, |first, out| {
+            for (r, row) in out.chunks_exact_mut(inner).enumerate() {
+                let r = first + r;
+                let block = &x[r / m * n * inner..][..n * inner];
+                if rows {
+                    match index[r % m] as usize {
+                        k if k < n => row.copy_from_slice(&block[k * inner..][..inner]),
+                        _ => row.fill(outside),
+                    }
+                } else {
+                    for (c, (o, &k)) in row.iter_mut().zip(&index[r * inner..]).enumerate() {
+                        *o = if (k as usize) < n { block[k as usize * inner + c] } else { outside };
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Op for Gather {
+    fn name(&self) -> &'static str {
+        if self.rows { "index_select" } else { "gather" }
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![self.axis as u32, u32::from(self.rows), u32::from(self.zero)]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        let (x, index) = (inputs[0], inputs[1]);
+        let shape = if self.rows {
+            if index.shape.rank() != 1 {
+                return Err(OpError::Shape(format!("the index is {}, expected one axis", index.shape)));
+            }
+            x.shape.with_dim(self.axis, index.shape.numel())?
+        } else {
+            let along = index.shape.dims().get(self.axis).copied().unwrap_or(0);
+            if index.shape.rank() != x.shape.rank() || x.shape.with_dim(self.axis, along)? != index.shape {
+                let (i, x, axis) = (index.shape, x.shape, self.axis);
+                return Err(OpError::Shape(format!("the index is {i}, expected {x} with any size of axis {axis}")));
+            }
+            index.shape
+        };
+        check("index", &index, x.shape.dims()[self.axis])?;
+        // Integers can become 0 where an index may turn out to be outside.
+        let range = x.range.map(|(low, high)| if index.range.is_some() { (low, high) } else { (low.min(0), high.max(0)) });
+        Ok(Spec { shape, dtype: x.dtype, range })
+    }
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let (_, n, inner) = inputs[0].shape.around(self.axis);
+        let sizes = Sizes { n, m: output.shape.dims()[self.axis], inner };
+        let (this, count, outside) = (*self, output.shape.numel(), self.outside(output.dtype));
+        let kernel = Kernel {
+            name: self.name(),
+            params: vec![count as u32, n as u32, sizes.m as u32, inner as u32, outside],
+            variants: vec![Variant {
+                consts: vec![("ROWS", u32::from(self.rows))],
+                ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP)))
+            }],
+            native: Arc::new(move |io| this.native(io, sizes, outside)),
+        };
+        Lowering::kernel(kernel, 2)
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let (_, n, inner) = inputs[0].shape.around(self.axis);
+        let m = output.shape.dims()[self.axis];
+        Array::from_fn(output.shape, |at| {
+            let (o, j, i) = (at / inner / m, at / inner % m, at % inner);
+            match position(inputs[1].data[if self.rows { j } else { at }], n) {
+                Some(k) => inputs[0].data[(o * n + k) * inner + i],
+                None if output.dtype == DType::F32 && !self.zero => f64::NAN,
+                None => 0.0,
+            }
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let Ok(shape) = ctx.inputs[0].try_shape() else { return vec![None, None] };
+        let back = ScatterAdd { axis: self.axis, size: shape.dims()[self.axis], rows: self.rows };
+        vec![ctx.needs[0].then(|| record(back, &[ctx.grad, &ctx.inputs[1]])), None]
+    }
+}
+
+impl ScatterAdd {
+    fn native(&self, io: &mut Io<'_>, sizes: Sizes) {
+        let (g, index, rows) = (io.read(0), io.reads[1], self.rows);
+        let Sizes { n, m, inner } = sizes;
+        let add = |o: usize, first: usize, out: &mut [f32]| {
+            out.fill(0.0);
+            let count = out.len() / inner;
+            for (j, row) in g[o * m * inner..][..m * inner].chunks_exact(inner).enumerate() {
+                if rows {
+                    let k = (index[j] as usize).wrapping_sub(first);
+                    if k < count {
+                        out[k * inner..][..inner].iter_mut().zip(row).for_each(|(t, x)| *t += x);
+                    }
+                } else {
+                    for (c, (x, &k)) in row.iter().zip(&index[(o * m + j) * inner..]).enumerate() {
+                        if (k as usize) < n {
+                            out[k as usize * inner + c] += x;
+                        }
+                    }
+                }
+            }
+        };
+        let threads = rayon::current_num_threads();
+        let out = io.write(0);
+        let (block, outer) = (n * inner, out.len() / (n * inner));
+        if g.len() + out.len() < SMALL {
+            out.chunks_exact_mut(block).enumerate().for_each(|(o, part)| add(o, 0, part));
+        } else if !rows || outer >= threads || inner < 8 {
+            out.par_chunks_exact_mut(block).enumerate().for_each(|(o, part)| add(o, 0, part));
+        } else {
+            // Every thread walks the whole index and adds what falls into its own rows: no two write one row, and the order stays.
+            let per = n.div_ceil(threads.div_ceil(outer));
+            out.par_chunks_exact_mut(block).enumerate().for_each(|(o, part)| {
+                part.par_chunks_mut(per * inner).enumerate().for_each(|(p, part)| add(o, p * per, part));
+            });
+        }
+    }
+}
+
+impl Op for ScatterAdd {
+    fn name(&self) -> &'static str {
+        if self.rows { "index_add" } else { "scatter_add" }
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![self.axis as u32, self.size as u32, u32::from(self.rows)]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        let (g, index) = (inputs[0], inputs[1]);
+        if g.dtype != DType::F32 {
+            return Err(OpError::DType(format!("operand is {g}, expected f32; convert with to_f32()")));
+        }
+        let expected = if self.rows { Shape::new(&[g.shape.dims()[self.axis]])? } else { g.shape };
+        if index.shape != expected {
+            return Err(OpError::Shape(format!("the index is {}, expected {expected} for {}", index.shape, g.shape)));
+        }
+        check("index", &index, self.size)?;
+        Ok(Spec::f32(g.shape.with_dim(self.axis, self.size)?))
+    }
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let (_, m, inner) = inputs[0].shape.around(self.axis);
+        let (this, count, sizes) = (*self, output.shape.numel(), Sizes { n: self.size, m, inner });
+        let kernel = Kernel {
+            name: self.name(),
+            params: vec![count as u32, self.size as u32, m as u32, inner as u32],
+            variants: vec![Variant {
+                consts: vec![("ROWS", u32::from(self.rows))],
+                ..Variant::new("scatter", Variant::groups(count.div_ceil(WORKGROUP)))
+            }],
+            native: Arc::new(move |io| this.native(io, sizes)),
+        };
+        Lowering::kernel(kernel, 2)
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let (_, m, inner) = inputs[0].shape.around(self.axis);
+        let mut out = Array::from_fn(output.shape, |_| 0.0);
+        for (at, g) in inputs[0].data.iter().enumerate() {
+            let (o, j, i) = (at / inner / m, at / inner % m, at % inner);
+            if let Some(k) = position(inputs[1].data[if self.rows { j } else { at }], self.size) {
+                out.data[(o * self.size + k) * inner + i] += g;
+            }
+        }
+        out
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let back = Gather { axis: self.axis, rows: self.rows, zero: true };
+        vec![ctx.needs[0].then(|| record(back, &[ctx.grad, &ctx.inputs[1]])), None]
+    }
+}
+
+impl Op for OneHot {
+    fn name(&self) -> &'static str {
+        "one_hot"
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![self.classes as u32]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        check("label", &inputs[0], self.classes)?;
+        Ok(Spec::f32(Shape::new(&[inputs[0].shape.dims(), &[self.classes]].concat())?))
+    }
+    fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
+        let (count, classes) = (output.shape.numel(), self.classes);
+        let kernel = Kernel {
+            name: "one_hot",
+            params: vec![count as u32, classes as u32],
+            variants: vec![Variant::new("one_hot", Variant::groups(count.div_ceil(WORKGROUP)))],
+            native: Arc::new(move |io| {
+                let index = io.reads[0];
+                by_rows(io.write(0), classes, |first, out| {
+                    out.fill(0.0);
+                    for (row, &k) in out.chunks_exact_mut(classes).zip(&index[first..]) {
+                        if let Some(hot) = row.get_mut(k as usize) {
+                            *hot = 1.0;
+                        }
+                    }
+                });
+            }),
+        };
+        Lowering::kernel(kernel, 1)
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let at = |i: usize| position(inputs[0].data[i / self.classes], self.classes);
+        Array::from_fn(output.shape, |i| if at(i) == Some(i % self.classes) { 1.0 } else { 0.0 })
+    }
+    fn grad(&self, _: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        vec![None]
+    }
+}
+
+impl Tensor {
+    /// Records an op along an axis of this tensor with an index.
+    #[track_caller]
+    fn indexed<O: Op>(&self, name: &'static str, axis: isize, index: &Tensor, op: impl FnOnce(usize) -> O) -> Tensor {
+        match self.try_shape().map(|s| s.axis(axis)) {
+            Ok(Ok(axis)) => record(op(axis), &[self, index]),
+            Ok(Err(error)) => self.refuse(name, error),
+            Err(_) => self.clone(),
+        }
+    }
+
+    /// Element by element along one axis: out[i, j] = x[index[i, j], j] for axis 0, x[i, index[i, j]] for axis 1, and so on.
+    ///
+    /// The index (u32 or i32) has this tensor's shape but for the axis, and the result has the index's shape
+    /// (`torch.gather`, `numpy.take_along_axis`). An index outside is an error where its range is known, else it gives NaN (0 for integers).
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let x = device.tensor(&[1.0, 2.0, 3.0, 4.0], [2, 2]);
+    /// let labels = device.tensor(&[1u32, 0], [2, 1]);
+    /// assert_eq!(x.gather(1, &labels).to_vec::<f32>()?, [2.0, 3.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn gather(&self, axis: isize, index: &Tensor) -> Tensor {
+        self.indexed("gather", axis, index, |axis| Gather { axis, rows: false, zero: false })
+    }
+
+    /// Whole rows along one axis, in the order of an index (u32 or i32) of one axis: a shuffle, a batch, an embedding.
+    ///
+    /// An index outside is an error where its range is known, else its row is NaN (0 for integers).
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let x = device.tensor(&[1.0, 2.0, 3.0, 4.0], [2, 2]);
+    /// let rows = device.tensor(&[1u32, 1, 0], 3);
+    /// assert_eq!(x.index_select(0, &rows).to_vec::<f32>()?, [3.0, 4.0, 3.0, 4.0, 1.0, 2.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn index_select(&self, axis: isize, index: &Tensor) -> Tensor {
+        self.indexed("index_select", axis, index, |axis| Gather { axis, rows: true, zero: false })
+    }
+
+    /// Rows of this table for an index of any shape: `[v, d…]` and `[n…]` give `[n…, d…]`.
+    #[track_caller]
+    pub fn embedding(&self, index: &Tensor) -> Tensor {
+        let (table, wanted) = match (self.try_shape(), index.try_shape()) {
+            (Ok(table), Ok(wanted)) => (table, wanted),
+            (Err(_), _) => return self.clone(),
+            (_, Err(_)) => return index.clone(),
+        };
+        let rows = self.index_select(0, &index.flatten());
+        if rows.check().is_err() {
+            return rows;
+        }
+        rows.reshape([wanted.dims(), &table.dims()[1..]].concat())
+    }
+
+    /// Zeros of `size` along one axis, to which every element is added where its index says: the opposite of [`Tensor::gather`].
+    ///
+    /// The index has this tensor's shape. Added up in the order of the axis: the same bits every time. An index outside is an error where
+    /// its range is known, else its element is left out.
+    #[track_caller]
+    pub fn scatter_add(&self, axis: isize, index: &Tensor, size: usize) -> Tensor {
+        self.indexed("scatter_add", axis, index, |axis| ScatterAdd { axis, size, rows: false })
+    }
+
+    /// Zeros of `size` along one axis, to which row j is added at index\[j\]: the opposite of [`Tensor::index_select`].
+    ///
+    /// The index has one axis. Added up in order: the same bits every time. An index outside is an error where its range is known, else
+    /// its row is left out.
+    #[track_caller]
+    pub fn index_add(&self, axis: isize, index: &Tensor, size: usize) -> Tensor {
+        self.indexed("index_add", axis, index, |axis| ScatterAdd { axis, size, rows: true })
+    }
+
+    /// 1 at each label (u32 or i32) and 0 elsewhere along a new last axis, as f32.
+    ///
+    /// A label outside is an error where the range is known, else its row is all zero.
+    #[track_caller]
+    pub fn one_hot(&self, classes: usize) -> Tensor {
+        self.with_shape("one_hot", |_| Ok(OneHot { classes }))
+    }
+}
+
+/// Test inputs: first, middle and last axes, repeated and missing indices, no elements, every type, sizes around the workgroup.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let shapes: [(&[usize], usize, usize); 12] = [
+        (&[1], 0, 1),
+        (&[5], 0, 7),
+        (&[4, 3], 0, 6),
+        (&[4, 3], 1, 2),
+        (&[2, 5, 3], 1, 4),
+        (&[2, 3, 4], 2, 9),
+        (&[3, 4], 0, 0),
+        (&[0, 4], 1, 3),
+        (&[2, 2, 2, 2, 2, 2, 2, 2], 3, 3),
+        (&[40, 16], 0, 257),
+        (&[3, 90, 64], 1, 120),
+        (&[1000, 33], 0, 700),
+    ];
+    for (dims, axis, m) in shapes {
+        let n = dims[axis];
+        let mut narrow = dims.to_vec();
+        narrow[axis] = m;
+        for rows in [false, true] {
+            let index = g.indices(if rows { std::slice::from_ref(&m) } else { &narrow }, n);
+            let label = format!("{dims:?} axis {axis} by {m}");
+            let gather = Gather { axis, rows, zero: false };
+            cases.push(Case::new(label.clone(), gather, vec![g.normalish(dims), index.clone()]));
+            cases.push(Case::new(label, ScatterAdd { axis, size: n, rows }, vec![g.normalish(&narrow), index]));
+        }
+    }
+    // The other types: raw words, and an index of the other integer type.
+    let signed = |g: &mut Gen, dims: &[usize], n: usize| g.input(DType::I32, dims, |g| g.below(n) as f64);
+    let others: [Input; 3] = [
+        g.input(DType::I32, &[6, 3], |g| g.below(9) as f64 - 4.0),
+        g.input(DType::U32, &[6, 3], |g| g.below(1 << 20) as f64),
+        g.bools(&[6, 3]),
+    ];
+    for x in others {
+        let gather = |rows| Gather { axis: 0, rows, zero: false };
+        cases.push(Case::new(format!("{} rows", x.dtype), gather(true), vec![x.clone(), signed(g, &[4], 6)]).rough());
+        cases.push(Case::new(format!("{} elements", x.dtype), gather(false), vec![x, signed(g, &[5, 3], 6)]).rough());
+    }
+    // Every index the same: all terms in one place.
+    let same = g.input(DType::U32, &[500], |_| 2.0);
+    cases.push(Case::new("one row", ScatterAdd { axis: 0, size: 4, rows: true }, vec![g.normalish(&[500, 3]), same.clone()]));
+    cases.push(Case::new("one element", ScatterAdd { axis: 0, size: 4, rows: false }, vec![g.normalish(&[500]), same]));
+    cases.push(Case::new(
+        "zeros only",
+        ScatterAdd { axis: 0, size: 4, rows: true },
+        vec![g.normalish(&[0, 3]), g.indices(&[0], 1)],
+    ));
+    for (dims, classes) in [(&[][..], 3), (&[1], 1), (&[7], 4), (&[2, 3], 257), (&[0], 5), (&[300], 100)] {
+        cases.push(Case::new(format!("{dims:?}"), OneHot { classes }, vec![g.indices(dims, classes)]).rough());
+        cases.push(Case::new(format!("{dims:?} signed"), OneHot { classes }, vec![signed(g, dims, classes)]).rough());
+    }
+    cases
+}
+
+/// Gathering moves numbers; scattering adds as many as the index has along the axis.
+pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
+    let op = op as &dyn Any;
+    if op.is::<Gather>() || op.is::<OneHot>() {
+        return Some(Class::Exact);
+    }
+    let op = op.downcast_ref::<ScatterAdd>()?;
+    Some(Class::Terms(inputs.first().map_or(0, |g| g.shape.dims()[op.axis])))
+}

@@ -1,0 +1,160 @@
+//! Scan: running sums along an axis, out[o, k, i] = Σ x[o, j, i] over j ≤ k, or over j ≥ k in reverse.
+
+use super::case::{Case, Gen};
+use super::reduce::{self, Kind};
+use super::tolerance::Class;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::{Tensor, record};
+use crate::shape::{View, ViewDim};
+use rayon::prelude::*;
+use std::any::Any;
+use std::sync::Arc;
+
+/// Running sums along one axis.
+#[derive(Clone, Copy, Debug)]
+pub struct Scan {
+    /// The axis.
+    pub axis: usize,
+    /// Whether the sum runs from the end.
+    pub reverse: bool,
+}
+
+/// Elements that one invocation adds up where there are too few lines to keep a device busy.
+const SPAN: usize = 256;
+/// Lines that are enough.
+const LINES: usize = 1024;
+
+impl Op for Scan {
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![self.axis as u32, u32::from(self.reverse)]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        match inputs[0] {
+            Spec { shape, dtype: DType::F32, .. } => Ok(Spec::f32(shape)),
+            other => Err(OpError::DType(format!("operand is {other}, expected f32; convert with to_f32()"))),
+        }
+    }
+    fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
+        let (outer, n, inner) = output.shape.around(self.axis);
+        let lines = outer * inner;
+        let span = if lines < LINES { SPAN } else { n.max(1) };
+        let spans = n.div_ceil(span).max(1);
+        let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256)));
+        variant.consts.push(("REVERSE", u32::from(self.reverse)));
+        if spans == 1 {
+            variant.bodies.push(("before", "{ return 0.0; }".to_owned()));
+        }
+        let reverse = self.reverse;
+        let kernel = Kernel {
+            name: "cumsum",
+            params: [lines, n, inner, span, spans].map(|n| n as u32).to_vec(),
+            variants: vec![variant],
+            native: Arc::new(move |io| native(io, n, inner, reverse)),
+        };
+        if spans == 1 {
+            return Lowering::kernel(kernel, 1);
+        }
+        // First the total of every span, then every span by itself, from the totals before it on.
+        let kept = [ViewDim { size: outer, stride: (n * inner) as isize }, ViewDim { size: inner, stride: 1 }];
+        let along = [ViewDim { size: n, stride: inner as isize }];
+        let totals = reduce::kernel(Kind::Sum, &View::new(0, kept), &View::new(0, along), lines * spans, n, span);
+        let stage = |kernel, reads: &[Operand], write| Stage { kernel, reads: reads.to_vec(), writes: vec![write] };
+        Lowering::Stages {
+            temps: vec![lines * spans],
+            stages: vec![
+                stage(totals, &[Operand::Input(0)], Operand::Temp(0)),
+                stage(kernel, &[Operand::Input(0), Operand::Temp(0)], Operand::Output),
+            ],
+        }
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let (_, n, inner) = output.shape.around(self.axis);
+        let x = &inputs[0].data;
+        Array::from_fn(output.shape, |at| {
+            let (k, line) = (at / inner % n, at - at / inner % n * inner);
+            let members = if self.reverse { k..n } else { 0..k + 1 };
+            members.map(|j| x[line + j * inner]).sum()
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        vec![Some(record(Scan { reverse: !self.reverse, ..*self }, &[ctx.grad]))]
+    }
+}
+
+/// Row by row: each is the one before it (after it, in reverse) plus the input's.
+fn native(io: &mut Io<'_>, n: usize, inner: usize, reverse: bool) {
+    let read = io.read(0);
+    let out = io.write(0);
+    let block = n * inner;
+    let scan = |(out, x): (&mut [f32], &[f32])| {
+        let first = if reverse { block - inner } else { 0 };
+        out[first..][..inner].copy_from_slice(&x[first..][..inner]);
+        for k in 1..n {
+            let (row, before) = if reverse { (n - 1 - k, n - k) } else { (k, k - 1) };
+            for i in 0..inner {
+                out[row * inner + i] = out[before * inner + i] + x[row * inner + i];
+            }
+        }
+    };
+    if out.len() < 1 << 14 {
+        out.chunks_exact_mut(block).zip(read.chunks_exact(block)).for_each(scan);
+    } else {
+        out.par_chunks_exact_mut(block).zip(read.par_chunks_exact(block)).for_each(scan);
+    }
+}
+
+impl Tensor {
+    /// Running sums along an axis: each element becomes the sum of itself and all before it, or with `reverse` all after it.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let x = Device::cpu().tensor(&[1.0, 2.0, 3.0], 3);
+    /// assert_eq!(x.cumsum(0, false).to_vec::<f32>()?, [1.0, 3.0, 6.0]);
+    /// assert_eq!(x.cumsum(0, true).to_vec::<f32>()?, [6.0, 5.0, 3.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cumsum(&self, axis: isize, reverse: bool) -> Tensor {
+        self.with_shape("cumsum", |s| Ok(Scan { axis: s.axis(axis)?, reverse }))
+    }
+}
+
+/// Test inputs: every axis, both directions, both sides of the span, no elements, infinities.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let shapes: [(&[usize], usize); 12] = [
+        (&[1], 0),
+        (&[5], 0),
+        (&[4, 3], 0),
+        (&[4, 3], 1),
+        (&[2, 3, 4], 1),
+        (&[0, 3], 1),
+        (&[3, 0], 1),
+        (&[256], 0),
+        (&[257], 0),
+        (&[2, 1000, 3], 1),
+        (&[300, 70], 0),
+        (&[1030, 20], 1),
+    ];
+    for (dims, axis) in shapes {
+        for reverse in [false, true] {
+            cases.push(Case::new(format!("{dims:?} axis {axis}"), Scan { axis, reverse }, vec![g.normalish(dims)]));
+        }
+    }
+    for values in [[1.0, f64::NAN, 2.0, 3.0], [1.0, f64::INFINITY, 2.0, f64::NEG_INFINITY]] {
+        let mut next = values.into_iter();
+        let input = g.input(DType::F32, &[4], |_| next.next().unwrap_or(0.0));
+        cases.push(Case::new(format!("{values:?}"), Scan { axis: 0, reverse: false }, vec![input]).rough());
+    }
+    cases
+}
+
+/// The longest sum has as many terms as the axis.
+pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
+    let op = (op as &dyn Any).downcast_ref::<Scan>()?;
+    Some(Class::Terms(inputs.first().map_or(0, |x| x.shape.dims()[op.axis])))
+}
