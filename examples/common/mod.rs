@@ -4,7 +4,10 @@
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
-use steepest::Device;
+use steepest::data::DataLoader;
+use steepest::nn::Module;
+use steepest::train::metrics::ConfusionMatrix;
+use steepest::{Device, no_grad};
 
 /// The flags of every example.
 pub struct Args {
@@ -58,4 +61,16 @@ pub fn bar(epoch: usize, epochs: usize, batches: usize) -> ProgressBar {
     ProgressBar::new(batches as u64)
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "))
         .with_prefix(format!("epoch {:>2}/{epochs}", epoch + 1))
+}
+
+/// Predicts every row of a loader and counts what became of each class.
+pub fn evaluate(model: &impl Module, loader: &DataLoader, classes: usize) -> anyhow::Result<ConfusionMatrix> {
+    let mut matrix = ConfusionMatrix::empty(classes)?;
+    model.eval();
+    for batch in loader.epoch_at(0) {
+        let predicted = no_grad(|| model.forward(&batch.x).argmax(1));
+        matrix.add(&predicted.to_vec()?, &batch.y.to_vec()?)?;
+    }
+    model.train();
+    Ok(matrix)
 }
