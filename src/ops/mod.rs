@@ -3,8 +3,10 @@
 pub mod case;
 pub mod elementwise;
 pub mod layout;
+pub mod matmul;
 mod methods;
 pub mod pointwise;
+pub mod random;
 pub mod reduce;
 pub mod tolerance;
 
@@ -26,6 +28,8 @@ pub struct Family {
 pub const REGISTRY: &[Family] = &[
     Family { name: "elementwise", class: pointwise::class, cases: pointwise::cases },
     Family { name: "layout", class: layout::class, cases: layout::cases },
+    Family { name: "matmul", class: matmul::class, cases: matmul::cases },
+    Family { name: "random", class: random::class, cases: random::cases },
     Family { name: "reduce", class: reduce::class, cases: reduce::cases },
 ];
 
