@@ -2,6 +2,7 @@
 
 mod check;
 mod create;
+mod random;
 mod read;
 
 use crate::cpu::{self, Cpu, CpuBuffer};

@@ -30,8 +30,8 @@ impl Init {
     pub fn parameter(self, device: &Device, shape: &[usize], fans: (usize, usize), seed: u64, stream: u64) -> Tensor {
         let n: usize = shape.iter().product();
         let (fan_in, fan_out) = (fans.0.max(1) as f64, fans.1.max(1) as f64);
-        let uniform = |bound: f64| random::uniform_host(n, -bound, bound, seed, stream);
-        let normal = |std: f64| random::normal_host(n, 0.0, std, seed, stream);
+        let uniform = |bound: f64| random::uniform_host(n, -bound as f32, bound as f32, seed, stream);
+        let normal = |std: f64| random::normal_host(n, 0.0, std as f32, seed, stream);
         let values = match self {
             Init::Constant(value) => vec![value as f32; n],
             Init::Uniform(bound) => uniform(bound),

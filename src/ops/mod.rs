@@ -6,8 +6,10 @@ pub mod cross_entropy;
 pub mod elementwise;
 pub mod index;
 pub mod layout;
+pub mod matmul;
 mod methods;
 pub mod pointwise;
+pub mod random;
 pub mod reduce;
 pub mod scan;
 pub mod softmax;
@@ -34,6 +36,8 @@ pub struct Family {
 pub const REGISTRY: &[Family] = &[
     Family { name: "elementwise", class: pointwise::class, cases: pointwise::cases },
     Family { name: "layout", class: layout::class, cases: layout::cases },
+    Family { name: "matmul", class: matmul::class, cases: matmul::cases },
+    Family { name: "random", class: random::class, cases: random::cases },
     Family { name: "reduce", class: reduce::class, cases: reduce::cases },
     Family { name: "softmax", class: softmax::class, cases: softmax::cases },
     Family { name: "cross_entropy", class: cross_entropy::class, cases: cross_entropy::cases },

@@ -1,0 +1,134 @@
+// Matrix product, a tile of 16×8 numbers per invocation, all in registers: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], in order of p.
+//
+// No workgroup memory and no barriers, which cost on software adapters. Neighbouring invocations lie side by side along j as far as
+// n reaches (`lanes_n` of them), the others below. Outside the matrix the last row or column is read again and nothing is written.
+
+const WORKGROUP: u32 = 8u;
+const ROWS: u32 = 16u;
+const COLUMNS: u32 = 8u;
+
+struct Params {
+    m: u32,
+    n: u32,
+    k: u32,
+    batches: u32,
+    a_row: u32,
+    a_col: u32,
+    b_row: u32,
+    b_col: u32,
+    lanes_n: u32,
+    rank: u32,
+    // (divisor, size, stride in A, stride in B) per batch axis
+    dims: array<vec4<u32>, 6>,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+// Where matrix `batch` starts in A and in B.
+fn bases(batch: u32) -> vec2<u32> {
+    var at = vec2<u32>(0u);
+    for (var axis = 0u; axis < params.rank; axis++) {
+        let d = params.dims[axis];
+        at += batch / d.x % d.y * d.zw;
+    }
+    return at;
+}
+
+fn load_a(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(in0[at.x], in0[at.y], in0[at.z], in0[at.w]); }
+fn load_b(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]); }
+
+// c + a bᵀ; column r of the WGSL matrix is row r of the tile.
+fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
+}
+
+fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
+    let at = start + row * params.n + column;
+    if row < params.m {
+        if column < params.n { out[at] = v.x; }
+        if column + 1u < params.n { out[at + 1u] = v.y; }
+        if column + 2u < params.n { out[at + 2u] = v.z; }
+        if column + 3u < params.n { out[at + 3u] = v.w; }
+    }
+}
+
+fn store(start: u32, row: u32, column: u32, c: mat4x4<f32>) {
+    store_row(start, row, column, c[0]);
+    store_row(start, row + 1u, column, c[1]);
+    store_row(start, row + 2u, column, c[2]);
+    store_row(start, row + 3u, column, c[3]);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let lanes_n = params.lanes_n;
+    let tile_n = COLUMNS * lanes_n;
+    let tile_m = ROWS * (WORKGROUP / lanes_n);
+    let tiles_n = (params.n + tile_n - 1u) / tile_n;
+    let tiles_m = (params.m + tile_m - 1u) / tile_m;
+    let id = group.y * groups.x + group.x;
+    let batch = id / (tiles_m * tiles_n);
+    if batch >= params.batches { return; }
+    let tile = id % (tiles_m * tiles_n);
+    let row = tile / tiles_n * tile_m + lane / lanes_n * ROWS;
+    let column = tile % tiles_n * tile_n + lane % lanes_n * COLUMNS;
+    let base = bases(batch);
+
+    let four = vec4<u32>(0u, 1u, 2u, 3u);
+    let last_row = vec4<u32>(params.m - 1u);
+    let last_column = vec4<u32>(params.n - 1u);
+    var at_a0 = base.x + min(row + four, last_row) * params.a_row;
+    var at_a1 = base.x + min(row + 4u + four, last_row) * params.a_row;
+    var at_a2 = base.x + min(row + 8u + four, last_row) * params.a_row;
+    var at_a3 = base.x + min(row + 12u + four, last_row) * params.a_row;
+    var at_b0 = base.y + min(column + four, last_column) * params.b_col;
+    var at_b1 = base.y + min(column + 4u + four, last_column) * params.b_col;
+
+    var c00 = mat4x4<f32>();
+    var c01 = mat4x4<f32>();
+    var c10 = mat4x4<f32>();
+    var c11 = mat4x4<f32>();
+    var c20 = mat4x4<f32>();
+    var c21 = mat4x4<f32>();
+    var c30 = mat4x4<f32>();
+    var c31 = mat4x4<f32>();
+    for (var p = 0u; p < params.k; p++) {
+        let b0 = load_b(at_b0);
+        let b1 = load_b(at_b1);
+        let a0 = load_a(at_a0);
+        c00 = outer(c00, a0, b0);
+        c01 = outer(c01, a0, b1);
+        let a1 = load_a(at_a1);
+        c10 = outer(c10, a1, b0);
+        c11 = outer(c11, a1, b1);
+        let a2 = load_a(at_a2);
+        c20 = outer(c20, a2, b0);
+        c21 = outer(c21, a2, b1);
+        let a3 = load_a(at_a3);
+        c30 = outer(c30, a3, b0);
+        c31 = outer(c31, a3, b1);
+        at_a0 += params.a_col;
+        at_a1 += params.a_col;
+        at_a2 += params.a_col;
+        at_a3 += params.a_col;
+        at_b0 += params.b_row;
+        at_b1 += params.b_row;
+    }
+
+    let start = batch * params.m * params.n;
+    store(start, row, column, c00);
+    store(start, row, column + 4u, c01);
+    store(start, row + 4u, column, c10);
+    store(start, row + 4u, column + 4u, c11);
+    store(start, row + 8u, column, c20);
+    store(start, row + 8u, column + 4u, c21);
+    store(start, row + 12u, column, c30);
+    store(start, row + 12u, column + 4u, c31);
+}

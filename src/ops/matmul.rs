@@ -1,0 +1,390 @@
+//! Matrix product: out[…, i, j] = Σ_p A[…, i, p] B[…, p, j], with broadcast batch axes, either operand read transposed.
+
+use super::case::{Case, Gen};
+use super::layout::{Reshape, transposed};
+use super::tolerance::Class;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Spec, Suits, Variant};
+use crate::graph::{Tensor, record};
+use crate::shape::Shape;
+use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
+use rayon::prelude::*;
+use std::any::Any;
+use std::sync::Arc;
+
+/// [..., m, k] × [..., k, n] → [..., m, n]
+#[derive(Clone, Copy, Debug)]
+pub struct Matmul {
+    /// The first operand lies as [..., k, m].
+    pub trans_a: bool,
+    /// The second operand lies as [..., n, k].
+    pub trans_b: bool,
+}
+
+/// The sizes of a product and how its operands lie, in elements.
+#[derive(Clone, Debug)]
+struct Layout {
+    m: usize,
+    n: usize,
+    k: usize,
+    /// Strides of A along i and p.
+    a: [usize; 2],
+    /// Strides of B along p and j.
+    b: [usize; 2],
+    /// Size, stride in A and stride in B of each batch axis; neighbours that move as one are merged.
+    batch: Vec<[usize; 3]>,
+}
+
+impl Layout {
+    fn new(op: Matmul, a: &Shape, b: &Shape, output: &Shape) -> Layout {
+        let ([a_outer, a_inner], [_, b_inner]) = (last_two(a), last_two(b));
+        let [m, n] = last_two(output);
+        let k = if op.trans_a { a_outer } else { a_inner };
+        let mut batch: Vec<[usize; 3]> = Vec::new();
+        for (axis, &size) in output.dims()[..output.rank() - 2].iter().enumerate() {
+            let stride = |s: &Shape| match (axis + s.rank()).checked_sub(output.rank()) {
+                Some(own) if s.dims()[own] != 1 => s.strides()[own],
+                _ => 0,
+            };
+            let (in_a, in_b) = (stride(a), stride(b));
+            match batch.last_mut() {
+                _ if size == 1 => {}
+                Some(last) if last[1] == in_a * size && last[2] == in_b * size => *last = [last[0] * size, in_a, in_b],
+                _ => batch.push([size, in_a, in_b]),
+            }
+        }
+        Layout {
+            m,
+            n,
+            k,
+            a: if op.trans_a { [1, a_inner] } else { [a_inner, 1] },
+            b: if op.trans_b { [1, b_inner] } else { [b_inner, 1] },
+            batch,
+        }
+    }
+
+    fn batches(&self) -> usize {
+        self.batch.iter().map(|d| d[0]).product()
+    }
+
+    /// Where matrix `index` of the batch starts in A and in B.
+    fn bases(&self, mut index: usize) -> (usize, usize) {
+        self.batch.iter().rev().fold((0, 0), |(a, b), [size, in_a, in_b]| {
+            let at = index % size;
+            index /= size;
+            (a + at * in_a, b + at * in_b)
+        })
+    }
+}
+
+fn last_two(shape: &Shape) -> [usize; 2] {
+    match shape.dims() {
+        [.., outer, inner] => [*outer, *inner],
+        // `infer` refuses fewer axes.
+        _ => [1, 1],
+    }
+}
+
+/// A shape with its last two axes exchanged if `swap`: as the op reads it and the user wrote it.
+fn read_as(shape: Shape, swap: bool) -> Result<Shape, OpError> {
+    let mut dims = shape.dims().to_vec();
+    if let (true, [.., outer, inner]) = (swap, &mut dims[..]) {
+        std::mem::swap(outer, inner);
+    }
+    Shape::new(&dims)
+}
+
+/// The shape of a product of matrices by numpy's rule, of operands as they are read.
+fn product(a: Shape, b: Shape) -> Result<Shape, OpError> {
+    let (Some(batch_a), Some(batch_b)) = (a.rank().checked_sub(2), b.rank().checked_sub(2)) else {
+        return Err(OpError::Shape(format!("{a} × {b}: a scalar is no matrix; use mul")));
+    };
+    let ([m, k], [p, n]) = (last_two(&a), last_two(&b));
+    if k != p {
+        return Err(OpError::Shape(format!("{a} × {b}: inner sizes {k} and {p} differ")));
+    }
+    let (batch_a, batch_b) = (Shape::new(&a.dims()[..batch_a])?, Shape::new(&b.dims()[..batch_b])?);
+    let Ok(batch) = batch_a.broadcast(&batch_b) else {
+        return Err(OpError::Shape(format!("{a} × {b}: batch axes {batch_a} and {batch_b} do not broadcast")));
+    };
+    Shape::new(&[batch.dims(), &[m, n]].concat())
+}
+
+impl Op for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+    fn params(&self) -> Vec<u32> {
+        vec![u32::from(self.trans_a), u32::from(self.trans_b)]
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        if let Some((i, spec)) = inputs.iter().enumerate().find(|(_, spec)| spec.dtype != DType::F32) {
+            return Err(OpError::DType(format!("operand {i} is {spec}, expected f32; convert with to_f32()")));
+        }
+        let (a, b) = (read_as(inputs[0].shape, self.trans_a)?, read_as(inputs[1].shape, self.trans_b)?);
+        Ok(Spec::f32(product(a, b)?))
+    }
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let layout = Layout::new(*self, &inputs[0].shape, &inputs[1].shape, &output.shape);
+        // As many invocations side by side as reach across n, eight at most.
+        let lanes_n = layout.n.div_ceil(COLUMNS).next_power_of_two().clamp(1, 8);
+        let Layout { m, n, k, a, b, .. } = layout;
+        let mut params: Vec<u32> = [m, n, k, layout.batches(), a[0], a[1], b[0], b[1], lanes_n].map(|x| x as u32).to_vec();
+        params.extend([layout.batch.len() as u32, 0, 0]);
+        let mut divisor = layout.batches();
+        for [size, in_a, in_b] in &layout.batch {
+            divisor /= (*size).max(1);
+            params.extend([divisor, *size, *in_a, *in_b].map(|x| x as u32));
+        }
+        let kernel = Kernel { name: "matmul", params, variants: variants(&layout, lanes_n), native: native(layout) };
+        Lowering::kernel(kernel, 2)
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let [a, b] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
+        let layout = Layout::new(*self, &a.shape, &b.shape, &output.shape);
+        let Layout { m, n, k, .. } = layout;
+        Array::from_fn(output.shape, |o| {
+            let (base_a, base_b) = layout.bases(o / (m * n));
+            let (i, j) = (o / n % m, o % n);
+            let term = |p: usize| {
+                let x = a.data[base_a + i * layout.a[0] + p * layout.a[1]];
+                x * b.data[base_b + p * layout.b[0] + j * layout.b[1]]
+            };
+            (0..k).map(term).sum()
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let [a, b] = ctx.inputs else { return vec![] };
+        let Matmul { trans_a, trans_b } = *self;
+        let product = |x: &Tensor, trans_a: bool, y: &Tensor, trans_b: bool| record(Matmul { trans_a, trans_b }, &[x, y]);
+        // With C = A B: dA = G Bᵀ and dB = Aᵀ G; if an operand lies transposed, the transpose of that.
+        let da = || if trans_a { product(b, trans_b, ctx.grad, true) } else { product(ctx.grad, false, b, !trans_b) };
+        let db = || if trans_b { product(ctx.grad, true, a, trans_a) } else { product(a, !trans_a, ctx.grad, false) };
+        vec![ctx.needs[0].then(|| da().sum_to_like(a)), ctx.needs[1].then(|| db().sum_to_like(b))]
+    }
+}
+
+/// Rows of the output an invocation of `matmul_registers` makes.
+const ROWS: usize = 16;
+/// Columns of the output an invocation of `matmul_registers` makes.
+const COLUMNS: usize = 8;
+
+fn variants(layout: &Layout, lanes_n: usize) -> Vec<Variant> {
+    let Layout { m, n, .. } = *layout;
+    let tiles = |rows: usize, columns: usize| layout.batches() * m.div_ceil(rows) * n.div_ceil(columns);
+    // (invocations per side, blocks of 4×4 per invocation and side, depth): tiles of 128, 64 and 32.
+    let mut sizes = [(16, 2, 8), (16, 1, 16), (8, 1, 16)];
+    let tile = |(side, blocks, _): (usize, usize, usize)| 4 * side * blocks;
+    // The largest tile that still gives a GPU's cores something to do each; the others stay as alternatives.
+    let best = sizes.iter().position(|&s| tiles(tile(s), tile(s)) >= 96).unwrap_or(2);
+    sizes[..=best].rotate_right(1);
+    let shared = sizes.map(|size| Variant {
+        consts: vec![("SIDE", size.0 as u32), ("BLOCKS", size.1 as u32), ("DEPTH", size.2 as u32)],
+        suits: Suits::Hardware,
+        ..Variant::new("matmul", Variant::groups(tiles(tile(size), tile(size))))
+    });
+    let registers = [(8, Suits::Software), (64, Suits::Any)].map(|(workgroup, suits)| Variant {
+        consts: vec![("WORKGROUP", workgroup as u32)],
+        suits,
+        ..Variant::new("matmul_registers", Variant::groups(tiles(ROWS * (workgroup / lanes_n), COLUMNS * lanes_n)))
+    });
+    shared.into_iter().chain(registers).collect()
+}
+
+/// Multiplications below which one thread is faster than several.
+const ALONE: usize = 1 << 18;
+
+fn native(layout: Layout) -> Native {
+    Arc::new(move |io| {
+        let (a, b) = (io.read(0), io.read(1));
+        let out = io.write(0);
+        let Layout { m, n, k, .. } = layout;
+        if m * n * k == 0 {
+            return out.fill(0.0);
+        }
+        let (batches, threads) = (layout.batches(), rayon::current_num_threads());
+        let matrix = |index: usize, out: &mut [f32], threads: usize| {
+            let (base_a, base_b) = layout.bases(index);
+            multiply(view(&a[base_a..], m, k, layout.a), view(&b[base_b..], k, n, layout.b), out, threads);
+        };
+        if batches >= 2 * threads && batches * m * n * k > ALONE {
+            // Several small matrices to a thread at a time.
+            let several = (ALONE / 8 / (m * n * k)).max(1);
+            let all = out.par_chunks_mut(m * n).with_min_len(several).enumerate();
+            all.for_each(|(index, out)| matrix(index, out, 1));
+        } else {
+            out.chunks_mut(m * n).enumerate().for_each(|(index, out)| matrix(index, out, threads));
+        }
+    })
+}
+
+/// A strided matrix in a slice.
+fn view(data: &[f32], rows: usize, columns: usize, strides: [usize; 2]) -> ArrayView2<'_, f32> {
+    let matrix = ArrayView2::from_shape((rows, columns).strides((strides[0], strides[1])), data);
+    matrix.expect("a matrix lies within its buffer")
+}
+
+/// out = a b, row-major. Every element is summed in the same order whatever the number of threads.
+fn multiply(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: &mut [f32], threads: usize) {
+    let (m, n, k) = (a.nrows(), b.ncols(), a.ncols());
+    let mut out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
+    if m * n * k <= ALONE || threads < 2 {
+        return single(&a, &b, &mut out);
+    }
+    // The longer side of the output is divided, by whole tiles of the inner kernel.
+    let axis = if m >= n { Axis(0) } else { Axis(1) };
+    let size = m.max(n).div_ceil(threads).next_multiple_of(16);
+    let divided = if m >= n { &a } else { &b };
+    let parts: Vec<_> = out.axis_chunks_iter_mut(axis, size).zip(divided.axis_chunks_iter(axis, size)).collect();
+    parts.into_par_iter().for_each(
+        |(mut out, part)| {
+            if m >= n { single(&part, &b, &mut out) } else { single(&a, &part, &mut out) }
+        },
+    );
+}
+
+fn single(a: &ArrayView2<'_, f32>, b: &ArrayView2<'_, f32>, out: &mut ArrayViewMut2<'_, f32>) {
+    // Packing a matrix that is used once costs more than it saves.
+    if b.ncols() == 1 && a.strides()[1] == 1 {
+        general_mat_vec_mul(1.0, a, &b.column(0), 0.0, &mut out.column_mut(0));
+    } else {
+        general_mat_mul(1.0, a, b, 0.0, out);
+    }
+}
+
+impl Tensor {
+    /// The matrix product by numpy's rules: of matrices; of batches of them, whose leading axes broadcast; a vector counts
+    /// as a row before, as a column behind a matrix, and its axis is left out of the result.
+    ///
+    /// A recorded transpose of the last two axes ([`Tensor::t`]) is read in place and not copied.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let a = device.tensor(&[1.0, 2.0, 3.0, 4.0], [2, 2]);
+    /// assert_eq!(a.matmul(&a.t()).to_vec::<f32>()?, [5.0, 11.0, 11.0, 25.0]);
+    /// assert_eq!(a.matmul(&device.tensor(&[1.0, 0.5], 2)).to_vec::<f32>()?, [2.0, 5.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn matmul(&self, other: &Tensor) -> Tensor {
+        let plain = Matmul { trans_a: false, trans_b: false };
+        let (Ok(a), Ok(b)) = (self.try_shape(), other.try_shape()) else { return record(plain, &[self, other]) };
+        if a.rank() == 0 || b.rank() == 0 {
+            return record(plain, &[self, other]);
+        }
+        let (k, p) = (a.dims()[a.rank() - 1], b.dims()[b.rank().saturating_sub(2)]);
+        match (a.rank(), b.rank()) {
+            // Here and not after axes are added, so that the message shows the shapes as they were given.
+            (1, _) | (_, 1) if k != p => {
+                self.refuse("matmul", OpError::Shape(format!("{a} × {b}: inner sizes {k} and {p} differ")))
+            }
+            (1, 1) => self.mul(other).sum(&[]),
+            (1, _) => self.unsqueeze(0).matmul(other).squeeze(&[-2]),
+            (_, 1) => self.matmul(&other.unsqueeze(-1)).squeeze(&[-1]),
+            _ => {
+                let ((x, trans_a), (y, trans_b)) = (untransposed(self), untransposed(other));
+                let op = Matmul { trans_a, trans_b };
+                match (x.try_shape(), y.try_shape()) {
+                    // A batch against one matrix is one tall matrix against it.
+                    (Ok(from), Ok(one)) if from.rank() > 2 && one.rank() == 2 && !trans_a => {
+                        flattened(&x, from, &y, op).unwrap_or_else(|| record(op, &[&x, &y]))
+                    }
+                    _ => record(op, &[&x, &y]),
+                }
+            }
+        }
+    }
+
+    /// The scalar product Σ x y of two vectors.
+    #[track_caller]
+    pub fn dot(&self, other: &Tensor) -> Tensor {
+        match (self.try_shape(), other.try_shape()) {
+            (Ok(a), Ok(b)) if a.rank() != 1 || a != b => {
+                let message = format!("{a} · {b}: two vectors of one length are expected");
+                self.refuse("dot", OpError::Shape(message))
+            }
+            _ => self.mul(other).sum(&[]),
+        }
+    }
+}
+
+/// What lies under recorded transposes of the last two axes, and whether it is to be read transposed.
+fn untransposed(tensor: &Tensor) -> (Tensor, bool) {
+    let (mut found, mut flipped) = (tensor.clone(), false);
+    while let Some(inner) = transposed(&found) {
+        (found, flipped) = (inner, !flipped);
+    }
+    (found, flipped)
+}
+
+/// [..., m, k] × [k, n] as [... m, k] × [k, n]; `None` if the sizes do not fit: `record` will say so.
+#[track_caller]
+fn flattened(x: &Tensor, from: Shape, y: &Tensor, op: Matmul) -> Option<Tensor> {
+    let [_, k] = last_two(&from);
+    let to = product(from, read_as(y.try_shape().ok()?, op.trans_b).ok()?).ok()?;
+    let rows: usize = from.dims()[..from.rank() - 1].iter().product();
+    let tall = record(Reshape { shape: Shape::new(&[rows, k]).ok()? }, &[x]);
+    Some(record(Reshape { shape: to }, &[&record(op, &[&tall, y])]))
+}
+
+/// Test inputs: both sides of every tile's edge, all transposes, broadcast batches, no elements, values that are not finite.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let flags = [(false, false), (true, false), (false, true), (true, true)];
+    let lie = |batch: &[usize], outer: usize, inner: usize, swap: bool| {
+        [batch, &if swap { [inner, outer] } else { [outer, inner] }].concat()
+    };
+    let mut add = |g: &mut Gen, label: &str, batch_a: &[usize], batch_b: &[usize], [m, k, n]: [usize; 3], (trans_a, trans_b)| {
+        let (a, b) = (lie(batch_a, m, k, trans_a), lie(batch_b, k, n, trans_b));
+        let inputs = vec![g.normalish(&a), g.normalish(&b)];
+        let case = Case::new(format!("{label}{a:?} × {b:?}"), Matmul { trans_a, trans_b }, inputs);
+        // The gradient's formula does not hang on sizes: it is checked on the small ones.
+        cases.push(if m * k * n > 20_000 { case.rough() } else { case });
+    };
+    for flags in flags {
+        for sizes in
+            [[1, 1, 1], [2, 3, 2], [5, 4, 3], [15, 16, 17], [17, 33, 16], [33, 1, 31], [16, 15, 63], [1, 40, 9], [40, 9, 1]]
+        {
+            add(g, "", &[], &[], sizes, flags);
+        }
+        for sizes in [[65, 17, 64], [63, 64, 65], [130, 31, 127], [127, 33, 130]] {
+            add(g, "", &[], &[], sizes, flags);
+        }
+        for (batch_a, batch_b) in
+            [(&[3][..], &[3][..]), (&[2, 1], &[3]), (&[3], &[]), (&[], &[2, 3]), (&[2, 1, 3], &[1, 2, 1]), (&[2, 3], &[2, 1])]
+        {
+            add(g, "batch ", batch_a, batch_b, [5, 4, 7], flags);
+        }
+        for sizes in [[3, 0, 4], [0, 3, 4], [3, 4, 0]] {
+            add(g, "empty ", &[], &[], sizes, flags);
+        }
+    }
+    add(g, "many ", &[70], &[70], [9, 10, 11], (false, false));
+    add(g, "deep ", &[], &[], [4, 1000, 5], (false, true));
+    add(g, "tall ", &[], &[], [1000, 12, 10], (false, false));
+    add(g, "wide ", &[], &[], [10, 12, 1000], (true, false));
+    add(g, "threads ", &[], &[], [131, 70, 67], (false, true));
+    add(g, "threads ", &[], &[], [67, 70, 131], (true, false));
+    add(g, "no matrices ", &[0, 2], &[2], [3, 4, 5], (false, false));
+    add(g, "no matrices ", &[2, 1], &[0], [3, 4, 5], (false, true));
+    // 0·∞ = NaN, and what is not finite reaches its row and column only.
+    for (trans_a, trans_b) in flags {
+        let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0];
+        let sprinkled = |g: &mut Gen| {
+            g.input(DType::F32, &[20, 20], |g| if g.below(60) == 0 { odd[g.below(4)] } else { g.uniform(-1.0, 1.0) })
+        };
+        let zeros = g.input(DType::F32, &[20, 20], |g| g.below(2) as f64);
+        let inputs = vec![sprinkled(g), if trans_b { sprinkled(g) } else { zeros }];
+        cases.push(Case::new("not finite", Matmul { trans_a, trans_b }, inputs).rough());
+    }
+    cases
+}
+
+/// Sums of k terms.
+pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
+    let op = (op as &dyn Any).downcast_ref::<Matmul>()?;
+    let sizes = inputs.first().map_or([1, 1], |a| last_two(&a.shape));
+    Some(Class::Terms(if op.trans_a { sizes[0] } else { sizes[1] }))
+}

@@ -1,0 +1,312 @@
+//! Random numbers by Philox4x32-10: element i is word i mod 4 of philox((i / 4, stream), seed), the same bits on every device.
+
+use super::case::{Case, Gen};
+use super::tolerance::Class;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::{Tensor, record_on};
+use crate::shape::Shape;
+use rayon::prelude::*;
+use std::any::Any;
+use std::sync::Arc;
+
+/// What is made of 32 random bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The bits themselves, as u32.
+    Bits,
+    /// A multiple of 2⁻²⁴ in 0..1.
+    Uniform,
+    /// A number of the normal distribution with mean 0 and deviation 1.
+    Normal,
+    /// 1 / keep with probability keep, else 0.
+    Mask,
+}
+
+/// Random numbers in some shape. Only `kind` and `shape` are part of a plan's key.
+#[derive(Clone, Copy, Debug)]
+pub struct Random {
+    /// What is made.
+    pub kind: Kind,
+    /// How many, in what shape.
+    pub shape: Shape,
+    /// The seed: Philox's key.
+    pub seed: u64,
+    /// Numbers of two streams are independent: the upper half of Philox's counter.
+    pub stream: u64,
+    /// The lower half of the counter of the first element: 0, or where to continue.
+    pub first: u64,
+    /// Probability of a mask's elements that are not 0.
+    pub keep: f32,
+}
+
+impl Random {
+    /// Numbers from the beginning of a stream.
+    pub fn new(kind: Kind, shape: Shape, seed: u64, stream: u64) -> Random {
+        Random { kind, shape, seed, stream, first: 0, keep: 1.0 }
+    }
+
+    /// A mask for dropout that keeps elements with probability `keep`.
+    ///
+    /// # Errors
+    /// A probability that is not above 0 and at most 1.
+    pub fn mask(shape: Shape, keep: f64, seed: u64, stream: u64) -> Result<Random, OpError> {
+        let keep = keep as f32;
+        if !(keep > 0.0 && keep <= 1.0 && (1.0 / keep).is_finite()) {
+            return Err(OpError::Value(format!("the probability {keep} of keeping an element is not above 0 and at most 1")));
+        }
+        Ok(Random { keep, ..Random::new(Kind::Mask, shape, seed, stream) })
+    }
+
+    /// Four words from the counter of block `block`.
+    fn block(&self, block: u64) -> [u32; 4] {
+        block_of(self.first.wrapping_add(block), self.stream, self.seed)
+    }
+
+    /// What a mask's elements are that are not 0. Divided here once: devices may divide differently.
+    fn scale(&self) -> f32 {
+        1.0 / self.keep
+    }
+}
+
+/// Philox4x32-10 (Salmon, Moraes, Dror and Shaw 2011): four random words from a counter and a key.
+pub fn philox(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let wide = |a: u32, b: u32| {
+        let product = u64::from(a) * u64::from(b);
+        ((product >> 32) as u32, product as u32)
+    };
+    let ([mut c0, mut c1, mut c2, mut c3], [mut k0, mut k1]) = (counter, key);
+    for _ in 0..10 {
+        let ((high0, low0), (high1, low1)) = (wide(0xd251_1f53, c0), wide(0xcd9e_8d57, c2));
+        [c0, c1, c2, c3] = [high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0];
+        (k0, k1) = (k0.wrapping_add(0x9e37_79b9), k1.wrapping_add(0xbb67_ae85));
+    }
+    [c0, c1, c2, c3]
+}
+
+fn words(x: u64) -> [u32; 2] {
+    [x as u32, (x >> 32) as u32]
+}
+
+fn block_of(block: u64, stream: u64, seed: u64) -> [u32; 4] {
+    let ([c0, c1], [c2, c3]) = (words(block), words(stream));
+    philox([c0, c1, c2, c3], words(seed))
+}
+
+/// A multiple of 2⁻²⁴ in 0..1: exact.
+fn uniform(bits: u32) -> f32 {
+    (bits >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// √2 erfinv(v) for v = ((bits >> 9) + ½) 2⁻²² − 1, which f32 holds exactly, by the polynomials of Giles (2010).
+fn normal(bits: u32) -> f32 {
+    const NEAR: [f32; 9] = [
+        2.810_226_4e-8,
+        3.432_739_4e-7,
+        -3.523_387_7e-6,
+        -4.391_506_5e-6,
+        2.185_808_7e-4,
+        -1.253_725e-3,
+        -4.177_681_6e-3,
+        0.246_640_73,
+        1.501_409_4,
+    ];
+    const FAR: [f32; 9] = [
+        -2.002_142_6e-4,
+        1.009_505_6e-4,
+        1.349_343_2e-3,
+        -3.673_428_4e-3,
+        5.739_507_7e-3,
+        -7.622_461_3e-3,
+        9.438_870_5e-3,
+        1.001_674_1,
+        2.832_976_8,
+    ];
+    let v = (((bits >> 9) * 2 + 1) as i32 - (1 << 23)) as f32 * (1.0 / 8_388_608.0);
+    // libm's logarithm, because the platform's may round otherwise: the same seed gives the same weights everywhere.
+    let w = -libm::logf((1.0 - v) * (1.0 + v));
+    let (w, coefficients) = if w < 5.0 { (w - 2.5, NEAR) } else { (w.sqrt() - 3.0, FAR) };
+    std::f32::consts::SQRT_2 * (coefficients.into_iter().fold(0.0, |p, c| p * w + c) * v)
+}
+
+/// The definition of [`normal`]: z with Φ(z) = ((bits >> 9) + ½) 2⁻²³.
+fn normal_reference(bits: u32) -> f64 {
+    let doubled = 2 * i64::from(bits >> 9) + 1;
+    let upper = doubled > 1 << 23;
+    // The probability of the nearer tail, exactly.
+    let tail = (if upper { (1 << 24) - doubled } else { doubled }) as f64 / f64::from(1 << 24);
+    let mut z = 0.0f64;
+    // Newton from the flat side of a convex function: it comes nearer with every step and never passes.
+    for _ in 0..60 {
+        let excess = 0.5 * libm::erfc(z * std::f64::consts::FRAC_1_SQRT_2) - tail;
+        let density = (-0.5 * z * z).exp() / (2.0 * std::f64::consts::PI).sqrt();
+        z += excess / density;
+    }
+    if upper { z } else { -z }
+}
+
+impl Op for Random {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Bits => "random_bits",
+            Kind::Uniform => "random_uniform",
+            Kind::Normal => "random_normal",
+            Kind::Mask => "random_mask",
+        }
+    }
+    fn scalars(&self) -> Vec<u32> {
+        let [seed, stream, first] = [self.seed, self.stream, self.first].map(words);
+        [seed, stream, first, [self.keep.to_bits(), self.scale().to_bits()]].concat()
+    }
+    fn infer(&self, _: &[Spec]) -> Result<Spec, OpError> {
+        Ok(Spec::new(self.shape, if self.kind == Kind::Bits { DType::U32 } else { DType::F32 }))
+    }
+    fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
+        let count = output.shape.numel();
+        let groups = Variant::groups(count.div_ceil(4 * 256));
+        let variant = Variant { consts: vec![("KIND", self.kind as u32)], ..Variant::new("random", groups) };
+        let kind = self.kind;
+        let native = move |io: &mut crate::graph::op::Io<'_>| {
+            let [seed, stream, first] = [0, 2, 4].map(|i| u64::from(io.scalars[i]) | u64::from(io.scalars[i + 1]) << 32);
+            let (keep, scale) = (io.scalar(6), io.scalar(7));
+            io.writes[0].par_chunks_mut(4096).enumerate().for_each(|(chunk, out)| {
+                for (block, out) in out.chunks_mut(4).enumerate() {
+                    let bits = block_of(first.wrapping_add((chunk * 1024 + block) as u64), stream, seed);
+                    for (o, bits) in out.iter_mut().zip(bits) {
+                        *o = match kind {
+                            Kind::Bits => bits,
+                            Kind::Uniform => uniform(bits).to_bits(),
+                            Kind::Normal => normal(bits).to_bits(),
+                            Kind::Mask => (if uniform(bits) < keep { scale } else { 0.0 }).to_bits(),
+                        };
+                    }
+                }
+            });
+        };
+        let kernel = Kernel { name: self.name(), params: vec![count as u32], variants: vec![variant], native: Arc::new(native) };
+        Lowering::kernel(kernel, 0)
+    }
+    fn reference(&self, _: &[&Array], output: &Spec) -> Array {
+        Array::from_fn(output.shape, |i| {
+            let bits = self.block(i as u64 / 4)[i % 4];
+            let unit = f64::from(bits >> 8) / f64::from(1 << 24);
+            match self.kind {
+                Kind::Bits => f64::from(bits),
+                Kind::Uniform => unit,
+                Kind::Normal => normal_reference(bits),
+                Kind::Mask if unit < f64::from(self.keep) => f64::from(self.scale()),
+                Kind::Mask => 0.0,
+            }
+        })
+    }
+    fn grad(&self, _: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        vec![]
+    }
+}
+
+/// A stream of numbers on the host, the ones devices make of the same seed and stream.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    seed: u64,
+    stream: u64,
+    /// Words taken so far.
+    taken: u64,
+    /// The words of the block last computed.
+    words: [u32; 4],
+}
+
+impl Stream {
+    /// The beginning of a stream.
+    pub fn new(seed: u64, stream: u64) -> Stream {
+        Stream { seed, stream, taken: 0, words: [0; 4] }
+    }
+
+    /// The next 32 bits.
+    pub fn bits(&mut self) -> u32 {
+        let at = (self.taken % 4) as usize;
+        if at == 0 {
+            self.words = block_of(self.taken / 4, self.stream, self.seed);
+        }
+        self.taken += 1;
+        self.words[at]
+    }
+
+    /// An integer in `0..n`, each with the same probability; 0 for n = 0.
+    pub fn below(&mut self, n: u32) -> u32 {
+        if n == 0 {
+            return 0;
+        }
+        // Bits beyond the last whole multiple of n would favour small numbers: they are thrown away.
+        let excess = (u32::MAX % n + 1) % n;
+        loop {
+            let bits = self.bits();
+            if bits <= u32::MAX - excess {
+                return bits % n;
+            }
+        }
+    }
+}
+
+/// `count` numbers in `low..high` on the host: what `Device::uniform` makes of the same seed (with stream 0).
+pub fn uniform_host(count: usize, low: f32, high: f32, seed: u64, stream: u64) -> Vec<f32> {
+    let mut stream = Stream::new(seed, stream);
+    (0..count).map(|_| uniform(stream.bits()) * (high - low) + low).collect()
+}
+
+/// `count` normally distributed numbers on the host: the same ones on every machine.
+pub fn normal_host(count: usize, mean: f32, std: f32, seed: u64, stream: u64) -> Vec<f32> {
+    let mut stream = Stream::new(seed, stream);
+    (0..count).map(|_| normal(stream.bits()) * std + mean).collect()
+}
+
+/// The numbers `0..n` in random order, every order with the same probability (Fisher and Yates).
+///
+/// # Panics
+/// If `n` does not fit in a u32, the index type of tensors.
+pub fn permutation(n: usize, seed: u64, stream: u64) -> Vec<u32> {
+    assert!(u32::try_from(n).is_ok(), "a permutation of {n} elements: at most {} are possible", u32::MAX);
+    let mut stream = Stream::new(seed, stream);
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    for i in (1..order.len()).rev() {
+        order.swap(i, stream.below(i as u32 + 1) as usize);
+    }
+    order
+}
+
+impl Tensor {
+    /// Elements dropped (set to 0) with probability `p`, the others divided by 1 − p, so that the expectation stays.
+    ///
+    /// Which ones follows from seed and stream alone: count the stream up with every step.
+    #[track_caller]
+    pub fn dropout(&self, p: f64, seed: u64, stream: u64) -> Tensor {
+        if !(0.0..1.0).contains(&p) {
+            return self.refuse("dropout", OpError::Value(format!("the probability {p} of dropping an element is not in 0..1")));
+        }
+        let Ok(shape) = self.try_shape() else { return self.clone() };
+        match Random::mask(shape, 1.0 - p, seed, stream) {
+            Ok(op) => self.mul(&record_on(self.node().runner(), op, &[])),
+            Err(error) => self.refuse("dropout", error),
+        }
+    }
+}
+
+/// Test inputs: every kind, both sides of a block of four and of a workgroup, large seeds, streams and counters.
+pub fn cases(_: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for kind in [Kind::Bits, Kind::Uniform, Kind::Normal, Kind::Mask] {
+        for dims in [&[][..], &[0], &[3], &[4], &[5], &[1023], &[5, 5, 41], &[4099]] {
+            let shape = Shape::new(dims).unwrap_or(Shape::SCALAR);
+            for (seed, stream, first) in [(0, 0, 0), (1, u64::MAX, u32::MAX.into()), (u64::MAX - 7, 1 << 33, u64::MAX)] {
+                let op = Random { first, keep: 0.7, ..Random::new(kind, shape, seed, stream) };
+                cases.push(Case::new(format!("{dims:?} of stream {stream} from {first}"), op, vec![]));
+            }
+        }
+    }
+    cases
+}
+
+/// Bits, uniform numbers and masks are the same everywhere; normal ones are rounded.
+pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
+    let op = (op as &dyn Any).downcast_ref::<Random>()?;
+    Some(if op.kind == Kind::Normal { Class::Normalised } else { Class::Exact })
+}
