@@ -201,7 +201,8 @@ row! {
 row! {
     /// max(a, 0); NaN of NaN.
     RELU = "relu"(a: f32)[] -> f32, "maximum(a, 0.0)", Real::maximum(a, 0.0),
-    |c| one(c.grad.relu_grad(&c.inputs[0], 0.0)), Ulp, Kinks(&[0.0]);
+    // By the output, which is positive where the input is: the input need not be kept.
+    |c| one(c.grad.relu_grad(c.output, 0.0)), Ulp, Kinks(&[0.0]);
 }
 row! {
     /// a where a > 0, p · a elsewhere.

@@ -56,13 +56,21 @@ struct Fuser<'g> {
     /// Calls that read the value of a call.
     readers: Vec<Vec<usize>>,
     kept: Vec<bool>,
+    /// Calls with the same value at every index, whatever the data: fills and pointwise calls of fills.
+    constant: Vec<bool>,
 }
 
 impl<'g> Fuser<'g> {
     fn new(graph: &'g Graph) -> Fuser<'g> {
         let n = graph.calls.len();
-        let mut this =
-            Fuser { graph, lowered: Vec::with_capacity(n), found_in: vec![], readers: vec![vec![]; n], kept: vec![false; n] };
+        let mut this = Fuser {
+            graph,
+            lowered: Vec::with_capacity(n),
+            found_in: vec![],
+            readers: vec![vec![]; n],
+            kept: vec![false; n],
+            constant: vec![false; n],
+        };
         for (i, call) in graph.calls.iter().enumerate() {
             let specs: Vec<_> = call.inputs.iter().map(|&s| graph.spec_of(s)).collect();
             let mut lowering = call.op.lower(&specs, &call.spec);
@@ -79,6 +87,9 @@ impl<'g> Fuser<'g> {
             if let (true, Val::Call(c)) = (call.kept, found) {
                 this.kept[c] = true;
             }
+            this.constant[i] = this.loads(i).is_some_and(|loads| {
+                loads.iter().all(|(value, _)| matches!(value, Val::Call(c) if this.constant[*c]))
+            });
             if found == Val::Call(i) {
                 for &source in &call.inputs {
                     if let Val::Call(c) = this.value(source) {
@@ -167,12 +178,9 @@ impl<'g> Fuser<'g> {
 
     /// Whether `candidate`, already among `members`, may stay there.
     fn may_join(&self, root: usize, candidate: usize, members: &BTreeSet<usize>) -> bool {
-        let Some(loads) = self.loads(candidate) else { return false };
-        if self.kept[candidate] || members.len() > MAX_INSTRUCTIONS {
+        if self.loads(candidate).is_none() || self.kept[candidate] || members.len() > MAX_INSTRUCTIONS {
             return false;
         }
-        // A constant is the same at every index and costs nothing to compute twice.
-        let constant = loads.is_empty();
         let read_in_step = || {
             self.numel(candidate) == self.numel(root)
                 && self.readers[candidate].iter().all(|r| members.contains(r))
@@ -181,7 +189,8 @@ impl<'g> Fuser<'g> {
                     reads.iter().all(|(v, view)| *v != Val::Call(candidate) || view.is_contiguous())
                 })
         };
-        (constant || read_in_step())
+        // A constant costs nothing to compute twice, and how it is read does not matter.
+        (self.constant[candidate] || read_in_step())
             && self.external(members).len() <= MAX_LOADS
             && members.iter().map(|&m| self.scalar_count(m)).sum::<usize>() <= MAX_SCALARS
     }
