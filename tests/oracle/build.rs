@@ -1,0 +1,374 @@
+//! Ops of the oracle as calls of `Tensor`: one table.
+
+use crate::composed::{cross_entropy, log_softmax, logsumexp, matmul, softmax};
+use serde_json::Value;
+use steepest::{Tensor, ops};
+
+/// A tensor, or why a case cannot be built as its index says.
+pub type Built = Result<Tensor, String>;
+
+/// The sizes of a tensor.
+pub fn dims(x: &Tensor) -> Result<Vec<usize>, String> {
+    x.try_shape().map(|s| s.dims().to_vec()).map_err(|error| error.to_string())
+}
+
+/// The parameters of a case. One that is missing or of another kind is an error: a case is never built half.
+#[derive(Clone, Copy)]
+pub struct Params<'a>(pub &'a Value);
+
+impl<'a> Params<'a> {
+    fn get(self, name: &str) -> Result<&'a Value, String> {
+        self.0.get(name).ok_or_else(|| format!("no parameter {name}"))
+    }
+    fn wrong<T>(self, name: &str) -> Result<T, String> {
+        Err(format!("parameter {name} is {}", self.0[name]))
+    }
+    fn float(self, name: &str) -> Result<f64, String> {
+        self.get(name)?.as_f64().map_or_else(|| self.wrong(name), Ok)
+    }
+    /// A number, or `absent` for null.
+    fn float_or(self, name: &str, absent: f64) -> Result<f64, String> {
+        if self.get(name)?.is_null() { Ok(absent) } else { self.float(name) }
+    }
+    fn integer(self, name: &str) -> Result<isize, String> {
+        self.get(name)?.as_i64().map_or_else(|| self.wrong(name), |i| Ok(i as isize))
+    }
+    fn size(self, name: &str) -> Result<usize, String> {
+        self.get(name)?.as_u64().map_or_else(|| self.wrong(name), |i| Ok(i as usize))
+    }
+    /// True or false; false where it is not given.
+    fn flag(self, name: &str) -> Result<bool, String> {
+        match self.0.get(name) {
+            None => Ok(false),
+            Some(value) => value.as_bool().map_or_else(|| self.wrong(name), Ok),
+        }
+    }
+    fn text(self, name: &str) -> Result<&'a str, String> {
+        self.get(name)?.as_str().map_or_else(|| self.wrong(name), Ok)
+    }
+    fn integers(self, name: &str) -> Result<Vec<isize>, String> {
+        let list = self.get(name)?.as_array().and_then(|l| l.iter().map(|v| v.as_i64().map(|i| i as isize)).collect());
+        list.map_or_else(|| self.wrong(name), Ok)
+    }
+    fn sizes(self, name: &str) -> Result<Vec<usize>, String> {
+        let list = self.get(name)?.as_array().and_then(|l| l.iter().map(|v| v.as_u64().map(|i| i as usize)).collect());
+        list.map_or_else(|| self.wrong(name), Ok)
+    }
+    /// Axes; null means all, which is an empty list here.
+    fn axes(self) -> Result<Vec<isize>, String> {
+        if self.get("axes")?.is_null() {
+            return Ok(vec![]);
+        }
+        let axes = self.integers("axes")?;
+        if axes.is_empty() { self.wrong("axes") } else { Ok(axes) }
+    }
+}
+
+/// The op on these inputs. `Ok(None)` means that there is no such op here; an error, that the op is known and the case is not understood.
+pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<Tensor>, String> {
+    let p = params;
+    let input = |i: usize| inputs.get(i).ok_or_else(|| format!("{op} has {} inputs", inputs.len()));
+    let x = input(0)?;
+    let all: Vec<&Tensor> = inputs.iter().collect();
+    let unary = |f: fn(&Tensor) -> Tensor| Ok(f(x));
+    let binary = |f: fn(&Tensor, &Tensor) -> Tensor| Ok(f(x, input(1)?));
+    let built: Built = match op {
+        "relu" => unary(Tensor::relu),
+        "leaky_relu" => Ok(x.leaky_relu(p.float("negative_slope")?)),
+        "sigmoid" => unary(Tensor::sigmoid),
+        "hard_sigmoid" => unary(Tensor::hard_sigmoid),
+        "tanh" => unary(Tensor::tanh),
+        "gelu" => match p.text("approximate")? {
+            "none" => unary(Tensor::gelu),
+            "tanh" => unary(Tensor::gelu_tanh),
+            _ => p.wrong("approximate"),
+        },
+        "silu" => unary(Tensor::silu),
+        "softplus" => Ok(x.softplus(p.float("beta")?)),
+        "elu" => Ok(x.elu(p.float("alpha")?)),
+        "exp" => unary(Tensor::exp),
+        "log" => unary(Tensor::log),
+        "log1p" => unary(Tensor::log1p),
+        "expm1" => unary(Tensor::expm1),
+        "sqrt" => unary(Tensor::sqrt),
+        "rsqrt" => unary(Tensor::rsqrt),
+        "reciprocal" => unary(Tensor::reciprocal),
+        "abs" => unary(Tensor::abs),
+        "sin" => unary(Tensor::sin),
+        "cos" => unary(Tensor::cos),
+        "square" => unary(Tensor::square),
+        "neg" => unary(Tensor::neg),
+        "erf" => unary(Tensor::erf),
+        "pow_scalar" => Ok(x.pow_scalar(p.float("exponent")?)),
+        "clamp" => Ok(x.clamp(p.float_or("min", f64::NEG_INFINITY)?, p.float_or("max", f64::INFINITY)?)),
+
+        "add" => binary(Tensor::add),
+        "sub" => binary(Tensor::sub),
+        "mul" => binary(Tensor::mul),
+        "div" => binary(Tensor::div),
+        "pow" => binary(Tensor::pow),
+        "maximum" => binary(Tensor::maximum),
+        "minimum" => binary(Tensor::minimum),
+        "where" => Ok(x.where_(input(1)?, input(2)?)),
+
+        "sum" => reduced(x, p, Tensor::sum, Some(Tensor::sum_keepdim)),
+        "mean" => reduced(x, p, Tensor::mean, Some(Tensor::mean_keepdim)),
+        "max" => reduced(x, p, Tensor::max, Some(Tensor::max_keepdim)),
+        "min" => reduced(x, p, Tensor::min, Some(Tensor::min_keepdim)),
+        "prod" => reduced(x, p, Tensor::prod, Some(Tensor::prod_keepdim)),
+        "var" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.var(axes, ddof), None)),
+        "std" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.std(axes, ddof), None)),
+        "l1_norm" => reduced(x, p, |x, axes| x.norm(1.0, axes), None),
+        "l2_norm" => reduced(x, p, |x, axes| x.norm(2.0, axes), None),
+        "logsumexp" => logsumexp(x, &p.axes()?, p.flag("keepdims")?),
+        "cumsum" => Ok(x.cumsum(p.integer("axis")?, false)),
+        "softmax" => softmax(x, p.integer("axis")?),
+        "log_softmax" => log_softmax(x, p.integer("axis")?),
+
+        "matmul" => {
+            let turned = |t: &Tensor, flag| Ok::<_, String>(if p.flag(flag)? { t.t() } else { t.clone() });
+            matmul(&turned(x, "transpose_a")?, &turned(input(1)?, "transpose_b")?)
+        }
+        "linear" => linear(x, input(1)?, inputs.get(2)),
+
+        "concat" => ops::cat(&all, p.integer("axis")?).map_err(|e| e.to_string()),
+        "stack" => ops::stack(&all, p.integer("axis")?).map_err(|e| e.to_string()),
+        "slice" => {
+            let (starts, stops, steps) = (p.integers("starts")?, p.integers("stops")?, p.integers("steps")?);
+            let runs = starts.iter().zip(stops).zip(steps).enumerate();
+            Ok(runs
+                .fold(x.clone(), |t, (axis, ((&start, stop), step))| t.slice_step(axis as isize, Some(start), Some(stop), step)))
+        }
+        "flip" => Ok(x.flip(&p.axes()?)),
+        "pad" => {
+            let pair = |v: &Value| Some((v.get(0)?.as_u64()? as usize, v.get(1)?.as_u64()? as usize));
+            let pads: Option<Vec<_>> = p.get("pads")?.as_array().and_then(|pads| pads.iter().map(pair).collect());
+            match (pads, p.text("mode")?) {
+                (Some(pads), "constant") => Ok(x.pad(&pads, p.float("value")?)),
+                (None, _) => p.wrong("pads"),
+                _ => p.wrong("mode"),
+            }
+        }
+        "permute" => Ok(x.permute(&p.integers("order")?)),
+        "reshape" => Ok(x.reshape(p.sizes("shape")?)),
+        "squeeze" => Ok(x.squeeze(&p.axes()?)),
+        "unsqueeze" => Ok(x.unsqueeze(p.integer("axis")?)),
+        "expand" => Ok(x.expand(p.sizes("shape")?)),
+        "tile" => Ok(x.tile(&p.sizes("repeats")?)),
+
+        "gather" => Ok(x.gather(p.integer("axis")?, input(1)?)),
+        "index_select" => Ok(x.index_select(p.integer("axis")?, input(1)?)),
+        "embedding" => Ok(x.embedding(input(1)?)),
+        "one_hot_matmul" => matmul(&input(1)?.one_hot(dims(x)?[0]), x),
+
+        "mse" => loss(&x.sub(input(1)?).square(), p),
+        "l1" => loss(&x.sub(input(1)?).abs(), p),
+        "huber" => {
+            let (d, delta) = (x.sub(input(1)?).abs(), p.float("delta")?);
+            loss(&d.lt_scalar(delta).where_(&(d.square() * 0.5), &((&d - delta / 2.0) * delta)), p)
+        }
+        "bce" => {
+            let t = input(1)?;
+            loss(&-(t * x.log() + (1.0 - t) * (1.0 - x).log()), p)
+        }
+        "bce_with_logits" => loss(&(x.softplus(1.0) - x * input(1)?), p),
+        "hinge" => loss(&(p.float("margin")? - x * input(1)?).relu(), p),
+        "kl_div" => {
+            let t = input(1)?;
+            let safe = t.eq_scalar(0.0).where_(&t.full_like(1.0), t);
+            loss(&(t * (safe.log() - x)), p)
+        }
+        "cross_entropy" | "cross_entropy_soft" => {
+            let (shape, smoothing) = (dims(x)?, p.float("label_smoothing")?);
+            let (rows, classes) = (shape[0] as f64, shape[1]);
+            let soft = || if op == "cross_entropy" { Ok(input(1)?.one_hot(classes)) } else { input(1).cloned() };
+            let mean = match smoothing {
+                0.0 => cross_entropy(x, input(1)?),
+                _ => cross_entropy(x, &(soft()? * (1.0 - smoothing) + smoothing / classes as f64)),
+            };
+            match p.text("reduction")? {
+                "mean" => mean,
+                "sum" => Ok(mean? * rows),
+                _ => p.wrong("reduction"),
+            }
+        }
+        "nll" => loss(&x.gather(1, &input(1)?.unsqueeze(1)).neg(), p),
+
+        "batch_norm_train" => {
+            let axes: Vec<isize> = (0..dims(x)?.len() as isize).filter(|&a| a != 1).collect();
+            let centred = x.sub(&x.mean_keepdim(&axes));
+            scaled(&(&centred * (centred.square().mean_keepdim(&axes) + p.float("eps")?).rsqrt()), input(1)?, input(2)?)
+        }
+        "batch_norm_eval" => {
+            let (mean, var) = (channels(x, input(3)?)?, channels(x, input(4)?)?);
+            scaled(&((x - mean) * (var + p.float("eps")?).rsqrt()), input(1)?, input(2)?)
+        }
+        "layer_norm" => {
+            let axes: Vec<isize> = (1..=p.integer("normalized_dims")?).map(|a| -a).collect();
+            let centred = x.sub(&x.mean_keepdim(&axes));
+            let normal = &centred * (centred.square().mean_keepdim(&axes) + p.float("eps")?).rsqrt();
+            let scaled = inputs.get(1).map_or(normal.clone(), |gamma| &normal * gamma);
+            Ok(inputs.get(2).map_or(scaled.clone(), |beta| &scaled + beta))
+        }
+        "group_norm" => {
+            let (shape, groups) = (dims(x)?, p.size("groups")?);
+            let rows = x.reshape([shape[0], groups, shape[1..].iter().product::<usize>() / groups]);
+            let centred = rows.sub(&rows.mean_keepdim(&[2]));
+            let normal = &centred * (centred.square().mean_keepdim(&[2]) + p.float("eps")?).rsqrt();
+            scaled(&normal.reshape(shape), input(1)?, input(2)?)
+        }
+        "rms_norm" => Ok(x * (x.square().mean_keepdim(&[-1]) + p.float("eps")?).rsqrt() * input(1)?),
+        "global_avg_pool2d" => Ok(x.mean(&[2, 3])),
+
+        "attention" => attention(x, input(1)?, input(2)?, p),
+        "lstm_cell" => {
+            let (h, c) = lstm_cell(x, input(1)?, input(2)?, &all[3..])?;
+            Ok(h.cat(&[&c], 1))
+        }
+        "lstm" => {
+            let (mut h, mut c) = (input(1)?.clone(), input(2)?.clone());
+            let mut outputs = vec![];
+            for step in x.chunk(0, dims(x)?[0]) {
+                (h, c) = lstm_cell(&step.squeeze(&[0]), &h, &c, &all[3..])?;
+                outputs.push(h.clone());
+            }
+            ops::stack(&outputs.iter().collect::<Vec<_>>(), 0).map_err(|e| e.to_string())
+        }
+        "gru_cell" => {
+            let h = input(1)?;
+            let from_x = linear(x, input(2)?, inputs.get(4))?.chunk(1, 3);
+            let from_h = linear(h, input(3)?, inputs.get(5))?.chunk(1, 3);
+            let (r, z) = ((&from_x[0] + &from_h[0]).sigmoid(), (&from_x[1] + &from_h[1]).sigmoid());
+            let n = (&from_x[2] + r * &from_h[2]).tanh();
+            Ok((1.0 - &z) * n + z * h)
+        }
+        "rnn_cell" => Ok((linear(x, input(2)?, inputs.get(4))? + linear(input(1)?, input(3)?, inputs.get(5))?).tanh()),
+
+        "compose" => match formula(p.text("formula")?, inputs)? {
+            Some(built) => Ok(built),
+            None => return Ok(None),
+        },
+        "mlp_loss" => mlp_loss(inputs, p),
+        _ => return Ok(None),
+    };
+    built.map(Some)
+}
+
+/// A reduction over the case's axes; `keep` is the method that keeps them, or else they are put back.
+fn reduced(
+    x: &Tensor,
+    p: Params<'_>,
+    method: impl Fn(&Tensor, &[isize]) -> Tensor,
+    keep: Option<fn(&Tensor, &[isize]) -> Tensor>,
+) -> Built {
+    let axes = p.axes()?;
+    Ok(match (p.flag("keepdims")?, keep) {
+        (false, _) => method(x, &axes),
+        (true, Some(keep)) => keep(x, &axes),
+        (true, None) => method(x, &axes).reshape(dims(&x.sum_keepdim(&axes))?),
+    })
+}
+
+/// What becomes of the losses of all elements.
+fn loss(each: &Tensor, p: Params<'_>) -> Built {
+    match p.text("reduction")? {
+        "mean" => Ok(each.mean(&[])),
+        "sum" => Ok(each.sum(&[])),
+        "batchmean" => Ok(each.sum(&[]) / dims(each)?[0] as f64),
+        _ => p.wrong("reduction"),
+    }
+}
+
+/// x wᵀ + b
+fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Built {
+    let product = matmul(x, &w.t())?;
+    Ok(b.map_or(product.clone(), |b| &product + b))
+}
+
+/// A number per channel (axis 1) in a shape that broadcasts to x.
+fn channels(x: &Tensor, v: &Tensor) -> Built {
+    let shape = dims(x)?.iter().enumerate().map(|(a, &n)| if a == 1 { n } else { 1 }).collect::<Vec<_>>();
+    Ok(v.reshape(shape))
+}
+
+fn scaled(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Built {
+    Ok(x * channels(x, gamma)? + channels(x, beta)?)
+}
+
+fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: Params<'_>) -> Built {
+    let [.., rows, d] = dims(q)?[..] else { return Err("attention on fewer than two axes".to_owned()) };
+    let columns = dims(k)?[dims(k)?.len() - 2];
+    let mut scores = matmul(q, &k.t())? * p.float_or("scale", 1.0 / (d as f64).sqrt())?;
+    if p.flag("causal")? {
+        let seen: Vec<bool> = (0..rows * columns).map(|i| i % columns <= i / columns).collect();
+        scores = q.device().tensor(&seen, [rows, columns]).where_(&scores, &scores.full_like(-1e30));
+    }
+    matmul(&softmax(&scores, -1)?, v)
+}
+
+/// (h', c') of x, h, c and [w_ih, w_hh, b_ih, b_hh].
+fn lstm_cell(x: &Tensor, h: &Tensor, c: &Tensor, weights: &[&Tensor]) -> Result<(Tensor, Tensor), String> {
+    let &[w_ih, w_hh, b_ih, b_hh] = weights else { return Err(format!("{} weights", weights.len())) };
+    let gates = (linear(x, w_ih, Some(b_ih))? + linear(h, w_hh, Some(b_hh))?).chunk(1, 4);
+    let c = gates[1].sigmoid() * c + gates[0].sigmoid() * gates[2].tanh();
+    Ok((gates[3].sigmoid() * c.tanh(), c))
+}
+
+fn mlp_loss(inputs: &[Tensor], p: Params<'_>) -> Built {
+    let [x, t, weights @ ..] = inputs else { return Err("an MLP without data".to_owned()) };
+    let (layers, rest) = weights.as_chunks::<2>();
+    if layers.is_empty() || !rest.is_empty() {
+        return Err(format!("{} weights", weights.len()));
+    }
+    let activation = match p.text("activation")? {
+        "softplus" => serde_json::json!({ "beta": 1.0 }),
+        "gelu" => serde_json::json!({ "approximate": "none" }),
+        _ => serde_json::json!({}),
+    };
+    let mut y = x.clone();
+    for (i, [w, b]) in layers.iter().enumerate() {
+        y = linear(&y, w, Some(b))?;
+        if i + 1 < layers.len() {
+            let name = p.text("activation")?;
+            y = build(name, Params(&activation), &[y])?.ok_or_else(|| format!("no activation {name}"))?;
+        }
+    }
+    let loss = match p.text("loss")? {
+        "mse" => y.sub(t).square().mean(&[]),
+        "cross_entropy" => cross_entropy(&y, t)?,
+        _ => return p.wrong("loss"),
+    };
+    let l2 = p.float("l2")?;
+    Ok(layers.iter().filter(|_| l2 != 0.0).fold(loss, |loss, [w, _]| loss + w.square().sum(&[]) * (l2 / 2.0)))
+}
+
+/// The written-out compositions; `None` for a formula that is not among them.
+fn formula(text: &str, inputs: &[Tensor]) -> Result<Option<Tensor>, String> {
+    let x = &inputs[0];
+    let two = || inputs.get(1).ok_or_else(|| "one input".to_owned());
+    let repeat = |n: usize, start: &Tensor, f: &dyn Fn(Tensor) -> Tensor| (0..n).fold(start.clone(), |t, _| f(t));
+    Ok(Some(match text {
+        "sin(x)*x + exp(x)*sin(x)" => x.sin() * x + x.exp() * x.sin(),
+        "x*x*x - x*(x+x)" => x * x * x - x * (x + x),
+        "exp(x - max(x,-1,keepdims)) / sum(exp(x - max(x,-1,keepdims)),-1,keepdims)" => {
+            let e = (x - x.max_keepdim(&[-1])).exp();
+            &e / e.sum_keepdim(&[-1])
+        }
+        "mean((x - mean(x,0,keepdims))**2, 0)" => (x - x.mean_keepdim(&[0])).pow_scalar(2.0).mean(&[0]),
+        "sum(tanh(a@b) * relu(a@b))" => {
+            let product = matmul(x, two()?)?;
+            (product.tanh() * product.relu()).sum(&[])
+        }
+        "transpose(a)@a + a[0]*b" => matmul(&x.t(), x)? + x.slice(0, 0..1).squeeze(&[0]) * two()?,
+        "log(1 + sum(a*b,-1)**2) / (2 + cos(sum(a,-1)))" => {
+            ((x * two()?).sum(&[-1]).square() + 1.0).log() / (x.sum(&[-1]).cos() + 2.0)
+        }
+        "y=tanh(x), repeated 10 times" => repeat(10, x, &|t| t.tanh()),
+        "x = a; 6 times: x = x*sigmoid(x) + b; mean(x)" => {
+            let b = two()?;
+            repeat(6, x, &|t| &t * t.sigmoid() + b).mean(&[])
+        }
+        "sqrt(sum((a[:,None,:]-b[None,:,:])**2,-1))" => (x.unsqueeze(1) - two()?.unsqueeze(0)).square().sum(&[-1]).sqrt(),
+        _ => return Ok(None),
+    }))
+}

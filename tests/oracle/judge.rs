@@ -1,0 +1,234 @@
+//! Where cases are computed, how far off they may be, and the table of what was found.
+
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use steepest::graph::Array;
+use steepest::reference::{Overrides, evaluate};
+use steepest::{DType, Device, Shape, Tensor};
+
+use crate::file::Numbers;
+
+/// Where a case is computed.
+pub enum Place {
+    /// On the f64 evaluator.
+    Reference,
+    /// On a device, in f32.
+    Device(Device),
+}
+
+impl Place {
+    /// A recording for this place.
+    pub fn recording(&self) -> Recording<'_> {
+        let device = match self {
+            Place::Reference => Device::cpu(),
+            Place::Device(device) => device.clone(),
+        };
+        Recording { place: self, device, given: Overrides::new() }
+    }
+
+    fn is_reference(&self) -> bool {
+        matches!(self, Place::Reference)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Reference => f.write_str("the f64 reference"),
+            Place::Device(device) => device.fmt(f),
+        }
+    }
+}
+
+/// The tensors of one case.
+pub struct Recording<'p> {
+    place: &'p Place,
+    device: Device,
+    given: Overrides,
+}
+
+impl Recording<'_> {
+    /// An array of the oracle as a leaf; as a parameter if gradients by it are asked for.
+    pub fn tensor(&mut self, numbers: &Numbers, parameter: bool) -> Result<Tensor, String> {
+        self.leaf(&numbers.shape, &numbers.data, numbers.dtype, parameter)
+    }
+
+    /// A leaf from numbers. The reference gets them in f64, whether or not f32 holds them.
+    pub fn leaf(&mut self, shape: &[usize], data: &[f64], dtype: DType, parameter: bool) -> Result<Tensor, String> {
+        let words = |word: fn(f64) -> f32| data.iter().map(|&x| word(x)).collect::<Vec<f32>>();
+        let tensor = match dtype {
+            DType::F32 if parameter => self.device.parameter(&words(|x| x as f32), shape),
+            DType::F32 => self.device.tensor(&words(|x| x as f32), shape),
+            DType::U32 => self.device.tensor(&data.iter().map(|&x| x as u32).collect::<Vec<_>>(), shape),
+            DType::I32 => self.device.tensor(&data.iter().map(|&x| x as i32).collect::<Vec<_>>(), shape),
+            DType::Bool => self.device.tensor(&data.iter().map(|&x| x != 0.0).collect::<Vec<_>>(), shape),
+        };
+        let shape = Shape::new(shape).map_err(|e| e.to_string())?;
+        self.given.insert(tensor.id(), Array::new(shape, data.to_vec()));
+        Ok(tensor)
+    }
+
+    /// The values of tensors, all computed together.
+    pub fn values(&self, tensors: &[&Tensor]) -> Result<Vec<Array>, String> {
+        let Place::Device(device) = self.place else {
+            return evaluate(tensors, &self.given).map_err(|e| e.to_string());
+        };
+        device.run(tensors.iter().copied()).map_err(|e| e.to_string())?;
+        let read = |t: &&Tensor| {
+            let data = t.to_vec::<f32>()?.into_iter().map(f64::from).collect();
+            Ok(Array::new(t.try_shape()?, data))
+        };
+        tensors.iter().map(read).collect::<steepest::Result<_>>().map_err(|e| e.to_string())
+    }
+}
+
+/// |error| ≤ atol + rtol · |reference|
+#[derive(Clone, Copy)]
+pub struct Tolerance {
+    rtol: f64,
+    atol: f64,
+}
+
+impl Tolerance {
+    /// Reads `{rtol, atol}`; an atol that is not given is 0.
+    pub fn read(value: &Value) -> Result<Tolerance, String> {
+        match (value["rtol"].as_f64(), value["atol"].as_f64()) {
+            (Some(rtol), atol) => Ok(Tolerance { rtol, atol: atol.unwrap_or(0.0) }),
+            _ => Err(format!("no tolerance: {value}")),
+        }
+    }
+}
+
+/// The tolerances of an index, for one place.
+pub struct Bounds {
+    forward: Tolerance,
+    gradient: Tolerance,
+    reference: bool,
+}
+
+impl Bounds {
+    /// The general ones.
+    pub fn read(index: &Value, place: &Place) -> Bounds {
+        let tolerances = &index["tolerances"];
+        let reference = place.is_reference();
+        let of = |part: &str| Tolerance::read(if reference { &tolerances["f64"][part] } else { &tolerances["f32"] }).unwrap();
+        Bounds { forward: of("forward"), gradient: of("gradient"), reference }
+    }
+
+    /// A number's bound in a case that may have its own. `largest` is the largest |entry| of its array.
+    fn of(&self, case: &Value, part: Part, expected: f64, largest: f64) -> Result<f64, String> {
+        let mut general = if part == Part::Forward { self.forward } else { self.gradient };
+        let own = &case["f64_tolerance"][if part == Part::Forward { "forward" } else { "gradient" }];
+        if self.reference && !own.is_null() {
+            general = Tolerance::read(own)?;
+        }
+        let relative = case["f32_relative_to_max"].as_f64().filter(|_| !self.reference);
+        Ok(relative.map_or(general.atol + general.rtol * expected.abs(), |share| share * largest))
+    }
+}
+
+/// What a number is of its case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The op's output.
+    Forward,
+    /// A derivative of any order.
+    Gradient,
+}
+
+/// One array compared.
+pub struct Check<'o> {
+    /// What it is: `output`, `gradient 0`, …
+    pub what: String,
+    /// Which tolerance it has.
+    pub part: Part,
+    /// What was computed.
+    pub found: Array,
+    /// Its shape by the oracle.
+    pub shape: Vec<usize>,
+    /// Its numbers by the oracle.
+    pub expected: Cow<'o, [f64]>,
+}
+
+/// What was found, op by op.
+pub struct Table {
+    place: String,
+    bounds: Bounds,
+    /// Cases, numbers and the largest error in units of its bound.
+    ops: BTreeMap<String, (usize, usize, f64)>,
+    lacking: BTreeMap<String, usize>,
+    failures: Vec<String>,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(index: &Value, place: &Place) -> Table {
+        let bounds = Bounds::read(index, place);
+        Table { place: place.to_string(), bounds, ops: BTreeMap::new(), lacking: BTreeMap::new(), failures: vec![] }
+    }
+
+    /// Enters a case: its checks, `None` where there is no such op here, or why it went wrong.
+    pub fn enter(&mut self, case: &Value, op: &str, result: Result<Option<Vec<Check<'_>>>, String>) {
+        let name = case["name"].as_str().unwrap_or("(no name)");
+        let both =
+            |(n, worst): (usize, f64), check: &Check<'_>| Ok((n + check.expected.len(), worst.max(self.judge(case, check)?)));
+        let outcome = match result {
+            Ok(None) => {
+                *self.lacking.entry(op.to_owned()).or_default() += 1;
+                return;
+            }
+            Ok(Some(checks)) if checks.is_empty() => Err("nothing to compare".to_owned()),
+            Ok(Some(checks)) => checks.iter().try_fold((0, 0.0), both),
+            Err(error) => Err(error),
+        };
+        let entry = self.ops.entry(op.to_owned()).or_default();
+        entry.0 += 1;
+        match outcome {
+            Ok((numbers, worst)) => *entry = (entry.0, entry.1 + numbers, entry.2.max(worst)),
+            Err(error) => self.failures.push(format!("{op} {name}: {error}")),
+        }
+    }
+
+    /// The largest error in units of its bound, or the element that is beyond it.
+    fn judge(&self, case: &Value, check: &Check<'_>) -> Result<f64, String> {
+        let expected = &check.expected;
+        if check.found.shape.dims() != check.shape {
+            return Err(format!("{} has shape {}, expected {:?}", check.what, check.found.shape, check.shape));
+        }
+        let largest = expected.iter().fold(0.0f64, |m, e| m.max(e.abs()));
+        let mut worst = 0.0f64;
+        for (i, (&found, &expected)) in check.found.data.iter().zip(expected.iter()).enumerate() {
+            let bound = self.bounds.of(case, check.part, expected, largest)?;
+            let error = (found - expected).abs();
+            let equal = found == expected || (found.is_nan() && expected.is_nan());
+            let ratio = if equal { 0.0 } else { error / bound };
+            if ratio.is_nan() || ratio > 1.0 {
+                return Err(format!(
+                    "{}[{i}] is {found:e}, expected {expected:e}, off by {ratio:.3} bounds of {bound:e}",
+                    check.what
+                ));
+            }
+            worst = worst.max(ratio);
+        }
+        Ok(worst)
+    }
+
+    /// Prints the table; fails if a case is wrong or none was computed.
+    pub fn finish(self) {
+        let cases: usize = self.ops.values().map(|(n, ..)| n).sum();
+        println!("{}: {cases} cases of {} ops, {} wrong", self.place, self.ops.len(), self.failures.len());
+        for (op, (cases, numbers, worst)) in &self.ops {
+            println!("  {op:<24} {cases:>4} cases, {numbers:>6} numbers, worst error {worst:.1e} of its bound");
+        }
+        let lacking: usize = self.lacking.values().sum();
+        if lacking > 0 {
+            let list: Vec<String> = self.lacking.iter().map(|(op, n)| format!("{op} {n}")).collect();
+            println!("  NOT COMPUTED, {lacking} cases of ops that are not here: {}", list.join(", "));
+        }
+        let failures = self.failures.join("\n  ");
+        assert!(self.failures.is_empty(), "{}: {} of {cases} cases are wrong:\n  {failures}", self.place, self.failures.len());
+        assert!(cases > 0, "{}: no case was computed", self.place);
+    }
+}
