@@ -87,9 +87,9 @@ impl<'g> Fuser<'g> {
             if let (true, Val::Call(c)) = (call.kept, found) {
                 this.kept[c] = true;
             }
-            this.constant[i] = this.loads(i).is_some_and(|loads| {
-                loads.iter().all(|(value, _)| matches!(value, Val::Call(c) if this.constant[*c]))
-            });
+            this.constant[i] = this
+                .loads(i)
+                .is_some_and(|loads| loads.iter().all(|(value, _)| matches!(value, Val::Call(c) if this.constant[*c])));
             if found == Val::Call(i) {
                 for &source in &call.inputs {
                     if let Val::Call(c) = this.value(source) {

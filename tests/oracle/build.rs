@@ -1,6 +1,5 @@
 //! Ops of the oracle as calls of `Tensor`: one table.
 
-use crate::composed::{cross_entropy, log_softmax, logsumexp, matmul, softmax};
 use serde_json::Value;
 use steepest::{Tensor, ops};
 
@@ -120,14 +119,14 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "std" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.std(axes, ddof), None)),
         "l1_norm" => reduced(x, p, |x, axes| x.norm(1.0, axes), None),
         "l2_norm" => reduced(x, p, |x, axes| x.norm(2.0, axes), None),
-        "logsumexp" => logsumexp(x, &p.axes()?, p.flag("keepdims")?),
+        "logsumexp" => Ok(x.logsumexp(&p.axes()?, p.flag("keepdims")?)),
         "cumsum" => Ok(x.cumsum(p.integer("axis")?, false)),
-        "softmax" => softmax(x, p.integer("axis")?),
-        "log_softmax" => log_softmax(x, p.integer("axis")?),
+        "softmax" => Ok(x.softmax(p.integer("axis")?)),
+        "log_softmax" => Ok(x.log_softmax(p.integer("axis")?)),
 
         "matmul" => {
             let turned = |t: &Tensor, flag| Ok::<_, String>(if p.flag(flag)? { t.t() } else { t.clone() });
-            matmul(&turned(x, "transpose_a")?, &turned(input(1)?, "transpose_b")?)
+            Ok(turned(x, "transpose_a")?.matmul(&turned(input(1)?, "transpose_b")?))
         }
         "linear" => linear(x, input(1)?, inputs.get(2)),
 
@@ -159,7 +158,7 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "gather" => Ok(x.gather(p.integer("axis")?, input(1)?)),
         "index_select" => Ok(x.index_select(p.integer("axis")?, input(1)?)),
         "embedding" => Ok(x.embedding(input(1)?)),
-        "one_hot_matmul" => matmul(&input(1)?.one_hot(dims(x)?[0]), x),
+        "one_hot_matmul" => Ok(input(1)?.one_hot(dims(x)?[0]).matmul(x)),
 
         "mse" => loss(&x.sub(input(1)?).square(), p),
         "l1" => loss(&x.sub(input(1)?).abs(), p),
@@ -183,8 +182,8 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
             let (rows, classes) = (shape[0] as f64, shape[1]);
             let soft = || if op == "cross_entropy" { Ok(input(1)?.one_hot(classes)) } else { input(1).cloned() };
             let mean = match smoothing {
-                0.0 => cross_entropy(x, input(1)?),
-                _ => cross_entropy(x, &(soft()? * (1.0 - smoothing) + smoothing / classes as f64)),
+                0.0 => Ok(x.cross_entropy(input(1)?)),
+                _ => Ok(x.cross_entropy(&(soft()? * (1.0 - smoothing) + smoothing / classes as f64))),
             };
             match p.text("reduction")? {
                 "mean" => mean,
@@ -281,7 +280,7 @@ fn loss(each: &Tensor, p: Params<'_>) -> Built {
 
 /// x wᵀ + b
 fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Built {
-    let product = matmul(x, &w.t())?;
+    let product = x.matmul(&w.t());
     Ok(b.map_or(product.clone(), |b| &product + b))
 }
 
@@ -298,12 +297,12 @@ fn scaled(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Built {
 fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: Params<'_>) -> Built {
     let [.., rows, d] = dims(q)?[..] else { return Err("attention on fewer than two axes".to_owned()) };
     let columns = dims(k)?[dims(k)?.len() - 2];
-    let mut scores = matmul(q, &k.t())? * p.float_or("scale", 1.0 / (d as f64).sqrt())?;
+    let mut scores = q.matmul(&k.t()) * p.float_or("scale", 1.0 / (d as f64).sqrt())?;
     if p.flag("causal")? {
         let seen: Vec<bool> = (0..rows * columns).map(|i| i % columns <= i / columns).collect();
         scores = q.device().tensor(&seen, [rows, columns]).where_(&scores, &scores.full_like(-1e30));
     }
-    matmul(&softmax(&scores, -1)?, v)
+    Ok(scores.softmax(-1).matmul(v))
 }
 
 /// (h', c') of x, h, c and [w_ih, w_hh, b_ih, b_hh].
@@ -335,7 +334,7 @@ fn mlp_loss(inputs: &[Tensor], p: Params<'_>) -> Built {
     }
     let loss = match p.text("loss")? {
         "mse" => y.sub(t).square().mean(&[]),
-        "cross_entropy" => cross_entropy(&y, t)?,
+        "cross_entropy" => y.cross_entropy(t),
         _ => return p.wrong("loss"),
     };
     let l2 = p.float("l2")?;
@@ -356,10 +355,10 @@ fn formula(text: &str, inputs: &[Tensor]) -> Result<Option<Tensor>, String> {
         }
         "mean((x - mean(x,0,keepdims))**2, 0)" => (x - x.mean_keepdim(&[0])).pow_scalar(2.0).mean(&[0]),
         "sum(tanh(a@b) * relu(a@b))" => {
-            let product = matmul(x, two()?)?;
+            let product = x.matmul(two()?);
             (product.tanh() * product.relu()).sum(&[])
         }
-        "transpose(a)@a + a[0]*b" => matmul(&x.t(), x)? + x.slice(0, 0..1).squeeze(&[0]) * two()?,
+        "transpose(a)@a + a[0]*b" => x.t().matmul(x) + x.slice(0, 0..1).squeeze(&[0]) * two()?,
         "log(1 + sum(a*b,-1)**2) / (2 + cos(sum(a,-1)))" => {
             ((x * two()?).sum(&[-1]).square() + 1.0).log() / (x.sum(&[-1]).cos() + 2.0)
         }

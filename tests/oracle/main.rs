@@ -7,7 +7,6 @@ mod build;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
-mod composed;
 mod file;
 mod hessian;
 mod judge;
