@@ -163,7 +163,8 @@ impl Tensor {
     /// Puts new numbers into a leaf in place, as loading weights does.
     ///
     /// # Errors
-    /// A wrong number of elements, a type other than the tensor's, or a tensor that is computed and not given.
+    /// A wrong number of elements, a type other than the tensor's, integers beyond the range it was made with, or a tensor
+    /// that is computed and not given.
     #[track_caller]
     pub fn set<T: Element>(&self, data: &[T]) -> Result<()> {
         let spec = self.spec()?;
@@ -171,7 +172,14 @@ impl Tensor {
         if spec.dtype != T::DTYPE {
             return Err(fail(OpError::DType(format!("{} elements for a tensor {spec}", T::DTYPE))));
         }
-        spec_of(data, spec.shape).map_err(fail)?;
+        let given = spec_of(data, spec.shape).map_err(fail)?;
+        if let (Some((low, high)), Some((least, most))) = (spec.range, given.range)
+            && (least < low || most > high)
+        {
+            // What was recorded from this tensor was checked against the range it had.
+            let message = format!("values {least}..={most} for a tensor made with {low}..={high}; make a new tensor");
+            return Err(fail(OpError::Value(message)));
+        }
         if !self.is_leaf() {
             return Err(fail(OpError::Value("the tensor is computed from others; only given tensors can be set".to_owned())));
         }

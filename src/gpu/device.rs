@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How long one wait lasts before the health flags are looked at again.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long a device that refused something may take to say that it is lost.
+const GRACE: Duration = Duration::from_millis(600);
+
 /// A GPU, or a driver that imitates one, as the system lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdapterInfo {
@@ -56,8 +59,13 @@ pub struct GpuLimits {
 /// The adapters of this machine that can compute: hardware first (discrete, integrated, virtual, other), then software; within a class Vulkan,
 /// Metal and DX12 before GL; last the GL twins of adapters already listed. Empty if there is no driver.
 pub async fn adapters() -> Vec<AdapterInfo> {
-    list().await.iter().map(|adapter| describe(&adapter.get_info())).collect()
+    let mut infos: Vec<_> = list(PRIMARY).await.iter().map(wgpu::Adapter::get_info).collect();
+    infos.extend(list(wgpu::Backends::GL).await.iter().map(wgpu::Adapter::get_info));
+    order(&infos).into_iter().map(|i| describe(&infos[i])).collect()
 }
+
+/// Everything but GL, which is slow and noisy to probe and seldom has anything of its own.
+const PRIMARY: wgpu::Backends = wgpu::Backends::all().difference(wgpu::Backends::GL);
 
 fn describe(info: &wgpu::AdapterInfo) -> AdapterInfo {
     AdapterInfo {
@@ -68,28 +76,29 @@ fn describe(info: &wgpu::AdapterInfo) -> AdapterInfo {
     }
 }
 
-async fn list() -> Vec<wgpu::Adapter> {
-    // A missing driver is an empty list in wgpu, but a broken one may panic while it is probed (EGL does): then try without GL.
-    let mut adapters = vec![];
-    for backends in [wgpu::Backends::all(), wgpu::Backends::all() - wgpu::Backends::GL] {
-        let probe = || {
-            let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-            descriptor.backends = backends;
-            // No debug and validation layers unless asked for by WGPU_DEBUG and WGPU_VALIDATION.
-            descriptor.flags = wgpu::InstanceFlags::empty();
-            let descriptor = descriptor.with_env();
-            let instance = wgpu::Instance::new(descriptor);
-            instance.enumerate_adapters(backends)
-        };
-        let Ok(listing) = catch_unwind(AssertUnwindSafe(probe)) else { continue };
-        adapters = listing.await;
-        break;
-    }
+/// The adapters of some backends that can compute, in order.
+async fn list(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    let probe = || {
+        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+        // No debug and validation layers unless WGPU_DEBUG or WGPU_VALIDATION ask for them.
+        descriptor.flags = wgpu::InstanceFlags::empty();
+        let mut descriptor = descriptor.with_env();
+        descriptor.backends &= backends;
+        wgpu::Instance::new(descriptor).enumerate_adapters(backends)
+    };
+    // A missing driver is an empty list, but a broken one may panic while it is probed, as EGL does.
+    let Ok(listing) = catch_unwind(AssertUnwindSafe(probe)) else { return vec![] };
+    let mut adapters = listing.await;
     adapters.retain(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
-    let mut order: Vec<usize> = (0..adapters.len()).collect();
-    order.sort_by_key(|&i| rank(&infos[i], &infos));
-    order.into_iter().map(|i| adapters[i].clone()).collect()
+    order(&infos).into_iter().map(|i| adapters[i].clone()).collect()
+}
+
+/// The order in which adapters are listed, as indices.
+fn order(infos: &[wgpu::AdapterInfo]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..infos.len()).collect();
+    order.sort_by_key(|&i| rank(&infos[i], infos));
+    order
 }
 
 /// Sort key of an adapter among all: GL twins last, then by kind, then GL after the rest. Equal ones keep the driver's order.
@@ -146,27 +155,30 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Core {
     /// Opens the first adapter that fits; see [`super::Gpu::open`].
     pub(super) async fn open(name_part: Option<&str>, options: OpenOptions) -> Result<Core> {
-        let adapters = list().await;
-        let infos: Vec<_> = adapters.iter().map(|a| describe(&a.get_info())).collect();
-        let names = || infos.iter().map(|i| format!("{} ({}, {})", i.name, i.backend, i.driver)).collect::<Vec<_>>();
         let wanted = |info: &AdapterInfo| match name_part.map(str::to_lowercase) {
             None => !info.software,
             Some(part) => [&info.name, &info.driver].iter().any(|text| text.to_lowercase().contains(&part)),
         };
-        let mut refusal = None;
-        for (adapter, info) in adapters.iter().zip(&infos).filter(|(_, info)| wanted(info)) {
-            match Core::request(adapter, info, options).await {
-                Ok(core) => return Ok(core),
-                Err(reason) => refusal = refusal.or(Some(format!("{} ({}): {reason}", info.name, info.backend))),
+        let (mut seen, mut refusal) = (vec![], None);
+        for backends in [PRIMARY, wgpu::Backends::GL] {
+            for adapter in list(backends).await {
+                let info = describe(&adapter.get_info());
+                if wanted(&info) {
+                    match Core::request(&adapter, &info, options).await {
+                        Ok(core) => return Ok(core),
+                        Err(reason) => refusal = refusal.or(Some(format!("{} ({}): {reason}", info.name, info.backend))),
+                    }
+                }
+                seen.push(format!("{} ({}, {})", info.name, info.backend, info.driver));
             }
         }
         Err(match (refusal, name_part) {
             (Some(reason), _) => Error::NoAdapter { reason },
-            (None, Some(part)) => Error::UnknownDevice { name: part.to_owned(), available: names() },
-            (None, None) if infos.is_empty() => {
+            (None, Some(part)) => Error::UnknownDevice { name: part.to_owned(), available: seen },
+            (None, None) if seen.is_empty() => {
                 Error::NoAdapter { reason: "no driver lists an adapter that can compute".to_owned() }
             }
-            (None, None) => Error::NoAdapter { reason: format!("only software adapters: {}", names().join("; ")) },
+            (None, None) => Error::NoAdapter { reason: format!("only software adapters: {}", seen.join("; ")) },
         })
     }
 
@@ -233,6 +245,16 @@ impl Core {
         Error::Device { device: self.name.clone(), message: message.into() }
     }
 
+    /// What lies behind something that went wrong: a loss, of which wgpu tells only when polled after its work is done, or else a fault.
+    pub(super) fn diagnose(&self, message: impl Into<String>) -> Error {
+        let kind = wgpu::PollType::Wait { submission_index: None, timeout: Some(GRACE) };
+        let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(kind)));
+        match self.check() {
+            Err(lost @ Error::DeviceLost { .. }) => lost,
+            _ => self.fault(message),
+        }
+    }
+
     /// Runs wgpu calls and catches the errors they report, those of this thread only.
     pub(super) fn scoped<T>(&self, calls: impl FnOnce() -> T) -> Result<T, wgpu::Error> {
         let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];
@@ -259,10 +281,8 @@ impl Core {
             Ok(Ok(_)) => true,
             Ok(Err(wgpu::PollError::Timeout)) => false,
             Ok(Err(wrong @ wgpu::PollError::WrongSubmissionIndex(..))) => {
-                // The submission never reached the queue, as happens when the device is going: let the callback say so.
-                let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(wgpu::PollType::Poll)));
-                self.check()?;
-                return Err(self.fault(wrong.to_string()));
+                // The submission never reached the queue, as happens when the device is going.
+                return Err(self.diagnose(wrong.to_string()));
             }
             Err(panic) => {
                 self.health.set(&self.health.lost, words_of(panic.as_ref()));
@@ -317,9 +337,7 @@ mod tests {
             info("Mali", DeviceType::IntegratedGpu, Backend::Gl),
             info("NVIDIA H200", DeviceType::DiscreteGpu, Backend::Vulkan),
         ];
-        let mut sorted: Vec<_> = all.iter().collect();
-        sorted.sort_by_key(|i| rank(i, &all));
-        let names: Vec<_> = sorted.iter().map(|i| i.name.as_str()).collect();
+        let names: Vec<_> = order(&all).into_iter().map(|i| all[i].name.as_str()).collect();
         assert_eq!(names, ["NVIDIA H200", "Intel UHD", "Mali", "llvmpipe (LLVM 15)", "NVIDIA H200/PCIe/SSE2"]);
     }
 }

@@ -50,6 +50,7 @@ pub struct Gpu {
 
 impl Gpu {
     /// Opens the first hardware adapter, or with `name_part` the first adapter, software too, whose name or driver contains it in any case.
+    /// GL is looked at only if nothing else will do.
     ///
     /// # Errors
     /// No such adapter, or it refuses.
@@ -235,7 +236,7 @@ impl Core {
     fn refusal(&self, error: wgpu::Error, bytes: u64, live: u64) -> Error {
         match error {
             wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { device: self.name.clone(), bytes, live },
-            wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => self.fault(description),
+            wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => self.diagnose(description),
         }
     }
 }

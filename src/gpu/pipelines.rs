@@ -149,7 +149,7 @@ impl Shader {
             });
             Compiled { pipeline, layout }
         });
-        let compiled = compiled.map_err(|e| core.fault(format!("shader {}.wgsl: {e}", self.stem)))?;
+        let compiled = compiled.map_err(|e| core.diagnose(format!("shader {}.wgsl: {e}", self.stem)))?;
         core.check()?;
         add(&core.counters.pipelines, 1);
         Ok(compiled)

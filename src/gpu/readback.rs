@@ -59,10 +59,13 @@ impl Gpu {
         let staging = self.staging.take(&self.core, bytes, self.live_bytes())?;
         let (sender, receiver) = oneshot_channel();
         let submission = self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), 0, &staging, 0, bytes))?;
-        staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
-            // The reader may have given up; then nobody wants to know.
-            let _ = sender.send(result);
+        let mapping = self.core.scoped(|| {
+            staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
+                // The reader may have given up; then nobody wants to know.
+                let _ = sender.send(result);
+            });
         });
+        mapping.map_err(|e| self.core.refusal(e, bytes, self.live_bytes()))?;
         if cfg!(not(target_family = "wasm")) {
             self.core.wait(&submission)?;
         }
@@ -70,11 +73,12 @@ impl Gpu {
         self.core.check()?;
         match mapped {
             Some(Ok(())) => {}
-            Some(Err(e)) => return Err(self.core.fault(format!("reading {bytes} bytes: {e}"))),
-            None => return Err(self.core.fault(format!("reading {bytes} bytes: wgpu gave no answer"))),
+            Some(Err(e)) => return Err(self.core.diagnose(format!("reading {bytes} bytes: {e}"))),
+            None => return Err(self.core.diagnose(format!("reading {bytes} bytes: wgpu gave no answer"))),
         }
         let words = {
-            let view = staging.get_mapped_range(0..bytes).map_err(|e| self.core.fault(format!("reading {bytes} bytes: {e}")))?;
+            let view =
+                staging.get_mapped_range(0..bytes).map_err(|e| self.core.diagnose(format!("reading {bytes} bytes: {e}")))?;
             bytemuck::pod_collect_to_vec(&view[..])
         };
         staging.unmap();

@@ -200,17 +200,25 @@ impl Gpu {
         let outputs = self.take_all(&plan.outputs, guarded)?;
         self.write_scalars(prepared, state, scalars)?;
         let memory = Memory { leaves, slots: &state.slots, outputs: &outputs, guarded };
-        if guarded {
-            self.run_guarded(prepared, &memory, &mut state.kept)?;
-        } else if !prepared.steps.is_empty() {
-            self.recorded(0, |encoder| {
+        let encoded = if guarded {
+            self.run_guarded(prepared, &memory, &mut state.kept)
+        } else if prepared.steps.is_empty() {
+            Ok(())
+        } else {
+            let encoded = self.recorded(0, |encoder| {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 let mut current = None;
                 for (step, kept) in prepared.steps.iter().zip(&mut state.kept) {
                     self.encode(&mut pass, prepared, step, &memory, kept, &mut current);
                 }
-            })?;
+            });
+            encoded.map(|_| ())
+        };
+        if encoded.is_err() {
+            // One of the bind groups may be the one that was refused.
+            state.kept.iter_mut().for_each(Vec::clear);
         }
+        encoded?;
         Ok(outputs)
     }
 

@@ -158,7 +158,10 @@ impl<'g> Fuser<'g> {
     fn grow(&self, root: usize, on: bool) -> BTreeSet<usize> {
         let mut members = BTreeSet::from([root]);
         let mut refused = HashSet::new();
-        while on {
+        if !on {
+            return members;
+        }
+        loop {
             // The latest producer first: its readers are settled by then.
             let candidate = self
                 .external(&members)
