@@ -1,6 +1,7 @@
 //! `steepest`: a GPU compute-shader engine for training neural networks.
 
 pub mod cpu;
+pub mod data;
 pub mod device;
 pub mod error;
 pub mod gpu;
@@ -12,6 +13,7 @@ pub mod plan;
 pub mod reference;
 pub mod shaders;
 pub mod shape;
+pub mod train;
 pub mod verify;
 
 pub use device::{Device, DeviceInfo};

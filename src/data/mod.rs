@@ -1,0 +1,36 @@
+//! Data sets in memory, the files they come from, and loaders that cut them into batches.
+//!
+//! ```
+//! use steepest::{Device, data};
+//! let device = Device::cpu();
+//! let (train, test) = data::digits()?.stratified_split(0.2, 7)?;
+//! let loader = data::DataLoader::new(&train, 64).shuffle(7).on_device(&device)?;
+//! for batch in loader.epoch() {
+//!     assert_eq!(batch.x.shape().dims(), [batch.len, 64]);
+//! }
+//! assert_eq!((train.len(), test.len()), (1438, 359));
+//! # Ok::<(), steepest::Error>(())
+//! ```
+
+mod dataset;
+mod digits;
+mod idx;
+mod loader;
+mod mnist;
+mod scaler;
+// Temporary: until the engine's own permutation and `Tensor::index_select` are here.
+mod standin;
+
+pub use dataset::{Dataset, Labels};
+pub use digits::digits;
+pub use idx::{Idx, IdxData};
+pub use loader::{Batch, DataLoader, Epoch, LoaderOptions};
+pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
+pub use scaler::Scaler;
+
+use standin::permutation;
+
+/// A setting that makes no sense.
+fn config(what: &'static str, message: impl Into<String>) -> crate::Error {
+    crate::Error::Config { what, message: message.into() }
+}

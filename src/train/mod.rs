@@ -1,0 +1,3 @@
+//! What training needs besides models and optimizers.
+
+pub mod metrics;
