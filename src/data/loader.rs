@@ -1,8 +1,6 @@
 //! `DataLoader`: a data set cut into batches, shuffled anew each epoch, on the device or copied to it batch by batch.
 
 use super::dataset::gather;
-// With the stand-in this line goes too.
-use super::standin::IndexSelect as _;
 use super::{Dataset, Labels, config, permutation};
 use crate::error::Result;
 use crate::{Device, Tensor};

@@ -18,8 +18,6 @@ mod idx;
 mod loader;
 mod mnist;
 mod scaler;
-// Temporary: until the engine's own permutation and `Tensor::index_select` are here.
-mod standin;
 
 pub use dataset::{Dataset, Labels};
 pub use digits::digits;
@@ -28,7 +26,7 @@ pub use loader::{Batch, DataLoader, Epoch, LoaderOptions};
 pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
 pub use scaler::Scaler;
 
-use standin::permutation;
+use crate::random::permutation;
 
 /// A setting that makes no sense.
 fn config(what: &'static str, message: impl Into<String>) -> crate::Error {

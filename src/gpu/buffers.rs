@@ -167,7 +167,6 @@ impl Pool {
         let buffer = result.map_err(|e| self.core.refusal(e, descriptor.size, self.live_bytes()))?;
         self.core.check()?;
         add(&self.core.counters.buffers, 1);
-        // The count of allocations is a name that is used once; it is the same across devices only if nobody compares them.
         Ok(Raw { buffer, id: next_id(), capacity })
     }
 

@@ -174,10 +174,8 @@ impl Core {
         }
         Err(match (refusal, name_part) {
             (Some(reason), _) => Error::NoAdapter { reason },
+            _ if seen.is_empty() => Error::NoAdapter { reason: "no driver lists an adapter that can compute".to_owned() },
             (None, Some(part)) => Error::UnknownDevice { name: part.to_owned(), available: seen },
-            (None, None) if seen.is_empty() => {
-                Error::NoAdapter { reason: "no driver lists an adapter that can compute".to_owned() }
-            }
             (None, None) => Error::NoAdapter { reason: format!("only software adapters: {}", seen.join("; ")) },
         })
     }

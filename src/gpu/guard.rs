@@ -1,7 +1,7 @@
 //! Guarded runs, for tests: memory starts as NaNs, and a write behind the end of a value is found and names its kernel.
 
 use super::buffers::GUARD;
-use super::replay::{Memory, Prepared, What};
+use super::replay::{Kept, Memory, Prepared, What};
 use super::{Gpu, GpuBuffer};
 use crate::error::Result;
 use crate::plan::Place;
@@ -15,12 +15,7 @@ const PIECE: usize = 1 << 16;
 impl Gpu {
     /// Fills slots and outputs with [`POISON`], then runs step by step: poison behind each place written, the kernel, and a copy of what lies
     /// there afterwards, which is compared at the end.
-    pub(super) fn run_guarded(
-        &self,
-        prepared: &Prepared,
-        memory: &Memory<'_>,
-        kept: &mut [Vec<(Box<[u64]>, wgpu::BindGroup)>],
-    ) -> Result<()> {
+    pub(super) fn run_guarded(&self, prepared: &Prepared, memory: &Memory<'_>, kept: &mut [Kept]) -> Result<()> {
         let guarded = |what: &What| match what {
             What::Write { place, .. } if memory.is_guarded(*place) => Some(*place),
             _ => None,

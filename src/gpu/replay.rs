@@ -51,6 +51,9 @@ pub(super) enum What {
     Scalars { at: u64, size: u64, words: Range<usize> },
 }
 
+/// Bind groups under the names of their leaves and outputs, the latest first.
+pub(super) type Kept = Vec<(Box<[u64]>, wgpu::BindGroup)>;
+
 /// What changes between runs.
 struct State {
     slots: Vec<Arc<GpuBuffer>>,
@@ -58,8 +61,8 @@ struct State {
     /// The scalars as they lie on the device, once written.
     image: Vec<u32>,
     written: bool,
-    /// For each step, the bind groups met lately under the names of their leaves and outputs; the latest first.
-    kept: Vec<Vec<(Box<[u64]>, wgpu::BindGroup)>>,
+    /// For each step, what it was bound to lately.
+    kept: Vec<Kept>,
 }
 
 /// The buffers of one run.
@@ -229,7 +232,7 @@ impl Gpu {
         prepared: &Prepared,
         step: &'p Step,
         memory: &Memory<'_>,
-        kept: &mut Vec<(Box<[u64]>, wgpu::BindGroup)>,
+        kept: &mut Kept,
         current: &mut Option<&'p Arc<Shader>>,
     ) {
         // Compiled in `prepare`, so this only looks it up.

@@ -3,8 +3,8 @@
 use super::case::{Case, Gen};
 use super::tolerance::Class;
 use crate::error::OpError;
+use crate::graph::Tensor;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, record};
 use rayon::prelude::*;
 use std::sync::Arc;
 
