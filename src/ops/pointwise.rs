@@ -235,7 +235,8 @@ macro_rules! row {
                 inputs: &[$(dtype!($kind)),*],
                 output: dtype!($out),
                 chunk: {
-                    #[allow(unused, clippy::unnecessary_cast, clippy::cast_lossless, clippy::needless_range_loop)]
+                    // Constants are written with the digits f64 needs; f32 rounds them.
+                    #[allow(unused, clippy::unnecessary_cast, clippy::excessive_precision, clippy::needless_range_loop)]
                     fn chunk(inputs: &[&[u32]], scalars: [f32; 2], out: &mut [u32]) {
                         type T = f32;
                         let (n, mut at) = (out.len(), 0);

@@ -192,7 +192,7 @@ impl Op for Adam {
                 let [p, m, v] = io.writes else { return };
                 let (p, m, v): (&mut [f32], &mut [f32], &mut [f32]) =
                     (bytemuck::cast_slice_mut(p), bytemuck::cast_slice_mut(m), bytemuck::cast_slice_mut(v));
-                let each = |(((p, m), v), g): (((&mut [f32], &mut [f32]), &mut [f32]), &[f32])| {
+                let each = |p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]| {
                     for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
                         let mut g = *g;
                         if decoupled {
@@ -206,10 +206,10 @@ impl Op for Adam {
                     }
                 };
                 if p.len() <= SHARE {
-                    each((((p, m), v), g));
+                    each(p, m, v, g);
                 } else {
                     let parts = p.par_chunks_mut(SHARE).zip(m.par_chunks_mut(SHARE)).zip(v.par_chunks_mut(SHARE));
-                    parts.zip(g.par_chunks(SHARE)).for_each(each);
+                    parts.zip(g.par_chunks(SHARE)).for_each(|(((p, m), v), g)| each(p, m, v, g));
                 }
             }),
         };
