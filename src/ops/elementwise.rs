@@ -1,4 +1,4 @@
-//! The elementwise table: out[i] = f(a[i], b[i], c[i]) with NumPy broadcasting. One row is one op: WGSL, Rust (compiled for f32 and f64), gradient, accuracy, domain.
+//! The elementwise table: `out[i] = f(a[i], b[i], c[i])` with NumPy broadcasting. One row is one op: WGSL, Rust (compiled for f32 and f64), gradient, accuracy, domain.
 //!
 //! Conventions at points without a derivative: relu'(0) = leaky_relu'(0)'s negative side, |x|'(0) = 0, and maximum and minimum give
 //! half the gradient to each side of a tie, as PyTorch does.

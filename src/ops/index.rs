@@ -18,7 +18,7 @@ const WORKGROUP: usize = 256;
 /// Words below which threads cost more than they save.
 const SMALL: usize = 1 << 14;
 
-/// out[o, j, i] = x[o, k, i] with k = index[j] (`rows`) or index[o, j, i]; the axis is the middle one.
+/// `out[o, j, i] = x[o, k, i]` with `k = index[j]` (`rows`) or `index[o, j, i]`; the axis is the middle one.
 #[derive(Clone, Copy, Debug)]
 pub struct Gather {
     /// The axis indexed.
@@ -29,7 +29,7 @@ pub struct Gather {
     pub zero: bool,
 }
 
-/// out[o, k, i] = Σ g[o, j, i] over the j with index[j] = k (`rows`) or index[o, j, i] = k; added up in the order of j.
+/// `out[o, k, i] = Σ g[o, j, i]` over the j with `index[j] = k` (`rows`) or `index[o, j, i] = k`; added up in the order of j.
 #[derive(Clone, Copy, Debug)]
 pub struct ScatterAdd {
     /// The axis indexed.

@@ -52,7 +52,7 @@ impl Op for Reshape {
     }
 }
 
-/// out[i_order[0], i_order[1], …] = in[i_0, i_1, …]: axis k of the output is axis order[k] of the input.
+/// `out[i_order[0], i_order[1], …] = in[i_0, i_1, …]`: axis k of the output is axis `order[k]` of the input.
 #[derive(Clone, Debug)]
 pub struct Permute {
     /// Input axes in output order.
@@ -158,7 +158,7 @@ impl Run {
     }
 }
 
-/// out[i, j, …] = in[runs[0].at(i), runs[1].at(j), …]
+/// `out[i, j, …] = in[runs[0].at(i), runs[1].at(j), …]`
 #[derive(Clone, Debug)]
 pub struct Slice {
     /// One run per axis.
@@ -197,7 +197,7 @@ impl Op for Slice {
     }
 }
 
-/// out[runs[0].at(i), …] = in[i, …], `value` everywhere else: padding, and the gradient of a slice.
+/// `out[runs[0].at(i), …] = in[i, …]`, `value` everywhere else: padding, and the gradient of a slice.
 #[derive(Clone, Debug)]
 pub struct Embed {
     /// One run per axis.
