@@ -10,6 +10,7 @@ mod common;
 mod file;
 mod hessian;
 mod judge;
+mod training;
 
 use build::Params;
 use file::Oracle;
@@ -99,4 +100,26 @@ fn what_is_wrong_is_seen_by_the_oracle() {
     assert!(build::build("leaky_relu", Params(&json!({})), &x).is_err());
     assert!(build::build("sum", Params(&json!({ "axes": [], "keepdims": false })), &x).is_err());
     assert!(build::build("add", Params(&json!({})), &x).is_err());
+}
+
+/// The tables of the training runs lie in the folder that STEEPEST_DATA names.
+fn with_training(device: impl FnOnce() -> Option<Device>) {
+    let Some(oracle) = Oracle::open("training curves", "training") else { return };
+    let Some(folder) = std::env::var_os("STEEPEST_DATA").filter(|path| !path.is_empty()) else {
+        println!("SKIPPED (STEEPEST_DATA is not set): training curves");
+        return;
+    };
+    if let Some(device) = device() {
+        training::curves(&oracle, &device, std::path::Path::new(&folder));
+    }
+}
+
+#[test]
+fn training_on_the_cpu_follows_the_oracle() {
+    with_training(|| Some(Device::cpu()));
+}
+
+#[test]
+fn training_on_the_gpu_follows_the_oracle() {
+    with_training(|| common::gpu("training curves"));
 }
