@@ -1,4 +1,35 @@
 //! `steepest`: a GPU compute-shader engine for training neural networks.
+//!
+//! WGSL kernels on wgpu do the work on any GPU; the same program runs with native kernels on the CPU; a naive f64 reference says
+//! what is right. Start with [`Device`] and [`Tensor`]; [`nn`], [`optim`] and [`data`] are what a training program needs.
+//!
+//! ```
+//! use steepest::prelude::*;
+//!
+//! let device = Device::cpu();
+//! let x = device.tensor(&[0.0, 1.0, 2.0, 3.0], [4, 1]);
+//! let y = device.tensor(&[1.0, 3.0, 5.0, 7.0], [4, 1]);
+//! let model = Linear::new(&device, 1, 1, 0);
+//! let mut opt = Sgd::new(model.parameters(), 0.1);
+//! for _ in 0..200 {
+//!     let loss = model.forward(&x).mse(&y);
+//!     opt.step(loss.backward())?;
+//! }
+//! assert!((model.weight().item()? - 2.0).abs() < 0.05);
+//! # Ok::<(), steepest::Error>(())
+//! ```
+//!
+//! # The map of the house
+//!
+//! | module | what |
+//! |---|---|
+//! | [`graph`] | WHAT to compute: recorded nodes, gradients, keys |
+//! | [`ops`] | the catalogue: one file per op or family |
+//! | [`plan`] | HOW: kernels, buffers, order, as plain data |
+//! | [`gpu`], [`cpu`] | the machines that run plans |
+//! | [`mod@reference`], [`verify`] | the truth, and the comparison with it |
+//! | [`device`] | ties both ends |
+//! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, metrics |
 
 pub mod cpu;
 pub mod data;
@@ -21,3 +52,16 @@ pub use error::{Error, Result};
 pub use graph::{DType, Gradients, Tensor, no_grad};
 pub use ops::random;
 pub use shape::{Shape, ToShape};
+
+/// What most programs want: `use steepest::prelude::*;`
+pub mod prelude {
+    pub use crate::data::{DataLoader, Dataset, Labels};
+    pub use crate::nn::{Activation, Dropout, Flatten, Init, Linear, Module, Sequential};
+    pub use crate::optim::{Adam, Optimizer, Sgd};
+    pub use crate::{DType, Device, Error, Gradients, Shape, Tensor, no_grad};
+}
+
+/// The README's program is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -67,6 +67,20 @@ fn mnist_learns() {
 }
 
 #[test]
+fn the_environment_chooses_the_device() {
+    let chosen = |device: &str| {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(["run", "--quiet", "--example", "xor", "--", "--epochs", "1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.env("STEEPEST_DEVICE", device).output().unwrap()
+    };
+    assert!(String::from_utf8_lossy(&chosen("cpu").stdout).contains("device: cpu"));
+    assert!(String::from_utf8_lossy(&chosen("abacus").stderr).contains("no device named `abacus`"));
+    if let Some(gpu) = common::gpu("the device of the environment") {
+        assert!(String::from_utf8_lossy(&chosen(gpu.name()).stdout).contains(&format!("device: gpu:{}", gpu.name())));
+    }
+}
+
+#[test]
 fn wrong_flags_are_explained() {
     let output = |flags: &[&str]| {
         let output = Command::new(env!("CARGO"))

@@ -170,6 +170,34 @@ fn a_loop_that_steps_stays_flat_even_when_it_adds_up_its_losses() {
     assert!(runs == 600 && misses <= 4, "{runs} runs, {misses} plans");
 }
 
+/// Nothing is made anew in a loop once it has settled: no plan, no buffer, no bind group, no node left over.
+#[test]
+fn a_loop_settles() {
+    for device in common::devices("a settled loop") {
+        let w = device.parameter(&[0.5; 32], [8, 4]);
+        let mut opt = Sgd::new([w.clone()], 0.01).momentum(0.9);
+        let mut round = |k: u32| {
+            let x = device.tensor(&(0..16).map(|i| ((i + k) % 5) as f32).collect::<Vec<_>>(), [2, 8]);
+            let loss = x.matmul(&w).relu().square().mean(&[]);
+            opt.step(loss.backward()).unwrap();
+            loss.item().unwrap()
+        };
+        (0..20).for_each(|k| assert!(round(k).is_finite()));
+        let settled = device.as_gpu().map(|gpu| (gpu.counts(), gpu.live_bytes()));
+        (20..500).for_each(|k| assert!(round(k).is_finite()));
+        assert_eq!(device.runs_and_misses().1, 1);
+        assert!(device.live_nodes() < 10, "{device}: {} nodes", device.live_nodes());
+        if let (Some((before, bytes)), Some(gpu)) = (settled, device.as_gpu()) {
+            let after = gpu.counts();
+            assert_eq!(
+                (after.bind_groups, after.pipelines, after.buffers),
+                (before.bind_groups, before.pipelines, before.buffers)
+            );
+            assert_eq!(gpu.live_bytes(), bytes);
+        }
+    }
+}
+
 #[test]
 fn scalars_are_not_part_of_the_plan() {
     let device = Device::cpu();
@@ -284,22 +312,60 @@ fn async_forms_work() {
 }
 
 #[test]
+fn a_miss_says_what_differs() {
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter("steepest=debug").with_writer(move || writer.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        let device = Device::cpu();
+        for n in [3, 3, 4] {
+            device.tensor(&vec![1.0f32; n], n).exp().sum(&[]).item().unwrap();
+        }
+    });
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    assert!(text.contains("first plan: 2 dispatches"), "{text}");
+    assert!(text.contains("differs at value 0: leaf0 : f32[4] where it has leaf0 : f32[3]"), "{text}");
+}
+
+#[test]
+fn a_graph_prints_as_graphviz() {
+    let device = Device::cpu();
+    let text = device.graphviz([&device.tensor(&[1.0f32; 2], 2).exp().sum(&[])]).unwrap();
+    for part in ["digraph", "leaf0 -> c0", "c0 -> c1", "exp", "f32[2]"] {
+        assert!(text.contains(part), "{part} is not in\n{text}");
+    }
+}
+
+#[test]
 fn more_than_65_535_workgroups() {
     for device in common::devices("large grids") {
         let n = 65_536 * 256 + 3;
         let x = device.full(n, 1.0).add_scalar(1.0);
-        let y = x.cumulative_check();
+        let y = x.all_there();
         assert_eq!(y, 2.0 * n as f32, "{device}");
     }
 }
 
-trait CumulativeCheck {
-    fn cumulative_check(&self) -> f32;
+trait AllThere {
+    fn all_there(&self) -> f32;
 }
 
-impl CumulativeCheck for Tensor {
+impl AllThere for Tensor {
     /// Sum of all elements, none of which may be missing or doubled.
-    fn cumulative_check(&self) -> f32 {
+    fn all_there(&self) -> f32 {
         self.device().run([self]).unwrap();
         assert!(self.slice(0, -1..).item().unwrap() == 2.0);
         self.sum(&[]).item().unwrap()

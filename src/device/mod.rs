@@ -274,6 +274,15 @@ impl Device {
         Ok(Plan::build(&Graph::collect(&roots)?, *lock(&self.inner.switches)))
     }
 
+    /// The graph of a run of these tensors in graphviz's `dot` language. Nothing runs.
+    ///
+    /// # Errors
+    /// The first invalid tensor's error.
+    pub fn graphviz<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<String> {
+        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        Ok(crate::graph::dump::graphviz(&Graph::collect(&roots)?))
+    }
+
     /// The plan that ran last: an optimizer's step cannot be planned from outside, but can be looked at here.
     pub fn last_plan(&self) -> Option<Arc<Plan>> {
         lock(&self.inner.last).clone()
