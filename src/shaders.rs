@@ -7,7 +7,7 @@ macro_rules! shaders {
     };
 }
 
-shaders!["elementwise", "embed", "matmul", "matmul_registers", "random", "reduce", "reduce_group"];
+shaders!["elementwise", "embed", "matmul", "matmul_registers", "matmul_vectors", "random", "reduce", "reduce_group"];
 
 /// The source of a shader by its stem.
 pub fn source(stem: &str) -> Option<&'static str> {
