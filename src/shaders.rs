@@ -17,6 +17,7 @@ shaders![
     "gather",
     "matmul",
     "matmul_registers",
+    "matmul_vectors",
     "one_hot",
     "random",
     "reduce",

@@ -137,7 +137,7 @@ impl Op for Matmul {
             divisor /= (*size).max(1);
             params.extend([divisor, *size, *in_a, *in_b].map(|x| x as u32));
         }
-        let kernel = Kernel { name: "matmul", params, variants: variants(&layout, lanes_n), native: native(layout) };
+        let kernel = Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) };
         Lowering::kernel(kernel, 2)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
@@ -165,13 +165,13 @@ impl Op for Matmul {
     }
 }
 
-/// Rows of the output an invocation of `matmul_registers` makes.
+/// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes.
 const ROWS: usize = 16;
-/// Columns of the output an invocation of `matmul_registers` makes.
+/// Columns of the output an invocation of them makes.
 const COLUMNS: usize = 8;
 
-fn variants(layout: &Layout, lanes_n: usize) -> Vec<Variant> {
-    let Layout { m, n, .. } = *layout;
+fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
+    let Layout { m, n, k, .. } = *layout;
     let tiles = |rows: usize, columns: usize| layout.batches() * m.div_ceil(rows) * n.div_ceil(columns);
     // (invocations per side, blocks of 4×4 per invocation and side, depth): tiles of 128, 64 and 32.
     let mut sizes = [(16, 2, 8), (16, 1, 16), (8, 1, 16)];
@@ -184,12 +184,22 @@ fn variants(layout: &Layout, lanes_n: usize) -> Vec<Variant> {
         suits: Suits::Hardware,
         ..Variant::new("matmul", Variant::groups(tiles(tile(size), tile(size))))
     });
-    let registers = [(8, Suits::Software), (64, Suits::Any)].map(|(workgroup, suits)| Variant {
+    let registers = |shader, workgroup: usize, suits| Variant {
         consts: vec![("WORKGROUP", workgroup as u32)],
         suits,
-        ..Variant::new("matmul_registers", Variant::groups(tiles(ROWS * (workgroup / lanes_n), COLUMNS * lanes_n)))
-    });
-    shared.into_iter().chain(registers).collect()
+        ..Variant::new(shader, Variant::groups(tiles(ROWS * (workgroup / lanes_n), COLUMNS * lanes_n)))
+    };
+    let mut all = shared.to_vec();
+    // Every row of an operand, as it lies, starts at a multiple of four.
+    let (inner_a, inner_b) = (if op.trans_a { m } else { k }, if op.trans_b { k } else { n });
+    if inner_a % 4 == 0 && inner_b % 4 == 0 {
+        let mut vectors = registers("matmul_vectors", 8, Suits::Software);
+        vectors.consts.extend([("TRANS_A", u32::from(op.trans_a)), ("TRANS_B", u32::from(op.trans_b))]);
+        all.push(vectors);
+    }
+    all.push(registers("matmul_registers", 8, Suits::Software));
+    all.push(registers("matmul_registers", 64, Suits::Any));
+    all
 }
 
 /// Multiplications below which one thread is faster than several.
@@ -349,7 +359,8 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         {
             add(g, "", &[], &[], sizes, flags);
         }
-        for sizes in [[65, 17, 64], [63, 64, 65], [130, 31, 127], [127, 33, 130]] {
+        for sizes in [[65, 17, 64], [63, 64, 65], [4, 4, 4], [20, 8, 12], [36, 20, 72], [4, 0, 8], [130, 31, 127], [127, 33, 130]]
+        {
             add(g, "", &[], &[], sizes, flags);
         }
         for (batch_a, batch_b) in
