@@ -144,7 +144,11 @@ impl Shader {
                 layout: Some(&whole),
                 module: &module,
                 entry_point: Some("main"),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                // No kernel reads workgroup memory it has not written, and OpenGL drivers take minutes over the zeroing loop of a large array.
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
                 cache: None,
             });
             Compiled { pipeline, layout }
