@@ -4,7 +4,7 @@
 mod common;
 
 use steepest::graph::record_on;
-use steepest::ops::random::{Kind, Random, normal_host, permutation, philox, uniform_host};
+use steepest::ops::random::{Kind, Random, Stream, normal_host, permutation, philox, uniform_host};
 use steepest::{Device, Shape, Tensor, reference};
 
 /// `(counter, key, words)` from the reference implementation of Salmon and others.
@@ -147,6 +147,10 @@ fn permutations() {
     (0..6000).for_each(|stream| *counts.entry(permutation(3, 17, stream)).or_insert(0) += 1);
     assert_eq!(counts.len(), 6);
     assert!(counts.values().all(|c| (855..1145).contains(c)), "{counts:?}");
+    // Without throwing bits away the lowest third of 0..3·2³⁰ would come up half the time.
+    let mut stream = Stream::new(1, 2);
+    let low = (0..6000).filter(|_| stream.below(3 << 30) < 1 << 30).count();
+    assert!((1800..2200).contains(&low), "{low}");
 }
 
 #[test]

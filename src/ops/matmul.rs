@@ -8,7 +8,7 @@ use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Spec
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
-use ndarray::{ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
+use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
@@ -203,7 +203,7 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
 }
 
 /// Multiplications below which one thread is faster than several.
-const ALONE: usize = 1 << 18;
+const ALONE: usize = 1 << 20;
 
 fn native(layout: Layout) -> Native {
     Arc::new(move |io| {
@@ -255,11 +255,23 @@ fn multiply(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: &mut [f32], thr
 }
 
 fn single(a: &ArrayView2<'_, f32>, b: &ArrayView2<'_, f32>, out: &mut ArrayViewMut2<'_, f32>) {
-    // Packing a matrix that is used once costs more than it saves.
-    if b.ncols() == 1 && a.strides()[1] == 1 {
-        general_mat_vec_mul(1.0, a, &b.column(0), 0.0, &mut out.column_mut(0));
+    // Packing a matrix that is used once, for a vector, costs more than it saves.
+    if b.ncols() == 1 {
+        by_vector(a, &b.column(0), out.column_mut(0));
+    } else if a.nrows() == 1 {
+        by_vector(&b.t(), &a.row(0), out.row_mut(0));
     } else {
         general_mat_mul(1.0, a, b, 0.0, out);
+    }
+}
+
+/// y = a x, walking along what lies side by side.
+fn by_vector(a: &ArrayView2<'_, f32>, x: &ArrayView1<'_, f32>, mut y: ArrayViewMut1<'_, f32>) {
+    if a.strides()[1] == 1 {
+        general_mat_vec_mul(1.0, a, x, 0.0, &mut y);
+    } else {
+        y.fill(0.0);
+        a.columns().into_iter().zip(x).for_each(|(column, &x)| y.scaled_add(x, &column));
     }
 }
 
@@ -359,7 +371,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         {
             add(g, "", &[], &[], sizes, flags);
         }
-        for sizes in [[65, 17, 64], [63, 64, 65], [4, 4, 4], [20, 8, 12], [36, 20, 72], [4, 0, 8], [130, 31, 127], [127, 33, 130]]
+        for sizes in [[65, 17, 64], [63, 64, 65], [4, 4, 4], [20, 8, 12], [36, 19, 72], [4, 0, 8], [130, 31, 127], [127, 33, 130]]
         {
             add(g, "", &[], &[], sizes, flags);
         }
@@ -376,8 +388,10 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     add(g, "deep ", &[], &[], [4, 1000, 5], (false, true));
     add(g, "tall ", &[], &[], [1000, 12, 10], (false, false));
     add(g, "wide ", &[], &[], [10, 12, 1000], (true, false));
-    add(g, "threads ", &[], &[], [131, 70, 67], (false, true));
-    add(g, "threads ", &[], &[], [67, 70, 131], (true, false));
+    // Enough for several threads, which divide rows or columns or the batch.
+    add(g, "threads ", &[], &[], [131, 130, 67], (false, true));
+    add(g, "threads ", &[], &[], [67, 130, 131], (true, false));
+    add(g, "threads ", &[130], &[130], [20, 21, 22], (false, true));
     add(g, "no matrices ", &[0, 2], &[2], [3, 4, 5], (false, false));
     add(g, "no matrices ", &[2, 1], &[0], [3, 4, 5], (false, true));
     // 0·∞ = NaN, and what is not finite reaches its row and column only.
