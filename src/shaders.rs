@@ -10,6 +10,9 @@ macro_rules! shaders {
 shaders![
     "adam",
     "cat",
+    "conv",
+    "conv_registers",
+    "conv_tile",
     "cross_entropy",
     "cross_entropy_grad",
     "elementwise",
