@@ -9,6 +9,8 @@ macro_rules! shaders {
 
 shaders![
     "adam",
+    "avg_pool",
+    "avg_pool_input",
     "cat",
     "conv",
     "conv_registers",
@@ -20,6 +22,8 @@ shaders![
     "gather",
     "matmul",
     "matmul_registers",
+    "max_pool",
+    "max_pool_input",
     "one_hot",
     "random",
     "reduce",

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cpu", &["plan"]),
     ("gpu", &["plan", "error", "shaders", "gpu"]),
     ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "device"]),
-    ("nn", &["error", "nn", "random", "Tensor", "Device", "Shape", "ToShape", "no_grad"]),
+    ("nn", &["error", "nn", "random", "Tensor", "Device", "Shape", "ToShape", "ToPair", "ConvOptions", "no_grad"]),
     ("optim", &["error", "optim", "ops", "Tensor", "Gradients"]),
     ("data", &["error", "data", "random", "Tensor", "Device", "Shape", "ToShape"]),
     ("train", &["error", "train", "data", "nn", "optim", "Tensor", "Device", "no_grad"]),

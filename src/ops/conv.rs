@@ -212,9 +212,10 @@ impl Product {
     fn kernel(&self, name: &'static str, native: Native) -> Kernel {
         let (n, parts) = (self.n(), self.groups * self.splits());
         let lanes_n = n.div_ceil(BLOCK).next_power_of_two().clamp(1, 8);
-        let mut params = [self.m, n, self.k_rows(), self.groups, self.splits(), self.span].map(word).to_vec();
-        params.extend([self.a[0], self.a[1], self.a[2], self.b_group, self.out[0], self.out[1], self.out[2], lanes_n].map(word));
-        params.extend([self.columns.stride, self.k.stride].map(word));
+        let counts = [self.m, n, self.k_rows(), self.groups, self.splits(), self.span];
+        let strides = [self.a[0], self.a[1], self.a[2], self.b_group, self.out[0], self.out[1], self.out[2]];
+        let mut params: Vec<u32> = counts.iter().chain(&strides).map(|&n| n as u32).collect();
+        params.extend([lanes_n, self.columns.stride, self.k.stride].map(|n| n as u32));
         params.extend([self.size, self.divide, self.columns.sizes, self.k.sizes].concat().into_iter().map(word));
         params.extend([self.columns.step, self.k.step, self.start].concat().into_iter().map(signed));
 

@@ -10,6 +10,7 @@ pub mod layout;
 pub mod matmul;
 mod methods;
 pub mod pointwise;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod scan;
@@ -40,6 +41,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "layout", class: layout::class, cases: layout::cases },
     Family { name: "matmul", class: matmul::class, cases: matmul::cases },
     Family { name: "conv", class: conv::class, cases: conv::cases },
+    Family { name: "pool", class: pool::class, cases: pool::cases },
     Family { name: "random", class: random::class, cases: random::cases },
     Family { name: "reduce", class: reduce::class, cases: reduce::cases },
     Family { name: "softmax", class: softmax::class, cases: softmax::cases },
