@@ -50,7 +50,9 @@ pub mod verify;
 pub use device::{Device, DeviceInfo};
 pub use error::{Error, Result};
 pub use graph::{DType, Gradients, Tensor, no_grad};
+pub use ops::conv::ConvOptions;
 pub use ops::random;
+pub use ops::window::ToPair;
 pub use shape::{Shape, ToShape};
 
 /// What most programs want: `use steepest::prelude::*;`

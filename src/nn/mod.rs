@@ -1,16 +1,20 @@
 //! Layers: what has parameters and turns one tensor into another. Built on Tensor's public methods only.
 
 mod activation;
+mod conv;
 mod dropout;
 mod init;
 mod linear;
+mod pool;
 mod sequential;
 mod summary;
 
 pub use activation::Activation;
+pub use conv::{Conv1d, Conv2d, ConvTranspose2d};
 pub use dropout::Dropout;
 pub use init::Init;
 pub use linear::Linear;
+pub use pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d};
 pub use sequential::{Flatten, Sequential, mlp};
 pub use summary::{Row, Summary, summary};
 

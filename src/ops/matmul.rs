@@ -230,7 +230,7 @@ fn native(layout: Layout) -> Native {
 }
 
 /// A strided matrix in a slice.
-fn view(data: &[f32], rows: usize, columns: usize, strides: [usize; 2]) -> ArrayView2<'_, f32> {
+pub(super) fn view(data: &[f32], rows: usize, columns: usize, strides: [usize; 2]) -> ArrayView2<'_, f32> {
     let matrix = ArrayView2::from_shape((rows, columns).strides((strides[0], strides[1])), data);
     matrix.expect("a matrix lies within its buffer")
 }

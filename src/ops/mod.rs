@@ -2,6 +2,7 @@
 
 pub mod case;
 pub mod cat;
+pub mod conv;
 pub mod cross_entropy;
 pub mod elementwise;
 pub mod index;
@@ -9,12 +10,14 @@ pub mod layout;
 pub mod matmul;
 mod methods;
 pub mod pointwise;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod scan;
 pub mod softmax;
 pub mod tolerance;
 pub mod update;
+pub mod window;
 
 pub use cat::{cat, stack};
 
@@ -37,6 +40,8 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "elementwise", class: pointwise::class, cases: pointwise::cases },
     Family { name: "layout", class: layout::class, cases: layout::cases },
     Family { name: "matmul", class: matmul::class, cases: matmul::cases },
+    Family { name: "conv", class: conv::class, cases: conv::cases },
+    Family { name: "pool", class: pool::class, cases: pool::cases },
     Family { name: "random", class: random::class, cases: random::cases },
     Family { name: "reduce", class: reduce::class, cases: reduce::cases },
     Family { name: "softmax", class: softmax::class, cases: softmax::cases },

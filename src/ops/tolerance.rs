@@ -21,6 +21,13 @@ pub enum Class {
     Transcendental,
     /// Sums of the given number of terms n: γ Σ|terms| with γ = (n + 8) u, which holds for any order of summation.
     Terms(usize),
+    /// Sums as [`Class::Terms`] of numbers of input `from` alone, chosen by the values of the others.
+    Chosen {
+        /// Numbers in a sum.
+        terms: usize,
+        /// The input they are of.
+        from: usize,
+    },
     /// Products of the given number of factors, each step rounding once.
     Factors(usize),
     /// Softmax, cross-entropy, normalisations, distributions.
@@ -37,7 +44,7 @@ impl Class {
             Class::Ulp => "1 ULP",
             Class::Division => "division",
             Class::Transcendental => "transcendental",
-            Class::Terms(_) => "sums",
+            Class::Terms(_) | Class::Chosen { .. } => "sums",
             Class::Factors(_) => "products",
             Class::Normalised => "normalised",
             Class::Update => "updates",
@@ -63,17 +70,27 @@ impl Class {
                 }
                 bounds
             }
-            Class::Terms(n) => {
-                let absolute: Vec<Array> =
-                    inputs.iter().map(|a| Array { shape: a.shape, data: a.data.iter().map(|x| x.abs()).collect() }).collect();
-                let magnitude = op.reference(&absolute.iter().collect::<Vec<_>>(), output);
-                let gamma = (n as f64 + 8.0) * UNIT;
-                magnitude.data.iter().map(|m| gamma * m + TINY).collect()
+            Class::Terms(n) => sums(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output, n),
+            Class::Chosen { terms, from } => {
+                let each = inputs.iter().enumerate();
+                let inputs: Vec<Array> = each.map(|(i, a)| if i == from { absolute(a) } else { (*a).clone() }).collect();
+                sums(op, &inputs, output, terms)
             }
             Class::Factors(n) => relative((n as f64 + 8.0) * 2.0 * UNIT, TINY),
             Class::Normalised | Class::Update => relative(1e-5, 1e-6),
         }
     }
+}
+
+fn absolute(array: &Array) -> Array {
+    Array { shape: array.shape, data: array.data.iter().map(|x| x.abs()).collect() }
+}
+
+/// γ Σ|terms|: the op's reference of inputs without their signs.
+fn sums(op: &dyn Op, absolute: &[Array], output: &Spec, n: usize) -> Vec<f64> {
+    let magnitude = op.reference(&absolute.iter().collect::<Vec<_>>(), output);
+    let gamma = (n as f64 + 8.0) * UNIT;
+    magnitude.data.iter().map(|m| gamma * m + TINY).collect()
 }
 
 /// The worst element of a comparison.

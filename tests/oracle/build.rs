@@ -1,7 +1,7 @@
 //! Ops of the oracle as calls of `Tensor`: one table.
 
 use serde_json::Value;
-use steepest::{Tensor, ops};
+use steepest::{ConvOptions, Tensor, ops};
 
 /// A tensor, or why a case cannot be built as its index says.
 pub type Built = Result<Tensor, String>;
@@ -52,6 +52,18 @@ impl<'a> Params<'a> {
     fn sizes(self, name: &str) -> Result<Vec<usize>, String> {
         let list = self.get(name)?.as_array().and_then(|l| l.iter().map(|v| v.as_u64().map(|i| i as usize)).collect());
         list.map_or_else(|| self.wrong(name), Ok)
+    }
+    /// Two numbers, or one that counts for both.
+    fn pair(self, name: &str) -> Result<[usize; 2], String> {
+        match self.sizes(name)?[..] {
+            [n] => Ok([n, n]),
+            [height, width] => Ok([height, width]),
+            _ => self.wrong(name),
+        }
+    }
+    fn conv(self) -> Result<ConvOptions, String> {
+        let options = ConvOptions::new().stride(self.pair("stride")?).padding(self.pair("padding")?);
+        Ok(options.dilation(self.pair("dilation")?).groups(self.size("groups")?))
     }
     /// Axes; null means all, which is an empty list here.
     fn axes(self) -> Result<Vec<isize>, String> {
@@ -217,7 +229,26 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
             scaled(&normal.reshape(shape), input(1)?, input(2)?)
         }
         "rms_norm" => Ok(x * (x.square().mean_keepdim(&[-1]) + p.float("eps")?).rsqrt() * input(1)?),
-        "global_avg_pool2d" => Ok(x.mean(&[2, 3])),
+
+        "conv2d" => Ok(x.conv2d(input(1)?, inputs.get(2), p.conv()?)),
+        "conv1d" => Ok(x.conv1d(input(1)?, inputs.get(2), p.conv()?)),
+        "conv_transpose2d" => Ok(x.conv_transpose2d(input(1)?, inputs.get(2), p.conv()?, p.pair("output_padding")?)),
+        "max_pool2d" => Ok(x.max_pool2d(p.pair("kernel")?, p.pair("stride")?, p.pair("padding")?)),
+        "avg_pool2d" => {
+            let (kernel, stride, padding) = (p.pair("kernel")?, p.pair("stride")?, p.pair("padding")?);
+            p.get("count_include_pad")?;
+            Ok(x.avg_pool2d(kernel, stride, padding, p.flag("count_include_pad")?))
+        }
+        "adaptive_avg_pool2d" => Ok(x.adaptive_avg_pool2d(p.pair("output_size")?)),
+        "global_avg_pool2d" => Ok(x.global_avg_pool2d()),
+        "cnn_loss" => {
+            let conv = x.conv2d(input(2)?, inputs.get(3), ConvOptions::new().padding(1));
+            let name = p.text("activation")?;
+            let active = build(name, Params(&serde_json::json!({})), &[conv])?.ok_or_else(|| format!("no activation {name}"))?;
+            let pooled = active.max_pool2d(2, 2, 0);
+            let rows = pooled.reshape([dims(x)?[0], dims(&pooled)?[1..].iter().product()]);
+            Ok(linear(&rows, input(4)?, inputs.get(5))?.cross_entropy(input(1)?))
+        }
 
         "attention" => attention(x, input(1)?, input(2)?, p),
         "lstm_cell" => {

@@ -1,0 +1,162 @@
+// Convolution and both its gradients, 8×8 numbers per invocation, all in registers: out[row, column] = Σ_k A[row, k] · image(column + k).
+//
+// What rows, columns and k are is said in conv.wgsl. No workgroup memory and no barriers, which cost on software adapters. Neighbouring
+// invocations lie side by side along the columns as far as these reach (`lanes_n` of them), the others below. Beyond the last row it
+// is read again, and nothing is written.
+
+const WORKGROUP: u32 = 8u;
+const DIVIDE: u32 = 0u;
+const ROWS: u32 = 8u;
+const COLUMNS: u32 = 8u;
+
+struct Params {
+    m: u32,
+    n: u32,
+    k_rows: u32,
+    groups: u32,
+    splits: u32,
+    span: u32,
+    a_group: u32,
+    a_row: u32,
+    a_outer: u32,
+    b_group: u32,
+    out_group: u32,
+    out_row: u32,
+    out_outer: u32,
+    lanes_n: u32,
+    // elements of the image that is read from one outer to the next, of a column and of a k
+    column_outer: u32,
+    k_outer: u32,
+    size: vec2<u32>,
+    divide: vec2<i32>,
+    // the inner sizes of both grids, the steps in the image, and where it starts
+    column_sizes: vec2<u32>,
+    k_sizes: vec2<u32>,
+    column_step: vec2<i32>,
+    k_step: vec2<i32>,
+    start: vec2<i32>,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+// Four columns: which image they lie in, their place in its plane, and where they start in the image that is read.
+struct Columns {
+    outer: vec4<u32>,
+    cell: vec4<u32>,
+    y: vec4<i32>,
+    x: vec4<i32>,
+}
+
+fn columns(first: u32) -> Columns {
+    let column = first + vec4<u32>(0u, 1u, 2u, 3u);
+    let plane = params.column_sizes.x * params.column_sizes.y;
+    let outer = column / plane;
+    let cell = column % plane;
+    let y = vec4<i32>(cell / params.column_sizes.y) * params.column_step.x + params.start.x;
+    let x = vec4<i32>(cell % params.column_sizes.y) * params.column_step.y + params.start.y;
+    // Columns beyond the last lie outside every image.
+    let real = column < vec4<u32>(params.n);
+    return Columns(select(vec4<u32>(0u), outer, real), cell, select(vec4<i32>(-0x40000000), y, real), x);
+}
+
+// The image at four places, 0 outside.
+fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
+    var row = y;
+    var column = x;
+    var inside = vec4<bool>(true);
+    if DIVIDE == 1u {
+        row = y / params.divide.x;
+        column = x / params.divide.y;
+        inside = (y >= vec4<i32>(0)) & (x >= vec4<i32>(0)) & (row * params.divide.x == y) & (column * params.divide.y == x);
+    }
+    // A negative number is a large u32.
+    inside &= (vec4<u32>(row) < vec4<u32>(params.size.x)) & (vec4<u32>(column) < vec4<u32>(params.size.y));
+    let at = select(vec4<u32>(0u), base + vec4<u32>(row) * params.size.y + vec4<u32>(column), inside);
+    return select(vec4<f32>(0.0), vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]), inside);
+}
+
+// c + a bᵀ; column r of the WGSL matrix is row r of the block.
+fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
+}
+
+fn store_row(start: u32, row: u32, first: u32, at: Columns, v: vec4<f32>) {
+    if row >= params.m { return; }
+    let place = vec4<u32>(start + row * params.out_row) + at.outer * params.out_outer + at.cell;
+    if first < params.n { out[place.x] = v.x; }
+    if first + 1u < params.n { out[place.y] = v.y; }
+    if first + 2u < params.n { out[place.z] = v.z; }
+    if first + 3u < params.n { out[place.w] = v.w; }
+}
+
+fn store(start: u32, row: u32, first: u32, at: Columns, c: mat4x4<f32>) {
+    store_row(start, row, first, at, c[0]);
+    store_row(start, row + 1u, first, at, c[1]);
+    store_row(start, row + 2u, first, at, c[2]);
+    store_row(start, row + 3u, first, at, c[3]);
+}
+
+fn load_a(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(in0[at.x], in0[at.y], in0[at.z], in0[at.w]); }
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tile_n = COLUMNS * params.lanes_n;
+    let tile_m = ROWS * (WORKGROUP / params.lanes_n);
+    let tiles_n = (params.n + tile_n - 1u) / tile_n;
+    let tiles_m = (params.m + tile_m - 1u) / tile_m;
+    let id = workgroup.y * workgroups.x + workgroup.x;
+    let part = id / (tiles_m * tiles_n);
+    if part >= params.groups * params.splits { return; }
+    let tile = id % (tiles_m * tiles_n);
+    let group = part % params.groups;
+    let split = part / params.groups;
+    let row = tile / tiles_n * tile_m + lane / params.lanes_n * ROWS;
+    let column = tile % tiles_n * tile_n + lane % params.lanes_n * COLUMNS;
+
+    let left = columns(column);
+    let right = columns(column + 4u);
+    let rows = row + vec4<u32>(0u, 1u, 2u, 3u);
+    let last = vec4<u32>(params.m - 1u);
+    let a_upper = group * params.a_group + min(rows, last) * params.a_row;
+    let a_lower = group * params.a_group + min(rows + 4u, last) * params.a_row;
+    let b_left = vec4<u32>(group * params.b_group) + left.outer * params.column_outer;
+    let b_right = vec4<u32>(group * params.b_group) + right.outer * params.column_outer;
+
+    var c00 = mat4x4<f32>();
+    var c01 = mat4x4<f32>();
+    var c10 = mat4x4<f32>();
+    var c11 = mat4x4<f32>();
+    let end = min((split + 1u) * params.span, params.k_rows);
+    for (var r = split * params.span; r < end; r++) {
+        let outer = r / params.k_sizes.x;
+        let k_row = r % params.k_sizes.x;
+        let down = i32(k_row) * params.k_step.x;
+        let along_b = outer * params.k_outer;
+        var along_a = outer * params.a_outer + k_row * params.k_sizes.y;
+        var across = 0;
+        for (var j = 0u; j < params.k_sizes.y; j++) {
+            let b0 = image(b_left + along_b, left.y + down, left.x + across);
+            let b1 = image(b_right + along_b, right.y + down, right.x + across);
+            let a0 = load_a(a_upper + along_a);
+            c00 = outer_product(c00, a0, b0);
+            c01 = outer_product(c01, a0, b1);
+            let a1 = load_a(a_lower + along_a);
+            c10 = outer_product(c10, a1, b0);
+            c11 = outer_product(c11, a1, b1);
+            along_a += 1u;
+            across += params.k_step.y;
+        }
+    }
+    let start = (split * params.groups + group) * params.out_group;
+    store(start, row, column, left, c00);
+    store(start, row, column + 4u, right, c01);
+    store(start, row + 4u, column, left, c10);
+    store(start, row + 4u, column + 4u, right, c11);
+}

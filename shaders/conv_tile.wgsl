@@ -1,0 +1,170 @@
+// Convolution and both its gradients in tiles shared by a workgroup: out[row, column] = Σ_k A[row, k] · image(column + k), in order of k.
+//
+// What rows, columns and k are is said in conv.wgsl. SIDE×SIDE invocations make a tile of TILE×TILE numbers, each a block of 4×4 of
+// them. For DEPTH values of k at a time they first bring TILE rows of A and TILE columns of the image, gathered as the kernel sees it,
+// into workgroup memory, both with k outermost, as vectors of four neighbours.
+
+const SIDE: u32 = 16u;
+const DEPTH: u32 = 16u;
+const DIVIDE: u32 = 0u;
+
+const TILE: u32 = SIDE * 4u;
+const PITCH: u32 = SIDE + 1u;   // one more, so that columns of the tile spread over the memory's banks
+
+struct Params {
+    m: u32,
+    n: u32,
+    k_rows: u32,
+    groups: u32,
+    splits: u32,
+    span: u32,
+    a_group: u32,
+    a_row: u32,
+    a_outer: u32,
+    b_group: u32,
+    out_group: u32,
+    out_row: u32,
+    out_outer: u32,
+    lanes_n: u32,
+    // elements of the image that is read from one outer to the next, of a column and of a k
+    column_outer: u32,
+    k_outer: u32,
+    size: vec2<u32>,
+    divide: vec2<i32>,
+    // the inner sizes of both grids, the steps in the image, and where it starts
+    column_sizes: vec2<u32>,
+    k_sizes: vec2<u32>,
+    column_step: vec2<i32>,
+    k_step: vec2<i32>,
+    start: vec2<i32>,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+var<workgroup> tile_a: array<vec4<f32>, DEPTH * PITCH>;
+var<workgroup> tile_b: array<vec4<f32>, DEPTH * PITCH>;
+
+// Four columns: which image they lie in, their place in its plane, and where they start in the image that is read.
+struct Columns {
+    outer: vec4<u32>,
+    cell: vec4<u32>,
+    y: vec4<i32>,
+    x: vec4<i32>,
+}
+
+fn columns(first: u32) -> Columns {
+    let column = first + vec4<u32>(0u, 1u, 2u, 3u);
+    let plane = params.column_sizes.x * params.column_sizes.y;
+    let outer = column / plane;
+    let cell = column % plane;
+    let y = vec4<i32>(cell / params.column_sizes.y) * params.column_step.x + params.start.x;
+    let x = vec4<i32>(cell % params.column_sizes.y) * params.column_step.y + params.start.y;
+    // Columns beyond the last lie outside every image.
+    let real = column < vec4<u32>(params.n);
+    return Columns(select(vec4<u32>(0u), outer, real), cell, select(vec4<i32>(-0x40000000), y, real), x);
+}
+
+// The image at four places, 0 outside.
+fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
+    var row = y;
+    var column = x;
+    var inside = vec4<bool>(true);
+    if DIVIDE == 1u {
+        row = y / params.divide.x;
+        column = x / params.divide.y;
+        inside = (y >= vec4<i32>(0)) & (x >= vec4<i32>(0)) & (row * params.divide.x == y) & (column * params.divide.y == x);
+    }
+    // A negative number is a large u32.
+    inside &= (vec4<u32>(row) < vec4<u32>(params.size.x)) & (vec4<u32>(column) < vec4<u32>(params.size.y));
+    let at = select(vec4<u32>(0u), base + vec4<u32>(row) * params.size.y + vec4<u32>(column), inside);
+    return select(vec4<f32>(0.0), vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]), inside);
+}
+
+// c + a bᵀ; column r of the WGSL matrix is row r of the block.
+fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
+}
+
+fn store_row(start: u32, row: u32, first: u32, at: Columns, v: vec4<f32>) {
+    if row >= params.m { return; }
+    let place = vec4<u32>(start + row * params.out_row) + at.outer * params.out_outer + at.cell;
+    if first < params.n { out[place.x] = v.x; }
+    if first + 1u < params.n { out[place.y] = v.y; }
+    if first + 2u < params.n { out[place.z] = v.z; }
+    if first + 3u < params.n { out[place.w] = v.w; }
+}
+
+fn store(start: u32, row: u32, first: u32, at: Columns, c: mat4x4<f32>) {
+    store_row(start, row, first, at, c[0]);
+    store_row(start, row + 1u, first, at, c[1]);
+    store_row(start, row + 2u, first, at, c[2]);
+    store_row(start, row + 3u, first, at, c[3]);
+}
+
+fn a_at(at: u32, row: u32) -> f32 {
+    if row < params.m { return in0[at + row * params.a_row]; }
+    return 0.0;
+}
+
+@compute @workgroup_size(SIDE, SIDE)
+fn main(
+    @builtin(workgroup_id) workgroup: vec3<u32>,
+    @builtin(num_workgroups) workgroups: vec3<u32>,
+    @builtin(local_invocation_id) local: vec3<u32>,
+    @builtin(local_invocation_index) me: u32,
+) {
+    let tiles_n = (params.n + TILE - 1u) / TILE;
+    let tiles_m = (params.m + TILE - 1u) / TILE;
+    let id = workgroup.y * workgroups.x + workgroup.x;
+    let part = id / (tiles_m * tiles_n);
+    if part >= params.groups * params.splits { return; }
+    let tile = id % (tiles_m * tiles_n);
+    let group = part % params.groups;
+    let split = part / params.groups;
+    let first_row = tile / tiles_n * TILE;
+    let first_column = tile % tiles_n * TILE + 4u * local.x;
+
+    // An invocation always gathers the columns of its own block.
+    let mine = columns(first_column);
+    let a_base = group * params.a_group;
+    let b_base = vec4<u32>(group * params.b_group) + mine.outer * params.column_outer;
+
+    var c = mat4x4<f32>();
+    let k_plane = params.k_sizes.x * params.k_sizes.y;
+    let end = min((split + 1u) * params.span, params.k_rows) * params.k_sizes.y;
+    for (var first = split * params.span * params.k_sizes.y; first < end; first += DEPTH) {
+        for (var p = local.y; p < DEPTH; p += SIDE) {
+            let k = first + p;
+            var found = vec4<f32>(0.0);
+            if k < end {
+                let cell = k % k_plane;
+                let y = mine.y + i32(cell / params.k_sizes.y) * params.k_step.x;
+                let x = mine.x + i32(cell % params.k_sizes.y) * params.k_step.y;
+                found = image(b_base + k / k_plane * params.k_outer, y, x);
+            }
+            tile_b[p * PITCH + local.x] = found;
+        }
+        // Neighbours read along k, which lies together in A.
+        for (var e = me; e < DEPTH * SIDE; e += SIDE * SIDE) {
+            let p = e % DEPTH;
+            let row = first_row + 4u * (e / DEPTH);
+            let k = first + p;
+            var found = vec4<f32>(0.0);
+            if k < end {
+                let at = a_base + k / k_plane * params.a_outer + k % k_plane;
+                found = vec4<f32>(a_at(at, row), a_at(at, row + 1u), a_at(at, row + 2u), a_at(at, row + 3u));
+            }
+            tile_a[p * PITCH + e / DEPTH] = found;
+        }
+        workgroupBarrier();
+        for (var p = 0u; p < DEPTH; p++) {
+            c = outer_product(c, tile_a[p * PITCH + local.y], tile_b[p * PITCH + local.x]);
+        }
+        workgroupBarrier();
+    }
+    let start = (split * params.groups + group) * params.out_group;
+    store(start, first_row + 4u * local.y, first_column, mine, c);
+}

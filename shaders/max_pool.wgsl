@@ -1,0 +1,52 @@
+// Max pooling, one invocation per window: out = v at the first place of the window's largest x, in row order; a NaN is the largest.
+//
+// With v = x that is the maximum. Places in the padding are no candidates.
+
+const WORKGROUP: u32 = 64u;
+
+struct Params {
+    count: u32,
+    unused: u32,
+    size: vec2<u32>,
+    output: vec2<u32>,
+    kernel: vec2<u32>,
+    stride: vec2<u32>,
+    padding: vec2<u32>,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+
+// Where the largest of a window lies in its plane, which starts at `base`.
+fn largest(base: u32, window: vec2<u32>) -> u32 {
+    let corner = window * params.stride;
+    let first = max(corner, params.padding) - params.padding;
+    let end = min(corner + params.kernel - params.padding, params.size);
+    var best = first.x * params.size.y + first.y;
+    var value = in0[base + best];
+    for (var y = first.x; y < end.x; y++) {
+        for (var x = first.y; x < end.y; x++) {
+            let at = y * params.size.y + x;
+            let found = in0[base + at];
+            // Nothing beats a NaN.
+            if !is_nan(value) && (found > value || is_nan(found)) {
+                best = at;
+                value = found;
+            }
+        }
+    }
+    return best;
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let o = id.y * groups.x * WORKGROUP + id.x;
+    if o >= params.count { return; }
+    let base = o / (params.output.x * params.output.y) * params.size.x * params.size.y;
+    let window = vec2<u32>(o / params.output.y % params.output.x, o % params.output.y);
+    out[o] = in1[base + largest(base, window)];
+}

@@ -1,0 +1,576 @@
+//! Convolution y[n,o,y,x] = Σ_cij w[o,c,i,j] x[n, c, y·stride + i·dilation − padding, …], and its gradients by the input and the weights.
+//!
+//! The three ops are each other's gradients. On every device they are one matrix product in which one operand is an image read through
+//! a moving window ([`Product`]); only what rows, columns and terms stand for differs.
+
+mod methods;
+mod native;
+
+pub use methods::ConvOptions;
+
+use super::case::{Case, Gen};
+use super::reduce::{self, Kind};
+use super::tolerance::Class;
+use super::window::word;
+use crate::error::OpError;
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::{Tensor, record};
+use crate::shape::{Shape, View, ViewDim};
+use std::any::Any;
+
+/// x \[N, C, H, W\], w \[O, C/groups, kH, kW\] → y \[N, O, oH, oW\]
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2d {
+    /// How the kernel moves.
+    pub options: ConvOptions,
+}
+
+/// The gradient of [`Conv2d`] by its input, which is the transposed convolution: y \[N, O, oH, oW\], w \[O, C/groups, kH, kW\] → x \[N, C, H, W\]
+///
+/// x\[n,c,h,w\] = Σ over o, i, j of w\[o,c,i,j\] · y\[n, o, (h + padding − i·dilation) / stride, …\], where y is 0 outside and between.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dInput {
+    /// How the kernel moves over x.
+    pub options: ConvOptions,
+    /// H and W, of which a convolution makes oH and oW.
+    pub size: [usize; 2],
+}
+
+/// The gradient of [`Conv2d`] by its weights: x \[N, C, H, W\], y \[N, O, oH, oW\] → w \[O, C/groups, kH, kW\]
+///
+/// w\[o,c,i,j\] = Σ over n, y, x of y\[n,o,y,x\] · x\[n, c, y·stride + i·dilation − padding, …\]
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dWeight {
+    /// How the kernel moves over x.
+    pub options: ConvOptions,
+    /// kH and kW.
+    pub kernel: [usize; 2],
+}
+
+/// The sizes of a convolution.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    batch: usize,
+    groups: usize,
+    /// Channels of x in a group.
+    inner: usize,
+    /// Channels of y in a group.
+    outer: usize,
+    /// H and W of x.
+    image: [usize; 2],
+    kernel: [usize; 2],
+    /// H and W of y.
+    output: [usize; 2],
+    options: ConvOptions,
+}
+
+impl Sizes {
+    fn new(options: ConvOptions, x: [usize; 4], w: [usize; 4]) -> Result<Sizes, OpError> {
+        let ([batch, channels, height, width], [filters, inner, rows, columns]) = (x, w);
+        let groups = options.groups;
+        if groups == 0 || channels % groups != 0 || filters % groups != 0 {
+            return Err(OpError::Value(format!("{groups} groups do not divide {channels} input and {filters} output channels")));
+        }
+        if inner != channels / groups {
+            return Err(OpError::Shape(format!(
+                "input {x:?} has {channels} channels in {groups} groups, and weights {w:?} are for {inner} in each"
+            )));
+        }
+        let output = options.window([rows, columns]).count([height, width])?;
+        let outer = filters / groups;
+        Ok(Sizes { batch, groups, inner, outer, image: [height, width], kernel: [rows, columns], output, options })
+    }
+
+    fn x(&self) -> [usize; 4] {
+        [self.batch, self.groups * self.inner, self.image[0], self.image[1]]
+    }
+
+    fn w(&self) -> [usize; 4] {
+        [self.groups * self.outer, self.inner, self.kernel[0], self.kernel[1]]
+    }
+
+    fn y(&self) -> [usize; 4] {
+        [self.batch, self.groups * self.outer, self.output[0], self.output[1]]
+    }
+
+    /// Elements of a plane of x.
+    fn plane(&self) -> usize {
+        self.image[0] * self.image[1]
+    }
+
+    /// Elements of the kernel.
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Elements of a plane of y.
+    fn pixels(&self) -> usize {
+        self.output[0] * self.output[1]
+    }
+
+    /// Multiplications in all.
+    fn work(&self) -> usize {
+        [self.batch, self.groups, self.outer, self.inner, self.taps(), self.pixels()].iter().fold(1, |n, &f| n.saturating_mul(f))
+    }
+}
+
+/// The four sizes of an f32 operand.
+fn four(spec: &Spec, what: &str) -> Result<[usize; 4], OpError> {
+    if spec.dtype != DType::F32 {
+        return Err(OpError::DType(format!("{what} is {spec}, expected f32; convert with to_f32()")));
+    }
+    spec.shape.dims().try_into().map_err(|_| OpError::Shape(format!("{what} is {spec}, expected four axes")))
+}
+
+/// Refuses a bias that has not one number for each channel of `y`.
+fn channel_bias(y: &Shape, bias: &Shape) -> Result<(), OpError> {
+    match (y.dims(), bias.dims()) {
+        ([_, channels, ..], [n]) if n == channels => Ok(()),
+        _ => Err(OpError::Shape(format!("bias {bias} for an output {y}, expected one number per channel"))),
+    }
+}
+
+fn conv_sizes(op: &Conv2d, inputs: &[Spec]) -> Result<Sizes, OpError> {
+    Sizes::new(op.options, four(&inputs[0], "the input")?, four(&inputs[1], "the weights")?)
+}
+
+fn input_sizes(op: &Conv2dInput, inputs: &[Spec]) -> Result<Sizes, OpError> {
+    let (y, w) = (four(&inputs[0], "the input")?, four(&inputs[1], "the weights")?);
+    let groups = op.options.groups;
+    if y[1] != w[0] || groups == 0 || w[0] % groups != 0 {
+        let message =
+            format!("input {y:?} and weights {w:?} in {groups} groups: the input's channels must be the weights' first axis");
+        return Err(OpError::Shape(format!("{message}, and the groups must divide them")));
+    }
+    let channels = w[1].checked_mul(groups).filter(|&c| c <= u32::MAX as usize);
+    let channels = channels.ok_or_else(|| OpError::Shape(format!("weights {w:?} in {groups} groups: too many channels")))?;
+    let sizes = Sizes::new(op.options, [y[0], channels, op.size[0], op.size[1]], w)?;
+    same(&sizes, y)
+}
+
+fn weight_sizes(op: &Conv2dWeight, inputs: &[Spec]) -> Result<Sizes, OpError> {
+    let (x, y) = (four(&inputs[0], "the input")?, four(&inputs[1], "the output's gradient")?);
+    let w = [y[1], x[1] / op.options.groups.max(1), op.kernel[0], op.kernel[1]];
+    same(&Sizes::new(op.options, x, w)?, y)
+}
+
+/// Refuses a `y` that is not what a convolution of these sizes makes.
+fn same(sizes: &Sizes, y: [usize; 4]) -> Result<Sizes, OpError> {
+    if sizes.y() == y { Ok(*sizes) } else { Err(OpError::Shape(format!("{y:?} where a convolution makes {:?}", sizes.y()))) }
+}
+
+/// One of the two grids whose cells a sum runs over: pixels (image, y, x) or taps of the kernel (channel, i, j).
+#[derive(Clone, Copy)]
+struct Grid {
+    outer: usize,
+    sizes: [usize; 2],
+    /// Elements of the image that is read from one outer to the next.
+    stride: usize,
+    /// How far a step in the grid moves in the image.
+    step: [isize; 2],
+}
+
+/// out[row, column] = Σ_k A[row, k] · image(column + k), for every group; the formula and the names are those of `shaders/conv.wgsl`.
+struct Product {
+    m: usize,
+    columns: Grid,
+    k: Grid,
+    groups: usize,
+    /// Rows of the grid of k that one part of a sum takes; all of them where a sum is not divided.
+    span: usize,
+    /// Elements of A from one group, row and outer k to the next.
+    a: [usize; 3],
+    /// Elements of the image from one group to the next.
+    b_group: usize,
+    /// Elements of the output from one group, row and outer column to the next.
+    out: [usize; 3],
+    /// Height and width of the image that is read.
+    size: [usize; 2],
+    start: [isize; 2],
+    /// What a place in the image is divided by.
+    divide: [usize; 2],
+}
+
+/// Invocations of a workgroup of `conv.wgsl`.
+const WORKGROUP: usize = 64;
+/// Rows and columns of the output an invocation of `conv_registers` makes.
+const BLOCK: usize = 8;
+
+impl Product {
+    fn k_rows(&self) -> usize {
+        self.k.outer * self.k.sizes[0]
+    }
+
+    fn splits(&self) -> usize {
+        self.k_rows().div_ceil(self.span).max(1)
+    }
+
+    fn n(&self) -> usize {
+        self.columns.outer * self.columns.sizes[0] * self.columns.sizes[1]
+    }
+
+    fn kernel(&self, name: &'static str, native: Native) -> Kernel {
+        let (n, parts) = (self.n(), self.groups * self.splits());
+        let lanes_n = n.div_ceil(BLOCK).next_power_of_two().clamp(1, 8);
+        let counts = [self.m, n, self.k_rows(), self.groups, self.splits(), self.span];
+        let strides = [self.a[0], self.a[1], self.a[2], self.b_group, self.out[0], self.out[1], self.out[2]];
+        let mut params: Vec<u32> = counts.iter().chain(&strides).map(|&n| n as u32).collect();
+        params.extend([lanes_n, self.columns.stride, self.k.stride].map(|n| n as u32));
+        params.extend([self.size, self.divide, self.columns.sizes, self.k.sizes].concat().into_iter().map(word));
+        params.extend([self.columns.step, self.k.step, self.start].concat().into_iter().map(signed));
+
+        let divide = ("DIVIDE", u32::from(self.divide != [1, 1]));
+        let tiles = |rows: usize, columns: usize| Variant::groups(parts * self.m.div_ceil(rows) * n.div_ceil(columns));
+        // Tiles of 64, or of 32 where there are few rows.
+        let side = if self.m <= 32 { 8 } else { 16 };
+        let shared = Variant {
+            consts: vec![("SIDE", side as u32), divide],
+            suits: Suits::Hardware,
+            ..Variant::new("conv_tile", tiles(4 * side, 4 * side))
+        };
+        let registers = Variant {
+            consts: vec![divide],
+            suits: Suits::Software,
+            ..Variant::new("conv_registers", tiles(BLOCK * (8 / lanes_n), BLOCK * lanes_n))
+        };
+        let simple =
+            Variant { consts: vec![divide], ..Variant::new("conv", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
+        Kernel { name, params, variants: vec![shared, registers, simple], native }
+    }
+}
+
+/// A signed step or start as a word; those beyond every image are never taken.
+fn signed(value: isize) -> u32 {
+    let most = i32::MAX as isize;
+    value.clamp(-most, most) as i32 as u32
+}
+
+fn steps(sizes: [usize; 2], sign: isize) -> [isize; 2] {
+    sizes.map(|s| isize::try_from(s).unwrap_or(isize::MAX) * sign)
+}
+
+impl Op for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+    fn params(&self) -> Vec<u32> {
+        key(&self.options, [0, 0])
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        Ok(Spec::f32(Shape::new(&conv_sizes(self, inputs)?.y())?))
+    }
+    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
+        let Ok(s) = conv_sizes(self, inputs) else { return nothing() };
+        let (k, channels) = (s.inner * s.taps(), s.groups * s.inner);
+        let product = Product {
+            m: s.outer,
+            columns: Grid { outer: s.batch, sizes: s.output, stride: channels * s.plane(), step: steps(s.options.stride, 1) },
+            k: Grid { outer: s.inner, sizes: s.kernel, stride: s.plane(), step: steps(s.options.dilation, 1) },
+            groups: s.groups,
+            span: (s.inner * s.kernel[0]).max(1),
+            a: [s.outer * k, k, s.taps()],
+            b_group: s.inner * s.plane(),
+            out: [s.outer * s.pixels(), s.pixels(), s.groups * s.outer * s.pixels()],
+            size: s.image,
+            start: steps(s.options.padding, -1),
+            divide: [1, 1],
+        };
+        Lowering::Stages { temps: vec![], stages: vec![stage(product.kernel("conv2d", native::forward(s)), Operand::Output)] }
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let [x, w] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
+        let Ok(s) = conv_sizes(self, &[Spec::f32(x.shape), Spec::f32(w.shape)]) else {
+            return Array::from_fn(output.shape, |_| f64::NAN);
+        };
+        let mut out = Array::from_fn(output.shape, |_| 0.0);
+        s.each(|at_x, at_w, at_y| out.data[at_y] += w.data[at_w] * at_x.map_or(0.0, |i| x.data[i]));
+        out
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let [x, w] = ctx.inputs else { return vec![] };
+        vec![
+            ctx.needs[0].then(|| by_input(self.options, ctx.grad, w, x)),
+            ctx.needs[1].then(|| by_weight(self.options, x, ctx.grad, w)),
+        ]
+    }
+}
+
+/// y, w → like x
+fn by_input(options: ConvOptions, y: &Tensor, w: &Tensor, x: &Tensor) -> Tensor {
+    record(Conv2dInput { options, size: last_two(x) }, &[y, w])
+}
+
+/// x, y → like w
+fn by_weight(options: ConvOptions, x: &Tensor, y: &Tensor, w: &Tensor) -> Tensor {
+    record(Conv2dWeight { options, kernel: last_two(w) }, &[x, y])
+}
+
+fn last_two(tensor: &Tensor) -> [usize; 2] {
+    match tensor.try_shape().as_ref().map(Shape::dims) {
+        Ok([.., height, width]) => [*height, *width],
+        // Recorded only where shapes are known; `infer` refuses this.
+        _ => [0, 0],
+    }
+}
+
+impl Sizes {
+    /// Every term of a convolution: its element of x (none outside the image), of w and of y.
+    fn each(&self, mut term: impl FnMut(Option<usize>, usize, usize)) {
+        let ([height, width], [rows, columns], [down, across]) = (self.image, self.kernel, self.output);
+        let ConvOptions { stride, padding, dilation, .. } = self.options;
+        for n in 0..self.batch {
+            for o in 0..self.groups * self.outer {
+                for (y, x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
+                    for c in 0..self.inner {
+                        for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
+                            let h = (y * stride[0] + i * dilation[0]).checked_sub(padding[0]).filter(|&h| h < height);
+                            let v = (x * stride[1] + j * dilation[1]).checked_sub(padding[1]).filter(|&v| v < width);
+                            let plane = (n * self.groups + o / self.outer) * self.inner + c;
+                            let at_x = h.zip(v).map(|(h, v)| (plane * height + h) * width + v);
+                            let at_w = ((o * self.inner + c) * rows + i) * columns + j;
+                            let at_y = ((n * self.groups * self.outer + o) * down + y) * across + x;
+                            term(at_x, at_w, at_y);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Op for Conv2dInput {
+    fn name(&self) -> &'static str {
+        "conv2d_input"
+    }
+    fn params(&self) -> Vec<u32> {
+        key(&self.options, self.size)
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        Ok(Spec::f32(Shape::new(&input_sizes(self, inputs)?.x())?))
+    }
+    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
+        let Ok(s) = input_sizes(self, inputs) else { return nothing() };
+        let product = Product {
+            m: s.inner,
+            columns: Grid { outer: s.batch, sizes: s.image, stride: s.groups * s.outer * s.pixels(), step: [1, 1] },
+            k: Grid { outer: s.outer, sizes: s.kernel, stride: s.pixels(), step: steps(s.options.dilation, -1) },
+            groups: s.groups,
+            span: (s.outer * s.kernel[0]).max(1),
+            a: [s.outer * s.inner * s.taps(), s.taps(), s.inner * s.taps()],
+            b_group: s.outer * s.pixels(),
+            out: [s.inner * s.plane(), s.plane(), s.groups * s.inner * s.plane()],
+            size: s.output,
+            start: steps(s.options.padding, 1),
+            divide: s.options.stride,
+        };
+        let kernel = product.kernel("conv2d_input", native::by_input(s));
+        Lowering::Stages { temps: vec![], stages: vec![stage(kernel, Operand::Output)] }
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let [y, w] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
+        let Ok(s) = input_sizes(self, &[Spec::f32(y.shape), Spec::f32(w.shape)]) else {
+            return Array::from_fn(output.shape, |_| f64::NAN);
+        };
+        let ([height, width], [rows, columns], [down, across]) = (s.image, s.kernel, s.output);
+        // The window that has its element i at place h, if there is one.
+        let window = |h: usize, i: usize, axis: usize, count: usize| {
+            let first = (h + s.options.padding[axis]).checked_sub(i * s.options.dilation[axis])?;
+            let whole = first % s.options.stride[axis] == 0;
+            Some(first / s.options.stride[axis]).filter(|&y| whole && y < count)
+        };
+        let channels = s.groups * s.inner;
+        Array::from_fn(output.shape, |at| {
+            let (n, c, h, v) =
+                (at / (channels * height * width), at / (height * width) % channels, at / width % height, at % width);
+            let mut sum = 0.0;
+            for o in c / s.inner * s.outer..(c / s.inner + 1) * s.outer {
+                for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
+                    let place = window(h, i, 0, down).zip(window(v, j, 1, across));
+                    let value = place.map_or(0.0, |(p, q)| y.data[((n * s.groups * s.outer + o) * down + p) * across + q]);
+                    sum += w.data[((o * s.inner + c % s.inner) * rows + i) * columns + j] * value;
+                }
+            }
+            sum
+        })
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let [y, w] = ctx.inputs else { return vec![] };
+        let conv = || record(Conv2d { options: self.options }, &[ctx.grad, w]);
+        vec![ctx.needs[0].then(conv), ctx.needs[1].then(|| by_weight(self.options, ctx.grad, y, w))]
+    }
+}
+
+impl Op for Conv2dWeight {
+    fn name(&self) -> &'static str {
+        "conv2d_weight"
+    }
+    fn params(&self) -> Vec<u32> {
+        key(&self.options, self.kernel)
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        Ok(Spec::f32(Shape::new(&weight_sizes(self, inputs)?.w())?))
+    }
+    fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let Ok(s) = weight_sizes(self, inputs) else { return nothing() };
+        let (k, channels) = (s.inner * s.taps(), s.groups * s.inner);
+        let product = Product {
+            m: s.outer,
+            columns: Grid { outer: s.inner, sizes: s.kernel, stride: s.plane(), step: steps(s.options.dilation, 1) },
+            k: Grid { outer: s.batch, sizes: s.output, stride: channels * s.plane(), step: steps(s.options.stride, 1) },
+            groups: s.groups,
+            span: span(&s),
+            a: [s.outer * s.pixels(), s.pixels(), s.groups * s.outer * s.pixels()],
+            b_group: s.inner * s.plane(),
+            out: [s.outer * k, k, s.taps()],
+            size: s.image,
+            start: steps(s.options.padding, -1),
+            divide: [1, 1],
+        };
+        let (splits, count) = (product.splits(), output.shape.numel());
+        let kernel = product.kernel("conv2d_weight", native::by_weight(s, product.span));
+        if splits == 1 {
+            return Lowering::Stages { temps: vec![], stages: vec![stage(kernel, Operand::Output)] };
+        }
+        // The parts of the sums, one after the other: the same bits every time.
+        let each = View::new(0, [ViewDim { size: count, stride: 1 }]);
+        let parts = View::new(0, [ViewDim { size: splits, stride: count as isize }]);
+        let sum = reduce::kernel(Kind::Sum, &each, &parts, count, splits, splits);
+        let sum = Stage { kernel: sum, reads: vec![Operand::Temp(0)], writes: vec![Operand::Output] };
+        Lowering::Stages { temps: vec![splits * count], stages: vec![stage(kernel, Operand::Temp(0)), sum] }
+    }
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let [x, y] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
+        let Ok(s) = weight_sizes(self, &[Spec::f32(x.shape), Spec::f32(y.shape)]) else {
+            return Array::from_fn(output.shape, |_| f64::NAN);
+        };
+        let mut out = Array::from_fn(output.shape, |_| 0.0);
+        s.each(|at_x, at_w, at_y| out.data[at_w] += y.data[at_y] * at_x.map_or(0.0, |i| x.data[i]));
+        out
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let [x, y] = ctx.inputs else { return vec![] };
+        let conv = || record(Conv2d { options: self.options }, &[x, ctx.grad]);
+        vec![ctx.needs[0].then(|| by_input(self.options, y, ctx.grad, x)), ctx.needs[1].then(conv)]
+    }
+}
+
+/// Rows of pixels that one part of a weight's sum takes. There are few weights and many pixels: without parts most of a device would
+/// have nothing to do. It hangs on the sizes only, so the order of summation is the same everywhere.
+fn span(s: &Sizes) -> usize {
+    let (rows, weights) = (s.batch * s.output[0], s.groups * s.outer * s.inner * s.taps());
+    let tiles = s.groups * s.outer.div_ceil(64) * (s.inner * s.taps()).div_ceil(64);
+    // Parts of at least 256 pixels; as many as fill a device, and no more than memory for them that is worth it.
+    let most = (256 / tiles.max(1)).min((1 << 22) / weights.max(1)).min(rows * s.output[1] / 256).clamp(1, 128);
+    rows.div_ceil(most).max(1)
+}
+
+fn key(options: &ConvOptions, size: [usize; 2]) -> Vec<u32> {
+    let mut words = options.window(size).words();
+    words.push(word(options.groups));
+    words
+}
+
+/// The second operand is A, the first the image.
+fn stage(kernel: Kernel, output: Operand) -> Stage {
+    Stage { kernel, reads: vec![Operand::Input(1), Operand::Input(0)], writes: vec![output] }
+}
+
+/// For sizes that `infer` refused: never run.
+fn nothing() -> Lowering {
+    Lowering::Stages { temps: vec![], stages: vec![] }
+}
+
+/// Test inputs: every option by itself and together, both sides of every tile's edge, no elements, divided sums, values that are not finite.
+pub fn cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let plain = ConvOptions::new();
+    let small: &[([usize; 4], [usize; 3], ConvOptions)] = &[
+        ([1, 1, 1, 1], [1, 1, 1], plain),
+        ([1, 1, 3, 3], [1, 3, 3], plain),
+        ([1, 2, 4, 5], [3, 1, 1], plain),
+        ([2, 2, 4, 5], [3, 2, 3], plain),
+        ([2, 2, 5, 4], [3, 3, 3], plain.padding(1)),
+        ([1, 2, 3, 3], [2, 5, 5], plain.padding(2)),
+        ([2, 2, 7, 6], [3, 3, 2], plain.stride(2)),
+        ([1, 2, 7, 8], [2, 3, 3], plain.stride([2, 3]).padding([1, 2])),
+        ([1, 2, 7, 8], [2, 2, 3], plain.dilation(2)),
+        ([1, 2, 7, 9], [2, 3, 2], plain.dilation([2, 3]).padding([3, 1]).stride([1, 2])),
+        ([1, 1, 9, 9], [2, 1, 2], plain.stride(4).padding([0, 3])),
+        ([2, 4, 4, 4], [6, 3, 3], plain.groups(2).padding(1)),
+        ([2, 3, 5, 5], [6, 3, 3], plain.groups(3).stride(2).padding(1)),
+        ([1, 4, 4, 3], [4, 1, 1], plain.groups(4)),
+        ([2, 3, 1, 8], [2, 1, 3], plain.padding([0, 1])),
+        // Rows and columns that no window sees, and windows beside the image.
+        ([1, 1, 8, 8], [1, 2, 2], plain.stride(5)),
+        ([1, 1, 2, 2], [1, 1, 1], plain.padding(3)),
+        // Strides and dilations beyond every image, which are never taken.
+        ([1, 1, 3, 3], [1, 3, 1], plain.stride(usize::MAX).dilation([1, usize::MAX])),
+        ([0, 2, 3, 3], [2, 2, 2], plain),
+        ([2, 0, 3, 3], [2, 2, 2], plain),
+        ([2, 2, 3, 3], [0, 2, 2], plain),
+        ([2, 2, 0, 3], [3, 2, 2], plain.padding(1)),
+    ];
+    let large: &[([usize; 4], [usize; 3], ConvOptions)] = &[
+        ([2, 3, 9, 8], [33, 3, 3], plain.padding(1)),
+        ([3, 7, 9, 7], [9, 3, 3], plain.padding(1)),
+        ([1, 17, 8, 8], [65, 2, 2], plain),
+        ([2, 33, 6, 6], [16, 3, 3], plain.stride(2).padding(1)),
+        ([1, 66, 5, 13], [34, 1, 1], plain),
+        ([2, 70, 9, 9], [70, 3, 3], plain.groups(2).padding(1)),
+        ([2, 8, 20, 33], [8, 3, 3], plain.groups(8).padding(1)),
+        // Sums of the weights in several parts, whose ends fall inside images.
+        ([7, 2, 19, 17], [5, 3, 3], plain.padding(1)),
+        ([3, 1, 1, 3000], [2, 1, 9], plain.stride([1, 2]).padding([0, 4])),
+        ([40, 3, 11, 11], [4, 3, 3], plain.stride(2)),
+        // More pixels than are gathered at a time.
+        ([1, 16, 40, 41], [3, 3, 3], plain.padding(1)),
+    ];
+    for (checked, list) in [(true, small), (false, large)] {
+        for &(x, [filters, rows, columns], options) in list {
+            let w = [filters, x[1] / options.groups, rows, columns];
+            let Ok(s) = Sizes::new(options, x, w) else { continue };
+            let label = format!("{x:?} by {w:?}");
+            let [x, w, y] = [s.x(), s.w(), s.y()].map(|dims| g.normalish(&dims));
+            for case in [
+                Case::new(label.clone(), Conv2d { options }, vec![x.clone(), w.clone()]),
+                Case::new(label.clone(), Conv2dInput { options, size: s.image }, vec![y.clone(), w]),
+                Case::new(label, Conv2dWeight { options, kernel: s.kernel }, vec![x, y]),
+            ] {
+                // The gradient's formula does not hang on sizes: it is checked on the small ones.
+                cases.push(if checked { case } else { case.rough() });
+            }
+        }
+    }
+    // What is not finite reaches what it is multiplied with, zeros too.
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0];
+    for options in [plain.padding(1), plain.padding(1).stride(2), plain.dilation(2)] {
+        let Ok(s) = Sizes::new(options, [2, 2, 9, 9], [3, 2, 3, 3]) else { continue };
+        for spoilt in 0..2 {
+            let mut inputs = |dims: [[usize; 4]; 2]| -> Vec<_> {
+                let each = dims.iter().enumerate();
+                let value = |g: &mut Gen, i| if i == spoilt && g.below(20) == 0 { odd[g.below(4)] } else { g.uniform(-1.0, 1.0) };
+                each.map(|(i, dims)| g.input(DType::F32, dims, |g| value(g, i))).collect()
+            };
+            cases.push(Case::new("not finite", Conv2d { options }, inputs([s.x(), s.w()])).rough());
+            cases.push(Case::new("not finite", Conv2dInput { options, size: s.image }, inputs([s.y(), s.w()])).rough());
+            cases.push(Case::new("not finite", Conv2dWeight { options, kernel: s.kernel }, inputs([s.x(), s.y()])).rough());
+        }
+    }
+    cases
+}
+
+/// Sums of as many terms as a kernel sees, or as there are windows.
+pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
+    let op = op as &dyn Any;
+    let shape = |i: usize| inputs.get(i).map_or(&[][..], |a| a.shape.dims());
+    let terms = if op.is::<Conv2d>() {
+        shape(1).iter().skip(1).product()
+    } else if op.is::<Conv2dInput>() {
+        shape(1).iter().product::<usize>() / shape(1).get(1).copied().unwrap_or(1).max(1)
+    } else if op.is::<Conv2dWeight>() {
+        shape(1).iter().product::<usize>() / shape(1).get(1).copied().unwrap_or(1).max(1)
+    } else {
+        return None;
+    };
+    Some(Class::Terms(terms))
+}
