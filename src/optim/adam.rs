@@ -112,4 +112,8 @@ impl Optimizer for Adam {
     fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
     }
+
+    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
+        if self.first.is_empty() { vec![] } else { vec![("exp_avg", &self.first), ("exp_avg_sq", &self.second)] }
+    }
 }

@@ -27,6 +27,10 @@ pub trait Optimizer {
 
     /// Changes the learning rate. It is data, not structure: no new plan.
     fn set_lr(&mut self, lr: f64);
+
+    /// What it carries from step to step, by PyTorch's names (`momentum_buffer`, `exp_avg`): one tensor per parameter, in the
+    /// order of the parameters. Empty before the first step.
+    fn state(&self) -> Vec<(&'static str, &[Tensor])>;
 }
 
 /// Records an update for each parameter that has a gradient, and runs them all.

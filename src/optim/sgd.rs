@@ -76,4 +76,8 @@ impl Optimizer for Sgd {
     fn set_lr(&mut self, lr: f64) {
         self.lr = lr;
     }
+
+    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
+        if self.velocity.is_empty() { vec![] } else { vec![("momentum_buffer", &self.velocity)] }
+    }
 }
