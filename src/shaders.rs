@@ -8,6 +8,8 @@ macro_rules! shaders {
 }
 
 shaders![
+    "adadelta",
+    "adagrad",
     "adam",
     "cat",
     "cross_entropy",
@@ -21,6 +23,8 @@ shaders![
     "random",
     "reduce",
     "reduce_group",
+    "rmsprop",
+    "rmsprop_centered",
     "scan",
     "scatter",
     "sgd",

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use steepest::graph::{Array, Op, record_shared};
-use steepest::ops::update;
+use steepest::ops::{update, update_scaled};
 use steepest::optim::{self, Optimizer};
 use steepest::{DType, Device, Gradients, Tensor};
 
@@ -97,17 +97,58 @@ fn build(name: &str, s: &Settings<'_>) -> Result<Option<Built>, String> {
             let decoupled = name == "AdamW";
             let (lr, betas, eps) = (s.number("lr", 1e-3)?, s.pair("betas", (0.9, 0.999))?, s.number("eps", 1e-8)?);
             let weight_decay = s.number("weight_decay", if decoupled { 0.01 } else { 0.0 })?;
-            if s.flag("amsgrad")? {
-                return Ok(None);
-            }
-            let op = update::Adam { lr, betas, eps, weight_decay, decoupled, step: 0 };
+            let amsgrad = s.flag("amsgrad")?;
+            let op = update::Adam { lr, betas, eps, weight_decay, decoupled, amsgrad, step: 0 };
             Built {
                 optimizer: Box::new(move |p| {
                     let adam = if decoupled { optim::Adam::w(p, lr) } else { optim::Adam::new(p, lr) };
-                    Box::new(adam.betas(betas.0, betas.1).eps(eps).weight_decay(weight_decay))
+                    Box::new(adam.betas(betas.0, betas.1).eps(eps).weight_decay(weight_decay).amsgrad(amsgrad))
                 }),
                 op: Box::new(move |step| Arc::new(update::Adam { step, ..op.clone() })),
-                state: vec![("exp_avg", 0.0), ("exp_avg_sq", 0.0)],
+                state: [("exp_avg", 0.0), ("exp_avg_sq", 0.0)]
+                    .into_iter()
+                    .chain(amsgrad.then_some(("max_exp_avg_sq", 0.0)))
+                    .collect(),
+            }
+        }
+        "Adagrad" => {
+            let (lr, lr_decay, eps) = (s.number("lr", 1e-2)?, s.number("lr_decay", 0.0)?, s.number("eps", 1e-10)?);
+            let (weight_decay, start) = (s.number("weight_decay", 0.0)?, s.number("initial_accumulator_value", 0.0)?);
+            let op = update_scaled::AdaGrad { lr, lr_decay, eps, weight_decay, step: 0 };
+            Built {
+                optimizer: Box::new(move |p| {
+                    let adagrad = optim::AdaGrad::new(p, lr).lr_decay(lr_decay).initial_sum(start);
+                    Box::new(adagrad.eps(eps).weight_decay(weight_decay))
+                }),
+                op: Box::new(move |step| Arc::new(update_scaled::AdaGrad { step, ..op.clone() })),
+                state: vec![("sum", start)],
+            }
+        }
+        "RMSprop" => {
+            let (lr, alpha, eps) = (s.number("lr", 1e-2)?, s.number("alpha", 0.99)?, s.number("eps", 1e-8)?);
+            let (momentum, weight_decay) = (s.number("momentum", 0.0)?, s.number("weight_decay", 0.0)?);
+            let centered = s.flag("centered")?;
+            let moving = (momentum > 0.0).then_some(momentum);
+            let op = update_scaled::RmsProp { lr, alpha, eps, momentum: moving, centered, weight_decay };
+            let (mean, velocity) = (centered.then_some("grad_avg"), moving.map(|_| "momentum_buffer"));
+            let state = ["square_avg"].into_iter().chain(mean).chain(velocity);
+            Built {
+                optimizer: Box::new(move |p| {
+                    let rmsprop = optim::RmsProp::new(p, lr).alpha(alpha).eps(eps).momentum(momentum);
+                    Box::new(rmsprop.centered(centered).weight_decay(weight_decay))
+                }),
+                op: Box::new(move |_| Arc::new(op.clone())),
+                state: state.map(|name| (name, 0.0)).collect(),
+            }
+        }
+        "Adadelta" => {
+            let (lr, rho, eps) = (s.number("lr", 1.0)?, s.number("rho", 0.9)?, s.number("eps", 1e-6)?);
+            let weight_decay = s.number("weight_decay", 0.0)?;
+            let op = update_scaled::Adadelta { lr, rho, eps, weight_decay };
+            Built {
+                optimizer: Box::new(move |p| Box::new(optim::Adadelta::new(p, lr).rho(rho).eps(eps).weight_decay(weight_decay))),
+                op: Box::new(move |_| Arc::new(op.clone())),
+                state: vec![("square_avg", 0.0), ("acc_delta", 0.0)],
             }
         }
         _ => return Ok(None),
