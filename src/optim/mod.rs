@@ -3,8 +3,10 @@
 mod adadelta;
 mod adagrad;
 mod adam;
+mod clip;
 mod group;
 mod rmsprop;
+pub mod schedule;
 mod sgd;
 
 pub use adadelta::Adadelta;
@@ -12,6 +14,7 @@ pub use adagrad::AdaGrad;
 pub use adam::Adam;
 pub use group::Group;
 pub use rmsprop::RmsProp;
+pub use schedule::Schedule;
 pub use sgd::Sgd;
 
 use crate::error::{Error, Result};

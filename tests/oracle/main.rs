@@ -91,6 +91,11 @@ fn trajectories_on_the_gpu_agree_with_the_oracle() {
     with_optimizers("trajectories on a GPU", gpu, optimizers::trajectories);
 }
 
+#[test]
+fn schedules_agree_with_the_oracle() {
+    with_optimizers("schedules", reference, |oracle, _| optimizers::schedules(oracle));
+}
+
 /// The judge itself: it must see what is wrong, and say what is not there.
 #[test]
 fn what_is_wrong_is_seen_by_the_oracle() {

@@ -1,4 +1,4 @@
-//! Trajectories of optimizers.json: parameters and state after each step under given gradients.
+//! optimizers.json: parameters and state after each step under given gradients, and learning-rate schedules.
 
 use crate::file::{Numbers, Oracle};
 use crate::judge::{Check, Part, Place, Recording, Table};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use steepest::graph::{Array, Op, record_shared};
 use steepest::ops::{update, update_scaled};
-use steepest::optim::{self, Optimizer};
+use steepest::optim::{self, Optimizer, Schedule, schedule};
 use steepest::{DType, Device, Gradients, Tensor};
 
 /// Every trajectory of the index in one place.
@@ -20,6 +20,89 @@ pub fn trajectories(oracle: &Oracle, place: &Place) {
         table.enter(case, &format!("{name}{clip}"), trajectory(oracle, place, case, name));
     }
     table.finish();
+}
+
+/// Every learning-rate schedule of the index.
+pub fn schedules(oracle: &Oracle) {
+    let mut table = Table::new(&tolerances(&oracle.index), &Place::Reference);
+    for case in oracle.index["schedules"].as_array().map_or(&[][..], Vec::as_slice) {
+        let name = case["schedule"].as_str().unwrap_or("(no schedule)");
+        // One is told in words.
+        let name = if name.starts_with("LinearLR for") { "LinearLR, then CosineAnnealingLR" } else { name };
+        table.enter(case, name, rates(case, name));
+    }
+    table.finish();
+}
+
+fn rates<'o>(case: &Value, name: &str) -> Result<Option<Vec<Check<'o>>>, String> {
+    let numbers = |field: &str| -> Result<Vec<f64>, String> {
+        let list = case[field].as_array().and_then(|l| l.iter().map(Value::as_f64).collect());
+        list.ok_or_else(|| format!("{field} is no list of numbers"))
+    };
+    let expected = numbers("lr")?;
+    let s = Settings::new(&case["params"]);
+    let lr = case["base_lr"].as_f64().ok_or("no base_lr")?;
+    let say = |e: steepest::Error| e.to_string();
+    let constant = schedule::Constant::new(lr).map_err(say)?;
+    let schedule: Box<dyn Schedule> = match name {
+        "StepLR" => Box::new(schedule::Step::new(lr, s.size("step_size")?, s.number("gamma", 0.1)?).map_err(say)?),
+        "MultiStepLR" => {
+            let list = s.get("milestones").and_then(Value::as_array).ok_or("no milestones")?;
+            let milestones = list.iter().map(|m| m.as_u64().map(|m| m as usize)).collect::<Option<Vec<_>>>();
+            let milestones = milestones.ok_or("a milestone is no number")?;
+            Box::new(schedule::MultiStep::new(lr, milestones, s.number("gamma", 0.1)?).map_err(say)?)
+        }
+        "ExponentialLR" => Box::new(schedule::Exponential::new(lr, s.number("gamma", 1.0)?).map_err(say)?),
+        "CosineAnnealingLR" => Box::new(schedule::Cosine::new(lr, s.size("T_max")?, s.number("eta_min", 0.0)?).map_err(say)?),
+        "LinearLR" => {
+            let start = s.number("start_factor", 1.0 / 3.0)?;
+            Box::new(schedule::Warmup::new(s.size("total_iters")?, start, constant).map_err(say)?)
+        }
+        "LinearLR, then CosineAnnealingLR" => {
+            let cosine = schedule::Cosine::new(lr, s.size("T_max")?, s.number("eta_min", 0.0)?).map_err(say)?;
+            let start = s.number("start_factor", 1.0 / 3.0)?;
+            Box::new(schedule::Warmup::new(s.size("warmup_epochs")?, start, cosine).map_err(say)?)
+        }
+        "ReduceLROnPlateau" => return plateau(&s, lr, &expected, &numbers("metric")?).map(Some),
+        _ => return Ok(None),
+    };
+    s.all_asked()?;
+    let found = (0..expected.len()).map(|epoch| schedule.lr(epoch)).collect();
+    Ok(Some(vec![rates_check(found, expected)?]))
+}
+
+fn rates_check<'o>(found: Vec<f64>, expected: Vec<f64>) -> Result<Check<'o>, String> {
+    let shape = steepest::Shape::new(&[found.len()]).map_err(|e| e.to_string())?;
+    let found = Array::new(shape, found);
+    Ok(Check { what: "rates".to_owned(), part: Part::Forward, found, shape: vec![expected.len()], expected: expected.into() })
+}
+
+/// The learning rate of each epoch by the measures of those before it.
+fn plateau<'o>(s: &Settings<'_>, lr: f64, expected: &[f64], measures: &[f64]) -> Result<Vec<Check<'o>>, String> {
+    let say = |e: steepest::Error| e.to_string();
+    let mut plateau = schedule::Plateau::new(s.number("factor", 0.1)?, s.size("patience")?).map_err(say)?;
+    let threshold = s.number("threshold", 1e-4)?;
+    plateau = match s.get("threshold_mode").and_then(Value::as_str) {
+        Some("rel") => plateau.threshold(threshold),
+        Some("abs") => plateau.absolute_threshold(threshold),
+        other => return Err(format!("threshold_mode is {other:?}")),
+    }
+    .map_err(say)?;
+    plateau = match s.get("mode").and_then(Value::as_str) {
+        Some("min") => plateau,
+        Some("max") => plateau.upwards(),
+        other => return Err(format!("mode is {other:?}")),
+    };
+    plateau = plateau.cooldown(s.size("cooldown")?).least(s.number("min_lr", 0.0)?).map_err(say)?;
+    plateau = plateau.least_change(s.number("eps", 1e-8)?).map_err(say)?;
+    s.all_asked()?;
+    let mut optimizer = optim::Sgd::new([], lr);
+    let mut found = vec![];
+    for &measure in measures {
+        found.push(optimizer.lr());
+        plateau.step(measure, &mut optimizer);
+    }
+    Ok(vec![rates_check(found, expected.to_vec())?])
 }
 
 /// This index has one tolerance per precision, whatever is compared.
@@ -47,6 +130,11 @@ impl<'a> Settings<'a> {
     /// A number; `absent` is PyTorch's value where none is given.
     fn number(&self, name: &'static str, absent: f64) -> Result<f64, String> {
         self.get(name).map_or(Ok(absent), |v| v.as_f64().ok_or_else(|| format!("parameter {name} is {v}")))
+    }
+
+    /// A whole number, which must be given.
+    fn size(&self, name: &'static str) -> Result<usize, String> {
+        self.get(name).and_then(Value::as_u64).map(|n| n as usize).ok_or_else(|| format!("no whole number {name}"))
     }
 
     fn flag(&self, name: &'static str) -> Result<bool, String> {
@@ -159,10 +247,18 @@ fn build(name: &str, s: &Settings<'_>) -> Result<Option<Built>, String> {
 
 /// Clips as the case says; `None` where there is no such clipping here.
 fn clipped(case: &Value, gradients: Gradients) -> Result<Option<Gradients>, String> {
+    let bound = |name: &str| case["clip"][name].as_f64().ok_or_else(|| format!("no {name} to clip by"));
     match case["clip"]["kind"].as_str() {
         None if case["clip"].is_null() => Ok(Some(gradients)),
+        Some("norm") => Ok(Some(gradients.clip_by_norm(bound("max_norm")?))),
+        Some("value") => Ok(Some(gradients.clip_by_value(bound("clip_value")?))),
         _ => Ok(None),
     }
+}
+
+/// The norm of the gradients before clipping, in the cases that tell it.
+fn norm(case: &Value, gradients: &Gradients) -> Result<Option<Tensor>, String> {
+    case["total_norm"].is_string().then(|| gradients.norm().map_err(|e| e.to_string())).transpose()
 }
 
 /// What a case was found to do: a row per moment, the parameters in order.
@@ -242,11 +338,14 @@ fn on_device(oracle: &Oracle, device: &Device, case: &Value, built: &Built) -> R
     let parameters = starts.iter().map(|n| recording.tensor(n, true)).collect::<Result<Vec<_>, _>>()?;
     let mut optimizer = (built.optimizer)(parameters.clone());
     let mut path: Vec<Vec<f64>> = starts.iter().map(|n| n.data.clone()).collect();
-    let norms = vec![];
+    let mut norms = vec![];
     for k in 0..oracle.index["steps"].as_u64().ok_or("no steps")? as usize {
         let gradients = leaves(&mut recording, &given_gradients, k)?;
-        let Some(clipped) = clipped(case, loss(&parameters, &gradients)?.backward())? else { return Ok(None) };
-        optimizer.step(clipped).map_err(say)?;
+        let gradients = loss(&parameters, &gradients)?.backward();
+        let norm = norm(case, &gradients)?;
+        let Some(clipped) = clipped(case, gradients)? else { return Ok(None) };
+        optimizer.step(clipped.and_run(&norm.iter().collect::<Vec<_>>())).map_err(say)?;
+        norms.extend(norm.map(|n| n.item()).transpose().map_err(say)?.map(f64::from));
         for (path, parameter) in path.iter_mut().zip(&parameters) {
             path.extend(parameter.to_vec::<f32>().map_err(say)?.into_iter().map(f64::from));
         }
@@ -276,7 +375,7 @@ fn on_reference(oracle: &Oracle, place: &Place, case: &Value, built: &Built) -> 
         std::iter::once(n.data.clone()).chain(states).collect()
     };
     let mut now: Vec<Vec<Vec<f64>>> = starts.iter().map(start).collect();
-    let norms = vec![];
+    let mut norms = vec![];
     for k in 0..oracle.index["steps"].as_u64().ok_or("no steps")? as usize {
         let mut recording = place.recording();
         let gradients = leaves(&mut recording, &given_gradients, k)?;
@@ -286,14 +385,17 @@ fn on_reference(oracle: &Oracle, place: &Place, case: &Value, built: &Built) -> 
             held.push(values.iter().map(leaf).collect::<Result<Vec<_>, _>>()?);
         }
         let parameters: Vec<Tensor> = held.iter().map(|tensors| tensors[0].clone()).collect();
-        let Some(clipped) = clipped(case, loss(&parameters, &gradients)?.backward())? else { return Ok(None) };
+        let gradients = loss(&parameters, &gradients)?.backward();
+        let norm = norm(case, &gradients)?;
+        let Some(clipped) = clipped(case, gradients)? else { return Ok(None) };
         let mut roots = vec![];
         for tensors in &held {
             let gradient = clipped.wrt(&tensors[0]).map_err(|e| e.to_string())?;
             let inputs: Vec<&Tensor> = [&tensors[0], &gradient].into_iter().chain(&tensors[1..]).collect();
             roots.push(record_shared(tensors[0].node().runner(), (built.op)(k as u64 + 1), &inputs));
         }
-        let values = recording.values(&roots.iter().collect::<Vec<_>>())?;
+        let values = recording.values(&roots.iter().chain(&norm).collect::<Vec<_>>())?;
+        norms.extend(values[roots.len()..].iter().map(|n| n.data[0]));
         for ((now, path), value) in now.iter_mut().zip(&mut path).zip(values) {
             // The output of an update is what it overwrites, one after the other.
             let n = now[0].len();
