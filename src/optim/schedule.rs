@@ -49,6 +49,8 @@ pub struct Constant {
 }
 
 impl Constant {
+    /// `lr` and nothing else.
+    ///
     /// # Errors
     /// A learning rate that is negative or not finite.
     pub fn new(lr: f64) -> Result<Constant> {

@@ -1,4 +1,5 @@
-//! The outside oracle: outputs and derivatives that other frameworks computed, on the reference, the CPU and a GPU.
+//! The outside oracle: what other frameworks computed (outputs and derivatives, trajectories of optimizers, schedules), on the
+//! reference, the CPU and a GPU.
 //!
 //! The files lie in the folder that STEEPEST_ORACLES names. Every test of this file has `oracle` in its name.
 #![allow(clippy::unwrap_used)]
