@@ -8,21 +8,8 @@ macro_rules! shaders {
 }
 
 shaders![
-    "adam",
-    "avg_pool",
-    "avg_pool_input",
-    "cat",
-    "conv",
-    "conv_registers",
-    "conv_tile",
-    "cross_entropy",
-    "cross_entropy_grad",
-    "elementwise",
-    "embed",
-    "gather",
-    "matmul",
-    "matmul_registers",
-shaders![
+    "adadelta",
+    "adagrad",
     "adam",
     "avg_pool",
     "avg_pool_input",
@@ -44,6 +31,8 @@ shaders![
     "random",
     "reduce",
     "reduce_group",
+    "rmsprop",
+    "rmsprop_centered",
     "scan",
     "scatter",
     "sgd",

@@ -30,7 +30,8 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
 pub struct Gradients {
     root: Tensor,
     also: Vec<Tensor>,
-    by_id: Result<HashMap<u64, Tensor>>,
+    /// In the order in which the parameters were made: the same in every round of a loop, and so is what is recorded of them.
+    by_id: Result<BTreeMap<u64, Tensor>>,
 }
 
 impl Gradients {
@@ -56,7 +57,18 @@ impl Gradients {
         })
     }
 
-    /// Exchanges every gradient, for clipping and the like.
+    /// All gradients, in the order in which their parameters were made.
+    ///
+    /// # Errors
+    /// The error that made the loss invalid.
+    pub fn iter(&self) -> Result<impl Iterator<Item = &Tensor>> {
+        match &self.by_id {
+            Ok(map) => Ok(map.values()),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Exchanges every gradient, for clipping and the like; in the order of [`Gradients::iter`].
     pub fn map(mut self, mut f: impl FnMut(&Tensor) -> Tensor) -> Gradients {
         if let Ok(map) = &mut self.by_id {
             for gradient in map.values_mut() {
@@ -69,6 +81,17 @@ impl Gradients {
     /// Has the optimizer's step compute these as well: values that depend on the parameters cannot be computed after the step.
     pub fn and_run(mut self, tensors: &[&Tensor]) -> Gradients {
         self.also.extend(tensors.iter().map(|&t| t.clone()));
+        self
+    }
+
+    /// The differentiated tensor.
+    pub(crate) fn loss(&self) -> &Tensor {
+        &self.root
+    }
+
+    /// These gradients with an error in their place, unless they carry an earlier one.
+    pub(crate) fn fail(mut self, error: Error) -> Gradients {
+        self.by_id = self.by_id.and(Err(error));
         self
     }
 
@@ -123,7 +146,7 @@ impl Tensor {
 }
 
 #[track_caller]
-fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<HashMap<u64, Tensor>> {
+fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<BTreeMap<u64, Tensor>> {
     let at = Location::caller();
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     let (spec, given) = (root.spec()?, cotangent.spec()?);
@@ -148,7 +171,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<HashMap<u64, Tensor>> {
         }
     }
 
-    let mut found = HashMap::new();
+    let mut found = BTreeMap::new();
     let mut pending = HashMap::from([(root.id(), cotangent.clone())]);
     for (id, node) in tracked.into_iter().rev() {
         let Some(gradient) = pending.remove(&id) else { continue };

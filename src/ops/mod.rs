@@ -17,6 +17,7 @@ pub mod scan;
 pub mod softmax;
 pub mod tolerance;
 pub mod update;
+pub mod update_scaled;
 pub mod window;
 
 pub use cat::{cat, stack};
@@ -47,6 +48,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "softmax", class: softmax::class, cases: softmax::cases },
     Family { name: "cross_entropy", class: cross_entropy::class, cases: cross_entropy::cases },
     Family { name: "update", class: update::class, cases: update::cases },
+    Family { name: "update_scaled", class: update_scaled::class, cases: update_scaled::cases },
     Family { name: "index", class: index::class, cases: index::cases },
     Family { name: "cat", class: cat::class, cases: cat::cases },
     Family { name: "scan", class: scan::class, cases: scan::cases },

@@ -1,9 +1,11 @@
 //! Parameter updates in place. SGD: v ← μv + g + λp, p ← p − η(v or g + μv). Adam: m, v ← moving means of g and g², p ← p − η m̂ / (√v̂ + ε).
+//!
+//! The others are in `update_scaled.rs`.
 
 use super::case::{Case, Gen};
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, no_grad, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -12,9 +14,16 @@ use std::sync::Arc;
 /// Elements one thread updates at a time.
 const SHARE: usize = 1 << 14;
 
-/// Checks that all tensors of an update are f32 of one shape; the output has no value of its own, but is what verification compares.
-fn infer(inputs: &[Spec], written: usize) -> Result<Spec, OpError> {
+/// Sizes of test inputs: both sides of the workgroup, none, and more than one thread's share.
+pub(super) const SIZES: [usize; 5] = [1, 255, 257, 0, SHARE + 3];
+
+/// Checks that there is a gradient and what is `written`, all f32 of one shape; the output has no value of its own, but is what
+/// verification compares.
+pub(super) fn infer(inputs: &[Spec], written: usize) -> Result<Spec, OpError> {
     let first = inputs[0];
+    if inputs.len() != written + 1 {
+        return Err(OpError::Value(format!("{} tensors where a gradient and {written} to overwrite are expected", inputs.len())));
+    }
     match inputs.iter().find(|i| i.shape != first.shape || i.dtype != DType::F32) {
         Some(other) => Err(OpError::Shape(format!("parameter {first} and gradient or state {other} differ"))),
         None => Ok(Spec::f32(Shape::new(&[written, first.shape.numel()])?)),
@@ -22,9 +31,33 @@ fn infer(inputs: &[Spec], written: usize) -> Result<Spec, OpError> {
 }
 
 /// A stage that reads the gradient and overwrites parameter and state.
-fn stage(kernel: Kernel, writes: &[usize]) -> Lowering {
+pub(super) fn stage(kernel: Kernel, writes: &[usize]) -> Lowering {
     let writes = writes.iter().map(|&i| Operand::Input(i)).collect();
     Lowering::Stages { temps: vec![], stages: vec![Stage { kernel, reads: vec![Operand::Input(1)], writes }] }
+}
+
+/// The words of scalars, as f32.
+pub(super) fn words(scalars: &[f64]) -> Vec<u32> {
+    scalars.iter().map(|&s| (s as f32).to_bits()).collect()
+}
+
+/// Hands `each` what is overwritten (parameter, then state) and the gradient, share by share; on all cores where there is more than one share.
+pub(super) fn shares<const K: usize>(io: &mut Io<'_>, each: impl Fn([&mut [f32]; K], &[f32]) + Sync) {
+    let gradient = io.read(0);
+    let mut writes = io.writes.iter_mut().map(|w| bytemuck::cast_slice_mut::<u32, f32>(w));
+    let mut rest: [&mut [f32]; K] = std::array::from_fn(|_| writes.next().unwrap_or_default());
+    if gradient.len() <= SHARE {
+        return each(rest, gradient);
+    }
+    let cut = |g: &'_ [f32]| {
+        rest.each_mut().map(|r| {
+            let (head, tail) = std::mem::take(r).split_at_mut(g.len());
+            *r = tail;
+            head
+        })
+    };
+    let heads: Vec<[&mut [f32]; K]> = gradient.chunks(SHARE).map(cut).collect();
+    heads.into_par_iter().zip(gradient.par_chunks(SHARE)).for_each(|(heads, g)| each(heads, g));
 }
 
 /// Inputs: parameter, gradient, and the velocity where there is momentum.
@@ -50,17 +83,17 @@ impl Op for Sgd {
         vec![u32::from(self.momentum.is_some()), u32::from(self.nesterov)]
     }
     fn scalars(&self) -> Vec<u32> {
-        [self.lr, self.momentum.unwrap_or(0.0), self.weight_decay].iter().map(|&s| (s as f32).to_bits()).collect()
+        words(&[self.lr, self.momentum.unwrap_or(0.0), self.weight_decay])
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, self.mutates().len())
     }
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
         let count = inputs[0].shape.numel();
-        let nesterov = self.nesterov;
-        let shader = if self.momentum.is_some() { "sgd_momentum" } else { "sgd" };
+        let (moving, nesterov) = (self.momentum.is_some(), self.nesterov);
+        let shader = if moving { "sgd_momentum" } else { "sgd" };
         let mut variant = Variant::new(shader, Variant::groups(count.div_ceil(256)));
-        if self.momentum.is_some() {
+        if moving {
             variant.consts = vec![("NESTEROV", u32::from(nesterov))];
         }
         let kernel = Kernel {
@@ -68,28 +101,17 @@ impl Op for Sgd {
             params: vec![count as u32],
             variants: vec![variant],
             native: Arc::new(move |io| {
-                let (lr, mu, decay, g) = (io.scalar(0), io.scalar(1), io.scalar(2), io.read(0));
-                match io.writes {
-                    [p, v] => {
-                        let (p, v) = (bytemuck::cast_slice_mut::<u32, f32>(p), bytemuck::cast_slice_mut::<u32, f32>(v));
-                        let each = |((p, v), g): ((&mut [f32], &mut [f32]), &[f32])| {
-                            for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
-                                let g = g + decay * *p;
-                                *v = mu * *v + g;
-                                *p -= lr * if nesterov { g + mu * *v } else { *v };
-                            }
-                        };
-                        if p.len() <= SHARE {
-                            each(((p, v), g));
-                        } else {
-                            p.par_chunks_mut(SHARE).zip(v.par_chunks_mut(SHARE)).zip(g.par_chunks(SHARE)).for_each(each);
+                let [lr, mu, decay] = std::array::from_fn(|i| io.scalar(i));
+                if moving {
+                    shares(io, |[p, v], g| {
+                        for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
+                            let g = g + decay * *p;
+                            *v = mu * *v + g;
+                            *p -= lr * if nesterov { g + mu * *v } else { *v };
                         }
-                    }
-                    _ => {
-                        for (p, g) in io.write(0).iter_mut().zip(g) {
-                            *p -= lr * (g + decay * *p);
-                        }
-                    }
+                    });
+                } else {
+                    shares(io, |[p], g| p.iter_mut().zip(g).for_each(|(p, g)| *p -= lr * (g + decay * *p)));
                 }
             }),
         };
@@ -123,10 +145,11 @@ impl Sgd {
     }
 }
 
-/// Inputs: parameter, gradient, first and second moment.
+/// Inputs: parameter, gradient, first and second moment, and with AMSGrad the largest second moment so far.
 ///
 /// As PyTorch's Adam (λ joins the gradient) or AdamW (λ shrinks the parameter first):
 /// m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − η/(1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε).
+/// AMSGrad (Reddi, Kale and Kumar 2018) divides by u ← max(u, v) in place of v, so that steps do not grow again.
 #[derive(Clone, Debug)]
 pub struct Adam {
     /// η
@@ -139,6 +162,8 @@ pub struct Adam {
     pub weight_decay: f64,
     /// Whether the decay is AdamW's.
     pub decoupled: bool,
+    /// Whether it divides by the largest second moment so far.
+    pub amsgrad: bool,
     /// t, the number of this step, from 1.
     pub step: u64,
 }
@@ -155,10 +180,13 @@ impl Op for Adam {
     fn name(&self) -> &'static str {
         if self.decoupled { "adamw" } else { "adam" }
     }
+    fn params(&self) -> Vec<u32> {
+        vec![u32::from(self.amsgrad)]
+    }
     fn scalars(&self) -> Vec<u32> {
         let (one, two) = self.corrections();
         // The step size is worked out here in f64: 1 − β₁ᵗ loses digits in f32. So are 1 − β.
-        [
+        words(&[
             self.lr / one,
             self.betas.0,
             1.0 - self.betas.0,
@@ -167,19 +195,17 @@ impl Op for Adam {
             1.0 / two,
             self.eps,
             if self.decoupled { self.lr * self.weight_decay } else { self.weight_decay },
-        ]
-        .iter()
-        .map(|&s| (s as f32).to_bits())
-        .collect()
+        ])
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        infer(inputs, 3)
+        infer(inputs, self.mutates().len())
     }
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
         let count = inputs[0].shape.numel();
-        let decoupled = self.decoupled;
+        let (decoupled, amsgrad) = (self.decoupled, self.amsgrad);
         let variant = Variant {
             consts: vec![("DECOUPLED", u32::from(decoupled))],
+            bodies: if amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
             ..Variant::new("adam", Variant::groups(count.div_ceil(256)))
         };
         let kernel = Kernel {
@@ -188,28 +214,30 @@ impl Op for Adam {
             variants: vec![variant],
             native: Arc::new(move |io| {
                 let [rate, b1, c1, b2, c2, root, eps, decay] = std::array::from_fn(|i| io.scalar(i));
-                let g = io.read(0);
-                let [p, m, v] = io.writes else { return };
-                let (p, m, v): (&mut [f32], &mut [f32], &mut [f32]) =
-                    (bytemuck::cast_slice_mut(p), bytemuck::cast_slice_mut(m), bytemuck::cast_slice_mut(v));
-                let each = |p: &mut [f32], m: &mut [f32], v: &mut [f32], g: &[f32]| {
-                    for (((p, m), v), g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                        let mut g = *g;
-                        if decoupled {
-                            *p -= decay * *p;
-                        } else {
-                            g += decay * *p;
-                        }
-                        *m = b1 * *m + c1 * g;
-                        *v = b2 * *v + c2 * g * g;
-                        *p -= rate * *m / (v.sqrt() * root + eps);
+                let moments = |p: &mut f32, m: &mut f32, v: &mut f32, mut g: f32| {
+                    if decoupled {
+                        *p -= decay * *p;
+                    } else {
+                        g += decay * *p;
                     }
+                    *m = b1 * *m + c1 * g;
+                    *v = b2 * *v + c2 * g * g;
                 };
-                if p.len() <= SHARE {
-                    each(p, m, v, g);
+                if amsgrad {
+                    shares(io, |[p, m, v, u], g| {
+                        for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
+                            moments(p, m, v, g);
+                            *u = u.max(*v);
+                            *p -= rate * *m / (u.sqrt() * root + eps);
+                        }
+                    });
                 } else {
-                    let parts = p.par_chunks_mut(SHARE).zip(m.par_chunks_mut(SHARE)).zip(v.par_chunks_mut(SHARE));
-                    parts.zip(g.par_chunks(SHARE)).for_each(|(((p, m), v), g)| each(p, m, v, g));
+                    shares(io, |[p, m, v], g| {
+                        for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                            moments(p, m, v, g);
+                            *p -= rate * *m / (v.sqrt() * root + eps);
+                        }
+                    });
                 }
             }),
         };
@@ -227,14 +255,15 @@ impl Op for Adam {
                 g += self.weight_decay * p;
             }
             let (m, v) = (b1 * m + (1.0 - b1) * g, b2 * v + (1.0 - b2) * g * g);
-            [p - self.lr / one * m / (v.sqrt() / two + self.eps), m, v][i / n]
+            let u = if self.amsgrad { inputs[4].data[i % n].max(v) } else { v };
+            [p - self.lr / one * m / (u.sqrt() / two + self.eps), m, v, u][i / n]
         })
     }
     fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
         vec![None; ctx.inputs.len()]
     }
     fn mutates(&self) -> &'static [usize] {
-        &[0, 2, 3]
+        if self.amsgrad { &[0, 2, 3, 4] } else { &[0, 2, 3] }
     }
 }
 
@@ -254,10 +283,19 @@ impl Tensor {
         no_grad(|| record(op, &inputs))
     }
 
-    /// An update of this parameter by Adam; running the result overwrites the parameter and both moments.
+    /// An update of this parameter by Adam; running the result overwrites the parameter and both moments, and with AMSGrad the
+    /// `largest` second moment, which must be given then and only then.
     #[track_caller]
-    pub fn adam_update(&self, gradient: &Tensor, first: &Tensor, second: &Tensor, settings: Adam) -> Tensor {
-        no_grad(|| record(settings, &[self, gradient, first, second]))
+    pub fn adam_update(
+        &self,
+        gradient: &Tensor,
+        first: &Tensor,
+        second: &Tensor,
+        largest: Option<&Tensor>,
+        settings: Adam,
+    ) -> Tensor {
+        let inputs: Vec<&Tensor> = [self, gradient, first, second].into_iter().chain(largest).collect();
+        no_grad(|| record(settings, &inputs))
     }
 }
 
@@ -269,7 +307,7 @@ pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
 /// Test inputs: every form, both sides of the workgroup, first and later steps.
 pub fn cases(g: &mut Gen) -> Vec<Case> {
     let mut cases = Vec::new();
-    for n in [1, 255, 257, 0] {
+    for n in SIZES {
         let mut three = || vec![g.normalish(&[n]), g.normalish(&[n]), g.normalish(&[n])];
         for (momentum, nesterov, weight_decay) in
             [(None, false, 0.0), (None, false, 0.1), (Some(0.9), false, 0.0), (Some(0.9), true, 0.01)]
@@ -280,8 +318,10 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         }
         for (step, weight_decay, decoupled) in [(1, 0.0, false), (3, 0.1, false), (1000, 0.1, true)] {
             let inputs = vec![g.normalish(&[n]), g.normalish(&[n]), g.normalish(&[n]), g.floats(&[n], 0.0, 2.0)];
-            let op = Adam { lr: 0.01, betas: (0.9, 0.999), eps: 1e-8, weight_decay, decoupled, step };
-            cases.push(Case::new(format!("[{n}] step {step}"), op, inputs));
+            let op = Adam { lr: 0.01, betas: (0.9, 0.999), eps: 1e-8, weight_decay, decoupled, amsgrad: false, step };
+            cases.push(Case::new(format!("[{n}] step {step}"), op.clone(), inputs.clone()));
+            let inputs = inputs.into_iter().chain([g.floats(&[n], 0.0, 2.0)]).collect();
+            cases.push(Case::new(format!("[{n}] step {step}"), Adam { amsgrad: true, ..op }, inputs));
         }
     }
     cases

@@ -1,7 +1,9 @@
-//! Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019).
+//! Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), AMSGrad (Reddi, Kale and Kumar 2018).
 
-use super::{Optimizer, apply, check, zeros};
+use super::group::{Common, common};
+use super::{Optimizer, check};
 use crate::error::Result;
+use crate::ops::update;
 use crate::{Gradients, Tensor};
 
 /// m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; p ← p − η m̂ / (√v̂ + ε), m̂ and v̂ corrected for their start at 0. As PyTorch's.
@@ -18,39 +20,39 @@ use crate::{Gradients, Tensor};
 /// ```
 #[derive(Debug)]
 pub struct Adam {
-    parameters: Vec<Tensor>,
+    common: Common,
     first: Vec<Tensor>,
     second: Vec<Tensor>,
-    lr: f64,
+    largest: Vec<Tensor>,
     betas: (f64, f64),
     eps: f64,
-    weight_decay: f64,
     decoupled: bool,
+    amsgrad: bool,
     /// Steps each parameter has had: one without a gradient is not stepped, and its correction must not run ahead.
     steps: Vec<u64>,
 }
 
+common!(Adam);
+
 impl Adam {
     /// Adam with learning rate `lr` (η), β = (0.9, 0.999), ε = 1e-8.
     pub fn new(parameters: impl IntoIterator<Item = Tensor>, lr: f64) -> Adam {
-        let parameters: Vec<Tensor> = parameters.into_iter().collect();
-        let steps = vec![0; parameters.len()];
         Adam {
-            parameters,
+            common: Common::new(parameters, lr),
             first: vec![],
             second: vec![],
-            lr,
+            largest: vec![],
             betas: (0.9, 0.999),
             eps: 1e-8,
-            weight_decay: 0.0,
             decoupled: false,
-            steps,
+            amsgrad: false,
+            steps: vec![],
         }
     }
 
     /// AdamW: weight decay that shrinks the parameter by ηλp apart from the gradient, λ = 0.01 unless changed.
     pub fn w(parameters: impl IntoIterator<Item = Tensor>, lr: f64) -> Adam {
-        Adam { decoupled: true, weight_decay: 0.01, ..Adam::new(parameters, lr) }
+        Adam { decoupled: true, ..Adam::new(parameters, lr) }.weight_decay(0.01)
     }
 
     /// Decay rates β₁ and β₂ of the moving means, each 0 ≤ β < 1.
@@ -65,40 +67,38 @@ impl Adam {
         self
     }
 
-    /// Weight decay λ.
-    pub fn weight_decay(mut self, decay: f64) -> Adam {
-        self.weight_decay = decay;
+    /// AMSGrad: divides by the largest v so far in place of v, so that a step never grows because gradients became small.
+    pub fn amsgrad(mut self, on: bool) -> Adam {
+        self.amsgrad = on;
         self
     }
 }
 
 impl Optimizer for Adam {
     fn step(&mut self, gradients: Gradients) -> Result<()> {
-        check("learning rate", self.lr, 0.0, f64::INFINITY)?;
         check("beta 1", self.betas.0, 0.0, 1.0)?;
         check("beta 2", self.betas.1, 0.0, 1.0)?;
         check("epsilon", self.eps, 0.0, f64::INFINITY)?;
-        check("weight decay", self.weight_decay, 0.0, f64::INFINITY)?;
-        if self.first.is_empty() {
-            self.first = zeros(&self.parameters)?;
-            self.second = zeros(&self.parameters)?;
+        self.common.grow(&mut self.first, 0.0)?;
+        self.common.grow(&mut self.second, 0.0)?;
+        if self.amsgrad {
+            self.common.grow(&mut self.largest, 0.0)?;
         }
         let mut steps = self.steps.clone();
-        apply(&self.parameters, gradients, |i, parameter, gradient| {
+        steps.resize(self.common.len(), 0);
+        self.common.apply(gradients, |i, parameter, gradient, rates| {
             steps[i] += 1;
-            parameter.adam_update(
-                gradient,
-                &self.first[i],
-                &self.second[i],
-                crate::ops::update::Adam {
-                    lr: self.lr,
-                    betas: self.betas,
-                    eps: self.eps,
-                    weight_decay: self.weight_decay,
-                    decoupled: self.decoupled,
-                    step: steps[i],
-                },
-            )
+            let settings = update::Adam {
+                lr: rates.lr,
+                betas: self.betas,
+                eps: self.eps,
+                weight_decay: rates.weight_decay,
+                decoupled: self.decoupled,
+                amsgrad: self.amsgrad,
+                step: steps[i],
+            };
+            let largest = self.largest.get(i).filter(|_| self.amsgrad);
+            parameter.adam_update(gradient, &self.first[i], &self.second[i], largest, settings)
         })?;
         // Only a step that ran counts.
         self.steps = steps;
@@ -106,10 +106,15 @@ impl Optimizer for Adam {
     }
 
     fn lr(&self) -> f64 {
-        self.lr
+        self.common.lr
     }
 
     fn set_lr(&mut self, lr: f64) {
-        self.lr = lr;
+        self.common.lr = lr;
+    }
+
+    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
+        let all = [("exp_avg", &self.first[..]), ("exp_avg_sq", &self.second), ("max_exp_avg_sq", &self.largest)];
+        all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
     }
 }

@@ -1,9 +1,20 @@
 //! Optimizers: gradients in, parameters updated in place. Built on Tensor's public methods only.
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod clip;
+mod group;
+mod rmsprop;
+pub mod schedule;
 mod sgd;
 
+pub use adadelta::Adadelta;
+pub use adagrad::AdaGrad;
 pub use adam::Adam;
+pub use group::Group;
+pub use rmsprop::RmsProp;
+pub use schedule::Schedule;
 pub use sgd::Sgd;
 
 use crate::error::{Error, Result};
@@ -27,51 +38,20 @@ pub trait Optimizer {
 
     /// Changes the learning rate. It is data, not structure: no new plan.
     fn set_lr(&mut self, lr: f64);
-}
 
-/// Records an update for each parameter that has a gradient, and runs them all.
-pub(crate) fn apply(
-    parameters: &[Tensor],
-    gradients: Gradients,
-    mut update: impl FnMut(usize, &Tensor, &Tensor) -> Tensor,
-) -> Result<()> {
-    let Some(first) = parameters.first() else {
-        return Err(config("parameters", "there are none to update".to_owned()));
-    };
-    let mut wanted: Vec<Tensor> = gradients.roots().cloned().collect();
-    let others = wanted.len();
-    for (i, parameter) in parameters.iter().enumerate() {
-        if let Some(gradient) = gradients.get(parameter)? {
-            wanted.push(update(i, parameter, gradient));
-        }
-    }
-    if wanted.len() == others {
-        return Err(config("gradients", "the loss depends on none of the parameters given to the optimizer".to_owned()));
-    }
-    // The gradients themselves need not outlive the run.
-    drop(gradients);
-    first.device().run(&wanted)
+    /// What it carries from step to step, by PyTorch's names (`momentum_buffer`, `exp_avg`): one tensor per parameter, in the
+    /// order of the parameters. Empty before the first step.
+    fn state(&self) -> Vec<(&'static str, &[Tensor])>;
 }
 
 pub(crate) fn config(what: &'static str, message: String) -> Error {
     Error::Config { what, message }
 }
 
-/// Refuses NaN, infinities and what lies outside `low..high` (either end included where `closed`).
+/// Refuses NaN, infinities and what lies outside `low..high`.
 pub(crate) fn check(what: &'static str, value: f64, low: f64, high: f64) -> Result<()> {
     if value >= low && value < high {
         return Ok(());
     }
     Err(config(what, format!("{value} is not in {low}..{high}")))
-}
-
-/// A zero tensor for each parameter: the state an optimizer carries.
-pub(crate) fn zeros(parameters: &[Tensor]) -> Result<Vec<Tensor>> {
-    parameters
-        .iter()
-        .map(|p| {
-            let shape = p.try_shape()?;
-            Ok(p.device().tensor(&vec![0.0f32; shape.numel()], shape))
-        })
-        .collect()
 }

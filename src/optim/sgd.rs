@@ -1,6 +1,7 @@
 //! Stochastic gradient descent with momentum, Nesterov's look-ahead and weight decay.
 
-use super::{Optimizer, apply, check, config, zeros};
+use super::group::{Common, common};
+use super::{Optimizer, check, config};
 use crate::error::Result;
 use crate::{Gradients, Tensor};
 
@@ -18,19 +19,18 @@ use crate::{Gradients, Tensor};
 /// ```
 #[derive(Debug)]
 pub struct Sgd {
-    parameters: Vec<Tensor>,
+    common: Common,
     velocity: Vec<Tensor>,
-    lr: f64,
     momentum: f64,
     nesterov: bool,
-    weight_decay: f64,
 }
+
+common!(Sgd);
 
 impl Sgd {
     /// Plain gradient descent with learning rate `lr` (η).
     pub fn new(parameters: impl IntoIterator<Item = Tensor>, lr: f64) -> Sgd {
-        let parameters = parameters.into_iter().collect();
-        Sgd { parameters, velocity: vec![], lr, momentum: 0.0, nesterov: false, weight_decay: 0.0 }
+        Sgd { common: Common::new(parameters, lr), velocity: vec![], momentum: 0.0, nesterov: false }
     }
 
     /// Momentum μ, 0 ≤ μ < 1.
@@ -44,36 +44,32 @@ impl Sgd {
         self.nesterov = on;
         self
     }
-
-    /// Weight decay λ: adds λp to the gradient, the gradient of ½λ‖p‖².
-    pub fn weight_decay(mut self, decay: f64) -> Sgd {
-        self.weight_decay = decay;
-        self
-    }
 }
 
 impl Optimizer for Sgd {
     fn step(&mut self, gradients: Gradients) -> Result<()> {
-        check("learning rate", self.lr, 0.0, f64::INFINITY)?;
         check("momentum", self.momentum, 0.0, 1.0)?;
-        check("weight decay", self.weight_decay, 0.0, f64::INFINITY)?;
         if self.nesterov && self.momentum == 0.0 {
             return Err(config("nesterov", "it needs a momentum above 0".to_owned()));
         }
-        if self.momentum > 0.0 && self.velocity.is_empty() {
-            self.velocity = zeros(&self.parameters)?;
+        if self.momentum > 0.0 {
+            self.common.grow(&mut self.velocity, 0.0)?;
         }
-        apply(&self.parameters, gradients, |i, parameter, gradient| {
+        self.common.apply(gradients, |i, parameter, gradient, rates| {
             let velocity = self.velocity.get(i).map(|v| (v, self.momentum, self.nesterov));
-            parameter.sgd_update(gradient, velocity, self.lr, self.weight_decay)
+            parameter.sgd_update(gradient, velocity, rates.lr, rates.weight_decay)
         })
     }
 
     fn lr(&self) -> f64 {
-        self.lr
+        self.common.lr
     }
 
     fn set_lr(&mut self, lr: f64) {
-        self.lr = lr;
+        self.common.lr = lr;
+    }
+
+    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
+        if self.velocity.is_empty() { vec![] } else { vec![("momentum_buffer", &self.velocity)] }
     }
 }

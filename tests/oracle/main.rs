@@ -1,4 +1,5 @@
-//! The outside oracle: outputs and derivatives that other frameworks computed, on the reference, the CPU and a GPU.
+//! The outside oracle: what other frameworks computed (outputs and derivatives, trajectories of optimizers, schedules), on the
+//! reference, the CPU and a GPU.
 //!
 //! The files lie in the folder that STEEPEST_ORACLES names. Every test of this file has `oracle` in its name.
 #![allow(clippy::unwrap_used)]
@@ -10,6 +11,7 @@ mod common;
 mod file;
 mod hessian;
 mod judge;
+mod optimizers;
 mod training;
 
 use build::Params;
@@ -20,7 +22,15 @@ use steepest::graph::Array;
 use steepest::{Device, Shape};
 
 fn with_gradients(what: &str, place: impl FnOnce() -> Option<Place>, test: impl FnOnce(&Oracle, &Place)) {
-    let Some(oracle) = Oracle::open(what, "gradients") else { return };
+    with(what, "gradients", place, test);
+}
+
+fn with_optimizers(what: &str, place: impl FnOnce() -> Option<Place>, test: impl FnOnce(&Oracle, &Place)) {
+    with(what, "optimizers", place, test);
+}
+
+fn with(what: &str, stem: &str, place: impl FnOnce() -> Option<Place>, test: impl FnOnce(&Oracle, &Place)) {
+    let Some(oracle) = Oracle::open(what, stem) else { return };
     if let Some(place) = place() {
         test(&oracle, &place);
     }
@@ -66,6 +76,26 @@ fn second_derivatives_on_the_cpu_agree_with_the_oracle() {
 #[test]
 fn second_derivatives_on_the_gpu_agree_with_the_oracle() {
     with_gradients("second derivatives on a GPU", gpu, cases::second_order);
+}
+
+#[test]
+fn trajectories_on_the_reference_agree_with_the_oracle() {
+    with_optimizers("trajectories on the reference", reference, optimizers::trajectories);
+}
+
+#[test]
+fn trajectories_on_the_cpu_agree_with_the_oracle() {
+    with_optimizers("trajectories on the CPU", cpu, optimizers::trajectories);
+}
+
+#[test]
+fn trajectories_on_the_gpu_agree_with_the_oracle() {
+    with_optimizers("trajectories on a GPU", gpu, optimizers::trajectories);
+}
+
+#[test]
+fn schedules_agree_with_the_oracle() {
+    with_optimizers("schedules", reference, |oracle, _| optimizers::schedules(oracle));
 }
 
 /// The judge itself: it must see what is wrong, and say what is not there.

@@ -1,0 +1,177 @@
+//! What all optimizers share: parameters in groups, learning rate, weight decay, L1 penalty.
+
+use super::{check, config};
+use crate::error::Result;
+use crate::{Gradients, Tensor};
+use std::collections::HashSet;
+
+/// Parameters with settings of their own. What a group does not set is the optimizer's.
+///
+/// ```
+/// use steepest::{Device, optim::{Adam, Group, Optimizer}};
+/// let device = Device::cpu();
+/// let (w, b) = (device.parameter(&[3.0], 1), device.parameter(&[1.0], 1));
+/// let biases = Group::new([b.clone()]).lr_factor(2.0).weight_decay(0.0);
+/// let mut opt = Adam::w([w.clone()], 0.1).group(biases);
+/// opt.step((&w * &b).square().sum(&[]).backward())?;
+/// assert!((b.item()? - 0.8).abs() < 1e-5);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Group {
+    parameters: Vec<Tensor>,
+    own: Own,
+}
+
+/// A group's settings.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    lr_factor: f64,
+    weight_decay: Option<f64>,
+    l1: Option<f64>,
+}
+
+impl Group {
+    /// A group that differs in nothing yet.
+    pub fn new(parameters: impl IntoIterator<Item = Tensor>) -> Group {
+        let own = Own { lr_factor: 1.0, weight_decay: None, l1: None };
+        Group { parameters: parameters.into_iter().collect(), own }
+    }
+
+    /// The group's learning rate is the optimizer's times this; 0 keeps its parameters as they are, but for what momentum still carries.
+    pub fn lr_factor(mut self, factor: f64) -> Group {
+        self.own.lr_factor = factor;
+        self
+    }
+
+    /// The group's weight decay λ.
+    pub fn weight_decay(mut self, decay: f64) -> Group {
+        self.own.weight_decay = Some(decay);
+        self
+    }
+
+    /// The group's L1 penalty λ₁.
+    pub fn l1(mut self, penalty: f64) -> Group {
+        self.own.l1 = Some(penalty);
+        self
+    }
+}
+
+/// The parameters of an optimizer and the settings that every kind of optimizer has.
+#[derive(Debug)]
+pub(super) struct Common {
+    parameters: Vec<Tensor>,
+    /// One per parameter.
+    own: Vec<Own>,
+    pub(super) lr: f64,
+    pub(super) weight_decay: f64,
+    pub(super) l1: f64,
+}
+
+/// What holds for one parameter in one step.
+pub(super) struct Rates {
+    /// η
+    pub(super) lr: f64,
+    /// λ
+    pub(super) weight_decay: f64,
+}
+
+impl Common {
+    pub(super) fn new(parameters: impl IntoIterator<Item = Tensor>, lr: f64) -> Common {
+        let mut common = Common { parameters: vec![], own: vec![], lr, weight_decay: 0.0, l1: 0.0 };
+        common.add(Group::new(parameters));
+        common
+    }
+
+    pub(super) fn add(&mut self, group: Group) {
+        self.own.resize(self.own.len() + group.parameters.len(), group.own);
+        self.parameters.extend(group.parameters);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.parameters.len()
+    }
+
+    /// Makes `state` one tensor per parameter; those that are new hold `start` everywhere.
+    pub(super) fn grow(&self, state: &mut Vec<Tensor>, start: f64) -> Result<()> {
+        for parameter in &self.parameters[state.len()..] {
+            let shape = parameter.try_shape()?;
+            state.push(parameter.device().tensor(&vec![start as f32; shape.numel()], shape));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        check("learning rate", self.lr, 0.0, f64::INFINITY)?;
+        check("weight decay", self.weight_decay, 0.0, f64::INFINITY)?;
+        check("L1 penalty", self.l1, 0.0, f64::INFINITY)?;
+        for own in &self.own {
+            check("learning rate factor", own.lr_factor, 0.0, f64::INFINITY)?;
+            check("weight decay of a group", own.weight_decay.unwrap_or(0.0), 0.0, f64::INFINITY)?;
+            check("L1 penalty of a group", own.l1.unwrap_or(0.0), 0.0, f64::INFINITY)?;
+        }
+        let mut seen = HashSet::new();
+        match self.parameters.iter().find(|p| !seen.insert(p.id())) {
+            // Two updates of one parameter in one run would each have started from the old value, or not.
+            Some(twice) => Err(config("parameters", format!("{twice:?} was given to the optimizer twice"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Records an update for each parameter that has a gradient, and runs them all.
+    ///
+    /// The L1 penalty λ₁ Σ|p| is here a part of the gradient, λ₁ sign(p): recorded as such, it needs no place in any kernel.
+    pub(super) fn apply(
+        &self,
+        gradients: Gradients,
+        mut update: impl FnMut(usize, &Tensor, &Tensor, Rates) -> Tensor,
+    ) -> Result<()> {
+        self.check()?;
+        let Some(first) = self.parameters.first() else {
+            return Err(config("parameters", "there are none to update".to_owned()));
+        };
+        let mut wanted: Vec<Tensor> = gradients.roots().cloned().collect();
+        let others = wanted.len();
+        for (i, (parameter, own)) in self.parameters.iter().zip(&self.own).enumerate() {
+            let Some(gradient) = gradients.get(parameter)? else { continue };
+            let l1 = own.l1.unwrap_or(self.l1);
+            let penalised = (l1 > 0.0).then(|| gradient.add(&parameter.sign().mul_scalar(l1)));
+            let weight_decay = own.weight_decay.unwrap_or(self.weight_decay);
+            let rates = Rates { lr: self.lr * own.lr_factor, weight_decay };
+            wanted.push(update(i, parameter, penalised.as_ref().unwrap_or(gradient), rates));
+        }
+        if wanted.len() == others {
+            return Err(config("gradients", "the loss depends on none of the parameters given to the optimizer".to_owned()));
+        }
+        // The gradients themselves need not outlive the run.
+        drop(gradients);
+        first.device().run(&wanted)
+    }
+}
+
+/// The builder methods of the settings every optimizer has, and its learning rate.
+macro_rules! common {
+    ($optimizer:ident) => {
+        impl $optimizer {
+            /// Weight decay λ, where a group does not set its own: adds λp to the gradient, the gradient of ½λ‖p‖².
+            /// AdamW's shrinks p by ηλp instead, apart from the gradient.
+            pub fn weight_decay(mut self, decay: f64) -> $optimizer {
+                self.common.weight_decay = decay;
+                self
+            }
+
+            /// L1 penalty λ₁, where a group does not set its own: adds λ₁ sign(p) to the gradient, the gradient of λ₁ Σ|p|.
+            pub fn l1(mut self, penalty: f64) -> $optimizer {
+                self.common.l1 = penalty;
+                self
+            }
+
+            /// Adds parameters with settings of their own.
+            pub fn group(mut self, group: $crate::optim::Group) -> $optimizer {
+                self.common.add(group);
+                self
+            }
+        }
+    };
+}
+pub(super) use common;
