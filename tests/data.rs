@@ -594,3 +594,19 @@ fn accuracy_is_checked() {
     misconfigured(accuracy(&[1], &[1, 2]), "1 predictions for 2 labels");
     misconfigured(accuracy(&[], &[]), "no predictions");
 }
+
+/// A set that no binding of the adapter can hold is loaded from the host, and a tensor of that size is an error that names the limit.
+#[test]
+fn a_set_too_large_for_a_binding_stays_on_the_host() {
+    let Some(device) = common::minimal_gpu("large data sets") else { return };
+    let columns = 1 << 16;
+    let rows = (device.tensor_bytes() / (4 * columns as u64) + 1) as usize;
+    let set = Dataset::new(vec![0.5; rows * columns], &[columns], Labels::Classes(vec![0; rows], 1)).unwrap();
+    let loader = DataLoader::new(&set, 2).on_device(&device).unwrap();
+    assert!(!loader.is_resident());
+    assert_eq!(loader.epoch().next().unwrap().x.mean(&[]).item().unwrap(), 0.5);
+    let small = DataLoader::new(&set.subset(&[0, 1]).unwrap(), 2).on_device(&device).unwrap();
+    assert!(small.is_resident());
+    let error = device.tensor(set.features(), [rows, columns]).sum(&[]).item().unwrap_err();
+    assert!(matches!(error, steepest::Error::TooLarge { limit, .. } if limit == device.tensor_bytes()), "{error}");
+}

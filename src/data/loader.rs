@@ -85,6 +85,11 @@ impl DataLoader {
         &self.device
     }
 
+    /// Whether the set lives on the device.
+    pub fn is_resident(&self) -> bool {
+        matches!(self.source, Source::Device { .. })
+    }
+
     /// The next epoch: 0 at first, then 1 and so on, each in an order of its own.
     pub fn epoch(&self) -> Epoch<'_> {
         self.ordered(self.next.fetch_add(1, Ordering::Relaxed))
@@ -155,12 +160,18 @@ impl LoaderOptions<'_> {
     /// A loader that puts the whole set on the device, at the first batch that runs. A batch is then a list of rows, and its
     /// tensors are gathered on the device as part of what is computed with them: nothing else is sent for a step.
     ///
+    /// A set larger than one tensor of the device may be ([`Device::tensor_bytes`]) is kept in this program's memory instead,
+    /// as by [`LoaderOptions::from_host`]; [`DataLoader::is_resident`] tells. The batches are the same.
+    ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config): a batch size of zero, a data set without rows, or `drop_last` with a batch
     /// larger than the set, which would train nothing.
     #[track_caller]
     pub fn on_device(self, device: &Device) -> Result<DataLoader> {
         let set = self.dataset;
+        if 4 * set.features().len() as u64 > device.tensor_bytes() {
+            return self.from_host(device);
+        }
         let y = match set.labels() {
             Labels::Classes(classes, _) => device.tensor(classes, set.len()),
             Labels::Values(values, width) => device.tensor(values, [set.len(), *width]),

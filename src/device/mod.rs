@@ -248,6 +248,14 @@ impl Device {
         matches!(self.inner.machine, Machine::Gpu(_))
     }
 
+    /// The largest tensor, in bytes, that a kernel can read or write here: on a GPU the limit of one binding.
+    pub fn tensor_bytes(&self) -> u64 {
+        match &self.inner.machine {
+            Machine::Gpu(gpu) => gpu.limits().binding_bytes,
+            Machine::Cpu(_) => 4 * u64::from(u32::MAX),
+        }
+    }
+
     /// The GPU behind this device, for its counters and test switches.
     pub fn as_gpu(&self) -> Option<&Gpu> {
         match &self.inner.machine {
