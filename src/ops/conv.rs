@@ -1,7 +1,7 @@
 //! Convolution `y[n,o,y,x] = Σ_cij w[o,c,i,j] x[n, c, y·stride + i·dilation − padding, …]`, and its gradients by the input and the weights.
 //!
 //! The three ops are each other's gradients. On every device they are one matrix product in which one operand is an image read through
-//! a moving window ([`Product`]); only what rows, columns and terms stand for differs.
+//! a moving window (`Product`); only what rows, columns and terms stand for differs.
 
 mod methods;
 mod native;
