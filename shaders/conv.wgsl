@@ -46,7 +46,7 @@ fn image(base: u32, y: i32, x: i32) -> f32 {
     var row = y;
     var column = x;
     if DIVIDE == 1u {
-        if y < 0 || x < 0 || y % params.divide.x != 0 || x % params.divide.y != 0 { return 0.0; }
+        if y % params.divide.x != 0 || x % params.divide.y != 0 { return 0.0; }
         row = y / params.divide.x;
         column = x / params.divide.y;
     }

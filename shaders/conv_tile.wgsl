@@ -62,9 +62,8 @@ fn columns(first: u32) -> Columns {
     let cell = column % plane;
     let y = vec4<i32>(cell / params.column_sizes.y) * params.column_step.x + params.start.x;
     let x = vec4<i32>(cell % params.column_sizes.y) * params.column_step.y + params.start.y;
-    // Columns beyond the last lie outside every image.
-    let real = column < vec4<u32>(params.n);
-    return Columns(select(vec4<u32>(0u), outer, real), cell, select(vec4<i32>(-0x40000000), y, real), x);
+    // Columns beyond the last read the first image; they are not stored.
+    return Columns(select(vec4<u32>(0u), outer, column < vec4<u32>(params.n)), cell, y, x);
 }
 
 // The image at four places, 0 outside.
@@ -75,7 +74,7 @@ fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
     if DIVIDE == 1u {
         row = y / params.divide.x;
         column = x / params.divide.y;
-        inside = (y >= vec4<i32>(0)) & (x >= vec4<i32>(0)) & (row * params.divide.x == y) & (column * params.divide.y == x);
+        inside = (row * params.divide.x == y) & (column * params.divide.y == x);
     }
     // A negative number is a large u32.
     inside &= (vec4<u32>(row) < vec4<u32>(params.size.x)) & (vec4<u32>(column) < vec4<u32>(params.size.y));

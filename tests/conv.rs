@@ -1,4 +1,8 @@
 //! Convolutions and pooling: what is refused, conventions, second derivatives, summaries, and training of a small CNN.
+//!
+//! Bugs that were planted to see these tests fail: a bias of any length, a window one larger than the image, no check for 0, padding up to
+//! the whole kernel, ties to the last element, cells rounded down, a divisor without the padding, the pool's second derivative at the wrong
+//! place, strips as long as there are threads (their bits differ), a fourfold fan_in, parts of a weight's sum that reach into the next.
 #![allow(clippy::unwrap_used)]
 
 mod common;

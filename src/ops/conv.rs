@@ -1,7 +1,7 @@
-//! Convolution y[n,o,y,x] = Σ_cij w[o,c,i,j] x[n, c, y·stride + i·dilation − padding, …], and its gradients by the input and the weights.
+//! Convolution `y[n,o,y,x] = Σ_cij w[o,c,i,j] x[n, c, y·stride + i·dilation − padding, …]`, and its gradients by the input and the weights.
 //!
 //! The three ops are each other's gradients. On every device they are one matrix product in which one operand is an image read through
-//! a moving window ([`Product`]); only what rows, columns and terms stand for differs.
+//! a moving window (`Product`); only what rows, columns and terms stand for differs.
 
 mod methods;
 mod native;
@@ -565,10 +565,9 @@ pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
     let shape = |i: usize| inputs.get(i).map_or(&[][..], |a| a.shape.dims());
     let terms = if op.is::<Conv2d>() {
         shape(1).iter().skip(1).product()
-    } else if op.is::<Conv2dInput>() {
-        shape(1).iter().product::<usize>() / shape(1).get(1).copied().unwrap_or(1).max(1)
-    } else if op.is::<Conv2dWeight>() {
-        shape(1).iter().product::<usize>() / shape(1).get(1).copied().unwrap_or(1).max(1)
+    } else if op.is::<Conv2dInput>() || op.is::<Conv2dWeight>() {
+        // All of w or y but its second axis.
+        shape(1).iter().enumerate().filter(|(axis, _)| *axis != 1).map(|(_, n)| n).product()
     } else {
         return None;
     };

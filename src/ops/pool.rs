@@ -1,4 +1,4 @@
-//! Pooling over windows of the last two axes: out[n,c,y,x] = the largest, or the mean, of x[n,c,·,·] in window (y, x).
+//! Pooling over windows of the last two axes: `out[n,c,y,x]` = the largest, or the mean, of `x[n,c,·,·]` in window (y, x).
 //!
 //! The gradient of max pooling finds the largest of each window again ([`MaxPool2dInput`]); its own gradient picks what lies there
 //! ([`MaxPool2dPick`]). Average pooling is linear: it and its transpose ([`AvgPool2dInput`]) are each other's gradients.
