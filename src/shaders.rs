@@ -19,6 +19,7 @@ shaders![
     "matmul_registers",
     "one_hot",
     "random",
+    "recurrence",
     "reduce",
     "reduce_group",
     "scan",
@@ -26,6 +27,9 @@ shaders![
     "sgd",
     "sgd_momentum",
     "softmax",
+    "sort",
+    "sort_merge",
+    "triangle",
 ];
 
 /// The source of a shader by its stem.
