@@ -29,6 +29,7 @@ shaders![
     "max_pool_input",
     "one_hot",
     "random",
+    "recurrence",
     "reduce",
     "reduce_group",
     "rmsprop",
@@ -38,6 +39,9 @@ shaders![
     "sgd",
     "sgd_momentum",
     "softmax",
+    "sort",
+    "sort_merge",
+    "triangle",
 ];
 
 /// The source of a shader by its stem.

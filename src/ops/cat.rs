@@ -138,6 +138,21 @@ impl Tensor {
         wider[0].cat(&wider[1..].iter().collect::<Vec<_>>(), axis)
     }
 
+    /// The elements moved by `shift` positions along an axis, those that leave one end coming back at the other, as `numpy.roll`. An axis
+    /// out of range is an error.
+    #[track_caller]
+    pub fn roll(&self, shift: isize, axis: isize) -> Tensor {
+        match self.try_shape().map(|s| s.axis(axis).map(|at| s.dims()[at] as isize)) {
+            Err(_) => self.clone(),
+            Ok(Err(error)) => self.refuse("roll", error),
+            Ok(Ok(n)) if n == 0 || shift % n == 0 => self.clone(),
+            Ok(Ok(n)) => {
+                let cut = n - shift.rem_euclid(n);
+                self.slice(axis, cut..).cat(&[&self.slice(axis, ..cut)], axis)
+            }
+        }
+    }
+
     /// Parts of the given sizes along an axis, in order; together they are the whole axis.
     ///
     /// Where that cannot be, every part is an invalid tensor: there are always as many parts as sizes.

@@ -397,6 +397,21 @@ impl Tensor {
         tensor
     }
 
+    /// Every element `count` times in a row along an axis, as `numpy.repeat`: `[a, b]` twice is `[a, a, b, b]`. An axis out of range is an error.
+    #[track_caller]
+    pub fn repeat(&self, count: usize, axis: isize) -> Tensor {
+        let (shape, at) = match self.try_shape().map(|s| s.axis(axis).map(|at| (s, at))) {
+            Err(_) => return self.clone(),
+            Ok(Err(error)) => return self.refuse("repeat", error),
+            Ok(Ok(found)) => found,
+        };
+        let (outer, n, inner) = shape.around(at);
+        match shape.with_dim(at, n.saturating_mul(count)) {
+            Ok(to) => self.reshape([outer * n, 1, inner]).expand([outer * n, count, inner]).reshape(to),
+            Err(error) => self.refuse("repeat", error),
+        }
+    }
+
     /// Part of one axis; bounds count from the end where negative.
     ///
     /// ```

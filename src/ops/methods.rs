@@ -179,6 +179,18 @@ impl Tensor {
         self.pointwise(&row::CLAMP, &[], [min, max])
     }
 
+    /// The line from this tensor to another: x (1 − t) + y t, exact at t = 0 and t = 1. t may lie outside 0..1. The shapes broadcast.
+    #[track_caller]
+    pub fn lerp(&self, other: &Tensor, t: &Tensor) -> Tensor {
+        self.mul(&t.neg().add_scalar(1.0)).add(&other.mul(t))
+    }
+
+    /// x (1 − t) + y t for a number t; see [`Tensor::lerp`].
+    #[track_caller]
+    pub fn lerp_scalar(&self, other: &Tensor, t: f64) -> Tensor {
+        self.mul_scalar(1.0 - t).add(&other.mul_scalar(t))
+    }
+
     /// x = y, for any two tensors of one type; false for NaN.
     #[track_caller]
     pub fn eq(&self, other: &Tensor) -> Tensor {

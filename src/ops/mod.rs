@@ -1,9 +1,11 @@
 //! The catalogue of ops. One file per op or family; one line in the registry below. Nobody else knows op names.
 
+mod attention;
 pub mod case;
 pub mod cat;
 pub mod conv;
 pub mod cross_entropy;
+mod einsum;
 pub mod elementwise;
 pub mod index;
 pub mod layout;
@@ -12,15 +14,19 @@ mod methods;
 pub mod pointwise;
 pub mod pool;
 pub mod random;
+pub mod recurrence;
 pub mod reduce;
 pub mod scan;
 pub mod softmax;
+pub mod sort;
 pub mod tolerance;
+pub mod triangle;
 pub mod update;
 pub mod update_scaled;
 pub mod window;
 
 pub use cat::{cat, stack};
+pub use einsum::einsum;
 
 use crate::graph::op::{Array, Op};
 use case::{Case, Gen};
@@ -52,6 +58,9 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "index", class: index::class, cases: index::cases },
     Family { name: "cat", class: cat::class, cases: cat::cases },
     Family { name: "scan", class: scan::class, cases: scan::cases },
+    Family { name: "sort", class: sort::class, cases: sort::cases },
+    Family { name: "triangle", class: triangle::class, cases: triangle::cases },
+    Family { name: "recurrence", class: recurrence::class, cases: recurrence::cases },
 ];
 
 /// How exact a device must be at an op.

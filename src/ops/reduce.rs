@@ -212,7 +212,8 @@ fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chun
             kept.positions(o / chunks, 1, |p| base = p);
             let start = o % chunks * span;
             let count = span.min(group - start.min(group));
-            if together && kind == Kind::Sum {
+            // Of no elements there is nowhere to read: the buffer may end before `base`.
+            if together && kind == Kind::Sum && count > 0 {
                 return sum(&read[base + start..base + start + count]).to_bits();
             }
             let mut seen = 0;
@@ -335,18 +336,75 @@ impl Tensor {
 
     /// The p-norm (Σ |x|^p)^(1/p) over some axes; `f64::INFINITY` gives the largest |x|.
     ///
-    /// p = 2 is the Euclidean norm, and over all axes of a matrix the Frobenius norm. Where the norm is 0 its gradient is NaN for p < 2 … = 2, as PyTorch's formula without a mask.
+    /// p = 2 is the Euclidean norm, and over all axes of a matrix the Frobenius norm. Where the norm is 0 its gradient is 0 for p = 1, 2 and ∞.
     #[track_caller]
     pub fn norm(&self, p: f64, axes: &[isize]) -> Tensor {
         if p == 1.0 {
-            self.abs().sum(axes)
+            self.l1_norm(axes)
         } else if p == 2.0 {
-            self.square().sum(axes).sqrt()
+            self.l2_norm(axes)
         } else if p == f64::INFINITY {
             self.abs().max(axes)
         } else {
             self.abs().pow_scalar(p).sum(axes).pow_scalar(1.0 / p)
         }
+    }
+
+    /// Σ |x| over some axes (an empty list means all).
+    #[track_caller]
+    pub fn l1_norm(&self, axes: &[isize]) -> Tensor {
+        self.abs().sum(axes)
+    }
+
+    /// Σ |x| over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn l1_norm_keepdim(&self, axes: &[isize]) -> Tensor {
+        self.abs().sum_keepdim(axes)
+    }
+
+    /// √(Σ x²) over some axes (an empty list means all). Where it is 0 its gradient is 0, as PyTorch's.
+    #[track_caller]
+    pub fn l2_norm(&self, axes: &[isize]) -> Tensor {
+        self.square().sum(axes).root()
+    }
+
+    /// √(Σ x²) over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn l2_norm_keepdim(&self, axes: &[isize]) -> Tensor {
+        self.square().sum_keepdim(axes).root()
+    }
+
+    /// √(Σ x²) over the last two axes: of a matrix, or of every matrix in a batch. Fewer than two axes are an error.
+    #[track_caller]
+    pub fn frobenius_norm(&self) -> Tensor {
+        self.l2_norm(&[-2, -1])
+    }
+
+    /// √(Σ x²) over the last two axes, which stay with size 1.
+    #[track_caller]
+    pub fn frobenius_norm_keepdim(&self) -> Tensor {
+        self.l2_norm_keepdim(&[-2, -1])
+    }
+
+    /// x · min(1, max / (‖x‖ + 10⁻⁶)): as it is while its Euclidean norm is below `max`, else scaled down to it (`torch.nn.utils.clip_grad_norm_`
+    /// of one tensor). A `max` that is negative or not finite is an error.
+    #[track_caller]
+    pub fn clip_by_norm(&self, max: f64) -> Tensor {
+        if !(0.0..f64::INFINITY).contains(&max) {
+            return self.refuse(
+                "clip_by_norm",
+                OpError::Value(format!("max is {max}; a finite number that is not negative is expected")),
+            );
+        }
+        let factor = self.l2_norm(&[]).add_scalar(1e-6).reciprocal().mul_scalar(max);
+        self.mul(&factor.minimum(&self.constant(1.0)))
+    }
+
+    /// √x of a sum of squares, whose gradient is 0 where it is 0 and not 0 / 0.
+    #[track_caller]
+    fn root(&self) -> Tensor {
+        let zero = self.eq_scalar(0.0);
+        zero.where_(self, &zero.where_(&self.full_like(1.0), self).sqrt())
     }
 }
 
@@ -380,8 +438,10 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         }
     }
     for kind in [Kind::Sum, Kind::Prod] {
-        let op = Reduce { kind, axes: vec![0], keepdim: false };
-        cases.push(Case::new("no elements", op, vec![g.normalish(&[0, 3])]));
+        for (dims, axis) in [([0, 3], 0), ([3, 0], 1)] {
+            let op = Reduce { kind, axes: vec![axis], keepdim: false };
+            cases.push(Case::new("no elements", op, vec![g.normalish(&dims)]));
+        }
     }
     // Ties, NaN and infinities: kinks, so no gradient.
     let nan = f64::NAN;

@@ -129,8 +129,8 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "prod" => reduced(x, p, Tensor::prod, Some(Tensor::prod_keepdim)),
         "var" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.var(axes, ddof), None)),
         "std" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.std(axes, ddof), None)),
-        "l1_norm" => reduced(x, p, |x, axes| x.norm(1.0, axes), None),
-        "l2_norm" => reduced(x, p, |x, axes| x.norm(2.0, axes), None),
+        "l1_norm" => reduced(x, p, Tensor::l1_norm, Some(Tensor::l1_norm_keepdim)),
+        "l2_norm" => reduced(x, p, Tensor::l2_norm, Some(Tensor::l2_norm_keepdim)),
         "logsumexp" => Ok(x.logsumexp(&p.axes()?, p.flag("keepdims")?)),
         "cumsum" => Ok(x.cumsum(p.integer("axis")?, false)),
         "softmax" => Ok(x.softmax(p.integer("axis")?)),
@@ -326,14 +326,8 @@ fn scaled(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Built {
 }
 
 fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: Params<'_>) -> Built {
-    let [.., rows, d] = dims(q)?[..] else { return Err("attention on fewer than two axes".to_owned()) };
-    let columns = dims(k)?[dims(k)?.len() - 2];
-    let mut scores = q.matmul(&k.t()) * p.float_or("scale", 1.0 / (d as f64).sqrt())?;
-    if p.flag("causal")? {
-        let seen: Vec<bool> = (0..rows * columns).map(|i| i % columns <= i / columns).collect();
-        scores = q.device().tensor(&seen, [rows, columns]).where_(&scores, &scores.full_like(-1e30));
-    }
-    Ok(scores.softmax(-1).matmul(v))
+    let scale = if p.get("scale")?.is_null() { None } else { Some(p.float("scale")?) };
+    Ok(q.scaled_dot_product_attention(k, v, p.flag("causal")?, scale))
 }
 
 /// (h', c') of x, h, c and [w_ih, w_hh, b_ih, b_hh].
