@@ -4,6 +4,7 @@ mod activation;
 mod dropout;
 mod init;
 mod linear;
+pub mod loss;
 mod sequential;
 mod summary;
 
@@ -11,6 +12,7 @@ pub use activation::Activation;
 pub use dropout::Dropout;
 pub use init::Init;
 pub use linear::Linear;
+pub use loss::Reduction;
 pub use sequential::{Flatten, Sequential, mlp};
 pub use summary::{Row, Summary, summary};
 
