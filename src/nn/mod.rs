@@ -1,6 +1,7 @@
 //! Layers: what has parameters and turns one tensor into another. Built on Tensor's public methods only.
 
 mod activation;
+pub mod attention;
 pub mod batch_norm;
 mod dropout;
 mod embedding;
@@ -14,6 +15,7 @@ mod sequential;
 mod summary;
 
 pub use activation::Activation;
+pub use attention::{MultiHeadAttention, TransformerBlock};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
