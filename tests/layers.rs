@@ -17,7 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("gpu", &["plan", "error", "shaders", "gpu"]),
     ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "device"]),
     // What stands on top sees the ground floor and the public methods of tensors and devices.
-    ("nn", &["error", "nn", "random", "Tensor", "Device", "Shape", "ToShape", "ToPair", "ConvOptions", "no_grad"]),
+    (
+        "nn",
+        &["error", "nn", "parts", "random", "Tensor", "Device", "DType", "Shape", "ToShape", "ToPair", "ConvOptions", "no_grad"],
+    ),
     ("optim", &["error", "optim", "ops", "Tensor", "Gradients"]),
     ("data", &["error", "shape", "data", "random", "Error", "Tensor", "Device", "Shape", "ToShape"]),
     ("train", &["error", "Error", "train", "data", "nn", "optim", "Tensor", "Device", "no_grad"]),

@@ -12,9 +12,7 @@ use std::sync::atomic::AtomicU64;
 
 impl Inner {
     /// Runs without any optimisation, keeping every value, and compares each op's output with its reference on the device's own inputs.
-    pub(super) fn run_checked(&self, roots: &[Arc<Node>]) -> Result<()> {
-        let mut graph = Graph::collect(roots)?;
-        self.foreign(roots)?;
+    pub(super) fn run_checked(&self, mut graph: Graph) -> Result<()> {
         if graph.calls.is_empty() {
             return Ok(());
         }

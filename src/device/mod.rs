@@ -4,6 +4,7 @@ mod check;
 mod create;
 mod random;
 mod read;
+mod waiting;
 
 use crate::cpu::{self, Cpu, CpuBuffer};
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Plans kept per device; the one not used for longest goes first.
 const PLANS: usize = 128;
@@ -65,6 +66,8 @@ struct Inner {
     switches: Mutex<Switches>,
     plans: Mutex<HashMap<Vec<u32>, Arc<Cached>>>,
     last: Mutex<Option<Arc<Plan>>>,
+    /// Updates to be run with the next one; see [`Device::update_with_next_step`].
+    waiting: Mutex<Vec<Weak<Node>>>,
     /// One run at a time: updates in place must not meet reads.
     running: Mutex<()>,
 }
@@ -112,6 +115,7 @@ impl Device {
             switches: Mutex::new(Switches::default()),
             plans: Mutex::new(HashMap::new()),
             last: Mutex::new(None),
+            waiting: Mutex::new(vec![]),
             running: Mutex::new(()),
         });
         Device { runner: inner.clone(), inner }
@@ -389,11 +393,11 @@ impl Runner for Inner {
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
         let _one_at_a_time = lock(&self.running);
+        let (roots, graph) = self.collect(roots)?;
+        self.foreign(&roots)?;
         if self.check.load(Ordering::Relaxed) {
-            return self.run_checked(roots);
+            return self.run_checked(graph);
         }
-        let graph = Graph::collect(roots)?;
-        self.foreign(roots)?;
         if graph.calls.is_empty() {
             return Ok(());
         }
@@ -504,7 +508,10 @@ impl Inner {
         for &leaf in &plan.mutated {
             graph.leaves[leaf].bump_version();
         }
-        if !plan.mutated.is_empty() {
+        // An update runs once: it need not keep what it was computed from.
+        graph.calls.iter().filter(|c| !c.op.mutates().is_empty()).for_each(|c| c.node.finish());
+        // Where only what has no gradients was updated (running statistics), histories are still good: `backward` looks at versions.
+        if plan.mutated.iter().any(|&leaf| graph.leaves[leaf].requires_grad()) {
             graph.calls.iter().filter(|c| c.kept).for_each(|c| c.node.release());
             graph.leaves.iter().for_each(|leaf| leaf.release());
         }

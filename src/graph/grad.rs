@@ -192,6 +192,9 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<BTreeMap<u64, Tensor>> {
                 ));
             }
             Body::Call { op, inputs } => {
+                if let Some(edge) = inputs.iter().find(|e| e.node.version() != e.version) {
+                    return Err(Error::op(op.name(), node.at(), super::key::spent(&edge.node)));
+                }
                 let needs: Vec<bool> = inputs.iter().map(|e| e.node.requires_grad()).collect();
                 let handles: Vec<Tensor> = inputs.iter().map(|e| Tensor::of(e.node.clone())).collect();
                 let output = Tensor::of(node.clone());

@@ -123,7 +123,7 @@ impl Graph {
     }
 }
 
-fn spent(node: &Node) -> OpError {
+pub(super) fn spent(node: &Node) -> OpError {
     OpError::Spent(format!(
         "it reads the parameter made at {}:{}, which was updated before this ran; read the value before the step, \
          or add it to the step with `gradients.and_run(&[&value])`",

@@ -245,6 +245,12 @@ impl Node {
         }
     }
 
+    /// Lets the history of an update that ran go.
+    pub(crate) fn finish(&self) {
+        let old = std::mem::replace(&mut self.state().body, Body::Released);
+        drop(old);
+    }
+
     /// Marks an update in place.
     pub(crate) fn bump_version(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);

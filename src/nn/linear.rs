@@ -1,7 +1,7 @@
 //! The linear layer: y = x Wᵀ + b.
 
 use super::{Init, Module};
-use crate::{Device, Tensor};
+use crate::{Device, Shape, Tensor};
 
 /// y = x Wᵀ + b with W \[outputs, inputs\] and b \[outputs\]: \[…, inputs\] → \[…, outputs\].
 #[derive(Debug)]
@@ -62,6 +62,10 @@ impl Module for Linear {
         if let Some(bias) = &self.bias {
             visit("bias", bias);
         }
+    }
+
+    fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
+        output.numel() * self.inputs
     }
 
     fn describe(&self) -> String {

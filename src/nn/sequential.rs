@@ -63,6 +63,12 @@ impl Module for Sequential {
         }
     }
 
+    fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
+        for (i, layer) in self.layers.iter().enumerate() {
+            layer.visit_buffers(&mut |name, buffer| visit(&format!("{i}.{name}"), buffer));
+        }
+    }
+
     fn set_training(&self, on: bool) {
         self.layers.iter().for_each(|layer| layer.set_training(on));
     }
@@ -75,6 +81,21 @@ impl Module for Sequential {
         let part = |i: usize| if name.is_empty() { i.to_string() } else { format!("{name}.{i}") };
         self.layers.iter().enumerate().fold(x.clone(), |x, (i, layer)| layer.trace(&part(i), &x, rows))
     }
+}
+
+/// Layers one after the other, as a [`Sequential`](crate::nn::Sequential).
+///
+/// ```
+/// use steepest::{Device, nn::{Activation, Linear, Module}, sequential};
+/// let device = Device::cpu();
+/// let model = sequential![Linear::new(&device, 2, 8, 1), Activation::Tanh, Linear::new(&device, 8, 1, 2)];
+/// assert_eq!(model.parameter_count(), 33);
+/// ```
+#[macro_export]
+macro_rules! sequential {
+    ($($layer:expr),* $(,)?) => {
+        $crate::nn::Sequential::new()$(.add($layer))*
+    };
 }
 
 /// A multi-layer perceptron: linear layers of the given sizes with ReLUs between them, started by Kaiming's rule.

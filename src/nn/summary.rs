@@ -1,8 +1,9 @@
-//! A model as a table: layers, output shapes, parameters.
+//! A model as a table: layers, output shapes, parameters, work and memory.
 
 use super::Module;
 use crate::error::Result;
-use crate::{Device, Shape, ToShape, no_grad};
+use crate::{Device, Shape, Tensor, ToShape, no_grad};
+use std::cell::Cell;
 use std::fmt;
 
 /// One layer of a summary.
@@ -16,6 +17,22 @@ pub struct Row {
     pub output: Option<Shape>,
     /// Numbers it learns.
     pub parameters: usize,
+    /// Multiplications with an addition of one forward pass; elementwise work is not counted.
+    pub multiply_adds: usize,
+    /// Bytes of its parameters and buffers and of its output.
+    pub bytes: usize,
+}
+
+impl Row {
+    /// The line of a layer that made `output` of `input`.
+    pub fn of(name: &str, layer: &(impl Module + ?Sized), input: &Tensor, output: &Tensor) -> Row {
+        let (input, output) = (input.try_shape().ok(), output.try_shape().ok());
+        let parameters = layer.parameter_count();
+        let mut words = parameters + output.map_or(0, |s| s.numel());
+        layer.visit_buffers(&mut |_, buffer| words += buffer.try_shape().map_or(0, |s| s.numel()));
+        let multiply_adds = input.zip(output).map_or(0, |(input, output)| layer.multiply_adds(&input, &output));
+        Row { name: name.to_owned(), layer: layer.describe(), output, parameters, multiply_adds, bytes: 4 * words }
+    }
 }
 
 /// A model's layers for a given input.
@@ -27,6 +44,19 @@ pub struct Summary {
     pub rows: Vec<Row>,
     /// Numbers learned in all.
     pub parameters: usize,
+    /// Multiplications with an addition of one forward pass, as far as the layers know theirs.
+    pub multiply_adds: usize,
+    /// Bytes of parameters, buffers and all activations, as a training step keeps them for its gradients (4 per number).
+    pub bytes: usize,
+}
+
+thread_local! {
+    static TRACING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether a summary is being made: a look at the shapes is no training step, so no statistics are taken and no masks drawn.
+pub(super) fn tracing() -> bool {
+    TRACING.get()
 }
 
 /// Follows an input of shape `input` through a model, recording only: nothing is computed.
@@ -41,10 +71,28 @@ pub struct Summary {
 /// # Ok::<(), steepest::Error>(())
 /// ```
 pub fn summary(model: &impl Module, device: &Device, input: impl ToShape) -> Result<Summary> {
+    summary_of(model, &device.zeros(input))
+}
+
+/// [`summary`] for an input of any type, such as the token numbers that an embedding reads. Only its shape and type matter.
+///
+/// # Errors
+/// As [`summary`].
+pub fn summary_of(model: &impl Module, input: &Tensor) -> Result<Summary> {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            TRACING.set(self.0);
+        }
+    }
     let mut rows = Vec::new();
-    let x = device.zeros(input);
-    no_grad(|| model.trace("", &x, &mut rows)).check()?;
-    Ok(Summary { input: x.try_shape()?, rows, parameters: model.parameter_count() })
+    {
+        let _restore = Restore(TRACING.replace(true));
+        no_grad(|| model.trace("", input, &mut rows)).check()?;
+    }
+    let total = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
+    let (multiply_adds, bytes) = (total(|r| r.multiply_adds), total(|r| r.bytes));
+    Ok(Summary { input: input.try_shape()?, parameters: model.parameter_count(), multiply_adds, bytes, rows })
 }
 
 impl fmt::Display for Summary {
@@ -54,12 +102,24 @@ impl fmt::Display for Summary {
             self.rows.iter().map(|r| text(r).chars().count()).max().unwrap_or(0).max(least)
         };
         let (a, b, c) = (width(&|r| r.name.clone(), 5), width(&|r| r.layer.clone(), 5), width(&shape, 12));
-        writeln!(f, "{:<a$}  {:<b$}  {:<c$}  {:>10}", "layer", "kind", "output shape", "parameters")?;
-        writeln!(f, "{:<a$}  {:<b$}  {:<c$}", "input", "", self.input.to_string())?;
+        let number = |n: usize| if n == 0 { String::new() } else { n.to_string() };
+        let mut line = |texts: [&str; 6]| {
+            let [name, kind, shape, parameters, work, bytes] = texts;
+            let text = format!("{name:<a$}  {kind:<b$}  {shape:<c$}  {parameters:>10}  {work:>13}  {bytes:>11}");
+            writeln!(f, "{}", text.trim_end())
+        };
+        line(["layer", "kind", "output shape", "parameters", "multiply-adds", "bytes"])?;
+        line(["input", "", &self.input.to_string(), "", "", ""])?;
         for row in &self.rows {
-            let parameters = if row.parameters == 0 { String::new() } else { row.parameters.to_string() };
-            writeln!(f, "{:<a$}  {:<b$}  {:<c$}  {parameters:>10}", row.name, row.layer, shape(row))?;
+            let [parameters, work, bytes] = [row.parameters, row.multiply_adds, row.bytes].map(number);
+            line([&row.name, &row.layer, &shape(row), &parameters, &work, &bytes])?;
         }
-        write!(f, "{:<a$}  {:<b$}  {:<c$}  {:>10}", "total", "", "", self.parameters)
+        let (parameters, work, bytes) = (self.parameters, self.multiply_adds, self.bytes);
+        write!(f, "{:<a$}  {:<b$}  {:<c$}  {parameters:>10}  {work:>13}  {bytes:>11}", "total", "", "")
     }
+}
+
+/// The name of a part of a layer.
+pub(super) fn within(name: &str, part: &str) -> String {
+    if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") }
 }

@@ -276,9 +276,18 @@ impl Op for Embed {
 }
 
 impl Tensor {
-    /// An invalid tensor that carries an error found while preparing a call.
+    /// An invalid tensor on this one's device, which carries `error` (or this tensor's own, if it is invalid itself) to the first run point.
+    ///
+    /// It is how a layer or a loss of one's own refuses what it is given: `op` is its name.
+    ///
+    /// ```
+    /// use steepest::{Device, error::OpError};
+    /// let x = Device::cpu().zeros([2, 3]);
+    /// let y = x.refuse("my_layer", OpError::Shape(format!("input is {}, expected [2,4]", x.shape())));
+    /// assert!(y.relu().item().is_err());
+    /// ```
     #[track_caller]
-    pub(super) fn refuse(&self, op: &'static str, error: OpError) -> Tensor {
+    pub fn refuse(&self, op: &'static str, error: OpError) -> Tensor {
         let at = Location::caller();
         let error = self.check().err().unwrap_or(Error::op(op, at, error));
         Tensor::invalid(self.node().runner(), error, at)

@@ -1,6 +1,10 @@
 //! Ops of the oracle as calls of `Tensor`: one table.
 
 use serde_json::Value;
+use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
+use steepest::nn::loss::{self, CrossEntropy, Reduction};
+use steepest::nn::recurrent::{Cell, Weights};
+use steepest::nn::{GruCell, Lstm, LstmCell, RnnCell, norm};
 use steepest::{ConvOptions, Tensor, ops};
 
 /// A tensor, or why a case cannot be built as its index says.
@@ -44,6 +48,14 @@ impl<'a> Params<'a> {
     }
     fn text(self, name: &str) -> Result<&'a str, String> {
         self.get(name)?.as_str().map_or_else(|| self.wrong(name), Ok)
+    }
+    fn reduction(self) -> Result<Reduction, String> {
+        match self.text("reduction")? {
+            "mean" => Ok(Reduction::Mean),
+            "sum" => Ok(Reduction::Sum),
+            "batchmean" => Ok(Reduction::BatchMean),
+            _ => self.wrong("reduction"),
+        }
     }
     fn integers(self, name: &str) -> Result<Vec<isize>, String> {
         let list = self.get(name)?.as_array().and_then(|l| l.iter().map(|v| v.as_i64().map(|i| i as isize)).collect());
@@ -172,63 +184,23 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "embedding" => Ok(x.embedding(input(1)?)),
         "one_hot_matmul" => Ok(input(1)?.one_hot(dims(x)?[0]).matmul(x)),
 
-        "mse" => loss(&x.sub(input(1)?).square(), p),
-        "l1" => loss(&x.sub(input(1)?).abs(), p),
-        "huber" => {
-            let (d, delta) = (x.sub(input(1)?).abs(), p.float("delta")?);
-            loss(&d.lt_scalar(delta).where_(&(d.square() * 0.5), &((&d - delta / 2.0) * delta)), p)
-        }
-        "bce" => {
-            let t = input(1)?;
-            loss(&-(t * x.log() + (1.0 - t) * (1.0 - x).log()), p)
-        }
-        "bce_with_logits" => loss(&(x.softplus(1.0) - x * input(1)?), p),
-        "hinge" => loss(&(p.float("margin")? - x * input(1)?).relu(), p),
-        "kl_div" => {
-            let t = input(1)?;
-            let safe = t.eq_scalar(0.0).where_(&t.full_like(1.0), t);
-            loss(&(t * (safe.log() - x)), p)
-        }
+        "mse" => Ok(loss::mse(x, input(1)?, p.reduction()?)),
+        "l1" => Ok(loss::mae(x, input(1)?, p.reduction()?)),
+        "huber" => Ok(loss::huber(x, input(1)?, p.float("delta")?, p.reduction()?)),
+        "bce" => Ok(loss::bce(x, input(1)?, p.reduction()?)),
+        "bce_with_logits" => Ok(loss::bce_with_logits(x, input(1)?, None, p.reduction()?)),
+        "hinge" => Ok(loss::hinge(x, input(1)?, p.float("margin")?, p.reduction()?)),
+        "kl_div" => Ok(loss::kl_div(x, input(1)?, p.reduction()?)),
         "cross_entropy" | "cross_entropy_soft" => {
-            let (shape, smoothing) = (dims(x)?, p.float("label_smoothing")?);
-            let (rows, classes) = (shape[0] as f64, shape[1]);
-            let soft = || if op == "cross_entropy" { Ok(input(1)?.one_hot(classes)) } else { input(1).cloned() };
-            let mean = match smoothing {
-                0.0 => Ok(x.cross_entropy(input(1)?)),
-                _ => Ok(x.cross_entropy(&(soft()? * (1.0 - smoothing) + smoothing / classes as f64))),
-            };
-            match p.text("reduction")? {
-                "mean" => mean,
-                "sum" => Ok(mean? * rows),
-                _ => p.wrong("reduction"),
-            }
+            Ok(CrossEntropy::new().smoothing(p.float("label_smoothing")?).reduction(p.reduction()?).of(x, input(1)?))
         }
-        "nll" => loss(&x.gather(1, &input(1)?.unsqueeze(1)).neg(), p),
+        "nll" => Ok(loss::nll(x, input(1)?, p.reduction()?)),
 
-        "batch_norm_train" => {
-            let axes: Vec<isize> = (0..dims(x)?.len() as isize).filter(|&a| a != 1).collect();
-            let centred = x.sub(&x.mean_keepdim(&axes));
-            scaled(&(&centred * (centred.square().mean_keepdim(&axes) + p.float("eps")?).rsqrt()), input(1)?, input(2)?)
-        }
-        "batch_norm_eval" => {
-            let (mean, var) = (channels(x, input(3)?)?, channels(x, input(4)?)?);
-            scaled(&((x - mean) * (var + p.float("eps")?).rsqrt()), input(1)?, input(2)?)
-        }
-        "layer_norm" => {
-            let axes: Vec<isize> = (1..=p.integer("normalized_dims")?).map(|a| -a).collect();
-            let centred = x.sub(&x.mean_keepdim(&axes));
-            let normal = &centred * (centred.square().mean_keepdim(&axes) + p.float("eps")?).rsqrt();
-            let scaled = inputs.get(1).map_or(normal.clone(), |gamma| &normal * gamma);
-            Ok(inputs.get(2).map_or(scaled.clone(), |beta| &scaled + beta))
-        }
-        "group_norm" => {
-            let (shape, groups) = (dims(x)?, p.size("groups")?);
-            let rows = x.reshape([shape[0], groups, shape[1..].iter().product::<usize>() / groups]);
-            let centred = rows.sub(&rows.mean_keepdim(&[2]));
-            let normal = &centred * (centred.square().mean_keepdim(&[2]) + p.float("eps")?).rsqrt();
-            scaled(&normal.reshape(shape), input(1)?, input(2)?)
-        }
-        "rms_norm" => Ok(x * (x.square().mean_keepdim(&[-1]) + p.float("eps")?).rsqrt() * input(1)?),
+        "batch_norm_train" => Ok(batch_norm_train(x, Some(input(1)?), Some(input(2)?), p.float("eps")?).0),
+        "batch_norm_eval" => Ok(batch_norm_eval(x, (input(3)?, input(4)?), Some(input(1)?), Some(input(2)?), p.float("eps")?)),
+        "layer_norm" => Ok(norm::layer_norm(x, p.size("normalized_dims")?, inputs.get(1), inputs.get(2), p.float("eps")?)),
+        "group_norm" => Ok(norm::group_norm(x, p.size("groups")?, Some(input(1)?), Some(input(2)?), p.float("eps")?)),
+        "rms_norm" => Ok(norm::rms_norm(x, Some(input(1)?), p.float("eps")?)),
 
         "conv2d" => Ok(x.conv2d(input(1)?, inputs.get(2), p.conv()?)),
         "conv1d" => Ok(x.conv1d(input(1)?, inputs.get(2), p.conv()?)),
@@ -252,27 +224,12 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
 
         "attention" => attention(x, input(1)?, input(2)?, p),
         "lstm_cell" => {
-            let (h, c) = lstm_cell(x, input(1)?, input(2)?, &all[3..])?;
+            let (h, c) = cell::<LstmCell>(inputs, 3)?.step(x, &(input(1)?.clone(), input(2)?.clone()));
             Ok(h.cat(&[&c], 1))
         }
-        "lstm" => {
-            let (mut h, mut c) = (input(1)?.clone(), input(2)?.clone());
-            let mut outputs = vec![];
-            for step in x.chunk(0, dims(x)?[0]) {
-                (h, c) = lstm_cell(&step.squeeze(&[0]), &h, &c, &all[3..])?;
-                outputs.push(h.clone());
-            }
-            ops::stack(&outputs.iter().collect::<Vec<_>>(), 0).map_err(|e| e.to_string())
-        }
-        "gru_cell" => {
-            let h = input(1)?;
-            let from_x = linear(x, input(2)?, inputs.get(4))?.chunk(1, 3);
-            let from_h = linear(h, input(3)?, inputs.get(5))?.chunk(1, 3);
-            let (r, z) = ((&from_x[0] + &from_h[0]).sigmoid(), (&from_x[1] + &from_h[1]).sigmoid());
-            let n = (&from_x[2] + r * &from_h[2]).tanh();
-            Ok((1.0 - &z) * n + z * h)
-        }
-        "rnn_cell" => Ok((linear(x, input(2)?, inputs.get(4))? + linear(input(1)?, input(3)?, inputs.get(5))?).tanh()),
+        "lstm" => Ok(Lstm::of(cell(inputs, 3)?).run(x, Some(&(input(1)?.clone(), input(2)?.clone()))).0),
+        "gru_cell" => Ok(cell::<GruCell>(inputs, 2)?.step(x, input(1)?)),
+        "rnn_cell" => Ok(cell::<RnnCell>(inputs, 2)?.step(x, input(1)?)),
 
         "compose" => match formula(p.text("formula")?, inputs)? {
             Some(built) => Ok(built),
@@ -299,30 +256,10 @@ fn reduced(
     })
 }
 
-/// What becomes of the losses of all elements.
-fn loss(each: &Tensor, p: Params<'_>) -> Built {
-    match p.text("reduction")? {
-        "mean" => Ok(each.mean(&[])),
-        "sum" => Ok(each.sum(&[])),
-        "batchmean" => Ok(each.sum(&[]) / dims(each)?[0] as f64),
-        _ => p.wrong("reduction"),
-    }
-}
-
 /// x wᵀ + b
 fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Built {
     let product = x.matmul(&w.t());
     Ok(b.map_or(product.clone(), |b| &product + b))
-}
-
-/// A number per channel (axis 1) in a shape that broadcasts to x.
-fn channels(x: &Tensor, v: &Tensor) -> Built {
-    let shape = dims(x)?.iter().enumerate().map(|(a, &n)| if a == 1 { n } else { 1 }).collect::<Vec<_>>();
-    Ok(v.reshape(shape))
-}
-
-fn scaled(x: &Tensor, gamma: &Tensor, beta: &Tensor) -> Built {
-    Ok(x * channels(x, gamma)? + channels(x, beta)?)
 }
 
 fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: Params<'_>) -> Built {
@@ -330,12 +267,15 @@ fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: Params<'_>) -> Built {
     Ok(q.scaled_dot_product_attention(k, v, p.flag("causal")?, scale))
 }
 
-/// (h', c') of x, h, c and [w_ih, w_hh, b_ih, b_hh].
-fn lstm_cell(x: &Tensor, h: &Tensor, c: &Tensor, weights: &[&Tensor]) -> Result<(Tensor, Tensor), String> {
-    let &[w_ih, w_hh, b_ih, b_hh] = weights else { return Err(format!("{} weights", weights.len())) };
-    let gates = (linear(x, w_ih, Some(b_ih))? + linear(h, w_hh, Some(b_hh))?).chunk(1, 4);
-    let c = gates[1].sigmoid() * c + gates[0].sigmoid() * gates[2].tanh();
-    Ok((gates[3].sigmoid() * c.tanh(), c))
+/// The cell whose weights are the inputs from `first` on.
+fn cell<C: Cell>(inputs: &[Tensor], first: usize) -> Result<C, String> {
+    match inputs.get(first..) {
+        Some([ih, hh, b_ih, b_hh]) => {
+            let [ih, hh, b_ih, b_hh] = [ih, hh, b_ih, b_hh].map(Tensor::clone);
+            Ok(C::with_weights(Weights { ih, hh, b_ih, b_hh }))
+        }
+        _ => Err(format!("{} inputs", inputs.len())),
+    }
 }
 
 fn mlp_loss(inputs: &[Tensor], p: Params<'_>) -> Built {
@@ -358,7 +298,7 @@ fn mlp_loss(inputs: &[Tensor], p: Params<'_>) -> Built {
         }
     }
     let loss = match p.text("loss")? {
-        "mse" => y.sub(t).square().mean(&[]),
+        "mse" => y.mse(t),
         "cross_entropy" => y.cross_entropy(t),
         _ => return p.wrong("loss"),
     };

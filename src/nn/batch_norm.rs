@@ -1,0 +1,226 @@
+//! Batch normalisation (Ioffe and Szegedy 2015): by each channel's statistics over the batch in training, by running ones in evaluation.
+
+use super::norm::{affine, per_channel, scaled, standardised, visit_affine, wrong_parameters};
+use super::{Module, summary};
+use crate::error::OpError;
+use crate::{Device, Tensor};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Batches whose statistics may wait for a step before they are computed without one.
+const WAITING: usize = 16;
+
+/// Normalises each channel (axis 1) of x by its own mean and biased variance over all other axes, then γ x̂ + β.
+///
+/// Says `(y, mean, var)`, the statistics \[channels\]. Fewer than two axes, or γ or β that is not \[channels\], make all three invalid.
+#[track_caller]
+pub fn batch_norm_train(x: &Tensor, gamma: Option<&Tensor>, beta: Option<&Tensor>, eps: f64) -> (Tensor, Tensor, Tensor) {
+    let (y, mean, var) = train(x, gamma, beta, eps);
+    (y, mean.flatten(), var.flatten())
+}
+
+/// The same, the statistics with x's axes as the output reads them.
+#[track_caller]
+fn train(x: &Tensor, gamma: Option<&Tensor>, beta: Option<&Tensor>, eps: f64) -> (Tensor, Tensor, Tensor) {
+    if let Err(invalid) = check(x, &[gamma, beta]) {
+        return (invalid.clone(), invalid.clone(), invalid);
+    }
+    let shape = x.shape();
+    let axes: Vec<isize> = (0..shape.rank() as isize).filter(|&axis| axis != 1).collect();
+    let (normal, mean, var) = standardised(x, &axes, eps);
+    let wide = |v: Option<&Tensor>| v.map(|v| per_channel(&shape, v));
+    (scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref()), mean, var)
+}
+
+/// Normalises each channel (axis 1) of x by the given mean and variance \[channels\], then γ x̂ + β.
+///
+/// Fewer than two axes, or a parameter that is not \[channels\], make the result invalid.
+#[track_caller]
+pub fn batch_norm_eval(
+    x: &Tensor,
+    (mean, var): (&Tensor, &Tensor),
+    gamma: Option<&Tensor>,
+    beta: Option<&Tensor>,
+    eps: f64,
+) -> Tensor {
+    if let Err(invalid) = check(x, &[Some(mean), Some(var), gamma, beta]) {
+        return invalid;
+    }
+    let shape = x.shape();
+    let wide = |v: Option<&Tensor>| v.map(|v| per_channel(&shape, v));
+    let normal = x.sub(&per_channel(&shape, mean)).mul(&per_channel(&shape, var).add_scalar(eps).rsqrt());
+    scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref())
+}
+
+/// An invalid tensor unless x has channels and the parameters are one number for each.
+#[track_caller]
+fn check(x: &Tensor, parameters: &[Option<&Tensor>]) -> Result<(), Tensor> {
+    let Ok(shape) = x.try_shape() else { return Err(x.clone()) };
+    let &[_, channels, ..] = shape.dims() else {
+        return Err(x.refuse("batch_norm", OpError::Shape(format!("input is {shape}, expected [n,channels,…]"))));
+    };
+    match wrong_parameters("batch_norm", x, &[channels], parameters) {
+        Some(invalid) => Err(invalid),
+        None => Ok(()),
+    }
+}
+
+/// Batch normalisation of \[n, channels\] or \[n, channels, length\].
+pub type BatchNorm1d = BatchNorm<1>;
+/// Batch normalisation of \[n, channels, height, width\].
+pub type BatchNorm2d = BatchNorm<2>;
+
+/// Batch normalisation over `D` axes beside batch and channels, with γ (`weight`) and β (`bias`).
+///
+/// In training a channel is normalised by the batch's mean and biased variance. The buffers `running_mean` and `running_var` move
+/// toward the batch's mean and *unbiased* variance by the momentum: r ← (1 − m) r + m b, as PyTorch's, with the next
+/// step of an optimizer on the device, or when they are needed (in evaluation, by `visit_buffers`). A batch counts whether or not its
+/// output was computed, unless its parameters were replaced by `set` in between. In evaluation a channel is normalised by them.
+///
+/// ```
+/// use steepest::{Device, nn::{BatchNorm1d, Module}};
+/// let device = Device::cpu();
+/// let layer = BatchNorm1d::new(&device, 1);
+/// layer.forward(&device.tensor(&[1.0, 3.0], [2, 1]));
+/// layer.eval();
+/// let (_, mean) = &layer.named_buffers()[0];
+/// assert!((mean.item()? - 0.2).abs() < 1e-6); // 0.9 · 0 + 0.1 · 2
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct BatchNorm<const D: usize> {
+    gamma: Option<Tensor>,
+    beta: Option<Tensor>,
+    mean: Tensor,
+    var: Tensor,
+    channels: usize,
+    momentum: f64,
+    eps: f64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    training: bool,
+    waiting: Vec<Waiting>,
+}
+
+/// A batch that the running statistics have not taken up yet.
+#[derive(Debug)]
+struct Waiting {
+    /// The running mean's version; another one by now means that the updates ran or cannot run any more.
+    version: u64,
+    updates: [Tensor; 2],
+    /// Held so that a run of the output keeps them, and the updates need not compute them again.
+    _statistics: [Tensor; 2],
+}
+
+impl<const D: usize> BatchNorm<D> {
+    /// Normalises `channels` channels; momentum 0.1, ε = 1e-5, running mean 0 and variance 1.
+    #[track_caller]
+    pub fn new(device: &Device, channels: usize) -> BatchNorm<D> {
+        let (gamma, beta) = affine(device, &[channels]);
+        BatchNorm {
+            gamma,
+            beta,
+            mean: device.tensor(&vec![0.0f32; channels], [channels]),
+            var: device.tensor(&vec![1.0f32; channels], [channels]),
+            channels,
+            momentum: 0.1,
+            eps: 1e-5,
+            state: Mutex::new(State { training: true, waiting: vec![] }),
+        }
+    }
+
+    /// Without γ and β.
+    pub fn without_affine(self) -> BatchNorm<D> {
+        BatchNorm { gamma: None, beta: None, ..self }
+    }
+
+    /// How far the running statistics move toward those of a batch, 0 to 1.
+    pub fn momentum(self, momentum: f64) -> BatchNorm<D> {
+        BatchNorm { momentum, ..self }
+    }
+
+    /// ε, which keeps the division finite.
+    pub fn eps(self, eps: f64) -> BatchNorm<D> {
+        BatchNorm { eps, ..self }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the running statistics take a batch up. They are updated in place, as parameters are: a chain of new tensors would grow
+    /// from step to step, as no loss depends on it.
+    fn take_up(&self, state: &mut State, count: usize, mean: Tensor, var: Tensor) {
+        let unbiased = count as f64 / (count as f64 - 1.0);
+        // A step of gradient descent with rate m on ½(r − b)²: r − m (r − b).
+        let toward = |running: &Tensor, batch: &Tensor| running.sgd_update(&batch.neg(), None, self.momentum, 1.0);
+        let updates = [toward(&self.mean, &mean.flatten()), toward(&self.var, &var.flatten().mul_scalar(unbiased))];
+        updates.iter().for_each(|update| update.device().update_with_next_step(update));
+        state.waiting.push(Waiting { version: self.mean.node().version(), updates, _statistics: [mean, var] });
+    }
+
+    /// Drops what ran already, and runs the rest if there are more than `most`.
+    fn settle(&self, state: &mut State, most: usize) {
+        let version = self.mean.node().version();
+        state.waiting.retain(|waiting| waiting.version == version);
+        if state.waiting.len() > most {
+            let waiting = std::mem::take(&mut state.waiting);
+            let Some(newest) = waiting.last() else { return };
+            // The others run along, but for those whose inputs were replaced by `set`: they cannot be known any more, and do not count.
+            if let Err(error) = self.mean.device().run(&newest.updates) {
+                tracing::warn!("running statistics were not updated: {error}");
+            }
+        }
+    }
+}
+
+impl<const D: usize> Module for BatchNorm<D> {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let Ok(shape) = x.try_shape() else { return x.clone() };
+        let fits = shape.rank() == D + 2 || (D == 1 && shape.rank() == 2);
+        if !fits || shape.dims()[1] != self.channels {
+            let message = format!("input is {shape}, expected [n,{}] and {D} more axes", self.channels);
+            return x.refuse("batch_norm", OpError::Shape(message));
+        }
+        if !(0.0..=1.0).contains(&self.momentum) {
+            return x.refuse("batch_norm", OpError::Value(format!("momentum {} is not in 0..=1", self.momentum)));
+        }
+        let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
+        let mut state = self.state();
+        if !state.training {
+            self.settle(&mut state, 0);
+            return batch_norm_eval(x, (&self.mean, &self.var), gamma, beta, self.eps);
+        }
+        let count = shape.numel().checked_div(self.channels).unwrap_or(0);
+        if count < 2 && self.channels > 0 {
+            let message = format!("input is {shape}: training needs more than one value per channel");
+            return x.refuse("batch_norm", OpError::Shape(message));
+        }
+        let (y, mean, var) = train(x, gamma, beta, self.eps);
+        if y.check().is_ok() && !summary::tracing() {
+            self.settle(&mut state, WAITING);
+            self.take_up(&mut state, count, mean, var);
+        }
+        y
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
+        visit_affine(self.gamma.as_ref(), self.beta.as_ref(), visit);
+    }
+
+    fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
+        self.settle(&mut self.state(), 0);
+        visit("running_mean", &self.mean);
+        visit("running_var", &self.var);
+    }
+
+    fn set_training(&self, on: bool) {
+        self.state().training = on;
+    }
+
+    fn describe(&self) -> String {
+        format!("BatchNorm{D}d({})", self.channels)
+    }
+}

@@ -1,0 +1,343 @@
+//! Losses: how far predictions are from targets, as a number to differentiate. Definitions and conventions are PyTorch's.
+//!
+//! Prediction and target must have one shape: a loss never broadcasts. A mismatch gives an invalid tensor that carries an
+//! [`OpError::Shape`] to the first run point.
+
+use crate::error::OpError;
+use crate::{DType, Tensor};
+
+/// What becomes of the losses of all elements (of all rows, for the losses over classes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reduction {
+    /// Their mean. With class weights or an ignored label: the weighted mean over the rows that count.
+    #[default]
+    Mean,
+    /// Their sum.
+    Sum,
+    /// Their sum divided by the size of the first axis, the number of rows.
+    BatchMean,
+    /// Nothing: one loss per element (per row, for the losses over classes).
+    None,
+}
+
+impl Reduction {
+    /// Applies it to the losses of all elements, for losses of one's own: \[…\] → \[\], or \[…\] for [`Reduction::None`].
+    #[track_caller]
+    pub fn of(self, each: &Tensor) -> Tensor {
+        match self {
+            Reduction::Mean => each.mean(&[]),
+            Reduction::Sum => each.sum(&[]),
+            Reduction::BatchMean => each.sum(&[]).mul_scalar(1.0 / rows(each)),
+            Reduction::None => each.clone(),
+        }
+    }
+}
+
+/// The size of the first axis; 1 of a scalar, NaN where it cannot be said.
+fn rows(x: &Tensor) -> f64 {
+    x.try_shape().map_or(f64::NAN, |s| s.dims().first().map_or(1.0, |&n| n as f64))
+}
+
+/// An invalid tensor if the shapes differ: broadcasting \[n\] against \[n,1\] to \[n,n\] is never what a loss means.
+#[track_caller]
+fn mismatch(loss: &'static str, x: &Tensor, target: &Tensor) -> Option<Tensor> {
+    match (x.try_shape(), target.try_shape()) {
+        (Ok(a), Ok(b)) if a != b => {
+            Some(x.refuse(loss, OpError::Shape(format!("prediction {a} and target {b} differ; a loss does not broadcast"))))
+        }
+        _ => None,
+    }
+}
+
+/// Mean squared error: (x − t)².
+#[track_caller]
+pub fn mse(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
+    mismatch("mse", x, target).unwrap_or_else(|| reduction.of(&x.sub(target).square()))
+}
+
+/// Mean absolute error: |x − t|; gradient 0 where they are equal.
+#[track_caller]
+pub fn mae(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
+    mismatch("mae", x, target).unwrap_or_else(|| reduction.of(&x.sub(target).abs()))
+}
+
+/// Huber's loss (1964): d² / 2 for d = |x − t| below `delta`, delta (d − delta / 2) above. `delta` must be above 0.
+#[track_caller]
+pub fn huber(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Tensor {
+    if let Some(invalid) = mismatch("huber", x, target).or_else(|| positive("huber", x, "delta", delta)) {
+        return invalid;
+    }
+    let d = x.sub(target).abs();
+    let far = d.add_scalar(-delta / 2.0).mul_scalar(delta);
+    reduction.of(&d.lt_scalar(delta).where_(&d.square().mul_scalar(0.5), &far))
+}
+
+/// An invalid tensor unless `value` is above 0.
+#[track_caller]
+fn positive(loss: &'static str, x: &Tensor, what: &str, value: f64) -> Option<Tensor> {
+    (value.is_nan() || value <= 0.0).then(|| x.refuse(loss, OpError::Value(format!("{what} is {value}, expected above 0"))))
+}
+
+/// max(log x, −100), whose slope below 10⁻¹² stays 10¹²: no 0 · ∞ in the gradient at 0.
+#[track_caller]
+fn clamped_log(x: &Tensor) -> Tensor {
+    let small = x.lt_scalar(1e-12);
+    let log = small.where_(&x.full_like(1.0), x).log();
+    let fixed = x.detach();
+    let line = x.sub(&fixed).mul_scalar(1e12).add(&fixed.log().clamp(-100.0, f64::INFINITY));
+    small.where_(&line, &log)
+}
+
+/// Binary cross-entropy of probabilities x in 0..1: −t log x − (1 − t) log (1 − x), logarithms not below −100.
+///
+/// From numbers of any size use [`bce_with_logits`], which is more exact.
+#[track_caller]
+pub fn bce(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
+    mismatch("bce", x, target).unwrap_or_else(|| {
+        let yes = target.mul(&clamped_log(x));
+        let no = target.neg().add_scalar(1.0).mul(&clamped_log(&x.neg().add_scalar(1.0)));
+        reduction.of(&yes.add(&no).neg())
+    })
+}
+
+/// Binary cross-entropy of logits: p t log(1 + e^−x) + (1 − t) log(1 + e^x), which neither overflows nor cancels.
+///
+/// `positive` is the weight p of what is true, per element or per class (it broadcasts to the shape of x); `None` is 1. With
+/// targets \[rows, labels\] this is the loss of several labels at a time.
+#[track_caller]
+pub fn bce_with_logits(x: &Tensor, target: &Tensor, positive: Option<&Tensor>, reduction: Reduction) -> Tensor {
+    if let Some(invalid) = mismatch("bce_with_logits", x, target).or_else(|| weights_mismatch("bce_with_logits", x, positive)) {
+        return invalid;
+    }
+    reduction.of(&binary_rows(x, target, positive))
+}
+
+/// The losses of all elements.
+#[track_caller]
+fn binary_rows(x: &Tensor, target: &Tensor, positive: Option<&Tensor>) -> Tensor {
+    let yes = target.mul(&x.neg().softplus(1.0));
+    let yes = positive.map_or(yes.clone(), |p| yes.mul(p));
+    yes.add(&target.neg().add_scalar(1.0).mul(&x.softplus(1.0)))
+}
+
+/// An invalid tensor if weights would make the loss larger than x.
+#[track_caller]
+fn weights_mismatch(loss: &'static str, x: &Tensor, weights: Option<&Tensor>) -> Option<Tensor> {
+    let (shape, weights) = (x.try_shape().ok()?, weights?.try_shape().ok()?);
+    let fits = shape.broadcast(&weights).is_ok_and(|both| both == shape);
+    (!fits).then(|| x.refuse(loss, OpError::Shape(format!("weights {weights} do not broadcast to {shape}"))))
+}
+
+/// Several labels at a time: [`bce_with_logits`] of x \[rows, labels\], its mean over the labels, weighted by `weights` \[labels\];
+/// [`Reduction::None`] gives \[rows\].
+#[track_caller]
+pub fn multilabel_soft_margin(x: &Tensor, target: &Tensor, weights: Option<&Tensor>, reduction: Reduction) -> Tensor {
+    const NAME: &str = "multilabel_soft_margin";
+    if let Some(invalid) = mismatch(NAME, x, target).or_else(|| weights_mismatch(NAME, x, weights)) {
+        return invalid;
+    }
+    let each = binary_rows(x, target, None);
+    reduction.of(&weights.map_or(each.clone(), |w| each.mul(w)).mean(&[-1]))
+}
+
+/// log(1 + e^(−t x)) for targets of −1 and 1.
+#[track_caller]
+pub fn soft_margin(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
+    mismatch("soft_margin", x, target).unwrap_or_else(|| reduction.of(&x.mul(target).neg().softplus(1.0)))
+}
+
+/// max(0, margin − t x) for targets of −1 and 1: the loss of support vector machines.
+#[track_caller]
+pub fn hinge(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Tensor {
+    mismatch("hinge", x, target).unwrap_or_else(|| reduction.of(&x.mul(target).neg().add_scalar(margin).relu()))
+}
+
+/// Kullback-Leibler divergence from log-probabilities x to probabilities t: t (log t − x), 0 where t = 0.
+///
+/// Its mathematical value for rows of probabilities is that of [`Reduction::BatchMean`].
+#[track_caller]
+pub fn kl_div(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
+    mismatch("kl_div", x, target).unwrap_or_else(|| {
+        let safe = target.eq_scalar(0.0).where_(&target.full_like(1.0), target);
+        reduction.of(&target.mul(&safe.log().sub(x)))
+    })
+}
+
+/// Negative log-likelihood of labels \[rows\] (u32 or i32) under log-probabilities x \[rows, classes\]: −x\[r, label\].
+///
+/// Class weights and an ignored label: [`CrossEntropy::nll`].
+#[track_caller]
+pub fn nll(x: &Tensor, labels: &Tensor, reduction: Reduction) -> Tensor {
+    CrossEntropy::new().reduction(reduction).nll(x, labels)
+}
+
+/// Softmax cross-entropy of logits \[rows, classes\] with class weights, label smoothing and an ignored label, all optional.
+///
+/// With labels y \[rows\] the loss of a row is −Σ_c q_c w_c log softmax(x)_c, where q = (1 − ε) onehot(y) + ε / classes, and the
+/// mean is Σ rows / Σ w_y over the rows that count. With probabilities \[rows, classes\] in the place of onehot(y) the
+/// mean is over all rows. No row that counts gives NaN. All as PyTorch's `cross_entropy`.
+///
+/// ```
+/// use steepest::{Device, nn::loss::CrossEntropy};
+/// let device = Device::cpu();
+/// let logits = device.tensor(&[0.0; 6], [3, 2]);
+/// let labels = device.tensor(&[0i32, -100, 1], 3);
+/// let loss = CrossEntropy::new().smoothing(0.1).ignore(-100).of(&logits, &labels);
+/// assert!((loss.item()? - 2f32.ln()).abs() < 1e-6);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct CrossEntropy {
+    weights: Option<Tensor>,
+    smoothing: f64,
+    ignored: Option<i64>,
+    reduction: Reduction,
+}
+
+impl CrossEntropy {
+    /// Plain: every row counts the same, the mean over rows.
+    pub fn new() -> CrossEntropy {
+        CrossEntropy::default()
+    }
+
+    /// Class weights w \[classes\].
+    pub fn weights(mut self, weights: &Tensor) -> CrossEntropy {
+        self.weights = Some(weights.clone());
+        self
+    }
+
+    /// Label smoothing ε, 0 ≤ ε ≤ 1 (Szegedy et al. 2016).
+    pub fn smoothing(mut self, epsilon: f64) -> CrossEntropy {
+        self.smoothing = epsilon;
+        self
+    }
+
+    /// Rows with this label count nothing and get no gradient; it need not be a class. Only for labels, not for probabilities.
+    pub fn ignore(mut self, label: i64) -> CrossEntropy {
+        self.ignored = Some(label);
+        self
+    }
+
+    /// What becomes of the rows' losses.
+    pub fn reduction(mut self, reduction: Reduction) -> CrossEntropy {
+        self.reduction = reduction;
+        self
+    }
+
+    /// The loss of logits \[rows, classes\] for integer labels \[rows\] or probabilities \[rows, classes\].
+    ///
+    /// Shapes that do not fit, an ε outside 0..=1 and an ignored label with probabilities make the result invalid. A label that is no
+    /// class is an error where the numbers are known at recording (and no label is ignored), else the loss is NaN.
+    #[track_caller]
+    pub fn of(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
+        const NAME: &str = "cross_entropy";
+        if let Some(invalid) = self.check(NAME, logits) {
+            return invalid;
+        }
+        let classes = logits.try_shape().map_or(0, |s| s.dims().last().copied().unwrap_or(0));
+        let smoothed = |hot: &Tensor| match self.smoothing {
+            0.0 => hot.clone(),
+            epsilon => hot.mul_scalar(1.0 - epsilon).add_scalar(epsilon / classes as f64),
+        };
+        let weighted = |q: &Tensor| self.weights.as_ref().map_or(q.clone(), |w| q.mul(w));
+        if !is_integer(labels) {
+            if self.ignored.is_some() {
+                return logits
+                    .refuse(NAME, OpError::Value("a label is to be ignored, and the targets are probabilities".to_owned()));
+            }
+            if let Some(invalid) = mismatch(NAME, logits, labels) {
+                return invalid;
+            }
+            return self.reduction.of(&logits.cross_entropy_rows(&weighted(&smoothed(labels))));
+        }
+        let (labels, counted) = match self.counted(NAME, labels) {
+            Ok(both) => both,
+            Err(invalid) => return invalid,
+        };
+        let share = self.shares(&labels, counted.as_ref());
+        let rows = match (self.smoothing, &self.weights) {
+            (0.0, None) => logits.cross_entropy_rows(&labels),
+            (0.0, Some(weights)) => logits.cross_entropy_rows(&labels).mul(&weights.index_select(0, &labels)),
+            _ => logits.cross_entropy_rows(&weighted(&smoothed(&labels.one_hot(classes)))),
+        };
+        self.reduced(&rows, counted.as_ref(), share.as_ref())
+    }
+
+    /// The same from log-probabilities \[rows, classes\] and labels \[rows\]: −w_y x\[r, y\]. Smoothing is refused.
+    #[track_caller]
+    pub fn nll(&self, x: &Tensor, labels: &Tensor) -> Tensor {
+        const NAME: &str = "nll";
+        if let Some(invalid) = self.check(NAME, x) {
+            return invalid;
+        }
+        if self.smoothing != 0.0 {
+            return x.refuse(NAME, OpError::Value("log-probabilities are not smoothed; use cross-entropy".to_owned()));
+        }
+        if let (Ok(a), Ok(b)) = (x.try_shape(), labels.try_shape())
+            && (a.rank() != 2 || b.dims() != &a.dims()[..1])
+        {
+            let message = format!("log-probabilities {a} and labels {b}, expected [rows,classes] and [rows]");
+            return x.refuse(NAME, OpError::Shape(message));
+        }
+        let (labels, counted) = match self.counted(NAME, labels) {
+            Ok(both) => both,
+            Err(invalid) => return invalid,
+        };
+        let share = self.shares(&labels, counted.as_ref());
+        let rows = x.gather(1, &labels.unsqueeze(1)).squeeze(&[1]).neg();
+        let rows = self.weights.as_ref().map_or(rows.clone(), |w| rows.mul(&w.index_select(0, &labels)));
+        self.reduced(&rows, counted.as_ref(), share.as_ref())
+    }
+
+    /// An invalid tensor if the settings make no sense for logits `x`.
+    #[track_caller]
+    fn check(&self, name: &'static str, x: &Tensor) -> Option<Tensor> {
+        if !(0.0..=1.0).contains(&self.smoothing) {
+            return Some(x.refuse(name, OpError::Value(format!("label smoothing {} is not in 0..=1", self.smoothing))));
+        }
+        let (logits, weights) = (x.try_shape().ok()?, self.weights.as_ref()?.try_shape().ok()?);
+        let fits = logits.rank() == 2 && weights.dims() == &logits.dims()[1..];
+        (!fits).then(|| x.refuse(name, OpError::Shape(format!("class weights {weights} for logits {logits}"))))
+    }
+
+    /// Labels of which the ignored are class 0, and which rows count (bool); or an invalid tensor.
+    #[track_caller]
+    fn counted(&self, name: &'static str, labels: &Tensor) -> Result<(Tensor, Option<Tensor>), Tensor> {
+        let Some(ignored) = self.ignored else { return Ok((labels.clone(), None)) };
+        let device = labels.device();
+        let (ignored, zero) = match (labels.spec().map(|s| s.dtype), u32::try_from(ignored), i32::try_from(ignored)) {
+            (Ok(DType::U32), Ok(label), _) => (device.tensor(&[label], ()), device.tensor(&[0u32], ())),
+            (Ok(DType::I32), _, Ok(label)) => (device.tensor(&[label], ()), device.tensor(&[0i32], ())),
+            (Ok(DType::U32 | DType::I32), ..) => {
+                return Err(labels.refuse(name, OpError::Value(format!("no label {ignored} can be in {labels:?}"))));
+            }
+            // Whatever else is wrong with the labels is told by what reads them.
+            _ => return Ok((labels.clone(), None)),
+        };
+        let counted = labels.ne(&ignored);
+        Ok((counted.where_(labels, &zero), Some(counted)))
+    }
+
+    /// What each row counts in the mean: w_y, 0 where it is ignored; `None` where every row counts 1.
+    #[track_caller]
+    fn shares(&self, labels: &Tensor, counted: Option<&Tensor>) -> Option<Tensor> {
+        let weights = self.weights.as_ref().map(|w| w.index_select(0, labels));
+        match (weights, counted.map(Tensor::to_f32)) {
+            (Some(weights), Some(counted)) => Some(weights.mul(&counted)),
+            (weights, counted) => weights.or(counted),
+        }
+    }
+
+    #[track_caller]
+    fn reduced(&self, rows: &Tensor, counted: Option<&Tensor>, share: Option<&Tensor>) -> Tensor {
+        let rows = counted.map_or(rows.clone(), |counted| counted.where_(rows, &rows.full_like(0.0)));
+        match (self.reduction, share) {
+            (Reduction::Mean, Some(share)) => rows.sum(&[]).div(&share.sum(&[])),
+            (reduction, _) => reduction.of(&rows),
+        }
+    }
+}
+
+fn is_integer(x: &Tensor) -> bool {
+    x.spec().is_ok_and(|s| s.dtype != DType::F32)
+}

@@ -1,0 +1,41 @@
+//! A layer with a way around it: y = x + f(x).
+
+use super::{Module, Row};
+use crate::Tensor;
+use crate::error::OpError;
+
+/// x + f(x) (He et al. 2015) for any layer f that keeps the shape; its parameters are named `inner.…`.
+pub struct Residual {
+    inner: Box<dyn Module>,
+}
+
+impl Residual {
+    /// A way around `inner`.
+    pub fn new(inner: impl Module + 'static) -> Residual {
+        Residual { inner: Box::new(inner) }
+    }
+}
+
+/// x + y, or an invalid tensor if the shapes differ: a residual does not broadcast.
+fn joined(x: &Tensor, y: &Tensor) -> Tensor {
+    match (x.try_shape(), y.try_shape()) {
+        (Ok(a), Ok(b)) if a != b => x.refuse("residual", OpError::Shape(format!("input {a} and output {b} of the layer differ"))),
+        _ => x + y,
+    }
+}
+
+impl Module for Residual {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        joined(x, &self.inner.forward(x))
+    }
+
+    crate::parts!(inner);
+
+    fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
+        joined(x, &self.inner.trace(&super::summary::within(name, "inner"), x, rows))
+    }
+
+    fn describe(&self) -> String {
+        format!("Residual({})", self.inner.describe())
+    }
+}
