@@ -145,6 +145,10 @@ fn lines_between_rolls_and_repeats() {
         assert_eq!(agreed(&a.lerp_scalar(&b, 1.0)), agreed(&b), "{device}");
         assert_eq!(agreed(&a.lerp_scalar(&b, 0.25))[0], 2.0, "{device}");
         assert_eq!(agreed(&a.lerp(&b, &device.tensor(&[1.0, 0.0, 0.5], 3)))[..2], [5.0, f64::from(0.1f32)], "{device}");
+        // Exact at both ends, also where the other end is far away: a + (b − a) is not b there.
+        let far = device.tensor(&[1e10, 0.3, 7.0], 3);
+        assert_eq!(agreed(&far.lerp(&a, &device.ones(3))), agreed(&a), "{device}");
+        assert_eq!(agreed(&far.lerp_scalar(&a, 1.0)), agreed(&a), "{device}");
         let x = device.tensor(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [2, 3]);
         assert_eq!(agreed(&x.roll(1, 1)), [3.0, 1.0, 2.0, 6.0, 4.0, 5.0], "{device}");
         assert_eq!(agreed(&x.roll(-1, 1)), agreed(&x.roll(5, 1)), "{device}");
