@@ -56,15 +56,14 @@ pub struct GpuLimits {
     pub groups: u32,
 }
 
-/// The adapters of this machine that can compute: hardware first (discrete, integrated, virtual, other), then software; within a class Vulkan,
-/// Metal and DX12 before GL; last the GL twins of adapters already listed. Empty if there is no driver.
+/// The adapters of this machine that can compute: hardware first (discrete, integrated, virtual, other), then software. Empty if there is no
+/// driver.
 pub async fn adapters() -> Vec<AdapterInfo> {
-    let mut infos: Vec<_> = list(PRIMARY).await.iter().map(wgpu::Adapter::get_info).collect();
-    infos.extend(list(wgpu::Backends::GL).await.iter().map(wgpu::Adapter::get_info));
+    let infos: Vec<_> = list(PRIMARY).await.iter().map(wgpu::Adapter::get_info).collect();
     order(&infos).into_iter().map(|i| describe(&infos[i])).collect()
 }
 
-/// Everything but GL, which is slow and noisy to probe and seldom has anything of its own.
+/// Everything but GL: on Mesa's software OpenGL ES a chain of dependent dispatches gave wrong numbers.
 const PRIMARY: wgpu::Backends = wgpu::Backends::all().difference(wgpu::Backends::GL);
 
 fn describe(info: &wgpu::AdapterInfo) -> AdapterInfo {
@@ -160,17 +159,15 @@ impl Core {
             Some(part) => [&info.name, &info.driver].iter().any(|text| text.to_lowercase().contains(&part)),
         };
         let (mut seen, mut refusal) = (vec![], None);
-        for backends in [PRIMARY, wgpu::Backends::GL] {
-            for adapter in list(backends).await {
-                let info = describe(&adapter.get_info());
-                if wanted(&info) {
-                    match Core::request(&adapter, &info, options).await {
-                        Ok(core) => return Ok(core),
-                        Err(reason) => refusal = refusal.or(Some(format!("{} ({}): {reason}", info.name, info.backend))),
-                    }
+        for adapter in list(PRIMARY).await {
+            let info = describe(&adapter.get_info());
+            if wanted(&info) {
+                match Core::request(&adapter, &info, options).await {
+                    Ok(core) => return Ok(core),
+                    Err(reason) => refusal = refusal.or(Some(format!("{} ({}): {reason}", info.name, info.backend))),
                 }
-                seen.push(format!("{} ({}, {})", info.name, info.backend, info.driver));
             }
+            seen.push(format!("{} ({}, {})", info.name, info.backend, info.driver));
         }
         Err(match (refusal, name_part) {
             (Some(reason), _) => Error::NoAdapter { reason },
