@@ -1,11 +1,12 @@
 //! Fuse: turns calls into kernels, elementwise neighbours into one.
 
 use super::pointwise::{Arg, Instruction, Load, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
-use super::{At, Kernel};
+use super::join::{Joins, Update, join};
+use super::{At, Kernel, Row};
 use crate::graph::key::{Graph, Source};
 use crate::graph::op::{Lowering, Operand, Stage};
 use crate::shape::View;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A value inside a plan under construction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +17,8 @@ pub enum Val {
     Call(usize),
     /// Scratch of one call.
     Temp(usize),
+    /// Leaves that lie one behind the other.
+    Row(usize),
 }
 
 /// One kernel, before its values have buffers.
@@ -42,6 +45,10 @@ pub struct Steps {
     pub temps: Vec<usize>,
     /// The value each call's result is found in: its own, or its input's where the call is only a change of shape.
     pub found_in: Vec<Val>,
+    /// Leaves that lie one behind the other.
+    pub rows: Vec<Row>,
+    /// Values that are computed into a part of another: `(whole, first word)`.
+    pub inside: HashMap<Val, (Val, usize)>,
 }
 
 /// Lowers every call; with `on`, elementwise calls join the kernel of their only reader.
@@ -124,9 +131,16 @@ impl<'g> Fuser<'g> {
 
     fn run(mut self, on: bool) -> Steps {
         let n = self.graph.calls.len();
-        let mut needed: Vec<bool> = (0..n).map(|i| self.kept[i] || !self.graph.calls[i].op.mutates().is_empty()).collect();
-        let mut steps = Vec::new();
+        let mut needed = self.kept.clone();
         let mut temps = Vec::new();
+        let Joins { mut steps, rows, inside, gradients } = join(self.graph, self.updates(), on, &mut temps);
+        // The list is reversed at the end.
+        steps.reverse();
+        for value in gradients {
+            if let Val::Call(c) = value {
+                needed[c] = true;
+            }
+        }
         // Backwards, so that every reader of a call has been decided on before the call itself.
         for root in (0..n).rev() {
             if !needed[root] || self.found_in[root] != Val::Call(root) {
@@ -139,7 +153,6 @@ impl<'g> Fuser<'g> {
             } else if let Some(Lowering::Stages { temps: sizes, stages }) = self.lowered[root].take() {
                 let base = temps.len();
                 temps.extend(sizes);
-                // The list is reversed at the end.
                 steps.extend(stages.into_iter().map(|stage| self.stage(root, base, stage)).rev());
             }
             for step in &steps[first..] {
@@ -151,7 +164,21 @@ impl<'g> Fuser<'g> {
             }
         }
         steps.reverse();
-        Steps { steps, temps, found_in: self.found_in }
+        Steps { steps, temps, found_in: self.found_in, rows, inside }
+    }
+
+    /// The updates in place, in order.
+    fn updates(&mut self) -> Vec<Update<'g>> {
+        let mut updates = Vec::new();
+        for index in 0..self.graph.calls.len() {
+            let Some(Lowering::Update(_)) = &self.lowered[index] else { continue };
+            let Some(Lowering::Update(kernel)) = self.lowered[index].take() else { continue };
+            let call = &self.graph.calls[index];
+            let gradient = self.value(call.inputs[1]);
+            let own = matches!(gradient, Val::Call(c) if !self.kept[c] && self.readers[c] == [index]);
+            updates.push(Update { index, call, kernel, gradient, own });
+        }
+        updates
     }
 
     /// The calls computed by the kernel of `root`: itself and, step by step, producers only this kernel reads.
