@@ -44,6 +44,9 @@ shaders![
     "triangle",
 ];
 
+/// `shaders/math.wgsl`: no shader, but functions for the bodies that are put into shaders.
+pub const MATH: &str = include_str!("../shaders/math.wgsl");
+
 /// The source of a shader by its stem.
 pub fn source(stem: &str) -> Option<&'static str> {
     SHADERS.iter().find(|(name, _)| *name == stem).map(|(_, source)| *source)

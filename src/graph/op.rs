@@ -227,7 +227,7 @@ pub enum Operand {
 pub struct Rule {
     /// The op's name.
     pub name: &'static str,
-    /// WGSL expression over `a`, `b`, `c` (inputs) and `p`, `q` (scalars); may call functions of `elementwise.wgsl`.
+    /// WGSL expression over `a`, `b`, `c` (inputs) and `p`, `q` (scalars); may call functions of `math.wgsl`.
     pub wgsl: &'static str,
     /// Types of the inputs; `None` takes any type and hands the raw word on.
     pub inputs: &'static [Option<DType>],
