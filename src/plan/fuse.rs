@@ -1,10 +1,10 @@
 //! Fuse: turns calls into kernels, elementwise neighbours into one.
 
-use super::pointwise::{Arg, Instruction, Load, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
+use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
 use super::join::{Joins, Update, join};
 use super::{At, Kernel, Row};
 use crate::graph::key::{Graph, Source};
-use crate::graph::op::{Lowering, Operand, Stage};
+use crate::graph::op::{DType, Lowering, Operand, Stage};
 use crate::shape::View;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -149,7 +149,10 @@ impl<'g> Fuser<'g> {
             let first = steps.len();
             if self.loads(root).is_some() {
                 let members = self.grow(root, on);
-                steps.push(self.pointwise(root, &members));
+                match self.core(root, &members).filter(|_| on) {
+                    Some(core) => steps.extend(self.epilogue(root, &members, core, &mut temps).into_iter().rev()),
+                    None => steps.push(self.pointwise(root, &members)),
+                }
             } else if let Some(Lowering::Stages { temps: sizes, stages }) = self.lowered[root].take() {
                 let base = temps.len();
                 temps.extend(sizes);
@@ -246,43 +249,93 @@ impl<'g> Fuser<'g> {
         found
     }
 
-    fn pointwise(&self, root: usize, members: &BTreeSet<usize>) -> Step {
-        let loads = self.external(members);
-        let order: Vec<usize> = members.iter().copied().collect();
-        let instructions = order
-            .iter()
-            .map(|&member| {
-                let args = self
-                    .loads(member)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|load| match load.0 {
-                        Val::Call(c) if members.contains(&c) => Arg::Result(order.iter().position(|&o| o == c).unwrap_or(0)),
-                        _ => Arg::Load(loads.iter().position(|l| *l == load).unwrap_or(0)),
-                    })
-                    .collect();
-                let rule = match &self.lowered[member] {
-                    Some(Lowering::Elementwise(e)) => Some(e.rule),
-                    _ => None,
-                };
-                Instruction { rule, args }
-            })
-            .collect();
-        let program = Program {
-            count: self.numel(root),
-            loads: loads.iter().map(|(_, view)| Load { view: view.clone() }).collect(),
-            instructions,
+    /// The call that the members can be an epilogue of: its kernel takes one, and nobody else reads what it computes.
+    fn core(&self, root: usize, members: &BTreeSet<usize>) -> Option<usize> {
+        let external = self.external(members);
+        let is_core = |(value, view): &(Val, View)| match *value {
+            Val::Call(c) => {
+                let loads = external.iter().filter(|(v, _)| v == value).count();
+                (view.is_contiguous() && loads == 1 && self.numel(c) == self.numel(root) && self.takes_epilogue(c))
+                    .then_some(c)
+                    .filter(|&c| !self.kept[c] && self.readers[c].iter().all(|r| members.contains(r)))
+            }
+            _ => None,
         };
-        let names: Vec<&str> = order.iter().map(|&m| self.graph.calls[m].op.name()).collect();
-        let call = &self.graph.calls[root];
+        let float = self.graph.calls[root].spec.dtype == DType::F32;
+        external.iter().filter(|_| float && external.len() <= MAX_EXTRA + 1).filter_map(is_core).max()
+    }
+
+    /// Whether the last kernel of a call, which alone writes its output, lets pointwise ops work on what it is about to store.
+    fn takes_epilogue(&self, call: usize) -> bool {
+        let Some(Lowering::Stages { stages, .. }) = &self.lowered[call] else { return false };
+        let Some((last, before)) = stages.split_last() else { return false };
+        let scalars = self.graph.calls[call].op.scalars().len();
+        scalars == 0
+            && last.writes == [Operand::Output]
+            && before.iter().all(|stage| !stage.writes.contains(&Operand::Output))
+            && last.kernel.variants.iter().all(|variant| crate::shaders::takes_epilogue(variant.shader))
+    }
+
+    /// The kernels of `core`, with the members behind the last one.
+    fn epilogue(&mut self, root: usize, members: &BTreeSet<usize>, core: usize, temps: &mut Vec<usize>) -> Vec<Step> {
+        let (program, extra) = self.program(root, members, Some(core));
+        let Some(Lowering::Stages { temps: sizes, stages }) = self.lowered[core].take() else { return vec![] };
+        let base = temps.len();
+        temps.extend(sizes);
+        let mut steps: Vec<Step> = stages.into_iter().map(|stage| self.stage(core, base, stage)).collect();
+        if let Some(last) = steps.pop() {
+            steps.push(Step {
+                kernel: program.behind(last.kernel),
+                reads: last.reads.into_iter().chain(extra).collect(),
+                writes: vec![Val::Call(root)],
+                scalars: members.iter().copied().collect(),
+                label: format!("{} · {}", self.graph.calls[core].op.name(), self.label(root, members)),
+                at: self.graph.calls[root].node.at(),
+            });
+        }
+        steps
+    }
+
+    fn pointwise(&self, root: usize, members: &BTreeSet<usize>) -> Step {
+        let (program, reads) = self.program(root, members, None);
         Step {
             kernel: program.kernel(),
-            reads: loads.into_iter().map(|(value, _)| value).collect(),
+            reads,
             writes: vec![Val::Call(root)],
-            scalars: order,
-            label: format!("{} : {}", names.join(" · "), call.spec),
-            at: call.node.at(),
+            scalars: members.iter().copied().collect(),
+            label: self.label(root, members),
+            at: self.graph.calls[root].node.at(),
         }
+    }
+
+    fn label(&self, root: usize, members: &BTreeSet<usize>) -> String {
+        let names: Vec<&str> = members.iter().map(|&m| self.graph.calls[m].op.name()).collect();
+        format!("{} : {}", names.join(" · "), self.graph.calls[root].spec)
+    }
+
+    /// The members as a program, and what it reads besides the value of `core`.
+    fn program(&self, root: usize, members: &BTreeSet<usize>, core: Option<usize>) -> (Program, Vec<Val>) {
+        let is_core = |value: Val| core.is_some_and(|c| value == Val::Call(c));
+        let loads: Vec<(Val, View)> = self.external(members).into_iter().filter(|(value, _)| !is_core(*value)).collect();
+        let order: Vec<usize> = members.iter().copied().collect();
+        let argument = |load: (Val, View)| match load.0 {
+            value if is_core(value) => Arg::Core,
+            Val::Call(c) if members.contains(&c) => Arg::Result(order.iter().position(|&o| o == c).unwrap_or(0)),
+            _ => Arg::Load(loads.iter().position(|l| *l == load).unwrap_or(0)),
+        };
+        let instruction = |&member: &usize| Instruction {
+            rule: match &self.lowered[member] {
+                Some(Lowering::Elementwise(e)) => Some(e.rule),
+                _ => None,
+            },
+            args: self.loads(member).unwrap_or_default().into_iter().map(argument).collect(),
+        };
+        let program = Program {
+            count: self.numel(root),
+            instructions: order.iter().map(instruction).collect(),
+            loads: loads.iter().map(|(_, view)| Load { view: view.clone() }).collect(),
+        };
+        (program, loads.into_iter().map(|(value, _)| value).collect())
     }
 
     fn stage(&self, root: usize, base: usize, stage: Stage) -> Step {
