@@ -127,8 +127,7 @@ impl Op for Matmul {
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let layout = Layout::new(*self, &inputs[0].shape, &inputs[1].shape, &output.shape);
-        // As many invocations side by side as reach across n, eight at most.
-        let lanes_n = layout.n.div_ceil(COLUMNS).next_power_of_two().clamp(1, 8);
+        let lanes_n = lanes(*self, &layout);
         let Layout { m, n, k, a, b, .. } = layout;
         let mut params: Vec<u32> = [m, n, k, layout.batches(), a[0], a[1], b[0], b[1], lanes_n].map(|x| x as u32).to_vec();
         params.extend([layout.batch.len() as u32, 0, 0]);
@@ -169,10 +168,20 @@ impl Op for Matmul {
 
 /// Batch axes the shaders' `params.dims` has room for: what is left of eight axes.
 const AXES: usize = 6;
-/// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes.
-const ROWS: usize = 16;
+/// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes: fewer where there are not so many.
+fn rows(m: usize) -> usize {
+    m.next_power_of_two().clamp(4, 16)
+}
 /// Columns of the output an invocation of them makes.
 const COLUMNS: usize = 8;
+
+/// How many of eight invocations lie side by side along n, the others below: by measurement on a software adapter, where reading rows
+/// along k is cheaper than reading columns. As far as the output reaches in both directions.
+fn lanes(op: Matmul, layout: &Layout) -> usize {
+    let widest = layout.n.div_ceil(COLUMNS).next_power_of_two().min(8);
+    let tallest = layout.m.div_ceil(rows(layout.m)).next_power_of_two().min(8);
+    (if op.trans_a { 8 } else { 2 }).max(8 / tallest).min(widest)
+}
 
 fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     let Layout { m, n, k, .. } = *layout;
@@ -188,10 +197,11 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
         suits: Suits::Hardware,
         ..Variant::new("matmul", Variant::groups(tiles(tile(size), tile(size))))
     });
+    let rows = rows(m);
     let registers = |shader, workgroup: usize, suits| Variant {
-        consts: vec![("WORKGROUP", workgroup as u32)],
+        consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32)],
         suits,
-        ..Variant::new(shader, Variant::groups(tiles(ROWS * (workgroup / lanes_n), COLUMNS * lanes_n)))
+        ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };
     let mut all = shared.to_vec();
     // Every row of an operand, as it lies, starts at a multiple of four.
