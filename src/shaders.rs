@@ -20,6 +20,7 @@ shaders![
     "cross_entropy",
     "cross_entropy_grad",
     "elementwise",
+    "elementwise_vectors",
     "embed",
     "gather",
     "matmul",
