@@ -66,6 +66,41 @@ fn mnist_learns() {
     assert!(accuracy(&text) >= 94.0, "{text}");
 }
 
+/// The line of the measuring program, as a table of several libraries reads it.
+fn peer(device: &str, workload: &str) -> serde_json::Value {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--example", "peer", "--", "--device", device, workload]);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).env("PEER_BUDGET_S", "0").output().unwrap();
+    assert!(output.status.success(), "{workload}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Tiny workloads: the start from which the measured ones go is the same, so the figures are those that PyTorch finds for the large ones,
+/// or follow from the definition.
+#[test]
+fn peer_measures_and_checks() {
+    let mut devices = vec!["cpu".to_owned()];
+    devices.extend(common::gpu("peer").map(|device| device.name().to_owned()));
+    for device in devices {
+        for (workload, unit, check) in [
+            ("sgemm_32", "GFLOP/s", Some(0.454_214)),
+            ("elementwise_1m", "GB/s", None),
+            ("softmax_ce_16x10", "iterations/s", None),
+            ("linreg_b16", "steps/s", Some(0.247_533)),
+            ("cold_cnn_b64", "starts/s", Some(2.296_68)),
+        ] {
+            let line = peer(&device, workload);
+            let number = |name: &str| line[name].as_f64().unwrap_or_else(|| panic!("{name} of {line}"));
+            assert_eq!((line["workload"].as_str(), line["unit"].as_str()), (Some(workload), Some(unit)));
+            assert!(number("median_ms") > 0.0 && number("min_ms") <= number("median_ms") && number("throughput") > 0.0, "{line}");
+            assert!(number("check").is_finite());
+            if let Some(check) = check {
+                assert!((number("check") - check).abs() < 1e-4 * check, "{line}: check should be {check}");
+            }
+        }
+    }
+}
+
 #[test]
 fn the_environment_chooses_the_device() {
     let chosen = |device: &str| {

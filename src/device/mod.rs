@@ -277,6 +277,17 @@ impl Device {
         self.inner.run(&roots)
     }
 
+    /// Waits until everything that runs have started is done. Reading a value waits by itself; this is for taking times.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn wait(&self) -> Result<()> {
+        match &self.inner.machine {
+            Machine::Gpu(gpu) => gpu.wait(),
+            Machine::Cpu(_) => Ok(()),
+        }
+    }
+
     /// The plan of a run of these tensors, as it would be made now. Nothing runs.
     ///
     /// # Errors

@@ -31,9 +31,50 @@ impl Default for Switches {
 }
 
 impl Switches {
+    /// The switches by name.
+    pub const NAMES: [&str; 3] = ["fuse", "reuse", "cache"];
+
+    /// The switch of that name.
+    fn named(&mut self, name: &str) -> Option<&mut bool> {
+        match name {
+            "fuse" => Some(&mut self.fuse),
+            "reuse" => Some(&mut self.reuse),
+            "cache" => Some(&mut self.cache),
+            _ => None,
+        }
+    }
+
+    /// Everything on but the switch of that name; `None` if there is no such switch.
+    pub fn without(name: &str) -> Option<Switches> {
+        let mut switches = Switches::default();
+        *switches.named(name)? = false;
+        Some(switches)
+    }
+
     /// Every combination, for tests.
     pub fn all() -> impl Iterator<Item = Switches> {
         (0..8).map(|bits| Switches { fuse: bits & 1 > 0, reuse: bits & 2 > 0, cache: bits & 4 > 0 })
+    }
+}
+
+/// `fuse=off,cache=on`: the switches not named are on.
+impl std::str::FromStr for Switches {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Switches> {
+        let mut switches = Switches::default();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match (switches.named(name), value) {
+                (Some(switch), "on") => *switch = true,
+                (Some(switch), "off") => *switch = false,
+                _ => {
+                    let message = format!("`{part}`; expected NAME=on or NAME=off with NAME one of {}", Switches::NAMES.join(", "));
+                    return Err(Error::Config { what: "switches", message });
+                }
+            }
+        }
+        Ok(switches)
     }
 }
 
