@@ -85,7 +85,8 @@ impl Task {
             let fan_in = shape[1..].iter().product();
             [parameter(seed, shape, fan_in), parameter(seed + 1, &shape[..1], fan_in)]
         };
-        let batch = |prefix| name.strip_prefix(prefix).map(str::parse::<usize>).transpose().with_context(|| format!("batch of {name}"));
+        let batch =
+            |prefix| name.strip_prefix(prefix).map(str::parse::<usize>).transpose().with_context(|| format!("batch of {name}"));
         let (layers, x, y, loss): (_, _, _, fn(&Task) -> Tensor) = if let Some(rows) = batch("mlp_b")? {
             let layers = vec![layer(10, &[256, 784]), layer(12, &[128, 256]), layer(14, &[10, 128])];
             let x = device.tensor(&numbers(1, rows * 784, 2.0), [rows, 784]);

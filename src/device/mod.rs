@@ -170,16 +170,21 @@ impl Device {
             },
             lower => {
                 let part = lower.strip_prefix("gpu:").unwrap_or(lower).trim();
-                let known = Device::all_async().await;
-                let found = |info: &DeviceInfo| {
-                    let text = format!("{} {}", info.name, info.driver).to_lowercase();
-                    info.name != "cpu" && !part.is_empty() && text.contains(part)
+                // An empty part would be found in every name. Drivers are loaded once only: that takes longer than all the rest.
+                let gpu = match part {
+                    "" => Err(Error::UnknownDevice { name: name.to_owned(), available: vec![] }),
+                    part => Gpu::open(Some(part)).await,
                 };
-                if !known.iter().any(found) {
-                    let available = known.into_iter().map(|info| info.name).collect();
-                    return Err(Error::UnknownDevice { name: name.to_owned(), available });
-                }
-                let gpu = Gpu::open(Some(part)).await?;
+                let gpu = match gpu {
+                    Err(Error::UnknownDevice { .. }) => {
+                        let available = Device::all_async().await.into_iter().map(|info| info.name).collect();
+                        return Err(Error::UnknownDevice { name: name.to_owned(), available });
+                    }
+                    Err(Error::NoAdapter { .. }) if Device::all_async().await.len() == 1 => {
+                        return Err(Error::UnknownDevice { name: name.to_owned(), available: vec!["cpu".to_owned()] });
+                    }
+                    opened => opened?,
+                };
                 Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
             }
         }

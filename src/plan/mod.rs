@@ -69,7 +69,8 @@ impl std::str::FromStr for Switches {
                 (Some(switch), "on") => *switch = true,
                 (Some(switch), "off") => *switch = false,
                 _ => {
-                    let message = format!("`{part}`; expected NAME=on or NAME=off with NAME one of {}", Switches::NAMES.join(", "));
+                    let message =
+                        format!("`{part}`; expected NAME=on or NAME=off with NAME one of {}", Switches::NAMES.join(", "));
                     return Err(Error::Config { what: "switches", message });
                 }
             }
