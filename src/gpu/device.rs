@@ -128,6 +128,8 @@ pub(super) struct Core {
     pub(super) limits: GpuLimits,
     pub(super) uniform_alignment: u64,
     pub(super) counters: Counters,
+    /// Whether passes can be timed by the GPU.
+    pub(super) timestamps: bool,
     health: Arc<Health>,
 }
 
@@ -183,7 +185,10 @@ impl Core {
         let mut limits = if options.minimal_limits { browser.clone().or_worse_values_from(&own) } else { own };
         // DX12 sizes a descriptor heap by this one.
         limits.max_non_sampler_bindings = limits.max_non_sampler_bindings.min(browser.max_non_sampler_bindings);
-        let descriptor = wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, ..Default::default() };
+        let timestamps = !options.minimal_limits && adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let required_features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
 
         let health = Arc::new(Health::default());
@@ -218,6 +223,7 @@ impl Core {
             limits,
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
             counters: Counters::default(),
+            timestamps,
             health,
             device,
             queue,

@@ -206,6 +206,8 @@ impl Gpu {
         let memory = Memory { leaves, slots: &state.slots, outputs: &outputs, guarded };
         let encoded = if guarded {
             self.run_guarded(prepared, &memory, &mut state.kept)
+        } else if self.is_timed() {
+            self.run_timed(prepared, &memory, &mut state.kept)
         } else if prepared.steps.is_empty() {
             Ok(())
         } else {

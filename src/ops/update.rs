@@ -117,6 +117,10 @@ impl Op for Sgd {
         };
         stage(kernel, self.mutates_with_velocity())
     }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // g + λp, μv + g, p − ηv
+        6 * inputs[0].shape.numel() as u64
+    }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let n = inputs[0].data.len();
         let mu = self.momentum.unwrap_or(0.0);
@@ -242,6 +246,10 @@ impl Op for Adam {
             }),
         };
         stage(kernel, self.mutates())
+    }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // Two running means of g + λp and g², both corrected, a square root, a quotient, a step.
+        15 * inputs[0].shape.numel() as u64
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let n = inputs[0].data.len();

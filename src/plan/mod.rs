@@ -10,6 +10,7 @@ pub use crate::graph::op::{Io, Kernel, Native, Suits, Variant};
 
 use crate::graph::dump;
 use crate::graph::key::Graph;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -111,6 +112,8 @@ pub struct Dispatch {
     pub writes: Vec<Place>,
     /// Its part of the run's scalars, in words.
     pub scalars: Range<usize>,
+    /// Floating-point operations; those of an op of several kernels are booked on its first.
+    pub flops: u64,
     /// Ops computed, with the output's shape, for people.
     pub label: String,
     /// The caller's line of the last op computed.
@@ -141,12 +144,32 @@ impl Plan {
     /// Plans a graph.
     pub fn build(graph: &Graph, switches: Switches) -> Plan {
         let steps = fuse::fuse(graph, switches.fuse);
-        place::place(graph, steps, switches.reuse, dump::lines(graph))
+        let work = work(graph, &steps);
+        let mut plan = place::place(graph, steps, switches.reuse, dump::lines(graph));
+        plan.dispatches.iter_mut().zip(work).for_each(|(dispatch, flops)| dispatch.flops = flops);
+        plan
     }
 
     /// Bytes of device memory used inside the run, besides leaves and outputs.
     pub fn slot_bytes(&self) -> usize {
         4 * self.slots.iter().sum::<usize>()
+    }
+}
+
+/// Floating-point operations of each step: those of the calls it computes, each counted once.
+fn work(graph: &Graph, steps: &fuse::Steps) -> Vec<u64> {
+    let mut counted = HashSet::new();
+    let mut of_call = |call: usize| {
+        let call_inputs: Vec<_> = graph.calls[call].inputs.iter().map(|&source| graph.spec_of(source)).collect();
+        if counted.insert(call) { graph.calls[call].op.flops(&call_inputs, &graph.calls[call].spec) } else { 0 }
+    };
+    steps.steps.iter().map(|step| step.scalars.iter().map(|&call| of_call(call)).sum()).collect()
+}
+
+impl Dispatch {
+    /// Bytes of the buffers it reads and writes, each bound place once.
+    pub fn bytes(&self) -> u64 {
+        4 * self.reads.iter().chain(&self.writes).map(|place| place.words as u64).sum::<u64>()
     }
 }
 
