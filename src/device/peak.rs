@@ -82,14 +82,14 @@ impl Inner {
                 let prepared = gpu.prepare(plan.clone())?;
                 // The profile's own timing would count what it costs itself.
                 gpu.set_timed(false);
-                let time = fastest(&mut || gpu.run(&prepared, &leaves, &[]).and_then(|_| gpu.wait()));
+                let time = fastest(&mut || gpu.run(&prepared, &leaves, &[], &[]).and_then(|_| gpu.wait()));
                 gpu.set_timed(self.profiler.is_on());
                 time
             }
             Machine::Cpu(cpu) => {
                 let leaves = [CpuBuffer::new(ones)];
                 let prepared = cpu.prepare(plan.clone());
-                fastest(&mut || cpu.run(&prepared, &leaves, &[]).map(|_| ()))
+                fastest(&mut || cpu.run(&prepared, &leaves, &[], &[]).map(|_| ()))
             }
         }
     }
@@ -118,8 +118,8 @@ fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
     let kernel = Kernel { name: "peak", params: vec![count as u32, rounds as u32], variants, native };
     let dispatch = || Dispatch {
         kernel: kernel.clone(),
-        reads: vec![Place { buffer: Buffer::Leaf(0), words }],
-        writes: vec![Place { buffer: Buffer::Slot(0), words }],
+        reads: vec![Place { buffer: Buffer::Leaf(0), part: None, words }],
+        writes: vec![Place { buffer: Buffer::Slot(0), part: None, words }],
         scalars: 0..0,
         flops: 0,
         label: "peak".to_owned(),
@@ -132,6 +132,7 @@ fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
         kept: vec![],
         mutated: vec![],
         scalars: vec![],
+        rows: vec![],
         dispatches: (0..repeats).map(|_| dispatch()).collect(),
         unplanned_words: words,
         graph: vec![],

@@ -137,6 +137,8 @@ impl Op for Matmul {
             divisor /= (*size).max(1);
             params.extend([divisor, *size, *in_a, *in_b].map(|x| x as u32));
         }
+        // Whole up to `extra`, which belongs to what is fused behind.
+        params.resize(12 + 4 * AXES, 0);
         let kernel = Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) };
         Lowering::kernel(kernel, 2)
     }
@@ -170,6 +172,8 @@ impl Op for Matmul {
     }
 }
 
+/// Batch axes the shaders' `params.dims` has room for: what is left of eight axes.
+const AXES: usize = 6;
 /// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes.
 const ROWS: usize = 16;
 /// Columns of the output an invocation of them makes.

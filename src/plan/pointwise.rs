@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// Read bindings `in0`..`in5` of `elementwise.wgsl`.
 pub const MAX_LOADS: usize = 6;
+/// Read bindings `extra0`..`extra3` of kernels that take an epilogue.
+pub const MAX_EXTRA: usize = 4;
 /// Axes a view may have in `elementwise.wgsl`.
 const MAX_DIMS: usize = 8;
 /// Scalars a program may take.
@@ -35,6 +37,8 @@ pub enum Arg {
     Load(usize),
     /// An earlier instruction's result.
     Result(usize),
+    /// What the kernel that the program is an epilogue of has computed.
+    Core,
 }
 
 /// One rule applied.
@@ -59,7 +63,7 @@ impl Program {
     /// The kernel in both forms.
     pub fn kernel(self) -> Kernel {
         let variant = Variant {
-            bodies: vec![("element", self.wgsl())],
+            bodies: vec![("element", self.wgsl("in", "dims", ""))],
             ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP)))
         };
         let name = match self.instructions.as_slice() {
@@ -70,9 +74,33 @@ impl Program {
         Kernel { name, params: self.params(), variants: vec![variant], native: self.native() }
     }
 
-    /// The uniform: the count, then per load and axis `(divisor, size, stride, offset)`.
+    /// The program as the epilogue of a kernel: it works on each element before the kernel stores it. The kernel reads the loads behind its
+    /// own inputs; its `params` are whole but for the last field, `extra`.
+    pub fn behind(self, kernel: Kernel) -> Kernel {
+        let Kernel { name, mut params, mut variants, native } = kernel;
+        params.extend(self.dims());
+        let body = self.wgsl("extra", "extra", "bitcast<f32>");
+        variants.iter_mut().for_each(|variant| variant.bodies.push(("epilogue", body.clone())));
+        let own = Arc::new(move |io: &mut Io<'_>| {
+            let (reads, extra) = io.reads.split_at(io.reads.len() - self.loads.len());
+            let out = &mut *io.writes[0];
+            native(&mut Io { reads, writes: &mut [&mut *out], scalars: &[] });
+            self.compute(extra, io.scalars, out);
+        });
+        Kernel { name, params, variants, native: own }
+    }
+
+    /// The uniform: the count, then how the loads are read.
     fn params(&self) -> Vec<u32> {
         let mut words = vec![self.count as u32, 0, 0, 0];
+        words.extend(self.dims());
+        words.resize(4 + MAX_LOADS * MAX_DIMS * 4, 0);
+        words
+    }
+
+    /// Per load and axis `(divisor, size, stride, offset)`.
+    fn dims(&self) -> Vec<u32> {
+        let mut words = vec![];
         for load in &self.loads {
             let mut divisor = load.view.numel().max(1);
             for axis in 0..MAX_DIMS {
@@ -86,22 +114,23 @@ impl Program {
                 }
             }
         }
-        words.resize(4 + MAX_LOADS * MAX_DIMS * 4, 0);
         words
     }
 
-    /// The body of `element(i) -> u32`.
-    fn wgsl(&self) -> String {
+    /// The body of `element(i) -> u32` or `epilogue(v, i) -> f32`; `loads` and `dims` are the names of the bindings and of the table of views,
+    /// `convert` is what makes the result of a word.
+    fn wgsl(&self, loads: &str, dims: &str, convert: &str) -> String {
         let mut body = String::from("{\n");
         // Writing to a String cannot fail.
         for (k, load) in self.loads.iter().enumerate() {
-            let _ = writeln!(body, "    let x{k} = in{k}[{}];", position(k, &load.view));
+            let _ = writeln!(body, "    let x{k} = {loads}{k}[{}];", position(dims, k, &load.view));
         }
         let mut scalar = 0;
         for (j, instruction) in self.instructions.iter().enumerate() {
             let word = |arg: &Arg| match arg {
                 Arg::Load(k) => format!("x{k}"),
                 Arg::Result(k) => format!("y{k}"),
+                Arg::Core => "bitcast<u32>(v)".to_owned(),
             };
             let Some(rule) = instruction.rule else {
                 let _ = writeln!(body, "    let y{j} = {};", word(&instruction.args[0]));
@@ -129,22 +158,23 @@ impl Program {
             };
             let _ = writeln!(body, "        y{j} = {result};\n    }}");
         }
-        let _ = write!(body, "    return y{};\n}}", self.instructions.len() - 1);
+        let _ = write!(body, "    return {convert}(y{});\n}}", self.instructions.len() - 1);
         body
     }
 
     fn native(self) -> Native {
-        Arc::new(move |io: &mut Io<'_>| {
-            let scalars: Vec<f32> = io.scalars.iter().map(|&w| f32::from_bits(w)).collect();
-            let reads = io.reads;
-            let out = &mut *io.writes[0];
-            if out.len() < PARALLEL {
-                self.evaluate(reads, &scalars, 0, out);
-            } else {
-                let share = out.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(CHUNK);
-                out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, &scalars, i * share, part));
-            }
-        })
+        Arc::new(move |io: &mut Io<'_>| self.compute(io.reads, io.scalars, io.writes[0]))
+    }
+
+    /// All elements, on all cores where that pays.
+    fn compute(&self, reads: &[&[u32]], scalars: &[u32], out: &mut [u32]) {
+        let scalars: Vec<f32> = scalars.iter().map(|&w| f32::from_bits(w)).collect();
+        if out.len() < PARALLEL {
+            self.evaluate(reads, &scalars, 0, out);
+        } else {
+            let share = out.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(CHUNK);
+            out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, &scalars, i * share, part));
+        }
     }
 
     /// Elements `start..start + out.len()`.
@@ -155,6 +185,9 @@ impl Program {
         let mut gathered: Vec<Vec<u32>> =
             self.loads.iter().map(|l| if l.view.is_contiguous() { vec![] } else { Vec::with_capacity(width) }).collect();
         let mut results: Vec<Vec<u32>> = vec![vec![0; width]; last];
+        // The last instruction overwrites what the core has computed.
+        let has_core = self.instructions.iter().any(|i| i.args.contains(&Arg::Core));
+        let mut core = vec![0; if has_core { width } else { 0 }];
         for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
             let (from, n) = (start + chunk * CHUNK, out.len());
             for ((load, read), buffer) in self.loads.iter().zip(reads).zip(&mut gathered) {
@@ -162,6 +195,9 @@ impl Program {
                     buffer.clear();
                     gather(&load.view, read, from, n, buffer);
                 }
+            }
+            if has_core {
+                core[..n].copy_from_slice(out);
             }
             let mut scalar = 0;
             for (j, instruction) in self.instructions.iter().enumerate() {
@@ -173,6 +209,7 @@ impl Program {
                     }
                     Some(&Arg::Load(k)) => &gathered[k][..n],
                     Some(&Arg::Result(k)) => &before[k][..n],
+                    Some(&Arg::Core) => &core[..n],
                     None => &[],
                 });
                 let target: &mut [u32] = if j == last { out } else { &mut rest[0][..n] };
@@ -191,11 +228,11 @@ impl Program {
 }
 
 /// The WGSL expression for where load `k` finds element `i`. Sizes come from the uniform, so that shapes share a shader.
-fn position(k: usize, view: &View) -> String {
+fn position(dims: &str, k: usize, view: &View) -> String {
     if view.is_contiguous() && !view.dims.is_empty() {
         return "i".to_owned();
     }
-    let at = |axis: usize| format!("params.dims[{}]", k * MAX_DIMS + axis);
+    let at = |axis: usize| format!("params.{dims}[{}]", k * MAX_DIMS + axis);
     let mut text = format!("{}.w", at(0));
     for (axis, dim) in view.dims.iter().enumerate() {
         if dim.stride == 0 {
