@@ -102,6 +102,24 @@ fn peer_measures_and_checks() {
 }
 
 #[test]
+fn probe_prints_tables_and_json() {
+    let mut devices = vec!["cpu".to_owned()];
+    devices.extend(common::gpu("probe").map(|device| device.name().to_owned()));
+    for device in devices {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = run("probe", &["--quick", "--device", &device, "--json", file.path().to_str().unwrap()]);
+        assert!(text.contains("chain of 100 dependent") && text.contains("median µs"), "{text}");
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+        let found = json["found"].as_array().unwrap();
+        for group in ["dispatch", "matmul", "memory", "update", "step", "profile"] {
+            assert!(found.iter().any(|line| line["group"] == group), "no {group} in {json:#}");
+        }
+        let errors: Vec<f64> = found.iter().filter_map(|line| line["error"].as_f64()).collect();
+        assert!(errors.len() == 2 && errors.iter().all(|&e| e < 10.0), "{errors:?}");
+    }
+}
+
+#[test]
 fn the_environment_chooses_the_device() {
     let chosen = |device: &str| {
         let mut command = Command::new(env!("CARGO"));

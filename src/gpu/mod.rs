@@ -96,6 +96,11 @@ impl Gpu {
         self.core.limits
     }
 
+    /// What the adapter says of itself, name by name: driver, limits, features.
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        self.core.details()
+    }
+
     /// Bytes of device memory in use by values and prepared plans.
     pub fn live_bytes(&self) -> u64 {
         self.pool.live_bytes()
