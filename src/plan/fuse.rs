@@ -271,6 +271,7 @@ impl<'g> Fuser<'g> {
         let Some((last, before)) = stages.split_last() else { return false };
         let scalars = self.graph.calls[call].op.scalars().len();
         scalars == 0
+            && self.graph.calls[call].spec.dtype == DType::F32
             && last.writes == [Operand::Output]
             && before.iter().all(|stage| !stage.writes.contains(&Operand::Output))
             && last.kernel.variants.iter().all(|variant| crate::shaders::takes_epilogue(variant.shader))

@@ -4,6 +4,7 @@ use super::{Io, Kernel, Native, Variant};
 use crate::graph::op::{DType, Rule};
 use crate::shape::View;
 use rayon::prelude::*;
+use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -168,7 +169,9 @@ impl Program {
 
     /// All elements, on all cores where that pays.
     fn compute(&self, reads: &[&[u32]], scalars: &[u32], out: &mut [u32]) {
-        let scalars: Vec<f32> = scalars.iter().map(|&w| f32::from_bits(w)).collect();
+        let mut numbers = [0.0; MAX_SCALARS];
+        numbers.iter_mut().zip(scalars).for_each(|(n, &word)| *n = f32::from_bits(word));
+        let scalars = numbers;
         if out.len() < PARALLEL {
             self.evaluate(reads, &scalars, 0, out);
         } else {
@@ -178,22 +181,31 @@ impl Program {
     }
 
     /// Elements `start..start + out.len()`.
-    fn evaluate(&self, reads: &[&[u32]], scalars: &[f32], start: usize, out: &mut [u32]) {
+    fn evaluate(&self, reads: &[&[u32]], scalars: &[f32; MAX_SCALARS], start: usize, out: &mut [u32]) {
+        if let ([Load { view }], [Instruction { rule: None, .. }]) = (self.loads.as_slice(), self.instructions.as_slice()) {
+            return copy(view, reads[0], start, out);
+        }
         let last = self.instructions.len() - 1;
         let width = CHUNK.min(out.len());
-        // Contiguous loads are read in place; others are gathered here first.
-        let mut gathered: Vec<Vec<u32>> =
-            self.loads.iter().map(|l| if l.view.is_contiguous() { vec![] } else { Vec::with_capacity(width) }).collect();
-        let mut results: Vec<Vec<u32>> = vec![vec![0; width]; last];
+        // Taken out while in use, so that a thread that takes up other work meanwhile gets its own.
+        let mut memory = MEMORY.take();
+        let needed = (self.loads.len() + last + 1) * width;
+        if memory.len() < needed {
+            memory.resize(needed, 0);
+        }
+        // Contiguous loads are read in place; others are gathered here first, single numbers only once.
+        let (gathered, rest) = memory.split_at_mut(self.loads.len() * width);
         // The last instruction overwrites what the core has computed.
+        let (core, results) = rest.split_at_mut(width);
         let has_core = self.instructions.iter().any(|i| i.args.contains(&Arg::Core));
-        let mut core = vec![0; if has_core { width } else { 0 }];
+        for (k, load) in self.loads.iter().enumerate().filter(|(_, load)| load.is_single()) {
+            gathered[k * width..][..width].fill(reads[k][load.view.offset]);
+        }
         for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
             let (from, n) = (start + chunk * CHUNK, out.len());
-            for ((load, read), buffer) in self.loads.iter().zip(reads).zip(&mut gathered) {
-                if !load.view.is_contiguous() {
-                    buffer.clear();
-                    gather(&load.view, read, from, n, buffer);
+            for (k, load) in self.loads.iter().enumerate() {
+                if !load.view.is_contiguous() && !load.is_single() {
+                    gather(&load.view, reads[k], from, &mut gathered[k * width..][..n]);
                 }
             }
             if has_core {
@@ -201,18 +213,17 @@ impl Program {
             }
             let mut scalar = 0;
             for (j, instruction) in self.instructions.iter().enumerate() {
-                let (before, rest) = results.split_at_mut(j);
+                let (before, rest) = results.split_at_mut((j * width).min(last * width));
                 let args: [&[u32]; 3] = std::array::from_fn(|i| match instruction.args.get(i) {
-                    Some(&Arg::Load(k)) if self.loads[k].view.is_contiguous() => {
-                        // One element stands for all where the program has no axes at all.
+                    Some(&Arg::Load(k)) if self.loads[k].view.is_contiguous() && !self.loads[k].is_single() => {
                         &reads[k][from..from + n]
                     }
-                    Some(&Arg::Load(k)) => &gathered[k][..n],
-                    Some(&Arg::Result(k)) => &before[k][..n],
+                    Some(&Arg::Load(k)) => &gathered[k * width..][..n],
+                    Some(&Arg::Result(k)) => &before[k * width..][..n],
                     Some(&Arg::Core) => &core[..n],
                     None => &[],
                 });
-                let target: &mut [u32] = if j == last { out } else { &mut rest[0][..n] };
+                let target: &mut [u32] = if j == last { out } else { &mut rest[..n] };
                 match instruction.rule {
                     None => target.copy_from_slice(args[0]),
                     Some(rule) => {
@@ -224,6 +235,19 @@ impl Program {
                 }
             }
         }
+        MEMORY.set(memory);
+    }
+}
+
+thread_local! {
+    /// What chains work on between reading and writing, kept from call to call.
+    static MEMORY: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+}
+
+impl Load {
+    /// Whether every element is the same one.
+    fn is_single(&self) -> bool {
+        self.view.dims.iter().all(|dim| dim.stride == 0)
     }
 }
 
@@ -251,27 +275,80 @@ fn position(dims: &str, k: usize, view: &View) -> String {
     text
 }
 
-/// Copies the elements `from..from + n` of a view.
-fn gather(view: &View, read: &[u32], from: usize, n: usize, buffer: &mut Vec<u32>) {
-    match view.dims.as_slice() {
-        [] => buffer.resize(n, read[view.offset]),
-        [one] if one.stride == 0 => buffer.resize(n, read[view.offset]),
-        [.., inner] if inner.stride == 1 || inner.stride == 0 => {
-            // Whole runs along the innermost axis at once.
-            let mut done = 0;
-            while done < n {
-                let column = (from + done) % inner.size;
-                let run = (inner.size - column).min(n - done);
-                let mut base = 0;
-                view.positions(from + done, 1, |p| base = p);
-                if inner.stride == 1 {
-                    buffer.extend_from_slice(&read[base..base + run]);
-                } else {
-                    buffer.resize(buffer.len() + run, read[base]);
+/// Copies the elements from number `from` on of a view.
+fn gather(view: &View, read: &[u32], from: usize, to: &mut [u32]) {
+    let Some((inner, outer)) = view.dims.split_last() else { return to.fill(read[view.offset]) };
+    if inner.stride != 0 && inner.stride != 1 {
+        let mut to = to.iter_mut();
+        return view.positions(from, to.len(), |p| {
+            if let Some(to) = to.next() {
+                *to = read[p];
+            }
+        });
+    }
+    // Whole runs along the innermost axis at once; the position of the next one is counted on, not worked out anew.
+    let (mut row, mut column) = (from / inner.size, from % inner.size);
+    let mut at = [0; MAX_DIMS];
+    let mut base = view.offset as isize;
+    for (at, dim) in at.iter_mut().zip(outer).rev() {
+        (*at, row) = (row % dim.size, row / dim.size);
+        base += *at as isize * dim.stride;
+    }
+    let mut rest = to;
+    while !rest.is_empty() {
+        let (run, after) = rest.split_at_mut((inner.size - column).min(rest.len()));
+        if inner.stride == 1 {
+            run.copy_from_slice(&read[base as usize + column..][..run.len()]);
+        } else {
+            run.fill(read[base as usize]);
+        }
+        (rest, column) = (after, 0);
+        for (at, dim) in at.iter_mut().zip(outer).rev() {
+            (*at, base) = (*at + 1, base + dim.stride);
+            if *at < dim.size {
+                break;
+            }
+            (*at, base) = (0, base - dim.size as isize * dim.stride);
+        }
+    }
+}
+
+/// Rows and columns of a transpose copied at a time: both sides stay in the first-level cache.
+const TILE: usize = 32;
+
+/// The elements from number `start` on of a view, chunk by chunk; a transpose tile by tile.
+fn copy(view: &View, read: &[u32], start: usize, out: &mut [u32]) {
+    let [.., rows, columns] = view.dims.as_slice() else { return gather(view, read, start, out) };
+    if rows.stride != 1 || columns.stride <= 1 || columns.size < TILE {
+        return gather(view, read, start, out);
+    }
+    // Up to the start of a row, then as many whole rows as there are, then the rest.
+    let width = columns.size;
+    let head = (width - start % width) % width;
+    if head >= out.len() {
+        return gather(view, read, start, out);
+    }
+    let (first, out) = out.split_at_mut(head);
+    gather(view, read, start, first);
+    let mut at = start + head;
+    let whole = out.len() / width * width;
+    let (mut out, last) = out.split_at_mut(whole);
+    while !out.is_empty() {
+        // Rows of one matrix, as many as a tile has.
+        let row = at / width % rows.size;
+        let high = TILE.min(rows.size - row).min(out.len() / width);
+        let (strip, rest) = out.split_at_mut(high * width);
+        let mut base = 0;
+        view.positions(at, 1, |p| base = p);
+        for left in (0..width).step_by(TILE) {
+            for column in left..width.min(left + TILE) {
+                let from = &read[base + column * columns.stride as usize..][..high];
+                for (r, &x) in from.iter().enumerate() {
+                    strip[r * width + column] = x;
                 }
-                done += run;
             }
         }
-        _ => view.positions(from, n, |p| buffer.push(read[p])),
+        (out, at) = (rest, at + high * width);
     }
+    gather(view, read, at, last);
 }
