@@ -37,6 +37,7 @@ shaders![
     "max_pool",
     "max_pool_input",
     "one_hot",
+    "peak",
     "random",
     "recurrence",
     "reduce",

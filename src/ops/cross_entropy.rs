@@ -104,6 +104,10 @@ impl Op for CrossEntropy {
         };
         Lowering::kernel(kernel, 2)
     }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // The largest, the difference, its exponential, their sum.
+        4 * inputs[0].shape.numel() as u64
+    }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let classes = inputs[0].shape.dims()[1];
         Array::from_fn(output.shape, |r| {
@@ -164,6 +168,10 @@ impl Op for CrossEntropyGrad {
             }),
         };
         Lowering::kernel(kernel, 2)
+    }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // The same, and the gradient's difference and factor.
+        6 * inputs[0].shape.numel() as u64
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let classes = inputs[0].shape.dims()[1];

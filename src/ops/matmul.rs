@@ -141,6 +141,11 @@ impl Op for Matmul {
         let kernel = Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) };
         Lowering::kernel(kernel, 2)
     }
+    fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
+        let k = inputs[0].shape.dims().iter().rev().nth(usize::from(self.trans_a)).copied().unwrap_or(1);
+        2 * (output.shape.numel() * k) as u64
+    }
+
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [a, b] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
         let layout = Layout::new(*self, &a.shape, &b.shape, &output.shape);
