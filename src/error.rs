@@ -161,6 +161,9 @@ pub enum OpError {
         /// The device's limit.
         limit: usize,
     },
+    /// A parameter that was used on the way to a loss and gets no gradient from it, because this op cuts it off.
+    #[error("{0}")]
+    Severed(String),
     /// A gradient that does not exist.
     #[error("{0}")]
     Gradient(String),
