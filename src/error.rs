@@ -95,6 +95,20 @@ pub enum Error {
         /// The largest error allowed there.
         bound: f64,
     },
+    /// Anomaly mode found the first value that is not finite.
+    #[error("{what} in step {step}: {op} at {}:{} {detail}", at.file(), at.line())]
+    NonFinite {
+        /// `NaN` or `infinity`.
+        what: &'static str,
+        /// The op that made it, or `leaf` if it was given so.
+        op: &'static str,
+        /// The caller's line.
+        at: At,
+        /// Which step it was, counted from 1 since the mode was switched on: runs that update something, or are about to.
+        step: u64,
+        /// The value's shape, and what is known of its inputs.
+        detail: String,
+    },
     /// A file is not what it should be.
     #[error("{}: {message}", path.display())]
     File {

@@ -28,6 +28,7 @@ shaders![
     "max_pool",
     "max_pool_input",
     "one_hot",
+    "probe",
     "random",
     "recurrence",
     "reduce",
@@ -42,6 +43,7 @@ shaders![
     "sort",
     "sort_merge",
     "triangle",
+    "watch",
 ];
 
 /// The source of a shader by its stem.

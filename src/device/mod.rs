@@ -1,10 +1,13 @@
 //! `Device`: the one place that sees both ends. Graphs become plans, plans run on the GPU or the CPU.
 
+mod anomaly;
 mod check;
 mod create;
 mod random;
 mod read;
 mod waiting;
+
+pub use anomaly::Anomaly;
 
 use crate::cpu::{self, Cpu, CpuBuffer};
 use crate::error::{Error, Result};
@@ -68,6 +71,8 @@ struct Inner {
     last: Mutex<Option<Arc<Plan>>>,
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     waiting: Mutex<Vec<Weak<Node>>>,
+    /// What anomaly mode looks for, and its plans.
+    watch: anomaly::Watch,
     /// One run at a time: updates in place must not meet reads.
     running: Mutex<()>,
 }
@@ -116,6 +121,7 @@ impl Device {
             plans: Mutex::new(HashMap::new()),
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
+            watch: anomaly::Watch::from_env(),
             running: Mutex::new(()),
         });
         Device { runner: inner.clone(), inner }
@@ -400,6 +406,9 @@ impl Runner for Inner {
         }
         if graph.calls.is_empty() {
             return Ok(());
+        }
+        if let Some(result) = self.run_watched(&graph) {
+            return result;
         }
         let switches = *lock(&self.switches);
         let cached = self.cached(&graph, switches)?;

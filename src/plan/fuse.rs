@@ -40,6 +40,8 @@ pub struct Steps {
     pub steps: Vec<Step>,
     /// Words of each temporary.
     pub temps: Vec<usize>,
+    /// Words of leaves that follow those of the graph.
+    pub given: Vec<usize>,
     /// The value each call's result is found in: its own, or its input's where the call is only a change of shape.
     pub found_in: Vec<Val>,
 }
@@ -151,7 +153,7 @@ impl<'g> Fuser<'g> {
             }
         }
         steps.reverse();
-        Steps { steps, temps, found_in: self.found_in }
+        Steps { steps, temps, given: vec![], found_in: self.found_in }
     }
 
     /// The calls computed by the kernel of `root`: itself and, step by step, producers only this kernel reads.

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 /// Assigns buffers. Whole buffers only: one buffer may not be bound for reading and writing in one dispatch.
 pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Plan {
-    let leaves: Vec<usize> = (0..graph.leaves.len()).map(|i| graph.spec_of(Source::Leaf(i)).shape.numel()).collect();
+    let mut leaves: Vec<usize> = (0..graph.leaves.len()).map(|i| graph.spec_of(Source::Leaf(i)).shape.numel()).collect();
+    leaves.extend(&steps.given);
     let words = |v: Val| match v {
         Val::Leaf(i) => leaves[i],
         Val::Call(i) => graph.calls[i].spec.shape.numel(),
