@@ -64,6 +64,7 @@ fn exp_(x: f32) -> f32 {
 
 // e^x - 1, exact near 0 where exp(x) - 1 cancels.
 fn expm1_(x: f32) -> f32 {
+    if x == 0.0 { return x; }
     if abs(x) > 0.35 { return exp_(x) - 1.0; }
     var p = 1.98412698e-4;
     p = fma(p, x, 1.38888889e-3);
@@ -120,7 +121,7 @@ fn log1p_(x: f32) -> f32 {
 
 // tanh x = 1 - 2 / (e^2x + 1); an odd polynomial near 0, where that cancels.
 fn tanh_(x: f32) -> f32 {
-    if is_nan(x) { return x; }
+    if is_nan(x) || x == 0.0 { return x; }
     let y = abs(x);
     if y < 0.625 {
         let z = x * x;
@@ -202,7 +203,10 @@ fn sin_or_cos(x: f32, quarter: i32) -> f32 {
     }
     return select(v, -v, (phase & 2) != 0);
 }
-fn sin_(x: f32) -> f32 { return sin_or_cos(x, 0); }
+fn sin_(x: f32) -> f32 {
+    if x == 0.0 { return x; }
+    return sin_or_cos(x, 0);
+}
 fn cos_(x: f32) -> f32 { return sin_or_cos(x, 1); }
 
 // log erfc(t) for t >= 0.92: a polynomial.
@@ -230,7 +234,7 @@ fn erf_near_zero(x: f32) -> f32 {
 }
 
 fn erf_(x: f32) -> f32 {
-    if is_nan(x) { return x; }
+    if is_nan(x) || x == 0.0 { return x; }
     let t = abs(x);
     if t <= 0.921875 { return erf_near_zero(x); }
     let e = 1.0 - exp_(log_erfc(min(t, 4.0)));

@@ -16,8 +16,11 @@ use steepest::{Anomaly, DType, Device, Error, Tensor};
 /// The smallest number a device must keep apart from 0.
 const NORMAL: f64 = f32::MIN_POSITIVE as f64;
 
-/// Ops whose zeros may have either sign: NumPy's own depends on the processor, or on the order of summation.
-const UNSIGNED_ZERO: &[&str] = &["maximum", "minimum", "relu", "max", "min", "max_pool", "sort", "clamp"];
+/// Ops whose zeros may have either sign: NumPy's own depends on the processor, or on what a sum starts from.
+const UNSIGNED_ZERO: &[&str] = &[
+    "maximum", "minimum", "relu", "max", "min", "max_pool", "sort", "clamp", "sum", "mean", "avg_pool", "cumsum", "cumprod", "matmul_ones",
+    "matmul_zeros",
+];
 
 /// The op of a golden line, on columns of numbers: `[m]` each, or one `[m, 4]` whose last axis is worked along.
 fn apply(op: &str, x: &[Tensor]) -> Tensor {

@@ -93,15 +93,17 @@ impl Inner {
         let found = watching.seen.iter().zip(flags.chunks(2)).find(|(_, flag)| flag[0] != 0 || (infinities && flag[1] != 0));
         let error = found.map(|(&seen, flag)| {
             let what = if flag[0] != 0 { "NaN" } else { "infinity" };
-            let (node, source, detail) = match seen {
-                Seen::Leaf(i) => (&graph.leaves[i], Source::Leaf(i), "was given so"),
-                Seen::Call(i) if !graph.calls[i].op.mutates().is_empty() => {
-                    (&graph.calls[i].node, Source::Call(i), "wrote it; all it reads was finite")
+            let (op, node, source, detail) = match seen {
+                Seen::Leaf(i) => ("leaf", &graph.leaves[i], Source::Leaf(i), "was given so"),
+                Seen::Call(i) => {
+                    let call = &graph.calls[i];
+                    let update = !call.op.mutates().is_empty();
+                    let detail = if update { "wrote it; all it read was finite" } else { "made it; all it reads is finite" };
+                    (call.op.name(), &call.node, Source::Call(i), detail)
                 }
-                Seen::Call(i) => (&graph.calls[i].node, Source::Call(i), "made it; all it reads is finite"),
             };
             let detail = format!("{detail} ({})", graph.spec_of(source));
-            Error::NonFinite { what, op: node.op_name(), at: node.at(), step: before + 1, detail }
+            Error::NonFinite { what, op, at: node.at(), step: before + 1, detail }
         });
         self.updated(graph, plan);
         error.map_or(Ok(()), Err)

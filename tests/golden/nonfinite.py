@@ -86,7 +86,9 @@ axis = {
 for op, f in axis.items():
     for row in ROWS:
         x = np.array(row, f32)
-        # A softmax of infinities has no value in exact arithmetic either: NumPy's own formula decides (NaN), and so it stays.
+        # What overflows on the way depends on the order of summation.
+        if op.startswith("matmul") and abs(x[1]) == HUGE:
+            continue
         emit(op, [x], f(x).astype(f32) if hasattr(f(x), "astype") else f(x))
 
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "nonfinite.txt"), "w") as out:
