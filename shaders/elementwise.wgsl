@@ -48,7 +48,8 @@ fn exp_(x: f32) -> f32 {
     if x > 88.72284 { return inf(); }
     if x < -103.98 { return 0.0; }
     let k = round(x * 1.442695041);
-    var r = fma(k, -0.693359375, x);
+    // The product by way of integers, exact: some drivers join k c + k d to k (c + d), and the digits that c was cut short for are lost.
+    var r = x - f32(i32(k) * 355) * 0.001953125;
     r = fma(k, 2.12194440e-4, r);
     var p = 1.9875691500e-4;
     p = fma(p, r, 1.3981999507e-3);
@@ -184,7 +185,9 @@ fn pow_(a: f32, b: f32) -> f32 {
 fn sin_or_cos(x: f32, quarter: i32) -> f32 {
     if is_nan(x) || is_inf(x) { return nan(); }
     let k = round(x * 0.636619772);
+    // As in exp_: 201 / 128 is the first part of π/2.
     var r = fma(k, -1.5703125, x);
+    if abs(k) < 1e6 { r = x - f32(i32(k) * 201) * 0.0078125; }
     r = fma(k, -4.83751297e-4, r);
     r = fma(k, -7.54978942e-8, r);
     let z = r * r;
