@@ -10,7 +10,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shaders.rs", &[]),
     ("graph", &["shape", "error", "graph"]),
     ("ops", &["shape", "error", "graph", "ops"]),
-    ("plan", &["shape", "error", "graph", "plan"]),
+    ("plan", &["shape", "error", "graph", "plan", "shaders"]),
     ("reference", &["shape", "error", "graph"]),
     // The executors see plans and shaders, never graphs or ops.
     ("cpu", &["plan"]),

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{self, Gpu, GpuBuffer};
 use crate::graph::key::Graph;
 use crate::graph::node::{Live, Node, Runner, Storage, Tensor, Value};
-use crate::plan::{Plan, Switches};
+use crate::plan::{Plan, Row, Switches};
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
@@ -399,8 +399,29 @@ impl Runner for Inner {
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
         let _one_at_a_time = lock(&self.running);
+        self.foreign(roots)?;
+        // What is overwritten must be there first.
+        let missing = self.missing(roots);
+        if !missing.is_empty() {
+            self.run_collected(Graph::collect(&missing)?)?;
+        }
         let (roots, graph) = self.collect(roots)?;
         self.foreign(&roots)?;
+        self.run_collected(graph)
+    }
+
+    fn fetch(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
+        Box::pin(async move {
+            match &self.machine {
+                Machine::Gpu(gpu) => gpu.fetch(self.buffer(stored)?).await,
+                Machine::Cpu(_) => Ok(self.buffer::<CpuBuffer>(stored)?.to_vec()),
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn run_collected(&self, graph: Graph) -> Result<()> {
         if self.check.load(Ordering::Relaxed) {
             return self.run_checked(graph);
         }
@@ -420,17 +441,6 @@ impl Runner for Inner {
         Ok(())
     }
 
-    fn fetch(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
-        Box::pin(async move {
-            match &self.machine {
-                Machine::Gpu(gpu) => gpu.fetch(self.buffer(stored)?).await,
-                Machine::Cpu(_) => Ok(self.buffer::<CpuBuffer>(stored)?.to_vec()),
-            }
-        })
-    }
-}
-
-impl Inner {
     /// Roots of another device are a mix-up, not something to run here.
     fn foreign(&self, roots: &[Arc<Node>]) -> Result<()> {
         match roots.iter().find(|r| r.runner().id() != self.id) {
@@ -472,13 +482,15 @@ impl Inner {
         *lock(&self.last) = Some(cached.plan.clone());
         match (&self.machine, &cached.prepared) {
             (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
-                let leaves = self.leaves(graph, |words| gpu.upload(words))?;
-                let outputs = gpu.run(prepared, &leaves, &scalars)?;
+                let mut leaves = self.leaves(graph, |words| gpu.upload(words))?;
+                let rows = self.rows(cached, graph, &mut leaves, |row, leaves| gpu.row(row, leaves))?;
+                let outputs = gpu.run(prepared, &leaves, &rows, &scalars)?;
                 Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
             }
             (Machine::Cpu(cpu), Prepared::Cpu(prepared)) => {
-                let leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
-                let outputs = cpu.run(prepared, &leaves, &scalars)?;
+                let mut leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
+                let rows = self.rows(cached, graph, &mut leaves, |row, leaves| Ok(cpu.row(row, leaves)))?;
+                let outputs = cpu.run(prepared, &leaves, &rows, &scalars)?;
                 Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
             }
             // A device prepares its own plans only.
@@ -501,6 +513,27 @@ impl Inner {
                 None => Err(self.fault("a leaf without a value")),
             })
             .collect()
+    }
+
+    /// The buffers of rows. Leaves that had to be moved there have their values there from now on.
+    fn rows<B: Storage>(
+        &self,
+        cached: &Cached,
+        graph: &Graph,
+        leaves: &mut [Arc<B>],
+        place: impl Fn(&Row, &mut [Arc<B>]) -> Result<Arc<B>>,
+    ) -> Result<Vec<Arc<B>>> {
+        let mut rows = Vec::with_capacity(cached.plan.rows.len());
+        for row in &cached.plan.rows {
+            let before: Vec<_> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
+            rows.push(place(row, leaves)?);
+            for (&(leaf, _), before) in row.members.iter().zip(before) {
+                if Arc::as_ptr(&leaves[leaf]) != before {
+                    graph.leaves[leaf].set_value(Value::Stored(leaves[leaf].clone()));
+                }
+            }
+        }
+        Ok(rows)
     }
 
     fn buffer<B: Storage>(&self, stored: Arc<dyn Storage>) -> Result<Arc<B>> {

@@ -167,7 +167,7 @@ impl Gpu {
         let copy = self.pool.take(buffer.words(), self.is_guarded())?;
         let bytes = 4 * buffer.words() as u64;
         if bytes > 0 {
-            self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), 0, copy.raw(), 0, bytes))?;
+            self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), copy.raw(), 0, bytes))?;
         }
         Ok(copy)
     }

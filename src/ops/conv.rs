@@ -218,6 +218,8 @@ impl Product {
         params.extend([lanes_n, self.columns.stride, self.k.stride].map(|n| n as u32));
         params.extend([self.size, self.divide, self.columns.sizes, self.k.sizes].concat().into_iter().map(word));
         params.extend([self.columns.step, self.k.step, self.start].concat().into_iter().map(signed));
+        // Whole up to `extra`, which belongs to what is fused behind and begins at a multiple of four.
+        params.resize(params.len().next_multiple_of(4), 0);
 
         let divide = ("DIVIDE", u32::from(self.divide != [1, 1]));
         let tiles = |rows: usize, columns: usize| Variant::groups(parts * self.m.div_ceil(rows) * n.div_ceil(columns));

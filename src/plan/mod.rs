@@ -1,6 +1,7 @@
 //! HOW to compute a graph: kernels, buffers, order. Plain data, made by small pure passes: order → fuse → place.
 
 pub mod fuse;
+pub mod join;
 pub mod place;
 pub mod pointwise;
 pub mod watch;
@@ -52,6 +53,8 @@ pub struct Plan {
     pub mutated: Vec<usize>,
     /// Calls whose scalars, concatenated in this order, are the run's scalars.
     pub scalars: Vec<usize>,
+    /// Leaves that must lie one behind the other in one buffer.
+    pub rows: Vec<Row>,
     /// The kernels, in order.
     pub dispatches: Vec<Dispatch>,
     /// Words that would be needed if no slot were used twice.
@@ -76,16 +79,34 @@ pub struct Dispatch {
     pub at: At,
 }
 
-/// A buffer of a plan.
+/// Leaves that lie one behind the other in one buffer, so that one kernel can update them all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Words of the buffer.
+    pub words: usize,
+    /// The leaves and where they start, in words.
+    pub members: Vec<(usize, usize)>,
+}
+
+/// A buffer of a plan, or a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Which buffer.
     pub buffer: Buffer,
+    /// Where the part starts, in words, if the buffer holds others beside it.
+    pub part: Option<usize>,
     /// How many words of it are bound.
     pub words: usize,
 }
 
-/// The three kinds of buffer.
+impl Place {
+    /// Where it starts, in words.
+    pub fn start(&self) -> usize {
+        self.part.unwrap_or(0)
+    }
+}
+
+/// The kinds of buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Buffer {
     /// A value given to the run.
@@ -94,6 +115,8 @@ pub enum Buffer {
     Slot(usize),
     /// A value that outlives the run.
     Output(usize),
+    /// Leaves that lie one behind the other.
+    Row(usize),
 }
 
 impl Plan {
@@ -115,7 +138,9 @@ impl fmt::Display for Place {
             Buffer::Leaf(i) => write!(f, "leaf{i}"),
             Buffer::Slot(i) => write!(f, "slot{i}"),
             Buffer::Output(i) => write!(f, "out{i}"),
-        }
+            Buffer::Row(i) => write!(f, "row{i}"),
+        }?;
+        self.part.map_or(Ok(()), |start| write!(f, "+{start}"))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Watch: a plan that looks at every float it reads or writes and notes where one is not finite, without reading anything back.
 
 use super::fuse::{self, Step, Val};
-use super::{At, Io, Kernel, Plan, Variant, place};
+use super::{At, Io, Kernel, Plan, Row, Variant, place};
 use crate::graph::dump;
 use crate::graph::key::{Graph, Source};
 use crate::graph::op::DType;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Invocations in a workgroup of `watch.wgsl`.
@@ -19,15 +20,15 @@ pub enum Seen {
     Call(usize),
 }
 
-/// Plans a graph without fusion, with a look at every f32 value after it is written. The plan has one more leaf than the graph, the last: two
-/// words per entry of the list, 0 before the run.
+/// Plans a graph without fusion, with a look at every f32 value after it is written. The last row of the plan, which has no members, is for the
+/// flags: two words per entry of the list, 0 before the run.
 pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
-    let flags = Val::Leaf(graph.leaves.len());
     let mut steps = fuse::fuse(graph, false);
+    let flags = Val::Row(steps.rows.len());
     let (mut seen, mut all): (Vec<Seen>, Vec<Step>) = (vec![], vec![]);
-    let mut look = |what: Seen, value: Val, words: usize, at: At, all: &mut Vec<Step>| {
+    let mut look = |what: Seen, value: Val, part: Range<usize>, at: At, all: &mut Vec<Step>| {
         all.push(Step {
-            kernel: kernel(words, seen.len()),
+            kernel: kernel(part, seen.len()),
             reads: vec![value],
             writes: vec![flags],
             scalars: vec![],
@@ -36,39 +37,50 @@ pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
         });
         seen.push(what);
     };
+    // The words of a value that holds floats.
+    let floats = |source: Source| {
+        let spec = graph.spec_of(source);
+        Some(0..spec.shape.numel()).filter(|words| spec.dtype == DType::F32 && !words.is_empty())
+    };
     let mut known = vec![false; graph.leaves.len()];
     for step in std::mem::take(&mut steps.steps) {
         for &value in &step.reads {
             let Val::Leaf(leaf) = value else { continue };
-            let spec = graph.spec_of(Source::Leaf(leaf));
-            if spec.dtype == DType::F32 && !std::mem::replace(&mut known[leaf], true) && spec.shape.numel() > 0 {
-                look(Seen::Leaf(leaf), value, spec.shape.numel(), step.at, &mut all);
+            if let (Some(words), false) = (floats(Source::Leaf(leaf)), std::mem::replace(&mut known[leaf], true)) {
+                look(Seen::Leaf(leaf), value, words, step.at, &mut all);
             }
         }
         let (writes, calls, at) = (step.writes.clone(), step.scalars.clone(), step.at);
         all.push(step);
         for value in writes {
-            let (what, spec) = match value {
-                Val::Call(call) => (Seen::Call(call), graph.calls[call].spec),
-                // What an update writes over; without fusion a step belongs to one call.
-                Val::Leaf(leaf) => (Seen::Call(calls.first().copied().unwrap_or(0)), graph.spec_of(Source::Leaf(leaf))),
-                Val::Temp(_) => continue,
-            };
-            if spec.dtype == DType::F32 && spec.shape.numel() > 0 {
-                look(what, value, spec.shape.numel(), at, &mut all);
+            match value {
+                Val::Call(call) => {
+                    if let Some(words) = floats(Source::Call(call)) {
+                        look(Seen::Call(call), value, words, at, &mut all);
+                    }
+                }
+                // What an update writes over; without fusion a step belongs to one call. Between the members of a row lies anything.
+                Val::Row(row) => {
+                    let Some(&call) = calls.first() else { continue };
+                    for &(leaf, start) in &steps.rows[row].members {
+                        if let Some(words) = floats(Source::Leaf(leaf)) {
+                            look(Seen::Call(call), value, start..start + words.len(), at, &mut all);
+                        }
+                    }
+                }
+                Val::Leaf(_) | Val::Temp(_) => {}
             }
         }
     }
     steps.steps = all;
-    steps.given = vec![2 * seen.len()];
-    let mut plan = place::place(graph, steps, true, dump::lines(graph));
-    plan.mutated.retain(|&leaf| leaf < graph.leaves.len());
-    (plan, seen)
+    steps.rows.push(Row { words: 2 * seen.len(), members: vec![] });
+    (place::place(graph, steps, true, dump::lines(graph)), seen)
 }
 
-fn kernel(count: usize, slot: usize) -> Kernel {
+fn kernel(part: Range<usize>, slot: usize) -> Kernel {
+    let (start, count) = (part.start, part.len());
     let native = move |io: &mut Io<'_>| {
-        for &word in io.reads[0] {
+        for &word in &io.reads[0][part.clone()] {
             let bits = word & 0x7fff_ffff;
             if bits >= 0x7f80_0000 {
                 io.writes[0][2 * slot + usize::from(bits == 0x7f80_0000)] = 1;
@@ -77,7 +89,7 @@ fn kernel(count: usize, slot: usize) -> Kernel {
     };
     Kernel {
         name: "watch",
-        params: vec![count as u32, slot as u32],
+        params: vec![start as u32, count as u32, slot as u32],
         variants: vec![Variant::new("watch", Variant::groups(count.div_ceil(WORKGROUP)))],
         native: Arc::new(native),
     }

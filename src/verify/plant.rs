@@ -2,7 +2,7 @@
 
 use crate::error::OpError;
 use crate::graph::Tensor;
-use crate::graph::op::{Array, DType, Elementwise, GradCtx, Io, Lowering, Op, Rule, Spec};
+use crate::graph::op::{Array, DType, Elementwise, GradCtx, Io, Kernel, Lowering, Op, Rule, Spec};
 use crate::ops::case::Case;
 use std::sync::Arc;
 
@@ -35,21 +35,14 @@ impl Op for Planted {
                 Lowering::Elementwise(Elementwise { rule: wrong_rule(rule), views })
             }
             Lowering::Stages { temps, mut stages } => {
-                for kernel in stages.iter_mut().map(|s| &mut s.kernel) {
-                    for variant in &mut kernel.variants {
-                        variant.consts.iter_mut().for_each(|(_, value)| *value ^= 1);
-                        variant.groups[0] -= 1;
-                    }
-                    let native = kernel.native.clone();
-                    kernel.native = Arc::new(move |io: &mut Io<'_>| {
-                        native(io);
-                        if let Some(first) = io.writes.first_mut().and_then(|out| out.first_mut()) {
-                            *first ^= 1 << 20;
-                        }
-                    });
-                }
+                stages.iter_mut().for_each(|stage| break_kernel(&mut stage.kernel));
                 Lowering::Stages { temps, stages }
             }
+            Lowering::Update(joined) => Lowering::Update(Arc::new(move |spans| {
+                let mut kernel = joined(spans);
+                break_kernel(&mut kernel);
+                kernel
+            })),
             unchanged => unchanged,
         }
     }
@@ -62,6 +55,20 @@ impl Op for Planted {
     fn mutates(&self) -> &'static [usize] {
         self.0.mutates()
     }
+}
+
+fn break_kernel(kernel: &mut Kernel) {
+    for variant in &mut kernel.variants {
+        variant.consts.iter_mut().for_each(|(_, value)| *value ^= 1);
+        variant.groups[0] -= 1;
+    }
+    let native = kernel.native.clone();
+    kernel.native = Arc::new(move |io: &mut Io<'_>| {
+        native(io);
+        if let Some(first) = io.writes.first_mut().and_then(|out| out.first_mut()) {
+            *first ^= 1 << 20;
+        }
+    });
 }
 
 /// The rule with a wrong expression. Rules live as long as the program, so each wrong one is left behind: a few in a test.
