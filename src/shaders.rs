@@ -38,6 +38,7 @@ shaders![
     "max_pool_input",
     "one_hot",
     "peak",
+    "probe",
     "random",
     "recurrence",
     "reduce",
@@ -55,6 +56,7 @@ shaders![
     "sort",
     "sort_merge",
     "triangle",
+    "watch",
 ];
 
 /// `shaders/math.wgsl`: no shader, but functions for the bodies that are put into shaders.
