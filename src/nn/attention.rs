@@ -176,7 +176,8 @@ impl TransformerBlock {
         site.reserve(&[&[hidden, width], &[hidden], &[width, hidden], &[width], &[width], &[width], &[width], &[width]])?;
         let self_attn = MultiHeadAttention::of(site)?;
         let block = TransformerBlock::new(site.device(), width, self_attn.heads, hidden, p, 0);
-        let [dropout1, dropout2] = [site.blueprint().whole("seed1")?, site.blueprint().whole("seed2")?].map(|s| Dropout::new(p, s));
+        let [dropout1, dropout2] =
+            [site.blueprint().whole("seed1")?, site.blueprint().whole("seed2")?].map(|s| Dropout::new(p, s));
         Ok(Box::new(TransformerBlock { self_attn, dropout1, dropout2, ..block }))
     }
 }

@@ -52,11 +52,7 @@ impl MaxPool2d {
 impl MaxPool2d {
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
         let pair = |name| site.blueprint().pair(name);
-        Ok(Box::new(MaxPool2d {
-            kernel: pair("kernel")?,
-            stride: pair("stride")?,
-            padding: pair("padding")?,
-        }))
+        Ok(Box::new(MaxPool2d { kernel: pair("kernel")?, stride: pair("stride")?, padding: pair("padding")? }))
     }
 }
 
@@ -66,7 +62,12 @@ impl Module for MaxPool2d {
     }
 
     fn blueprint(&self) -> Option<Blueprint> {
-        Some(Blueprint::new("MaxPool2d").set("kernel", &self.kernel[..]).set("stride", &self.stride[..]).set("padding", &self.padding[..]))
+        Some(
+            Blueprint::new("MaxPool2d")
+                .set("kernel", &self.kernel[..])
+                .set("stride", &self.stride[..])
+                .set("padding", &self.padding[..]),
+        )
     }
 
     fn describe(&self) -> String {
@@ -127,7 +128,13 @@ impl Module for AvgPool2d {
     }
 
     fn blueprint(&self) -> Option<Blueprint> {
-        Some(Blueprint::new("AvgPool2d").set("kernel", &self.kernel[..]).set("stride", &self.stride[..]).set("padding", &self.padding[..]).set("count_include_pad", self.count_include_pad))
+        Some(
+            Blueprint::new("AvgPool2d")
+                .set("kernel", &self.kernel[..])
+                .set("stride", &self.stride[..])
+                .set("padding", &self.padding[..])
+                .set("count_include_pad", self.count_include_pad),
+        )
     }
 
     fn describe(&self) -> String {

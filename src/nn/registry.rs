@@ -89,7 +89,9 @@ impl Registry {
     fn made(&self, site: &Site<'_>) -> Result<Box<dyn Module>> {
         match self.makers.get(site.blueprint.kind()) {
             Some(maker) => maker(site),
-            None => Err(site.blueprint.refuse("no such kind of layer is registered; register it, or load into a model of your own")),
+            None => {
+                Err(site.blueprint.refuse("no such kind of layer is registered; register it, or load into a model of your own"))
+            }
         }
     }
 }
@@ -153,7 +155,9 @@ impl<'a> Site<'a> {
                 self.left.set(left);
                 Ok(())
             }
-            None => Err(self.blueprint.refuse(format!("tensors of {shapes:?} are more than the {} numbers left", self.left.get()))),
+            None => {
+                Err(self.blueprint.refuse(format!("tensors of {shapes:?} are more than the {} numbers left", self.left.get())))
+            }
         }
     }
 

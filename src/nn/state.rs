@@ -135,7 +135,8 @@ impl LoadReport {
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tensors fit", self.loaded.len())?;
-        let mut list = |what: &str, names: &[String]| if names.is_empty() { Ok(()) } else { write!(f, "\n{what}: {}", names.join(", ")) };
+        let mut list =
+            |what: &str, names: &[String]| if names.is_empty() { Ok(()) } else { write!(f, "\n{what}: {}", names.join(", ")) };
         list("missing", &self.missing)?;
         list("unexpected", &self.unexpected)?;
         let wrong: Vec<String> =

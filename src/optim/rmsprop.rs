@@ -119,7 +119,8 @@ impl Optimizer for RmsProp {
     }
 
     fn restore(&mut self, state: &State) -> Result<()> {
-        let slots = &mut [("square_avg", &mut self.squares), ("grad_avg", &mut self.means), ("momentum_buffer", &mut self.velocity)];
+        let slots =
+            &mut [("square_avg", &mut self.squares), ("grad_avg", &mut self.means), ("momentum_buffer", &mut self.velocity)];
         self.common.restore("RmsProp", state, slots, None)
     }
 }

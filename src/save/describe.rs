@@ -10,7 +10,9 @@ const DEEPEST: usize = 40;
 /// The description of a model.
 pub(super) fn to_json(blueprint: &Blueprint) -> Result<String> {
     match blueprint.depth() {
-        depth if depth > DEEPEST => Err(blueprint.refuse(format!("it has parts inside parts {depth} deep, expected at most {DEEPEST}"))),
+        depth if depth > DEEPEST => {
+            Err(blueprint.refuse(format!("it has parts inside parts {depth} deep, expected at most {DEEPEST}")))
+        }
         _ => Ok(Value::Object(object(blueprint)?).to_string()),
     }
 }

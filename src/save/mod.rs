@@ -154,7 +154,10 @@ impl ModelFile {
     fn to_file(&self) -> Result<TensorFile> {
         let mut metadata = self.notes.clone();
         if let Some(key) = metadata.keys().find(|key| *key == "format" || key.starts_with("steepest.")) {
-            return Err(Error::Config { what: "notes of a model's file", message: format!("`{key}` is a name of the file's own") });
+            return Err(Error::Config {
+                what: "notes of a model's file",
+                message: format!("`{key}` is a name of the file's own"),
+            });
         }
         let blueprint = self.blueprint.as_ref().map(describe::to_json).transpose()?;
         let entries = [
@@ -186,8 +189,9 @@ impl ModelFile {
 
     fn from_file(file: TensorFile, path: &Path) -> Result<ModelFile> {
         let mut notes = file.metadata;
-        let bad = |key: &str, message: String| {
-            Error::Malformed { path: path.to_owned(), fault: Malformed::Metadata { key: key.to_owned(), message } }
+        let bad = |key: &str, message: String| Error::Malformed {
+            path: path.to_owned(),
+            fault: Malformed::Metadata { key: key.to_owned(), message },
         };
         if let Some(version) = notes.remove("steepest.version")
             && version != VERSION

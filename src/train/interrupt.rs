@@ -87,6 +87,9 @@ mod signal {
         }
         runs.iter().for_each(Interrupt::ask);
         let now = runs.iter().any(Interrupt::after_batch);
-        eprintln!("{}", if now { "stopping after this batch" } else { "stopping after this epoch; Ctrl-C again to stop at once" });
+        eprintln!(
+            "{}",
+            if now { "stopping after this batch" } else { "stopping after this epoch; Ctrl-C again to stop at once" }
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! A run's checkpoints: when they are written, and how a run goes on from one.
 
+use super::History;
 use super::settings::{Settings, Trainer};
 use super::trainer::Run;
-use super::History;
 use crate::data::DataLoader;
 use crate::error::{Error, Result};
 use crate::save::{Checkpoint, Checkpoints};

@@ -1,15 +1,15 @@
 //! What a training run is told: `Trainer` and its settings.
 
+use super::metrics::Metric;
 #[cfg(feature = "save")]
 use super::resume::Saving;
-use super::metrics::Metric;
 use super::{Callback, EarlyStopping, Flow, History, Interrupt, StepInfo};
 use crate::Tensor;
 use crate::data::DataLoader;
 use crate::error::{Error, Result};
 use crate::nn::Module;
-use crate::optim::schedule::{Plateau, Schedule};
 use crate::optim::Optimizer;
+use crate::optim::schedule::{Plateau, Schedule};
 
 type Loss<'a> = Box<dyn Fn(&Tensor, &Tensor) -> Tensor + 'a>;
 

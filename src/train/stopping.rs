@@ -43,7 +43,8 @@ impl EarlyStopping {
 
     pub(super) fn check(&self) -> Result<()> {
         if self.patience == 0 || !(self.min_delta >= 0.0 && self.min_delta.is_finite()) {
-            let message = format!("patience {} and least difference {}, expected 1 or more and 0 or more", self.patience, self.min_delta);
+            let message =
+                format!("patience {} and least difference {}, expected 1 or more and 0 or more", self.patience, self.min_delta);
             return Err(Error::Config { what: "early stopping", message });
         }
         Ok(())

@@ -83,8 +83,7 @@ impl Trainer<'_> {
         let mut run = self.begin(train)?;
         self.settings.interrupt.clear();
         #[cfg(feature = "progress")]
-        let _listening =
-            self.settings.ctrl_c.then(|| super::interrupt::Listening::new(&self.settings.interrupt)).transpose()?;
+        let _listening = self.settings.ctrl_c.then(|| super::interrupt::Listening::new(&self.settings.interrupt)).transpose()?;
         let mut bar = Bar::new(self.settings.quiet);
         let end = self.run(&mut run, train, &mut bar);
         self.model.eval();

@@ -1,8 +1,8 @@
 //! Scores: one number that says how good a model's outputs are, by name, for the training loop.
 
 use super::{ConfusionMatrix, mae, r2, rmse, roc_auc, wrong};
-use crate::error::Result;
 use crate::data::DataLoader;
+use crate::error::Result;
 use crate::nn::Module;
 use crate::{DType, Tensor, no_grad};
 
@@ -128,7 +128,9 @@ impl Predictions {
             2 => roc_auc(&self.outputs.chunks(2).map(|row| row[1] - row[0]).collect::<Vec<_>>(), &positive(1)),
             width => {
                 let shares: Vec<f64> = self.outputs.chunks(width.max(1)).flat_map(softmax).collect();
-                let each = |class| roc_auc(&shares.iter().skip(class).step_by(width).map(|&p| p as f32).collect::<Vec<_>>(), &positive(class));
+                let each = |class| {
+                    roc_auc(&shares.iter().skip(class).step_by(width).map(|&p| p as f32).collect::<Vec<_>>(), &positive(class))
+                };
                 Ok((0..width).map(each).sum::<Result<f64>>()? / width as f64)
             }
         }
