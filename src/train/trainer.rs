@@ -14,6 +14,9 @@ use std::time::Instant;
 /// Losses that may wait to be read: reading waits for the device.
 const WAITING: usize = 64;
 
+/// Metrics by name.
+type Figures = Vec<(String, f64)>;
+
 /// Where a run is.
 pub(super) struct Run {
     /// Epochs that are over.
@@ -209,7 +212,7 @@ impl Trainer<'_> {
     }
 
     /// Loss and metrics of the validation set.
-    fn validated(&self) -> Result<(Option<f64>, Vec<(String, f64)>)> {
+    fn validated(&self) -> Result<(Option<f64>, Figures)> {
         let Settings { validation: Some(loader), metrics, .. } = &self.settings else { return Ok((None, vec![])) };
         self.model.eval();
         let (mut sum, mut rows, mut width) = (0.0, 0, 1);

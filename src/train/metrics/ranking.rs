@@ -4,7 +4,13 @@ use super::wrong;
 use crate::error::Result;
 
 /// Scores from the highest, with whether they are positive; and how many of each there are.
-fn sorted(scores: &[f32], positive: &[bool]) -> Result<(Vec<(f32, bool)>, f64, f64)> {
+struct Sorted {
+    rows: Vec<(f32, bool)>,
+    positives: f64,
+    negatives: f64,
+}
+
+fn sorted(scores: &[f32], positive: &[bool]) -> Result<Sorted> {
     if scores.len() != positive.len() {
         return Err(wrong(format!("{} scores for {} labels", scores.len(), positive.len())));
     }
@@ -19,7 +25,7 @@ fn sorted(scores: &[f32], positive: &[bool]) -> Result<(Vec<(f32, bool)>, f64, f
     // −0 and 0 are one score; adding 0 makes them so.
     rows.iter_mut().for_each(|(score, _)| *score += 0.0);
     rows.sort_by(|a, b| b.0.total_cmp(&a.0));
-    Ok((rows, count as f64, (positive.len() - count) as f64))
+    Ok(Sorted { rows, positives: count as f64, negatives: (positive.len() - count) as f64 })
 }
 
 /// Area under the ROC curve: the probability that a positive row scores higher than a negative one, where equal scores count half
@@ -35,7 +41,7 @@ fn sorted(scores: &[f32], positive: &[bool]) -> Result<(Vec<(f32, bool)>, f64, f
 /// # Errors
 /// [`Error::Config`](crate::Error::Config): not as many scores as labels, a score that is NaN, or rows of one class only.
 pub fn roc_auc(scores: &[f32], positive: &[bool]) -> Result<f64> {
-    let (rows, positives, negatives) = sorted(scores, positive)?;
+    let Sorted { rows, positives, negatives } = sorted(scores, positive)?;
     // Twice the number of pairs in the right order: whole numbers, so that no rounding depends on the order of ties.
     let (mut twice, mut above) = (0.0, 0.0);
     for ties in rows.chunk_by(|a, b| a.0 == b.0) {
@@ -63,7 +69,7 @@ pub struct RocPoint {
 /// # Errors
 /// As [`roc_auc`].
 pub fn roc_curve(scores: &[f32], positive: &[bool]) -> Result<Vec<RocPoint>> {
-    let (rows, positives, negatives) = sorted(scores, positive)?;
+    let Sorted { rows, positives, negatives } = sorted(scores, positive)?;
     let mut curve = vec![RocPoint { threshold: f32::INFINITY, false_positive_rate: 0.0, true_positive_rate: 0.0 }];
     let (mut hits, mut misses) = (0, 0);
     for ties in rows.chunk_by(|a, b| a.0 == b.0) {
