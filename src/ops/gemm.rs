@@ -4,10 +4,10 @@
 //! every element is summed in one order, whatever the number of threads.
 
 pub mod kernel;
-mod pack;
+pub mod pack;
 
 use super::scratch;
-use kernel::{Dots, Left, Part, ROWS, Tile, VECTORS};
+use kernel::{Dots, Left, Part, ROWS, SizedTile, Tile, VECTORS};
 use ndarray::{ArrayViewMut2, Axis};
 use pack::Panel;
 use pulp::{Arch, Simd, WithSimd};
@@ -194,9 +194,7 @@ impl WithSimd for Block<'_, '_> {
             simd.vectorize(Dots { x: &a.from(top, 0)[..k], rows: b.from(0, left), stride: b.strides[1], out: out.row(0) });
             return out.finish();
         }
-        // As many rows and vectors as leave registers for what they are multiplied with.
-        let wide = VECTORS * S::F32_LANES;
-        let high = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
+        let (wide, high) = (VECTORS * S::F32_LANES, kernel::most_rows::<S>());
         // Evenly deep blocks, a multiple of 16 terms each.
         let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(16).max(1);
         let direct_b = b.strides[1] == 1 && m <= 2 * high;
@@ -257,7 +255,8 @@ impl WithSimd for Block<'_, '_> {
                                 let at = [ic + row, jc + j * wide];
                                 let window =
                                     Window { out: &mut out, at, rows: tall, columns: count, origin: [top, left], epilogue };
-                                Piece { form, row, tall, right, stride, terms, part }.run(simd, size, vectors, window);
+                                let piece = Piece { form, row, tall, right, stride, terms, part };
+                                kernel::sized(simd, size, vectors, (piece, window));
                                 row += tall;
                             }
                         }
@@ -305,34 +304,15 @@ struct Piece<'a> {
     part: Part,
 }
 
-impl<'a> Piece<'a> {
-    fn run<S: Simd>(&self, simd: S, size: usize, vectors: usize, out: Window<'_, '_, 'a>) {
-        match (size, vectors) {
-            (1, 1) => self.sized::<S, 1, 1>(simd, out),
-            (1, 2) => self.sized::<S, 1, 2>(simd, out),
-            (1, _) => self.sized::<S, 1, 3>(simd, out),
-            (2, 1) => self.sized::<S, 2, 1>(simd, out),
-            (2, 2) => self.sized::<S, 2, 2>(simd, out),
-            (2, _) => self.sized::<S, 2, 3>(simd, out),
-            (4, 1) => self.sized::<S, 4, 1>(simd, out),
-            (4, 2) => self.sized::<S, 4, 2>(simd, out),
-            (4, _) => self.sized::<S, 4, 3>(simd, out),
-            (_, 1) => self.sized::<S, 8, 1>(simd, out),
-            (_, 2) => self.sized::<S, 8, 2>(simd, out),
-            _ => self.sized::<S, 8, 3>(simd, out),
-        }
-    }
-
+impl SizedTile for (Piece<'_>, Window<'_, '_, '_>) {
     #[inline(always)]
-    fn sized<S: Simd, const M: usize, const N: usize>(&self, simd: S, mut out: Window<'_, '_, 'a>) {
-        let left = match self.form {
-            Form::Rows(data, stride) => {
-                Left::Rows(from_fn(|r| &data[(self.row + r.min(self.tall - 1)) * stride..][..self.terms]))
-            }
-            Form::Panels { packed, high, .. } if M == high => Left::Terms(&packed[self.row * self.terms..], high),
-            Form::Terms(data, stride) | Form::Panels { direct: data, stride, .. } => Left::Terms(&data[self.row..], stride),
+    fn run<S: Simd, const M: usize, const N: usize>(self, simd: S) {
+        let (Piece { form, row, tall, right, stride, terms, part }, mut out) = self;
+        let left = match form {
+            Form::Rows(data, stride) => Left::Rows(from_fn(|r| &data[(row + r.min(tall - 1)) * stride..][..terms])),
+            Form::Panels { packed, high, .. } if M == high => Left::Terms(&packed[row * terms..], high),
+            Form::Terms(data, stride) | Form::Panels { direct: data, stride, .. } => Left::Terms(&data[row..], stride),
         };
-        let &Piece { right, stride, terms, part, .. } = self;
         simd.vectorize(Tile::<M, N> { left, right, stride, terms, part, out: &mut out });
     }
 }
