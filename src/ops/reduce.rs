@@ -210,6 +210,11 @@ const ALONE: usize = 1 << 15;
 
 fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chunks: usize) -> Native {
     let together = reduced.dims.is_empty() || (reduced.dims.len() == 1 && reduced.dims[0].stride == 1);
+    // Members that lie side by side in runs at least.
+    let runs = match (reduced.dims.last(), kind) {
+        (Some(dim), Kind::Sum | Kind::Max | Kind::Min) if dim.stride == 1 && dim.size >= 16 => dim.size,
+        _ => 0,
+    };
     // Neighbouring outputs whose members lie side by side too: whole rows are added up.
     let abreast = match (kept.dims.last(), kind) {
         (Some(dim), Kind::Sum | Kind::Max | Kind::Min) if dim.stride == 1 && dim.size >= 8 && !together => dim.size,
@@ -235,6 +240,26 @@ fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chun
                     Kind::Min => return rows::extreme(members, -1.0).to_bits(),
                     _ => {}
                 }
+            }
+            if runs > 0 && count > 0 {
+                // Run by run along the innermost axis.
+                let mut value: Option<f32> = None;
+                let mut at = start;
+                while at < start + count {
+                    let length = (runs - at % runs).min(start + count - at);
+                    let mut first = 0;
+                    reduced.positions(at, 1, |p| first = base + p);
+                    let run = &read[first..first + length];
+                    value = Some(match (kind, value) {
+                        (Kind::Sum, before) => before.unwrap_or(0.0) + rows::sum(run),
+                        (_, before) => {
+                            let next = rows::extreme(run, if kind == Kind::Max { 1.0 } else { -1.0 });
+                            before.map_or(next, |best| if kind.beats(next, best) { next } else { best })
+                        }
+                    });
+                    at += length;
+                }
+                return value.unwrap_or(0.0).to_bits();
             }
             let mut seen = 0;
             let (mut value, mut best) = (if kind == Kind::Prod { 1.0f32 } else { 0.0 }, 0u32);
