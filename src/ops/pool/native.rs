@@ -8,17 +8,22 @@ use super::Plane;
 vectorised! {
     /// The largest so far of windows `stride` apart, and the number of the tap it was seen by: those of one more tap are taken in.
     fn take<'a>(seen: &'a [f32], stride: usize, tap: f32, best: &'a mut [f32], at: &'a mut [f32]) {
-        let each = best.iter_mut().zip(at);
         // A NaN takes the place of a number, and nothing takes the place of a NaN; of equals the first stays.
-        let step = |((best, at), &x): ((&mut f32, &mut f32), &f32)| {
+        let step = |best: &mut f32, at: &mut f32, x: f32| {
             let stays = *best >= x || best.is_nan();
             (*best, *at) = if stays { (*best, *at) } else { (x, tap) };
         };
         // The usual strides as constants, so that these loops become vectors.
         match stride {
-            1 => each.zip(seen).for_each(step),
-            2 => each.zip(seen.chunks(2)).for_each(|(to, pair)| step((to, &pair[0]))),
-            _ => each.zip(seen.iter().step_by(stride)).for_each(step),
+            1 => best.iter_mut().zip(at).zip(seen).for_each(|((best, at), x)| step(best, at, *x)),
+            2 => {
+                let (pairs, rest) = seen.as_chunks::<2>();
+                best.iter_mut().zip(&mut *at).zip(pairs).for_each(|((best, at), pair)| step(best, at, pair[0]));
+                if let (Some(best), Some(at), [x]) = (best.get_mut(pairs.len()), at.get_mut(pairs.len()), rest) {
+                    step(best, at, *x);
+                }
+            }
+            _ => best.iter_mut().zip(at).zip(seen.iter().step_by(stride)).for_each(|((best, at), x)| step(best, at, *x)),
         }
     }
 }
