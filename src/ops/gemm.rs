@@ -19,8 +19,10 @@ use std::ops::Range;
 const ALONE: usize = 1 << 20;
 /// Multiplications below which nothing but the plain formula pays.
 const TINY: usize = 128;
-/// Terms in a block: a panel of B that deep stays in the first-level cache.
-const DEPTH: usize = 256;
+/// Numbers of a row-major B that are read where they lie.
+const SMALL: usize = 1 << 17;
+/// Terms in a block: a panel of B that deep is read from the caches next to the core.
+const DEPTH: usize = 384;
 /// Rows of A in a block, which stays in the second-level cache.
 const HEIGHT: usize = 192;
 /// Columns of B packed at a time.
@@ -199,7 +201,7 @@ impl WithSimd for Block<'_, '_> {
         let (wide, high) = (VECTORS * S::F32_LANES, kernel::most_rows::<S>());
         // Evenly deep blocks, a multiple of 16 terms each.
         let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(16).max(1);
-        let direct_b = b.strides[1] == 1 && m <= 2 * high;
+        let direct_b = b.strides[1] == 1 && (m <= 2 * high || k * n <= SMALL);
         let width = WIDTH.next_multiple_of(wide).min(n.next_multiple_of(wide));
         let pack_a = n > 512;
         let height = if pack_a { HEIGHT.min(m.next_multiple_of(high)) } else { m };
@@ -336,8 +338,8 @@ mod tests {
         let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
         let (a, b) = (Matrix { data: &a, strides: lie(flags[0], m, k) }, Matrix { data: &b, strides: lie(flags[1], k, n) });
         let mut out = vec![f32::NAN; m * n];
-        let view = ArrayViewMut2::from_shape((m, n), &mut out).unwrap();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let view = ArrayViewMut2::from_shape((m, n), &mut out).expect("a matrix");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         pool.install(|| multiply(a, b, k, view, threads > 1, epilogue));
         out
     }

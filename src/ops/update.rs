@@ -3,6 +3,7 @@
 //! The others are in `update_scaled.rs`.
 
 use super::case::{Case, Gen};
+use super::simd::vectorised;
 use super::tolerance::Class;
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
@@ -60,6 +61,18 @@ pub(super) fn shares<const K: usize>(io: &mut Io<'_>, each: impl Fn([&mut [f32];
     heads.into_par_iter().zip(gradient.par_chunks(SHARE)).for_each(|(heads, g)| each(heads, g));
 }
 
+vectorised! {
+    /// A share's step of SGD with momentum: η, μ, λ; and whether it looks ahead.
+    fn sgd_momentum<'a>(p: &'a mut [f32], v: &'a mut [f32], g: &'a [f32], scalars: [f32; 3], nesterov: bool) {
+        let [lr, mu, decay] = scalars;
+        for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
+            let g = g + decay * *p;
+            *v = mu * *v + g;
+            *p -= lr * if nesterov { g + mu * *v } else { *v };
+        }
+    }
+}
+
 /// Inputs: parameter, gradient, and the velocity where there is momentum.
 ///
 /// As PyTorch's: g ← g + λp; v ← μv + g; p ← p − η v, or p − η (g + μv) with Nesterov's look-ahead.
@@ -103,13 +116,7 @@ impl Op for Sgd {
             native: Arc::new(move |io| {
                 let [lr, mu, decay] = std::array::from_fn(|i| io.scalar(i));
                 if moving {
-                    shares(io, |[p, v], g| {
-                        for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
-                            let g = g + decay * *p;
-                            *v = mu * *v + g;
-                            *p -= lr * if nesterov { g + mu * *v } else { *v };
-                        }
-                    });
+                    shares(io, |[p, v], g| sgd_momentum(p, v, g, [lr, mu, decay], nesterov));
                 } else {
                     shares(io, |[p], g| p.iter_mut().zip(g).for_each(|(p, g)| *p -= lr * (g + decay * *p)));
                 }
@@ -142,6 +149,44 @@ impl Op for Sgd {
 impl Sgd {
     fn mutates_with_velocity(&self) -> &'static [usize] {
         if self.momentum.is_some() { &[0, 2] } else { &[0] }
+    }
+}
+
+/// Moves one parameter's moments on; says what the parameter is before the step and the moments after.
+#[inline(always)]
+fn moments(p: f32, m: f32, v: f32, g: f32, [_, b1, c1, b2, c2, _, _, decay]: [f32; 8], decoupled: bool) -> [f32; 3] {
+    let (p, g) = if decoupled { (p - decay * p, g) } else { (p, g + decay * p) };
+    [p, b1 * m + c1 * g, b2 * v + c2 * g * g]
+}
+
+vectorised! {
+    /// A share's step of Adam.
+    fn adam<'a>(p: &'a mut [f32], m: &'a mut [f32], v: &'a mut [f32], g: &'a [f32], scalars: [f32; 8], decoupled: bool) {
+        let [rate, .., root, eps, _] = scalars;
+        for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+            [*p, *m, *v] = moments(*p, *m, *v, g, scalars, decoupled);
+            *p -= rate * *m / (v.sqrt() * root + eps);
+        }
+    }
+}
+
+vectorised! {
+    /// A share's step of AMSGrad.
+    fn adam_largest<'a>(
+        p: &'a mut [f32],
+        m: &'a mut [f32],
+        v: &'a mut [f32],
+        u: &'a mut [f32],
+        g: &'a [f32],
+        scalars: [f32; 8],
+        decoupled: bool,
+    ) {
+        let [rate, .., root, eps, _] = scalars;
+        for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
+            [*p, *m, *v] = moments(*p, *m, *v, g, scalars, decoupled);
+            *u = u.max(*v);
+            *p -= rate * *m / (u.sqrt() * root + eps);
+        }
     }
 }
 
@@ -213,31 +258,11 @@ impl Op for Adam {
             params: vec![count as u32],
             variants: vec![variant],
             native: Arc::new(move |io| {
-                let [rate, b1, c1, b2, c2, root, eps, decay] = std::array::from_fn(|i| io.scalar(i));
-                let moments = |p: &mut f32, m: &mut f32, v: &mut f32, mut g: f32| {
-                    if decoupled {
-                        *p -= decay * *p;
-                    } else {
-                        g += decay * *p;
-                    }
-                    *m = b1 * *m + c1 * g;
-                    *v = b2 * *v + c2 * g * g;
-                };
+                let scalars = std::array::from_fn(|i| io.scalar(i));
                 if amsgrad {
-                    shares(io, |[p, m, v, u], g| {
-                        for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
-                            moments(p, m, v, g);
-                            *u = u.max(*v);
-                            *p -= rate * *m / (u.sqrt() * root + eps);
-                        }
-                    });
+                    shares(io, |[p, m, v, u], g| adam_largest(p, m, v, u, g, scalars, decoupled));
                 } else {
-                    shares(io, |[p, m, v], g| {
-                        for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                            moments(p, m, v, g);
-                            *p -= rate * *m / (v.sqrt() * root + eps);
-                        }
-                    });
+                    shares(io, |[p, m, v], g| adam(p, m, v, g, scalars, decoupled));
                 }
             }),
         };

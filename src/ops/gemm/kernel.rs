@@ -1,6 +1,10 @@
 //! The inner kernels of matrix products: a tile of the output held in registers over all terms of a block.
 //!
+//! Loops over a tile count, rather than iterate, so that the compiler unrolls them and keeps the sums in registers.
+//!
 //! A tile is `M` rows by `N` vectors. Every form of operand ends in [`step`]: one column of A, one row of B, M × N products added.
+
+#![allow(clippy::needless_range_loop)]
 
 use super::Window;
 use pulp::{Simd, WithSimd};
