@@ -34,12 +34,26 @@ struct Params {
     column_step: vec2<i32>,
     k_step: vec2<i32>,
     start: vec2<i32>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> extra0: array<u32>;
+@group(0) @binding(3) var<storage, read> extra1: array<u32>;
+@group(0) @binding(4) var<storage, read> extra2: array<u32>;
+@group(0) @binding(5) var<storage, read> extra3: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<uniform> scalars: Scalars;
+
+// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 // The image at a place, 0 outside.
 fn image(base: u32, y: i32, x: i32) -> f32 {
@@ -88,5 +102,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             x += params.k_step.y;
         }
     }
-    out[(split * params.groups + group) * params.out_group + row * params.out_row + outer * params.out_outer + cell] = sum;
+    let at = (split * params.groups + group) * params.out_group + row * params.out_row + outer * params.out_outer + cell;
+    out[at] = epilogue(sum, at);
 }

@@ -37,12 +37,26 @@ struct Params {
     column_step: vec2<i32>,
     k_step: vec2<i32>,
     start: vec2<i32>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> extra0: array<u32>;
+@group(0) @binding(3) var<storage, read> extra1: array<u32>;
+@group(0) @binding(4) var<storage, read> extra2: array<u32>;
+@group(0) @binding(5) var<storage, read> extra3: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<uniform> scalars: Scalars;
+
+// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 var<workgroup> tile_a: array<vec4<f32>, DEPTH * PITCH>;
 var<workgroup> tile_b: array<vec4<f32>, DEPTH * PITCH>;
@@ -90,10 +104,10 @@ fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
 fn store_row(start: u32, row: u32, first: u32, at: Columns, v: vec4<f32>) {
     if row >= params.m { return; }
     let place = vec4<u32>(start + row * params.out_row) + at.outer * params.out_outer + at.cell;
-    if first < params.n { out[place.x] = v.x; }
-    if first + 1u < params.n { out[place.y] = v.y; }
-    if first + 2u < params.n { out[place.z] = v.z; }
-    if first + 3u < params.n { out[place.w] = v.w; }
+    if first < params.n { out[place.x] = epilogue(v.x, place.x); }
+    if first + 1u < params.n { out[place.y] = epilogue(v.y, place.y); }
+    if first + 2u < params.n { out[place.z] = epilogue(v.z, place.z); }
+    if first + 3u < params.n { out[place.w] = epilogue(v.w, place.w); }
 }
 
 fn store(start: u32, row: u32, first: u32, at: Columns, c: mat4x4<f32>) {

@@ -25,12 +25,26 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> extra0: array<u32>;
+@group(0) @binding(3) var<storage, read> extra1: array<u32>;
+@group(0) @binding(4) var<storage, read> extra2: array<u32>;
+@group(0) @binding(5) var<storage, read> extra3: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<uniform> scalars: Scalars;
+
+// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 var<workgroup> tile_a: array<vec4<f32>, DEPTH * PITCH>;
 var<workgroup> tile_b: array<vec4<f32>, DEPTH * PITCH>;
@@ -69,10 +83,10 @@ fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     let at = start + row * params.n + column;
     if row < params.m {
-        if column < params.n { out[at] = v.x; }
-        if column + 1u < params.n { out[at + 1u] = v.y; }
-        if column + 2u < params.n { out[at + 2u] = v.z; }
-        if column + 3u < params.n { out[at + 3u] = v.w; }
+        if column < params.n { out[at] = epilogue(v.x, at); }
+        if column + 1u < params.n { out[at + 1u] = epilogue(v.y, at + 1u); }
+        if column + 2u < params.n { out[at + 2u] = epilogue(v.z, at + 2u); }
+        if column + 3u < params.n { out[at + 3u] = epilogue(v.w, at + 3u); }
     }
 }
 

@@ -1,10 +1,10 @@
-// Matrix product, a tile of 16×8 numbers per invocation, all in registers: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], in order of p.
+// Matrix product, a tile of ROWS×8 numbers per invocation, all in registers: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], in order of p.
 //
 // No workgroup memory and no barriers, which cost on software adapters. Neighbouring invocations lie side by side along j as far as
 // n reaches (`lanes_n` of them), the others below. Outside the matrix the last row or column is read again and nothing is written.
 
 const WORKGROUP: u32 = 8u;
-const ROWS: u32 = 16u;
+const ROWS: u32 = 16u;   // 4, 8 or 16
 const COLUMNS: u32 = 8u;
 
 struct Params {
@@ -20,12 +20,26 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> extra0: array<u32>;
+@group(0) @binding(3) var<storage, read> extra1: array<u32>;
+@group(0) @binding(4) var<storage, read> extra2: array<u32>;
+@group(0) @binding(5) var<storage, read> extra3: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<uniform> scalars: Scalars;
+
+// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 // Where matrix `batch` starts in A and in B.
 fn bases(batch: u32) -> vec2<u32> {
@@ -48,10 +62,10 @@ fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     let at = start + row * params.n + column;
     if row < params.m {
-        if column < params.n { out[at] = v.x; }
-        if column + 1u < params.n { out[at + 1u] = v.y; }
-        if column + 2u < params.n { out[at + 2u] = v.z; }
-        if column + 3u < params.n { out[at + 3u] = v.w; }
+        if column < params.n { out[at] = epilogue(v.x, at); }
+        if column + 1u < params.n { out[at + 1u] = epilogue(v.y, at + 1u); }
+        if column + 2u < params.n { out[at + 2u] = epilogue(v.z, at + 2u); }
+        if column + 3u < params.n { out[at + 3u] = epilogue(v.w, at + 3u); }
     }
 }
 
@@ -77,8 +91,9 @@ fn main(
     let batch = id / (tiles_m * tiles_n);
     if batch >= params.batches { return; }
     let tile = id % (tiles_m * tiles_n);
-    let row = tile / tiles_n * tile_m + lane / lanes_n * ROWS;
-    let column = tile % tiles_n * tile_n + lane % lanes_n * COLUMNS;
+    // Downwards first: the same columns of B are read again while they are near.
+    let row = tile % tiles_m * tile_m + lane / lanes_n * ROWS;
+    let column = tile / tiles_m * tile_n + lane % lanes_n * COLUMNS;
     let base = bases(batch);
 
     let four = vec4<u32>(0u, 1u, 2u, 3u);
@@ -105,15 +120,19 @@ fn main(
         let a0 = load_a(at_a0);
         c00 = outer(c00, a0, b0);
         c01 = outer(c01, a0, b1);
-        let a1 = load_a(at_a1);
-        c10 = outer(c10, a1, b0);
-        c11 = outer(c11, a1, b1);
-        let a2 = load_a(at_a2);
-        c20 = outer(c20, a2, b0);
-        c21 = outer(c21, a2, b1);
-        let a3 = load_a(at_a3);
-        c30 = outer(c30, a3, b0);
-        c31 = outer(c31, a3, b1);
+        if ROWS >= 8u {
+            let a1 = load_a(at_a1);
+            c10 = outer(c10, a1, b0);
+            c11 = outer(c11, a1, b1);
+        }
+        if ROWS == 16u {
+            let a2 = load_a(at_a2);
+            c20 = outer(c20, a2, b0);
+            c21 = outer(c21, a2, b1);
+            let a3 = load_a(at_a3);
+            c30 = outer(c30, a3, b0);
+            c31 = outer(c31, a3, b1);
+        }
         at_a0 += params.a_col;
         at_a1 += params.a_col;
         at_a2 += params.a_col;
@@ -125,10 +144,14 @@ fn main(
     let start = batch * params.m * params.n;
     store(start, row, column, c00);
     store(start, row, column + 4u, c01);
-    store(start, row + 4u, column, c10);
-    store(start, row + 4u, column + 4u, c11);
-    store(start, row + 8u, column, c20);
-    store(start, row + 8u, column + 4u, c21);
-    store(start, row + 12u, column, c30);
-    store(start, row + 12u, column + 4u, c31);
+    if ROWS >= 8u {
+        store(start, row + 4u, column, c10);
+        store(start, row + 4u, column + 4u, c11);
+    }
+    if ROWS == 16u {
+        store(start, row + 8u, column, c20);
+        store(start, row + 8u, column + 4u, c21);
+        store(start, row + 12u, column, c30);
+        store(start, row + 12u, column + 4u, c31);
+    }
 }

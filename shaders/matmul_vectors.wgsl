@@ -1,10 +1,10 @@
 // Matrix product as in matmul_registers.wgsl, for operands whose innermost sizes are multiples of four: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j].
 //
-// A tile of 16×8 numbers per invocation; everything is read in vectors of four along the operand's innermost axis, four values of p at
+// A tile of ROWS×8 numbers per invocation; everything is read in vectors of four along the operand's innermost axis, four values of p at
 // a time. Reading is what costs on software adapters: there a vector is hardly dearer than a number.
 
 const WORKGROUP: u32 = 8u;
-const ROWS: u32 = 16u;
+const ROWS: u32 = 16u;   // 4, 8 or 16
 const COLUMNS: u32 = 8u;
 const TRANS_A: u32 = 0u;   // 1: A lies as [k, m]
 const TRANS_B: u32 = 0u;   // 1: B lies as [n, k]
@@ -22,12 +22,26 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> in1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> extra0: array<u32>;
+@group(0) @binding(3) var<storage, read> extra1: array<u32>;
+@group(0) @binding(4) var<storage, read> extra2: array<u32>;
+@group(0) @binding(5) var<storage, read> extra3: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<uniform> scalars: Scalars;
+
+// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 // Where matrix `batch` starts in A and in B.
 fn bases(batch: u32) -> vec2<u32> {
@@ -73,10 +87,10 @@ fn add_block(c: mat4x4<f32>, a: mat4x4<f32>, b: mat4x4<f32>) -> mat4x4<f32> {
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     let at = start + row * params.n + column;
     if row < params.m {
-        if column < params.n { out[at] = v.x; }
-        if column + 1u < params.n { out[at + 1u] = v.y; }
-        if column + 2u < params.n { out[at + 2u] = v.z; }
-        if column + 3u < params.n { out[at + 3u] = v.w; }
+        if column < params.n { out[at] = epilogue(v.x, at); }
+        if column + 1u < params.n { out[at + 1u] = epilogue(v.y, at + 1u); }
+        if column + 2u < params.n { out[at + 2u] = epilogue(v.z, at + 2u); }
+        if column + 3u < params.n { out[at + 3u] = epilogue(v.w, at + 3u); }
     }
 }
 
@@ -102,8 +116,9 @@ fn main(
     let batch = id / (tiles_m * tiles_n);
     if batch >= params.batches { return; }
     let tile = id % (tiles_m * tiles_n);
-    let row = tile / tiles_n * tile_m + lane / lanes_n * ROWS;
-    let column = tile % tiles_n * tile_n + lane % lanes_n * COLUMNS;
+    // Downwards first: the same columns of B are read again while they are near.
+    let row = tile % tiles_m * tile_m + lane / lanes_n * ROWS;
+    let column = tile / tiles_m * tile_n + lane % lanes_n * COLUMNS;
     let base = bases(batch);
 
     let a_along_p = TRANS_A == 0u;
@@ -132,15 +147,19 @@ fn main(
         let a0 = block_a(at_a0);
         c00 = add_block(c00, a0, b0);
         c01 = add_block(c01, a0, b1);
-        let a1 = block_a(at_a1);
-        c10 = add_block(c10, a1, b0);
-        c11 = add_block(c11, a1, b1);
-        let a2 = block_a(at_a2);
-        c20 = add_block(c20, a2, b0);
-        c21 = add_block(c21, a2, b1);
-        let a3 = block_a(at_a3);
-        c30 = add_block(c30, a3, b0);
-        c31 = add_block(c31, a3, b1);
+        if ROWS >= 8u {
+            let a1 = block_a(at_a1);
+            c10 = add_block(c10, a1, b0);
+            c11 = add_block(c11, a1, b1);
+        }
+        if ROWS == 16u {
+            let a2 = block_a(at_a2);
+            c20 = add_block(c20, a2, b0);
+            c21 = add_block(c21, a2, b1);
+            let a3 = block_a(at_a3);
+            c30 = add_block(c30, a3, b0);
+            c31 = add_block(c31, a3, b1);
+        }
         at_a0 += step_a;
         at_a1 += step_a;
         at_a2 += step_a;
@@ -156,15 +175,19 @@ fn main(
             let a0 = in0[at_a0.x];
             c00 = outer(c00, a0, b0);
             c01 = outer(c01, a0, b1);
-            let a1 = in0[at_a1.x];
-            c10 = outer(c10, a1, b0);
-            c11 = outer(c11, a1, b1);
-            let a2 = in0[at_a2.x];
-            c20 = outer(c20, a2, b0);
-            c21 = outer(c21, a2, b1);
-            let a3 = in0[at_a3.x];
-            c30 = outer(c30, a3, b0);
-            c31 = outer(c31, a3, b1);
+            if ROWS >= 8u {
+                let a1 = in0[at_a1.x];
+                c10 = outer(c10, a1, b0);
+                c11 = outer(c11, a1, b1);
+            }
+            if ROWS == 16u {
+                let a2 = in0[at_a2.x];
+                c20 = outer(c20, a2, b0);
+                c21 = outer(c21, a2, b1);
+                let a3 = in0[at_a3.x];
+                c30 = outer(c30, a3, b0);
+                c31 = outer(c31, a3, b1);
+            }
             at_a0 += params.m / 4u;
             at_a1 += params.m / 4u;
             at_a2 += params.m / 4u;
@@ -177,10 +200,14 @@ fn main(
     let start = batch * params.m * params.n;
     store(start, row, column, c00);
     store(start, row, column + 4u, c01);
-    store(start, row + 4u, column, c10);
-    store(start, row + 4u, column + 4u, c11);
-    store(start, row + 8u, column, c20);
-    store(start, row + 8u, column + 4u, c21);
-    store(start, row + 12u, column, c30);
-    store(start, row + 12u, column + 4u, c31);
+    if ROWS >= 8u {
+        store(start, row + 4u, column, c10);
+        store(start, row + 4u, column + 4u, c11);
+    }
+    if ROWS == 16u {
+        store(start, row + 8u, column, c20);
+        store(start, row + 8u, column + 4u, c21);
+        store(start, row + 12u, column, c30);
+        store(start, row + 12u, column + 4u, c31);
+    }
 }

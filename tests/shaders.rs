@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use steepest::graph::op::{Elementwise, Lowering, Spec, Variant};
 use steepest::plan::pointwise::{Arg, Instruction, Load, Program};
 use steepest::plan::wgsl::{BindingKind, Reflected, reflect, specialise};
-use steepest::shaders::SHADERS;
+use steepest::shaders::{MATH, SHADERS};
 use steepest::verify;
 
 /// Translates a validated module to every language a backend of wgpu speaks.
@@ -49,12 +49,63 @@ fn every_file_is_valid_as_it_lies() {
         translate(stem, &shader);
     }
     let on_disk = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap().count();
-    assert_eq!(on_disk, SHADERS.len(), "a file in shaders/ is not in the list");
+    assert_eq!(on_disk, SHADERS.len() + 1, "a file in shaders/ is neither in the list nor math.wgsl");
+}
+
+/// It has no entry point of its own, so `main` here calls every function of it.
+#[test]
+fn the_functions_for_bodies_are_valid_by_themselves() {
+    assert!(MATH.starts_with("//"));
+    let module = naga::front::wgsl::parse_str(MATH).unwrap_or_else(|e| panic!("{}", e.emit_to_string(MATH)));
+    let argument = |module: &naga::Module, ty| match module.types[ty].inner {
+        naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::I32 => "i32(id.x)",
+        naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::F32 => "f32(id.x)",
+        ref other => panic!("an argument of type {other:?}"),
+    };
+    let mut main = String::from("\n@compute @workgroup_size(1)\nfn main(@builtin(global_invocation_id) id: vec3<u32>) {\n");
+    for (_, function) in module.functions.iter() {
+        let arguments: Vec<&str> = function.arguments.iter().map(|a| argument(&module, a.ty)).collect();
+        main += &format!("    _ = {}({});\n", function.name.as_deref().unwrap(), arguments.join(", "));
+    }
+    let text = format!("{MATH}{main}}}\n");
+    let shader = reflect("math", &text).unwrap_or_else(|e| panic!("{e}"));
+    translate("math", &shader);
+}
+
+/// What fusion relies on: in every file with an `epilogue` the spare inputs fit beside its own, and a body may use all of them.
+#[test]
+fn an_epilogue_may_use_all_spare_inputs() {
+    let mut files = vec![];
+    for (stem, source) in SHADERS.iter().filter(|(_, source)| source.contains("\nfn epilogue(")) {
+        let body = "{
+            let d = params.extra[31];
+            let x = bitcast<f32>(extra0[i]) + bitcast<f32>(extra1[i % d.y]) + bitcast<f32>(extra2[d.w]) + bitcast<f32>(extra3[i]);
+            return tanh_(v + scalars.v[7][3] * x);
+        }";
+        let text = specialise(stem, source, &[], &[("epilogue", body.to_owned())]).unwrap();
+        let shader = reflect(stem, &text).unwrap_or_else(|e| panic!("{e}"));
+        fits_a_browser(stem, &shader);
+        translate(stem, &shader);
+        let last = shader.params.last().unwrap();
+        assert_eq!((last.name.as_str(), last.size), ("extra", 512), "{stem}: the last member of Params");
+        let inputs: Vec<&str> = shader.of(BindingKind::Input).map(|b| b.name.as_str()).collect();
+        assert!(inputs.ends_with(&["extra0", "extra1", "extra2", "extra3"]), "{stem}: {inputs:?}");
+        files.push(*stem);
+    }
+    println!("an epilogue in {files:?}");
+    for stem in ["matmul", "matmul_registers", "matmul_vectors", "conv", "conv_registers", "conv_tile"] {
+        assert!(files.contains(&stem), "{stem} has no epilogue");
+    }
 }
 
 /// The variants of all kernels the test cases use, each once, with the number of words of its params and scalars.
 fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
     let mut found = BTreeMap::new();
+    // What no op uses: the table of a driver's functions, and the look-out for what is not finite.
+    for v in verify::driver_variants() {
+        found.insert(format!("{} {:?}", v.shader, v.bodies), (v, 1, 0, true));
+    }
+    found.insert("watch".to_owned(), (steepest::plan::watch::variant(), 3, 0, true));
     for (_, case) in verify::cases("") {
         let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
         let output = case.op.infer(&specs).unwrap();
@@ -71,6 +122,11 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
                 vec![Program { count: output.shape.numel(), loads: vec![Load { view }], instructions }.kernel()]
             }
             Lowering::Alias => vec![],
+            // Alone and with another one behind it.
+            Lowering::Update(joined) => {
+                let n = specs[0].shape.numel();
+                vec![joined(&[0..n]), joined(&[0..n, n.next_multiple_of(64)..n.next_multiple_of(64) + n])]
+            }
             Lowering::Stages { stages, .. } => stages.into_iter().map(|s| s.kernel).collect(),
         };
         for kernel in kernels {
@@ -108,7 +164,8 @@ fn every_variant_is_valid_and_translates() {
     }
     println!("{} variants of {} files", variants.len(), seen.len());
     let unused: Vec<&str> = SHADERS.iter().map(|(stem, _)| *stem).filter(|stem| !seen.contains(stem)).collect();
-    assert!(unused.is_empty(), "no test case uses {unused:?}");
+    // What measures the device belongs to no op.
+    assert_eq!(unused, ["peak"], "no test case uses these");
 }
 
 /// The rung has teeth: a shader that does not parse, one that does not validate, and one too large for a browser.

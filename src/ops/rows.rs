@@ -155,10 +155,10 @@ vectorised! {
 }
 
 vectorised! {
-    /// out ← g (scale · out − target)
-    fn minus_target<'a>(out: &'a mut [f32], scale: f32, target: &'a [f32], g: f32) {
+    /// out ← scale · out − target
+    fn minus_target<'a>(out: &'a mut [f32], scale: f32, target: &'a [f32]) {
         for (o, t) in out.iter_mut().zip(target) {
-            *o = g * (scale * *o - t);
+            *o = scale * *o - t;
         }
     }
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// Read bindings `in0`..`in5` of `elementwise.wgsl`.
 pub const MAX_LOADS: usize = 6;
+/// Read bindings `extra0`..`extra3` of kernels that take an epilogue.
+pub const MAX_EXTRA: usize = 4;
 /// Axes a view may have in `elementwise.wgsl`.
 const MAX_DIMS: usize = 8;
 /// Scalars a program may take.
@@ -36,6 +38,8 @@ pub enum Arg {
     Load(usize),
     /// An earlier instruction's result.
     Result(usize),
+    /// What the kernel that the program is an epilogue of has computed.
+    Core,
 }
 
 /// One rule applied.
@@ -59,21 +63,46 @@ pub struct Program {
 impl Program {
     /// The kernel in both forms.
     pub fn kernel(self) -> Kernel {
-        let variant = Variant {
-            bodies: vec![("element", self.wgsl())],
+        let simple = Variant {
+            bodies: vec![("element", self.wgsl("in", "dims", ""))],
             ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP)))
         };
+        let variants = self.vectors().into_iter().chain([simple]).collect();
         let name = match self.instructions.as_slice() {
             [Instruction { rule: Some(rule), .. }] => rule.name,
             [_] => "copy",
             _ => "elementwise",
         };
-        Kernel { name, params: self.params(), variants: vec![variant], native: self.native() }
+        Kernel { name, params: self.params(), variants, native: self.native() }
     }
 
-    /// The uniform: the count, then per load and axis `(divisor, size, stride, offset)`.
+    /// The program as the epilogue of a kernel: it works on each element before the kernel stores it. The kernel reads the loads behind its
+    /// own inputs; its `params` are whole but for the last field, `extra`.
+    pub fn behind(self, kernel: Kernel) -> Kernel {
+        let Kernel { name, mut params, mut variants, native } = kernel;
+        params.extend(self.dims());
+        let body = self.wgsl("extra", "extra", "bitcast<f32>");
+        variants.iter_mut().for_each(|variant| variant.bodies.push(("epilogue", body.clone())));
+        let own = Arc::new(move |io: &mut Io<'_>| {
+            let (reads, extra) = io.reads.split_at(io.reads.len() - self.loads.len());
+            let out = &mut *io.writes[0];
+            native(&mut Io { reads, writes: &mut [&mut *out], scalars: &[] });
+            self.compute(extra, io.scalars, out);
+        });
+        Kernel { name, params, variants, native: own }
+    }
+
+    /// The uniform: the count, then how the loads are read.
     fn params(&self) -> Vec<u32> {
         let mut words = vec![self.count as u32, 0, 0, 0];
+        words.extend(self.dims());
+        words.resize(4 + MAX_LOADS * MAX_DIMS * 4, 0);
+        words
+    }
+
+    /// Per load and axis `(divisor, size, stride, offset)`.
+    fn dims(&self) -> Vec<u32> {
+        let mut words = vec![];
         for load in &self.loads {
             let mut divisor = load.view.numel().max(1);
             for axis in 0..MAX_DIMS {
@@ -87,22 +116,45 @@ impl Program {
                 }
             }
         }
-        words.resize(4 + MAX_LOADS * MAX_DIMS * 4, 0);
         words
     }
 
-    /// The body of `element(i) -> u32`.
-    fn wgsl(&self) -> String {
+    /// The form that takes four neighbouring elements at a time, where all loads can.
+    fn vectors(&self) -> Option<Variant> {
+        const LOADS: [&str; MAX_LOADS] = ["load0", "load1", "load2", "load3", "load4", "load5"];
+        if self.count % 4 != 0 {
+            return None;
+        }
+        let mut bodies = vec![("one", format!("{{\n{}", self.chain("")))];
+        for (k, load) in self.loads.iter().enumerate() {
+            bodies.push((LOADS[k], four(k, &load.view)?));
+        }
+        if self.loads.is_empty() {
+            bodies.push((LOADS[0], "{ return vec4<u32>(0u); }".to_owned()));
+        }
+        Some(Variant { bodies, ..Variant::new("elementwise_vectors", Variant::groups(self.count.div_ceil(4 * WORKGROUP))) })
+    }
+
+    /// The body of `element(i) -> u32` or `epilogue(v, i) -> f32`; `loads` and `dims` are the names of the bindings and of the table of views,
+    /// `convert` is what makes the result of a word.
+    fn wgsl(&self, loads: &str, dims: &str, convert: &str) -> String {
         let mut body = String::from("{\n");
         // Writing to a String cannot fail.
         for (k, load) in self.loads.iter().enumerate() {
-            let _ = writeln!(body, "    let x{k} = in{k}[{}];", position(k, &load.view));
+            let _ = writeln!(body, "    let x{k} = {loads}{k}[{}];", position(dims, k, &load.view));
         }
+        body + &self.chain(convert)
+    }
+
+    /// The instructions on `x0`, `x1`, …, up to the brace that ends a body; `convert` is what makes its result of a word.
+    fn chain(&self, convert: &str) -> String {
+        let mut body = String::new();
         let mut scalar = 0;
         for (j, instruction) in self.instructions.iter().enumerate() {
             let word = |arg: &Arg| match arg {
                 Arg::Load(k) => format!("x{k}"),
                 Arg::Result(k) => format!("y{k}"),
+                Arg::Core => "bitcast<u32>(v)".to_owned(),
             };
             let Some(rule) = instruction.rule else {
                 let _ = writeln!(body, "    let y{j} = {};", word(&instruction.args[0]));
@@ -130,23 +182,25 @@ impl Program {
             };
             let _ = writeln!(body, "        y{j} = {result};\n    }}");
         }
-        let _ = write!(body, "    return y{};\n}}", self.instructions.len() - 1);
+        let _ = write!(body, "    return {convert}(y{});\n}}", self.instructions.len() - 1);
         body
     }
 
     fn native(self) -> Native {
-        Arc::new(move |io: &mut Io<'_>| {
-            let mut scalars = [0.0; MAX_SCALARS];
-            scalars.iter_mut().zip(io.scalars).for_each(|(s, &word)| *s = f32::from_bits(word));
-            let reads = io.reads;
-            let out = &mut *io.writes[0];
-            if out.len() < PARALLEL {
-                self.evaluate(reads, &scalars, 0, out);
-            } else {
-                let share = out.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(CHUNK);
-                out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, &scalars, i * share, part));
-            }
-        })
+        Arc::new(move |io: &mut Io<'_>| self.compute(io.reads, io.scalars, io.writes[0]))
+    }
+
+    /// All elements, on all cores where that pays.
+    fn compute(&self, reads: &[&[u32]], scalars: &[u32], out: &mut [u32]) {
+        let mut numbers = [0.0; MAX_SCALARS];
+        numbers.iter_mut().zip(scalars).for_each(|(n, &word)| *n = f32::from_bits(word));
+        let scalars = numbers;
+        if out.len() < PARALLEL {
+            self.evaluate(reads, &scalars, 0, out);
+        } else {
+            let share = out.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(CHUNK);
+            out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, &scalars, i * share, part));
+        }
     }
 
     /// Elements `start..start + out.len()`.
@@ -158,12 +212,15 @@ impl Program {
         let width = CHUNK.min(out.len());
         // Taken out while in use, so that a thread that takes up other work meanwhile gets its own.
         let mut memory = MEMORY.take();
-        let needed = (self.loads.len() + last) * width;
+        let needed = (self.loads.len() + last + 1) * width;
         if memory.len() < needed {
             memory.resize(needed, 0);
         }
         // Contiguous loads are read in place; others are gathered here first, single numbers only once.
-        let (gathered, results) = memory.split_at_mut(self.loads.len() * width);
+        let (gathered, rest) = memory.split_at_mut(self.loads.len() * width);
+        // The last instruction overwrites what the core has computed.
+        let (core, results) = rest.split_at_mut(width);
+        let has_core = self.instructions.iter().any(|i| i.args.contains(&Arg::Core));
         for (k, load) in self.loads.iter().enumerate().filter(|(_, load)| load.is_single()) {
             gathered[k * width..][..width].fill(reads[k][load.view.offset]);
         }
@@ -174,6 +231,9 @@ impl Program {
                     gather(&load.view, reads[k], from, &mut gathered[k * width..][..n]);
                 }
             }
+            if has_core {
+                core[..n].copy_from_slice(out);
+            }
             let mut scalar = 0;
             for (j, instruction) in self.instructions.iter().enumerate() {
                 let (before, rest) = results.split_at_mut((j * width).min(last * width));
@@ -183,6 +243,7 @@ impl Program {
                     }
                     Some(&Arg::Load(k)) => &gathered[k * width..][..n],
                     Some(&Arg::Result(k)) => &before[k * width..][..n],
+                    Some(&Arg::Core) => &core[..n],
                     None => &[],
                 });
                 let target: &mut [u32] = if j == last { out } else { &mut rest[..n] };
@@ -213,12 +274,34 @@ impl Load {
     }
 }
 
+/// The body of load `k` of `elementwise_vectors.wgsl`: four neighbours as one vector, or one number for all four; `None` where elements lie
+/// otherwise.
+fn four(k: usize, view: &View) -> Option<String> {
+    let whole = |n: isize| n % 4 == 0;
+    // Vectors that end behind the buffer cannot be read; a buffer is at least one vector.
+    let last = view.dims.iter().map(|d| (d.size as isize - 1) * d.stride.max(0)).sum::<isize>() + view.offset as isize;
+    let readable = last < 4 || whole(last + 1);
+    let (inner, outer) = match view.dims.split_last() {
+        None => (0, true),
+        Some((inner, outer)) if whole(inner.size as isize) => {
+            (inner.stride, whole(view.offset as isize) && outer.iter().all(|d| whole(d.stride)))
+        }
+        Some(_) => return None,
+    };
+    let place = position("dims", k, view);
+    match inner {
+        1 if outer => Some(format!("{{ return in{k}[({place}) / 4u]; }}")),
+        0 if readable => Some(format!("{{\n    let p = {place};\n    return vec4<u32>(in{k}[p / 4u][p % 4u]);\n}}")),
+        _ => None,
+    }
+}
+
 /// The WGSL expression for where load `k` finds element `i`. Sizes come from the uniform, so that shapes share a shader.
-fn position(k: usize, view: &View) -> String {
+fn position(dims: &str, k: usize, view: &View) -> String {
     if view.is_contiguous() && !view.dims.is_empty() {
         return "i".to_owned();
     }
-    let at = |axis: usize| format!("params.dims[{}]", k * MAX_DIMS + axis);
+    let at = |axis: usize| format!("params.{dims}[{}]", k * MAX_DIMS + axis);
     let mut text = format!("{}.w", at(0));
     for (axis, dim) in view.dims.iter().enumerate() {
         if dim.stride == 0 {

@@ -1,12 +1,15 @@
 //! Shader files: give values to consts and overrides, replace a named function, and read off what a file binds.
 
 use super::{Error, Result};
+use crate::shaders::MATH;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner};
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Specialises a shader file: sets `const NAME: u32` or `override NAME: u32` at module scope, and replaces the bodies (braces included) of
-/// named functions. Everything else, comments too, stays as it lies in the file.
+/// named functions. Everything else, comments too, stays as it lies in the file. If a new body calls a function of `math.wgsl`, that file
+/// is appended.
 ///
 /// # Errors
 /// [`Error::Shader`] if a name is not declared in the file in that form, or a body is not in braces.
@@ -37,7 +40,37 @@ pub fn specialise(stem: &str, source: &str, consts: &[(&'static str, u32)], bodi
         at = place.end;
     }
     result.push_str(&source[at..]);
+    if bodies.iter().any(|(_, body)| calls_math(body)) {
+        result.push_str(MATH);
+    }
     Ok(result)
+}
+
+/// Whether a body calls a function of `math.wgsl`.
+fn calls_math(body: &str) -> bool {
+    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let lines = MATH.lines().filter_map(|line| line.strip_prefix("fn "));
+        lines.filter_map(|line| line.split('(').next()).collect()
+    });
+    let code = blank_comments(body);
+    let mut start = None;
+    for (i, &b) in code.iter().enumerate() {
+        match (is_word(b), start) {
+            (true, None) => start = Some(i),
+            (false, Some(from)) => {
+                if b == b'(' && NAMES.iter().any(|name| name.as_bytes() == &code[from..i]) {
+                    return true;
+                }
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+fn is_word(b: u8) -> bool {
+    b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80
 }
 
 fn fault(stem: &str, message: String) -> Error {
@@ -80,13 +113,12 @@ fn blank_comments(source: &str) -> Vec<u8> {
 
 /// Positions after each `keyword name` at module scope, with the keyword found there.
 fn declarations<'k>(code: &[u8], keywords: &[&'k str], name: &str) -> Vec<(&'k str, usize)> {
-    let word = |b: u8| b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80;
     let (mut found, mut depth, mut i) = (vec![], 0i64, 0);
     let mut previous: &[u8] = b"";
     while i < code.len() {
-        if word(code[i]) {
+        if is_word(code[i]) {
             let start = i;
-            while i < code.len() && word(code[i]) {
+            while i < code.len() && is_word(code[i]) {
                 i += 1;
             }
             let this = &code[start..i];
@@ -346,6 +378,22 @@ fn TILES() -> u32 { let TILE = 9u; return TILE; }
         );
         assert!(text.starts_with("// const TILE: u32 = 1u; fn epilogue() { } — a comment"), "{text}");
         assert_eq!(specialise("t", FILE, &[], &[]).expect("nothing to do"), FILE);
+    }
+
+    #[test]
+    fn math_comes_with_a_body_that_calls_it() {
+        let with = |body: &str| specialise("t", FILE, &[], &[("epilogue", body.to_owned())]).expect("specialises");
+        for body in ["{ return tanh_(v); }", "{ return 1.0 + exp_(v); }", "{\n    if is_nan(v) { return v; }\n    return 0.0;\n}"]
+        {
+            let text = with(body);
+            assert!(text.ends_with(MATH), "{text}");
+            reflect("t", &text.replace("override DEPTH: u32", "const DEPTH: u32 = 1u")).expect("valid");
+        }
+        // Built-in functions, longer names and comments are none of its.
+        for body in ["{ return max(v, 0.0); }", "{ let exp_ = v; return exp_; }", "{ return v; /* exp_(v) */ }"] {
+            assert!(!with(body).contains("fn exp_("));
+        }
+        assert!(!specialise("t", FILE, &[("TILE", 8)], &[]).expect("specialises").contains("fn exp_("));
     }
 
     #[test]
