@@ -561,14 +561,20 @@ impl Inner {
         place: impl Fn(&Row, &mut [Arc<B>]) -> Result<Arc<B>>,
     ) -> Result<Vec<Arc<B>>> {
         let mut rows = Vec::with_capacity(cached.plan.rows.len());
+        let mut moved = false;
         for row in &cached.plan.rows {
             let before: Vec<_> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
             rows.push(place(row, leaves)?);
             for (&(leaf, _), before) in row.members.iter().zip(before) {
                 if Arc::as_ptr(&leaves[leaf]) != before {
                     graph.leaves[leaf].set_value(Value::Stored(leaves[leaf].clone()));
+                    moved = true;
                 }
             }
+        }
+        if let (Machine::Gpu(gpu), true) = (&self.machine, moved) {
+            // The memory they leave is as large as all parameters: not for keeping.
+            gpu.trim();
         }
         Ok(rows)
     }
