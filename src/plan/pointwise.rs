@@ -250,9 +250,9 @@ fn position(k: usize, view: &View) -> String {
         // Wrapping arithmetic: a negative stride is a large unsigned one.
         let index = match (axis, axis + 1 == view.dims.len()) {
             (0, true) => "i".to_owned(),
-            (0, false) => format!("(i / {d}.x)"),
-            (_, true) => format!("(i % {d}.y)"),
-            _ => format!("(i / {d}.x % {d}.y)"),
+            (0, false) => format!("quotient_(i, {d}.x)"),
+            (_, true) => format!("remainder_(i, {d}.y)"),
+            _ => format!("remainder_(quotient_(i, {d}.x), {d}.y)"),
         };
         let _ = write!(text, " + {index} * {d}.z");
     }
