@@ -1,5 +1,5 @@
 // Gradient of softmax cross-entropy by the logits, one invocation per row:
-//     out_c = g (softmax(x)_c Σ_k t_k - t_c),   t = one-hot of the label (SOFT = 0) or probabilities (SOFT = 1).
+//     out_c = softmax(x)_c Σ_k t_k - t_c,   t = one-hot of the label (SOFT = 0) or probabilities (SOFT = 1).
 
 const WORKGROUP: u32 = 64u;
 const SOFT: u32 = 0u;
@@ -7,15 +7,29 @@ const SOFT: u32 = 0u;
 struct Params {
     rows: u32,
     classes: u32,
+    unused: vec2<u32>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read> upstream: array<f32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> extra0: array<u32>;
+@group(0) @binding(3) var<storage, read> extra1: array<u32>;
+@group(0) @binding(4) var<storage, read> extra2: array<u32>;
+@group(0) @binding(5) var<storage, read> extra3: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<uniform> scalars: Scalars;
 
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
+
+fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 
 fn target_of(row: u32, c: u32) -> f32 {
@@ -30,14 +44,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let first = row * params.classes;
 
     var largest = logits[first];
-    var any_nan = is_nan(largest) || (SOFT == 0u && labels[row] >= params.classes);
+    var any_nan = is_not_a_number(largest) || (SOFT == 0u && labels[row] >= params.classes);
     for (var c = 1u; c < params.classes; c++) {
-        any_nan = any_nan || is_nan(logits[first + c]);
+        any_nan = any_nan || is_not_a_number(logits[first + c]);
         largest = max(largest, logits[first + c]);
     }
     if any_nan || !is_finite(largest) {
         for (var c = 0u; c < params.classes; c++) {
-            out[first + c] = bitcast<f32>(0x7fc00000u + params.rows * 0u);
+            out[first + c] = epilogue(bitcast<f32>(0x7fc00000u + params.rows * 0u), first + c);
         }
         return;
     }
@@ -47,9 +61,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         sum += exp(max(logits[first + c] - largest, -200.0));
         weight += target_of(row, c);
     }
-    let g = upstream[row];
     for (var c = 0u; c < params.classes; c++) {
         let p = exp(max(logits[first + c] - largest, -200.0)) / sum;
-        out[first + c] = g * (p * weight - target_of(row, c));
+        out[first + c] = epilogue(p * weight - target_of(row, c), first + c);
     }
 }

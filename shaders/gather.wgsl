@@ -1,8 +1,9 @@
 // Gather: out[o, j, i] = x[o, k, i] with k = index[j] (ROWS) or index[o, j, i]; `outside` where k is not below n.
-// One invocation per output element. Words are moved as they are; a negative i32 is a large u32, so one comparison finds both ends.
+// One invocation per output element. Words are moved as they are, but for an epilogue (FLOAT); a negative i32 is a large u32, so one comparison finds both ends.
 
 const WORKGROUP: u32 = 256u;
 const ROWS: u32 = 0u;
+const FLOAT: u32 = 0u;
 
 struct Params {
     count: u32,
@@ -10,12 +11,27 @@ struct Params {
     m: u32,
     inner: u32,
     outside: u32,
+    unused: vec3<u32>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read> extra0: array<u32>;
+@group(0) @binding(3) var<storage, read> extra1: array<u32>;
+@group(0) @binding(4) var<storage, read> extra2: array<u32>;
+@group(0) @binding(5) var<storage, read> extra3: array<u32>;
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<uniform> scalars: Scalars;
+
+// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -23,9 +39,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if at >= params.count { return; }
     let row = at / params.inner;
     let k = index[select(at, row % params.m, ROWS == 1u)];
+    var word = params.outside;
     if k < params.n {
-        out[at] = in0[(row / params.m * params.n + k) * params.inner + at % params.inner];
-    } else {
-        out[at] = params.outside;
+        word = in0[(row / params.m * params.n + k) * params.inner + at % params.inner];
     }
+    // As a float a word may lose bits: not where it is one of an integer.
+    if FLOAT == 1u { word = bitcast<u32>(epilogue(bitcast<f32>(word), at)); }
+    out[at] = word;
 }

@@ -16,18 +16,32 @@ struct Params {
     reduced_rank: u32,
     // (divisor, size, stride, -) per axis: the kept ones, then the reduced ones
     dims: array<vec4<u32>, 16>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read_write> out: array<u32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> extra0: array<u32>;
+@group(0) @binding(2) var<storage, read> extra1: array<u32>;
+@group(0) @binding(3) var<storage, read> extra2: array<u32>;
+@group(0) @binding(4) var<storage, read> extra3: array<u32>;
+@group(0) @binding(5) var<storage, read_write> out: array<u32>;
+@group(0) @binding(6) var<uniform> params: Params;
+@group(0) @binding(7) var<uniform> scalars: Scalars;
 
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
+
+fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 
 // Whether x takes the place of best: a NaN beats every number, and nothing beats a NaN.
 fn beats(x: f32, best: f32) -> bool {
     let better = select(x < best, best < x, KIND == 2u || KIND == 4u);
-    return !is_nan(best) && (is_nan(x) || better);
+    return !is_not_a_number(best) && (is_not_a_number(x) || better);
 }
 
 fn position(first: u32, rank: u32, index: u32) -> u32 {
@@ -64,5 +78,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             best = r;
         }
     }
-    out[o] = select(bitcast<u32>(value), best, KIND >= 4u);
+    if KIND >= 4u { out[o] = best; } else { out[o] = bitcast<u32>(epilogue(value, o)); }
 }

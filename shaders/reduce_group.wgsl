@@ -14,16 +14,30 @@ struct Params {
     kept_rank: u32,
     reduced_rank: u32,
     dims: array<vec4<u32>, 16>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read_write> out: array<u32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> extra0: array<u32>;
+@group(0) @binding(2) var<storage, read> extra1: array<u32>;
+@group(0) @binding(3) var<storage, read> extra2: array<u32>;
+@group(0) @binding(4) var<storage, read> extra3: array<u32>;
+@group(0) @binding(5) var<storage, read_write> out: array<u32>;
+@group(0) @binding(6) var<uniform> params: Params;
+@group(0) @binding(7) var<uniform> scalars: Scalars;
+
+// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 var<workgroup> values: array<f32, WORKGROUP>;
 var<workgroup> places: array<u32, WORKGROUP>;
 
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 
 fn position(first: u32, rank: u32, index: u32) -> u32 {
     var at = 0u;
@@ -43,7 +57,7 @@ fn member(r: u32) -> u32 {
 fn beats(x: f32, at: u32, best: f32, place: u32) -> bool {
     if at == NOBODY { return false; }
     if place == NOBODY { return true; }
-    if is_nan(x) || is_nan(best) { return is_nan(x) && (!is_nan(best) || at < place); }
+    if is_not_a_number(x) || is_not_a_number(best) { return is_not_a_number(x) && (!is_not_a_number(best) || at < place); }
     if x == best { return at < place; }
     return select(x < best, best < x, KIND == 2u || KIND == 4u);
 }
@@ -91,6 +105,6 @@ fn main(
         }
     }
     if me == 0u {
-        out[o] = select(bitcast<u32>(values[0]), places[0], KIND >= 4u);
+        if KIND >= 4u { out[o] = places[0]; } else { out[o] = bitcast<u32>(epilogue(values[0], o)); }
     }
 }

@@ -17,13 +17,27 @@ struct Params {
     kept_rank: u32,
     reduced_rank: u32,
     dims: array<vec4<u32>, 16>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> extra0: array<u32>;
+@group(0) @binding(2) var<storage, read> extra1: array<u32>;
+@group(0) @binding(3) var<storage, read> extra2: array<u32>;
+@group(0) @binding(4) var<storage, read> extra3: array<u32>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
+@group(0) @binding(7) var<uniform> scalars: Scalars;
 
-fn is_nan(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }
+// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
+
+fn are_not_numbers(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }
 
 fn position(first: u32, rank: u32, index: u32) -> u32 {
     var at = 0u;
@@ -45,7 +59,7 @@ fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
     if KIND == 1u { return a * b; }
     var best = min(a, b);
     if KIND == 2u { best = max(a, b); }
-    return select(select(best, b, is_nan(b)), a, is_nan(a));
+    return select(select(best, b, are_not_numbers(b)), a, are_not_numbers(a));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -68,12 +82,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     if ACROSS == 1u {
         let at = group * params.chunks + chunk;
-        out[at] = value.x;
-        out[at + params.chunks] = value.y;
-        out[at + 2u * params.chunks] = value.z;
-        out[at + 3u * params.chunks] = value.w;
+        out[at] = epilogue(value.x, at);
+        out[at + params.chunks] = epilogue(value.y, at + params.chunks);
+        out[at + 2u * params.chunks] = epilogue(value.z, at + 2u * params.chunks);
+        out[at + 3u * params.chunks] = epilogue(value.w, at + 3u * params.chunks);
     } else {
         let halves = joined(value, value.zwxy);
-        out[me] = joined(halves, halves.yxwz).x;
+        out[me] = epilogue(joined(halves, halves.yxwz).x, me);
     }
 }

@@ -28,6 +28,7 @@
 //! | [`plan`] | HOW: kernels, buffers, order, as plain data |
 //! | [`gpu`], [`cpu`] | the machines that run plans |
 //! | [`mod@reference`], [`verify`] | the truth, and the comparison with it |
+//! | [`profile`] | what kernels cost: a table and a trace |
 //! | [`device`] | ties both ends |
 //! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, metrics |
 
@@ -41,6 +42,7 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+pub mod profile;
 pub mod reference;
 pub mod shaders;
 pub mod shape;

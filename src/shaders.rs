@@ -1,5 +1,7 @@
 //! The WGSL files, embedded. One line per file.
 
+use std::sync::LazyLock;
+
 macro_rules! shaders {
     ($($stem:literal),* $(,)?) => {
         /// `(stem, source)` of every shader, as it lies in `shaders/`.
@@ -37,6 +39,7 @@ shaders![
     "max_pool_input",
     "max_pool_input_apart",
     "one_hot",
+    "peak",
     "random",
     "recurrence",
     "reduce",
@@ -62,4 +65,13 @@ pub const MATH: &str = include_str!("../shaders/math.wgsl");
 /// The source of a shader by its stem.
 pub fn source(stem: &str) -> Option<&'static str> {
     SHADERS.iter().find(|(name, _)| *name == stem).map(|(_, source)| *source)
+}
+
+/// Whether pointwise ops can be put behind a kernel: its shader has a function `epilogue` and the spare inputs that go with it.
+pub fn takes_epilogue(stem: &str) -> bool {
+    static STEMS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let takes = |(_, source): &&(&str, &str)| source.contains("fn epilogue(v: f32, i: u32) -> f32");
+        SHADERS.iter().filter(takes).map(|(stem, _)| *stem).collect()
+    });
+    STEMS.contains(&stem)
 }

@@ -118,6 +118,11 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
                 vec![Program { count: output.shape.numel(), loads: vec![Load { view }], instructions }.kernel()]
             }
             Lowering::Alias => vec![],
+            // Alone and with another one behind it.
+            Lowering::Update(joined) => {
+                let n = specs[0].shape.numel();
+                vec![joined(&[0..n]), joined(&[0..n, n.next_multiple_of(64)..n.next_multiple_of(64) + n])]
+            }
             Lowering::Stages { stages, .. } => stages.into_iter().map(|s| s.kernel).collect(),
         };
         for kernel in kernels {

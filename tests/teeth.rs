@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 use steepest::error::OpError;
-use steepest::graph::op::{Array, GradCtx, Io, Lowering, Op, Spec};
+use steepest::graph::op::{Array, GradCtx, Io, Kernel, Lowering, Op, Spec};
 use steepest::ops::case::{Case, Gen};
 use steepest::ops::reduce::{Kind, Reduce};
 use steepest::ops::softmax::Softmax;
@@ -49,31 +49,18 @@ impl Op for Planted {
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let mut lowering = self.op.lower(inputs, output);
-        if let Lowering::Stages { stages, .. } = &mut lowering {
-            let bug = self.bug;
-            for kernel in stages.iter_mut().map(|s| &mut s.kernel) {
-                for variant in &mut kernel.variants {
-                    match bug {
-                        Bug::WrongKernel => variant.consts.iter_mut().for_each(|(_, value)| *value ^= 1),
-                        Bug::SkippedWrite => variant.groups[0] -= 1,
-                        Bug::NoWrite => variant.groups = [0, 1, 1],
-                        _ => {}
-                    }
-                }
-                let native = kernel.native.clone();
-                kernel.native = Arc::new(move |io: &mut Io<'_>| {
-                    let before: Vec<u32> = io.writes[0].to_vec();
-                    native(io);
-                    let out = &mut *io.writes[0];
-                    let last = out.len() - 1;
-                    match bug {
-                        Bug::WrongKernel => out[0] ^= 1 << 20,
-                        Bug::SkippedWrite => out[last] = before[last],
-                        Bug::NoWrite => out.copy_from_slice(&before),
-                        _ => {}
-                    }
+        let bug = self.bug;
+        match &mut lowering {
+            Lowering::Stages { stages, .. } => stages.iter_mut().for_each(|s| plant(&mut s.kernel, bug, output.shape.numel())),
+            Lowering::Update(joined) => {
+                let right = joined.clone();
+                *joined = Arc::new(move |spans| {
+                    let mut kernel = right(spans);
+                    plant(&mut kernel, bug, spans[0].end);
+                    kernel
                 });
             }
+            _ => {}
         }
         lowering
     }
@@ -89,6 +76,30 @@ impl Op for Planted {
     }
 }
 
+/// Puts a bug into a kernel whose output has `words` words.
+fn plant(kernel: &mut Kernel, bug: Bug, words: usize) {
+    for variant in &mut kernel.variants {
+        match bug {
+            Bug::WrongKernel => variant.consts.iter_mut().for_each(|(_, value)| *value ^= 1),
+            Bug::SkippedWrite => variant.groups[0] -= 1,
+            Bug::NoWrite => variant.groups = [0, 1, 1],
+            _ => {}
+        }
+    }
+    let native = kernel.native.clone();
+    kernel.native = Arc::new(move |io: &mut Io<'_>| {
+        let before: Vec<u32> = io.writes[0].to_vec();
+        native(io);
+        let out = &mut *io.writes[0];
+        match bug {
+            Bug::WrongKernel => out[0] ^= 1 << 20,
+            Bug::SkippedWrite => out[words - 1] = before[words - 1],
+            Bug::NoWrite => out.copy_from_slice(&before),
+            _ => {}
+        }
+    });
+}
+
 fn victims(g: &mut Gen) -> Vec<Case> {
     vec![
         Case::new("softmax", Softmax { axis: 1, log: false }, vec![g.normalish(&[300, 5])]),
@@ -97,7 +108,7 @@ fn victims(g: &mut Gen) -> Vec<Case> {
         Case::new(
             "sgd",
             Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.1 },
-            vec![g.normalish(&[600]), g.normalish(&[600]), g.normalish(&[600])],
+            vec![g.normalish(&[1500]), g.normalish(&[1500]), g.normalish(&[1500])],
         ),
     ]
 }

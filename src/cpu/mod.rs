@@ -1,22 +1,24 @@
 //! The executor of plans on the processor: native kernels, one after the other, each on all cores where that pays.
 
-use crate::plan::{Buffer, Error, Io, Place, Plan, Result};
+use crate::plan::{Buffer, Error, Io, Place, Plan, Result, Row};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What fills memory before a guarded run: a NaN, so that a value nobody wrote shows.
 const POISON: u32 = 0x7fc0_dead;
 
-/// A value in main memory.
+/// A value in main memory: words of its own, or a part of a [`Row`]'s.
 #[derive(Debug)]
 pub struct CpuBuffer {
-    words: RwLock<Vec<u32>>,
+    words: Arc<RwLock<Vec<u32>>>,
+    start: usize,
     len: usize,
 }
 
 impl CpuBuffer {
     /// Takes words over.
     pub fn new(words: Vec<u32>) -> Arc<CpuBuffer> {
-        Arc::new(CpuBuffer { len: words.len(), words: RwLock::new(words) })
+        Arc::new(CpuBuffer { start: 0, len: words.len(), words: Arc::new(RwLock::new(words)) })
     }
 
     /// Its length.
@@ -31,7 +33,11 @@ impl CpuBuffer {
 
     /// A copy of the words.
     pub fn to_vec(&self) -> Vec<u32> {
-        self.read().clone()
+        self.read()[self.range()].to_vec()
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.len
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Vec<u32>> {
@@ -67,12 +73,39 @@ impl Cpu {
         Prepared { plan, slots: Mutex::new(slots) }
     }
 
+    /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced.
+    pub fn row(&self, row: &Row, leaves: &mut [Arc<CpuBuffer>]) -> Arc<CpuBuffer> {
+        let first = &leaves[row.members[0].0];
+        let lies =
+            |&(leaf, start): &(usize, usize)| Arc::ptr_eq(&leaves[leaf].words, &first.words) && leaves[leaf].start == start;
+        if first.read().len() == row.words && row.members.iter().all(lies) {
+            return Arc::new(CpuBuffer { words: first.words.clone(), start: 0, len: row.words });
+        }
+        let mut words = vec![0; row.words];
+        for &(leaf, start) in &row.members {
+            let value = &leaves[leaf];
+            words[start..start + value.len].copy_from_slice(&value.read()[value.range()]);
+        }
+        let whole = CpuBuffer::new(words);
+        for &(leaf, start) in &row.members {
+            leaves[leaf] = Arc::new(CpuBuffer { words: whole.words.clone(), start, len: leaves[leaf].len });
+        }
+        whole
+    }
+
     /// Computes a plan's outputs from its leaves and scalars.
     ///
     /// # Errors
     /// A dispatch that reads what it writes: a fault of the plan.
-    pub fn run(&self, prepared: &Prepared, leaves: &[Arc<CpuBuffer>], scalars: &[u32]) -> Result<Vec<Arc<CpuBuffer>>> {
+    pub fn run(
+        &self,
+        prepared: &Prepared,
+        leaves: &[Arc<CpuBuffer>],
+        rows: &[Arc<CpuBuffer>],
+        scalars: &[u32],
+    ) -> Result<Vec<Arc<CpuBuffer>>> {
         let plan = &prepared.plan;
+        let fault = |message| Error::Device { device: "cpu".to_owned(), message };
         let mut slots: MutexGuard<'_, Vec<Vec<u32>>> = prepared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let guarded = self.guarded.load(std::sync::atomic::Ordering::Relaxed);
         let fill = if guarded { POISON } else { 0 };
@@ -91,36 +124,45 @@ impl Cpu {
                 taken.push(match place.buffer {
                     Buffer::Slot(i) => Taken::Owned(std::mem::take(&mut slots[i])),
                     Buffer::Output(i) => Taken::Owned(std::mem::take(&mut outputs[i])),
-                    Buffer::Leaf(i) => Taken::Leaf(leaves[i].write()),
+                    Buffer::Row(i) => Taken::Row(rows[i].write()),
+                    Buffer::Leaf(_) => return Err(fault(format!("kernel {} writes {place}", dispatch.kernel.name))),
                 });
             }
             let aliased = |p: &Place| dispatch.writes.iter().any(|w| w.buffer == p.buffer);
             if let Some(place) = dispatch.reads.iter().find(|p| aliased(p)) {
-                let message = format!("kernel {} reads {place} and writes it", dispatch.kernel.name);
-                return Err(Error::Device { device: "cpu".to_owned(), message });
+                return Err(fault(format!("kernel {} reads {place} and writes it", dispatch.kernel.name)));
             }
             let guards: Vec<Option<RwLockReadGuard<'_, Vec<u32>>>> = dispatch
                 .reads
                 .iter()
-                .map(|p| if let Buffer::Leaf(i) = p.buffer { Some(leaves[i].read()) } else { None })
+                .map(|p| match p.buffer {
+                    Buffer::Leaf(i) => Some(leaves[i].read()),
+                    Buffer::Row(i) => Some(rows[i].read()),
+                    _ => None,
+                })
                 .collect();
             let reads: Vec<&[u32]> = dispatch
                 .reads
                 .iter()
                 .zip(&guards)
-                .map(|(place, guard)| match (place.buffer, guard) {
-                    (Buffer::Slot(i), _) => &slots[i][..place.words],
-                    (Buffer::Output(i), _) => &outputs[i][..place.words],
-                    (Buffer::Leaf(_), Some(guard)) => &guard[..place.words],
-                    (Buffer::Leaf(_), None) => &[],
+                .map(|(place, guard)| {
+                    let (words, start): (&[u32], usize) = match (place.buffer, guard) {
+                        (Buffer::Slot(i), _) => (&slots[i], 0),
+                        (Buffer::Output(i), _) => (&outputs[i], 0),
+                        (Buffer::Leaf(i), Some(guard)) => (guard, leaves[i].start),
+                        (_, Some(guard)) => (guard, 0),
+                        // Never reached: a guard was taken for every leaf and row.
+                        (_, None) => (&[], 0),
+                    };
+                    &words[start + place.start()..][..place.words]
                 })
                 .collect();
             let mut writes: Vec<&mut [u32]> = taken
                 .iter_mut()
                 .zip(&dispatch.writes)
                 .map(|(t, place)| match t {
-                    Taken::Owned(words) => &mut words[..place.words],
-                    Taken::Leaf(guard) => &mut guard[..place.words],
+                    Taken::Owned(words) => &mut words[place.start()..][..place.words],
+                    Taken::Row(guard) => &mut guard[place.start()..][..place.words],
                 })
                 .collect();
             let scalars = &scalars[dispatch.scalars.clone()];
@@ -140,5 +182,5 @@ impl Cpu {
 
 enum Taken<'a> {
     Owned(Vec<u32>),
-    Leaf(RwLockWriteGuard<'a, Vec<u32>>),
+    Row(RwLockWriteGuard<'a, Vec<u32>>),
 }

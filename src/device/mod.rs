@@ -2,6 +2,8 @@
 
 mod check;
 mod create;
+mod peak;
+mod profile;
 mod random;
 mod read;
 mod waiting;
@@ -11,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{self, Gpu, GpuBuffer};
 use crate::graph::key::Graph;
 use crate::graph::node::{Live, Node, Runner, Storage, Tensor, Value};
-use crate::plan::{Plan, Switches};
+use crate::plan::{Plan, Row, Switches};
+use profile::Profiler;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
@@ -19,6 +22,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 /// Plans kept per device; the one not used for longest goes first.
 const PLANS: usize = 128;
@@ -68,6 +72,7 @@ struct Inner {
     last: Mutex<Option<Arc<Plan>>>,
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     waiting: Mutex<Vec<Weak<Node>>>,
+    profiler: Profiler,
     /// One run at a time: updates in place must not meet reads.
     running: Mutex<()>,
 }
@@ -116,8 +121,13 @@ impl Device {
             plans: Mutex::new(HashMap::new()),
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
+            profiler: Profiler::new(),
             running: Mutex::new(()),
         });
+        inner.begin_profile();
+        if let (Machine::Gpu(gpu), true) = (&inner.machine, inner.profiler.is_on()) {
+            gpu.set_timed(true);
+        }
         Device { runner: inner.clone(), inner }
     }
 
@@ -170,16 +180,21 @@ impl Device {
             },
             lower => {
                 let part = lower.strip_prefix("gpu:").unwrap_or(lower).trim();
-                let known = Device::all_async().await;
-                let found = |info: &DeviceInfo| {
-                    let text = format!("{} {}", info.name, info.driver).to_lowercase();
-                    info.name != "cpu" && !part.is_empty() && text.contains(part)
+                // An empty part would be found in every name. Drivers are loaded once only: that takes longer than all the rest.
+                let gpu = match part {
+                    "" => Err(Error::UnknownDevice { name: name.to_owned(), available: vec![] }),
+                    part => Gpu::open(Some(part)).await,
                 };
-                if !known.iter().any(found) {
-                    let available = known.into_iter().map(|info| info.name).collect();
-                    return Err(Error::UnknownDevice { name: name.to_owned(), available });
-                }
-                let gpu = Gpu::open(Some(part)).await?;
+                let gpu = match gpu {
+                    Err(Error::UnknownDevice { .. }) => {
+                        let available = Device::all_async().await.into_iter().map(|info| info.name).collect();
+                        return Err(Error::UnknownDevice { name: name.to_owned(), available });
+                    }
+                    Err(Error::NoAdapter { .. }) if Device::all_async().await.len() == 1 => {
+                        return Err(Error::UnknownDevice { name: name.to_owned(), available: vec!["cpu".to_owned()] });
+                    }
+                    opened => opened?,
+                };
                 Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
             }
         }
@@ -275,6 +290,17 @@ impl Device {
     pub fn run<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
         self.inner.run(&roots)
+    }
+
+    /// Waits until everything that runs have started is done. Reading a value waits by itself; this is for taking times.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn wait(&self) -> Result<()> {
+        match &self.inner.machine {
+            Machine::Gpu(gpu) => gpu.wait(),
+            Machine::Cpu(_) => Ok(()),
+        }
     }
 
     /// The plan of a run of these tensors, as it would be made now. Nothing runs.
@@ -393,22 +419,15 @@ impl Runner for Inner {
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
         let _one_at_a_time = lock(&self.running);
+        self.foreign(roots)?;
+        // What is overwritten must be there first.
+        let missing = self.missing(roots);
+        if !missing.is_empty() {
+            self.run_collected(Graph::collect(&missing)?)?;
+        }
         let (roots, graph) = self.collect(roots)?;
         self.foreign(&roots)?;
-        if self.check.load(Ordering::Relaxed) {
-            return self.run_checked(graph);
-        }
-        if graph.calls.is_empty() {
-            return Ok(());
-        }
-        let switches = *lock(&self.switches);
-        let cached = self.cached(&graph, switches)?;
-        let outputs = self.execute(&cached, &graph)?;
-        for &(call, output) in &cached.plan.kept {
-            graph.calls[call].node.set_value(Value::Stored(outputs[output].clone()));
-        }
-        self.updated(&graph, &cached.plan);
-        Ok(())
+        self.run_collected(graph)
     }
 
     fn fetch(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
@@ -422,6 +441,30 @@ impl Runner for Inner {
 }
 
 impl Inner {
+    fn run_collected(&self, graph: Graph) -> Result<()> {
+        if self.check.load(Ordering::Relaxed) {
+            let checked = self.run_checked(graph);
+            // Node by node is not how the program runs: its times are of no use.
+            self.forget_times();
+            return checked;
+        }
+        if graph.calls.is_empty() {
+            return Ok(());
+        }
+        let switches = *lock(&self.switches);
+        let cached = self.cached(&graph, switches)?;
+        let start = self.profiler.is_on().then(Instant::now);
+        let outputs = self.execute(&cached, &graph)?;
+        if let Some(start) = start {
+            self.book(&cached.plan, start);
+        }
+        for &(call, output) in &cached.plan.kept {
+            graph.calls[call].node.set_value(Value::Stored(outputs[output].clone()));
+        }
+        self.updated(&graph, &cached.plan);
+        Ok(())
+    }
+
     /// Roots of another device are a mix-up, not something to run here.
     fn foreign(&self, roots: &[Arc<Node>]) -> Result<()> {
         match roots.iter().find(|r| r.runner().id() != self.id) {
@@ -441,7 +484,11 @@ impl Inner {
             return Ok(found.clone());
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let plan = Arc::new(Plan::build(graph, switches));
+        let mut plan = Plan::build(graph, switches);
+        if let (Machine::Cpu(_), true) = (&self.machine, self.profiler.is_on()) {
+            self.profiler.watch(&mut plan);
+        }
+        let plan = Arc::new(plan);
         explain_miss(&plan, plans.values().map(|c| &*c.plan));
         let prepared = match &self.machine {
             Machine::Gpu(gpu) => Prepared::Gpu(gpu.prepare(plan.clone())?),
@@ -463,13 +510,15 @@ impl Inner {
         *lock(&self.last) = Some(cached.plan.clone());
         match (&self.machine, &cached.prepared) {
             (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
-                let leaves = self.leaves(graph, |words| gpu.upload(words))?;
-                let outputs = gpu.run(prepared, &leaves, &scalars)?;
+                let mut leaves = self.leaves(graph, |words| gpu.upload(words))?;
+                let rows = self.rows(cached, graph, &mut leaves, |row, leaves| gpu.row(row, leaves))?;
+                let outputs = gpu.run(prepared, &leaves, &rows, &scalars)?;
                 Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
             }
             (Machine::Cpu(cpu), Prepared::Cpu(prepared)) => {
-                let leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
-                let outputs = cpu.run(prepared, &leaves, &scalars)?;
+                let mut leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
+                let rows = self.rows(cached, graph, &mut leaves, |row, leaves| Ok(cpu.row(row, leaves)))?;
+                let outputs = cpu.run(prepared, &leaves, &rows, &scalars)?;
                 Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
             }
             // A device prepares its own plans only.
@@ -492,6 +541,27 @@ impl Inner {
                 None => Err(self.fault("a leaf without a value")),
             })
             .collect()
+    }
+
+    /// The buffers of rows. Leaves that had to be moved there have their values there from now on.
+    fn rows<B: Storage>(
+        &self,
+        cached: &Cached,
+        graph: &Graph,
+        leaves: &mut [Arc<B>],
+        place: impl Fn(&Row, &mut [Arc<B>]) -> Result<Arc<B>>,
+    ) -> Result<Vec<Arc<B>>> {
+        let mut rows = Vec::with_capacity(cached.plan.rows.len());
+        for row in &cached.plan.rows {
+            let before: Vec<_> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
+            rows.push(place(row, leaves)?);
+            for (&(leaf, _), before) in row.members.iter().zip(before) {
+                if Arc::as_ptr(&leaves[leaf]) != before {
+                    graph.leaves[leaf].set_value(Value::Stored(leaves[leaf].clone()));
+                }
+            }
+        }
+        Ok(rows)
     }
 
     fn buffer<B: Storage>(&self, stored: Arc<dyn Storage>) -> Result<Arc<B>> {

@@ -31,6 +31,22 @@ impl Device {
 }
 
 impl Inner {
+    /// Values that updates among the roots, or those that wait, are to overwrite and that were not computed yet.
+    pub(super) fn missing(&self, roots: &[Arc<Node>]) -> Vec<Arc<Node>> {
+        if !roots.iter().any(|root| is_update(root)) {
+            return vec![];
+        }
+        let waiting: Vec<Arc<Node>> = lock(&self.waiting).iter().filter_map(Weak::upgrade).collect();
+        let mut missing = Vec::new();
+        for update in roots.iter().chain(&waiting) {
+            if let Body::Call { op, inputs } = update.body() {
+                let overwritten = op.mutates().iter().filter_map(|&i| inputs.get(i)).map(|edge| &edge.node);
+                missing.extend(overwritten.filter(|node| node.spec().is_ok() && node.value().is_none()).cloned());
+            }
+        }
+        missing
+    }
+
     /// What a run of these roots computes: with an update among them, also the updates that wait.
     pub(super) fn collect(&self, roots: &[Arc<Node>]) -> Result<(Vec<Arc<Node>>, Graph)> {
         let waiting: Vec<Weak<Node>> = match roots.iter().any(|root| is_update(root)) {

@@ -33,6 +33,8 @@ pub struct GpuBuffer {
     raw: Raw,
     words: usize,
     pool: Arc<Pool>,
+    /// The buffer this is a part of, and where it starts there, in words.
+    part: Option<(Arc<GpuBuffer>, usize)>,
 }
 
 impl GpuBuffer {
@@ -55,6 +57,22 @@ impl GpuBuffer {
         self.raw.id
     }
 
+    /// A part of a buffer, under a name of its own. The whole lives as long as its parts.
+    pub(super) fn part(whole: &Arc<GpuBuffer>, start: usize, words: usize) -> Arc<GpuBuffer> {
+        let raw = Raw { buffer: whole.raw.buffer.clone(), id: next_id(), capacity: words };
+        Arc::new(GpuBuffer { raw, words, pool: Arc::clone(&whole.pool), part: Some((Arc::clone(whole), start)) })
+    }
+
+    /// The buffer this is a part of, and where it starts there, in words.
+    pub(super) fn whole(&self) -> Option<(&Arc<GpuBuffer>, usize)> {
+        self.part.as_ref().map(|(whole, start)| (whole, *start))
+    }
+
+    /// Where it starts in its memory, in bytes.
+    pub(super) fn offset(&self) -> u64 {
+        self.part.as_ref().map_or(0, |(_, start)| 4 * *start as u64)
+    }
+
     pub(super) fn belongs_to(&self, pool: &Arc<Pool>) -> bool {
         Arc::ptr_eq(&self.pool, pool)
     }
@@ -62,7 +80,9 @@ impl GpuBuffer {
 
 impl Drop for GpuBuffer {
     fn drop(&mut self) {
-        self.pool.give_back(self.raw.clone());
+        if self.part.is_none() {
+            self.pool.give_back(self.raw.clone());
+        }
     }
 }
 
@@ -146,7 +166,7 @@ impl Pool {
             None => self.allocate(capacity)?,
         };
         self.in_use.fetch_add(raw.bytes(), Ordering::Relaxed);
-        Ok(Arc::new(GpuBuffer { raw, words, pool: Arc::clone(self) }))
+        Ok(Arc::new(GpuBuffer { raw, words, pool: Arc::clone(self), part: None }))
     }
 
     fn allocate(&self, capacity: usize) -> Result<Raw> {

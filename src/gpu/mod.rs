@@ -13,11 +13,13 @@ mod readback;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use buffers::GpuBuffer;
 pub use counters::Counts;
 pub use device::{AdapterInfo, GpuLimits, OpenOptions, adapters};
 pub use replay::Prepared;
+pub use timing::Span;
 
 use crate::error::{Error, Result};
 use buffers::Pool;
@@ -28,6 +30,7 @@ use readback::Staging;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use timing::Timing;
 
 /// Submissions that may be under way before the host waits for the oldest.
 const IN_FLIGHT: usize = 3;
@@ -46,6 +49,7 @@ pub struct Gpu {
     uploading: AtomicU64,
     guarded: AtomicBool,
     force_variant: Mutex<Option<usize>>,
+    timing: Timing,
 }
 
 impl Gpu {
@@ -73,6 +77,7 @@ impl Gpu {
             uploading: AtomicU64::new(0),
             guarded: AtomicBool::new(false),
             force_variant: Mutex::new(None),
+            timing: Timing::default(),
         })
     }
 
@@ -89,6 +94,11 @@ impl Gpu {
     /// What the device allows.
     pub fn limits(&self) -> GpuLimits {
         self.core.limits
+    }
+
+    /// What the adapter says of itself, name by name: driver, limits, features.
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        self.core.details()
     }
 
     /// Bytes of device memory in use by values and prepared plans.
@@ -162,7 +172,7 @@ impl Gpu {
         let copy = self.pool.take(buffer.words(), self.is_guarded())?;
         let bytes = 4 * buffer.words() as u64;
         if bytes > 0 {
-            self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), 0, copy.raw(), 0, bytes))?;
+            self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), copy.raw(), 0, bytes))?;
         }
         Ok(copy)
     }

@@ -7,7 +7,7 @@ use super::pipelines::Shader;
 use super::{Gpu, GpuBuffer};
 use crate::error::{Error, Result};
 use crate::plan::wgsl::BindingKind;
-use crate::plan::{Buffer, Dispatch, Place, Plan};
+use crate::plan::{Buffer, Dispatch, Place, Plan, Row};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
@@ -70,6 +70,7 @@ pub(super) struct Memory<'a> {
     pub(super) leaves: &'a [Arc<GpuBuffer>],
     pub(super) slots: &'a [Arc<GpuBuffer>],
     pub(super) outputs: &'a [Arc<GpuBuffer>],
+    pub(super) rows: &'a [Arc<GpuBuffer>],
     pub(super) guarded: bool,
 }
 
@@ -79,12 +80,13 @@ impl<'a> Memory<'a> {
             Buffer::Leaf(i) => &self.leaves[i],
             Buffer::Slot(i) => &self.slots[i],
             Buffer::Output(i) => &self.outputs[i],
+            Buffer::Row(i) => &self.rows[i],
         }
     }
 
-    /// Whether what is written at a place has a guard behind it.
+    /// Whether what is written at a place has a guard behind it; behind a part lies another part.
     pub(super) fn is_guarded(&self, place: Place) -> bool {
-        self.guarded && self.at(place.buffer).capacity() >= place.words + GUARD
+        self.guarded && place.part.is_none() && self.at(place.buffer).capacity() >= place.words + GUARD
     }
 }
 
@@ -133,6 +135,7 @@ impl Gpu {
         self.core.check()?;
         self.vet(&plan)?;
         let force = *lock(&self.force_variant);
+        self.shaders.parse_all(&self.core, &plan, force);
         let alignment = self.core.uniform_alignment;
         let (mut params, mut scalars) = (Pieces { alignment, words: vec![] }, Pieces { alignment, words: vec![] });
         let mut steps = vec![];
@@ -173,11 +176,52 @@ impl Gpu {
         })
     }
 
+    /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced.
+    ///
+    /// # Errors
+    /// No memory, or a lost device.
+    pub fn row(&self, row: &Row, leaves: &mut [Arc<GpuBuffer>]) -> Result<Arc<GpuBuffer>> {
+        let first =
+            leaves[row.members[0].0].whole().map(|(whole, _)| Arc::clone(whole)).filter(|whole| whole.words() == row.words);
+        if let Some(whole) = first {
+            let lies = |&(leaf, start): &(usize, usize)| {
+                leaves[leaf].whole().is_some_and(|(of, at)| Arc::ptr_eq(of, &whole) && at == start)
+            };
+            if row.members.iter().all(lies) {
+                return Ok(whole);
+            }
+        }
+        let whole = self.pool.take(row.words, self.is_guarded())?;
+        let bytes = 4 * row.words as u64;
+        self.recorded(bytes, |encoder| {
+            for &(leaf, start) in &row.members {
+                let value = &leaves[leaf];
+                encoder.copy_buffer_to_buffer(
+                    value.raw(),
+                    value.offset(),
+                    whole.raw(),
+                    4 * start as u64,
+                    4 * value.words() as u64,
+                );
+            }
+        })?;
+        for &(leaf, start) in &row.members {
+            leaves[leaf] = GpuBuffer::part(&whole, start, leaves[leaf].words());
+        }
+        Ok(whole)
+    }
+
     /// Replays a plan on its leaves; returns its outputs, in memory of their own. Returns once the work is submitted.
     ///
     /// # Errors
     /// Leaves or scalars that are not the plan's, no memory, a call refused by the driver, or a lost device.
-    pub fn run(&self, prepared: &Prepared, leaves: &[Arc<GpuBuffer>], scalars: &[u32]) -> Result<Vec<Arc<GpuBuffer>>> {
+    pub fn run(
+        &self,
+        prepared: &Prepared,
+        leaves: &[Arc<GpuBuffer>],
+        rows: &[Arc<GpuBuffer>],
+        scalars: &[u32],
+    ) -> Result<Vec<Arc<GpuBuffer>>> {
         self.core.check()?;
         let plan = &*prepared.plan;
         if !Arc::ptr_eq(&prepared.pool, &self.pool) {
@@ -187,7 +231,10 @@ impl Gpu {
             let given: Vec<_> = leaves.iter().map(|leaf| leaf.words()).collect();
             return Err(self.core.fault(format!("leaves of {given:?} words for a plan with leaves of {:?}", plan.leaves)));
         }
-        leaves.iter().try_for_each(|leaf| self.owns(leaf))?;
+        if !rows.iter().map(|row| row.words()).eq(plan.rows.iter().map(|row| row.words)) {
+            return Err(self.core.fault("rows that are not the plan's"));
+        }
+        leaves.iter().chain(rows).try_for_each(|leaf| self.owns(leaf))?;
         if scalars.len() < prepared.scalar_words {
             return Err(self.core.fault(format!("{} scalars for a plan that reads {}", scalars.len(), prepared.scalar_words)));
         }
@@ -202,9 +249,11 @@ impl Gpu {
         }
         let outputs = self.take_all(&plan.outputs, guarded)?;
         self.write_scalars(prepared, state, scalars)?;
-        let memory = Memory { leaves, slots: &state.slots, outputs: &outputs, guarded };
+        let memory = Memory { leaves, slots: &state.slots, outputs: &outputs, rows, guarded };
         let encoded = if guarded {
             self.run_guarded(prepared, &memory, &mut state.kept)
+        } else if self.is_timed() {
+            self.run_timed(prepared, &memory, &mut state.kept)
         } else if prepared.steps.is_empty() {
             Ok(())
         } else {
@@ -269,13 +318,16 @@ impl Gpu {
         layout: &wgpu::BindGroupLayout,
     ) -> wgpu::BindGroup {
         let entry = |bound: &Bound| {
+            let start = |place: Place| memory.at(place.buffer).offset() + 4 * place.start() as u64;
             let (buffer, offset, size) = match bound.what {
-                What::Read { place, least } => (Some(memory.at(place.buffer).raw()), 0, (4 * place.words as u64).max(least)),
+                What::Read { place, least } => {
+                    (Some(memory.at(place.buffer).raw()), start(place), (4 * place.words as u64).max(least))
+                }
                 What::Write { place, least, measured } => {
                     // The guard is bound too, or the driver would keep a stray write away from it; but a kernel that asks for the length
                     // of its buffer must be told the truth.
                     let guard = if memory.is_guarded(place) && !measured { GUARD } else { 0 };
-                    (Some(memory.at(place.buffer).raw()), 0, (4 * (place.words + guard) as u64).max(least))
+                    (Some(memory.at(place.buffer).raw()), start(place), (4 * (place.words + guard) as u64).max(least))
                 }
                 What::Params { at, size } => (prepared.params.as_ref(), at, size),
                 What::Scalars { at, size, .. } => (prepared.scalars.as_ref(), at, size),
@@ -336,15 +388,18 @@ impl Gpu {
                 Buffer::Leaf(i) => plan.leaves.get(i),
                 Buffer::Slot(i) => plan.slots.get(i),
                 Buffer::Output(i) => plan.outputs.get(i),
+                Buffer::Row(i) => plan.rows.get(i).map(|row| &row.words),
             };
-            if words.is_none_or(|&words| words < place.words) {
+            if words.is_none_or(|&words| words < place.start() + place.words) {
                 return Err(self.core.fault(format!("the plan binds {} words of {place}, which has {words:?}", place.words)));
             }
         }
         let most = self.core.limits.binding_bytes;
+        let rows = plan.rows.iter().map(|row| &row.words);
         match [&plan.leaves, &plan.slots, &plan.outputs]
             .into_iter()
             .flatten()
+            .chain(rows)
             .map(|&words| 4 * words as u64)
             .find(|&bytes| bytes > most)
         {

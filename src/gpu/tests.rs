@@ -111,23 +111,31 @@ fn kernel(name: &'static str, variants: Vec<Variant>, params: &[u32]) -> Kernel 
 
 #[track_caller]
 fn dispatch(kernel: Kernel, reads: &[Place], writes: &[Place], scalars: std::ops::Range<usize>) -> Dispatch {
-    Dispatch { kernel, reads: reads.to_vec(), writes: writes.to_vec(), scalars, label: "test".to_owned(), at: Location::caller() }
+    Dispatch {
+        kernel,
+        reads: reads.to_vec(),
+        writes: writes.to_vec(),
+        scalars,
+        flops: 0,
+        label: "test".to_owned(),
+        at: Location::caller(),
+    }
 }
 
 fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatches: Vec<Dispatch>) -> Arc<Plan> {
     let (leaves, slots, outputs) = (leaves.to_vec(), slots.to_vec(), outputs.to_vec());
     let (kept, mutated, scalars, graph) = (vec![], vec![], vec![], vec![]);
-    Arc::new(Plan { leaves, slots, outputs, kept, mutated, scalars, dispatches, unplanned_words: 0, graph })
+    Arc::new(Plan { leaves, slots, outputs, kept, mutated, scalars, rows: vec![], dispatches, unplanned_words: 0, graph })
 }
 
 fn leaf(i: usize, words: usize) -> Place {
-    Place { buffer: Buffer::Leaf(i), words }
+    Place { buffer: Buffer::Leaf(i), part: None, words }
 }
 fn slot(i: usize, words: usize) -> Place {
-    Place { buffer: Buffer::Slot(i), words }
+    Place { buffer: Buffer::Slot(i), part: None, words }
 }
 fn output(i: usize, words: usize) -> Place {
-    Place { buffer: Buffer::Output(i), words }
+    Place { buffer: Buffer::Output(i), part: None, words }
 }
 
 fn axpy(n: usize, reads: [Place; 2], write: Place, scalar: usize) -> Dispatch {
@@ -182,7 +190,7 @@ fn dependent_dispatches_see_each_other_and_their_scalars() {
     let x = gpu.upload(&floats(&[2.0; 100])).expect("uploads");
     let y = gpu.upload(&floats(&(0..100).map(|i| i as f32).collect::<Vec<_>>())).expect("uploads");
     for (a, b) in [(3.0f32, 5.0f32), (3.0, 5.0), (-1.0, 0.5)] {
-        let out = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&y)], &floats(&[a, b])).expect("runs");
+        let out = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&y)], &[], &floats(&[a, b])).expect("runs");
         let expected: Vec<f32> = (0..100).map(|i| b * (a * 2.0 + i as f32) + i as f32).collect();
         assert_eq!(fetch_floats(&gpu, &out[0]), expected, "a = {a}, b = {b}");
     }
@@ -203,7 +211,7 @@ fn specialised_bodies_are_separate_pipelines() {
     ];
     let prepared = gpu.prepare(plan(&[3, 3], &[], &[3, 3], dispatches)).expect("prepares");
     let leaves = [gpu.upload(&floats(&[1.0, 2.0, 3.0])).expect("uploads"), gpu.upload(&floats(&[5.0; 3])).expect("uploads")];
-    let out = gpu.run(&prepared, &leaves, &[]).expect("runs");
+    let out = gpu.run(&prepared, &leaves, &[], &[]).expect("runs");
     assert_eq!(fetch_floats(&gpu, &out[0]), [5.0, 10.0, 15.0]);
     assert_eq!(fetch_floats(&gpu, &out[1]), [1.0, 4.0, 9.0]);
     assert_eq!(gpu.counts().pipelines, 2);
@@ -215,7 +223,7 @@ fn more_than_65535_workgroups_go_through_y() {
     let n = 70_000;
     let iota = kernel("iota", vec![Variant::new("t_iota", Variant::groups(n))], &[n as u32]);
     let prepared = gpu.prepare(plan(&[], &[], &[n], vec![dispatch(iota, &[], &[output(0, n)], 0..0)])).expect("prepares");
-    let out = gpu.run(&prepared, &[], &[]).expect("runs");
+    let out = gpu.run(&prepared, &[], &[], &[]).expect("runs");
     assert!(fetch(&gpu, &out[0]).into_iter().eq(0..n as u32));
 }
 
@@ -233,7 +241,7 @@ fn values_without_elements_work() {
             vec![axpy(0, [leaf(0, 0), leaf(0, 0)], output(0, 0), 0), dispatch(vec4, &[leaf(0, 0)], &[output(1, 1)], 0..0)];
         let prepared = gpu.prepare(plan(&[0], &[], &[0, 1], dispatches)).expect("prepares");
         assert_eq!(prepared.variants(), [(1, "vec4", 0)]);
-        let out = gpu.run(&prepared, &[nothing], &[0]).expect("runs");
+        let out = gpu.run(&prepared, &[nothing], &[], &[0]).expect("runs");
         assert_eq!(fetch(&gpu, &out[0]), []);
         assert_eq!(fetch(&gpu, &out[1]).len(), 1);
     }
@@ -255,7 +263,7 @@ fn a_slot_may_hold_one_value_after_another() {
         gpu.set_guarded(guarded);
         let prepared = gpu.prepare(Arc::clone(&plan)).expect("prepares");
         let leaves = [gpu.upload(&floats(&vec![1.0; n])).expect("uploads"), gpu.upload(&floats(&vec![3.0; n])).expect("uploads")];
-        let out = gpu.run(&prepared, &leaves, &floats(&[2.0])).expect("runs");
+        let out = gpu.run(&prepared, &leaves, &[], &floats(&[2.0])).expect("runs");
         // a = 5, b = 13, a' = 29, out = 71.
         assert_eq!(fetch_floats(&gpu, &out[0]), vec![71.0; n / 2], "guarded: {guarded}");
     }
@@ -269,7 +277,7 @@ fn leaves_may_be_changed_in_place() {
     let value = gpu.upload(&floats(&[1.0; 70])).expect("uploads");
     let before = gpu.copy(&value).expect("copies");
     for _ in 0..10 {
-        gpu.run(&prepared, &[Arc::clone(&value)], &[]).expect("runs");
+        gpu.run(&prepared, &[Arc::clone(&value)], &[], &[]).expect("runs");
     }
     assert_eq!(fetch_floats(&gpu, &value), [11.0; 70]);
     assert_eq!(fetch_floats(&gpu, &before), [1.0; 70], "a copy stays as it was");
@@ -284,16 +292,16 @@ fn a_write_behind_the_end_is_caught_when_guarded() {
         let prepared = gpu.prepare(plan(&[100], &[200], &[100, 50], dispatches)).expect("prepares");
         gpu.set_guarded(false);
         let value = gpu.upload(&[0; 100]).expect("uploads");
-        gpu.run(&prepared, &[value], &[]).expect("unguarded, the driver clamps the write");
+        gpu.run(&prepared, &[value], &[], &[]).expect("unguarded, the driver clamps the write");
         gpu.set_guarded(true);
         let value = gpu.upload(&[0; 100]).expect("uploads");
-        let error = gpu.run(&prepared, &[value], &[]).expect_err("guarded, it is seen").to_string();
+        let error = gpu.run(&prepared, &[value], &[], &[]).expect_err("guarded, it is seen").to_string();
         assert!(error.contains("kernel `ones` (culprit) wrote 0x3f800000 at word 100 of"), "{error}");
     }
     // A kernel that goes by the length of its buffer is told the true one.
     let measured = kernel("measured", vec![Variant::new("t_measured", [2, 1, 1])], &[]);
     let prepared = gpu.prepare(plan(&[], &[], &[100], vec![dispatch(measured, &[], &[output(0, 100)], 0..0)])).expect("prepares");
-    gpu.run(&prepared, &[], &[]).expect("no false alarm");
+    gpu.run(&prepared, &[], &[], &[]).expect("no false alarm");
 }
 
 #[test]
@@ -304,7 +312,7 @@ fn skipped_writes_show_as_poison_when_guarded() {
     let dispatches = vec![ones(150, slot(0, n)), axpy(n, [slot(0, n), slot(0, n)], output(0, n), 0), ones(150, output(1, n))];
     let prepared = gpu.prepare(plan(&[], &[n], &[n, n], dispatches)).expect("prepares");
     for _ in 0..2 {
-        let out = gpu.run(&prepared, &[], &floats(&[1.0])).expect("runs");
+        let out = gpu.run(&prepared, &[], &[], &floats(&[1.0])).expect("runs");
         let through_slot = fetch_floats(&gpu, &out[0]);
         assert!(through_slot[..150].iter().all(|&v| v == 2.0));
         assert!(through_slot[150..].iter().all(|v| v.is_nan()), "{:?}", &through_slot[150..]);
@@ -322,7 +330,7 @@ fn a_steady_loop_makes_nothing_anew() {
     let y = gpu.upload(&floats(&vec![1.0; n])).expect("uploads");
     let step = |i: u32| {
         let x = gpu.upload(&floats(&vec![i as f32; n])).expect("uploads");
-        gpu.run(&prepared, &[x, Arc::clone(&y)], &floats(&[1.0, i as f32])).expect("runs")
+        gpu.run(&prepared, &[x, Arc::clone(&y)], &[], &floats(&[1.0, i as f32])).expect("runs")
     };
     let mut last = step(0);
     for i in 1..4 {
@@ -347,7 +355,7 @@ fn memory_goes_back_to_the_pool() {
     let start = gpu.live_bytes();
     let prepared = gpu.prepare(chain(4096)).expect("prepares");
     let x = gpu.upload(&[0; 4096]).expect("uploads");
-    let out = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&x)], &[0, 0]).expect("runs");
+    let out = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&x)], &[], &[0, 0]).expect("runs");
     assert_eq!(gpu.live_bytes() - start, 3 * 4 * 4096, "a leaf, a slot and an output");
     drop((prepared, x, out));
     assert_eq!(gpu.live_bytes(), start);
@@ -389,7 +397,7 @@ fn variants_are_chosen_by_kind_and_limits() {
             gpu.force_variant(force);
             let who = kernel("who", variants.clone(), &[]);
             let prepared = gpu.prepare(plan(&[], &[], &[1], vec![dispatch(who, &[], &[output(0, 1)], 0..0)])).expect("prepares");
-            fetch(&gpu, &gpu.run(&prepared, &[], &[]).expect("runs")[0])[0]
+            fetch(&gpu, &gpu.run(&prepared, &[], &[], &[]).expect("runs")[0])[0]
         };
         let suited = if gpu.is_software() { 13 } else { 12 };
         assert_eq!(ran(None), if roomy { 11 } else { suited });
@@ -416,18 +424,18 @@ fn faults_are_errors_and_the_device_goes_on() {
     let prepared =
         gpu.prepare(plan(&[n, n], &[], &[], vec![axpy(n, [leaf(0, n), leaf(0, n)], leaf(1, n), 0)])).expect("prepares");
     let (x, z) = (gpu.upload(&floats(&[1.0; 10])).expect("uploads"), gpu.upload(&[0; 10]).expect("uploads"));
-    assert!(gpu.run(&prepared, &[Arc::clone(&x)], &[0]).is_err(), "a leaf is missing");
-    assert!(gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&z)], &[]).is_err(), "a scalar is missing");
-    let twice = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&x)], &[0]);
+    assert!(gpu.run(&prepared, &[Arc::clone(&x)], &[], &[0]).is_err(), "a leaf is missing");
+    assert!(gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&z)], &[], &[]).is_err(), "a scalar is missing");
+    let twice = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&x)], &[], &[0]);
     assert!(matches!(twice, Err(Error::Device { .. })), "one buffer read and written: {twice:?}");
     let Some(other) = self::gpu() else { return };
     let foreign = other.upload(&[0; 10]).expect("uploads");
     let mixed_up = |error: Option<Error>| assert!(error.is_some_and(|e| e.to_string().contains("another device")));
-    mixed_up(gpu.run(&prepared, &[Arc::clone(&foreign), Arc::clone(&z)], &[0]).err());
+    mixed_up(gpu.run(&prepared, &[Arc::clone(&foreign), Arc::clone(&z)], &[], &[0]).err());
     mixed_up(gpu.copy(&foreign).err());
     mixed_up(pollster::block_on(gpu.fetch(foreign)).err());
-    mixed_up(other.run(&prepared, &[Arc::clone(&x), Arc::clone(&z)], &[0]).err());
-    gpu.run(&prepared, &[x, Arc::clone(&z)], &floats(&[2.0])).expect("runs after all that");
+    mixed_up(other.run(&prepared, &[Arc::clone(&x), Arc::clone(&z)], &[], &[0]).err());
+    gpu.run(&prepared, &[x, Arc::clone(&z)], &[], &floats(&[2.0])).expect("runs after all that");
     assert_eq!(fetch_floats(&gpu, &z), [3.0; 10]);
 }
 
@@ -438,14 +446,14 @@ fn a_lost_device_is_an_error_within_a_second() {
     let prepared = gpu.prepare(chain(n)).expect("prepares");
     let x = gpu.upload(&floats(&vec![1.0; n])).expect("uploads");
     let leaves = [Arc::clone(&x), Arc::clone(&x)];
-    let mut out = gpu.run(&prepared, &leaves, &[0, 0]).expect("runs");
-    out.extend(gpu.run(&prepared, &leaves, &[0, 0]).expect("runs"));
+    let mut out = gpu.run(&prepared, &leaves, &[], &[0, 0]).expect("runs");
+    out.extend(gpu.run(&prepared, &leaves, &[], &[0, 0]).expect("runs"));
     gpu.lose();
     let start = Instant::now();
     let lost =
         |what: &str, result: Option<Error>| assert!(matches!(result, Some(Error::DeviceLost { .. })), "{what}: {result:?}");
     lost("fetch", pollster::block_on(gpu.fetch(Arc::clone(&out[0]))).err());
-    lost("run", gpu.run(&prepared, &leaves, &[0, 0]).err());
+    lost("run", gpu.run(&prepared, &leaves, &[], &[0, 0]).err());
     lost("upload", gpu.upload(&[1]).err());
     lost("copy", gpu.copy(&x).err());
     lost("prepare", gpu.prepare(chain(10)).err());
@@ -457,7 +465,7 @@ fn a_lost_device_is_an_error_within_a_second() {
     let prepared = gpu.prepare(chain(10)).expect("prepares");
     let x = gpu.upload(&[0; 10]).expect("uploads");
     gpu.lose();
-    lost("the first run", gpu.run(&prepared, &[Arc::clone(&x), x], &[0, 0]).err());
+    lost("the first run", gpu.run(&prepared, &[Arc::clone(&x), x], &[], &[0, 0]).err());
 }
 
 #[test]
@@ -473,7 +481,7 @@ fn threads_take_turns() {
                     let (a, b) = ((thread + 1) as f32, (round + 1) as f32);
                     let x = gpu.upload(&floats(&vec![a; n])).expect("uploads");
                     let y = gpu.upload(&floats(&vec![b; n])).expect("uploads");
-                    let out = gpu.run(prepared, &[x, y], &floats(&[a, b])).expect("runs");
+                    let out = gpu.run(prepared, &[x, y], &[], &floats(&[a, b])).expect("runs");
                     assert_eq!(fetch_floats(gpu, &out[0]), vec![b * (a * a + b) + b; n]);
                 }
             });

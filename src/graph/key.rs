@@ -76,6 +76,7 @@ impl Graph {
 
         let mut graph = Graph { leaves: vec![], calls: Vec::with_capacity(pending.len()), key: vec![] };
         let mut sources: HashMap<u64, Source> = HashMap::new();
+        let mut overwritten = HashSet::new();
         for (node, op, edges, spec) in pending {
             let name = name_hash(op.name());
             let params = op.params();
@@ -100,6 +101,17 @@ impl Graph {
                     Source::Call(i) => 2 * i as u32 + 1,
                 });
                 inputs.push(source);
+            }
+            for &i in op.mutates() {
+                // Only what has a memory of its own can be overwritten, and only in one way at a time.
+                let message = match inputs[i] {
+                    Source::Call(_) => "it overwrites a value that was not computed before; run that value first",
+                    Source::Leaf(_) if op.mutates().len() > 1 && !overwritten.insert(inputs[i]) => {
+                        "it overwrites a value that another update of the same run overwrites"
+                    }
+                    Source::Leaf(_) => continue,
+                };
+                return Err(Error::op(op.name(), node.at(), OpError::Value(message.to_owned())));
             }
             push_spec(&mut graph.key, &spec);
             let kept = op.mutates().is_empty() && (node.is_held() || roots.iter().any(|r| r.id() == node.id()));

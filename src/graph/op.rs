@@ -5,6 +5,7 @@ use crate::error::OpError;
 use crate::shape::{Shape, View};
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Element types. Every element takes 4 bytes on every device; a bool is a 0 or a 1.
@@ -150,6 +151,13 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// The vector-Jacobian product, written in ops: one gradient per input, `None` where there is none.
     fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>>;
 
+    /// Floating-point operations of a call, for profiles: an addition, a product and a function count one each, so a multiply-add two. 0 for
+    /// what only moves numbers, and for what nobody counted.
+    fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
+        let _ = (inputs, output);
+        0
+    }
+
     /// Inputs that are overwritten in place, all of the output's effects (parameter updates).
     fn mutates(&self) -> &'static [usize] {
         &[]
@@ -176,6 +184,8 @@ pub enum Lowering {
     View(View),
     /// The input's bytes under another shape: no work.
     Alias,
+    /// An update in place: one kernel for all updates of its kind in a run.
+    Update(Joined),
     /// Kernels in order, with temporaries between them.
     Stages {
         /// Sizes of the temporaries, in words.
@@ -192,6 +202,12 @@ impl Lowering {
         Lowering::Stages { temps: vec![], stages: vec![stage] }
     }
 }
+
+/// Makes the kernel of an update for parameters that lie one behind the other, each in the given span of words.
+///
+/// It reads the gradients, which lie like the parameters, and overwrites what the op [mutates](Op::mutates), each in that order. Its scalars are
+/// those of the updates, one after the other. Input 1 of the op is the gradient.
+pub type Joined = Arc<dyn Fn(&[Range<usize>]) -> Kernel + Send + Sync>;
 
 /// One kernel of an op and what it is bound to.
 pub struct Stage {

@@ -4,7 +4,7 @@
 //! half the gradient to each side of a tie, as PyTorch does.
 
 use super::case::Domain::{AboveMinusOne, Integers, Kinks, Line, NonZero, Positive, Power};
-use super::pointwise::{Real, Row, dtype, from_f64, from_word, row, to_f64, to_word};
+use super::pointwise::{Real, Row, dtype, from_f64, from_word, row, to_f64, to_word, vectorised};
 use super::tolerance::Class::{Division, Exact, Transcendental, Ulp};
 use crate::graph::Tensor;
 use crate::graph::op::{DType, GradCtx, Rule};
@@ -127,20 +127,20 @@ row! {
 }
 row! {
     /// e^a
-    EXP = "exp"(a: f32)[] -> f32, "exp_(a)", a.exp(), |c| one(c.grad.mul(c.output)), Transcendental, Line;
+    EXP = "exp"(a: f32)[] -> f32, "exp_(a)", Real::exp(a), |c| one(c.grad.mul(c.output)), Transcendental, Line;
 }
 row! {
     /// e^a − 1, exact near 0.
-    EXPM1 = "expm1"(a: f32)[] -> f32, "expm1_(a)", a.exp_m1(),
+    EXPM1 = "expm1"(a: f32)[] -> f32, "expm1_(a)", Real::exp_m1(a),
     |c| one(c.grad.mul(&c.inputs[0].exp())), Transcendental, Line;
 }
 row! {
     /// The natural logarithm; −∞ at 0, NaN below.
-    LOG = "log"(a: f32)[] -> f32, "log_(a)", a.ln(), |c| one(c.grad.div(&c.inputs[0])), Transcendental, Positive;
+    LOG = "log"(a: f32)[] -> f32, "log_(a)", Real::ln(a), |c| one(c.grad.div(&c.inputs[0])), Transcendental, Positive;
 }
 row! {
     /// log(1 + a), exact near 0.
-    LOG1P = "log1p"(a: f32)[] -> f32, "log1p_(a)", a.ln_1p(),
+    LOG1P = "log1p"(a: f32)[] -> f32, "log1p_(a)", Real::ln_1p(a),
     |c| one(c.grad.div(&c.inputs[0].add_scalar(1.0))), Transcendental, AboveMinusOne;
 }
 row! {
@@ -182,7 +182,7 @@ row! {
 
 row! {
     /// tanh a
-    TANH = "tanh"(a: f32)[] -> f32, "tanh_(a)", a.tanh(),
+    TANH = "tanh"(a: f32)[] -> f32, "tanh_(a)", Real::tanh(a),
     |c| one(c.grad.mul(&c.output.square().neg().add_scalar(1.0))), Transcendental, Line;
 }
 row! {
@@ -216,7 +216,7 @@ row! {
 }
 row! {
     /// a where a > 0, p (e^a − 1) elsewhere.
-    ELU = "elu"(a: f32)[p] -> f32, "select(p * expm1_(a), a, a > 0.0)", if a > 0.0 { a } else { p * a.exp_m1() },
+    ELU = "elu"(a: f32)[p] -> f32, "select(p * expm1_(a), a, a > 0.0)", if a > 0.0 { a } else { p * Real::exp_m1(a) },
     |c| { let slope = c.inputs[0].exp().mul_scalar(p);
           one(c.grad.mul(&c.inputs[0].gt_scalar(0.0).where_(&slope.full_like(1.0), &slope))) },
     Transcendental, Kinks(&[0.0]);

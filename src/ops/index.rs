@@ -142,9 +142,10 @@ impl Op for Gather {
         let (this, count, outside) = (*self, output.shape.numel(), self.outside(output.dtype));
         let kernel = Kernel {
             name: self.name(),
-            params: vec![count as u32, n as u32, sizes.m as u32, inner as u32, outside],
+            // vec3 begins at a multiple of four words, and `extra` behind it.
+            params: [vec![count as u32, n as u32, sizes.m as u32, inner as u32, outside], vec![0; 7]].concat(),
             variants: vec![Variant {
-                consts: vec![("ROWS", u32::from(self.rows))],
+                consts: vec![("ROWS", u32::from(self.rows)), ("FLOAT", u32::from(output.dtype == DType::F32))],
                 ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP)))
             }],
             native: Arc::new(move |io| this.native(io, sizes, outside)),

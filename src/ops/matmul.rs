@@ -1,14 +1,14 @@
 //! Matrix product: out[…, i, j] = Σ_p A[…, i, p] B[…, p, j], with broadcast batch axes, either operand read transposed.
 
 use super::case::{Case, Gen};
+use super::gemm::{self, Matrix};
 use super::layout::{Reshape, transposed};
 use super::tolerance::Class;
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Spec, Suits, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
-use ndarray::linalg::{general_mat_mul, general_mat_vec_mul};
-use ndarray::{ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, ShapeBuilder};
+use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
@@ -141,6 +141,11 @@ impl Op for Matmul {
         let kernel = Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) };
         Lowering::kernel(kernel, 2)
     }
+    fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
+        let k = inputs[0].shape.dims().iter().rev().nth(usize::from(self.trans_a)).copied().unwrap_or(1);
+        2 * (output.shape.numel() * k) as u64
+    }
+
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [a, b] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
         let layout = Layout::new(*self, &a.shape, &b.shape, &output.shape);
@@ -283,66 +288,22 @@ fn native(layout: Layout) -> Native {
         if m * n * k == 0 {
             return out.fill(0.0);
         }
-        let (batches, threads) = (layout.batches(), rayon::current_num_threads());
-        let matrix = |index: usize, out: &mut [f32], threads: usize| {
+        let batches = layout.batches();
+        let matrix = |index: usize, out: &mut [f32], parallel: bool| {
             let (base_a, base_b) = layout.bases(index);
-            multiply(view(&a[base_a..], m, k, layout.a), view(&b[base_b..], k, n, layout.b), out, threads);
+            let (a, b) = (Matrix { data: &a[base_a..], strides: layout.a }, Matrix { data: &b[base_b..], strides: layout.b });
+            let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
+            gemm::multiply(a, b, k, out, parallel, None);
         };
-        if batches >= 2 * threads && batches * m * n * k > ALONE {
+        if batches > 1 && batches * m * n * k > ALONE && batches >= 2 * rayon::current_num_threads() {
             // Several small matrices to a thread at a time.
             let several = (ALONE / 8 / (m * n * k)).max(1);
             let all = out.par_chunks_mut(m * n).with_min_len(several).enumerate();
-            all.for_each(|(index, out)| matrix(index, out, 1));
+            all.for_each(|(index, out)| matrix(index, out, false));
         } else {
-            out.chunks_mut(m * n).enumerate().for_each(|(index, out)| matrix(index, out, threads));
+            out.chunks_mut(m * n).enumerate().for_each(|(index, out)| matrix(index, out, true));
         }
     })
-}
-
-/// A strided matrix in a slice.
-pub(super) fn view(data: &[f32], rows: usize, columns: usize, strides: [usize; 2]) -> ArrayView2<'_, f32> {
-    let matrix = ArrayView2::from_shape((rows, columns).strides((strides[0], strides[1])), data);
-    matrix.expect("a matrix lies within its buffer")
-}
-
-/// out = a b, row-major. Every element is summed in the same order whatever the number of threads.
-fn multiply(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: &mut [f32], threads: usize) {
-    let (m, n, k) = (a.nrows(), b.ncols(), a.ncols());
-    let mut out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
-    if m * n * k <= ALONE || threads < 2 {
-        return single(&a, &b, &mut out);
-    }
-    // The longer side of the output is divided, by whole tiles of the inner kernel.
-    let axis = if m >= n { Axis(0) } else { Axis(1) };
-    let size = m.max(n).div_ceil(threads).next_multiple_of(16);
-    let divided = if m >= n { &a } else { &b };
-    let parts: Vec<_> = out.axis_chunks_iter_mut(axis, size).zip(divided.axis_chunks_iter(axis, size)).collect();
-    parts.into_par_iter().for_each(
-        |(mut out, part)| {
-            if m >= n { single(&part, &b, &mut out) } else { single(&a, &part, &mut out) }
-        },
-    );
-}
-
-fn single(a: &ArrayView2<'_, f32>, b: &ArrayView2<'_, f32>, out: &mut ArrayViewMut2<'_, f32>) {
-    // Packing a matrix that is used once, for a vector, costs more than it saves.
-    if b.ncols() == 1 {
-        by_vector(a, &b.column(0), out.column_mut(0));
-    } else if a.nrows() == 1 {
-        by_vector(&b.t(), &a.row(0), out.row_mut(0));
-    } else {
-        general_mat_mul(1.0, a, b, 0.0, out);
-    }
-}
-
-/// y = a x, walking along what lies side by side.
-fn by_vector(a: &ArrayView2<'_, f32>, x: &ArrayView1<'_, f32>, mut y: ArrayViewMut1<'_, f32>) {
-    if a.strides()[1] == 1 {
-        general_mat_vec_mul(1.0, a, x, 0.0, &mut y);
-    } else {
-        y.fill(0.0);
-        a.columns().into_iter().zip(x).for_each(|(column, &x)| y.scaled_add(x, &column));
-    }
 }
 
 impl Tensor {

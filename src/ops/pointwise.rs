@@ -1,6 +1,7 @@
 //! The elementwise op: one struct for all rows of the table in `elementwise.rs`, and the macro a row is written with.
 
 use super::case::{Case, Domain, Gen};
+use super::math;
 use super::tolerance::Class;
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, Elementwise, GradCtx, Lowering, Op, Rule, Spec};
@@ -69,6 +70,10 @@ impl Op for Pointwise {
         Lowering::Elementwise(Elementwise { rule: &self.row.rule, views })
     }
 
+    fn flops(&self, _: &[Spec], output: &Spec) -> u64 {
+        output.shape.numel() as u64
+    }
+
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let read: Vec<Array> = inputs.iter().map(|a| a.viewed(&View::broadcast(&a.shape, &output.shape), output.shape)).collect();
         Array::from_fn(output.shape, |i| {
@@ -108,17 +113,31 @@ pub(super) trait Real: Copy {
     fn erf(self) -> Self;
     /// The normal distribution function.
     fn normal_cdf(self) -> Self;
+    /// eˣ
+    fn exp(self) -> Self;
+    /// eˣ − 1, exact near 0.
+    fn exp_m1(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// ln(1 + x), exact near 0.
+    fn ln_1p(self) -> Self;
+    /// tanh x
+    fn tanh(self) -> Self;
 }
 
 macro_rules! real {
-    ($t:ty, $erf:path, $erfc:path) => {
+    ($t:ty, $erf:path, $erfc:path, $exp:path, $exp_m1:path, $ln:path, $ln_1p:path, $tanh:path) => {
+        // All inlined, so that the loops of the table are vectorised with what they call.
         impl Real for $t {
+            #[inline(always)]
             fn maximum(self, other: $t) -> $t {
                 if self.is_nan() || self > other { self } else { other }
             }
+            #[inline(always)]
             fn minimum(self, other: $t) -> $t {
                 if self.is_nan() || self < other { self } else { other }
             }
+            #[inline(always)]
             fn sign(self) -> $t {
                 if self > 0.0 {
                     1.0
@@ -128,25 +147,49 @@ macro_rules! real {
                     self * 0.0
                 }
             }
+            #[inline(always)]
             fn sigmoid(self) -> $t {
-                let e = (-self.abs()).exp();
+                let e = $exp(-self.abs());
                 (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)
             }
+            #[inline(always)]
             fn softplus(self) -> $t {
-                Real::maximum(self, 0.0) + (-self.abs()).exp().ln_1p()
+                Real::maximum(self, 0.0) + $ln_1p($exp(-self.abs()))
             }
+            #[inline(always)]
             fn erf(self) -> $t {
                 $erf(self)
             }
+            #[inline(always)]
             fn normal_cdf(self) -> $t {
                 // erfc keeps the digits of the lower tail, which 1 + erf would cancel.
                 0.5 * $erfc(-self * std::f64::consts::FRAC_1_SQRT_2 as $t)
             }
+            #[inline(always)]
+            fn exp(self) -> $t {
+                $exp(self)
+            }
+            #[inline(always)]
+            fn exp_m1(self) -> $t {
+                $exp_m1(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> $t {
+                $ln(self)
+            }
+            #[inline(always)]
+            fn ln_1p(self) -> $t {
+                $ln_1p(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> $t {
+                $tanh(self)
+            }
         }
     };
 }
-real!(f32, libm::erff, libm::erfcf);
-real!(f64, libm::erf, libm::erfc);
+real!(f32, math::erf, math::erfc, math::exp, math::exp_m1, math::ln, math::ln_1p, math::tanh);
+real!(f64, libm::erf, libm::erfc, f64::exp, f64::exp_m1, f64::ln, f64::ln_1p, f64::tanh);
 
 /// A device word as a rule's argument.
 macro_rules! from_word {
@@ -237,16 +280,21 @@ macro_rules! row {
                 chunk: {
                     // Constants are written with the digits f64 needs; f32 rounds them.
                     #[allow(unused, clippy::unnecessary_cast, clippy::excessive_precision, clippy::needless_range_loop)]
-                    fn chunk(inputs: &[&[u32]], scalars: [f32; 2], out: &mut [u32]) {
-                        type T = f32;
-                        let (n, mut at) = (out.len(), 0);
-                        $(let $x = &inputs[at][..n]; at += 1;)*
-                        let mut at = 0;
-                        $(let $s = scalars[at]; at += 1;)*
-                        for i in 0..n {
-                            $(let $x = from_word!($kind, $x[i]);)*
-                            out[i] = to_word!($out, $rust);
+    fn chunk(inputs: &[&[u32]], scalars: [f32; 2], out: &mut [u32]) {
+                        vectorised! {
+                            fn run<'a>(inputs: &'a [&'a [u32]], scalars: [f32; 2], out: &'a mut [u32]) {
+                                type T = f32;
+                                let (n, mut at) = (out.len(), 0);
+                                $(let $x = &inputs[at][..n]; at += 1;)*
+                                let mut at = 0;
+                                $(let $s = scalars[at]; at += 1;)*
+                                for i in 0..n {
+                                    $(let $x = from_word!($kind, $x[i]);)*
+                                    out[i] = to_word!($out, $rust);
+                                }
+                            }
                         }
+                        run(inputs, scalars, out);
                     }
                     chunk
                 },
@@ -279,6 +327,7 @@ macro_rules! row {
     };
 }
 
+pub(super) use super::simd::vectorised;
 pub(super) use {dtype, from_f64, from_word, row, to_f64, to_word};
 
 /// How exact a row must be.

@@ -130,6 +130,9 @@ impl Op for Reduce {
             ],
         }
     }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        inputs[0].shape.numel() as u64
+    }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let (kept, reduced) = self.views(&inputs[0].shape);
         let group = self.group(&inputs[0].shape);

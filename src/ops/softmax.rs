@@ -93,6 +93,10 @@ impl Op for Softmax {
         };
         Lowering::kernel(kernel, 1)
     }
+    fn flops(&self, _: &[Spec], output: &Spec) -> u64 {
+        // The largest, the difference, its exponential, their sum, the quotient.
+        5 * output.shape.numel() as u64
+    }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let (_, n, inner) = output.shape.around(self.axis);
         let x = &inputs[0].data;

@@ -5,12 +5,15 @@
 use super::case::{Case, Gen};
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, no_grad, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
+use std::ops::Range;
 use std::sync::Arc;
 
+/// Invocations in a workgroup of the shaders, each of which updates four elements.
+const WORKGROUP: usize = 256;
 /// Elements one thread updates at a time.
 const SHARE: usize = 1 << 14;
 
@@ -30,34 +33,66 @@ pub(super) fn infer(inputs: &[Spec], written: usize) -> Result<Spec, OpError> {
     }
 }
 
-/// A stage that reads the gradient and overwrites parameter and state.
-pub(super) fn stage(kernel: Kernel, writes: &[usize]) -> Lowering {
-    let writes = writes.iter().map(|&i| Operand::Input(i)).collect();
-    Lowering::Stages { temps: vec![], stages: vec![Stage { kernel, reads: vec![Operand::Input(1)], writes }] }
-}
-
-/// The words of scalars, as f32.
+/// The words of scalars, as f32, filled up to whole vectors of four: the stride of the shader's array.
 pub(super) fn words(scalars: &[f64]) -> Vec<u32> {
-    scalars.iter().map(|&s| (s as f32).to_bits()).collect()
+    let mut words: Vec<u32> = scalars.iter().map(|&s| (s as f32).to_bits()).collect();
+    words.resize(words.len().next_multiple_of(4), 0);
+    words
 }
 
-/// Hands `each` what is overwritten (parameter, then state) and the gradient, share by share; on all cores where there is more than one share.
-pub(super) fn shares<const K: usize>(io: &mut Io<'_>, each: impl Fn([&mut [f32]; K], &[f32]) + Sync) {
+/// One kernel over the parameters of all updates of a kind.
+///
+/// `native` is handed an update's scalars, what is overwritten (parameter, then state) and the gradient, share by share.
+pub(super) fn joined<const K: usize>(
+    name: &'static str,
+    variant: Variant,
+    native: impl Fn(&[f32], [&mut [f32]; K], &[f32]) + Send + Sync + 'static,
+) -> Lowering {
+    let native = Arc::new(native);
+    Lowering::Update(Arc::new(move |spans| {
+        let vectors = |words: usize| words.div_ceil(4) as u32;
+        let (first, end) = (spans.first().map_or(0, |s| s.start), spans.last().map_or(0, |s| s.end));
+        let mut params = vec![vectors(first), vectors(end), spans.len() as u32, 0];
+        params.extend(spans.iter().map(|span| vectors(span.end)));
+        let groups = Variant::groups((end - first).div_ceil(4 * WORKGROUP));
+        let (native, spans) = (native.clone(), spans.to_vec());
+        Kernel {
+            name,
+            params,
+            variants: vec![Variant { groups, ..variant.clone() }],
+            native: Arc::new(move |io| shares(io, &spans, &*native)),
+        }
+    }))
+}
+
+/// Calls `each` for the shares of every span; on all cores where there is more than one share.
+fn shares<const K: usize>(io: &mut Io<'_>, spans: &[Range<usize>], each: &(impl Fn(&[f32], [&mut [f32]; K], &[f32]) + Sync)) {
     let gradient = io.read(0);
+    let scalars: &[f32] = bytemuck::cast_slice(io.scalars);
+    let width = scalars.len() / spans.len().max(1);
     let mut writes = io.writes.iter_mut().map(|w| bytemuck::cast_slice_mut::<u32, f32>(w));
     let mut rest: [&mut [f32]; K] = std::array::from_fn(|_| writes.next().unwrap_or_default());
-    if gradient.len() <= SHARE {
-        return each(rest, gradient);
-    }
-    let cut = |g: &'_ [f32]| {
+    let mut at = 0;
+    let mut cut = |from: usize, n: usize| {
+        let skip = from - at;
+        at = from + n;
         rest.each_mut().map(|r| {
-            let (head, tail) = std::mem::take(r).split_at_mut(g.len());
+            let (head, tail) = std::mem::take(r)[skip..].split_at_mut(n);
             *r = tail;
             head
         })
     };
-    let heads: Vec<[&mut [f32]; K]> = gradient.chunks(SHARE).map(cut).collect();
-    heads.into_par_iter().zip(gradient.par_chunks(SHARE)).for_each(|(heads, g)| each(heads, g));
+    let pieces = spans.iter().enumerate().flat_map(|(k, span)| {
+        let step = move |from: usize| (k, from, SHARE.min(span.end - from));
+        span.clone().step_by(SHARE).map(step)
+    });
+    let scalars_of = |k: usize| &scalars[k * width..][..width];
+    if spans.iter().map(Range::len).sum::<usize>() <= SHARE {
+        pieces.for_each(|(k, from, n)| each(scalars_of(k), cut(from, n), &gradient[from..][..n]));
+    } else {
+        let tasks: Vec<_> = pieces.map(|(k, from, n)| (k, cut(from, n), &gradient[from..][..n])).collect();
+        tasks.into_par_iter().for_each(|(k, writes, g)| each(scalars_of(k), writes, g));
+    }
 }
 
 /// Inputs: parameter, gradient, and the velocity where there is momentum.
@@ -88,34 +123,28 @@ impl Op for Sgd {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, self.mutates().len())
     }
-    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
-        let count = inputs[0].shape.numel();
-        let (moving, nesterov) = (self.momentum.is_some(), self.nesterov);
-        let shader = if moving { "sgd_momentum" } else { "sgd" };
-        let mut variant = Variant::new(shader, Variant::groups(count.div_ceil(256)));
-        if moving {
-            variant.consts = vec![("NESTEROV", u32::from(nesterov))];
-        }
-        let kernel = Kernel {
-            name: shader,
-            params: vec![count as u32],
-            variants: vec![variant],
-            native: Arc::new(move |io| {
-                let [lr, mu, decay] = std::array::from_fn(|i| io.scalar(i));
-                if moving {
-                    shares(io, |[p, v], g| {
-                        for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
-                            let g = g + decay * *p;
-                            *v = mu * *v + g;
-                            *p -= lr * if nesterov { g + mu * *v } else { *v };
-                        }
-                    });
-                } else {
-                    shares(io, |[p], g| p.iter_mut().zip(g).for_each(|(p, g)| *p -= lr * (g + decay * *p)));
+    fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
+        let nesterov = self.nesterov;
+        if self.momentum.is_some() {
+            let variant = Variant { consts: vec![("NESTEROV", u32::from(nesterov))], ..Variant::new("sgd_momentum", [1; 3]) };
+            joined("sgd_momentum", variant, move |s, [p, v], g| {
+                let (lr, mu, decay) = (s[0], s[1], s[2]);
+                for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
+                    let g = g + decay * *p;
+                    *v = mu * *v + g;
+                    *p -= lr * if nesterov { g + mu * *v } else { *v };
                 }
-            }),
-        };
-        stage(kernel, self.mutates_with_velocity())
+            })
+        } else {
+            joined("sgd", Variant::new("sgd", [1; 3]), |s, [p], g| {
+                let (lr, decay) = (s[0], s[2]);
+                p.iter_mut().zip(g).for_each(|(p, g)| *p -= lr * (g + decay * *p));
+            })
+        }
+    }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // g + λp, μv + g, p − ηv
+        6 * inputs[0].shape.numel() as u64
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let n = inputs[0].data.len();
@@ -135,12 +164,6 @@ impl Op for Sgd {
         vec![None; ctx.inputs.len()]
     }
     fn mutates(&self) -> &'static [usize] {
-        self.mutates_with_velocity()
-    }
-}
-
-impl Sgd {
-    fn mutates_with_velocity(&self) -> &'static [usize] {
         if self.momentum.is_some() { &[0, 2] } else { &[0] }
     }
 }
@@ -200,48 +223,45 @@ impl Op for Adam {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, self.mutates().len())
     }
-    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
-        let count = inputs[0].shape.numel();
-        let (decoupled, amsgrad) = (self.decoupled, self.amsgrad);
+    fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
+        let decoupled = self.decoupled;
         let variant = Variant {
             consts: vec![("DECOUPLED", u32::from(decoupled))],
-            bodies: if amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
-            ..Variant::new("adam", Variant::groups(count.div_ceil(256)))
+            bodies: if self.amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
+            ..Variant::new("adam", [1; 3])
         };
-        let kernel = Kernel {
-            name: self.name(),
-            params: vec![count as u32],
-            variants: vec![variant],
-            native: Arc::new(move |io| {
-                let [rate, b1, c1, b2, c2, root, eps, decay] = std::array::from_fn(|i| io.scalar(i));
-                let moments = |p: &mut f32, m: &mut f32, v: &mut f32, mut g: f32| {
-                    if decoupled {
-                        *p -= decay * *p;
-                    } else {
-                        g += decay * *p;
-                    }
-                    *m = b1 * *m + c1 * g;
-                    *v = b2 * *v + c2 * g * g;
-                };
-                if amsgrad {
-                    shares(io, |[p, m, v, u], g| {
-                        for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
-                            moments(p, m, v, g);
-                            *u = u.max(*v);
-                            *p -= rate * *m / (u.sqrt() * root + eps);
-                        }
-                    });
-                } else {
-                    shares(io, |[p, m, v], g| {
-                        for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                            moments(p, m, v, g);
-                            *p -= rate * *m / (v.sqrt() * root + eps);
-                        }
-                    });
+        let moments = move |s: &[f32], p: &mut f32, m: &mut f32, v: &mut f32, mut g: f32| {
+            let (b1, c1, b2, c2, decay) = (s[1], s[2], s[3], s[4], s[7]);
+            if decoupled {
+                *p -= decay * *p;
+            } else {
+                g += decay * *p;
+            }
+            *m = b1 * *m + c1 * g;
+            *v = b2 * *v + c2 * g * g;
+        };
+        if self.amsgrad {
+            joined(self.name(), variant, move |s, [p, m, v, u], g| {
+                let (rate, root, eps) = (s[0], s[5], s[6]);
+                for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
+                    moments(s, p, m, v, g);
+                    *u = u.max(*v);
+                    *p -= rate * *m / (u.sqrt() * root + eps);
                 }
-            }),
-        };
-        stage(kernel, self.mutates())
+            })
+        } else {
+            joined(self.name(), variant, move |s, [p, m, v], g| {
+                let (rate, root, eps) = (s[0], s[5], s[6]);
+                for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+                    moments(s, p, m, v, g);
+                    *p -= rate * *m / (v.sqrt() * root + eps);
+                }
+            })
+        }
+    }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // Two running means of g + λp and g², both corrected, a square root, a quotient, a step.
+        15 * inputs[0].shape.numel() as u64
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let n = inputs[0].data.len();

@@ -2,18 +2,10 @@
 
 use super::case::{Case, Gen};
 use super::tolerance::Class;
-use super::update::{SIZES, infer, shares, stage, words};
+use super::update::{SIZES, infer, joined, words};
 use crate::error::OpError;
-use crate::graph::op::{Array, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, no_grad, record};
-use std::sync::Arc;
-
-/// A kernel that works element by element.
-fn kernel(name: &'static str, inputs: &[Spec], shader: Variant, native: impl Fn(&mut Io<'_>) + Send + Sync + 'static) -> Kernel {
-    let count = inputs[0].shape.numel();
-    let variant = Variant { groups: Variant::groups(count.div_ceil(256)), ..shader };
-    Kernel { name, params: vec![count as u32], variants: vec![variant], native: Arc::new(native) }
-}
 
 /// The new values of what an update overwrites, from the values of its inputs, element by element.
 fn by_element<const K: usize>(inputs: &[&Array], output: &Spec, f: impl Fn(&[f64]) -> [f64; K]) -> Array {
@@ -54,18 +46,15 @@ impl Op for AdaGrad {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, 2)
     }
-    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
-        let native = |io: &mut Io<'_>| {
-            let [rate, eps, decay] = std::array::from_fn(|i| io.scalar(i));
-            shares(io, |[p, s], g| {
-                for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
-                    let g = g + decay * *p;
-                    *s += g * g;
-                    *p -= rate * g / (s.sqrt() + eps);
-                }
-            });
-        };
-        stage(kernel("adagrad", inputs, Variant::new("adagrad", [1; 3]), native), self.mutates())
+    fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
+        joined("adagrad", Variant::new("adagrad", [1; 3]), |scalars, [p, s], g| {
+            let (rate, eps, decay) = (scalars[0], scalars[1], scalars[2]);
+            for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
+                let g = g + decay * *p;
+                *s += g * g;
+                *p -= rate * g / (s.sqrt() + eps);
+            }
+        })
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         by_element(inputs, output, |x| {
@@ -116,50 +105,46 @@ impl Op for RmsProp {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, self.mutates().len())
     }
-    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
-        let (moving, centered) = (self.momentum.is_some(), self.centered);
-        let shader = if centered { "rmsprop_centered" } else { "rmsprop" };
-        let bodies = if moving { vec![] } else { vec![("velocity", "{ return d; }".to_owned())] };
-        let native = move |io: &mut Io<'_>| {
-            let [lr, alpha, rest, eps, mu, decay] = std::array::from_fn(|i| io.scalar(i));
-            let plain = |s: &mut f32, g: f32| {
-                *s = alpha * *s + rest * g * g;
-                g / (s.sqrt() + eps)
-            };
-            let central = |s: &mut f32, a: &mut f32, g: f32| {
-                *s = alpha * *s + rest * g * g;
-                *a = alpha * *a + rest * g;
-                g / ((*s - *a * *a).max(0.0).sqrt() + eps)
-            };
-            let velocity = |b: &mut f32, d: f32| {
-                *b = mu * *b + d;
-                *b
-            };
-            match (centered, moving) {
-                (false, false) => shares(io, |[p, s], g| {
-                    for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
-                        *p -= lr * plain(s, g + decay * *p);
-                    }
-                }),
-                (false, true) => shares(io, |[p, s, b], g| {
-                    for (((p, s), b), g) in p.iter_mut().zip(s).zip(b).zip(g) {
-                        *p -= lr * velocity(b, plain(s, g + decay * *p));
-                    }
-                }),
-                (true, false) => shares(io, |[p, s, a], g| {
-                    for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
-                        *p -= lr * central(s, a, g + decay * *p);
-                    }
-                }),
-                (true, true) => shares(io, |[p, s, a, b], g| {
-                    for ((((p, s), a), b), g) in p.iter_mut().zip(s).zip(a).zip(b).zip(g) {
-                        *p -= lr * velocity(b, central(s, a, g + decay * *p));
-                    }
-                }),
-            }
-        };
+    fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
+        let shader = if self.centered { "rmsprop_centered" } else { "rmsprop" };
+        let bodies = if self.momentum.is_some() { vec![] } else { vec![("velocity", "{ return d; }".to_owned())] };
         let variant = Variant { bodies, ..Variant::new(shader, [1; 3]) };
-        stage(kernel(shader, inputs, variant, native), self.mutates())
+        // Scalars: lr, α, 1 − α, ε, μ, λ.
+        let plain = |c: &[f32], s: &mut f32, g: f32| {
+            *s = c[1] * *s + c[2] * g * g;
+            g / (s.sqrt() + c[3])
+        };
+        let central = |c: &[f32], s: &mut f32, a: &mut f32, g: f32| {
+            *s = c[1] * *s + c[2] * g * g;
+            *a = c[1] * *a + c[2] * g;
+            g / ((*s - *a * *a).max(0.0).sqrt() + c[3])
+        };
+        let velocity = |c: &[f32], b: &mut f32, d: f32| {
+            *b = c[4] * *b + d;
+            *b
+        };
+        match (self.centered, self.momentum.is_some()) {
+            (false, false) => joined(shader, variant, move |c, [p, s], g| {
+                for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
+                    *p -= c[0] * plain(c, s, g + c[5] * *p);
+                }
+            }),
+            (false, true) => joined(shader, variant, move |c, [p, s, b], g| {
+                for (((p, s), b), g) in p.iter_mut().zip(s).zip(b).zip(g) {
+                    *p -= c[0] * velocity(c, b, plain(c, s, g + c[5] * *p));
+                }
+            }),
+            (true, false) => joined(shader, variant, move |c, [p, s, a], g| {
+                for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
+                    *p -= c[0] * central(c, s, a, g + c[5] * *p);
+                }
+            }),
+            (true, true) => joined(shader, variant, move |c, [p, s, a, b], g| {
+                for ((((p, s), a), b), g) in p.iter_mut().zip(s).zip(a).zip(b).zip(g) {
+                    *p -= c[0] * velocity(c, b, central(c, s, a, g + c[5] * *p));
+                }
+            }),
+        }
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         by_element(inputs, output, |x| {
@@ -210,20 +195,17 @@ impl Op for Adadelta {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, 3)
     }
-    fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
-        let native = |io: &mut Io<'_>| {
-            let [lr, rho, rest, eps, decay] = std::array::from_fn(|i| io.scalar(i));
-            shares(io, |[p, s, a], g| {
-                for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
-                    let g = g + decay * *p;
-                    *s = rho * *s + rest * g * g;
-                    let d = ((*a + eps) / (*s + eps)).sqrt() * g;
-                    *a = rho * *a + rest * d * d;
-                    *p -= lr * d;
-                }
-            });
-        };
-        stage(kernel("adadelta", inputs, Variant::new("adadelta", [1; 3]), native), self.mutates())
+    fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
+        joined("adadelta", Variant::new("adadelta", [1; 3]), |c, [p, s, a], g| {
+            let (lr, rho, rest, eps, decay) = (c[0], c[1], c[2], c[3], c[4]);
+            for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
+                let g = g + decay * *p;
+                *s = rho * *s + rest * g * g;
+                let d = ((*a + eps) / (*s + eps)).sqrt() * g;
+                *a = rho * *a + rest * d * d;
+                *p -= lr * d;
+            }
+        })
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         by_element(inputs, output, |x| {

@@ -1,11 +1,12 @@
 //! Fuse: turns calls into kernels, elementwise neighbours into one.
 
-use super::pointwise::{Arg, Instruction, Load, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
-use super::{At, Kernel};
+use super::join::{Joins, Update, join};
+use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
+use super::{At, Kernel, Row};
 use crate::graph::key::{Graph, Source};
-use crate::graph::op::{Lowering, Operand, Stage};
+use crate::graph::op::{DType, Lowering, Operand, Stage};
 use crate::shape::View;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A value inside a plan under construction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,6 +17,8 @@ pub enum Val {
     Call(usize),
     /// Scratch of one call.
     Temp(usize),
+    /// Leaves that lie one behind the other.
+    Row(usize),
 }
 
 /// One kernel, before its values have buffers.
@@ -26,7 +29,7 @@ pub struct Step {
     pub reads: Vec<Val>,
     /// Values written.
     pub writes: Vec<Val>,
-    /// Calls whose scalars it takes.
+    /// Calls it computes and whose scalars it takes, in this order.
     pub scalars: Vec<usize>,
     /// What it computes, for people.
     pub label: String,
@@ -42,6 +45,10 @@ pub struct Steps {
     pub temps: Vec<usize>,
     /// The value each call's result is found in: its own, or its input's where the call is only a change of shape.
     pub found_in: Vec<Val>,
+    /// Leaves that lie one behind the other.
+    pub rows: Vec<Row>,
+    /// Values that are computed into a part of another: `(whole, first word)`.
+    pub inside: HashMap<Val, (Val, usize)>,
 }
 
 /// Lowers every call; with `on`, elementwise calls join the kernel of their only reader.
@@ -124,9 +131,16 @@ impl<'g> Fuser<'g> {
 
     fn run(mut self, on: bool) -> Steps {
         let n = self.graph.calls.len();
-        let mut needed: Vec<bool> = (0..n).map(|i| self.kept[i] || !self.graph.calls[i].op.mutates().is_empty()).collect();
-        let mut steps = Vec::new();
+        let mut needed = self.kept.clone();
         let mut temps = Vec::new();
+        let Joins { mut steps, rows, inside, gradients } = join(self.graph, self.updates(), on, &mut temps);
+        // The list is reversed at the end.
+        steps.reverse();
+        for value in gradients {
+            if let Val::Call(c) = value {
+                needed[c] = true;
+            }
+        }
         // Backwards, so that every reader of a call has been decided on before the call itself.
         for root in (0..n).rev() {
             if !needed[root] || self.found_in[root] != Val::Call(root) {
@@ -135,11 +149,13 @@ impl<'g> Fuser<'g> {
             let first = steps.len();
             if self.loads(root).is_some() {
                 let members = self.grow(root, on);
-                steps.push(self.pointwise(root, &members));
+                match self.core(root, &members).filter(|_| on) {
+                    Some(core) => steps.extend(self.epilogue(root, &members, core, &mut temps).into_iter().rev()),
+                    None => steps.push(self.pointwise(root, &members)),
+                }
             } else if let Some(Lowering::Stages { temps: sizes, stages }) = self.lowered[root].take() {
                 let base = temps.len();
                 temps.extend(sizes);
-                // The list is reversed at the end.
                 steps.extend(stages.into_iter().map(|stage| self.stage(root, base, stage)).rev());
             }
             for step in &steps[first..] {
@@ -151,7 +167,21 @@ impl<'g> Fuser<'g> {
             }
         }
         steps.reverse();
-        Steps { steps, temps, found_in: self.found_in }
+        Steps { steps, temps, found_in: self.found_in, rows, inside }
+    }
+
+    /// The updates in place, in order.
+    fn updates(&mut self) -> Vec<Update<'g>> {
+        let mut updates = Vec::new();
+        for index in 0..self.graph.calls.len() {
+            let Some(Lowering::Update(_)) = &self.lowered[index] else { continue };
+            let Some(Lowering::Update(kernel)) = self.lowered[index].take() else { continue };
+            let call = &self.graph.calls[index];
+            let gradient = self.value(call.inputs[1]);
+            let own = matches!(gradient, Val::Call(c) if !self.kept[c] && self.readers[c] == [index]);
+            updates.push(Update { index, call, kernel, gradient, own });
+        }
+        updates
     }
 
     /// The calls computed by the kernel of `root`: itself and, step by step, producers only this kernel reads.
@@ -219,43 +249,95 @@ impl<'g> Fuser<'g> {
         found
     }
 
-    fn pointwise(&self, root: usize, members: &BTreeSet<usize>) -> Step {
-        let loads = self.external(members);
-        let order: Vec<usize> = members.iter().copied().collect();
-        let instructions = order
-            .iter()
-            .map(|&member| {
-                let args = self
-                    .loads(member)
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|load| match load.0 {
-                        Val::Call(c) if members.contains(&c) => Arg::Result(order.iter().position(|&o| o == c).unwrap_or(0)),
-                        _ => Arg::Load(loads.iter().position(|l| *l == load).unwrap_or(0)),
-                    })
-                    .collect();
-                let rule = match &self.lowered[member] {
-                    Some(Lowering::Elementwise(e)) => Some(e.rule),
-                    _ => None,
-                };
-                Instruction { rule, args }
-            })
-            .collect();
-        let program = Program {
-            count: self.numel(root),
-            loads: loads.iter().map(|(_, view)| Load { view: view.clone() }).collect(),
-            instructions,
+    /// The call that the members can be an epilogue of: its kernel takes one, and nobody else reads what it computes.
+    fn core(&self, root: usize, members: &BTreeSet<usize>) -> Option<usize> {
+        let external = self.external(members);
+        let is_core = |(value, view): &(Val, View)| match *value {
+            Val::Call(c) => {
+                let loads = external.iter().filter(|(v, _)| v == value).count();
+                (view.is_contiguous() && loads == 1 && self.numel(c) == self.numel(root) && self.takes_epilogue(c))
+                    .then_some(c)
+                    .filter(|&c| !self.kept[c] && self.readers[c].iter().all(|r| members.contains(r)))
+            }
+            _ => None,
         };
-        let names: Vec<&str> = order.iter().map(|&m| self.graph.calls[m].op.name()).collect();
-        let call = &self.graph.calls[root];
+        let float = self.graph.calls[root].spec.dtype == DType::F32;
+        external.iter().filter(|_| float && external.len() <= MAX_EXTRA + 1).filter_map(is_core).max()
+    }
+
+    /// Whether the last kernel of a call, which alone writes its output, lets pointwise ops work on what it is about to store.
+    fn takes_epilogue(&self, call: usize) -> bool {
+        let Some(Lowering::Stages { stages, .. }) = &self.lowered[call] else { return false };
+        let Some((last, before)) = stages.split_last() else { return false };
+        let scalars = self.graph.calls[call].op.scalars().len();
+        scalars == 0
+            && self.graph.calls[call].spec.dtype == DType::F32
+            && last.writes == [Operand::Output]
+            && before.iter().all(|stage| !stage.writes.contains(&Operand::Output))
+            && last.kernel.variants.iter().all(|variant| crate::shaders::takes_epilogue(variant.shader))
+    }
+
+    /// The kernels of `core`, with the members behind the last one.
+    fn epilogue(&mut self, root: usize, members: &BTreeSet<usize>, core: usize, temps: &mut Vec<usize>) -> Vec<Step> {
+        let (program, extra) = self.program(root, members, Some(core));
+        let Some(Lowering::Stages { temps: sizes, stages }) = self.lowered[core].take() else { return vec![] };
+        let base = temps.len();
+        temps.extend(sizes);
+        let mut steps: Vec<Step> = stages.into_iter().map(|stage| self.stage(core, base, stage)).collect();
+        if let Some(last) = steps.pop() {
+            steps.push(Step {
+                kernel: program.behind(last.kernel),
+                reads: last.reads.into_iter().chain(extra).collect(),
+                writes: vec![Val::Call(root)],
+                // The core has none, but its work counts.
+                scalars: [core].into_iter().chain(members.iter().copied()).collect(),
+                label: format!("{} · {}", self.graph.calls[core].op.name(), self.label(root, members)),
+                at: self.graph.calls[root].node.at(),
+            });
+        }
+        steps
+    }
+
+    fn pointwise(&self, root: usize, members: &BTreeSet<usize>) -> Step {
+        let (program, reads) = self.program(root, members, None);
         Step {
             kernel: program.kernel(),
-            reads: loads.into_iter().map(|(value, _)| value).collect(),
+            reads,
             writes: vec![Val::Call(root)],
-            scalars: order,
-            label: format!("{} : {}", names.join(" · "), call.spec),
-            at: call.node.at(),
+            scalars: members.iter().copied().collect(),
+            label: self.label(root, members),
+            at: self.graph.calls[root].node.at(),
         }
+    }
+
+    fn label(&self, root: usize, members: &BTreeSet<usize>) -> String {
+        let names: Vec<&str> = members.iter().map(|&m| self.graph.calls[m].op.name()).collect();
+        format!("{} : {}", names.join(" · "), self.graph.calls[root].spec)
+    }
+
+    /// The members as a program, and what it reads besides the value of `core`.
+    fn program(&self, root: usize, members: &BTreeSet<usize>, core: Option<usize>) -> (Program, Vec<Val>) {
+        let is_core = |value: Val| core.is_some_and(|c| value == Val::Call(c));
+        let loads: Vec<(Val, View)> = self.external(members).into_iter().filter(|(value, _)| !is_core(*value)).collect();
+        let order: Vec<usize> = members.iter().copied().collect();
+        let argument = |load: (Val, View)| match load.0 {
+            value if is_core(value) => Arg::Core,
+            Val::Call(c) if members.contains(&c) => Arg::Result(order.iter().position(|&o| o == c).unwrap_or(0)),
+            _ => Arg::Load(loads.iter().position(|l| *l == load).unwrap_or(0)),
+        };
+        let instruction = |&member: &usize| Instruction {
+            rule: match &self.lowered[member] {
+                Some(Lowering::Elementwise(e)) => Some(e.rule),
+                _ => None,
+            },
+            args: self.loads(member).unwrap_or_default().into_iter().map(argument).collect(),
+        };
+        let program = Program {
+            count: self.numel(root),
+            instructions: order.iter().map(instruction).collect(),
+            loads: loads.iter().map(|(_, view)| Load { view: view.clone() }).collect(),
+        };
+        (program, loads.into_iter().map(|(value, _)| value).collect())
     }
 
     fn stage(&self, root: usize, base: usize, stage: Stage) -> Step {

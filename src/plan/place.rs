@@ -12,7 +12,10 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
         Val::Leaf(i) => leaves[i],
         Val::Call(i) => graph.calls[i].spec.shape.numel(),
         Val::Temp(i) => steps.temps[i],
+        Val::Row(i) => steps.rows[i].words,
     };
+    // The value whose buffer a value is found in.
+    let home = |v: &Val| steps.inside.get(v).map_or(*v, |(whole, _)| *whole);
 
     // Kept values get outputs; two kept names of one value share it.
     let mut outputs: Vec<usize> = Vec::new();
@@ -31,7 +34,7 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
     let mut last_use: HashMap<Val, usize> = HashMap::new();
     for (at, step) in steps.steps.iter().enumerate() {
         for &value in step.reads.iter().chain(&step.writes) {
-            last_use.insert(value, at);
+            last_use.insert(home(&value), at);
         }
     }
 
@@ -43,9 +46,10 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
     let mut mutated = Vec::new();
     let mut dispatches = Vec::with_capacity(steps.steps.len());
     for (at, step) in steps.steps.into_iter().enumerate() {
-        for &value in step.reads.iter().chain(&step.writes) {
+        for value in step.reads.iter().chain(&step.writes).map(home) {
             let buffer = match value {
                 Val::Leaf(i) => Buffer::Leaf(i),
+                Val::Row(i) => Buffer::Row(i),
                 _ if placed.contains_key(&value) => continue,
                 _ => {
                     unplanned_words += words(value);
@@ -54,17 +58,22 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
             };
             placed.insert(value, buffer);
         }
-        let bound = |v: &Val| Place { buffer: placed[v], words: words(*v) };
+        let part = |v: &Val| steps.inside.get(v).map(|(_, start)| *start);
+        let bound = |v: &Val| Place { buffer: placed[&home(v)], part: part(v), words: words(*v) };
         let reads: Vec<Place> = step.reads.iter().map(bound).collect();
         let writes: Vec<Place> = step.writes.iter().map(bound).collect();
-        mutated.extend(writes.iter().filter_map(|w| if let Buffer::Leaf(i) = w.buffer { Some(i) } else { None }));
+        for place in &writes {
+            if let Buffer::Row(row) = place.buffer {
+                mutated.extend(steps.rows[row].members.iter().map(|(leaf, _)| *leaf));
+            }
+        }
         let start = scalar_words;
         for &call in &step.scalars {
             scalar_words += graph.calls[call].op.scalars().len();
             scalars.push(call);
         }
         // Only now: what this step reads may not be what it writes.
-        let mut ended: Vec<Val> = step.reads.iter().chain(&step.writes).copied().collect();
+        let mut ended: Vec<Val> = step.reads.iter().chain(&step.writes).map(home).collect();
         ended.sort_unstable();
         ended.dedup();
         for value in ended {
@@ -77,13 +86,14 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
             reads,
             writes,
             scalars: start..scalar_words,
+            flops: 0,
             label: step.label,
             at: step.at,
         });
     }
     mutated.sort_unstable();
     mutated.dedup();
-    Plan { leaves, slots, outputs, kept, mutated, scalars, dispatches, unplanned_words, graph: lines }
+    Plan { leaves, slots, outputs, kept, mutated, scalars, rows: steps.rows, dispatches, unplanned_words, graph: lines }
 }
 
 /// A slot of at least `words`: the tightest free one, else the largest free one made larger, else a new one.

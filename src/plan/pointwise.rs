@@ -4,11 +4,14 @@ use super::{Io, Kernel, Native, Variant};
 use crate::graph::op::{DType, Rule};
 use crate::shape::View;
 use rayon::prelude::*;
+use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::Arc;
 
 /// Read bindings `in0`..`in5` of `elementwise.wgsl`.
 pub const MAX_LOADS: usize = 6;
+/// Read bindings `extra0`..`extra3` of kernels that take an epilogue.
+pub const MAX_EXTRA: usize = 4;
 /// Axes a view may have in `elementwise.wgsl`.
 const MAX_DIMS: usize = 8;
 /// Scalars a program may take.
@@ -35,6 +38,8 @@ pub enum Arg {
     Load(usize),
     /// An earlier instruction's result.
     Result(usize),
+    /// What the kernel that the program is an epilogue of has computed.
+    Core,
 }
 
 /// One rule applied.
@@ -59,7 +64,7 @@ impl Program {
     /// The kernel in both forms.
     pub fn kernel(self) -> Kernel {
         let simple = Variant {
-            bodies: vec![("element", self.wgsl())],
+            bodies: vec![("element", self.wgsl("in", "dims", ""))],
             ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP)))
         };
         let variants = self.vectors().into_iter().chain([simple]).collect();
@@ -71,9 +76,33 @@ impl Program {
         Kernel { name, params: self.params(), variants, native: self.native() }
     }
 
-    /// The uniform: the count, then per load and axis `(divisor, size, stride, offset)`.
+    /// The program as the epilogue of a kernel: it works on each element before the kernel stores it. The kernel reads the loads behind its
+    /// own inputs; its `params` are whole but for the last field, `extra`.
+    pub fn behind(self, kernel: Kernel) -> Kernel {
+        let Kernel { name, mut params, mut variants, native } = kernel;
+        params.extend(self.dims());
+        let body = self.wgsl("extra", "extra", "bitcast<f32>");
+        variants.iter_mut().for_each(|variant| variant.bodies.push(("epilogue", body.clone())));
+        let own = Arc::new(move |io: &mut Io<'_>| {
+            let (reads, extra) = io.reads.split_at(io.reads.len() - self.loads.len());
+            let out = &mut *io.writes[0];
+            native(&mut Io { reads, writes: &mut [&mut *out], scalars: &[] });
+            self.compute(extra, io.scalars, out);
+        });
+        Kernel { name, params, variants, native: own }
+    }
+
+    /// The uniform: the count, then how the loads are read.
     fn params(&self) -> Vec<u32> {
         let mut words = vec![self.count as u32, 0, 0, 0];
+        words.extend(self.dims());
+        words.resize(4 + MAX_LOADS * MAX_DIMS * 4, 0);
+        words
+    }
+
+    /// Per load and axis `(divisor, size, stride, offset)`.
+    fn dims(&self) -> Vec<u32> {
+        let mut words = vec![];
         for load in &self.loads {
             let mut divisor = load.view.numel().max(1);
             for axis in 0..MAX_DIMS {
@@ -87,7 +116,6 @@ impl Program {
                 }
             }
         }
-        words.resize(4 + MAX_LOADS * MAX_DIMS * 4, 0);
         words
     }
 
@@ -97,7 +125,7 @@ impl Program {
         if self.count % 4 != 0 {
             return None;
         }
-        let mut bodies = vec![("one", format!("{{\n{}", self.chain()))];
+        let mut bodies = vec![("one", format!("{{\n{}", self.chain("")))];
         for (k, load) in self.loads.iter().enumerate() {
             bodies.push((LOADS[k], four(k, &load.view)?));
         }
@@ -107,24 +135,26 @@ impl Program {
         Some(Variant { bodies, ..Variant::new("elementwise_vectors", Variant::groups(self.count.div_ceil(4 * WORKGROUP))) })
     }
 
-    /// The body of `element(i) -> u32`.
-    fn wgsl(&self) -> String {
+    /// The body of `element(i) -> u32` or `epilogue(v, i) -> f32`; `loads` and `dims` are the names of the bindings and of the table of views,
+    /// `convert` is what makes the result of a word.
+    fn wgsl(&self, loads: &str, dims: &str, convert: &str) -> String {
         let mut body = String::from("{\n");
         // Writing to a String cannot fail.
         for (k, load) in self.loads.iter().enumerate() {
-            let _ = writeln!(body, "    let x{k} = in{k}[{}];", position(k, &load.view));
+            let _ = writeln!(body, "    let x{k} = {loads}{k}[{}];", position(dims, k, &load.view));
         }
-        body + &self.chain()
+        body + &self.chain(convert)
     }
 
-    /// The instructions on `x0`, `x1`, …, up to the brace that ends a body.
-    fn chain(&self) -> String {
+    /// The instructions on `x0`, `x1`, …, up to the brace that ends a body; `convert` is what makes its result of a word.
+    fn chain(&self, convert: &str) -> String {
         let mut body = String::new();
         let mut scalar = 0;
         for (j, instruction) in self.instructions.iter().enumerate() {
             let word = |arg: &Arg| match arg {
                 Arg::Load(k) => format!("x{k}"),
                 Arg::Result(k) => format!("y{k}"),
+                Arg::Core => "bitcast<u32>(v)".to_owned(),
             };
             let Some(rule) = instruction.rule else {
                 let _ = writeln!(body, "    let y{j} = {};", word(&instruction.args[0]));
@@ -152,53 +182,71 @@ impl Program {
             };
             let _ = writeln!(body, "        y{j} = {result};\n    }}");
         }
-        let _ = write!(body, "    return y{};\n}}", self.instructions.len() - 1);
+        let _ = write!(body, "    return {convert}(y{});\n}}", self.instructions.len() - 1);
         body
     }
 
     fn native(self) -> Native {
-        Arc::new(move |io: &mut Io<'_>| {
-            let scalars: Vec<f32> = io.scalars.iter().map(|&w| f32::from_bits(w)).collect();
-            let reads = io.reads;
-            let out = &mut *io.writes[0];
-            if out.len() < PARALLEL {
-                self.evaluate(reads, &scalars, 0, out);
-            } else {
-                let share = out.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(CHUNK);
-                out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, &scalars, i * share, part));
-            }
-        })
+        Arc::new(move |io: &mut Io<'_>| self.compute(io.reads, io.scalars, io.writes[0]))
+    }
+
+    /// All elements, on all cores where that pays.
+    fn compute(&self, reads: &[&[u32]], scalars: &[u32], out: &mut [u32]) {
+        let mut numbers = [0.0; MAX_SCALARS];
+        numbers.iter_mut().zip(scalars).for_each(|(n, &word)| *n = f32::from_bits(word));
+        let scalars = numbers;
+        if out.len() < PARALLEL {
+            self.evaluate(reads, &scalars, 0, out);
+        } else {
+            let share = out.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(CHUNK);
+            out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, &scalars, i * share, part));
+        }
     }
 
     /// Elements `start..start + out.len()`.
-    fn evaluate(&self, reads: &[&[u32]], scalars: &[f32], start: usize, out: &mut [u32]) {
+    fn evaluate(&self, reads: &[&[u32]], scalars: &[f32; MAX_SCALARS], start: usize, out: &mut [u32]) {
+        if let ([Load { view }], [Instruction { rule: None, .. }]) = (self.loads.as_slice(), self.instructions.as_slice()) {
+            return copy(view, reads[0], start, out);
+        }
         let last = self.instructions.len() - 1;
         let width = CHUNK.min(out.len());
-        // Contiguous loads are read in place; others are gathered here first.
-        let mut gathered: Vec<Vec<u32>> =
-            self.loads.iter().map(|l| if l.view.is_contiguous() { vec![] } else { Vec::with_capacity(width) }).collect();
-        let mut results: Vec<Vec<u32>> = vec![vec![0; width]; last];
+        // Taken out while in use, so that a thread that takes up other work meanwhile gets its own.
+        let mut memory = MEMORY.take();
+        let needed = (self.loads.len() + last + 1) * width;
+        if memory.len() < needed {
+            memory.resize(needed, 0);
+        }
+        // Contiguous loads are read in place; others are gathered here first, single numbers only once.
+        let (gathered, rest) = memory.split_at_mut(self.loads.len() * width);
+        // The last instruction overwrites what the core has computed.
+        let (core, results) = rest.split_at_mut(width);
+        let has_core = self.instructions.iter().any(|i| i.args.contains(&Arg::Core));
+        for (k, load) in self.loads.iter().enumerate().filter(|(_, load)| load.is_single()) {
+            gathered[k * width..][..width].fill(reads[k][load.view.offset]);
+        }
         for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
             let (from, n) = (start + chunk * CHUNK, out.len());
-            for ((load, read), buffer) in self.loads.iter().zip(reads).zip(&mut gathered) {
-                if !load.view.is_contiguous() {
-                    buffer.clear();
-                    gather(&load.view, read, from, n, buffer);
+            for (k, load) in self.loads.iter().enumerate() {
+                if !load.view.is_contiguous() && !load.is_single() {
+                    gather(&load.view, reads[k], from, &mut gathered[k * width..][..n]);
                 }
+            }
+            if has_core {
+                core[..n].copy_from_slice(out);
             }
             let mut scalar = 0;
             for (j, instruction) in self.instructions.iter().enumerate() {
-                let (before, rest) = results.split_at_mut(j);
+                let (before, rest) = results.split_at_mut((j * width).min(last * width));
                 let args: [&[u32]; 3] = std::array::from_fn(|i| match instruction.args.get(i) {
-                    Some(&Arg::Load(k)) if self.loads[k].view.is_contiguous() => {
-                        // One element stands for all where the program has no axes at all.
+                    Some(&Arg::Load(k)) if self.loads[k].view.is_contiguous() && !self.loads[k].is_single() => {
                         &reads[k][from..from + n]
                     }
-                    Some(&Arg::Load(k)) => &gathered[k][..n],
-                    Some(&Arg::Result(k)) => &before[k][..n],
+                    Some(&Arg::Load(k)) => &gathered[k * width..][..n],
+                    Some(&Arg::Result(k)) => &before[k * width..][..n],
+                    Some(&Arg::Core) => &core[..n],
                     None => &[],
                 });
-                let target: &mut [u32] = if j == last { out } else { &mut rest[0][..n] };
+                let target: &mut [u32] = if j == last { out } else { &mut rest[..n] };
                 match instruction.rule {
                     None => target.copy_from_slice(args[0]),
                     Some(rule) => {
@@ -210,6 +258,19 @@ impl Program {
                 }
             }
         }
+        MEMORY.set(memory);
+    }
+}
+
+thread_local! {
+    /// What chains work on between reading and writing, kept from call to call.
+    static MEMORY: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+}
+
+impl Load {
+    /// Whether every element is the same one.
+    fn is_single(&self) -> bool {
+        self.view.dims.iter().all(|dim| dim.stride == 0)
     }
 }
 
@@ -227,7 +288,7 @@ fn four(k: usize, view: &View) -> Option<String> {
         }
         Some(_) => return None,
     };
-    let place = position(k, view);
+    let place = position("dims", k, view);
     match inner {
         1 if outer => Some(format!("{{ return in{k}[({place}) / 4u]; }}")),
         0 if readable => Some(format!("{{\n    let p = {place};\n    return vec4<u32>(in{k}[p / 4u][p % 4u]);\n}}")),
@@ -236,11 +297,11 @@ fn four(k: usize, view: &View) -> Option<String> {
 }
 
 /// The WGSL expression for where load `k` finds element `i`. Sizes come from the uniform, so that shapes share a shader.
-fn position(k: usize, view: &View) -> String {
+fn position(dims: &str, k: usize, view: &View) -> String {
     if view.is_contiguous() && !view.dims.is_empty() {
         return "i".to_owned();
     }
-    let at = |axis: usize| format!("params.dims[{}]", k * MAX_DIMS + axis);
+    let at = |axis: usize| format!("params.{dims}[{}]", k * MAX_DIMS + axis);
     let mut text = format!("{}.w", at(0));
     for (axis, dim) in view.dims.iter().enumerate() {
         if dim.stride == 0 {
@@ -259,27 +320,80 @@ fn position(k: usize, view: &View) -> String {
     text
 }
 
-/// Copies the elements `from..from + n` of a view.
-fn gather(view: &View, read: &[u32], from: usize, n: usize, buffer: &mut Vec<u32>) {
-    match view.dims.as_slice() {
-        [] => buffer.resize(n, read[view.offset]),
-        [one] if one.stride == 0 => buffer.resize(n, read[view.offset]),
-        [.., inner] if inner.stride == 1 || inner.stride == 0 => {
-            // Whole runs along the innermost axis at once.
-            let mut done = 0;
-            while done < n {
-                let column = (from + done) % inner.size;
-                let run = (inner.size - column).min(n - done);
-                let mut base = 0;
-                view.positions(from + done, 1, |p| base = p);
-                if inner.stride == 1 {
-                    buffer.extend_from_slice(&read[base..base + run]);
-                } else {
-                    buffer.resize(buffer.len() + run, read[base]);
+/// Copies the elements from number `from` on of a view.
+fn gather(view: &View, read: &[u32], from: usize, to: &mut [u32]) {
+    let Some((inner, outer)) = view.dims.split_last() else { return to.fill(read[view.offset]) };
+    if inner.stride != 0 && inner.stride != 1 {
+        let mut to = to.iter_mut();
+        return view.positions(from, to.len(), |p| {
+            if let Some(to) = to.next() {
+                *to = read[p];
+            }
+        });
+    }
+    // Whole runs along the innermost axis at once; the position of the next one is counted on, not worked out anew.
+    let (mut row, mut column) = (from / inner.size, from % inner.size);
+    let mut at = [0; MAX_DIMS];
+    let mut base = view.offset as isize;
+    for (at, dim) in at.iter_mut().zip(outer).rev() {
+        (*at, row) = (row % dim.size, row / dim.size);
+        base += *at as isize * dim.stride;
+    }
+    let mut rest = to;
+    while !rest.is_empty() {
+        let (run, after) = rest.split_at_mut((inner.size - column).min(rest.len()));
+        if inner.stride == 1 {
+            run.copy_from_slice(&read[base as usize + column..][..run.len()]);
+        } else {
+            run.fill(read[base as usize]);
+        }
+        (rest, column) = (after, 0);
+        for (at, dim) in at.iter_mut().zip(outer).rev() {
+            (*at, base) = (*at + 1, base + dim.stride);
+            if *at < dim.size {
+                break;
+            }
+            (*at, base) = (0, base - dim.size as isize * dim.stride);
+        }
+    }
+}
+
+/// Rows and columns of a transpose copied at a time: both sides stay in the first-level cache.
+const TILE: usize = 32;
+
+/// The elements from number `start` on of a view, chunk by chunk; a transpose tile by tile.
+fn copy(view: &View, read: &[u32], start: usize, out: &mut [u32]) {
+    let [.., rows, columns] = view.dims.as_slice() else { return gather(view, read, start, out) };
+    if rows.stride != 1 || columns.stride <= 1 || columns.size < TILE {
+        return gather(view, read, start, out);
+    }
+    // Up to the start of a row, then as many whole rows as there are, then the rest.
+    let width = columns.size;
+    let head = (width - start % width) % width;
+    if head >= out.len() {
+        return gather(view, read, start, out);
+    }
+    let (first, out) = out.split_at_mut(head);
+    gather(view, read, start, first);
+    let mut at = start + head;
+    let whole = out.len() / width * width;
+    let (mut out, last) = out.split_at_mut(whole);
+    while !out.is_empty() {
+        // Rows of one matrix, as many as a tile has.
+        let row = at / width % rows.size;
+        let high = TILE.min(rows.size - row).min(out.len() / width);
+        let (strip, rest) = out.split_at_mut(high * width);
+        let mut base = 0;
+        view.positions(at, 1, |p| base = p);
+        for left in (0..width).step_by(TILE) {
+            for column in left..width.min(left + TILE) {
+                let from = &read[base + column * columns.stride as usize..][..high];
+                for (r, &x) in from.iter().enumerate() {
+                    strip[r * width + column] = x;
                 }
-                done += run;
             }
         }
-        _ => view.positions(from, n, |p| buffer.push(read[p])),
+        (out, at) = (rest, at + high * width);
     }
+    gather(view, read, at, last);
 }

@@ -2,11 +2,10 @@
 //!
 //! How work is divided hangs on the sizes only, never on the number of threads: the same bits everywhere.
 
-use super::super::matmul::view;
 use super::{ConvOptions, Sizes};
 use crate::graph::op::Native;
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, Axis};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis, ShapeBuilder};
 use rayon::prelude::*;
 use std::cell::Cell;
 use std::ops::Range;
@@ -34,6 +33,12 @@ fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
 
 fn each<T: Send>(items: Vec<T>, parallel: bool, work: impl Fn(T) + Sync + Send) {
     if parallel { items.into_par_iter().for_each(work) } else { items.into_iter().for_each(work) }
+}
+
+/// A strided matrix in a slice.
+fn view(data: &[f32], rows: usize, columns: usize, strides: [usize; 2]) -> ArrayView2<'_, f32> {
+    let matrix = ArrayView2::from_shape((rows, columns).strides((strides[0], strides[1])), data);
+    matrix.expect("a matrix lies within its buffer")
 }
 
 /// A row-major matrix to write to.

@@ -1,0 +1,338 @@
+//! Matrix products on the processor: out = A B, blocked for the caches, with a tile of the output in registers.
+//!
+//! The output is divided among threads, never the terms of a sum, and terms are taken in blocks whose ends hang on their number only:
+//! every element is summed in one order, whatever the number of threads.
+
+pub mod kernel;
+mod pack;
+
+use super::scratch;
+use kernel::{Dots, Left, Part, ROWS, Tile, VECTORS};
+use ndarray::{ArrayViewMut2, Axis};
+use pack::Panel;
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+use std::array::from_fn;
+use std::ops::Range;
+
+/// Multiplications below which one thread is faster than several.
+const ALONE: usize = 1 << 20;
+/// Multiplications below which nothing but the plain formula pays.
+const TINY: usize = 128;
+/// Terms in a block: a panel of B that deep stays in the first-level cache.
+const DEPTH: usize = 256;
+/// Rows of A in a block, which stays in the second-level cache.
+const HEIGHT: usize = 192;
+/// Columns of B packed at a time.
+const WIDTH: usize = 3072;
+
+/// What happens to a finished stretch of the output: its row, its columns, its numbers.
+pub type Epilogue<'a> = &'a (dyn Fn(usize, Range<usize>, &mut [f32]) + Sync);
+
+/// A matrix in a buffer: element (i, j) lies at `i * strides[0] + j * strides[1]`. One of the strides is 1.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    /// The buffer from the first element on.
+    pub data: &'a [f32],
+    /// Elements from one row and from one column to the next.
+    pub strides: [usize; 2],
+}
+
+impl<'a> Matrix<'a> {
+    fn from(&self, row: usize, column: usize) -> &'a [f32] {
+        &self.data[row * self.strides[0] + column * self.strides[1]..]
+    }
+
+    fn at(&self, row: usize, column: usize) -> f32 {
+        self.data[row * self.strides[0] + column * self.strides[1]]
+    }
+
+    fn turned(self) -> Matrix<'a> {
+        Matrix { strides: [self.strides[1], self.strides[0]], ..self }
+    }
+}
+
+/// The part of the output a kernel writes: at most as large as a tile.
+pub struct Window<'o, 'd, 'e> {
+    /// One thread's part of the output.
+    pub out: &'o mut ArrayViewMut2<'d, f32>,
+    /// First row and column in it.
+    pub at: [usize; 2],
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
+    /// Row and column of the part's first element in the whole output.
+    pub origin: [usize; 2],
+    /// What finishes a stretch.
+    pub epilogue: Option<Epilogue<'e>>,
+}
+
+impl Window<'_, '_, '_> {
+    /// A row of it.
+    #[inline(always)]
+    pub fn row(&mut self, r: usize) -> &mut [f32] {
+        let row = self.out.index_axis_mut(Axis(0), self.at[0] + r);
+        // Rows lie side by side: an output is row-major.
+        &mut row.into_slice().unwrap_or(&mut [])[self.at[1]..][..self.columns]
+    }
+
+    /// Applies the epilogue to every row.
+    #[inline(always)]
+    pub fn finish(&mut self) {
+        if let Some(epilogue) = self.epilogue {
+            let column = self.origin[1] + self.at[1];
+            for r in 0..self.rows {
+                epilogue(self.origin[0] + self.at[0] + r, column..column + self.columns, self.row(r));
+            }
+        }
+    }
+}
+
+/// out = A B, row-major; A is m × k, B is k × n. Uses all threads if there is work for them and `parallel`.
+///
+/// `epilogue` is applied to every stretch of the output once it is finished.
+pub fn multiply(
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    k: usize,
+    out: ArrayViewMut2<'_, f32>,
+    parallel: bool,
+    epilogue: Option<Epilogue<'_>>,
+) {
+    let (m, n) = out.dim();
+    if m == 0 || n == 0 {
+        return;
+    }
+    if n == 1 && m > 1 {
+        // A column: the product of the transposes, whose output lies the same way.
+        let mut out = out.reversed_axes();
+        multiply(b.turned(), a.turned(), k, out.view_mut(), parallel, None);
+        let column = out.index_axis_mut(Axis(0), 0).into_slice().unwrap_or(&mut []);
+        if let Some(epilogue) = epilogue {
+            column.chunks_mut(1).enumerate().for_each(|(row, element)| epilogue(row, 0..1, element));
+        }
+        return;
+    }
+    let job = Job { a, b, k, epilogue };
+    let work = m.saturating_mul(n).saturating_mul(k);
+    if work <= TINY {
+        return job.plain(out);
+    }
+    let threads = if parallel && work > ALONE { rayon::current_num_threads() } else { 1 };
+    if threads < 2 {
+        return job.block(out, [0, 0]);
+    }
+    let [down, across] = divide(m, n, k, threads);
+    let mut tasks = Vec::with_capacity(down * across);
+    let (height, width) = (m.div_ceil(down).next_multiple_of(ROWS), n.div_ceil(across).next_multiple_of(16));
+    let mut rest = out;
+    for top in (0..m).step_by(height) {
+        let (mut strip, below) = rest.split_at(Axis(0), height.min(m - top));
+        rest = below;
+        for left in (0..n).step_by(width) {
+            let (block, beside) = strip.split_at(Axis(1), width.min(n - left));
+            strip = beside;
+            tasks.push((block, [top, left]));
+        }
+    }
+    tasks.into_par_iter().with_max_len(1).for_each(|(block, origin)| job.block(block, origin));
+}
+
+/// Into how many parts rows and columns are divided: so that the largest part is small and little is packed twice.
+fn divide(m: usize, n: usize, k: usize, threads: usize) -> [usize; 2] {
+    // Some more parts than threads where there is much to do: a thread that is held up then holds up less.
+    let parts = if m * n * k / threads >= 1 << 24 { 4 * threads } else { threads };
+    let cost = |[down, across]: [usize; 2]| {
+        let (height, width) = (m.div_ceil(down).next_multiple_of(ROWS), n.div_ceil(across).next_multiple_of(16));
+        // Multiplications, and what packing costs in their measure.
+        (height * width + 24 * (height + width)) * (down * across).div_ceil(threads)
+    };
+    let options = (1..=parts).filter(|d| parts % d == 0).map(|down| [down, parts / down]);
+    options.min_by_key(|&grid| cost(grid)).unwrap_or([1, 1])
+}
+
+/// A product, or what all its blocks share.
+struct Job<'a> {
+    a: Matrix<'a>,
+    b: Matrix<'a>,
+    k: usize,
+    epilogue: Option<Epilogue<'a>>,
+}
+
+impl Job<'_> {
+    fn plain(&self, mut out: ArrayViewMut2<'_, f32>) {
+        for ((i, j), o) in out.indexed_iter_mut() {
+            *o = (0..self.k).map(|p| self.a.at(i, p) * self.b.at(p, j)).sum();
+        }
+        let (rows, columns) = out.dim();
+        Window { out: &mut out, at: [0, 0], rows, columns, origin: [0, 0], epilogue: self.epilogue }.finish();
+    }
+
+    /// One thread's part of the output, whose first element is element `origin` of the whole.
+    fn block(&self, out: ArrayViewMut2<'_, f32>, origin: [usize; 2]) {
+        Arch::new().dispatch(Block { job: self, out, origin });
+    }
+}
+
+struct Block<'a, 'o> {
+    job: &'a Job<'a>,
+    out: ArrayViewMut2<'o, f32>,
+    origin: [usize; 2],
+}
+
+impl WithSimd for Block<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Block { job, mut out, origin: [top, left] } = self;
+        let (m, n) = out.dim();
+        let &Job { a, b, k, epilogue } = job;
+        if m == 1 && b.strides[0] == 1 && a.strides[1] == 1 {
+            let mut out = Window { out: &mut out, at: [0, 0], rows: 1, columns: n, origin: [top, left], epilogue };
+            simd.vectorize(Dots { x: &a.from(top, 0)[..k], rows: b.from(0, left), stride: b.strides[1], out: out.row(0) });
+            return out.finish();
+        }
+        // As many rows and vectors as leave registers for what they are multiplied with.
+        let wide = VECTORS * S::F32_LANES;
+        let high = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
+        // Evenly deep blocks, a multiple of 16 terms each.
+        let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(16).max(1);
+        let direct_b = b.strides[1] == 1 && m <= 2 * high;
+        let width = WIDTH.next_multiple_of(wide).min(n.next_multiple_of(wide));
+        let pack_a = n > 512;
+        let height = if pack_a { HEIGHT.min(m.next_multiple_of(high)) } else { m };
+        let room_a = if pack_a { height * depth } else { 0 };
+        scratch::with(width * depth + room_a, |memory| {
+            let (panels, block_a) = memory.split_at_mut(width * depth);
+            for jc in (0..n).step_by(width) {
+                let columns = width.min(n - jc);
+                for pc in (0..k.max(1)).step_by(depth) {
+                    let terms = depth.min(k - pc);
+                    let part = Part { first: pc == 0, last: pc + terms == k };
+                    for (j, panel) in panels.chunks_exact_mut(wide * depth).enumerate().take(columns.div_ceil(wide)) {
+                        let count = wide.min(columns - j * wide);
+                        if !direct_b || count % S::F32_LANES != 0 {
+                            let from = b.from(pc, left + jc + j * wide);
+                            // As wide as its last vector.
+                            let width = count.next_multiple_of(S::F32_LANES);
+                            simd.vectorize(Panel { from, strides: b.strides, terms, count, width, to: panel });
+                        }
+                    }
+                    for ic in (0..m).step_by(height) {
+                        let rows = height.min(m - ic);
+                        let block = a.from(top + ic, pc);
+                        let form = match (pack_a, a.strides[1] == 1) {
+                            (false, true) => Form::Rows(block, a.strides[0]),
+                            (false, false) => Form::Terms(block, a.strides[1]),
+                            (true, true) => {
+                                pack::rows(block, a.strides[0], terms, &mut block_a[..rows * terms]);
+                                Form::Rows(block_a, terms)
+                            }
+                            (true, false) => {
+                                let panels = block_a.chunks_exact_mut(high * terms).enumerate();
+                                for (i, panel) in panels.take(rows / high) {
+                                    let from = &block[i * high..];
+                                    if high == ROWS {
+                                        pack::terms::<ROWS>(from, a.strides[1], panel);
+                                    } else {
+                                        pack::terms::<{ ROWS / 2 }>(from, a.strides[1], panel);
+                                    }
+                                }
+                                Form::Panels { packed: block_a, high, direct: block, stride: a.strides[1] }
+                            }
+                        };
+                        for j in 0..columns.div_ceil(wide) {
+                            let count = wide.min(columns - j * wide);
+                            let (right, stride) = if direct_b && count % S::F32_LANES == 0 {
+                                (b.from(pc, left + jc + j * wide), b.strides[0])
+                            } else {
+                                (&panels[j * wide * depth..], count.next_multiple_of(S::F32_LANES))
+                            };
+                            let vectors = count.div_ceil(S::F32_LANES);
+                            let mut row = 0;
+                            while row < rows {
+                                let (tall, size) = form.tall(high, rows - row);
+                                let at = [ic + row, jc + j * wide];
+                                let window =
+                                    Window { out: &mut out, at, rows: tall, columns: count, origin: [top, left], epilogue };
+                                Piece { form, row, tall, right, stride, terms, part }.run(simd, size, vectors, window);
+                                row += tall;
+                            }
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// How a block of A lies.
+#[derive(Clone, Copy)]
+enum Form<'a> {
+    /// Rows, so many elements apart.
+    Rows(&'a [f32], usize),
+    /// Columns, so many elements apart.
+    Terms(&'a [f32], usize),
+    /// Panels of `high` rows, term by term; what does not fill one is read where it lies.
+    Panels { packed: &'a [f32], high: usize, direct: &'a [f32], stride: usize },
+}
+
+impl Form<'_> {
+    /// Rows of the next tile where `rest` are left, and the size of its kernel.
+    fn tall(&self, high: usize, rest: usize) -> (usize, usize) {
+        match self {
+            // Rows beyond the last are read as the last, and dropped.
+            Form::Rows(..) => (high.min(rest), high.min(rest).next_power_of_two()),
+            _ => {
+                let size = high.min(1 << rest.ilog2());
+                (size, size)
+            }
+        }
+    }
+}
+
+/// A tile before its size is a constant.
+struct Piece<'a> {
+    form: Form<'a>,
+    /// Its first row in the block of A.
+    row: usize,
+    tall: usize,
+    right: &'a [f32],
+    stride: usize,
+    terms: usize,
+    part: Part,
+}
+
+impl<'a> Piece<'a> {
+    fn run<S: Simd>(&self, simd: S, size: usize, vectors: usize, out: Window<'_, '_, 'a>) {
+        match (size, vectors) {
+            (1, 1) => self.sized::<S, 1, 1>(simd, out),
+            (1, 2) => self.sized::<S, 1, 2>(simd, out),
+            (1, _) => self.sized::<S, 1, 3>(simd, out),
+            (2, 1) => self.sized::<S, 2, 1>(simd, out),
+            (2, 2) => self.sized::<S, 2, 2>(simd, out),
+            (2, _) => self.sized::<S, 2, 3>(simd, out),
+            (4, 1) => self.sized::<S, 4, 1>(simd, out),
+            (4, 2) => self.sized::<S, 4, 2>(simd, out),
+            (4, _) => self.sized::<S, 4, 3>(simd, out),
+            (_, 1) => self.sized::<S, 8, 1>(simd, out),
+            (_, 2) => self.sized::<S, 8, 2>(simd, out),
+            _ => self.sized::<S, 8, 3>(simd, out),
+        }
+    }
+
+    #[inline(always)]
+    fn sized<S: Simd, const M: usize, const N: usize>(&self, simd: S, mut out: Window<'_, '_, 'a>) {
+        let left = match self.form {
+            Form::Rows(data, stride) => {
+                Left::Rows(from_fn(|r| &data[(self.row + r.min(self.tall - 1)) * stride..][..self.terms]))
+            }
+            Form::Panels { packed, high, .. } if M == high => Left::Terms(&packed[self.row * self.terms..], high),
+            Form::Terms(data, stride) | Form::Panels { direct: data, stride, .. } => Left::Terms(&data[self.row..], stride),
+        };
+        let &Piece { right, stride, terms, part, .. } = self;
+        simd.vectorize(Tile::<M, N> { left, right, stride, terms, part, out: &mut out });
+    }
+}

@@ -1,0 +1,160 @@
+//! Join: updates of one kind become one kernel over all their parameters, which are laid one behind the other in device memory.
+
+use super::fuse::{Step, Val};
+use super::pointwise::{Arg, Instruction, Load, Program};
+use super::{At, Row};
+use crate::graph::key::{Call, Graph, Source};
+use crate::graph::op::Joined;
+use crate::shape::{View, ViewDim};
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// Parameters in one kernel: the length of the tables in the shaders of updates.
+const MOST: usize = 128;
+/// Words between the starts of two parameters are a multiple of this: 256 bytes, the coarsest alignment of a binding a device may ask for.
+const ALIGNMENT: usize = 64;
+/// Words of a row with more than one parameter: 128 MiB, the largest binding of a browser.
+const LARGEST: usize = 1 << 25;
+
+/// What joining the updates of a graph gives.
+#[derive(Default)]
+pub struct Joins {
+    /// Copies of gradients where they are needed, and updates, in order.
+    pub steps: Vec<Step>,
+    /// Leaves that lie one behind the other.
+    pub rows: Vec<Row>,
+    /// Values that are computed into a part of another: `(whole, first word)`.
+    pub inside: HashMap<Val, (Val, usize)>,
+    /// Gradients that updates read.
+    pub gradients: Vec<Val>,
+}
+
+/// An update to join.
+pub struct Update<'g> {
+    /// Its index among the graph's calls.
+    pub index: usize,
+    /// The call.
+    pub call: &'g Call,
+    /// Makes its kernel.
+    pub kernel: Joined,
+    /// Its gradient.
+    pub gradient: Val,
+    /// Whether the gradient may be computed right where the update reads it: nobody else reads it or holds it.
+    pub own: bool,
+}
+
+impl Update<'_> {
+    fn words(&self, graph: &Graph) -> usize {
+        graph.spec_of(self.call.inputs[0]).shape.numel()
+    }
+
+    /// The leaves it overwrites. `Graph::collect` has made sure that they are leaves.
+    fn leaves(&self) -> Vec<usize> {
+        let leaf = |&i: &usize| if let Source::Leaf(leaf) = self.call.inputs[i] { Some(leaf) } else { None };
+        self.call.op.mutates().iter().filter_map(leaf).collect()
+    }
+
+    fn is_like(&self, other: &Update<'_>) -> bool {
+        self.call.op.name() == other.call.op.name() && self.call.op.params() == other.call.op.params()
+    }
+}
+
+/// Joins updates; with `on` off, each has a kernel of its own. Sizes of temporaries are added to `temps`.
+pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<usize>) -> Joins {
+    let mut joins = Joins::default();
+    // Where each leaf lies: its row and its first word there.
+    let mut lies: HashMap<usize, (usize, usize)> = HashMap::new();
+    let mut groups: Vec<Vec<Update<'_>>> = Vec::new();
+    for update in updates {
+        let words = update.words(graph);
+        if words == 0 {
+            continue;
+        }
+        let leaves = update.leaves();
+        let room = |group: &Vec<Update<'_>>| {
+            let taken: usize = group.iter().map(|u| u.words(graph).next_multiple_of(ALIGNMENT)).sum();
+            group.len() < MOST && taken + words <= LARGEST && group[0].is_like(&update)
+        };
+        // A leaf that is updated twice is updated in order, by kernels of their own.
+        let again = groups.iter().flatten().any(|u| u.leaves().iter().any(|leaf| leaves.contains(leaf)));
+        match groups.iter_mut().rev().find(|g| on && !again && room(g)) {
+            Some(group) => group.push(update),
+            None => groups.push(vec![update]),
+        }
+    }
+    for group in groups {
+        joins.add(graph, &group, &mut lies, temps);
+    }
+    joins
+}
+
+impl Joins {
+    fn add(&mut self, graph: &Graph, group: &[Update<'_>], lies: &mut HashMap<usize, (usize, usize)>, temps: &mut Vec<usize>) {
+        let written = group[0].leaves().len();
+        let known = group[0].leaves().iter().find_map(|leaf| lies.get(leaf).copied());
+        let mut spans: Vec<Range<usize>> = Vec::with_capacity(group.len());
+        // An update of what lies in a row already takes the row as it is.
+        let mut end = known.map_or(0, |(_, start)| start);
+        for update in group {
+            let words = update.words(graph);
+            spans.push(end..end + words);
+            end = (end + words).next_multiple_of(ALIGNMENT);
+        }
+        let words = known.map_or(end, |(row, _)| self.rows[row].words);
+
+        let whole = Val::Temp(temps.len());
+        temps.push(words);
+        let mut writes = Vec::with_capacity(written);
+        for k in 0..written {
+            let row = match lies.get(&group[0].leaves()[k]) {
+                Some(&(row, _)) => row,
+                None => {
+                    let members: Vec<_> = group.iter().zip(&spans).map(|(u, span)| (u.leaves()[k], span.start)).collect();
+                    lies.extend(members.iter().map(|&(leaf, start)| (leaf, (self.rows.len(), start))));
+                    self.rows.push(Row { words, members });
+                    self.rows.len() - 1
+                }
+            };
+            writes.push(Val::Row(row));
+        }
+
+        for (update, span) in group.iter().zip(&spans) {
+            self.gradients.push(update.gradient);
+            let mut target = update.gradient;
+            if !update.own || self.inside.contains_key(&target) {
+                target = Val::Temp(temps.len());
+                temps.push(span.len());
+                self.steps.push(copy(update.gradient, target, span.len(), update.call.node.at()));
+            }
+            self.inside.insert(target, (whole, span.start));
+        }
+
+        let last = group[group.len() - 1].call;
+        self.steps.push(Step {
+            kernel: (group[0].kernel)(&spans),
+            reads: vec![whole],
+            writes,
+            scalars: group.iter().map(|u| u.index).collect(),
+            label: match group {
+                [one] => format!("{} : {}", one.call.op.name(), graph.spec_of(one.call.inputs[0])),
+                _ => format!("{} : {} parameters, {words} words", last.op.name(), group.len()),
+            },
+            at: last.node.at(),
+        });
+    }
+}
+
+/// A copy of `n` words.
+fn copy(from: Val, to: Val, n: usize, at: At) -> Step {
+    let load = Load { view: View::new(0, [ViewDim { size: n, stride: 1 }]) };
+    let program =
+        Program { count: n, loads: vec![load], instructions: vec![Instruction { rule: None, args: vec![Arg::Load(0)] }] };
+    Step {
+        kernel: program.kernel(),
+        reads: vec![from],
+        writes: vec![to],
+        scalars: vec![],
+        label: format!("gradient of {n} elements"),
+        at,
+    }
+}
