@@ -26,7 +26,11 @@ const OPERANDS: [Operand; 9] = [
     ("the last of five", |d, _, _| d.tensor(&numbers(5, 4), 5).slice(0, 4..5), |_, _, _, _| at(5, 4, 4)),
     ("transposed", |d, m, n| d.tensor(&numbers(m * n, 5), [n, m]).t(), |m, n, i, j| at(m * n, 5, j * m + i)),
     ("rows backwards", |d, m, n| d.tensor(&numbers(m * n, 6), [m, n]).flip(&[0]), |m, n, i, j| at(m * n, 6, (m - 1 - i) * n + j)),
-    ("columns backwards", |d, m, n| d.tensor(&numbers(m * n, 7), [m, n]).flip(&[1]), |m, n, i, j| at(m * n, 7, i * n + n - 1 - j)),
+    (
+        "columns backwards",
+        |d, m, n| d.tensor(&numbers(m * n, 7), [m, n]).flip(&[1]),
+        |m, n, i, j| at(m * n, 7, i * n + n - 1 - j),
+    ),
     (
         "without the first row and four columns",
         |d, m, n| d.tensor(&numbers((m + 1) * (n + 4), 8), [m + 1, n + 4]).slice(0, 1..).slice(1, 4..),

@@ -261,7 +261,9 @@ impl Product {
         // Either one outer k follows the other at once, or none ends within a vector.
         let terms = if self.a[2] == plane { self.k.outer * plane } else { plane };
         let starts = if self.a[2] == plane { &self.a[..2] } else { &self.a[..] };
-        terms % 4 == 0 && starts.iter().all(|start| start % 4 == 0) && (self.splits() == 1 || self.span * self.k.sizes[1] % 4 == 0)
+        terms % 4 == 0
+            && starts.iter().all(|start| start % 4 == 0)
+            && (self.splits() == 1 || self.span * self.k.sizes[1] % 4 == 0)
     }
 }
 

@@ -397,3 +397,39 @@ fn copy(view: &View, read: &[u32], start: usize, out: &mut [u32]) {
     }
     gather(view, read, at, last);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(offset: usize, dims: &[(usize, isize)]) -> View {
+        View::new(offset, dims.iter().map(|&(size, stride)| crate::shape::ViewDim { size, stride }))
+    }
+
+    /// Not every driver lets a vector be read that is only partly in its buffer, so a device cannot show this.
+    #[test]
+    fn four_elements_are_read_at_a_time_only_where_whole_vectors_are() {
+        for (dims, offset, readable) in [
+            (&[(48, 1)][..], 0, true),
+            (&[(48, 1)], 4, true),
+            (&[(48, 1)], 2, false),
+            (&[(6, 0), (8, 1)], 0, true),
+            (&[(6, 0), (7, 1)], 0, false),
+            (&[(6, 9), (8, 1)], 0, false),
+            (&[(6, 12), (8, 1)], 4, true),
+            (&[(6, -8), (8, 1)], 40, true),
+            (&[(6, 8), (8, -1)], 7, false),
+            (&[(8, 1), (4, 8)], 0, false),
+            // One number for all four: the last vector must be whole, or the only one.
+            (&[(8, 1), (12, 0)], 0, true),
+            (&[(5, 1), (12, 0)], 0, false),
+            (&[(4, 1), (12, 0)], 0, true),
+            (&[(3, 1), (12, 0)], 0, true),
+            (&[(48, 0)], 0, true),
+            (&[(48, 0)], 4, false),
+            (&[(48, 0)], 7, true),
+        ] {
+            assert_eq!(four(0, &view(offset, dims)).is_some(), readable, "{dims:?} from {offset}");
+        }
+    }
+}
