@@ -40,6 +40,7 @@ shaders![
     "max_pool_input_apart",
     "one_hot",
     "peak",
+    "probe",
     "random",
     "recurrence",
     "reduce",
@@ -57,6 +58,7 @@ shaders![
     "sort",
     "sort_merge",
     "triangle",
+    "watch",
 ];
 
 /// `shaders/math.wgsl`: no shader, but functions for the bodies that are put into shaders.

@@ -166,19 +166,28 @@ impl Op for Reduce {
                 let tied = x.eq(&ctx.output.reshape(wide)).to_f32();
                 Some(tied.div(&total(&tied, Kind::Sum)).mul(&grad))
             }
-            // The product of the others: p / x without zeros, p of the others where x is the only zero, else 0.
-            Kind::Prod => {
-                let zero = x.eq_scalar(0.0);
-                let others = total(&zero.where_(&x.full_like(1.0), x), Kind::Prod);
-                let zeros = total(&zero.to_f32(), Kind::Sum);
-                let none = zeros.eq_scalar(0.0).where_(&others, &others.full_like(0.0));
-                let single = zeros.eq_scalar(1.0).where_(&others, &others.full_like(0.0));
-                let slope = zero.where_(&single.expand(shape), &none.div(&zero.where_(&x.full_like(1.0), x)));
-                Some(slope.mul(&grad))
-            }
+            Kind::Prod => Some(others(x, &shape, &self.axes).mul(&grad)),
             Kind::ArgMax | Kind::ArgMin => None,
         }]
     }
+}
+
+/// For every element the product of the others of its group: of those before it times of those after it. Without a division, so that it and
+/// all its derivatives are right at zeros too.
+fn others(x: &Tensor, shape: &Shape, axes: &[usize]) -> Tensor {
+    let group: usize = axes.iter().map(|&a| shape.dims()[a]).product();
+    if group <= 1 || shape.numel() == 0 {
+        return x.full_like(1.0);
+    }
+    let order: Vec<usize> = (0..shape.rank()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
+    let inverse: Vec<isize> = (0..order.len()).map(|a| order.iter().position(|&o| o == a).unwrap_or(a) as isize).collect();
+    let last = x.permute(&order.iter().map(|&a| a as isize).collect::<Vec<_>>());
+    let lines = last.reshape([shape.numel() / group, group]);
+    let one = lines.slice(1, ..1).full_like(1.0);
+    let before = one.cat(&[&lines.slice(1, ..-1)], 1).cumprod(1);
+    let after = one.cat(&[&lines.slice(1, 1..).flip(&[1])], 1).cumprod(1).flip(&[1]);
+    let moved: Vec<usize> = order.iter().map(|&a| shape.dims()[a]).collect();
+    before.mul(&after).reshape(moved).permute(&inverse)
 }
 
 /// One stage: output `o` reduces members `span · (o mod c) ..` of group `o / c`, where a group of `group` members has c spans.
