@@ -263,7 +263,7 @@ impl Product {
         let starts = if self.a[2] == plane { &self.a[..2] } else { &self.a[..] };
         terms % 4 == 0
             && starts.iter().all(|start| start % 4 == 0)
-            && (self.splits() == 1 || self.span * self.k.sizes[1] % 4 == 0)
+            && (self.splits() == 1 || (self.span * self.k.sizes[1]).is_multiple_of(4))
     }
 }
 

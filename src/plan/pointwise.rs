@@ -122,7 +122,7 @@ impl Program {
     /// The form that takes four neighbouring elements at a time, where all loads can.
     fn vectors(&self) -> Option<Variant> {
         const LOADS: [&str; MAX_LOADS] = ["load0", "load1", "load2", "load3", "load4", "load5"];
-        if self.count % 4 != 0 {
+        if !self.count.is_multiple_of(4) {
             return None;
         }
         let mut bodies = vec![("one", format!("{{\n{}", self.chain("")))];
