@@ -59,6 +59,7 @@ fn the_functions_for_bodies_are_valid_by_themselves() {
     let module = naga::front::wgsl::parse_str(MATH).unwrap_or_else(|e| panic!("{}", e.emit_to_string(MATH)));
     let argument = |module: &naga::Module, ty| match module.types[ty].inner {
         naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::I32 => "i32(id.x)",
+        naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::U32 => "id.x",
         naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::F32 => "f32(id.x)",
         ref other => panic!("an argument of type {other:?}"),
     };

@@ -209,8 +209,7 @@ pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, gr
     }
     let flat = ("FLAT", u32::from(reduced.dims.len() <= 1));
     let consts = vec![("KIND", kind as u32), flat];
-    let one_each =
-        Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
+    let one_each = Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
     let mut variants = vec![];
     // A whole workgroup for an output pays where groups are long.
     if group.min(span) >= 128 {
@@ -239,7 +238,7 @@ fn vectors(kind: Kind, kept: &View, reduced: &View, group: usize, span: usize) -
     };
     if kind.is_arg() || group == 0 || kept.numel() == 0 {
         None
-    } else if inner(reduced, kept) && span % 4 == 0 {
+    } else if inner(reduced, kept) && span.is_multiple_of(4) {
         Some(false)
     } else {
         inner(kept, reduced).then_some(true)
