@@ -29,6 +29,7 @@
 //! | [`gpu`], [`cpu`] | the machines that run plans |
 //! | [`mod@reference`], [`verify`] | the truth, and the comparison with it |
 //! | [`critical`] | Hessians, their eigenvalues, minima and saddles |
+//! | [`profile`] | what kernels cost: a table and a trace |
 //! | [`device`] | ties both ends |
 //! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, metrics |
 
@@ -43,6 +44,7 @@ pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+pub mod profile;
 pub mod reference;
 pub mod shaders;
 pub mod shape;

@@ -66,6 +66,59 @@ fn mnist_learns() {
     assert!(accuracy(&text) >= 94.0, "{text}");
 }
 
+/// The line of the measuring program, as a table of several libraries reads it.
+fn peer(device: &str, workload: &str) -> serde_json::Value {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "--example", "peer", "--", "--device", device, workload]);
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).env("PEER_BUDGET_S", "0").output().unwrap();
+    assert!(output.status.success(), "{workload}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Tiny workloads: the start from which the measured ones go is the same, so the figures are those that PyTorch finds for the large ones,
+/// or follow from the definition.
+#[test]
+fn peer_measures_and_checks() {
+    let mut devices = vec!["cpu".to_owned()];
+    devices.extend(common::gpu("peer").map(|device| device.name().to_owned()));
+    for device in devices {
+        for (workload, unit, check) in [
+            ("sgemm_32", "GFLOP/s", Some(0.454_214)),
+            ("elementwise_1m", "GB/s", None),
+            ("softmax_ce_16x10", "iterations/s", None),
+            ("linreg_b16", "steps/s", Some(0.247_533)),
+            ("cold_cnn_b64", "starts/s", Some(2.296_68)),
+        ] {
+            let line = peer(&device, workload);
+            let number = |name: &str| line[name].as_f64().unwrap_or_else(|| panic!("{name} of {line}"));
+            assert_eq!((line["workload"].as_str(), line["unit"].as_str()), (Some(workload), Some(unit)));
+            assert!(number("median_ms") > 0.0 && number("min_ms") <= number("median_ms") && number("throughput") > 0.0, "{line}");
+            assert!(number("check").is_finite());
+            if let Some(check) = check {
+                assert!((number("check") - check).abs() < 1e-4 * check, "{line}: check should be {check}");
+            }
+        }
+    }
+}
+
+#[test]
+fn probe_prints_tables_and_json() {
+    let mut devices = vec!["cpu".to_owned()];
+    devices.extend(common::gpu("probe").map(|device| device.name().to_owned()));
+    for device in devices {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = run("probe", &["--quick", "--device", &device, "--json", file.path().to_str().unwrap()]);
+        assert!(text.contains("chain of 100 dependent") && text.contains("median µs"), "{text}");
+        let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+        let found = json["found"].as_array().unwrap();
+        for group in ["dispatch", "matmul", "memory", "update", "step", "profile"] {
+            assert!(found.iter().any(|line| line["group"] == group), "no {group} in {json:#}");
+        }
+        let errors: Vec<f64> = found.iter().filter_map(|line| line["error"].as_f64()).collect();
+        assert!(errors.len() == 2 && errors.iter().all(|&e| e < 10.0), "{errors:?}");
+    }
+}
+
 #[test]
 fn the_environment_chooses_the_device() {
     let chosen = |device: &str| {

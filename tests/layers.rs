@@ -12,10 +12,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ops", &["shape", "error", "graph", "ops"]),
     ("plan", &["shape", "error", "graph", "plan", "shaders"]),
     ("reference", &["shape", "error", "graph"]),
+    ("profile", &["error", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
     ("cpu", &["plan"]),
     ("gpu", &["plan", "error", "shaders", "gpu"]),
-    ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "device"]),
+    ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "profile", "device"]),
     // What stands on top sees the ground floor and the public methods of tensors and devices.
     (
         "nn",

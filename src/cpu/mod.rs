@@ -76,7 +76,8 @@ impl Cpu {
     /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced.
     pub fn row(&self, row: &Row, leaves: &mut [Arc<CpuBuffer>]) -> Arc<CpuBuffer> {
         let first = &leaves[row.members[0].0];
-        let lies = |&(leaf, start): &(usize, usize)| Arc::ptr_eq(&leaves[leaf].words, &first.words) && leaves[leaf].start == start;
+        let lies =
+            |&(leaf, start): &(usize, usize)| Arc::ptr_eq(&leaves[leaf].words, &first.words) && leaves[leaf].start == start;
         if first.read().len() == row.words && row.members.iter().all(lies) {
             return Arc::new(CpuBuffer { words: first.words.clone(), start: 0, len: row.words });
         }

@@ -3,6 +3,8 @@
 mod anomaly;
 mod check;
 mod create;
+mod peak;
+mod profile;
 mod random;
 mod read;
 mod waiting;
@@ -15,6 +17,7 @@ use crate::gpu::{self, Gpu, GpuBuffer};
 use crate::graph::key::Graph;
 use crate::graph::node::{Live, Node, Runner, Storage, Tensor, Value};
 use crate::plan::{Plan, Row, Switches};
+use profile::Profiler;
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
@@ -22,6 +25,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 /// Plans kept per device; the one not used for longest goes first.
 const PLANS: usize = 128;
@@ -73,6 +77,7 @@ struct Inner {
     waiting: Mutex<Vec<Weak<Node>>>,
     /// What anomaly mode looks for, and its plans.
     watch: anomaly::Watch,
+    profiler: Profiler,
     /// One run at a time: updates in place must not meet reads.
     running: Mutex<()>,
 }
@@ -122,8 +127,13 @@ impl Device {
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
             watch: anomaly::Watch::from_env(),
+            profiler: Profiler::new(),
             running: Mutex::new(()),
         });
+        inner.begin_profile();
+        if let (Machine::Gpu(gpu), true) = (&inner.machine, inner.profiler.is_on()) {
+            gpu.set_timed(true);
+        }
         Device { runner: inner.clone(), inner }
     }
 
@@ -176,16 +186,21 @@ impl Device {
             },
             lower => {
                 let part = lower.strip_prefix("gpu:").unwrap_or(lower).trim();
-                let known = Device::all_async().await;
-                let found = |info: &DeviceInfo| {
-                    let text = format!("{} {}", info.name, info.driver).to_lowercase();
-                    info.name != "cpu" && !part.is_empty() && text.contains(part)
+                // An empty part would be found in every name. Drivers are loaded once only: that takes longer than all the rest.
+                let gpu = match part {
+                    "" => Err(Error::UnknownDevice { name: name.to_owned(), available: vec![] }),
+                    part => Gpu::open(Some(part)).await,
                 };
-                if !known.iter().any(found) {
-                    let available = known.into_iter().map(|info| info.name).collect();
-                    return Err(Error::UnknownDevice { name: name.to_owned(), available });
-                }
-                let gpu = Gpu::open(Some(part)).await?;
+                let gpu = match gpu {
+                    Err(Error::UnknownDevice { .. }) => {
+                        let available = Device::all_async().await.into_iter().map(|info| info.name).collect();
+                        return Err(Error::UnknownDevice { name: name.to_owned(), available });
+                    }
+                    Err(Error::NoAdapter { .. }) if Device::all_async().await.len() == 1 => {
+                        return Err(Error::UnknownDevice { name: name.to_owned(), available: vec!["cpu".to_owned()] });
+                    }
+                    opened => opened?,
+                };
                 Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
             }
         }
@@ -281,6 +296,17 @@ impl Device {
     pub fn run<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
         self.inner.run(&roots)
+    }
+
+    /// Waits until everything that runs have started is done. Reading a value waits by itself; this is for taking times.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn wait(&self) -> Result<()> {
+        match &self.inner.machine {
+            Machine::Gpu(gpu) => gpu.wait(),
+            Machine::Cpu(_) => Ok(()),
+        }
     }
 
     /// The plan of a run of these tensors, as it would be made now. Nothing runs.
@@ -423,7 +449,10 @@ impl Runner for Inner {
 impl Inner {
     fn run_collected(&self, graph: Graph) -> Result<()> {
         if self.check.load(Ordering::Relaxed) {
-            return self.run_checked(graph);
+            let checked = self.run_checked(graph);
+            // Node by node is not how the program runs: its times are of no use.
+            self.forget_times();
+            return checked;
         }
         if graph.calls.is_empty() {
             return Ok(());
@@ -433,7 +462,11 @@ impl Inner {
         }
         let switches = *lock(&self.switches);
         let cached = self.cached(&graph, switches)?;
+        let start = self.profiler.is_on().then(Instant::now);
         let outputs = self.execute(&cached, &graph)?;
+        if let Some(start) = start {
+            self.book(&cached.plan, start);
+        }
         for &(call, output) in &cached.plan.kept {
             graph.calls[call].node.set_value(Value::Stored(outputs[output].clone()));
         }
@@ -460,7 +493,11 @@ impl Inner {
             return Ok(found.clone());
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let plan = Arc::new(Plan::build(graph, switches));
+        let mut plan = Plan::build(graph, switches);
+        if let (Machine::Cpu(_), true) = (&self.machine, self.profiler.is_on()) {
+            self.profiler.watch(&mut plan);
+        }
+        let plan = Arc::new(plan);
         explain_miss(&plan, plans.values().map(|c| &*c.plan));
         let prepared = match &self.machine {
             Machine::Gpu(gpu) => Prepared::Gpu(gpu.prepare(plan.clone())?),

@@ -135,6 +135,7 @@ fn rank(info: &wgpu::AdapterInfo, all: &[wgpu::AdapterInfo]) -> (bool, u8, bool)
 
 /// An open wgpu device and what is known of it; shared by everything in this folder.
 pub(super) struct Core {
+    adapter: wgpu::Adapter,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) name: String,
@@ -143,6 +144,8 @@ pub(super) struct Core {
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
     pub(super) counters: Counters,
+    /// Whether passes can be timed by the GPU.
+    pub(super) timestamps: bool,
     health: Arc<Health>,
 }
 
@@ -198,7 +201,10 @@ impl Core {
         let mut limits = if options.minimal_limits { browser.clone().or_worse_values_from(&own) } else { own };
         // DX12 sizes a descriptor heap by this one.
         limits.max_non_sampler_bindings = limits.max_non_sampler_bindings.min(browser.max_non_sampler_bindings);
-        let descriptor = wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, ..Default::default() };
+        let timestamps = !options.minimal_limits && adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let required_features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
 
         let health = Arc::new(Health::default());
@@ -228,16 +234,44 @@ impl Core {
             groups: granted.max_compute_workgroups_per_dimension,
         };
         Ok(Core {
+            adapter: adapter.clone(),
             name: info.name.clone(),
             software: info.software,
             limits,
             features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
             counters: Counters::default(),
+            timestamps,
             health,
             device,
             queue,
         })
+    }
+
+    /// What the adapter says of itself, by name.
+    pub(super) fn details(&self) -> Vec<(&'static str, String)> {
+        let (info, limits) = (self.adapter.get_info(), &self.limits);
+        let AdapterInfo { driver, backend, .. } = describe(&info);
+        let features: Vec<_> = self.adapter.features().iter_names().map(|(name, _)| name).collect();
+        let tiles = self.adapter.cooperative_matrix_properties();
+        vec![
+            (
+                "adapter",
+                format!("{} ({:?}, vendor {:#06x}, device {:#06x})", info.name, info.device_type, info.vendor, info.device),
+            ),
+            ("driver", driver),
+            ("backend", backend),
+            ("buffer bytes", limits.buffer_bytes.to_string()),
+            ("binding bytes", limits.binding_bytes.to_string()),
+            ("storage buffers", limits.storage_buffers.to_string()),
+            ("workgroup bytes", limits.workgroup_bytes.to_string()),
+            ("workgroup size", format!("{:?}, {} invocations", limits.workgroup_size, limits.invocations)),
+            ("workgroups per axis", limits.groups.to_string()),
+            ("subgroup sizes", format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size)),
+            ("timestamp period", format!("{} ns", self.queue.get_timestamp_period())),
+            ("cooperative matrices", if tiles.is_empty() { "none".to_owned() } else { format!("{tiles:?}") }),
+            ("features", features.join(" ")),
+        ]
     }
 
     /// An error if the device was lost, or reported a fault that nothing had asked for.

@@ -13,11 +13,13 @@ mod readback;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 pub use buffers::GpuBuffer;
 pub use counters::Counts;
 pub use device::{AdapterInfo, GpuLimits, OpenOptions, adapters};
 pub use replay::Prepared;
+pub use timing::Span;
 
 use crate::error::{Error, Result};
 use buffers::Pool;
@@ -28,6 +30,7 @@ use readback::Staging;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use timing::Timing;
 
 /// Submissions that may be under way before the host waits for the oldest.
 const IN_FLIGHT: usize = 3;
@@ -46,6 +49,7 @@ pub struct Gpu {
     uploading: AtomicU64,
     guarded: AtomicBool,
     force_variant: Mutex<Option<usize>>,
+    timing: Timing,
 }
 
 impl Gpu {
@@ -73,6 +77,7 @@ impl Gpu {
             uploading: AtomicU64::new(0),
             guarded: AtomicBool::new(false),
             force_variant: Mutex::new(None),
+            timing: Timing::default(),
         })
     }
 
@@ -94,6 +99,11 @@ impl Gpu {
     /// Features of the adapter that kernels of this kind could use, and whether it has them.
     pub fn features(&self) -> Vec<(&'static str, bool)> {
         self.core.features.clone()
+    }
+
+    /// What the adapter says of itself, name by name: driver, limits, features.
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        self.core.details()
     }
 
     /// Bytes of device memory in use by values and prepared plans.

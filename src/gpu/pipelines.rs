@@ -4,7 +4,8 @@ use super::counters::add;
 use super::device::{Core, lock};
 use crate::error::{Error, Result};
 use crate::plan::wgsl::{self, Binding, BindingKind, Reflected};
-use crate::plan::{Kernel, Suits, Variant};
+use crate::plan::{Kernel, Plan, Suits, Variant};
+use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -36,7 +37,7 @@ pub(super) struct Compiled {
 /// All shaders of a device.
 #[derive(Default)]
 pub(super) struct Shaders {
-    known: Mutex<HashMap<Key, Arc<Shader>>>,
+    known: Mutex<HashMap<Key, Arc<OnceLock<Result<Arc<Shader>>>>>>,
 }
 
 /// The text of a shader file.
@@ -53,21 +54,15 @@ impl Shaders {
     /// The specialised shader of a variant, parsed now or earlier.
     fn get(&self, variant: &Variant) -> Result<Arc<Shader>> {
         let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone() };
-        if let Some(shader) = lock(&self.known).get(&key) {
-            return Ok(Arc::clone(shader));
-        }
-        let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
-        let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(variant.shader, &text)?;
-        let shader = Shader {
-            stem: variant.shader,
-            bindings,
-            workgroup_size,
-            workgroup_bytes,
-            module: Mutex::new(Some(module)),
-            compiled: OnceLock::new(),
-        };
-        // Another thread may have been faster; then its shader is the one that counts.
-        Ok(Arc::clone(lock(&self.known).entry(key).or_insert_with(|| Arc::new(shader))))
+        // The lock is held for the look-up only: several threads may parse at once, but no two the same.
+        let slot = Arc::clone(lock(&self.known).entry(key).or_default());
+        slot.get_or_init(|| Shader::parse(variant).map(Arc::new)).clone()
+    }
+
+    /// Parses what a plan's kernels need, on all cores, so that [`Shaders::choose`] finds it.
+    pub(super) fn parse_all(&self, core: &Core, plan: &Plan, force: Option<usize>) {
+        // An error comes back when the kernel's turn comes.
+        plan.dispatches.par_iter().for_each(|dispatch| drop(self.choose(core, &dispatch.kernel, force)));
     }
 
     /// The variant of a kernel to run on this device, by index, and its shader.
@@ -103,6 +98,13 @@ impl Shaders {
 }
 
 impl Shader {
+    fn parse(variant: &Variant) -> Result<Shader> {
+        let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
+        let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(variant.shader, &text)?;
+        let module = Mutex::new(Some(module));
+        Ok(Shader { stem: variant.shader, bindings, workgroup_size, workgroup_bytes, module, compiled: OnceLock::new() })
+    }
+
     /// Whether the device's limits allow it.
     fn fits(&self, core: &Core, variant: &Variant) -> bool {
         let limits = &core.limits;

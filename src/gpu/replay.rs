@@ -135,6 +135,7 @@ impl Gpu {
         self.core.check()?;
         self.vet(&plan)?;
         let force = *lock(&self.force_variant);
+        self.shaders.parse_all(&self.core, &plan, force);
         let alignment = self.core.uniform_alignment;
         let (mut params, mut scalars) = (Pieces { alignment, words: vec![] }, Pieces { alignment, words: vec![] });
         let mut steps = vec![];
@@ -180,7 +181,8 @@ impl Gpu {
     /// # Errors
     /// No memory, or a lost device.
     pub fn row(&self, row: &Row, leaves: &mut [Arc<GpuBuffer>]) -> Result<Arc<GpuBuffer>> {
-        let first = leaves[row.members[0].0].whole().map(|(whole, _)| Arc::clone(whole)).filter(|whole| whole.words() == row.words);
+        let first =
+            leaves[row.members[0].0].whole().map(|(whole, _)| Arc::clone(whole)).filter(|whole| whole.words() == row.words);
         if let Some(whole) = first {
             let lies = |&(leaf, start): &(usize, usize)| {
                 leaves[leaf].whole().is_some_and(|(of, at)| Arc::ptr_eq(of, &whole) && at == start)
@@ -194,7 +196,13 @@ impl Gpu {
         self.recorded(bytes, |encoder| {
             for &(leaf, start) in &row.members {
                 let value = &leaves[leaf];
-                encoder.copy_buffer_to_buffer(value.raw(), value.offset(), whole.raw(), 4 * start as u64, 4 * value.words() as u64);
+                encoder.copy_buffer_to_buffer(
+                    value.raw(),
+                    value.offset(),
+                    whole.raw(),
+                    4 * start as u64,
+                    4 * value.words() as u64,
+                );
             }
         })?;
         for &(leaf, start) in &row.members {
@@ -244,6 +252,8 @@ impl Gpu {
         let memory = Memory { leaves, slots: &state.slots, outputs: &outputs, rows, guarded };
         let encoded = if guarded {
             self.run_guarded(prepared, &memory, &mut state.kept)
+        } else if self.is_timed() {
+            self.run_timed(prepared, &memory, &mut state.kept)
         } else if prepared.steps.is_empty() {
             Ok(())
         } else {

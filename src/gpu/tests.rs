@@ -111,7 +111,15 @@ fn kernel(name: &'static str, variants: Vec<Variant>, params: &[u32]) -> Kernel 
 
 #[track_caller]
 fn dispatch(kernel: Kernel, reads: &[Place], writes: &[Place], scalars: std::ops::Range<usize>) -> Dispatch {
-    Dispatch { kernel, reads: reads.to_vec(), writes: writes.to_vec(), scalars, label: "test".to_owned(), at: Location::caller() }
+    Dispatch {
+        kernel,
+        reads: reads.to_vec(),
+        writes: writes.to_vec(),
+        scalars,
+        flops: 0,
+        label: "test".to_owned(),
+        at: Location::caller(),
+    }
 }
 
 fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatches: Vec<Dispatch>) -> Arc<Plan> {

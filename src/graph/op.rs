@@ -151,6 +151,13 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// The vector-Jacobian product, written in ops: one gradient per input, `None` where there is none.
     fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>>;
 
+    /// Floating-point operations of a call, for profiles: an addition, a product and a function count one each, so a multiply-add two. 0 for
+    /// what only moves numbers, and for what nobody counted.
+    fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
+        let _ = (inputs, output);
+        0
+    }
+
     /// Inputs that are overwritten in place, all of the output's effects (parameter updates).
     fn mutates(&self) -> &'static [usize] {
         &[]

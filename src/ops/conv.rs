@@ -65,6 +65,11 @@ struct Sizes {
 }
 
 impl Sizes {
+    /// Two per weight and pixel of y, whichever of the three is computed.
+    fn flops(&self) -> u64 {
+        2 * (self.batch * self.groups * self.outer * self.pixels() * self.inner * self.taps()) as u64
+    }
+
     fn new(options: ConvOptions, x: [usize; 4], w: [usize; 4]) -> Result<Sizes, OpError> {
         let ([batch, channels, height, width], [filters, inner, rows, columns]) = (x, w);
         let groups = options.groups;
@@ -279,6 +284,9 @@ impl Op for Conv2d {
         };
         Lowering::Stages { temps: vec![], stages: vec![stage(product.kernel("conv2d", native::forward(s)), Operand::Output)] }
     }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        conv_sizes(self, inputs).map_or(0, |s| s.flops())
+    }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [x, w] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
         let Ok(s) = conv_sizes(self, &[Spec::f32(x.shape), Spec::f32(w.shape)]) else {
@@ -368,6 +376,9 @@ impl Op for Conv2dInput {
         let kernel = product.kernel("conv2d_input", native::by_input(s));
         Lowering::Stages { temps: vec![], stages: vec![stage(kernel, Operand::Output)] }
     }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        input_sizes(self, inputs).map_or(0, |s| s.flops())
+    }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [y, w] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };
         let Ok(s) = input_sizes(self, &[Spec::f32(y.shape), Spec::f32(w.shape)]) else {
@@ -439,6 +450,9 @@ impl Op for Conv2dWeight {
         let sum = reduce::kernel(Kind::Sum, &each, &parts, count, splits, splits);
         let sum = Stage { kernel: sum, reads: vec![Operand::Temp(0)], writes: vec![Operand::Output] };
         Lowering::Stages { temps: vec![splits * count], stages: vec![stage(kernel, Operand::Temp(0)), sum] }
+    }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        weight_sizes(self, inputs).map_or(0, |s| s.flops())
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [x, y] = inputs else { return Array::from_fn(output.shape, |_| f64::NAN) };

@@ -70,6 +70,10 @@ impl Op for Pointwise {
         Lowering::Elementwise(Elementwise { rule: &self.row.rule, views })
     }
 
+    fn flops(&self, _: &[Spec], output: &Spec) -> u64 {
+        output.shape.numel() as u64
+    }
+
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let read: Vec<Array> = inputs.iter().map(|a| a.viewed(&View::broadcast(&a.shape, &output.shape), output.shape)).collect();
         Array::from_fn(output.shape, |i| {

@@ -142,6 +142,10 @@ impl Op for Sgd {
             })
         }
     }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // g + λp, μv + g, p − ηv
+        6 * inputs[0].shape.numel() as u64
+    }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let n = inputs[0].data.len();
         let mu = self.momentum.unwrap_or(0.0);
@@ -254,6 +258,10 @@ impl Op for Adam {
                 }
             })
         }
+    }
+    fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
+        // Two running means of g + λp and g², both corrected, a square root, a quotient, a step.
+        15 * inputs[0].shape.numel() as u64
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let n = inputs[0].data.len();

@@ -1,7 +1,7 @@
 //! Fuse: turns calls into kernels, elementwise neighbours into one.
 
-use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
 use super::join::{Joins, Update, join};
+use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
 use super::{At, Kernel, Row};
 use crate::graph::key::{Graph, Source};
 use crate::graph::op::{DType, Lowering, Operand, Stage};
@@ -29,7 +29,7 @@ pub struct Step {
     pub reads: Vec<Val>,
     /// Values written.
     pub writes: Vec<Val>,
-    /// Calls whose scalars it takes.
+    /// Calls it computes and whose scalars it takes, in this order.
     pub scalars: Vec<usize>,
     /// What it computes, for people.
     pub label: String,
@@ -289,7 +289,8 @@ impl<'g> Fuser<'g> {
                 kernel: program.behind(last.kernel),
                 reads: last.reads.into_iter().chain(extra).collect(),
                 writes: vec![Val::Call(root)],
-                scalars: members.iter().copied().collect(),
+                // The core has none, but its work counts.
+                scalars: [core].into_iter().chain(members.iter().copied()).collect(),
                 label: format!("{} · {}", self.graph.calls[core].op.name(), self.label(root, members)),
                 at: self.graph.calls[root].node.at(),
             });

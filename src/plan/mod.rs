@@ -12,6 +12,7 @@ pub use crate::graph::op::{Io, Kernel, Native, Suits, Variant};
 
 use crate::graph::dump;
 use crate::graph::key::Graph;
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
@@ -33,9 +34,51 @@ impl Default for Switches {
 }
 
 impl Switches {
+    /// The switches by name.
+    pub const NAMES: [&str; 3] = ["fuse", "reuse", "cache"];
+
+    /// The switch of that name.
+    fn named(&mut self, name: &str) -> Option<&mut bool> {
+        match name {
+            "fuse" => Some(&mut self.fuse),
+            "reuse" => Some(&mut self.reuse),
+            "cache" => Some(&mut self.cache),
+            _ => None,
+        }
+    }
+
+    /// Everything on but the switch of that name; `None` if there is no such switch.
+    pub fn without(name: &str) -> Option<Switches> {
+        let mut switches = Switches::default();
+        *switches.named(name)? = false;
+        Some(switches)
+    }
+
     /// Every combination, for tests.
     pub fn all() -> impl Iterator<Item = Switches> {
         (0..8).map(|bits| Switches { fuse: bits & 1 > 0, reuse: bits & 2 > 0, cache: bits & 4 > 0 })
+    }
+}
+
+/// `fuse=off,cache=on`: the switches not named are on.
+impl std::str::FromStr for Switches {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Switches> {
+        let mut switches = Switches::default();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match (switches.named(name), value) {
+                (Some(switch), "on") => *switch = true,
+                (Some(switch), "off") => *switch = false,
+                _ => {
+                    let message =
+                        format!("`{part}`; expected NAME=on or NAME=off with NAME one of {}", Switches::NAMES.join(", "));
+                    return Err(Error::Config { what: "switches", message });
+                }
+            }
+        }
+        Ok(switches)
     }
 }
 
@@ -73,6 +116,8 @@ pub struct Dispatch {
     pub writes: Vec<Place>,
     /// Its part of the run's scalars, in words.
     pub scalars: Range<usize>,
+    /// Floating-point operations; those of an op of several kernels are booked on its first.
+    pub flops: u64,
     /// Ops computed, with the output's shape, for people.
     pub label: String,
     /// The caller's line of the last op computed.
@@ -123,12 +168,32 @@ impl Plan {
     /// Plans a graph.
     pub fn build(graph: &Graph, switches: Switches) -> Plan {
         let steps = fuse::fuse(graph, switches.fuse);
-        place::place(graph, steps, switches.reuse, dump::lines(graph))
+        let work = work(graph, &steps);
+        let mut plan = place::place(graph, steps, switches.reuse, dump::lines(graph));
+        plan.dispatches.iter_mut().zip(work).for_each(|(dispatch, flops)| dispatch.flops = flops);
+        plan
     }
 
     /// Bytes of device memory used inside the run, besides leaves and outputs.
     pub fn slot_bytes(&self) -> usize {
         4 * self.slots.iter().sum::<usize>()
+    }
+}
+
+/// Floating-point operations of each step: those of the calls it computes, each counted once.
+fn work(graph: &Graph, steps: &fuse::Steps) -> Vec<u64> {
+    let mut counted = HashSet::new();
+    let mut of_call = |call: usize| {
+        let call_inputs: Vec<_> = graph.calls[call].inputs.iter().map(|&source| graph.spec_of(source)).collect();
+        if counted.insert(call) { graph.calls[call].op.flops(&call_inputs, &graph.calls[call].spec) } else { 0 }
+    };
+    steps.steps.iter().map(|step| step.scalars.iter().map(|&call| of_call(call)).sum()).collect()
+}
+
+impl Dispatch {
+    /// Bytes of the buffers it reads and writes, each bound place once.
+    pub fn bytes(&self) -> u64 {
+        4 * self.reads.iter().chain(&self.writes).map(|place| place.words as u64).sum::<u64>()
     }
 }
 

@@ -86,6 +86,7 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
             reads,
             writes,
             scalars: start..scalar_words,
+            flops: 0,
             label: step.label,
             at: step.at,
         });

@@ -383,7 +383,8 @@ fn TILES() -> u32 { let TILE = 9u; return TILE; }
     #[test]
     fn math_comes_with_a_body_that_calls_it() {
         let with = |body: &str| specialise("t", FILE, &[], &[("epilogue", body.to_owned())]).expect("specialises");
-        for body in ["{ return tanh_(v); }", "{ return 1.0 + exp_(v); }", "{\n    if is_nan(v) { return v; }\n    return 0.0;\n}"] {
+        for body in ["{ return tanh_(v); }", "{ return 1.0 + exp_(v); }", "{\n    if is_nan(v) { return v; }\n    return 0.0;\n}"]
+        {
             let text = with(body);
             assert!(text.ends_with(MATH), "{text}");
             reflect("t", &text.replace("override DEPTH: u32", "const DEPTH: u32 = 1u")).expect("valid");
