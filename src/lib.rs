@@ -28,8 +28,8 @@
 //! | [`plan`] | HOW: kernels, buffers, order, as plain data |
 //! | [`gpu`], [`cpu`] | the machines that run plans |
 //! | [`mod@reference`], [`verify`] | the truth, and the comparison with it |
-//! | [`critical`] | Hessians, their eigenvalues, minima and saddles |
 //! | [`profile`] | what kernels cost: a table and a trace |
+//! | [`critical`] | Hessians, their eigenvalues, minima and saddles |
 //! | [`device`] | ties both ends |
 //! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, metrics |
 

@@ -75,9 +75,9 @@ struct Inner {
     last: Mutex<Option<Arc<Plan>>>,
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     waiting: Mutex<Vec<Weak<Node>>>,
+    profiler: Profiler,
     /// What anomaly mode looks for, and its plans.
     watch: anomaly::Watch,
-    profiler: Profiler,
     /// One run at a time: updates in place must not meet reads.
     running: Mutex<()>,
 }
@@ -126,8 +126,8 @@ impl Device {
             plans: Mutex::new(HashMap::new()),
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
-            watch: anomaly::Watch::from_env(),
             profiler: Profiler::new(),
+            watch: anomaly::Watch::from_env(),
             running: Mutex::new(()),
         });
         inner.begin_profile();

@@ -96,14 +96,14 @@ impl Gpu {
         self.core.limits
     }
 
-    /// Features of the adapter that kernels of this kind could use, and whether it has them.
-    pub fn features(&self) -> Vec<(&'static str, bool)> {
-        self.core.features.clone()
-    }
-
     /// What the adapter says of itself, name by name: driver, limits, features.
     pub fn details(&self) -> Vec<(&'static str, String)> {
         self.core.details()
+    }
+
+    /// Features of the adapter that kernels of this kind could use, and whether it has them.
+    pub fn features(&self) -> Vec<(&'static str, bool)> {
+        self.core.features.clone()
     }
 
     /// Bytes of device memory in use by values and prepared plans.
