@@ -100,7 +100,8 @@ fn an_epilogue_may_use_all_spare_inputs() {
 
 /// The variants of all kernels the test cases use, each once, with the number of words of its params and scalars.
 fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
-    let mut found = BTreeMap::new();
+    // What measures a device's peak is no op's.
+    let mut found = BTreeMap::from([("peak".to_owned(), (Variant::new("peak", [1; 3]), 2, 0, true))]);
     for (_, case) in verify::cases("") {
         let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
         let output = case.op.infer(&specs).unwrap();
