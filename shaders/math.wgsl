@@ -31,7 +31,8 @@ fn exp_(x: f32) -> f32 {
     if x > 88.72284 { return inf(); }
     if x < -103.98 { return 0.0; }
     let k = round(x * 1.442695041);
-    var r = fma(k, -0.693359375, x);
+    // The product by way of integers, exact: some drivers join k c + k d to k (c + d), and the digits that c was cut short for are lost.
+    var r = x - f32(i32(k) * 355) * 0.001953125;
     r = fma(k, 2.12194440e-4, r);
     var p = 1.9875691500e-4;
     p = fma(p, r, 1.3981999507e-3);
@@ -47,6 +48,7 @@ fn exp_(x: f32) -> f32 {
 
 // e^x - 1, exact near 0 where exp(x) - 1 cancels.
 fn expm1_(x: f32) -> f32 {
+    if x == 0.0 { return x; }
     if abs(x) > 0.35 { return exp_(x) - 1.0; }
     var p = 1.98412698e-4;
     p = fma(p, x, 1.38888889e-3);
@@ -103,7 +105,7 @@ fn log1p_(x: f32) -> f32 {
 
 // tanh x = 1 - 2 / (e^2x + 1); an odd polynomial near 0, where that cancels.
 fn tanh_(x: f32) -> f32 {
-    if is_nan(x) { return x; }
+    if is_nan(x) || x == 0.0 { return x; }
     let y = abs(x);
     if y < 0.625 {
         let z = x * x;
@@ -167,6 +169,8 @@ fn sin_or_cos(x: f32, quarter: i32) -> f32 {
     if is_nan(x) || is_inf(x) { return nan(); }
     let k = round(x * 0.636619772);
     var r = fma(k, -1.5703125, x);
+    // As in exp_: 201 / 128 is the first part of π/2.
+    if abs(k) < 1e6 { r = x - f32(i32(k) * 201) * 0.0078125; }
     r = fma(k, -4.83751297e-4, r);
     r = fma(k, -7.54978942e-8, r);
     let z = r * r;
@@ -185,7 +189,10 @@ fn sin_or_cos(x: f32, quarter: i32) -> f32 {
     }
     return select(v, -v, (phase & 2) != 0);
 }
-fn sin_(x: f32) -> f32 { return sin_or_cos(x, 0); }
+fn sin_(x: f32) -> f32 {
+    if x == 0.0 { return x; }
+    return sin_or_cos(x, 0);
+}
 fn cos_(x: f32) -> f32 { return sin_or_cos(x, 1); }
 
 // log erfc(t) for t >= 0.92: a polynomial.
@@ -213,7 +220,7 @@ fn erf_near_zero(x: f32) -> f32 {
 }
 
 fn erf_(x: f32) -> f32 {
-    if is_nan(x) { return x; }
+    if is_nan(x) || x == 0.0 { return x; }
     let t = abs(x);
     if t <= 0.921875 { return erf_near_zero(x); }
     let e = 1.0 - exp_(log_erfc(min(t, 4.0)));

@@ -1,10 +1,10 @@
-// Matrix product, a tile of 16×8 numbers per invocation, all in registers: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], in order of p.
+// Matrix product, a tile of ROWS×8 numbers per invocation, all in registers: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], in order of p.
 //
 // No workgroup memory and no barriers, which cost on software adapters. Neighbouring invocations lie side by side along j as far as
 // n reaches (`lanes_n` of them), the others below. Outside the matrix the last row or column is read again and nothing is written.
 
 const WORKGROUP: u32 = 8u;
-const ROWS: u32 = 16u;
+const ROWS: u32 = 16u;   // 4, 8 or 16
 const COLUMNS: u32 = 8u;
 
 struct Params {
@@ -91,8 +91,9 @@ fn main(
     let batch = id / (tiles_m * tiles_n);
     if batch >= params.batches { return; }
     let tile = id % (tiles_m * tiles_n);
-    let row = tile / tiles_n * tile_m + lane / lanes_n * ROWS;
-    let column = tile % tiles_n * tile_n + lane % lanes_n * COLUMNS;
+    // Downwards first: the same columns of B are read again while they are near.
+    let row = tile % tiles_m * tile_m + lane / lanes_n * ROWS;
+    let column = tile / tiles_m * tile_n + lane % lanes_n * COLUMNS;
     let base = bases(batch);
 
     let four = vec4<u32>(0u, 1u, 2u, 3u);
@@ -119,15 +120,19 @@ fn main(
         let a0 = load_a(at_a0);
         c00 = outer(c00, a0, b0);
         c01 = outer(c01, a0, b1);
-        let a1 = load_a(at_a1);
-        c10 = outer(c10, a1, b0);
-        c11 = outer(c11, a1, b1);
-        let a2 = load_a(at_a2);
-        c20 = outer(c20, a2, b0);
-        c21 = outer(c21, a2, b1);
-        let a3 = load_a(at_a3);
-        c30 = outer(c30, a3, b0);
-        c31 = outer(c31, a3, b1);
+        if ROWS >= 8u {
+            let a1 = load_a(at_a1);
+            c10 = outer(c10, a1, b0);
+            c11 = outer(c11, a1, b1);
+        }
+        if ROWS == 16u {
+            let a2 = load_a(at_a2);
+            c20 = outer(c20, a2, b0);
+            c21 = outer(c21, a2, b1);
+            let a3 = load_a(at_a3);
+            c30 = outer(c30, a3, b0);
+            c31 = outer(c31, a3, b1);
+        }
         at_a0 += params.a_col;
         at_a1 += params.a_col;
         at_a2 += params.a_col;
@@ -139,10 +144,14 @@ fn main(
     let start = batch * params.m * params.n;
     store(start, row, column, c00);
     store(start, row, column + 4u, c01);
-    store(start, row + 4u, column, c10);
-    store(start, row + 4u, column + 4u, c11);
-    store(start, row + 8u, column, c20);
-    store(start, row + 8u, column + 4u, c21);
-    store(start, row + 12u, column, c30);
-    store(start, row + 12u, column + 4u, c31);
+    if ROWS >= 8u {
+        store(start, row + 4u, column, c10);
+        store(start, row + 4u, column + 4u, c11);
+    }
+    if ROWS == 16u {
+        store(start, row + 8u, column, c20);
+        store(start, row + 8u, column + 4u, c21);
+        store(start, row + 12u, column, c30);
+        store(start, row + 12u, column + 4u, c31);
+    }
 }

@@ -1,10 +1,10 @@
 // Matrix product as in matmul_registers.wgsl, for operands whose innermost sizes are multiples of four: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j].
 //
-// A tile of 16×8 numbers per invocation; everything is read in vectors of four along the operand's innermost axis, four values of p at
+// A tile of ROWS×8 numbers per invocation; everything is read in vectors of four along the operand's innermost axis, four values of p at
 // a time. Reading is what costs on software adapters: there a vector is hardly dearer than a number.
 
 const WORKGROUP: u32 = 8u;
-const ROWS: u32 = 16u;
+const ROWS: u32 = 16u;   // 4, 8 or 16
 const COLUMNS: u32 = 8u;
 const TRANS_A: u32 = 0u;   // 1: A lies as [k, m]
 const TRANS_B: u32 = 0u;   // 1: B lies as [n, k]
@@ -116,8 +116,9 @@ fn main(
     let batch = id / (tiles_m * tiles_n);
     if batch >= params.batches { return; }
     let tile = id % (tiles_m * tiles_n);
-    let row = tile / tiles_n * tile_m + lane / lanes_n * ROWS;
-    let column = tile % tiles_n * tile_n + lane % lanes_n * COLUMNS;
+    // Downwards first: the same columns of B are read again while they are near.
+    let row = tile % tiles_m * tile_m + lane / lanes_n * ROWS;
+    let column = tile / tiles_m * tile_n + lane % lanes_n * COLUMNS;
     let base = bases(batch);
 
     let a_along_p = TRANS_A == 0u;
@@ -146,15 +147,19 @@ fn main(
         let a0 = block_a(at_a0);
         c00 = add_block(c00, a0, b0);
         c01 = add_block(c01, a0, b1);
-        let a1 = block_a(at_a1);
-        c10 = add_block(c10, a1, b0);
-        c11 = add_block(c11, a1, b1);
-        let a2 = block_a(at_a2);
-        c20 = add_block(c20, a2, b0);
-        c21 = add_block(c21, a2, b1);
-        let a3 = block_a(at_a3);
-        c30 = add_block(c30, a3, b0);
-        c31 = add_block(c31, a3, b1);
+        if ROWS >= 8u {
+            let a1 = block_a(at_a1);
+            c10 = add_block(c10, a1, b0);
+            c11 = add_block(c11, a1, b1);
+        }
+        if ROWS == 16u {
+            let a2 = block_a(at_a2);
+            c20 = add_block(c20, a2, b0);
+            c21 = add_block(c21, a2, b1);
+            let a3 = block_a(at_a3);
+            c30 = add_block(c30, a3, b0);
+            c31 = add_block(c31, a3, b1);
+        }
         at_a0 += step_a;
         at_a1 += step_a;
         at_a2 += step_a;
@@ -170,15 +175,19 @@ fn main(
             let a0 = in0[at_a0.x];
             c00 = outer(c00, a0, b0);
             c01 = outer(c01, a0, b1);
-            let a1 = in0[at_a1.x];
-            c10 = outer(c10, a1, b0);
-            c11 = outer(c11, a1, b1);
-            let a2 = in0[at_a2.x];
-            c20 = outer(c20, a2, b0);
-            c21 = outer(c21, a2, b1);
-            let a3 = in0[at_a3.x];
-            c30 = outer(c30, a3, b0);
-            c31 = outer(c31, a3, b1);
+            if ROWS >= 8u {
+                let a1 = in0[at_a1.x];
+                c10 = outer(c10, a1, b0);
+                c11 = outer(c11, a1, b1);
+            }
+            if ROWS == 16u {
+                let a2 = in0[at_a2.x];
+                c20 = outer(c20, a2, b0);
+                c21 = outer(c21, a2, b1);
+                let a3 = in0[at_a3.x];
+                c30 = outer(c30, a3, b0);
+                c31 = outer(c31, a3, b1);
+            }
             at_a0 += params.m / 4u;
             at_a1 += params.m / 4u;
             at_a2 += params.m / 4u;
@@ -191,10 +200,14 @@ fn main(
     let start = batch * params.m * params.n;
     store(start, row, column, c00);
     store(start, row, column + 4u, c01);
-    store(start, row + 4u, column, c10);
-    store(start, row + 4u, column + 4u, c11);
-    store(start, row + 8u, column, c20);
-    store(start, row + 8u, column + 4u, c21);
-    store(start, row + 12u, column, c30);
-    store(start, row + 12u, column + 4u, c31);
+    if ROWS >= 8u {
+        store(start, row + 4u, column, c10);
+        store(start, row + 4u, column + 4u, c11);
+    }
+    if ROWS == 16u {
+        store(start, row + 8u, column, c20);
+        store(start, row + 8u, column + 4u, c21);
+        store(start, row + 12u, column, c30);
+        store(start, row + 12u, column + 4u, c31);
+    }
 }

@@ -5,6 +5,7 @@
 
 const WORKGROUP: u32 = 256u;
 const KIND: u32 = 0u;   // 0 sum, 1 prod, 2 max, 3 min, 4 argmax, 5 argmin
+const FLAT: u32 = 0u;   // 1: one reduced axis at most
 
 struct Params {
     outputs: u32,
@@ -52,6 +53,11 @@ fn position(first: u32, rank: u32, index: u32) -> u32 {
     return at;
 }
 
+fn member(r: u32) -> u32 {
+    if FLAT == 1u { return r * params.dims[8].z; }
+    return position(8u, params.reduced_rank, r);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let o = id.y * groups.x * WORKGROUP + id.x;
@@ -62,7 +68,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var value = select(0.0, 1.0, KIND == 1u);
     var best = 0u;
     for (var r = start; r < end; r++) {
-        let x = in0[base + position(8u, params.reduced_rank, r)];
+        let x = in0[base + member(r)];
         if KIND == 0u {
             value += x;
         } else if KIND == 1u {

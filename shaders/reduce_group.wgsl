@@ -3,6 +3,7 @@
 
 const WORKGROUP: u32 = 256u;
 const KIND: u32 = 0u;   // 0 sum, 1 prod, 2 max, 3 min, 4 argmax, 5 argmin
+const FLAT: u32 = 0u;   // 1: one reduced axis at most
 const NOBODY: u32 = 0xffffffffu;
 
 struct Params {
@@ -47,6 +48,11 @@ fn position(first: u32, rank: u32, index: u32) -> u32 {
     return at;
 }
 
+fn member(r: u32) -> u32 {
+    if FLAT == 1u { return r * params.dims[8].z; }
+    return position(8u, params.reduced_rank, r);
+}
+
 // Whether (x, at) takes the place of (best, place). The lower index wins a tie, whatever the order of asking.
 fn beats(x: f32, at: u32, best: f32, place: u32) -> bool {
     if at == NOBODY { return false; }
@@ -71,7 +77,7 @@ fn main(
     var value = select(0.0, 1.0, KIND == 1u);
     var place = NOBODY;
     for (var r = start + me; r < end; r += WORKGROUP) {
-        let x = in0[base + position(8u, params.reduced_rank, r)];
+        let x = in0[base + member(r)];
         if KIND == 0u {
             value += x;
         } else if KIND == 1u {

@@ -95,6 +95,20 @@ pub enum Error {
         /// The largest error allowed there.
         bound: f64,
     },
+    /// Anomaly mode found the first value that is not finite.
+    #[error("{what} in step {step}: {op} at {}:{} {detail}", at.file(), at.line())]
+    NonFinite {
+        /// `NaN` or `infinity`.
+        what: &'static str,
+        /// The op that made it, or `leaf` if it was given so.
+        op: &'static str,
+        /// The caller's line.
+        at: At,
+        /// Which step it was, counted from 1 since the mode was switched on: runs that update something, or are about to.
+        step: u64,
+        /// The value's shape, and what is known of its inputs.
+        detail: String,
+    },
     /// A file is not what it should be.
     #[error("{}: {message}", path.display())]
     File {
@@ -161,6 +175,9 @@ pub enum OpError {
         /// The device's limit.
         limit: usize,
     },
+    /// A parameter that was used on the way to a loss and gets no gradient from it, because this op cuts it off.
+    #[error("{0}")]
+    Severed(String),
     /// A gradient that does not exist.
     #[error("{0}")]
     Gradient(String),

@@ -29,10 +29,12 @@
 //! | [`gpu`], [`cpu`] | the machines that run plans |
 //! | [`mod@reference`], [`verify`] | the truth, and the comparison with it |
 //! | [`profile`] | what kernels cost: a table and a trace |
+//! | [`critical`] | Hessians, their eigenvalues, minima and saddles |
 //! | [`device`] | ties both ends |
 //! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, metrics |
 
 pub mod cpu;
+pub mod critical;
 pub mod data;
 pub mod device;
 pub mod error;
@@ -49,9 +51,9 @@ pub mod shape;
 pub mod train;
 pub mod verify;
 
-pub use device::{Device, DeviceInfo};
+pub use device::{Anomaly, Device, DeviceInfo};
 pub use error::{Error, Result};
-pub use graph::{DType, Gradients, Tensor, no_grad};
+pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
 pub use ops::conv::ConvOptions;
 pub use ops::random;
 pub use ops::window::ToPair;

@@ -148,3 +148,14 @@ fn wrong_flags_are_explained() {
     assert!(output(&["--device", "gpu:abacus"]).contains("no device named `gpu:abacus`; available: "));
     assert!(output(&["--epochs", "many"]).contains("--epochs takes a whole number"));
 }
+
+#[test]
+fn a_saddle_is_found_and_left() {
+    let text = run("saddle", &["--device", "cpu"]);
+    let (stuck, free) = text.split_once("after leaving").unwrap();
+    assert!(stuck.contains("\nsaddle\n") && stuck.contains("50.0 % positive"), "{text}");
+    assert!(free.contains("\nminimum\n"), "{text}");
+    let last = text.trim_end().lines().last().unwrap();
+    let now: f64 = last.strip_suffix(" now").and_then(|s| s.rsplit(' ').next()).unwrap().parse().unwrap();
+    assert!(now < 1e-4, "{last}");
+}

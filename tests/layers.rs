@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("optim", &["error", "optim", "ops", "Tensor", "Gradients"]),
     ("data", &["error", "shape", "data", "random", "Error", "Tensor", "Device", "Shape", "ToShape"]),
     ("train", &["error", "Error", "train", "data", "nn", "optim", "Tensor", "Device", "no_grad"]),
+    ("critical", &["shape", "error", "graph", "reference", "random"]),
     ("verify", &["shape", "error", "graph", "ops", "reference", "device"]),
 ];
 

@@ -1,5 +1,6 @@
 //! `Device`: the one place that sees both ends. Graphs become plans, plans run on the GPU or the CPU.
 
+mod anomaly;
 mod check;
 mod create;
 mod peak;
@@ -7,6 +8,8 @@ mod profile;
 mod random;
 mod read;
 mod waiting;
+
+pub use anomaly::Anomaly;
 
 use crate::cpu::{self, Cpu, CpuBuffer};
 use crate::error::{Error, Result};
@@ -73,6 +76,8 @@ struct Inner {
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     waiting: Mutex<Vec<Weak<Node>>>,
     profiler: Profiler,
+    /// What anomaly mode looks for, and its plans.
+    watch: anomaly::Watch,
     /// One run at a time: updates in place must not meet reads.
     running: Mutex<()>,
 }
@@ -122,6 +127,7 @@ impl Device {
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
             profiler: Profiler::new(),
+            watch: anomaly::Watch::from_env(),
             running: Mutex::new(()),
         });
         inner.begin_profile();
@@ -450,6 +456,9 @@ impl Inner {
         }
         if graph.calls.is_empty() {
             return Ok(());
+        }
+        if let Some(result) = self.run_watched(&graph) {
+            return result;
         }
         let switches = *lock(&self.switches);
         let cached = self.cached(&graph, switches)?;

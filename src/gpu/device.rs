@@ -75,6 +75,20 @@ fn describe(info: &wgpu::AdapterInfo) -> AdapterInfo {
     }
 }
 
+/// What could make kernels faster, and whether the adapter has it. None of it is needed.
+fn features(adapter: &wgpu::Adapter) -> Vec<(&'static str, bool)> {
+    let has = adapter.features();
+    [
+        ("f16", wgpu::Features::SHADER_F16),
+        ("subgroups", wgpu::Features::SUBGROUP),
+        ("cooperative matrices", wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX),
+        ("timestamps", wgpu::Features::TIMESTAMP_QUERY),
+        ("pipeline cache", wgpu::Features::PIPELINE_CACHE),
+    ]
+    .map(|(name, feature)| (name, has.contains(feature)))
+    .to_vec()
+}
+
 /// The adapters of some backends that can compute, in order.
 async fn list(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     let probe = || {
@@ -127,6 +141,7 @@ pub(super) struct Core {
     pub(super) name: String,
     pub(super) software: bool,
     pub(super) limits: GpuLimits,
+    pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
     pub(super) counters: Counters,
     /// Whether passes can be timed by the GPU.
@@ -223,6 +238,7 @@ impl Core {
             name: info.name.clone(),
             software: info.software,
             limits,
+            features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
             counters: Counters::default(),
             timestamps,

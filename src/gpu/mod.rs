@@ -101,6 +101,11 @@ impl Gpu {
         self.core.details()
     }
 
+    /// Features of the adapter that kernels of this kind could use, and whether it has them.
+    pub fn features(&self) -> Vec<(&'static str, bool)> {
+        self.core.features.clone()
+    }
+
     /// Bytes of device memory in use by values and prepared plans.
     pub fn live_bytes(&self) -> u64 {
         self.pool.live_bytes()

@@ -2,6 +2,7 @@
 
 use super::node::{Body, Tensor, grad_off, on_behalf_of};
 use super::op::{DType, GradCtx};
+use super::severed::{self, Missing, Refusals};
 use crate::error::{Error, OpError, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::Location;
@@ -32,6 +33,10 @@ pub struct Gradients {
     also: Vec<Tensor>,
     /// In the order in which the parameters were made: the same in every round of a loop, and so is what is recorded of them.
     by_id: Result<BTreeMap<u64, Tensor>>,
+    /// Where a gradient rule handed nothing on.
+    refusals: Refusals,
+    /// Whether a parameter that an op cuts off is let pass.
+    lenient: bool,
 }
 
 impl Gradients {
@@ -49,12 +54,65 @@ impl Gradients {
     /// The gradient of a parameter that must have one.
     ///
     /// # Errors
-    /// The error that made the loss invalid, or that the loss does not depend on the parameter.
+    /// The error that made the loss invalid, or that the loss does not depend on the parameter, or which op cuts it off.
     pub fn wrt(&self, parameter: &Tensor) -> Result<Tensor> {
+        if let Some(Missing::Severed(error)) = self.missing(parameter)? {
+            return Err(error);
+        }
         self.get(parameter)?.cloned().ok_or_else(|| {
             let message = format!("the loss does not depend on the parameter recorded at {}", parameter.node().at());
             Error::op("backward", self.root.node().at(), OpError::Gradient(message))
         })
+    }
+
+    /// Why a parameter has no gradient: the loss was computed without it, or an op on the way from it to the loss cut it off (`detach`,
+    /// `argmax`, a comparison, a cast to integers, a `no_grad` block). `None` if it has one.
+    ///
+    /// A value that was computed in a `no_grad` block and has already run is data: what it was computed from is not known any more.
+    ///
+    /// ```
+    /// use steepest::{Device, graph::Missing};
+    /// let device = Device::cpu();
+    /// let (w, v, u) = (device.parameter(&[3.0], 1), device.parameter(&[1.0], 1), device.parameter(&[1.0], 1));
+    /// let gradients = (w.square() * v.detach()).sum(&[]).backward();
+    /// assert!(gradients.missing(&w)?.is_none());
+    /// assert!(matches!(gradients.missing(&u)?, Some(Missing::Unused)));
+    /// let Some(Missing::Severed(error)) = gradients.missing(&v)? else { panic!() };
+    /// assert!(error.to_string().starts_with("detach at "));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The error that made the loss invalid.
+    pub fn missing(&self, parameter: &Tensor) -> Result<Option<Missing>> {
+        match self.get(parameter)? {
+            Some(_) => Ok(None),
+            None => Ok(Some(severed::reason(&self.root, parameter, &self.refusals))),
+        }
+    }
+
+    /// Refuses a parameter that was used on the way to the loss and gets no gradient; returns those that were not used at all. An
+    /// optimizer's step does the same with its own parameters.
+    ///
+    /// # Errors
+    /// The error that made the loss invalid, or [`OpError::Severed`] with the op that cut a parameter off and its line, unless
+    /// [`Gradients::allow_severed`] was called.
+    pub fn check<'a>(&self, parameters: impl IntoIterator<Item = &'a Tensor>) -> Result<Vec<Tensor>> {
+        let mut unused = vec![];
+        for parameter in parameters {
+            match self.missing(parameter)? {
+                Some(Missing::Severed(error)) if !self.lenient => return Err(error),
+                Some(Missing::Unused) => unused.push(parameter.clone()),
+                _ => {}
+            }
+        }
+        Ok(unused)
+    }
+
+    /// Lets parameters that are used but cut off from the loss pass: the optimizer's step leaves them as they are.
+    pub fn allow_severed(mut self) -> Gradients {
+        self.lenient = true;
+        self
     }
 
     /// All gradients, in the order in which their parameters were made.
@@ -135,22 +193,25 @@ impl Tensor {
     #[track_caller]
     pub fn backward_with(&self, cotangent: &Tensor) -> Gradients {
         match reverse(self, cotangent) {
-            Ok(map) => Gradients { root: self.clone(), also: vec![], by_id: Ok(map) },
+            Ok((map, refusals)) => Gradients { root: self.clone(), also: vec![], by_id: Ok(map), refusals, lenient: false },
             Err(error) => self.failed(error),
         }
     }
 
     fn failed(&self, error: Error) -> Gradients {
-        Gradients { root: self.clone(), also: vec![], by_id: Err(error) }
+        Gradients { root: self.clone(), also: vec![], by_id: Err(error), refusals: Refusals::new(), lenient: false }
     }
 }
 
 #[track_caller]
-fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<BTreeMap<u64, Tensor>> {
+fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, Refusals)> {
     let at = Location::caller();
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     let (spec, given) = (root.spec()?, cotangent.spec()?);
     if spec.dtype != DType::F32 || !root.requires_grad() {
+        if let Some(error) = severed::anything(root) {
+            return Err(error);
+        }
         return Err(fail(format!("{root:?} depends on no parameter")));
     }
     if (given.shape, given.dtype) != (spec.shape, spec.dtype) {
@@ -172,6 +233,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<BTreeMap<u64, Tensor>> {
     }
 
     let mut found = BTreeMap::new();
+    let mut refusals = Refusals::new();
     let mut pending = HashMap::from([(root.id(), cotangent.clone())]);
     for (id, node) in tracked.into_iter().rev() {
         let Some(gradient) = pending.remove(&id) else { continue };
@@ -200,7 +262,13 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<BTreeMap<u64, Tensor>> {
                 let output = Tensor::of(node.clone());
                 let ctx = GradCtx { grad: &gradient, inputs: &handles, output: &output, needs: &needs };
                 for (input, part) in handles.iter().zip(on_behalf_of(node.at(), || op.grad(&ctx))) {
-                    let Some(part) = part.filter(|_| input.requires_grad()) else { continue };
+                    if !input.requires_grad() {
+                        continue;
+                    }
+                    let Some(part) = part else {
+                        refusals.insert((input.id(), id));
+                        continue;
+                    };
                     let (want, got) = (input.try_shape()?, part.try_shape()?);
                     if want != got {
                         return Err(fail(format!("{}: a gradient of shape {got} for an input {want}", op.name())));
@@ -214,5 +282,5 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<BTreeMap<u64, Tensor>> {
             }
         }
     }
-    Ok(found)
+    Ok((found, refusals))
 }

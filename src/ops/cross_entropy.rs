@@ -1,9 +1,10 @@
 //! Softmax cross-entropy in one op: loss_r = log Σ_c e^(x_rc) − x_r,label, or Σ_c t_rc (log Σ_k e^(x_rk) − x_rc) for probabilities t; and its gradient.
 
 use super::case::{Case, Gen};
+use super::softmax::WIDE;
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -87,7 +88,7 @@ impl Op for CrossEntropy {
         let kernel = Kernel {
             name: "cross_entropy",
             params: vec![rows as u32, classes as u32],
-            variants: vec![variant("cross_entropy", soft, rows)],
+            variants: variants(["cross_entropy_group", "cross_entropy_vectors", "cross_entropy"], soft, rows, classes),
             native: Arc::new(move |io| {
                 let (logits, labels) = (io.read(0), io.reads[1]);
                 let width = if soft { classes } else { 1 };
@@ -147,7 +148,12 @@ impl Op for CrossEntropyGrad {
         let kernel = Kernel {
             name: "cross_entropy_grad",
             params: vec![rows as u32, classes as u32, 0, 0],
-            variants: vec![variant("cross_entropy_grad", soft, rows)],
+            variants: variants(
+                ["cross_entropy_grad_group", "cross_entropy_grad_vectors", "cross_entropy_grad"],
+                soft,
+                rows,
+                classes,
+            ),
             native: Arc::new(move |io| {
                 let (logits, labels) = (io.read(0), io.reads[1]);
                 let width = if soft { classes } else { 1 };
@@ -194,8 +200,23 @@ fn sizes(inputs: &[Spec]) -> (usize, usize, bool) {
     (dims[0], dims[1], inputs[1].dtype == DType::F32)
 }
 
-fn variant(shader: &'static str, soft: bool, rows: usize) -> Variant {
-    Variant { consts: vec![("SOFT", u32::from(soft))], ..Variant::new(shader, Variant::groups(rows.div_ceil(64))) }
+/// The form with a workgroup for each row, the one that reads vectors, and the one for any sizes.
+fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize) -> Vec<Variant> {
+    let form = |shader, per_group: usize, suits| Variant {
+        consts: vec![("SOFT", u32::from(soft))],
+        suits,
+        ..Variant::new(shader, Variant::groups(rows.div_ceil(per_group)))
+    };
+    let [group, vectors, simple] = shaders;
+    let mut variants = vec![];
+    if classes >= WIDE {
+        variants.push(form(group, 1, Suits::Hardware));
+    }
+    if classes % 4 == 0 {
+        variants.push(form(vectors, 8, Suits::Software));
+    }
+    variants.push(form(simple, 64, Suits::Any));
+    variants
 }
 
 /// Row `r` of the targets as probabilities; a label that is no class makes the row NaN.
@@ -263,7 +284,7 @@ pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
 /// Test inputs: both kinds of labels, both sides of the workgroup, large logits, labels that are no class.
 pub fn cases(g: &mut Gen) -> Vec<Case> {
     let mut cases = Vec::new();
-    for [rows, classes] in [[1, 1], [3, 4], [63, 10], [65, 10], [2, 1000], [0, 5]] {
+    for [rows, classes] in [[1, 1], [3, 4], [63, 10], [65, 10], [2, 1000], [9, 20], [3, 131], [5, 260], [0, 5]] {
         let logits = g.floats(&[rows, classes], -5.0, 5.0);
         let labels = g.indices(&[rows], classes);
         let probabilities = g.floats(&[rows, classes], 0.0, 1.0);
@@ -282,5 +303,21 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     let labels = g.input(DType::U32, &[3], |_| 0.0);
     cases.push(Case::new("not finite", CrossEntropy, vec![odd.clone(), labels.clone()]).rough());
     cases.push(Case::new("not finite", CrossEntropyGrad, vec![odd, labels]).rough());
+    // The same in rows long enough for every kernel.
+    let mut at = 0;
+    let odd = g.input(DType::F32, &[6, 132], |g| {
+        let (row, column) = (at / 132, at % 132);
+        at += 1;
+        match (row, column) {
+            (0, 131) | (1, 0) => f64::NAN,
+            (2, 17) => f64::INFINITY,
+            (3, 17) | (4, _) => f64::NEG_INFINITY,
+            _ => g.uniform(-3.0, 3.0),
+        }
+    });
+    let mut next = [0.0, 1.0, 2.0, 3.0, 4.0, 131.0].into_iter();
+    let labels = g.input(DType::U32, &[6], |_| next.next().unwrap_or(0.0));
+    cases.push(Case::new("not finite, wide", CrossEntropy, vec![odd.clone(), labels.clone()]).rough());
+    cases.push(Case::new("not finite, wide", CrossEntropyGrad, vec![odd, labels]).rough());
     cases
 }

@@ -127,8 +127,7 @@ impl Op for Matmul {
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let layout = Layout::new(*self, &inputs[0].shape, &inputs[1].shape, &output.shape);
-        // As many invocations side by side as reach across n, eight at most.
-        let lanes_n = layout.n.div_ceil(COLUMNS).next_power_of_two().clamp(1, 8);
+        let lanes_n = lanes(*self, &layout);
         let Layout { m, n, k, a, b, .. } = layout;
         let mut params: Vec<u32> = [m, n, k, layout.batches(), a[0], a[1], b[0], b[1], lanes_n].map(|x| x as u32).to_vec();
         params.extend([layout.batch.len() as u32, 0, 0]);
@@ -174,36 +173,101 @@ impl Op for Matmul {
 
 /// Batch axes the shaders' `params.dims` has room for: what is left of eight axes.
 const AXES: usize = 6;
-/// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes.
-const ROWS: usize = 16;
+/// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes: fewer where there are not so many.
+fn rows(m: usize) -> usize {
+    m.next_power_of_two().clamp(4, 16)
+}
 /// Columns of the output an invocation of them makes.
 const COLUMNS: usize = 8;
+
+/// Workgroups below which a GPU of today has cores with nothing to do.
+const FEW: usize = 96;
+/// Terms of a sum that are worth a slice of a workgroup in `matmul_deep`.
+const DEEP: usize = 16;
+
+/// How a workgroup shares a tile of the output.
+#[derive(Clone, Copy)]
+struct Tile {
+    shader: &'static str,
+    /// Invocations down and across.
+    sides: [usize; 2],
+    /// Blocks of 4×4 numbers of each invocation, down and across.
+    blocks: [usize; 2],
+    /// Values of p in workgroup memory at a time.
+    depth: u32,
+    /// Times that memory is there.
+    stages: u32,
+}
+
+impl Tile {
+    fn rows(&self) -> usize {
+        4 * self.sides[0] * self.blocks[0]
+    }
+
+    fn columns(&self) -> usize {
+        4 * self.sides[1] * self.blocks[1]
+    }
+}
+
+/// Tiles for hardware, the largest first, of operands that can be read as vectors: 128×128, 128×64, 64×64 and 32×32.
+const TILES: [Tile; 4] = [
+    Tile { shader: "matmul_tiles", sides: [16, 16], blocks: [2, 2], depth: 16, stages: 2 },
+    Tile { shader: "matmul_tiles", sides: [16, 16], blocks: [2, 1], depth: 16, stages: 1 },
+    Tile { shader: "matmul_tiles", sides: [16, 16], blocks: [1, 1], depth: 32, stages: 1 },
+    Tile { shader: "matmul_tiles", sides: [8, 8], blocks: [1, 1], depth: 16, stages: 2 },
+];
+/// The same of any operands: 128×128, 64×64 and 32×32.
+const SCALAR_TILES: [Tile; 3] = [
+    Tile { shader: "matmul", sides: [16, 16], blocks: [2, 2], depth: 8, stages: 1 },
+    Tile { shader: "matmul", sides: [16, 16], blocks: [1, 1], depth: 16, stages: 1 },
+    Tile { shader: "matmul", sides: [8, 8], blocks: [1, 1], depth: 16, stages: 1 },
+];
+
+/// How many of eight invocations lie side by side along n, the others below: by measurement on a software adapter, where reading rows
+/// along k is cheaper than reading columns. As far as the output reaches in both directions.
+fn lanes(op: Matmul, layout: &Layout) -> usize {
+    let widest = layout.n.div_ceil(COLUMNS).next_power_of_two().min(8);
+    let tallest = layout.m.div_ceil(rows(layout.m)).next_power_of_two().min(8);
+    (if op.trans_a { 8 } else { 2 }).max(8 / tallest).min(widest)
+}
 
 fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     let Layout { m, n, k, .. } = *layout;
     let tiles = |rows: usize, columns: usize| layout.batches() * m.div_ceil(rows) * n.div_ceil(columns);
-    // (invocations per side, blocks of 4×4 per invocation and side, depth): tiles of 128, 64 and 32.
-    let mut sizes = [(16, 2, 8), (16, 1, 16), (8, 1, 16)];
-    let tile = |(side, blocks, _): (usize, usize, usize)| 4 * side * blocks;
-    // The largest tile that still gives a GPU's cores something to do each; the others stay as alternatives.
-    let best = sizes.iter().position(|&s| tiles(tile(s), tile(s)) >= 96).unwrap_or(2);
-    sizes[..=best].rotate_right(1);
-    let shared = sizes.map(|size| Variant {
-        consts: vec![("SIDE", size.0 as u32), ("BLOCKS", size.1 as u32), ("DEPTH", size.2 as u32)],
-        suits: Suits::Hardware,
-        ..Variant::new("matmul", Variant::groups(tiles(tile(size), tile(size))))
-    });
-    let registers = |shader, workgroup: usize, suits| Variant {
-        consts: vec![("WORKGROUP", workgroup as u32)],
-        suits,
-        ..Variant::new(shader, Variant::groups(tiles(ROWS * (workgroup / lanes_n), COLUMNS * lanes_n)))
-    };
-    let mut all = shared.to_vec();
+    let trans = [("TRANS_A", u32::from(op.trans_a)), ("TRANS_B", u32::from(op.trans_b))];
     // Every row of an operand, as it lies, starts at a multiple of four.
     let (inner_a, inner_b) = (if op.trans_a { m } else { k }, if op.trans_b { k } else { n });
-    if inner_a % 4 == 0 && inner_b % 4 == 0 {
+    let aligned = inner_a % 4 == 0 && inner_b % 4 == 0;
+    let mut all = Vec::new();
+    if aligned && k >= 16 * DEEP && tiles(32, 32) <= FEW {
+        let deep = Variant::new("matmul_deep", Variant::groups(tiles(16, 16)));
+        all.push(Variant { consts: trans.to_vec(), suits: Suits::Hardware, ..deep });
+    }
+    // The largest tile that still gives a GPU's cores something to do each; the others stay as alternatives.
+    let mut sizes = if aligned { TILES.to_vec() } else { SCALAR_TILES.to_vec() };
+    let best = sizes.iter().position(|t| tiles(t.rows(), t.columns()) >= FEW).unwrap_or(sizes.len() - 1);
+    sizes[..=best].rotate_right(1);
+    all.extend(sizes.iter().map(|t| {
+        let mut variant =
+            Variant { suits: Suits::Hardware, ..Variant::new(t.shader, Variant::groups(tiles(t.rows(), t.columns()))) };
+        variant.consts = if aligned {
+            let [side_m, side_n, blocks_m, blocks_n] = [t.sides[0], t.sides[1], t.blocks[0], t.blocks[1]].map(|n| n as u32);
+            let sizes = [("SIDE_M", side_m), ("SIDE_N", side_n), ("BLOCKS_M", blocks_m), ("BLOCKS_N", blocks_n)];
+            [&sizes[..], &[("DEPTH", t.depth), ("STAGES", t.stages)], &trans].concat()
+        } else {
+            vec![("SIDE", t.sides[0] as u32), ("BLOCKS", t.blocks[0] as u32), ("DEPTH", t.depth)]
+        };
+        variant
+    }));
+    let rows = rows(m);
+    let registers = |shader, workgroup: usize, suits| Variant {
+        consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32)],
+        suits,
+        ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
+    };
+    if aligned {
         let mut vectors = registers("matmul_vectors", 8, Suits::Software);
-        vectors.consts.extend([("TRANS_A", u32::from(op.trans_a)), ("TRANS_B", u32::from(op.trans_b))]);
+        vectors.consts.extend(trans);
         all.push(vectors);
     }
     all.push(registers("matmul_registers", 8, Suits::Software));
@@ -335,6 +399,10 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             [[1, 1, 1], [2, 3, 2], [5, 4, 3], [15, 16, 17], [17, 33, 16], [33, 1, 31], [16, 15, 63], [1, 40, 9], [40, 9, 1]]
         {
             add(g, "", &[], &[], sizes, flags);
+        }
+        // Few rows, and vectors on both sides of the edge of every tile.
+        for sizes in [[1, 8, 12], [7, 12, 8], [12, 20, 300], [132, 260, 68], [64, 36, 132], [16, 516, 24]] {
+            add(g, "vectors ", &[], &[], sizes, flags);
         }
         for sizes in [[65, 17, 64], [63, 64, 65], [4, 4, 4], [20, 8, 12], [36, 19, 72], [4, 0, 8], [130, 31, 127], [127, 33, 130]]
         {

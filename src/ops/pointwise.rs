@@ -143,8 +143,10 @@ macro_rules! real {
                     1.0
                 } else if self < 0.0 {
                     -1.0
+                } else if self.is_nan() {
+                    self
                 } else {
-                    self * 0.0
+                    0.0
                 }
             }
             #[inline(always)]

@@ -166,19 +166,28 @@ impl Op for Reduce {
                 let tied = x.eq(&ctx.output.reshape(wide)).to_f32();
                 Some(tied.div(&total(&tied, Kind::Sum)).mul(&grad))
             }
-            // The product of the others: p / x without zeros, p of the others where x is the only zero, else 0.
-            Kind::Prod => {
-                let zero = x.eq_scalar(0.0);
-                let others = total(&zero.where_(&x.full_like(1.0), x), Kind::Prod);
-                let zeros = total(&zero.to_f32(), Kind::Sum);
-                let none = zeros.eq_scalar(0.0).where_(&others, &others.full_like(0.0));
-                let single = zeros.eq_scalar(1.0).where_(&others, &others.full_like(0.0));
-                let slope = zero.where_(&single.expand(shape), &none.div(&zero.where_(&x.full_like(1.0), x)));
-                Some(slope.mul(&grad))
-            }
+            Kind::Prod => Some(others(x, &shape, &self.axes).mul(&grad)),
             Kind::ArgMax | Kind::ArgMin => None,
         }]
     }
+}
+
+/// For every element the product of the others of its group: of those before it times of those after it. Without a division, so that it and
+/// all its derivatives are right at zeros too.
+fn others(x: &Tensor, shape: &Shape, axes: &[usize]) -> Tensor {
+    let group: usize = axes.iter().map(|&a| shape.dims()[a]).product();
+    if group <= 1 || shape.numel() == 0 {
+        return x.full_like(1.0);
+    }
+    let order: Vec<usize> = (0..shape.rank()).filter(|a| !axes.contains(a)).chain(axes.iter().copied()).collect();
+    let inverse: Vec<isize> = (0..order.len()).map(|a| order.iter().position(|&o| o == a).unwrap_or(a) as isize).collect();
+    let last = x.permute(&order.iter().map(|&a| a as isize).collect::<Vec<_>>());
+    let lines = last.reshape([shape.numel() / group, group]);
+    let one = lines.slice(1, ..1).full_like(1.0);
+    let before = one.cat(&[&lines.slice(1, ..-1)], 1).cumprod(1);
+    let after = one.cat(&[&lines.slice(1, 1..).flip(&[1])], 1).cumprod(1).flip(&[1]);
+    let moved: Vec<usize> = order.iter().map(|&a| shape.dims()[a]).collect();
+    before.mul(&after).reshape(moved).permute(&inverse)
 }
 
 /// One stage: output `o` reduces members `span · (o mod c) ..` of group `o / c`, where a group of `group` members has c spans.
@@ -198,12 +207,42 @@ pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, gr
             }
         }
     }
-    let consts = vec![("KIND", kind as u32)];
+    let flat = ("FLAT", u32::from(reduced.dims.len() <= 1));
+    let consts = vec![("KIND", kind as u32), flat];
     let one_each = Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
-    let together = Variant { consts, suits: Suits::Hardware, ..Variant::new("reduce_group", Variant::groups(outputs)) };
+    let mut variants = vec![];
     // A whole workgroup for an output pays where groups are long.
-    let variants = if group.min(span) >= 128 { vec![together, one_each] } else { vec![one_each] };
+    if group.min(span) >= 128 {
+        let consts = consts.clone();
+        variants.push(Variant { consts, suits: Suits::Hardware, ..Variant::new("reduce_group", Variant::groups(outputs)) });
+    }
+    if let Some(across) = vectors(kind, kept, reduced, group, span) {
+        let each = if across { 4 } else { 1 };
+        variants.push(Variant {
+            consts: [&consts[..], &[("ACROSS", u32::from(across))]].concat(),
+            suits: Suits::Software,
+            ..Variant::new("reduce_vectors", Variant::groups(outputs.div_ceil(8 * each)))
+        });
+    }
+    variants.push(one_each);
     Kernel { name: kind.name(), params, variants, native: native(kind, kept.clone(), reduced.clone(), group, span, chunks) }
+}
+
+/// Whether four neighbours can be read at a time: members of one group (`Some(false)`), or one member of four groups (`Some(true)`).
+fn vectors(kind: Kind, kept: &View, reduced: &View, group: usize, span: usize) -> Option<bool> {
+    let whole = |dims: &[ViewDim]| dims.iter().all(|d| d.stride % 4 == 0);
+    // The innermost axis lies together and is whole vectors; every other one steps over whole vectors.
+    let inner = |view: &View, other: &View| match view.dims.split_last() {
+        Some((last, outer)) => last.stride == 1 && last.size % 4 == 0 && whole(outer) && whole(&other.dims),
+        None => false,
+    };
+    if kind.is_arg() || group == 0 || kept.numel() == 0 {
+        None
+    } else if inner(reduced, kept) && span % 4 == 0 {
+        Some(false)
+    } else {
+        inner(kept, reduced).then_some(true)
+    }
 }
 
 fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chunks: usize) -> Native {
@@ -414,7 +453,7 @@ impl Tensor {
 /// Test inputs: every kind over leading, middle, trailing and all axes, at both sides of the span.
 pub fn cases(g: &mut Gen) -> Vec<Case> {
     let mut cases = Vec::new();
-    let shapes: [(&[usize], &[usize]); 11] = [
+    let shapes: [(&[usize], &[usize]); 16] = [
         (&[], &[]),
         (&[1], &[0]),
         (&[5], &[0]),
@@ -426,9 +465,22 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         (&[127, 3], &[0]),
         (&[2, 2, 2, 2, 2, 2, 2, 2], &[1, 3, 4, 7]),
         (&[0, 3], &[1]),
+        // Whole vectors, along the group and across groups.
+        (&[5, 8], &[0]),
+        (&[2, 4, 8], &[1]),
+        (&[2, 3, 4, 8], &[0, 2]),
+        (&[2, 3, 4, 8], &[0, 2, 3]),
+        (&[4, 3, 4], &[0, 1]),
     ];
-    let long: [(&[usize], &[usize]); 5] =
-        [(&[1024], &[0]), (&[1025], &[0]), (&[3, 2500], &[1]), (&[2100, 5], &[0]), (&[40, 50, 3], &[0, 1])];
+    let long: [(&[usize], &[usize]); 7] = [
+        (&[1024], &[0]),
+        (&[1025], &[0]),
+        (&[3, 2500], &[1]),
+        (&[2100, 5], &[0]),
+        (&[40, 50, 3], &[0, 1]),
+        (&[2100, 8], &[0]),
+        (&[5, 2, 30, 20], &[0, 2, 3]),
+    ];
     for kind in [Kind::Sum, Kind::Prod, Kind::Max, Kind::Min, Kind::ArgMax, Kind::ArgMin] {
         for (dims, axes) in shapes.iter().chain(if kind == Kind::Prod { &[][..] } else { &long[..] }) {
             let input = match kind {

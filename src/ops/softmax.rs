@@ -4,7 +4,7 @@ use super::case::{Case, Gen};
 use super::tolerance::Class;
 use crate::error::OpError;
 use crate::graph::Tensor;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, Variant};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -36,6 +36,9 @@ fn line(log: bool, x: impl Iterator<Item = f32> + Clone, mut write: impl FnMut(u
     }
 }
 
+/// Numbers in a row from which a workgroup for each pays on hardware.
+pub(super) const WIDE: usize = 128;
+
 impl Op for Softmax {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
@@ -55,10 +58,22 @@ impl Op for Softmax {
         let kernel = Kernel {
             name: self.name(),
             params: vec![lines as u32, n as u32, inner as u32],
-            variants: vec![Variant {
-                consts: vec![("LOG", u32::from(log))],
-                ..Variant::new("softmax", Variant::groups(lines.div_ceil(64)))
-            }],
+            variants: {
+                let form = |shader, per_group: usize, suits| Variant {
+                    consts: vec![("LOG", u32::from(log))],
+                    suits,
+                    ..Variant::new(shader, Variant::groups(lines.div_ceil(per_group)))
+                };
+                let mut variants = vec![];
+                if inner == 1 && n >= WIDE {
+                    variants.push(form("softmax_group", 1, Suits::Hardware));
+                }
+                if inner == 1 && n % 4 == 0 {
+                    variants.push(form("softmax_vectors", 8, Suits::Software));
+                }
+                variants.push(form("softmax", 64, Suits::Any));
+                variants
+            },
             native: Arc::new(move |io| {
                 let read = io.read(0);
                 let block = (n * inner).max(1);
@@ -148,7 +163,7 @@ pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
 pub fn cases(g: &mut Gen) -> Vec<Case> {
     let mut cases = Vec::new();
     for log in [false, true] {
-        let shapes: [(&[usize], usize); 9] = [
+        let shapes: [(&[usize], usize); 12] = [
             (&[1], 0),
             (&[5], 0),
             (&[3, 4], 0),
@@ -157,6 +172,9 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             (&[65, 10], 1),
             (&[2, 3, 4], 1),
             (&[4, 1000], 1),
+            (&[9, 20], 1),
+            (&[2, 131], 1),
+            (&[3, 516], 1),
             (&[0, 3], 1),
         ];
         for (dims, axis) in shapes {
@@ -169,6 +187,14 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             let input = g.input(DType::F32, &[1, 3], |_| next.next().unwrap_or(0.0));
             cases.push(Case::new(format!("{row:?}"), Softmax { axis: 1, log }, vec![input]).rough());
         }
+        // The same in rows long enough for every kernel, at both ends.
+        for (odd, place) in [(inf, 0), (nan, 131), (-inf, 17), (-1e30, 0), (nan, 129)] {
+            let mut row = (0..132).map(|i| if i == place { odd } else { f64::from(i % 7) }).collect::<Vec<_>>().into_iter();
+            let input = g.input(DType::F32, &[1, 132], |_| row.next().unwrap_or(0.0));
+            cases.push(Case::new(format!("{odd} at {place}"), Softmax { axis: 1, log }, vec![input]).rough());
+        }
+        let nothing = g.input(DType::F32, &[1, 132], |_| -inf);
+        cases.push(Case::new("-inf", Softmax { axis: 1, log }, vec![nothing]).rough());
     }
     cases
 }

@@ -130,6 +130,15 @@ impl Common {
         let Some(first) = self.parameters.first() else {
             return Err(config("parameters", "there are none to update".to_owned()));
         };
+        let unused = gradients.check(&self.parameters)?;
+        if !unused.is_empty() {
+            tracing::debug!(
+                "{} of {} parameters were not used in this step, the first {:?}",
+                unused.len(),
+                self.len(),
+                unused[0]
+            );
+        }
         let mut wanted: Vec<Tensor> = gradients.roots().cloned().collect();
         let others = wanted.len();
         for (i, (parameter, own)) in self.parameters.iter().zip(&self.own).enumerate() {

@@ -4,6 +4,7 @@ pub mod fuse;
 pub mod join;
 pub mod place;
 pub mod pointwise;
+pub mod watch;
 pub mod wgsl;
 
 pub use crate::error::{At, Error, Result};

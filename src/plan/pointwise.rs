@@ -63,16 +63,17 @@ pub struct Program {
 impl Program {
     /// The kernel in both forms.
     pub fn kernel(self) -> Kernel {
-        let variant = Variant {
+        let simple = Variant {
             bodies: vec![("element", self.wgsl("in", "dims", ""))],
             ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP)))
         };
+        let variants = self.vectors().into_iter().chain([simple]).collect();
         let name = match self.instructions.as_slice() {
             [Instruction { rule: Some(rule), .. }] => rule.name,
             [_] => "copy",
             _ => "elementwise",
         };
-        Kernel { name, params: self.params(), variants: vec![variant], native: self.native() }
+        Kernel { name, params: self.params(), variants, native: self.native() }
     }
 
     /// The program as the epilogue of a kernel: it works on each element before the kernel stores it. The kernel reads the loads behind its
@@ -118,6 +119,22 @@ impl Program {
         words
     }
 
+    /// The form that takes four neighbouring elements at a time, where all loads can.
+    fn vectors(&self) -> Option<Variant> {
+        const LOADS: [&str; MAX_LOADS] = ["load0", "load1", "load2", "load3", "load4", "load5"];
+        if self.count % 4 != 0 {
+            return None;
+        }
+        let mut bodies = vec![("one", format!("{{\n{}", self.chain("")))];
+        for (k, load) in self.loads.iter().enumerate() {
+            bodies.push((LOADS[k], four(k, &load.view)?));
+        }
+        if self.loads.is_empty() {
+            bodies.push((LOADS[0], "{ return vec4<u32>(0u); }".to_owned()));
+        }
+        Some(Variant { bodies, ..Variant::new("elementwise_vectors", Variant::groups(self.count.div_ceil(4 * WORKGROUP))) })
+    }
+
     /// The body of `element(i) -> u32` or `epilogue(v, i) -> f32`; `loads` and `dims` are the names of the bindings and of the table of views,
     /// `convert` is what makes the result of a word.
     fn wgsl(&self, loads: &str, dims: &str, convert: &str) -> String {
@@ -126,6 +143,12 @@ impl Program {
         for (k, load) in self.loads.iter().enumerate() {
             let _ = writeln!(body, "    let x{k} = {loads}{k}[{}];", position(dims, k, &load.view));
         }
+        body + &self.chain(convert)
+    }
+
+    /// The instructions on `x0`, `x1`, …, up to the brace that ends a body; `convert` is what makes its result of a word.
+    fn chain(&self, convert: &str) -> String {
+        let mut body = String::new();
         let mut scalar = 0;
         for (j, instruction) in self.instructions.iter().enumerate() {
             let word = |arg: &Arg| match arg {
@@ -248,6 +271,28 @@ impl Load {
     /// Whether every element is the same one.
     fn is_single(&self) -> bool {
         self.view.dims.iter().all(|dim| dim.stride == 0)
+    }
+}
+
+/// The body of load `k` of `elementwise_vectors.wgsl`: four neighbours as one vector, or one number for all four; `None` where elements lie
+/// otherwise.
+fn four(k: usize, view: &View) -> Option<String> {
+    let whole = |n: isize| n % 4 == 0;
+    // Vectors that end behind the buffer cannot be read; a buffer is at least one vector.
+    let last = view.dims.iter().map(|d| (d.size as isize - 1) * d.stride.max(0)).sum::<isize>() + view.offset as isize;
+    let readable = last < 4 || whole(last + 1);
+    let (inner, outer) = match view.dims.split_last() {
+        None => (0, true),
+        Some((inner, outer)) if whole(inner.size as isize) => {
+            (inner.stride, whole(view.offset as isize) && outer.iter().all(|d| whole(d.stride)))
+        }
+        Some(_) => return None,
+    };
+    let place = position("dims", k, view);
+    match inner {
+        1 if outer => Some(format!("{{ return in{k}[({place}) / 4u]; }}")),
+        0 if readable => Some(format!("{{\n    let p = {place};\n    return vec4<u32>(in{k}[p / 4u][p % 4u]);\n}}")),
+        _ => None,
     }
 }
 

@@ -1,8 +1,23 @@
 //! Verification: every op on a device against the f64 reference, and every gradient against central differences.
+//!
+//! [`full`] does all of it on a device of the user's; [`grad_check`] checks a function of the user's.
+
+mod derivative;
+mod full;
+mod gradcheck;
+pub mod plant;
+mod probe;
+mod second;
+
+pub use derivative::{Quotients, derivative, quotients};
+pub use full::{Depth, KnownAnswer, Outcome, Stage, full};
+pub use gradcheck::{Entry, GradCheck, GradCheckOptions, Verdict, grad_check, grad_check_with};
+pub use probe::{DriverRow, driver, driver_variants};
+pub use second::second_order;
 
 use crate::device::Device;
-use crate::error::Result;
-use crate::graph::op::{Array, DType, Spec};
+use crate::error::{Error, Result};
+use crate::graph::op::{Array, DType, Op, Spec};
 use crate::graph::{Tensor, record_shared};
 use crate::ops::case::{Case, Gen};
 use crate::ops::tolerance::{self, Worst};
@@ -120,33 +135,53 @@ pub fn ops(device: &Device, filter: &str) -> Report {
     let mut report = Report::new(device.to_string());
     device.set_guarded(true);
     for (family, case) in cases(filter) {
-        let place = format!("{family} {:?} ({})", case.op, case.label);
-        match computed(device, &case) {
-            Err(error) => report.failures.push(format!("{place}: {error}")),
-            Ok((spec, found)) => {
-                let inputs: Vec<&Array> = case.inputs.iter().map(|i| &i.array).collect();
-                let class = class_of(&*case.op, &inputs).name();
-                report.note(class, &place, found.data.len(), tolerance::judge(&*case.op, &inputs, &spec, &found));
-            }
+        if let Err(error) = op(device, family, &case, &case.op.clone(), &mut report) {
+            report.failures.push(error.to_string());
         }
     }
     device.set_guarded(false);
     report
 }
 
+/// Enters one case on a device into a report; `truth` is the op whose definition is right.
+///
+/// # Errors
+/// A device that was lost: nothing more can be said of it.
+fn op(device: &Device, family: &str, case: &Case, truth: &Arc<dyn Op>, report: &mut Report) -> Result<()> {
+    let place = format!("{family} {truth:?} ({})", case.label);
+    match computed(device, case) {
+        Err(lost @ Error::DeviceLost { .. }) => return Err(lost),
+        Err(error) => report.failures.push(format!("{place}: {error}")),
+        Ok((spec, found)) => {
+            let inputs: Vec<&Array> = case.inputs.iter().map(|i| &i.array).collect();
+            let class = class_of(&**truth, &inputs).name();
+            report.note(class, &place, found.data.len(), tolerance::judge(&**truth, &inputs, &spec, &found));
+        }
+    }
+    Ok(())
+}
+
 /// Every gradient, on the reference in f64, against central differences: along a random direction, and for tiny inputs along every axis.
 pub fn gradients(filter: &str) -> Report {
     let mut report = Report::new("gradients on the reference");
     let mut g = Gen::new(SEED + 1);
-    for (family, case) in cases(filter).into_iter().filter(|(_, c)| c.smooth && c.op.mutates().is_empty()) {
-        let place = format!("{family} {:?} ({})", case.op, case.label);
-        match gradient_of(&case, &mut g) {
-            Err(error) => report.failures.push(format!("{place}: {error}")),
-            Ok(Some((derivatives, worst))) => report.note("gradients", &place, derivatives, Some(worst)),
-            Ok(None) => {}
-        }
+    for (family, case) in cases(filter) {
+        first_order(family, &case, &mut g, &mut report);
     }
     report
+}
+
+/// Enters the gradient of one case, if it has one, into a report.
+fn first_order(family: &str, case: &Case, g: &mut Gen, report: &mut Report) {
+    if !case.smooth || !case.op.mutates().is_empty() {
+        return;
+    }
+    let place = format!("{family} {:?} ({})", case.op, case.label);
+    match gradient_of(case, g) {
+        Err(error) => report.failures.push(format!("{place}: {error}")),
+        Ok(Some((derivatives, worst))) => report.note("gradients", &place, derivatives, Some(worst)),
+        Ok(None) => {}
+    }
 }
 
 /// One case's gradient against central differences: how many directional derivatives, and the worst of them; `None` where there is no gradient.
@@ -213,7 +248,7 @@ fn gradient(case: &Case, g: &mut Gen) -> Result<Vec<(f64, f64)>> {
 }
 
 /// A case of some op on a device as [`ops`] runs it, for planted bugs: the worst element against `truth`'s reference.
-pub fn one(device: &Device, case: &Case, truth: &Arc<dyn crate::graph::Op>) -> Result<Option<Worst>> {
+pub fn one(device: &Device, case: &Case, truth: &Arc<dyn Op>) -> Result<Option<Worst>> {
     let (spec, found) = computed(device, case)?;
     let inputs: Vec<&Array> = case.inputs.iter().map(|i| &i.array).collect();
     Ok(tolerance::judge(&**truth, &inputs, &spec, &found))

@@ -4,6 +4,8 @@ use crate::file::Oracle;
 use crate::judge::{Check, Part, Place, Recording};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use steepest::critical::Spectrum;
+use steepest::graph::Array;
 use steepest::{DType, Shape, Tensor};
 
 /// Value, gradient and Hessian of a case.
@@ -36,6 +38,35 @@ pub fn checks<'o>(oracle: &Oracle, place: &Place, case: &Value) -> Result<Vec<Ch
     }
     if checks.len() != n + 2 {
         return Err(format!("{} arrays for {n} variables", checks.len()));
+    }
+    // The same again by the library's own names, with eigenvalues and verdict.
+    let whole = value.hessian(&[&p]).map_err(|e| e.to_string())?;
+    let found = recording.values(&[&whole])?.remove(0);
+    let rows = hessian.iter().map(flat).collect::<Result<Vec<_>, _>>()?.concat();
+    checks.push(Check { what: "hessian".to_owned(), part: Part::Gradient, found, shape: vec![n, n], expected: rows.into() });
+    let point = place.examine(&value, &p).map_err(|e| e.to_string())?;
+    let Spectrum::Full(values) = &point.spectrum else { return Err("not all eigenvalues were computed".to_owned()) };
+    let found = Array::new(Shape::new(&[n]).map_err(|e| e.to_string())?, values.clone());
+    let expected = flat(&case["eigenvalues"])?.into();
+    checks.push(Check { what: "eigenvalues".to_owned(), part: Part::Gradient, found, shape: vec![n], expected });
+    let verdict = if point.is_critical { point.verdict() } else { "not a critical point".to_owned() };
+    if case["critical_point"].as_str() != Some(&verdict) {
+        return Err(format!("{} is judged to be: {point}", case["critical_point"]));
+    }
+    // Along the direction of escape the curvature is the lowest eigenvalue.
+    if let Some(escape) = &point.escape {
+        let d = &escape.direction;
+        let rows = hessian.iter().map(flat).collect::<Result<Vec<_>, _>>()?;
+        let bent: f64 = rows.iter().zip(d).map(|(row, di)| di * row.iter().zip(d).map(|(h, dj)| h * dj).sum::<f64>()).sum();
+        let found = Array::new(Shape::SCALAR, vec![bent]);
+        let expected = vec![flat(&case["eigenvalues"])?[0]].into();
+        checks.push(Check {
+            what: "curvature along the escape".to_owned(),
+            part: Part::Gradient,
+            found,
+            shape: vec![],
+            expected,
+        });
     }
     Ok(checks)
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use steepest::critical::{CriticalPoint, Options, Precision, examine_with};
 use steepest::graph::Array;
 use steepest::reference::{Overrides, evaluate};
 use steepest::{DType, Device, Shape, Tensor};
@@ -26,6 +27,12 @@ impl Place {
             Place::Device(device) => device.clone(),
         };
         Recording { place: self, device, given: Overrides::new() }
+    }
+
+    /// The critical point that a loss is at, as found here.
+    pub fn examine(&self, loss: &Tensor, parameter: &Tensor) -> steepest::Result<CriticalPoint> {
+        let precision = if self.is_reference() { Precision::Reference } else { Precision::Device };
+        examine_with(loss, &[parameter], Options { precision, ..Options::default() })
     }
 
     fn is_reference(&self) -> bool {

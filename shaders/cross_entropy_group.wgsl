@@ -1,0 +1,94 @@
+// Softmax cross-entropy, one workgroup per row. For many classes on hardware: neighbours read neighbours.
+// What is computed: see cross_entropy.wgsl.
+
+const WORKGROUP: u32 = 256u;
+const SOFT: u32 = 0u;
+
+struct Params {
+    rows: u32,
+    classes: u32,
+}
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;
+@group(0) @binding(1) var<storage, read> labels: array<u32>;
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+var<workgroup> largests: array<f32, WORKGROUP>;
+var<workgroup> sums: array<f32, WORKGROUP>;
+
+fn nan() -> f32 { return bitcast<f32>(0x7fc00000u + params.rows * 0u); }
+fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+// e^x for x <= 0, -∞ included.
+fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
+
+// The largest of a row and Σ e^(x - largest), by the whole workgroup; NaN in place of the sum where the row holds a NaN or its largest is
+// not finite. Every invocation walks over its share once, then neighbours are joined in a fixed order.
+fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
+    // Below every finite number but one; a row that stays there sums to 0 unless it holds that one.
+    var largest = -3.4028235e38;
+    var sum = 0.0;
+    var any_nan = false;
+    for (var k = me; k < params.classes; k += WORKGROUP) {
+        let x = logits[first + k * step];
+        any_nan = any_nan || is_nan(x);
+        let shift = max(largest, x);
+        sum = sum * power(largest - shift) + power(x - shift);
+        largest = shift;
+    }
+    largests[me] = largest;
+    sums[me] = select(sum, nan(), any_nan);
+    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
+        workgroupBarrier();
+        if me < width {
+            let shift = max(largests[me], largests[me + width]);
+            let left = sums[me] * power(largests[me] - shift);
+            sums[me] = left + sums[me + width] * power(largests[me + width] - shift);
+            largests[me] = shift;
+        }
+    }
+    workgroupBarrier();
+    let all = vec2<f32>(largests[0], sums[0]);
+    let infinite = (bitcast<u32>(all.x) & 0x7fffffffu) == 0x7f800000u;
+    return vec2<f32>(all.x, select(all.y, nan(), is_nan(all.y) || infinite || all.y == 0.0));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) me: u32,
+) {
+    let row = group.y * groups.x + group.x;
+    if row >= params.rows { return; }
+    let first = row * params.classes;
+    let found = row_sum(first, 1u, me);
+    let log_sum = log(found.y);
+    if SOFT == 0u {
+        if me == 0u {
+            let label = labels[row];
+            if is_nan(found.y) || label >= params.classes {
+                out[row] = nan();
+            } else {
+                out[row] = (found.x - logits[first + label]) + log_sum;
+            }
+        }
+        return;
+    }
+    var loss = 0.0;
+    for (var c = me; c < params.classes; c += WORKGROUP) {
+        let t = bitcast<f32>(labels[first + c]);
+        // A class of probability 0 does not count, even if its logit is -∞.
+        if t != 0.0 || is_nan(t) {
+            loss += t * ((found.x - logits[first + c]) + log_sum);
+        }
+    }
+    // Everyone has read what the array held.
+    workgroupBarrier();
+    sums[me] = loss;
+    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
+        workgroupBarrier();
+        if me < width { sums[me] += sums[me + width]; }
+    }
+    if me == 0u { out[row] = select(sums[0], nan(), is_nan(found.y)); }
+}

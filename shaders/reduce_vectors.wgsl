@@ -1,0 +1,93 @@
+// Reductions that read four neighbours at a time, one invocation per output (ACROSS = 0) or per four neighbouring outputs (ACROSS = 1).
+// For software adapters, where reading costs; not for argmax and argmin. What an output is: see reduce.wgsl.
+//
+// With ACROSS = 0 the four are members of one group, whose number is a multiple of four; they are joined at the end. With ACROSS = 1 they
+// are the same member of the groups of four outputs that follow each other along the last kept axis.
+
+const WORKGROUP: u32 = 8u;
+const KIND: u32 = 0u;     // 0 sum, 1 prod, 2 max, 3 min
+const ACROSS: u32 = 0u;
+const FLAT: u32 = 0u;     // 1: one reduced axis at most
+
+struct Params {
+    outputs: u32,
+    group: u32,
+    span: u32,
+    chunks: u32,
+    kept_rank: u32,
+    reduced_rank: u32,
+    dims: array<vec4<u32>, 16>,
+    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
+    extra: array<vec4<u32>, 32>,
+}
+
+struct Scalars {
+    v: array<vec4<f32>, 8>,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> extra0: array<u32>;
+@group(0) @binding(2) var<storage, read> extra1: array<u32>;
+@group(0) @binding(3) var<storage, read> extra2: array<u32>;
+@group(0) @binding(4) var<storage, read> extra3: array<u32>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<uniform> params: Params;
+@group(0) @binding(7) var<uniform> scalars: Scalars;
+
+// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
+fn epilogue(v: f32, i: u32) -> f32 { return v; }
+
+fn are_not_numbers(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }
+
+fn position(first: u32, rank: u32, index: u32) -> u32 {
+    var at = 0u;
+    for (var k = first; k < first + rank; k++) {
+        let d = params.dims[k];
+        at += index / d.x % d.y * d.z;
+    }
+    return at;
+}
+
+fn member(r: u32) -> u32 {
+    if FLAT == 1u { return r * params.dims[8].z; }
+    return position(8u, params.reduced_rank, r);
+}
+
+// A NaN beats every number.
+fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+    if KIND == 0u { return a + b; }
+    if KIND == 1u { return a * b; }
+    var best = min(a, b);
+    if KIND == 2u { best = max(a, b); }
+    return select(select(best, b, are_not_numbers(b)), a, are_not_numbers(a));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let me = id.y * groups.x * WORKGROUP + id.x;
+    let each = select(1u, 4u, ACROSS == 1u);
+    if me * each >= params.outputs { return; }
+    // Outputs of one group that differ in the span lie side by side.
+    let group = me / params.chunks * each;
+    let chunk = me % params.chunks;
+    let base = position(0u, params.kept_rank, group);
+    let start = chunk * params.span;
+    let end = min(start + params.span, params.group);
+
+    var value = vec4<f32>(select(0.0, 1.0, KIND == 1u));
+    let step = select(4u, 1u, ACROSS == 1u);
+    if KIND >= 2u { value = in0[(base + member(start)) / 4u]; }
+    for (var r = start; r < end; r += step) {
+        value = joined(value, in0[(base + member(r)) / 4u]);
+    }
+    if ACROSS == 1u {
+        let at = group * params.chunks + chunk;
+        out[at] = epilogue(value.x, at);
+        out[at + params.chunks] = epilogue(value.y, at + params.chunks);
+        out[at + 2u * params.chunks] = epilogue(value.z, at + 2u * params.chunks);
+        out[at + 3u * params.chunks] = epilogue(value.w, at + 3u * params.chunks);
+    } else {
+        let halves = joined(value, value.zwxy);
+        out[me] = epilogue(joined(halves, halves.yxwz).x, me);
+    }
+}

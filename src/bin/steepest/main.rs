@@ -1,0 +1,38 @@
+//! The program `steepest`: one file per subcommand.
+
+mod devices;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Training neural networks on any GPU, and proof that it computes what it says.
+#[derive(Parser)]
+#[command(name = "steepest", version, about, max_term_width = 110)]
+struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the devices there are, their limits and features.
+    Devices(devices::Args),
+    /// Check every op, kernel and gradient on a device against the f64 reference.
+    Verify(verify::Args),
+}
+
+/// What a subcommand has to say at the end: 0 all is well, 1 something it looked for is wrong.
+type Verdict = anyhow::Result<ExitCode>;
+
+fn main() -> ExitCode {
+    let verdict = match Program::parse().command {
+        Command::Devices(args) => devices::run(&args),
+        Command::Verify(args) => verify::run(&args),
+    };
+    verdict.unwrap_or_else(|error| {
+        // 2: it could not be done at all; clap says the same of a wrong command line.
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -1,0 +1,102 @@
+//! Watch: a plan that looks at every float it reads or writes and notes where one is not finite, without reading anything back.
+
+use super::fuse::{self, Step, Val};
+use super::{At, Io, Kernel, Plan, Row, Variant, place};
+use crate::graph::dump;
+use crate::graph::key::{Graph, Source};
+use crate::graph::op::DType;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Invocations in a workgroup of `watch.wgsl`.
+const WORKGROUP: usize = 256;
+
+/// What a pair of flags (NaN, infinity) stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A value given to the run.
+    Leaf(usize),
+    /// What a call computed or, for an update, what it wrote over.
+    Call(usize),
+}
+
+/// Plans a graph without fusion, with a look at every f32 value after it is written. The last row of the plan, which has no members, is for the
+/// flags: two words per entry of the list, 0 before the run.
+pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
+    let mut steps = fuse::fuse(graph, false);
+    let flags = Val::Row(steps.rows.len());
+    let (mut seen, mut all): (Vec<Seen>, Vec<Step>) = (vec![], vec![]);
+    let mut look = |what: Seen, value: Val, part: Range<usize>, at: At, all: &mut Vec<Step>| {
+        all.push(Step {
+            kernel: kernel(part, seen.len()),
+            reads: vec![value],
+            writes: vec![flags],
+            scalars: vec![],
+            label: "watch".to_owned(),
+            at,
+        });
+        seen.push(what);
+    };
+    // The words of a value that holds floats.
+    let floats = |source: Source| {
+        let spec = graph.spec_of(source);
+        Some(0..spec.shape.numel()).filter(|words| spec.dtype == DType::F32 && !words.is_empty())
+    };
+    let mut known = vec![false; graph.leaves.len()];
+    for step in std::mem::take(&mut steps.steps) {
+        for &value in &step.reads {
+            let Val::Leaf(leaf) = value else { continue };
+            if let (Some(words), false) = (floats(Source::Leaf(leaf)), std::mem::replace(&mut known[leaf], true)) {
+                look(Seen::Leaf(leaf), value, words, step.at, &mut all);
+            }
+        }
+        let (writes, calls, at) = (step.writes.clone(), step.scalars.clone(), step.at);
+        all.push(step);
+        for value in writes {
+            match value {
+                Val::Call(call) => {
+                    if let Some(words) = floats(Source::Call(call)) {
+                        look(Seen::Call(call), value, words, at, &mut all);
+                    }
+                }
+                // What an update writes over; without fusion a step belongs to one call. Between the members of a row lies anything.
+                Val::Row(row) => {
+                    let Some(&call) = calls.first() else { continue };
+                    for &(leaf, start) in &steps.rows[row].members {
+                        if let Some(words) = floats(Source::Leaf(leaf)) {
+                            look(Seen::Call(call), value, start..start + words.len(), at, &mut all);
+                        }
+                    }
+                }
+                Val::Leaf(_) | Val::Temp(_) => {}
+            }
+        }
+    }
+    steps.steps = all;
+    steps.rows.push(Row { words: 2 * seen.len(), members: vec![] });
+    (place::place(graph, steps, true, dump::lines(graph)), seen)
+}
+
+fn kernel(part: Range<usize>, slot: usize) -> Kernel {
+    let (start, count) = (part.start, part.len());
+    let native = move |io: &mut Io<'_>| {
+        for &word in &io.reads[0][part.clone()] {
+            let bits = word & 0x7fff_ffff;
+            if bits >= 0x7f80_0000 {
+                io.writes[0][2 * slot + usize::from(bits == 0x7f80_0000)] = 1;
+            }
+        }
+    };
+    Kernel {
+        name: "watch",
+        params: vec![start as u32, count as u32, slot as u32],
+        variants: vec![Variant::new("watch", Variant::groups(count.div_ceil(WORKGROUP)))],
+        native: Arc::new(native),
+    }
+}
+
+/// The shader this file runs, for the shader tests.
+#[doc(hidden)]
+pub fn variant() -> Variant {
+    Variant::new("watch", [1, 1, 1])
+}
