@@ -236,7 +236,7 @@ impl Product {
             ..Variant::new("conv_tile", tiles(4 * side, 4 * side))
         };
         let registers = Variant {
-            consts: vec![divide],
+            consts: vec![divide, ("FUSED", 0)],
             suits: Suits::Software,
             ..Variant::new("conv_registers", tiles(BLOCK * (8 / lanes_n), BLOCK * lanes_n))
         };
