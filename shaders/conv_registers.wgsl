@@ -9,6 +9,9 @@ const DIVIDE: u32 = 0u;
 const ROWS: u32 = 8u;    // 8 or 16
 const COLUMNS: u32 = 8u;
 const LANES: u32 = 8u;   // of eight invocations, so many lie side by side
+// Whether something is fused behind. It is done in a loop over what was stored: with a copy of it for each number of the tile, software adapters
+// would take seconds to compile.
+const FUSED: u32 = 0u;
 
 struct Params {
     m: u32,
@@ -128,10 +131,10 @@ fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
 fn store_row(start: u32, row: u32, first: u32, at: Columns, v: vec4<f32>) {
     if row >= params.m { return; }
     let place = vec4<u32>(start + row * params.out_row) + at.outer * params.out_outer + at.cell;
-    if first < params.n { out[place.x] = epilogue(v.x, place.x); }
-    if first + 1u < params.n { out[place.y] = epilogue(v.y, place.y); }
-    if first + 2u < params.n { out[place.z] = epilogue(v.z, place.z); }
-    if first + 3u < params.n { out[place.w] = epilogue(v.w, place.w); }
+    if first < params.n { out[place.x] = v.x; }
+    if first + 1u < params.n { out[place.y] = v.y; }
+    if first + 2u < params.n { out[place.z] = v.z; }
+    if first + 3u < params.n { out[place.w] = v.w; }
 }
 
 fn store(start: u32, row: u32, first: u32, at: Columns, c: mat4x4<f32>) {
@@ -221,5 +224,15 @@ fn main(
         store(start, row + 8u, column + 4u, right, c21);
         store(start, row + 12u, column, left, c30);
         store(start, row + 12u, column + 4u, right, c31);
+    }
+    if FUSED == 1u {
+        for (var c = column; c < min(column + COLUMNS, params.n); c++) {
+            let at = columns(c);
+            let place = start + at.outer.x * params.out_outer + at.cell.x;
+            for (var r = row; r < min(row + ROWS, params.m); r++) {
+                let i = place + r * params.out_row;
+                out[i] = epilogue(out[i], i);
+            }
+        }
     }
 }

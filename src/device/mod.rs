@@ -46,7 +46,7 @@ pub struct Device {
 }
 
 enum Machine {
-    Gpu(Gpu),
+    Gpu(Box<Gpu>),
     Cpu(Cpu),
 }
 
@@ -201,7 +201,7 @@ impl Device {
                     }
                     opened => opened?,
                 };
-                Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+                Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(Box::new(gpu))))
             }
         }
     }
@@ -220,7 +220,7 @@ impl Device {
     /// As [`Device::gpu`].
     pub async fn gpu_async() -> Result<Device> {
         let gpu = Gpu::open(None).await?;
-        Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+        Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(Box::new(gpu))))
     }
 
     /// A GPU opened with the limits every browser grants, whatever the adapter could do: for testing the smaller kernels.
@@ -231,7 +231,7 @@ impl Device {
         let part = name.strip_prefix("gpu:").unwrap_or(name);
         let options = gpu::OpenOptions { minimal_limits: true };
         let gpu = pollster::block_on(Gpu::open_with(Some(part), options))?;
-        Ok(Device::new(format!("{} (minimal limits)", gpu.name()), Machine::Gpu(gpu)))
+        Ok(Device::new(format!("{} (minimal limits)", gpu.name()), Machine::Gpu(Box::new(gpu))))
     }
 
     /// This machine's processor, all cores.

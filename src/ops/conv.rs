@@ -247,7 +247,7 @@ impl Product {
         }
         let rows = if self.m <= BLOCK { BLOCK } else { 2 * BLOCK };
         let mut any = registers("conv_registers", rows);
-        any.consts.extend([("ROWS", rows as u32), divide]);
+        any.consts.extend([("ROWS", rows as u32), divide, ("FUSED", 0)]);
         variants.push(any);
         let simple =
             Variant { consts: vec![divide], ..Variant::new("conv", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };

@@ -82,7 +82,11 @@ impl Program {
         let Kernel { name, mut params, mut variants, native } = kernel;
         params.extend(self.dims());
         let body = self.wgsl("extra", "extra", "bitcast<f32>");
-        variants.iter_mut().for_each(|variant| variant.bodies.push(("epilogue", body.clone())));
+        for variant in &mut variants {
+            variant.bodies.push(("epilogue", body.clone()));
+            // Some shaders want to know whether there is one.
+            variant.consts.iter_mut().filter(|(name, _)| *name == "FUSED").for_each(|fused| fused.1 = 1);
+        }
         let own = Arc::new(move |io: &mut Io<'_>| {
             let (reads, extra) = io.reads.split_at(io.reads.len() - self.loads.len());
             let out = &mut *io.writes[0];
