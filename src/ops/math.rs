@@ -83,7 +83,9 @@ pub fn ln_1p(x: f32) -> f32 {
     let lost = (x - (sum - 1.0)) / sum;
     // At −1 and at infinity nothing is lost, and the formula gives NaN.
     let lost = if sum == 0.0 || sum == f32::INFINITY { 0.0 } else { lost };
-    ln(sum) + lost
+    let result = ln(sum) + lost;
+    // A zero keeps its sign.
+    if x == 0.0 { x } else { result }
 }
 
 /// tanh x = (e²ˣ − 1) / (e²ˣ + 1)

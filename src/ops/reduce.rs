@@ -230,9 +230,6 @@ pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, gr
     Kernel { name: kind.name(), params, variants, native: native(kind, kept.clone(), reduced.clone(), group, span, chunks) }
 }
 
-/// Numbers below which one thread is faster than several.
-const ALONE: usize = 1 << 15;
-
 /// Whether four neighbours can be read at a time: members of one group (`Some(false)`), or one member of four groups (`Some(true)`).
 fn vectors(kind: Kind, kept: &View, reduced: &View, group: usize, span: usize) -> Option<bool> {
     let whole = |dims: &[ViewDim]| dims.iter().all(|d| d.stride % 4 == 0);
@@ -243,12 +240,15 @@ fn vectors(kind: Kind, kept: &View, reduced: &View, group: usize, span: usize) -
     };
     if kind.is_arg() || group == 0 || kept.numel() == 0 {
         None
-    } else if inner(reduced, kept) && span % 4 == 0 {
+    } else if inner(reduced, kept) && span.is_multiple_of(4) {
         Some(false)
     } else {
         inner(kept, reduced).then_some(true)
     }
 }
+
+/// Numbers below which one thread is faster than several.
+const ALONE: usize = 1 << 15;
 
 fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chunks: usize) -> Native {
     let together = reduced.dims.is_empty() || (reduced.dims.len() == 1 && reduced.dims[0].stride == 1);

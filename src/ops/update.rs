@@ -274,6 +274,7 @@ impl Op for Adam {
             bodies: if self.amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
             ..Variant::new("adam", [1; 3])
         };
+        // How many there are is settled by `scalars`.
         let eight = |s: &[f32]| std::array::from_fn(|i| s[i]);
         if self.amsgrad {
             joined(self.name(), variant, move |s, [p, m, v, u], g| adam_largest(p, m, v, u, g, eight(s), decoupled))
