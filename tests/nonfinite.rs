@@ -347,12 +347,7 @@ fn table(device: &Device) -> String {
         let width = all.len() / COLUMNS.len();
         line_of(&mut text, name, all.chunks(width).map(|c| c.join(", ")).collect());
     }
-    let _ = write!(
-        text,
-        "\n| a parameter of 1 after a gradient of x | {} |\n|---|{}\n",
-        head.join(" | "),
-        "---|".repeat(COLUMNS.len())
-    );
+    let _ = write!(text, "\n| a parameter of 1 after a gradient of x | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(COLUMNS.len()));
     type Make = fn(Tensor) -> Box<dyn Optimizer>;
     let updates: [(&str, Make); 5] = [
         ("sgd", |w| Box::new(Sgd::new([w], 0.5))),
