@@ -212,7 +212,7 @@ fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize)
     if classes >= WIDE {
         variants.push(form(group, 1, Suits::Hardware));
     }
-    if classes % 4 == 0 {
+    if classes.is_multiple_of(4) {
         variants.push(form(vectors, 8, Suits::Software));
     }
     variants.push(form(simple, 64, Suits::Any));

@@ -364,7 +364,14 @@ impl Op for MaxPool2dInput {
                 plane.each(|o, rows, columns| out[plane.largest(x, rows, columns)] += g[o]);
             });
         });
-        Lowering::kernel(plane.kernel("max_pool2d_input", "max_pool_input", output.shape.numel(), native), 2)
+        let mut kernel = plane.kernel("max_pool2d_input", "max_pool_input", output.shape.numel(), native);
+        let Window { kernel: size, stride, padding, .. } = self.window;
+        if padding == [0, 0] && (0..2).all(|axis| size[axis] <= stride[axis]) {
+            let windows = output.shape.numel() / plane.elements().max(1) * plane.windows();
+            kernel.params[1] = windows as u32;
+            kernel.variants.insert(0, Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))));
+        }
+        Lowering::kernel(kernel, 2)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [x, g] = inputs else { return unknown(output) };

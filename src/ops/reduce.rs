@@ -238,7 +238,7 @@ fn vectors(kind: Kind, kept: &View, reduced: &View, group: usize, span: usize) -
     };
     if kind.is_arg() || group == 0 || kept.numel() == 0 {
         None
-    } else if inner(reduced, kept) && span % 4 == 0 {
+    } else if inner(reduced, kept) && span.is_multiple_of(4) {
         Some(false)
     } else {
         inner(kept, reduced).then_some(true)
