@@ -293,6 +293,10 @@ fn table(device: &Device) -> String {
             _ => {}
         }
     }
+    // Fused into one kernel, where a compiler could see that something cancels.
+    line("x + (−x)".to_owned(), cells(|x| x + &-x, &x));
+    line("x · 0".to_owned(), cells(|x| x * 0.0, &x));
+    line("x / x".to_owned(), cells(|x| x / x, &x));
     let _ = write!(text, "\n| of 1, x, 2 along an axis | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(COLUMNS.len()));
     let rows: Vec<f32> = COLUMNS.iter().flat_map(|(_, x)| [1.0, *x, 2.0]).collect();
     let x = device.tensor(&rows, [COLUMNS.len(), 3]);
@@ -347,7 +351,12 @@ fn table(device: &Device) -> String {
         let width = all.len() / COLUMNS.len();
         line_of(&mut text, name, all.chunks(width).map(|c| c.join(", ")).collect());
     }
-    let _ = write!(text, "\n| a parameter of 1 after a gradient of x | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(COLUMNS.len()));
+    let _ = write!(
+        text,
+        "\n| a parameter of 1 after a gradient of x | {} |\n|---|{}\n",
+        head.join(" | "),
+        "---|".repeat(COLUMNS.len())
+    );
     type Make = fn(Tensor) -> Box<dyn Optimizer>;
     let updates: [(&str, Make); 5] = [
         ("sgd", |w| Box::new(Sgd::new([w], 0.5))),
