@@ -25,7 +25,11 @@ fn what_makes_no_sense_is_refused_by_name_and_line() {
         let options = ConvOptions::new();
         let cases: Vec<(&str, Tensor, &[&str])> = vec![
             ("a kernel larger than the image", image.conv2d(&weight([8, 3, 5, 5]), None, options), &["5", "4"]),
-            ("a dilated kernel larger than the image", image.conv2d(&weight([8, 3, 3, 3]), None, options.dilation(2)), &["5", "4"]),
+            (
+                "a dilated kernel larger than the image",
+                image.conv2d(&weight([8, 3, 3, 3]), None, options.dilation(2)),
+                &["5", "4"],
+            ),
             ("a pool larger than the image", image.max_pool2d(5, 1, 0), &["5", "4"]),
             ("a stride of nothing", image.conv2d(&weight([8, 3, 3, 3]), None, options.stride(0)), &["stride"]),
             ("groups that do not divide", image.conv2d(&weight([8, 1, 3, 3]), None, options.groups(2)), &["groups", "2", "3"]),
@@ -111,7 +115,10 @@ fn weighted_losses_are_what_they_say() {
                 let found = of(reduction).to_vec::<f32>().unwrap();
                 assert_eq!(found.len(), expected.len(), "{name} {reduction:?} on {device}");
                 for (f, e) in found.iter().zip(&expected) {
-                    assert!((f64::from(*f) - e).abs() <= 2e-6 * (1.0 + e.abs()), "{name} {reduction:?} on {device}: {f}, not {e}");
+                    assert!(
+                        (f64::from(*f) - e).abs() <= 2e-6 * (1.0 + e.abs()),
+                        "{name} {reduction:?} on {device}: {f}, not {e}"
+                    );
                 }
             }
         };
