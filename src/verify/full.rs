@@ -90,6 +90,9 @@ impl Outcome {
     }
 }
 
+/// Fills a report and calls its second argument after each case.
+type Check<'c> = dyn FnMut(&mut Report, &mut dyn FnMut()) -> Result<()> + 'c;
+
 /// A case with the op whose definition is its truth.
 struct Item {
     family: &'static str,
@@ -127,7 +130,7 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
         done += 1;
         progress("the driver's functions", done, total);
     })?;
-    let mut stage = |name: String, subject: String, body: &mut dyn FnMut(&mut Report, &mut dyn FnMut()) -> Result<()>| {
+    let mut stage = |name: String, subject: String, body: &mut Check<'_>| {
         let mut report = Report::new(subject);
         let begun = Instant::now();
         let mut tick = || {
