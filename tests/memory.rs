@@ -73,7 +73,11 @@ fn a_step_needs_at_most_15_percent_more_than_its_values() {
                 assert!(now > 0, "wgpu counts nothing: its feature `counters` is off");
                 // Data and parameters were on the host until the first step; what is counted here grew by all of it.
                 let ratio = (now - before) as f64 / least(&plan) as f64;
-                println!("{device}: {}: the driver has {} bytes more than before, {ratio:.3} of the least", work.name, now - before);
+                println!(
+                    "{device}: {}: the driver has {} bytes more than before, {ratio:.3} of the least",
+                    work.name,
+                    now - before
+                );
                 assert!(ratio <= 1.15, "{}: {} bytes", work.name, now - before);
             }
             drop(work);

@@ -82,7 +82,19 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
     }
     mutated.sort_unstable();
     mutated.dedup();
-    Plan { leaves, slots, outputs, kept, mutated, scalars, rows: steps.rows, dispatches, unplanned_words, live_words, graph: lines }
+    Plan {
+        leaves,
+        slots,
+        outputs,
+        kept,
+        mutated,
+        scalars,
+        rows: steps.rows,
+        dispatches,
+        unplanned_words,
+        live_words,
+        graph: lines,
+    }
 }
 
 /// The most words that are needed at one time.
