@@ -296,7 +296,7 @@ fn table(device: &Device) -> String {
     // Fused into one kernel, where a compiler could see that something cancels.
     line("x + (−x)".to_owned(), cells(|x| x + &-x, &x));
     line("x · 0".to_owned(), cells(|x| x * 0.0, &x));
-    line("x / x".to_owned(), cells(|x| x / x, &x));
+    line("x / x".to_owned(), cells(|x| x / &x.clone(), &x));
     let _ = write!(text, "\n| of 1, x, 2 along an axis | {} |\n|---|{}\n", head.join(" | "), "---|".repeat(COLUMNS.len()));
     let rows: Vec<f32> = COLUMNS.iter().flat_map(|(_, x)| [1.0, *x, 2.0]).collect();
     let x = device.tensor(&rows, [COLUMNS.len(), 3]);
