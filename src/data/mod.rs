@@ -12,19 +12,32 @@
 //! # Ok::<(), steepest::Error>(())
 //! ```
 
+#[cfg(feature = "tables")]
+mod csv;
 mod dataset;
 mod digits;
 mod idx;
 mod loader;
 mod mnist;
+#[cfg(feature = "tables")]
+mod report;
 mod scaler;
+mod stats;
+#[cfg(feature = "tables")]
+mod table;
 
+#[cfg(feature = "tables")]
+pub use csv::Csv;
 pub use dataset::{Dataset, Labels};
 pub use digits::digits;
 pub use idx::{Idx, IdxData};
 pub use loader::{Batch, DataLoader, Epoch, LoaderOptions};
 pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
+#[cfg(feature = "tables")]
+pub use report::{ColumnReport, NumberReport, Report};
 pub use scaler::Scaler;
+#[cfg(feature = "tables")]
+pub use table::{Column, Kind, Table};
 
 use crate::random::permutation;
 
