@@ -20,11 +20,17 @@ mod idx;
 mod loader;
 mod mnist;
 #[cfg(feature = "tables")]
+mod prepare;
+#[cfg(feature = "tables")]
+mod preprocessor;
+#[cfg(feature = "tables")]
 mod report;
 mod scaler;
 mod stats;
 #[cfg(feature = "tables")]
 mod table;
+#[cfg(feature = "tables")]
+mod target;
 
 #[cfg(feature = "tables")]
 pub use csv::Csv;
@@ -34,10 +40,16 @@ pub use idx::{Idx, IdxData};
 pub use loader::{Batch, DataLoader, Epoch, LoaderOptions};
 pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
 #[cfg(feature = "tables")]
+pub use prepare::{Impute, Prepare, Scale, Unusable};
+#[cfg(feature = "tables")]
+pub use preprocessor::{Features, LeftOut, Preprocessor, Unknown};
+#[cfg(feature = "tables")]
 pub use report::{ColumnReport, NumberReport, Report};
 pub use scaler::Scaler;
 #[cfg(feature = "tables")]
 pub use table::{Column, Kind, Table};
+#[cfg(feature = "tables")]
+pub use target::{Target, Task};
 
 use crate::random::permutation;
 
