@@ -26,11 +26,15 @@ mod preprocessor;
 #[cfg(feature = "tables")]
 mod report;
 mod scaler;
+mod split;
+#[cfg_attr(not(feature = "tables"), allow(dead_code))]
 mod stats;
 #[cfg(feature = "tables")]
 mod table;
 #[cfg(feature = "tables")]
 mod target;
+#[cfg(feature = "tables")]
+mod validate;
 
 #[cfg(feature = "tables")]
 pub use csv::Csv;
@@ -46,10 +50,13 @@ pub use preprocessor::{Features, LeftOut, Preprocessor, Unknown};
 #[cfg(feature = "tables")]
 pub use report::{ColumnReport, NumberReport, Report};
 pub use scaler::Scaler;
+pub use split::{Fold, FoldScores, Parts, folds, random_parts, stratified_folds, stratified_parts};
 #[cfg(feature = "tables")]
 pub use table::{Column, Kind, Table};
 #[cfg(feature = "tables")]
 pub use target::{Target, Task};
+#[cfg(feature = "tables")]
+pub use validate::{FoldData, cross_validate};
 
 use crate::random::permutation;
 

@@ -242,6 +242,23 @@ impl Prepare {
         &self.target
     }
 
+    /// The same with the kind of target and its classes or labels decided by all rows of a table, so that every part of it is encoded alike
+    /// whichever rows it got. Nothing else is taken from the rows; without a target nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::Error::Table): as [`Prepare::fit`] of the target.
+    pub fn settled(&self, table: &Table) -> Result<Prepare> {
+        if self.target.is_empty() {
+            return Ok(self.clone());
+        }
+        let known = self.known.as_deref();
+        Ok(match Target::fit(table, &self.target, self.task, self.separator, self.scale_target, known)? {
+            Target::Values { .. } => self.clone().task(Task::Regression),
+            Target::Classes { classes, .. } => self.clone().task(Task::Classes).classes(classes),
+            Target::Labels { labels, .. } => self.clone().task(Task::Labels).classes(labels),
+        })
+    }
+
     /// Learns from these rows, and no others, what the features and the target of any rows need.
     ///
     /// # Errors

@@ -108,9 +108,10 @@ impl Target {
                 Ok(Target::Values { columns: columns.to_vec(), shift, scale })
             }
             (Task::Classes, [column]) => {
-                let classes = known.map_or_else(|| class_order(column), <[String]>::to_vec);
-                if classes.len() < 2 {
-                    let found = format!("one class only, `{}`", classes.first().map_or("", String::as_str));
+                let there = class_order(column);
+                let classes = known.map_or_else(|| there.clone(), <[String]>::to_vec);
+                if there.len() < 2 || classes.len() < 2 {
+                    let found = format!("one class only, `{}`", there.first().map_or("", String::as_str));
                     let advice = "there is nothing to learn: choose another target, or add rows of other classes";
                     return Err(table.error(None, Some(column.name()), found, "two classes or more", advice));
                 }
