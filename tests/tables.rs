@@ -284,7 +284,7 @@ fn features_and_their_names() {
     misconfigured(Prepare::new().numbers(Impute::Own).fit(&train), "column `age` is of kind number: Own does not fit");
     misconfigured(Prepare::new().categories(Impute::Mean).fit(&train), "column `sex` is of kind category: Mean does not fit");
     misconfigured(Prepare::new().only(["age", "age"]).fit(&train), "twice");
-    misconfigured(Prepare::new().only(["age"]).without(["age"]).fit(&train), "no features are left (`age`: as asked)");
+    misconfigured(Prepare::new().only(["age"]).without(["age"]).fit(&train), "no features are left (`age`: as asked;");
     misconfigured(Prepare::new().fit(&train.rows(&[]).unwrap()), "no rows to fit to");
     for prepare in [Prepare::new().target("x"), Prepare::new().without(["x"]), Prepare::new().impute("x", Impute::Mean)] {
         assert_eq!(refused(prepare.fit(&train)).column.as_deref(), Some("x"));
@@ -674,7 +674,7 @@ fn real_tables_are_prepared() {
         ("titanic.csv", "survived", 891, 869, "classes 2"),
         ("penguins.csv", "species", 344, 19, "classes 3"),
         ("mpg.csv", "mpg", 398, 6, "values"),
-        ("ames_housing.csv", "SalePrice", 2930, 15749, "values"),
+        ("ames_housing.csv", "SalePrice", 2930, 13997, "values"),
         ("house_tiny.csv", "Price", 4, 5, "values"),
     ] {
         let read = Table::read(folder.join("tabular").join(file)).unwrap();

@@ -12,11 +12,15 @@
 //! # Ok::<(), steepest::Error>(())
 //! ```
 
+#[cfg(feature = "arrays")]
+mod arrays;
 #[cfg(feature = "tables")]
 mod csv;
 mod dataset;
 mod digits;
 mod idx;
+#[cfg(feature = "images")]
+mod images;
 mod loader;
 mod mnist;
 #[cfg(feature = "tables")]
@@ -36,11 +40,15 @@ mod target;
 #[cfg(feature = "tables")]
 mod validate;
 
+#[cfg(feature = "arrays")]
+pub use arrays::{Array, ArrayData, parse_npz, read_npz, write_npz};
 #[cfg(feature = "tables")]
 pub use csv::Csv;
 pub use dataset::{Dataset, Labels};
 pub use digits::digits;
 pub use idx::{Idx, IdxData};
+#[cfg(feature = "images")]
+pub use images::Pictures;
 pub use loader::{Batch, DataLoader, Epoch, LoaderOptions};
 pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
 #[cfg(feature = "tables")]

@@ -293,6 +293,11 @@ impl Prepare {
                 Err(reason) => left_out.push(LeftOut { column: column.name().to_owned(), reason }),
             }
         }
+        if let Some(names) = &self.only {
+            let others = train.names().into_iter().filter(|name| !self.target.iter().chain(names).any(|n| n == name));
+            let reason = "not among the columns asked for";
+            left_out.extend(others.map(|name| LeftOut { column: name.to_owned(), reason: reason.to_owned() }));
+        }
         let fitted = Preprocessor::new(fitted, left_out, self.unknown, target);
         if fitted.width() == 0 {
             let why: Vec<String> = fitted.left_out().iter().map(|l| format!("`{}`: {}", l.column, l.reason)).collect();
