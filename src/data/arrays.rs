@@ -320,8 +320,7 @@ fn declared_shape(text: &str) -> Result<Vec<usize>, String> {
     let mut sizes = Vec::new();
     for size in list.split(',').map(str::trim).filter(|size| !size.is_empty()) {
         // Python 2 wrote 3L.
-        let digits = size.strip_suffix('L').unwrap_or(size);
-        let size = digits.parse::<u32>().map_err(|_| format!("header: found the size `{size}`, expected 0 to {}", u32::MAX))?;
+        let size = size.parse::<u32>().map_err(|_| format!("header: found the size `{size}`, expected 0 to {}", u32::MAX))?;
         sizes.push(size as usize);
     }
     if sizes.len() > MAX_RANK {
@@ -334,7 +333,6 @@ fn declared_shape(text: &str) -> Result<Vec<usize>, String> {
 fn parse(bytes: &[u8]) -> Result<Array, String> {
     let (text, start) = header(bytes)?;
     let shape = declared_shape(text)?;
-
     let file = NpyFile::new(bytes).map_err(|e| format!("header: {e}"))?;
     if file.shape().iter().map(|&d| d as usize).ne(shape.iter().copied()) {
         return Err(format!("header: found the shape {:?} beside {shape:?}", file.shape()));

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// The most pixels of a picture: a small file may claim any number.
 const MOST_PIXELS: u64 = 1 << 26;
+/// Deflate cannot do better than 1032 bytes out of one, a palette of one bit a pixel makes 32 of one.
+const MOST_RATIO: u64 = 1032 * 32;
 
 /// How to read pictures: PNG of any kind, as colours or grey, resized if so asked. Pixels become 0 to 1; transparency is ignored.
 ///
@@ -78,6 +80,10 @@ impl Pictures {
         let (width, height) = decoder.dimensions();
         if u64::from(width) * u64::from(height) > MOST_PIXELS {
             return Err(fail(format!("found {width} × {height} pixels, expected at most {MOST_PIXELS}")));
+        }
+        if decoder.total_bytes() > (bytes.len() as u64).saturating_mul(MOST_RATIO) {
+            let there = bytes.len();
+            return Err(fail(format!("found {width} × {height} pixels declared, more than {there} bytes can hold: cut off or damaged")));
         }
         let picture = DynamicImage::from_decoder(decoder).map_err(|e| fail(format!("damaged: {e}")))?;
         let picture = match self.size {
