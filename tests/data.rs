@@ -595,7 +595,9 @@ fn three_parts() {
 #[test]
 fn folds_hold_every_row_once() {
     let classes: Vec<u32> = (0..103).map(|i| u32::from(i % 7 == 0) + 2 * u32::from(i % 25 == 0)).collect();
-    for (k, folds) in [2, 5, 10, 103].map(|k| (k, [data::folds(103, k, 3).unwrap(), data::stratified_folds(&classes, k, 3).unwrap()])) {
+    for (k, folds) in
+        [2, 5, 10, 103].map(|k| (k, [data::folds(103, k, 3).unwrap(), data::stratified_folds(&classes, k, 3).unwrap()]))
+    {
         for folds in folds {
             assert_eq!(folds.len(), k);
             let mut all: Vec<usize> = folds.iter().flat_map(|fold| fold.test.clone()).collect();

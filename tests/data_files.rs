@@ -84,7 +84,10 @@ fn arrays_of_every_type() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     let nowhere = folder.path().join("no/a.npy");
     assert!(refused(&nowhere, Array::read(&nowhere)).contains("cannot be read"));
-    assert!(refused(&nowhere, fortran.first().map_or(Ok(()), |_| Array::parse("x", &one)?.write(&nowhere))).contains("cannot be written"));
+    assert!(
+        refused(&nowhere, fortran.first().map_or(Ok(()), |_| Array::parse("x", &one)?.write(&nowhere)))
+            .contains("cannot be written")
+    );
 
     misconfigured(Array::new(&[3], ArrayData::U8(vec![1, 2])), "2 elements do not fit the shape [3]");
     misconfigured(Array::new(&[1; 9], ArrayData::U8(vec![1])), "9 axes");
@@ -104,7 +107,11 @@ fn malformed_arrays_are_refused() {
         ("no length", good[..9].to_vec(), "byte 8: the file is cut off"),
         ("no header", good[..30].to_vec(), "byte 10: the header declares 118 bytes, but 20 are there"),
         ("long header", [&good[..8], &[255, 255], &good[10..]].concat(), "byte 8: found a header of 65535 bytes"),
-        ("cut", good[..good.len() - 1].to_vec(), "byte 128: [2, 2] of `<f4` declares 16 bytes, but 15 are there: the file is cut off"),
+        (
+            "cut",
+            good[..good.len() - 1].to_vec(),
+            "byte 128: [2, 2] of `<f4` declares 16 bytes, but 15 are there: the file is cut off",
+        ),
         ("trailing", [&good[..], &[0]].concat(), "but 17 are there: the file goes on"),
         ("huge", npy("<f8", false, "(4294967295,)", &[]), "[4294967295] of `<f8` declares 34359738360 bytes, but 0"),
         ("overflow", npy("<f8", false, "(65536, 65536, 65536)", &[]), "header: declares too much"),
@@ -120,8 +127,16 @@ fn malformed_arrays_are_refused() {
         ("bool", npy("|b1", false, "(3,)", &[1, 0, 2]), "found the bool 02, expected 00 or 01"),
         ("nothing", with_header("{}", &[]), "header: found no `shape`"),
         ("no order", with_header("{'descr': '<f4', 'shape': (1,)}", &[0; 4]), "fortran_order"),
-        ("two shapes", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'shape': (2,)}", &[0; 4]), "more than one"),
-        ("escapes", with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'sh\\x61pe': (2,)}", &[0; 4]), "backslash"),
+        (
+            "two shapes",
+            with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'shape': (2,)}", &[0; 4]),
+            "more than one",
+        ),
+        (
+            "escapes",
+            with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'sh\\x61pe': (2,)}", &[0; 4]),
+            "backslash",
+        ),
         ("deep", with_header(&format!("{}{}", "(".repeat(4000), ")".repeat(4000)), &[]), "five deep"),
         ("a list", with_header("['shape', (1,)]", &[0; 4]), "header: "),
     ] {
@@ -251,7 +266,12 @@ fn pictures_that_are_refused() {
     type Change = fn(&Path);
     for (what, change, path, expected) in [
         ("jpeg", (|f| std::fs::write(f.join("b/2.jpg"), "x").unwrap()) as Change, "b/2.jpg", "another kind of file"),
-        ("named png", |f| std::fs::write(f.join("b/2.png"), "GIF89a").unwrap(), "b/2.png", "byte 0: found 47 49 46 38, expected a PNG"),
+        (
+            "named png",
+            |f| std::fs::write(f.join("b/2.png"), "GIF89a").unwrap(),
+            "b/2.png",
+            "byte 0: found 47 49 46 38, expected a PNG",
+        ),
         ("empty file", |f| std::fs::write(f.join("b/2.png"), "").unwrap(), "b/2.png", "byte 0: found , expected a PNG"),
         ("other size", |f| coloured(&f.join("b/2.png"), 4, 2, [0; 3]), "b/2.png", "found 4 × 2 pixels, expected 3 × 2"),
         ("empty class", |f| std::fs::create_dir(f.join("c")).unwrap(), "c", "no pictures"),

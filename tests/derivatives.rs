@@ -159,7 +159,8 @@ fn grad_check_sees_wrong_gradients_and_skips_kinks() {
     for device in common::devices("grad_check") {
         let x = device.parameter(&[-1.5, -0.2, 0.0, 0.4, 2.0], 5);
         let y = device.parameter(&[0.3, -0.7], [2, 1]);
-        let check = grad_check(|p| (p[0].relu() * p[1].tanh()).square().sum(&[]) + p[0].abs().mean(&[]), &[x.clone(), y.clone()]).unwrap();
+        let check = grad_check(|p| (p[0].relu() * p[1].tanh()).square().sum(&[]) + p[0].abs().mean(&[]), &[x.clone(), y.clone()])
+            .unwrap();
         assert!(check.passed(), "{check}");
         let verdicts: Vec<Verdict> = check.entries.iter().map(|e| e.verdict).collect();
         assert_eq!(verdicts.iter().filter(|v| **v == Verdict::Kink).count(), 1, "{check}");
@@ -173,7 +174,10 @@ fn grad_check_sees_wrong_gradients_and_skips_kinks() {
         assert!(!check.passed() && check.to_string().contains("WRONG"), "{check}");
         let check = grad_check(|p| (&p[0] * 1e4).sin().sum(&[]), &[y]).unwrap();
         assert!(!check.entries.iter().any(|e| e.verdict == Verdict::Kink), "{check}");
-        assert!(matches!(op_error(grad_check(|p| (p[0].detach() + &x).sum(&[]), &[device.parameter(&[1.0], 1)])).1, OpError::Severed(_)));
+        assert!(matches!(
+            op_error(grad_check(|p| (p[0].detach() + &x).sum(&[]), &[device.parameter(&[1.0], 1)])).1,
+            OpError::Severed(_)
+        ));
     }
 }
 
@@ -257,7 +261,8 @@ fn lanczos_finds_the_ends_of_large_spectra() {
     let device = Device::cpu();
     let n = 2500;
     // ½ Σ λ_i w_i²: eigenvalues from −3 to 10, four fifths of them positive.
-    let lambda: Vec<f32> = (0..n).map(|i| if i % 5 == 0 { -3.0 * (i + 1) as f32 / n as f32 } else { 10.0 * (i + 1) as f32 / n as f32 }).collect();
+    let lambda: Vec<f32> =
+        (0..n).map(|i| if i % 5 == 0 { -3.0 * (i + 1) as f32 / n as f32 } else { 10.0 * (i + 1) as f32 / n as f32 }).collect();
     let exact = |f: fn(f32, f32) -> f32| f64::from(lambda.iter().copied().reduce(f).unwrap());
     let w = device.parameter(&vec![0.0; n], n);
     let loss = (w.square() * device.tensor(&lambda, n)).sum(&[]) * 0.5;

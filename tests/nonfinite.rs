@@ -18,7 +18,20 @@ const NORMAL: f64 = f32::MIN_POSITIVE as f64;
 
 /// Ops whose zeros may have either sign: NumPy's own depends on the processor, or on what a sum starts from.
 const UNSIGNED_ZERO: &[&str] = &[
-    "maximum", "minimum", "relu", "max", "min", "max_pool", "sort", "clamp", "sum", "mean", "avg_pool", "cumsum", "cumprod", "matmul_ones",
+    "maximum",
+    "minimum",
+    "relu",
+    "max",
+    "min",
+    "max_pool",
+    "sort",
+    "clamp",
+    "sum",
+    "mean",
+    "avg_pool",
+    "cumsum",
+    "cumprod",
+    "matmul_ones",
     "matmul_zeros",
 ];
 

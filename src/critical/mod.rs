@@ -214,7 +214,8 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
         (ends, found.weights, found.values, Box::new(move || found.lowest))
     };
     let flat = (relative * spectrum.lowest().abs().max(spectrum.highest().abs())).max(floor);
-    let share = |wanted: &dyn Fn(f64) -> bool| weights.iter().zip(&values).filter(|(_, v)| wanted(**v)).fold(0.0, |sum, (w, _)| sum + w);
+    let share =
+        |wanted: &dyn Fn(f64) -> bool| weights.iter().zip(&values).filter(|(_, v)| wanted(**v)).fold(0.0, |sum, (w, _)| sum + w);
     let kind = match (spectrum.lowest() < -flat, spectrum.highest() > flat) {
         (false, true) => Kind::Minimum,
         (true, false) => Kind::Maximum,
@@ -410,4 +411,3 @@ fn start(n: usize, seed: u64) -> Vec<f64> {
     v.iter_mut().for_each(|x| *x *= scale);
     v
 }
-

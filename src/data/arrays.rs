@@ -296,7 +296,8 @@ fn header(bytes: &[u8]) -> Result<(&str, usize), String> {
         return Err(format!("byte 8: found a header of {length} bytes, expected at most {MOST_HEADER}"));
     }
     let text = bytes.get(from..from + length);
-    let text = text.ok_or_else(|| format!("byte {from}: the header declares {length} bytes, but {} are there", bytes.len() - from))?;
+    let text =
+        text.ok_or_else(|| format!("byte {from}: the header declares {length} bytes, but {} are there", bytes.len() - from))?;
     let text = std::str::from_utf8(text).map_err(|_| format!("byte {from}: the header is not UTF-8"))?;
     Ok((text, from + length))
 }

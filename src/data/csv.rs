@@ -137,7 +137,12 @@ impl Csv {
         }
         if let (State::Quoted, (line, field)) = (walk.state, walk.opened) {
             let walk = Walk { line, field, ..walk };
-            return place(&walk, "a quote that is never closed", "a closing `\"`", "close it, or write a quote inside a field as `\"\"`");
+            return place(
+                &walk,
+                "a quote that is never closed",
+                "a closing `\"`",
+                "close it, or write a quote inside a field as `\"\"`",
+            );
         }
         Ok(())
     }
@@ -380,7 +385,9 @@ fn column(table: &Table, name: String, fields: Fields, declared: Option<Kind>) -
             return here(row, text, "a finite number, as declared".to_owned(), "correct it, or name it as missing");
         }
         (Some(Kind::YesNo), _) => match texts().find(|(_, text)| yes_no(text).is_none()) {
-            Some((row, text)) => return here(row, text, "yes or no, as declared".to_owned(), "correct it, or name it as missing"),
+            Some((row, text)) => {
+                return here(row, text, "yes or no, as declared".to_owned(), "correct it, or name it as missing");
+            }
             None => Kind::YesNo,
         },
         (Some(Kind::Empty), _) if present > 0 => {

@@ -83,7 +83,9 @@ impl Pictures {
         }
         if decoder.total_bytes() > (bytes.len() as u64).saturating_mul(MOST_RATIO) {
             let there = bytes.len();
-            return Err(fail(format!("found {width} × {height} pixels declared, more than {there} bytes can hold: cut off or damaged")));
+            return Err(fail(format!(
+                "found {width} × {height} pixels declared, more than {there} bytes can hold: cut off or damaged"
+            )));
         }
         let picture = DynamicImage::from_decoder(decoder).map_err(|e| fail(format!("damaged: {e}")))?;
         let picture = match self.size {
@@ -91,7 +93,8 @@ impl Pictures {
             _ => picture,
         };
         let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let (pixels, channels) = if self.grey { (picture.into_luma8().into_raw(), 1) } else { (picture.into_rgb8().into_raw(), 3) };
+        let (pixels, channels) =
+            if self.grey { (picture.into_luma8().into_raw(), 1) } else { (picture.into_rgb8().into_raw(), 3) };
         // From pixel by pixel to channel by channel.
         let channel = |c: usize| pixels.iter().skip(c).step_by(channels).map(|&p| f32::from(p) / 255.0);
         Ok(((0..channels).flat_map(channel).collect(), [channels, height, width]))

@@ -11,6 +11,9 @@
 //! assert_eq!((train.len(), test.len()), (1438, 359));
 //! # Ok::<(), steepest::Error>(())
 //! ```
+//!
+//! From a file to batches: [`Table`] (CSV), [`Idx`], `Array` (`.npy`, `.npz`) or `Pictures` give a [`Dataset`], tables by way of a
+//! [`Preprocessor`] that is fitted to training rows; [`random_parts`] and [`folds`] say which rows those are; a [`DataLoader`] cuts batches.
 
 #[cfg(feature = "arrays")]
 mod arrays;

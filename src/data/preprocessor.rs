@@ -293,7 +293,8 @@ impl Preprocessor {
     /// [`Error::File`]: not JSON of a preprocessor, another version, parts that do not fit together.
     pub fn from_json(name: impl AsRef<Path>, text: &str) -> Result<Preprocessor> {
         let fail = |message: String| Error::file(name.as_ref(), format!("preprocessing: {message}"));
-        let read: Preprocessor = serde_json::from_str(text).map_err(|e| fail(format!("{e}, expected what a preprocessor writes")))?;
+        let read: Preprocessor =
+            serde_json::from_str(text).map_err(|e| fail(format!("{e}, expected what a preprocessor writes")))?;
         if read.version != VERSION {
             return Err(fail(format!("found version {}, expected {VERSION}", read.version)));
         }
@@ -309,13 +310,9 @@ impl Preprocessor {
         for Fitted { name, encoding, .. } in &self.columns {
             let finite = |x: &Option<f64>| x.is_none_or(f64::is_finite);
             let good = match encoding {
-                Encoding::Number { fill, shift, scale } => {
-                    finite(fill) && shift.is_finite() && scale.is_finite() && *scale > 0.0
-                }
+                Encoding::Number { fill, shift, scale } => finite(fill) && shift.is_finite() && scale.is_finite() && *scale > 0.0,
                 Encoding::YesNo { fill } => finite(fill),
-                Encoding::Category { categories, .. } => {
-                    categories.iter().collect::<BTreeSet<_>>().len() == categories.len()
-                }
+                Encoding::Category { categories, .. } => categories.iter().collect::<BTreeSet<_>>().len() == categories.len(),
             };
             if !good {
                 return Err(format!("column `{name}`: expected finite numbers, a scale above zero, categories that differ"));

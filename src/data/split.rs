@@ -103,8 +103,7 @@ fn by_class(classes: &[u32]) -> Vec<(u32, Vec<usize>)> {
 fn shares(sizes: &[usize], most: &[usize], fraction: f64, total: usize) -> Vec<usize> {
     let quota = |size: usize| size as f64 * fraction;
     // 0.29 · 100 is a hair below 29 in floating point, and meant to be 29.
-    let mut shares: Vec<usize> =
-        sizes.iter().zip(most).map(|(&size, &most)| ((quota(size) + 1e-9) as usize).min(most)).collect();
+    let mut shares: Vec<usize> = sizes.iter().zip(most).map(|(&size, &most)| ((quota(size) + 1e-9) as usize).min(most)).collect();
     let remainder = |class: usize, share: usize| (quota(sizes[class]) - share as f64).max(0.0);
     let mut order: Vec<(usize, f64)> =
         shares.iter().enumerate().map(|(class, &share)| (class, remainder(class, share))).collect();
@@ -175,7 +174,9 @@ pub fn stratified_folds(classes: &[u32], k: usize, seed: u64) -> Result<Vec<Fold
 fn check_folds(rows: usize, k: usize) -> Result<()> {
     match k {
         0 | 1 => Err(config("folds", format!("found {k}, expected at least 2"))),
-        k if rows < k => Err(config("folds", format!("found {rows} rows for {k} folds, expected a row for each; use fewer folds"))),
+        k if rows < k => {
+            Err(config("folds", format!("found {rows} rows for {k} folds, expected a row for each; use fewer folds")))
+        }
         _ => Ok(()),
     }
 }

@@ -258,8 +258,7 @@ impl Table {
             [] => self.columns().collect(),
             names => names.iter().map(|name| self.column(name.as_ref())).collect::<Result<_>>()?,
         };
-        let rows: Vec<usize> =
-            (0..self.len()).filter(|&row| asked.iter().all(|column| column.text(row).is_some())).collect();
+        let rows: Vec<usize> = (0..self.len()).filter(|&row| asked.iter().all(|column| column.text(row).is_some())).collect();
         self.rows(&rows)
     }
 

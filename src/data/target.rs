@@ -100,7 +100,13 @@ impl Target {
                     }
                     if !std.is_finite() {
                         let found = format!("values up to {most:e}");
-                        return Err(table.error(None, Some(column.name()), found, "values that can be squared", "use another unit"));
+                        return Err(table.error(
+                            None,
+                            Some(column.name()),
+                            found,
+                            "values that can be squared",
+                            "use another unit",
+                        ));
                     }
                     shift.push(if scaled { mean } else { 0.0 });
                     scale.push(if scaled && std > 0.0 { std } else { 1.0 });
@@ -171,9 +177,9 @@ impl Target {
     /// A name per output: of the column, class or label.
     pub fn names(&self) -> &[String] {
         match self {
-            Target::Values { columns: names, .. } | Target::Classes { classes: names, .. } | Target::Labels { labels: names, .. } => {
-                names
-            }
+            Target::Values { columns: names, .. }
+            | Target::Classes { classes: names, .. }
+            | Target::Labels { labels: names, .. } => names,
         }
     }
 
@@ -233,7 +239,13 @@ impl Target {
                         let place = at.find(label).ok_or_else(|| {
                             let found = format!("the label `{}`", super::csv::shortened(label));
                             let expected = format!("one of the {} labels of the training rows", labels.len());
-                            table.error(table.line(row), Some(column.name()), found, expected, "correct it, or add it to the training rows")
+                            table.error(
+                                table.line(row),
+                                Some(column.name()),
+                                found,
+                                expected,
+                                "correct it, or add it to the training rows",
+                            )
                         })?;
                         values[place] = 1.0;
                     }
@@ -247,7 +259,8 @@ impl Target {
     pub fn inverse(&self, outputs: &[f32]) -> Vec<f64> {
         let Target::Values { shift, scale, .. } = self else { return outputs.iter().map(|&x| f64::from(x)).collect() };
         let rows = outputs.chunks(shift.len());
-        rows.flat_map(|row| row.iter().zip(shift.iter().zip(scale)).map(|(&x, (shift, scale))| f64::from(x) * scale + shift)).collect()
+        rows.flat_map(|row| row.iter().zip(shift.iter().zip(scale)).map(|(&x, (shift, scale))| f64::from(x) * scale + shift))
+            .collect()
     }
 
     /// The text of a class by its number; `None` if there is none of that number, or the target is not classes.
@@ -265,14 +278,22 @@ impl Target {
             Target::Values { columns, shift, scale } => {
                 let numbers = shift.iter().all(|x| x.is_finite()) && scale.iter().all(|x| x.is_finite() && *x > 0.0);
                 let fits = !columns.is_empty() && columns.len() == shift.len() && shift.len() == scale.len();
-                if fits && numbers { Ok(()) } else { Err("target: expected a finite shift and a scale above zero per column".into()) }
+                if fits && numbers {
+                    Ok(())
+                } else {
+                    Err("target: expected a finite shift and a scale above zero per column".into())
+                }
             }
             Target::Classes { classes, .. } if classes.len() < 2 || !unlike(classes) => {
                 Err("target: expected two or more different classes".into())
             }
             Target::Labels { columns, separator, labels } => {
                 let fits = if separator.is_some() { columns.len() == 1 } else { columns == labels };
-                if fits && !labels.is_empty() && unlike(labels) { Ok(()) } else { Err("target: labels and columns do not fit".into()) }
+                if fits && !labels.is_empty() && unlike(labels) {
+                    Ok(())
+                } else {
+                    Err("target: labels and columns do not fit".into())
+                }
             }
             Target::Classes { .. } => Ok(()),
         }

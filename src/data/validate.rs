@@ -3,7 +3,7 @@
 use super::split::{Fold, FoldScores, Parts};
 use super::table::Table;
 use super::{Dataset, Prepare, Preprocessor};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What one round of a cross-validation works with.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct FoldData {
 /// let folds = data::folds(table.len(), 4, 7)?;
 /// let scores = data::cross_validate(&table, &Prepare::new().target("y"), &folds, |fold| {
 ///     // Train on fold.train; here stands the share of rows to judge by.
-///     Ok(fold.test.len() as f64 / 20.0)
+///     Ok::<f64, steepest::Error>(fold.test.len() as f64 / 20.0)
 /// })?;
 /// assert_eq!(scores.to_string(), "0.2500 ± 0.0000 (4 folds)");
 /// # Ok::<(), steepest::Error>(())
@@ -37,12 +37,12 @@ pub struct FoldData {
 ///
 /// # Errors
 /// As [`Prepare::fit`] and [`Preprocessor::dataset`], and what `score` gives.
-pub fn cross_validate(
+pub fn cross_validate<E: From<Error>>(
     table: &Table,
     prepare: &Prepare,
     folds: &[Fold],
-    mut score: impl FnMut(&FoldData) -> Result<f64>,
-) -> Result<FoldScores> {
+    mut score: impl FnMut(&FoldData) -> Result<f64, E>,
+) -> Result<FoldScores, E> {
     let prepare = prepare.settled(table)?;
     let mut scores = Vec::with_capacity(folds.len());
     for (index, fold) in folds.iter().enumerate() {

@@ -138,7 +138,8 @@ impl Inner {
         match (&self.machine, prepared) {
             (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
                 let mut leaves = self.leaves(graph, |words| gpu.upload(words))?;
-                let place = |row: &Row, leaves: &mut [_]| if row.members.is_empty() { gpu.upload(&clear) } else { gpu.row(row, leaves) };
+                let place =
+                    |row: &Row, leaves: &mut [_]| if row.members.is_empty() { gpu.upload(&clear) } else { gpu.row(row, leaves) };
                 let rows = self.rows(&watching.cached, graph, &mut leaves, place)?;
                 let outputs = gpu.run(prepared, &leaves, &rows, &scalars)?;
                 let flags = rows.last().cloned().ok_or_else(|| self.fault("no flags"))?;

@@ -2,8 +2,8 @@
 
 use super::node::{Body, Tensor, grad_off, on_behalf_of};
 use super::op::{DType, GradCtx};
-use crate::error::{Error, OpError, Result};
 use super::severed::{self, Missing, Refusals};
+use crate::error::{Error, OpError, Result};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::panic::Location;
 

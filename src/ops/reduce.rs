@@ -209,8 +209,7 @@ pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, gr
     }
     let flat = ("FLAT", u32::from(reduced.dims.len() <= 1));
     let consts = vec![("KIND", kind as u32), flat];
-    let one_each =
-        Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
+    let one_each = Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
     let mut variants = vec![];
     // A whole workgroup for an output pays where groups are long.
     if group.min(span) >= 128 {

@@ -132,7 +132,12 @@ impl Common {
         };
         let unused = gradients.check(&self.parameters)?;
         if !unused.is_empty() {
-            tracing::debug!("{} of {} parameters were not used in this step, the first {:?}", unused.len(), self.len(), unused[0]);
+            tracing::debug!(
+                "{} of {} parameters were not used in this step, the first {:?}",
+                unused.len(),
+                self.len(),
+                unused[0]
+            );
         }
         let mut wanted: Vec<Tensor> = gradients.roots().cloned().collect();
         let others = wanted.len();

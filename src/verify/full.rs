@@ -80,7 +80,8 @@ impl Outcome {
     pub fn failures(&self) -> Vec<String> {
         let ops = self.stages.iter().flat_map(|s| s.report.failures.iter().map(move |f| format!("{}: {f}", s.name)));
         let wrong = self.known.iter().filter(|k| k.found != k.expected);
-        ops.chain(wrong.map(|k| format!("random bits: {:08x?} gives {:08x?}, not {:08x?}", k.input, k.found, k.expected))).collect()
+        ops.chain(wrong.map(|k| format!("random bits: {:08x?} gives {:08x?}, not {:08x?}", k.input, k.found, k.expected)))
+            .collect()
     }
 
     /// Whether something was compared and nothing is wrong.
@@ -112,8 +113,14 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
     let with = |variant: usize| items.iter().filter(|i| i.variants > variant).count();
     let total = probe::rows() + (0..most).map(with).sum::<usize>() + minimal.iter().count() * items.len() + 3 * items.len();
     let mut done = 0;
-    let mut outcome =
-        Outcome { device: device.to_string(), deep: depth.deep, stages: vec![], driver: vec![], known: known(device)?, seconds: 0.0 };
+    let mut outcome = Outcome {
+        device: device.to_string(),
+        deep: depth.deep,
+        stages: vec![],
+        driver: vec![],
+        known: known(device)?,
+        seconds: 0.0,
+    };
 
     progress("the driver's functions", done, total);
     outcome.driver = driver(device, || {

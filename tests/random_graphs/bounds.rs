@@ -83,6 +83,7 @@ fn shifted(judged: &Judged, sample: usize, g: &mut Gen) -> Array {
             }
         }
     };
-    let data = judged.value.data.iter().zip(&judged.bound).map(|(x, b)| if b.is_finite() { x + sign(g) * b } else { *x }).collect();
+    let data =
+        judged.value.data.iter().zip(&judged.bound).map(|(x, b)| if b.is_finite() { x + sign(g) * b } else { *x }).collect();
     Array::new(judged.value.shape, data)
 }

@@ -56,7 +56,13 @@ fn compare(program: &Program, device: &Device, seed: u64, plant: Option<&dyn Fn(
             let scale = judged.value.data.iter().fold(1e-3f64, |m, x| m.max(x.abs()));
             for (i, ((x, e), b)) in numbers.iter().zip(&judged.value.data).zip(&judged.bound).enumerate() {
                 let ratio = (x - e).abs() / b.max(1e-30);
-                let ratio = if x == e { 0.0 } else if ratio.is_nan() { f64::INFINITY } else { ratio };
+                let ratio = if x == e {
+                    0.0
+                } else if ratio.is_nan() {
+                    f64::INFINITY
+                } else {
+                    ratio
+                };
                 found.elements += 1;
                 found.tight += usize::from(*b <= 1e-3 * scale);
                 found.worst = found.worst.max(ratio);
@@ -81,7 +87,8 @@ fn shrink(program: &Program, device: &Device, seed: u64, plant: Option<&dyn Fn(&
 }
 
 fn seeds() -> Vec<u64> {
-    let number = |name: &str| std::env::var(name).ok().map(|v| v.parse::<u64>().unwrap_or_else(|_| panic!("{name} is no number: {v}")));
+    let number =
+        |name: &str| std::env::var(name).ok().map(|v| v.parse::<u64>().unwrap_or_else(|_| panic!("{name} is no number: {v}")));
     match number("STEEPEST_GRAPH") {
         Some(seed) => vec![seed],
         None => (0..number("STEEPEST_GRAPHS").unwrap_or(100)).collect(),
