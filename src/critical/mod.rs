@@ -196,7 +196,7 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
     let floor = value.abs().max(1.0) * if options.precision == Precision::Device { 1e-6 } else { 1e-13 };
 
     let whole = options.method == Method::Full || (options.method == Method::Auto && n <= FULL);
-    let (spectrum, weights, values, lowest): (Spectrum, Vec<f64>, Vec<f64>, Box<dyn FnOnce() -> Vec<f64>>) = if whole {
+    let (spectrum, weights, values, lowest): (_, _, _, Lowest) = if whole {
         let matrix = hessian.matrix()?;
         if matrix.iter().any(|x| !x.is_finite()) {
             return Err(not_finite());
@@ -310,6 +310,9 @@ impl fmt::Display for CriticalPoint {
         Ok(())
     }
 }
+
+/// Computes the eigenvector of the lowest eigenvalue, if it is wanted.
+type Lowest = Box<dyn FnOnce() -> Vec<f64>>;
 
 /// The Hessian as a function of vectors.
 struct Hessian<'c> {

@@ -27,6 +27,9 @@ pub enum Anomaly {
 /// Plans kept for watched runs; past this all are made anew.
 const PLANS: usize = 64;
 
+/// The outputs of a plan.
+type Outputs = Vec<Arc<dyn Storage>>;
+
 /// A plan with flags, and what they stand for.
 struct Watching {
     cached: Cached,
@@ -130,7 +133,7 @@ impl Inner {
     }
 
     /// Runs a plan with flags: its outputs, and the flags.
-    fn flagged(&self, watching: &Watching, graph: &Graph) -> Result<(Vec<Arc<dyn Storage>>, Vec<u32>)> {
+    fn flagged(&self, watching: &Watching, graph: &Graph) -> Result<(Outputs, Vec<u32>)> {
         let Cached { plan, prepared, .. } = &watching.cached;
         let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
         let clear = vec![0; 2 * watching.seen.len()];

@@ -46,7 +46,7 @@ pub struct Device {
 }
 
 enum Machine {
-    Gpu(Gpu),
+    Gpu(Box<Gpu>),
     Cpu(Cpu),
 }
 
@@ -201,7 +201,7 @@ impl Device {
                     }
                     opened => opened?,
                 };
-                Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+                Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(Box::new(gpu))))
             }
         }
     }
@@ -220,7 +220,7 @@ impl Device {
     /// As [`Device::gpu`].
     pub async fn gpu_async() -> Result<Device> {
         let gpu = Gpu::open(None).await?;
-        Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+        Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(Box::new(gpu))))
     }
 
     /// A GPU opened with the limits every browser grants, whatever the adapter could do: for testing the smaller kernels.
@@ -231,7 +231,7 @@ impl Device {
         let part = name.strip_prefix("gpu:").unwrap_or(name);
         let options = gpu::OpenOptions { minimal_limits: true };
         let gpu = pollster::block_on(Gpu::open_with(Some(part), options))?;
-        Ok(Device::new(format!("{} (minimal limits)", gpu.name()), Machine::Gpu(gpu)))
+        Ok(Device::new(format!("{} (minimal limits)", gpu.name()), Machine::Gpu(Box::new(gpu))))
     }
 
     /// This machine's processor, all cores.
@@ -561,14 +561,20 @@ impl Inner {
         place: impl Fn(&Row, &mut [Arc<B>]) -> Result<Arc<B>>,
     ) -> Result<Vec<Arc<B>>> {
         let mut rows = Vec::with_capacity(cached.plan.rows.len());
+        let mut moved = false;
         for row in &cached.plan.rows {
             let before: Vec<_> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
             rows.push(place(row, leaves)?);
             for (&(leaf, _), before) in row.members.iter().zip(before) {
                 if Arc::as_ptr(&leaves[leaf]) != before {
                     graph.leaves[leaf].set_value(Value::Stored(leaves[leaf].clone()));
+                    moved = true;
                 }
             }
+        }
+        if let (Machine::Gpu(gpu), true) = (&self.machine, moved) {
+            // The memory they leave is as large as all parameters: not for keeping.
+            gpu.trim();
         }
         Ok(rows)
     }

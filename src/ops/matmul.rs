@@ -261,7 +261,7 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     }));
     let rows = rows(m);
     let registers = |shader, workgroup: usize, suits| Variant {
-        consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32)],
+        consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32), ("FUSED", 0)],
         suits,
         ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };

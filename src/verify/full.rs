@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// What a stage of verification does: it fills the report and calls the second argument after each case.
+type Body<'a> = &'a mut dyn FnMut(&mut Report, &mut dyn FnMut()) -> Result<()>;
+
 /// How much is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
@@ -127,7 +130,7 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
         done += 1;
         progress("the driver's functions", done, total);
     })?;
-    let mut stage = |name: String, subject: String, body: &mut dyn FnMut(&mut Report, &mut dyn FnMut()) -> Result<()>| {
+    let mut stage = |name: String, subject: String, body: Body<'_>| {
         let mut report = Report::new(subject);
         let begun = Instant::now();
         let mut tick = || {

@@ -339,6 +339,7 @@ fn ulps(found: f32, exact: f64) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
