@@ -215,7 +215,6 @@ fn proc(file: &str, start: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{file}")).unwrap_or_default();
     text.lines().find_map(|l| l.strip_prefix(start)).and_then(|l| l.split_whitespace().next()).unwrap_or_default().to_owned()
 }
-
 fn main() -> anyhow::Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64();
     let started = std::env::var("PEER_START_NS").ok().and_then(|v| v.parse::<f64>().ok()).map_or(now, |ns| ns * 1e-9);

@@ -39,12 +39,23 @@ fn divisor(at: vec4<u32>) -> f32 {
     return f32(params.kernel.x * params.kernel.y);
 }
 
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let o = id.y * groups.x * WORKGROUP + id.x;
     if o >= params.count { return; }
-    let base = o / (params.output.x * params.output.y) * params.size.x * params.size.y;
-    let at = places(vec2<u32>(o / params.output.y % params.output.x, o % params.output.y));
+    let line = quotient(o, params.output.y);
+    let image = quotient(line, params.output.x);
+    let base = image * params.size.x * params.size.y;
+    let at = places(vec2<u32>(line - image * params.output.x, o - line * params.output.y));
     var sum = 0.0;
     for (var y = at.x; y < at.z; y++) {
         for (var x = at.y; x < at.w; x++) {

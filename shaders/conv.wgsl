@@ -22,7 +22,7 @@ struct Params {
     out_group: u32,
     out_row: u32,
     out_outer: u32,
-    lanes_n: u32,
+    unused: u32,
     // elements of the image that is read from one outer to the next, of a column and of a k
     column_outer: u32,
     k_outer: u32,
@@ -71,19 +71,30 @@ fn image(base: u32, y: i32, x: i32) -> f32 {
     return 0.0;
 }
 
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let o = id.y * groups.x * WORKGROUP + id.x;
     if o >= params.m * params.n * params.groups * params.splits { return; }
-    let column = o % params.n;
-    let row = o / params.n % params.m;
-    let group = o / (params.n * params.m) % params.groups;
-    let split = o / (params.n * params.m) / params.groups;
+    let line = quotient(o, params.n);
+    let column = o - line * params.n;
+    let part = quotient(line, params.m);
+    let row = line - part * params.m;
+    let split = part / params.groups;
+    let group = part % params.groups;
 
-    let plane = params.column_sizes.x * params.column_sizes.y;
-    let outer = column / plane;
-    let cell = column % plane;
-    let grid = vec2<u32>(cell / params.column_sizes.y, cell % params.column_sizes.y);
+    let y = quotient(column, params.column_sizes.y);
+    let outer = quotient(y, params.column_sizes.x);
+    let grid = vec2<u32>(y - outer * params.column_sizes.x, column - y * params.column_sizes.y);
+    let cell = grid.x * params.column_sizes.y + grid.y;
     let corner = vec2<i32>(grid) * params.column_step + params.start;
     let a_base = group * params.a_group + row * params.a_row;
     let b_base = group * params.b_group + outer * params.column_outer;

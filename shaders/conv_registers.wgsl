@@ -1,13 +1,17 @@
-// Convolution and both its gradients, 8×8 numbers per invocation, all in registers: out[row, column] = Σ_k A[row, k] · image(column + k).
+// Convolution and both its gradients, ROWS×8 numbers per invocation, all in registers: out[row, column] = Σ_k A[row, k] · image(column + k).
 //
 // What rows, columns and k are is said in conv.wgsl. No workgroup memory and no barriers, which cost on software adapters. Neighbouring
-// invocations lie side by side along the columns as far as these reach (`lanes_n` of them), the others below. Beyond the last row it
+// invocations lie side by side along the columns as far as these reach (LANES of eight), the others below. Beyond the last row it
 // is read again, and nothing is written.
 
 const WORKGROUP: u32 = 8u;
 const DIVIDE: u32 = 0u;
-const ROWS: u32 = 8u;
+const ROWS: u32 = 8u;    // 8 or 16
 const COLUMNS: u32 = 8u;
+const LANES: u32 = 8u;   // of eight invocations, so many lie side by side
+// Whether something is fused behind. It is done in a loop over what was stored: with a copy of it for each number of the tile, software adapters
+// would take seconds to compile.
+const FUSED: u32 = 0u;
 
 struct Params {
     m: u32,
@@ -23,7 +27,7 @@ struct Params {
     out_group: u32,
     out_row: u32,
     out_outer: u32,
-    lanes_n: u32,
+    unused: u32,
     // elements of the image that is read from one outer to the next, of a column and of a k
     column_outer: u32,
     k_outer: u32,
@@ -64,18 +68,46 @@ struct Columns {
     x: vec4<i32>,
 }
 
-fn columns(first: u32) -> Columns {
-    let column = first + vec4<u32>(0u, 1u, 2u, 3u);
-    let plane = params.column_sizes.x * params.column_sizes.y;
-    let outer = column / plane;
-    let cell = column % plane;
-    let y = vec4<i32>(cell / params.column_sizes.y) * params.column_step.x + params.start.x;
-    let x = vec4<i32>(cell % params.column_sizes.y) * params.column_step.y + params.start.y;
-    // Columns beyond the last read the first image; they are not stored.
-    return Columns(select(vec4<u32>(0u), outer, column < vec4<u32>(params.n)), cell, y, x);
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
 }
 
-// The image at four places, 0 outside.
+// The pixel or tap after one.
+fn following(t: vec3<u32>, sizes: vec2<u32>) -> vec3<u32> {
+    var n = t + vec3<u32>(0u, 0u, 1u);
+    if n.z == sizes.y { n = vec3<u32>(n.x, n.y + 1u, 0u); }
+    if n.y == sizes.x { n = vec3<u32>(n.x + 1u, 0u, n.z); }
+    return n;
+}
+
+// Where a number of a grid lies in it: (outer, y, x).
+fn cell_of(i: u32, sizes: vec2<u32>) -> vec3<u32> {
+    let line = quotient(i, sizes.y);
+    let outer = quotient(line, sizes.x);
+    return vec3<u32>(outer, line - outer * sizes.x, i - line * sizes.y);
+}
+
+fn columns(first: u32) -> Columns {
+    let a = cell_of(first, params.column_sizes);
+    let b = following(a, params.column_sizes);
+    let c = following(b, params.column_sizes);
+    let d = following(c, params.column_sizes);
+    let outer = vec4<u32>(a.x, b.x, c.x, d.x);
+    let down = vec4<u32>(a.y, b.y, c.y, d.y);
+    let across = vec4<u32>(a.z, b.z, c.z, d.z);
+    let y = vec4<i32>(down) * params.column_step.x + params.start.x;
+    let x = vec4<i32>(across) * params.column_step.y + params.start.y;
+    // Columns beyond the last read the first image; they are not stored.
+    let exist = first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.n);
+    return Columns(select(vec4<u32>(0u), outer, exist), down * params.column_sizes.y + across, y, x);
+}
+
+// The image at four places, 0 outside. What is read for places outside, wherever that is, is thrown away.
 fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
     var row = y;
     var column = x;
@@ -87,7 +119,7 @@ fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
     }
     // A negative number is a large u32.
     inside &= (vec4<u32>(row) < vec4<u32>(params.size.x)) & (vec4<u32>(column) < vec4<u32>(params.size.y));
-    let at = select(vec4<u32>(0u), base + vec4<u32>(row) * params.size.y + vec4<u32>(column), inside);
+    let at = base + vec4<u32>(row) * params.size.y + vec4<u32>(column);
     return select(vec4<f32>(0.0), vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]), inside);
 }
 
@@ -99,10 +131,10 @@ fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
 fn store_row(start: u32, row: u32, first: u32, at: Columns, v: vec4<f32>) {
     if row >= params.m { return; }
     let place = vec4<u32>(start + row * params.out_row) + at.outer * params.out_outer + at.cell;
-    if first < params.n { out[place.x] = epilogue(v.x, place.x); }
-    if first + 1u < params.n { out[place.y] = epilogue(v.y, place.y); }
-    if first + 2u < params.n { out[place.z] = epilogue(v.z, place.z); }
-    if first + 3u < params.n { out[place.w] = epilogue(v.w, place.w); }
+    if first < params.n { out[place.x] = v.x; }
+    if first + 1u < params.n { out[place.y] = v.y; }
+    if first + 2u < params.n { out[place.z] = v.z; }
+    if first + 3u < params.n { out[place.w] = v.w; }
 }
 
 fn store(start: u32, row: u32, first: u32, at: Columns, c: mat4x4<f32>) {
@@ -120,8 +152,8 @@ fn main(
     @builtin(num_workgroups) workgroups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let tile_n = COLUMNS * params.lanes_n;
-    let tile_m = ROWS * (WORKGROUP / params.lanes_n);
+    let tile_n = COLUMNS * LANES;
+    let tile_m = ROWS * (WORKGROUP / LANES);
     let tiles_n = (params.n + tile_n - 1u) / tile_n;
     let tiles_m = (params.m + tile_m - 1u) / tile_m;
     let id = workgroup.y * workgroups.x + workgroup.x;
@@ -130,8 +162,9 @@ fn main(
     let tile = id % (tiles_m * tiles_n);
     let group = part % params.groups;
     let split = part / params.groups;
-    let row = tile / tiles_n * tile_m + lane / params.lanes_n * ROWS;
-    let column = tile % tiles_n * tile_n + lane % params.lanes_n * COLUMNS;
+    // Downwards first: the same part of the image is gathered again while it is near.
+    let row = tile % tiles_m * tile_m + lane / LANES * ROWS;
+    let column = tile / tiles_m * tile_n + lane % LANES * COLUMNS;
 
     let left = columns(column);
     let right = columns(column + 4u);
@@ -139,6 +172,8 @@ fn main(
     let last = vec4<u32>(params.m - 1u);
     let a_upper = group * params.a_group + min(rows, last) * params.a_row;
     let a_lower = group * params.a_group + min(rows + 4u, last) * params.a_row;
+    let a_third = group * params.a_group + min(rows + 8u, last) * params.a_row;
+    let a_fourth = group * params.a_group + min(rows + 12u, last) * params.a_row;
     let b_left = vec4<u32>(group * params.b_group) + left.outer * params.column_outer;
     let b_right = vec4<u32>(group * params.b_group) + right.outer * params.column_outer;
 
@@ -146,6 +181,10 @@ fn main(
     var c01 = mat4x4<f32>();
     var c10 = mat4x4<f32>();
     var c11 = mat4x4<f32>();
+    var c20 = mat4x4<f32>();
+    var c21 = mat4x4<f32>();
+    var c30 = mat4x4<f32>();
+    var c31 = mat4x4<f32>();
     let end = min((split + 1u) * params.span, params.k_rows);
     for (var r = split * params.span; r < end; r++) {
         let outer = r / params.k_sizes.x;
@@ -163,6 +202,14 @@ fn main(
             let a1 = load_a(a_lower + along_a);
             c10 = outer_product(c10, a1, b0);
             c11 = outer_product(c11, a1, b1);
+            if ROWS == 16u {
+                let a2 = load_a(a_third + along_a);
+                c20 = outer_product(c20, a2, b0);
+                c21 = outer_product(c21, a2, b1);
+                let a3 = load_a(a_fourth + along_a);
+                c30 = outer_product(c30, a3, b0);
+                c31 = outer_product(c31, a3, b1);
+            }
             along_a += 1u;
             across += params.k_step.y;
         }
@@ -172,4 +219,20 @@ fn main(
     store(start, row, column + 4u, right, c01);
     store(start, row + 4u, column, left, c10);
     store(start, row + 4u, column + 4u, right, c11);
+    if ROWS == 16u {
+        store(start, row + 8u, column, left, c20);
+        store(start, row + 8u, column + 4u, right, c21);
+        store(start, row + 12u, column, left, c30);
+        store(start, row + 12u, column + 4u, right, c31);
+    }
+    if FUSED == 1u {
+        for (var c = column; c < min(column + COLUMNS, params.n); c++) {
+            let at = columns(c);
+            let place = start + at.outer.x * params.out_outer + at.cell.x;
+            for (var r = row; r < min(row + ROWS, params.m); r++) {
+                let i = place + r * params.out_row;
+                out[i] = epilogue(out[i], i);
+            }
+        }
+    }
 }

@@ -25,7 +25,7 @@ struct Params {
     out_group: u32,
     out_row: u32,
     out_outer: u32,
-    lanes_n: u32,
+    unused: u32,
     // elements of the image that is read from one outer to the next, of a column and of a k
     column_outer: u32,
     k_outer: u32,
@@ -69,15 +69,43 @@ struct Columns {
     x: vec4<i32>,
 }
 
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
+}
+
+// The pixel or tap after one.
+fn following(t: vec3<u32>, sizes: vec2<u32>) -> vec3<u32> {
+    var n = t + vec3<u32>(0u, 0u, 1u);
+    if n.z == sizes.y { n = vec3<u32>(n.x, n.y + 1u, 0u); }
+    if n.y == sizes.x { n = vec3<u32>(n.x + 1u, 0u, n.z); }
+    return n;
+}
+
+// Where a number of a grid lies in it: (outer, y, x).
+fn cell_of(i: u32, sizes: vec2<u32>) -> vec3<u32> {
+    let line = quotient(i, sizes.y);
+    let outer = quotient(line, sizes.x);
+    return vec3<u32>(outer, line - outer * sizes.x, i - line * sizes.y);
+}
+
 fn columns(first: u32) -> Columns {
-    let column = first + vec4<u32>(0u, 1u, 2u, 3u);
-    let plane = params.column_sizes.x * params.column_sizes.y;
-    let outer = column / plane;
-    let cell = column % plane;
-    let y = vec4<i32>(cell / params.column_sizes.y) * params.column_step.x + params.start.x;
-    let x = vec4<i32>(cell % params.column_sizes.y) * params.column_step.y + params.start.y;
+    let a = cell_of(first, params.column_sizes);
+    let b = following(a, params.column_sizes);
+    let c = following(b, params.column_sizes);
+    let d = following(c, params.column_sizes);
+    let outer = vec4<u32>(a.x, b.x, c.x, d.x);
+    let down = vec4<u32>(a.y, b.y, c.y, d.y);
+    let across = vec4<u32>(a.z, b.z, c.z, d.z);
+    let y = vec4<i32>(down) * params.column_step.x + params.start.x;
+    let x = vec4<i32>(across) * params.column_step.y + params.start.y;
     // Columns beyond the last read the first image; they are not stored.
-    return Columns(select(vec4<u32>(0u), outer, column < vec4<u32>(params.n)), cell, y, x);
+    let exist = first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.n);
+    return Columns(select(vec4<u32>(0u), outer, exist), down * params.column_sizes.y + across, y, x);
 }
 
 // The image at four places, 0 outside.

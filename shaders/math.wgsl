@@ -248,3 +248,13 @@ fn f32_to_u32(x: f32) -> u32 {
     if x >= 4294967296.0 { return 4294967295u; }
     return u32(max(x, 0.0));
 }
+
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient_(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
+}
+fn remainder_(a: u32, b: u32) -> u32 { return a - quotient_(a, b) * b; }

@@ -6,6 +6,9 @@
 const WORKGROUP: u32 = 8u;
 const ROWS: u32 = 16u;   // 4, 8 or 16
 const COLUMNS: u32 = 8u;
+// Whether something is fused behind. It is done in a loop over what was stored: with a copy of it for each number of the tile, software adapters
+// would take seconds to compile.
+const FUSED: u32 = 0u;
 const TRANS_A: u32 = 0u;   // 1: A lies as [k, m]
 const TRANS_B: u32 = 0u;   // 1: B lies as [n, k]
 
@@ -87,10 +90,10 @@ fn add_block(c: mat4x4<f32>, a: mat4x4<f32>, b: mat4x4<f32>) -> mat4x4<f32> {
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     let at = start + row * params.n + column;
     if row < params.m {
-        if column < params.n { out[at] = epilogue(v.x, at); }
-        if column + 1u < params.n { out[at + 1u] = epilogue(v.y, at + 1u); }
-        if column + 2u < params.n { out[at + 2u] = epilogue(v.z, at + 2u); }
-        if column + 3u < params.n { out[at + 3u] = epilogue(v.w, at + 3u); }
+        if column < params.n { out[at] = v.x; }
+        if column + 1u < params.n { out[at + 1u] = v.y; }
+        if column + 2u < params.n { out[at + 2u] = v.z; }
+        if column + 3u < params.n { out[at + 3u] = v.w; }
     }
 }
 
@@ -209,5 +212,13 @@ fn main(
         store(start, row + 8u, column + 4u, c21);
         store(start, row + 12u, column, c30);
         store(start, row + 12u, column + 4u, c31);
+    }
+    if FUSED == 1u {
+        for (var r = row; r < min(row + ROWS, params.m); r++) {
+            for (var c = column; c < min(column + COLUMNS, params.n); c++) {
+                let at = start + r * params.n + c;
+                out[at] = epilogue(out[at], at);
+            }
+        }
     }
 }

@@ -42,11 +42,21 @@ fn largest(base: u32, window: vec2<u32>) -> u32 {
     return best;
 }
 
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
+}
+
 // The first window along an axis that reaches place p, and one after the last.
 fn windows(p: vec2<u32>) -> vec4<u32> {
     let q = p + params.padding;
-    let first = (max(q + 1u, params.kernel) - params.kernel + params.stride - 1u) / params.stride;
-    return vec4<u32>(first, min(q / params.stride + 1u, params.output));
+    let first = max(q + 1u, params.kernel) - params.kernel + params.stride - 1u;
+    let last = vec2<u32>(quotient(q.x, params.stride.x), quotient(q.y, params.stride.y));
+    return vec4<u32>(quotient(first.x, params.stride.x), quotient(first.y, params.stride.y), min(last + 1u, params.output));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -54,10 +64,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let o = id.y * groups.x * WORKGROUP + id.x;
     if o >= params.count { return; }
     let plane = params.size.x * params.size.y;
-    let base = o / plane * plane;
-    let start = o / plane * params.output.x * params.output.y;
-    let at = o % plane;
-    let range = windows(vec2<u32>(at / params.size.y, at % params.size.y));
+    let image = quotient(o, plane);
+    let base = image * plane;
+    let start = image * params.output.x * params.output.y;
+    let at = o - base;
+    let line = quotient(at, params.size.y);
+    let range = windows(vec2<u32>(line, at - line * params.size.y));
     var sum = 0.0;
     for (var y = range.x; y < range.z; y++) {
         for (var x = range.y; x < range.w; x++) {

@@ -1,6 +1,7 @@
 //! The one error type: what went wrong, where, and what was expected.
 
 use crate::shape::Shape;
+use std::fmt;
 use std::panic::Location;
 use std::path::PathBuf;
 
@@ -151,6 +152,9 @@ pub enum Error {
         /// What is wrong with it.
         fault: Malformed,
     },
+    /// A table holds something that cannot be worked with.
+    #[error("{0}")]
+    Table(Box<TableError>),
     /// A setting that makes no sense (a batch of zero rows, a NaN learning rate).
     #[error("{what}: {message}")]
     Config {
@@ -371,6 +375,36 @@ pub enum OpError {
     /// A gradient that does not exist.
     #[error("{0}")]
     Gradient(String),
+}
+
+/// What is wrong in a table, where, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableError {
+    /// The file, or the name the table was given.
+    pub path: PathBuf,
+    /// The line in the file, from 1; `None` if it is not about one line.
+    pub line: Option<u64>,
+    /// The column's name, or its number if it has none.
+    pub column: Option<String>,
+    /// What was found.
+    pub found: String,
+    /// What was expected instead.
+    pub expected: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl fmt::Display for TableError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        let line = self.line.map(|line| format!("line {line}"));
+        let column = self.column.as_ref().map(|column| format!("column `{column}`"));
+        let place: Vec<String> = line.into_iter().chain(column).collect();
+        if !place.is_empty() {
+            write!(f, "{}: ", place.join(", "))?;
+        }
+        write!(f, "found {}, expected {}; {}", self.found, self.expected, self.advice)
+    }
 }
 
 impl Error {

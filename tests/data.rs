@@ -537,6 +537,97 @@ fn batches_from_device_and_host_are_equal() {
     }
 }
 
+#[test]
+fn full_batches_and_single_rows() {
+    let set = classed(&[3, 4]);
+    let device = Device::cpu();
+    let full = DataLoader::full_batch(&set).on_device(&device).unwrap();
+    let batches: Vec<_> = full.epoch().collect();
+    assert_eq!((full.len(), batches.len(), &batches[0].rows[..]), (1, 1, &[0, 1, 2, 3, 4, 5, 6][..]));
+    assert_eq!(batches[0].x.to_vec::<f32>().unwrap(), set.features());
+    let single = DataLoader::stochastic(&set, 5).from_host(&device).unwrap();
+    let rows = |epoch| single.epoch_at(epoch).map(|batch| batch.rows[0]).collect::<Vec<_>>();
+    assert_eq!((single.len(), rows(0).len()), (7, 7));
+    assert_eq!(rows(0).iter().collect::<HashSet<_>>().len(), 7);
+    assert!(rows(0) != rows(1) && rows(1) == rows(1));
+    misconfigured(DataLoader::full_batch(&set.subset(&[]).unwrap()).on_device(&device), "no rows");
+}
+
+// ---- Splits and folds ----
+
+#[test]
+fn three_parts() {
+    let set = classed(&[60, 30, 10]);
+    let (train, validation, test) = set.split_three(0.2, 0.3, 4).unwrap();
+    assert_eq!((train.len(), validation.len(), test.len()), (50, 20, 30));
+    let mut all = [rows_of(&train), rows_of(&validation), rows_of(&test)].concat();
+    assert!(all.windows(2).filter(|w| w[0] > w[1]).count() == 2, "each part in the set's order");
+    all.sort_unstable();
+    assert_eq!(all, (0..100).collect::<Vec<_>>());
+    assert_eq!(test, set.split(0.3, 4).unwrap().1, "the same test with and without validation");
+    assert_ne!(test, set.split_three(0.2, 0.3, 5).unwrap().2);
+
+    let (train, validation, test) = set.stratified_split_three(0.2, 0.3, 4).unwrap();
+    assert_eq!((train.class_counts(), validation.class_counts()), (vec![30, 15, 5], vec![12, 6, 2]));
+    assert_eq!(test.class_counts(), [18, 9, 3]);
+    assert_eq!(test, set.stratified_split(0.3, 4).unwrap().1);
+    let mut all = [rows_of(&train), rows_of(&validation), rows_of(&test)].concat();
+    all.sort_unstable();
+    assert_eq!(all, (0..100).collect::<Vec<_>>());
+    // Classes of one row each: whole parts all the same.
+    let classes: Vec<u32> = (0..10).collect();
+    let parts = data::stratified_parts(&classes, 0.3, 0.3, 1).unwrap();
+    assert_eq!((parts.train.len(), parts.validation.len(), parts.test.len()), (4, 3, 3));
+
+    for (validation, test, expected) in [
+        (0.0, 0.0, "a test fraction of 0, expected one between 0 and 1"),
+        (0.5, 0.5, "leaves something for training"),
+        (-0.1, 0.5, "a validation fraction of -0.1"),
+        (f64::NAN, 0.5, "a validation fraction of NaN"),
+        (0.001, 0.5, "leaves none for the validation"),
+        (0.5, 0.499, "leaves none for the training"),
+    ] {
+        misconfigured(data::random_parts(100, validation, test, 0), expected);
+        misconfigured(data::stratified_parts(&[0; 100], validation, test, 0), expected);
+    }
+}
+
+#[test]
+fn folds_hold_every_row_once() {
+    let classes: Vec<u32> = (0..103).map(|i| u32::from(i % 7 == 0) + 2 * u32::from(i % 25 == 0)).collect();
+    for (k, folds) in
+        [2, 5, 10, 103].map(|k| (k, [data::folds(103, k, 3).unwrap(), data::stratified_folds(&classes, k, 3).unwrap()]))
+    {
+        for folds in folds {
+            assert_eq!(folds.len(), k);
+            let mut all: Vec<usize> = folds.iter().flat_map(|fold| fold.test.clone()).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..103).collect::<Vec<_>>());
+            for fold in &folds {
+                let both: HashSet<usize> = fold.train.iter().chain(&fold.test).copied().collect();
+                assert!(both.len() == 103 && fold.train.len() + fold.test.len() == 103);
+                assert!(fold.test.is_sorted() && fold.train.is_sorted());
+                assert!((103 / k..=103usize.div_ceil(k)).contains(&fold.test.len()));
+            }
+        }
+        let folds = data::stratified_folds(&classes, k, 3).unwrap();
+        for class in 0..4 {
+            let total = classes.iter().filter(|&&c| c == class).count();
+            for fold in &folds {
+                let here = fold.test.iter().filter(|&&row| classes[row] == class).count();
+                assert!((total / k..=total.div_ceil(k)).contains(&here), "class {class}, {k} folds: {here} of {total}");
+            }
+        }
+    }
+    assert_eq!(data::folds(50, 5, 1).unwrap(), data::folds(50, 5, 1).unwrap());
+    assert_ne!(data::folds(50, 5, 1).unwrap(), data::folds(50, 5, 2).unwrap());
+    misconfigured(data::folds(10, 1, 0), "found 1, expected at least 2");
+    misconfigured(data::folds(4, 5, 0), "found 4 rows for 5 folds");
+    misconfigured(data::stratified_folds(&[0, 1], 3, 0), "found 2 rows for 3 folds");
+    let scores = data::FoldScores { scores: vec![0.5, 0.75, 1.0] };
+    assert_eq!((scores.mean(), scores.std(), scores.to_string()), (0.75, 0.25, "0.7500 ± 0.2500 (3 folds)".to_owned()));
+}
+
 // ---- Metrics ----
 
 #[test]

@@ -49,6 +49,14 @@ fn digits_reach_their_figure_on_the_cpu() {
     assert!(text.contains("device: cpu") && text.contains("parameters") && text.contains("epoch 30"), "{text}");
 }
 
+#[cfg(feature = "tables")]
+#[test]
+fn penguins_are_told_apart() {
+    let text = run("penguins", &["--device", "cpu"]);
+    assert!(accuracy(&text) >= 96.0, "{text}");
+    assert!(text.contains("sex=(missing)") && text.contains(" ± ") && text.contains("fold 5"), "{text}");
+}
+
 #[test]
 fn digits_learn_on_the_gpu() {
     let Some(device) = common::gpu("digits") else { return };

@@ -9,7 +9,7 @@ fn gradients_match_central_differences() {
     let report = verify::gradients(&common::filter());
     println!("{report}");
     assert!(report.failures.is_empty(), "{report}");
-    assert!(report.cases > 0 || !common::filter().is_empty());
+    assert!(report.cases > 0);
 }
 
 #[test]
@@ -17,7 +17,7 @@ fn every_op_on_the_cpu() {
     let report = verify::ops(&Device::cpu(), &common::filter());
     println!("{report}");
     assert!(report.failures.is_empty(), "{report}");
-    assert!(report.cases > 0 || !common::filter().is_empty());
+    assert!(report.cases > 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::process::Command;
 use steepest::nn::{self, Module};
 use steepest::optim::{Optimizer, Sgd};
+use steepest::profile::{Call, Profile};
 use steepest::{ConvOptions, Device, Tensor};
 
 /// The CPU, and a GPU with timestamps and without, if there is one.
@@ -153,4 +154,16 @@ fn the_environment_prints_a_table_and_writes_a_trace() {
     assert!(output.status.success() && table.contains("median µs") && table.contains("line.rs:"), "{table}");
     let trace: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(trace).unwrap()).unwrap();
     assert!(trace["traceEvents"].as_array().unwrap().len() > 4);
+}
+
+#[test]
+fn names_may_hold_anything() {
+    let mut profile = Profile::new("a \"device\"\n".to_owned(), false);
+    let label = "back\\slash \"quote\" \t ü";
+    profile.add(&Call { kernel: "a", label, file: "a.rs", line: 1, flops: 0, bytes: 0, start: 1500, time: 2 });
+    let trace: serde_json::Value = serde_json::from_str(&profile.trace()).unwrap();
+    let events = trace["traceEvents"].as_array().unwrap();
+    assert_eq!(events[0]["args"]["name"], "a \"device\"\n");
+    assert_eq!(events[2]["args"]["what"], "back\\slash \"quote\" \t ü");
+    assert_eq!((events[2]["ts"].as_f64(), events[2]["dur"].as_f64()), (Some(1.5), Some(0.002)));
 }

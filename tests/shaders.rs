@@ -59,6 +59,7 @@ fn the_functions_for_bodies_are_valid_by_themselves() {
     let module = naga::front::wgsl::parse_str(MATH).unwrap_or_else(|e| panic!("{}", e.emit_to_string(MATH)));
     let argument = |module: &naga::Module, ty| match module.types[ty].inner {
         naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::I32 => "i32(id.x)",
+        naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::U32 => "id.x",
         naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::F32 => "f32(id.x)",
         ref other => panic!("an argument of type {other:?}"),
     };
@@ -101,11 +102,12 @@ fn an_epilogue_may_use_all_spare_inputs() {
 /// The variants of all kernels the test cases use, each once, with the number of words of its params and scalars.
 fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
     let mut found = BTreeMap::new();
-    // What no op uses: the table of a driver's functions, and the look-out for what is not finite.
+    // What no op uses: the table of a driver's functions, the look-out for what is not finite, and what measures a device's peak.
     for v in verify::driver_variants() {
         found.insert(format!("{} {:?}", v.shader, v.bodies), (v, 1, 0, true));
     }
     found.insert("watch".to_owned(), (steepest::plan::watch::variant(), 3, 0, true));
+    found.insert("peak".to_owned(), (Variant::new("peak", [1; 3]), 2, 0, true));
     for (_, case) in verify::cases("") {
         let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
         let output = case.op.infer(&specs).unwrap();
@@ -125,7 +127,8 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
             // Alone and with another one behind it.
             Lowering::Update(joined) => {
                 let n = specs[0].shape.numel();
-                vec![joined(&[0..n]), joined(&[0..n, n.next_multiple_of(64)..n.next_multiple_of(64) + n])]
+                let alone = 0..n;
+                vec![joined(std::slice::from_ref(&alone)), joined(&[0..n, n.next_multiple_of(64)..n.next_multiple_of(64) + n])]
             }
             Lowering::Stages { stages, .. } => stages.into_iter().map(|s| s.kernel).collect(),
         };

@@ -23,7 +23,10 @@ fn text(output: &Output) -> (String, String) {
 
 /// The names of the devices to run on.
 fn names() -> Vec<String> {
-    common::devices("the program").iter().map(|d| if d.is_gpu() { format!("gpu:{}", d.name()) } else { "cpu".to_owned() }).collect()
+    common::devices("the program")
+        .iter()
+        .map(|d| if d.is_gpu() { format!("gpu:{}", d.name()) } else { "cpu".to_owned() })
+        .collect()
 }
 
 #[test]
@@ -34,7 +37,9 @@ fn verify_passes_and_reports() {
         let output = steepest(&["verify", "--device", &name, "--ops", "softmax", "--json", file.to_str().unwrap()], None);
         let (out, err) = text(&output);
         assert_eq!(output.status.code(), Some(0), "{out}\n{err}");
-        for part in ["everything is right", "gradients of gradients", "normalised", "exp", "fma rounds once", "3 of 3 known answers"] {
+        for part in
+            ["everything is right", "gradients of gradients", "normalised", "exp", "fma rounds once", "3 of 3 known answers"]
+        {
             assert!(out.contains(part), "{part} is not in\n{out}");
         }
         let report: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
@@ -57,7 +62,9 @@ fn verify_passes_and_reports() {
 #[test]
 fn a_planted_wrong_kernel_is_seen() {
     for name in names() {
-        for (family, op) in [("elementwise", "gelu"), ("softmax", "softmax"), ("reduce", "sum"), ("matmul", "matmul"), ("update", "adam")] {
+        for (family, op) in
+            [("elementwise", "gelu"), ("softmax", "softmax"), ("reduce", "sum"), ("matmul", "matmul"), ("update", "adam")]
+        {
             let output = steepest(&["verify", "--device", &name, "--ops", family], Some(op));
             let (out, err) = text(&output);
             assert_eq!(output.status.code(), Some(1), "{name} {op}: {out}\n{err}");

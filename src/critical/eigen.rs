@@ -196,6 +196,7 @@ pub fn length(a: &[f64]) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -235,7 +236,18 @@ mod tests {
         assert!((saddle[0] + 2.0).abs() < 1e-15 && (saddle[1] - 2.0).abs() < 1e-15);
         // The second difference: 2 − 2 cos(kπ/(n+1)).
         let n = 50;
-        let values = check(n, &symmetric(n, |i, j| if i == j { 2.0 } else if j == i + 1 { -1.0 } else { 0.0 }));
+        let values = check(
+            n,
+            &symmetric(n, |i, j| {
+                if i == j {
+                    2.0
+                } else if j == i + 1 {
+                    -1.0
+                } else {
+                    0.0
+                }
+            }),
+        );
         for (k, value) in values.iter().enumerate() {
             let exact = 2.0 - 2.0 * (std::f64::consts::PI * (k + 1) as f64 / (n + 1) as f64).cos();
             assert!((value - exact).abs() < 1e-13, "{k}: {value} {exact}");

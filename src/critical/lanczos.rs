@@ -19,7 +19,12 @@ pub struct Ends {
 
 /// Runs at most `steps` products from the unit vector `start`; stops early when both ends are exact to `accuracy` times the largest value.
 /// `None` if numbers are not finite.
-pub fn ends(mut times: impl FnMut(&[f64]) -> Result<Vec<f64>>, start: Vec<f64>, steps: usize, accuracy: f64) -> Result<Option<Ends>> {
+pub fn ends(
+    mut times: impl FnMut(&[f64]) -> Result<Vec<f64>>,
+    start: Vec<f64>,
+    steps: usize,
+    accuracy: f64,
+) -> Result<Option<Ends>> {
     let n = start.len();
     let mut basis = vec![start];
     let (mut diagonal, mut beside) = (vec![], vec![]);

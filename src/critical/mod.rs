@@ -196,7 +196,7 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
     let floor = value.abs().max(1.0) * if options.precision == Precision::Device { 1e-6 } else { 1e-13 };
 
     let whole = options.method == Method::Full || (options.method == Method::Auto && n <= FULL);
-    let (spectrum, weights, values, lowest): (Spectrum, Vec<f64>, Vec<f64>, Box<dyn FnOnce() -> Vec<f64>>) = if whole {
+    let (spectrum, weights, values, lowest): (_, _, _, Lowest) = if whole {
         let matrix = hessian.matrix()?;
         if matrix.iter().any(|x| !x.is_finite()) {
             return Err(not_finite());
@@ -214,7 +214,8 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
         (ends, found.weights, found.values, Box::new(move || found.lowest))
     };
     let flat = (relative * spectrum.lowest().abs().max(spectrum.highest().abs())).max(floor);
-    let share = |wanted: &dyn Fn(f64) -> bool| weights.iter().zip(&values).filter(|(_, v)| wanted(**v)).fold(0.0, |sum, (w, _)| sum + w);
+    let share =
+        |wanted: &dyn Fn(f64) -> bool| weights.iter().zip(&values).filter(|(_, v)| wanted(**v)).fold(0.0, |sum, (w, _)| sum + w);
     let kind = match (spectrum.lowest() < -flat, spectrum.highest() > flat) {
         (false, true) => Kind::Minimum,
         (true, false) => Kind::Maximum,
@@ -309,6 +310,9 @@ impl fmt::Display for CriticalPoint {
         Ok(())
     }
 }
+
+/// Computes the eigenvector of the lowest eigenvalue, if it is wanted.
+type Lowest = Box<dyn FnOnce() -> Vec<f64>>;
 
 /// The Hessian as a function of vectors.
 struct Hessian<'c> {
@@ -410,4 +414,3 @@ fn start(n: usize, seed: u64) -> Vec<f64> {
     v.iter_mut().for_each(|x| *x *= scale);
     v
 }
-

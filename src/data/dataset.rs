@@ -1,13 +1,10 @@
 //! `Dataset`: rows of features and what is to be learned of each, in memory.
 
-use super::{Scaler, config, permutation};
+use super::{Scaler, config};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use std::fmt;
 use std::sync::Arc;
-
-/// Splits draw from streams of random numbers with this bit, loaders from those without: one seed may serve both.
-const SPLIT: u64 = 1 << 63;
 
 /// What is to be learned of every row.
 #[derive(Clone, Debug, PartialEq)]
@@ -246,64 +243,6 @@ impl Dataset {
         })
     }
 
-    /// `(train, test)`: round(rows · `test_fraction`) rows drawn at random for the test, the others for training, both in their
-    /// old order. The same seed draws the same rows.
-    ///
-    /// ```
-    /// let (train, test) = steepest::data::digits()?.split(0.25, 1)?;
-    /// assert_eq!((train.len(), test.len()), (1348, 449));
-    /// # Ok::<(), steepest::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Config`]: a fraction that is not between 0 and 1, or that leaves one side without rows.
-    pub fn split(&self, test_fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
-        let count = self.test_rows(test_fraction)?;
-        let order = permutation(self.rows, seed, SPLIT);
-        self.parted(order[..count].iter().map(|&r| r as usize))
-    }
-
-    /// As [`Dataset::split`], but every class gives the same share to the test: rows · `test_fraction` of it, rounded down or up
-    /// so that the sum is round(rows · `test_fraction`). The classes with the largest remainders are rounded up, among equals
-    /// the first.
-    ///
-    /// # Errors
-    /// As [`Dataset::split`], and labels that are not classes.
-    pub fn stratified_split(&self, test_fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
-        let Labels::Classes(classes, count) = &*self.labels else {
-            return Err(wrong("a stratified split needs classes, but the labels are values"));
-        };
-        let total = self.test_rows(test_fraction)?;
-        let mut members = vec![Vec::new(); *count];
-        classes.iter().enumerate().for_each(|(row, &c)| members[c as usize].push(row));
-        let sizes: Vec<usize> = members.iter().map(Vec::len).collect();
-        let test = members.iter().zip(shares(&sizes, test_fraction, total)).enumerate().flat_map(|(class, (members, share))| {
-            let order = permutation(members.len(), seed, SPLIT | class as u64);
-            order.into_iter().take(share).map(|k| members[k as usize]).collect::<Vec<_>>()
-        });
-        self.parted(test)
-    }
-
-    fn test_rows(&self, fraction: f64) -> Result<usize> {
-        if !(fraction > 0.0 && fraction < 1.0) {
-            return Err(wrong(format!("a test fraction of {fraction}, expected one between 0 and 1")));
-        }
-        match (self.rows as f64 * fraction).round() as usize {
-            count if count == 0 || count == self.rows => {
-                let side = if count == 0 { "test" } else { "training" };
-                Err(wrong(format!("a test fraction of {fraction} of {} rows leaves none for the {side}", self.rows)))
-            }
-            count => Ok(count),
-        }
-    }
-
-    fn parted(&self, test: impl Iterator<Item = usize>) -> Result<(Dataset, Dataset)> {
-        let mut drawn = vec![false; self.rows];
-        test.for_each(|row| drawn[row] = true);
-        let side = |is: bool| self.subset(&(0..self.rows).filter(|&row| drawn[row] == is).collect::<Vec<_>>());
-        Ok((side(false)?, side(true)?))
-    }
-
     /// The same rows with other features of the same shape.
     pub(super) fn with_features(&self, features: Vec<f32>) -> Dataset {
         Dataset { features: Arc::new(features), ..self.clone() }
@@ -315,21 +254,6 @@ pub(super) fn gather<T: Copy>(all: &[T], width: usize, rows: impl ExactSizeItera
     let mut picked = Vec::with_capacity(rows.len() * width);
     rows.for_each(|row| picked.extend_from_slice(&all[row * width..][..width]));
     picked
-}
-
-/// `total` parted by the method of the largest remainder: size · fraction of each, rounded down or up.
-fn shares(sizes: &[usize], fraction: f64, total: usize) -> Vec<usize> {
-    let quota = |size: usize| size as f64 * fraction;
-    // 0.29 · 100 is a hair below 29 in floating point, and meant to be 29.
-    let mut shares: Vec<usize> = sizes.iter().map(|&size| (quota(size) + 1e-9) as usize).collect();
-    let remainder = |class: usize, share: usize| (quota(sizes[class]) - share as f64).max(0.0);
-    let mut order: Vec<(usize, f64)> =
-        shares.iter().enumerate().map(|(class, &share)| (class, remainder(class, share))).collect();
-    // Remainders that differ by rounding only are equal; the sort is stable, so the first class comes first.
-    order.sort_by_key(|&(_, remainder)| std::cmp::Reverse((remainder * 1e9).round() as u64));
-    let left = total.saturating_sub(shares.iter().sum());
-    order.iter().take(left).for_each(|&(class, _)| shares[class] += 1);
-    shares
 }
 
 impl fmt::Display for Dataset {

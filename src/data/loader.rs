@@ -70,6 +70,16 @@ impl DataLoader {
         LoaderOptions { dataset, batch_size, shuffle: None, drop_last: false }
     }
 
+    /// Settings for full batches: all rows at once, one batch an epoch, as in plain gradient descent.
+    pub fn full_batch(dataset: &Dataset) -> LoaderOptions<'_> {
+        DataLoader::new(dataset, dataset.len().max(1))
+    }
+
+    /// Settings for stochastic gradient descent in the strict sense: one row at a time, in an order of its own each epoch.
+    pub fn stochastic(dataset: &Dataset, seed: u64) -> LoaderOptions<'_> {
+        DataLoader::new(dataset, 1).shuffle(seed)
+    }
+
     /// The number of batches in an epoch.
     pub fn len(&self) -> usize {
         if self.drop_last { self.rows / self.batch_size } else { self.rows.div_ceil(self.batch_size) }

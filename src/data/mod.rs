@@ -11,20 +11,63 @@
 //! assert_eq!((train.len(), test.len()), (1438, 359));
 //! # Ok::<(), steepest::Error>(())
 //! ```
+//!
+//! From a file to batches: [`Table`] (CSV), [`Idx`], `Array` (`.npy`, `.npz`) or `Pictures` give a [`Dataset`], tables by way of a
+//! [`Preprocessor`] that is fitted to training rows; [`random_parts`] and [`folds`] say which rows those are; a [`DataLoader`] cuts batches.
 
+#[cfg(feature = "arrays")]
+mod arrays;
+#[cfg(feature = "tables")]
+mod csv;
 mod dataset;
 mod digits;
 mod idx;
+#[cfg(feature = "images")]
+mod images;
 mod loader;
 mod mnist;
+#[cfg(feature = "tables")]
+mod prepare;
+#[cfg(feature = "tables")]
+mod preprocessor;
+#[cfg(feature = "tables")]
+mod report;
 mod scaler;
+mod split;
+#[cfg_attr(not(feature = "tables"), allow(dead_code))]
+mod stats;
+#[cfg(feature = "tables")]
+mod table;
+#[cfg(feature = "tables")]
+mod target;
+#[cfg(feature = "tables")]
+mod validate;
 
+#[cfg(feature = "arrays")]
+pub use arrays::{Array, ArrayData, parse_npz, read_npz, write_npz};
+#[cfg(feature = "tables")]
+pub use csv::Csv;
 pub use dataset::{Dataset, Labels};
 pub use digits::digits;
 pub use idx::{Idx, IdxData};
+#[cfg(feature = "images")]
+pub use images::Pictures;
 pub use loader::{Batch, DataLoader, Epoch, LoaderOptions};
 pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
+#[cfg(feature = "tables")]
+pub use prepare::{Impute, Prepare, Scale, Unusable};
+#[cfg(feature = "tables")]
+pub use preprocessor::{Features, LeftOut, Preprocessor, Unknown};
+#[cfg(feature = "tables")]
+pub use report::{ColumnReport, NumberReport, Report};
 pub use scaler::Scaler;
+pub use split::{Fold, FoldScores, Parts, folds, random_parts, stratified_folds, stratified_parts};
+#[cfg(feature = "tables")]
+pub use table::{Column, Kind, Table};
+#[cfg(feature = "tables")]
+pub use target::{Target, Task};
+#[cfg(feature = "tables")]
+pub use validate::{FoldData, cross_validate};
 
 use crate::random::permutation;
 

@@ -27,6 +27,9 @@ pub enum Anomaly {
 /// Plans kept for watched runs; past this all are made anew.
 const PLANS: usize = 64;
 
+/// The outputs of a plan.
+type Outputs = Vec<Arc<dyn Storage>>;
+
 /// A plan with flags, and what they stand for.
 struct Watching {
     cached: Cached,
@@ -130,7 +133,7 @@ impl Inner {
     }
 
     /// Runs a plan with flags: its outputs, and the flags.
-    fn flagged(&self, watching: &Watching, graph: &Graph) -> Result<(Vec<Arc<dyn Storage>>, Vec<u32>)> {
+    fn flagged(&self, watching: &Watching, graph: &Graph) -> Result<(Outputs, Vec<u32>)> {
         let Cached { plan, prepared, .. } = &watching.cached;
         let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
         let clear = vec![0; 2 * watching.seen.len()];
@@ -138,7 +141,8 @@ impl Inner {
         match (&self.machine, prepared) {
             (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
                 let mut leaves = self.leaves(graph, |words| gpu.upload(words))?;
-                let place = |row: &Row, leaves: &mut [_]| if row.members.is_empty() { gpu.upload(&clear) } else { gpu.row(row, leaves) };
+                let place =
+                    |row: &Row, leaves: &mut [_]| if row.members.is_empty() { gpu.upload(&clear) } else { gpu.row(row, leaves) };
                 let rows = self.rows(&watching.cached, graph, &mut leaves, place)?;
                 let outputs = gpu.run(prepared, &leaves, &rows, &scalars)?;
                 let flags = rows.last().cloned().ok_or_else(|| self.fault("no flags"))?;

@@ -18,8 +18,8 @@ use crate::graph::key::Graph;
 use crate::graph::node::{Live, Node, Runner, Storage, Tensor, Value};
 use crate::plan::{Plan, Row, Switches};
 use profile::Profiler;
+use rustc_hash::FxHashMap;
 use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -46,7 +46,7 @@ pub struct Device {
 }
 
 enum Machine {
-    Gpu(Gpu),
+    Gpu(Box<Gpu>),
     Cpu(Cpu),
 }
 
@@ -71,7 +71,7 @@ struct Inner {
     runs: AtomicU64,
     misses: AtomicU64,
     switches: Mutex<Switches>,
-    plans: Mutex<HashMap<Vec<u32>, Arc<Cached>>>,
+    plans: Mutex<FxHashMap<Vec<u32>, Arc<Cached>>>,
     last: Mutex<Option<Arc<Plan>>>,
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     waiting: Mutex<Vec<Weak<Node>>>,
@@ -123,7 +123,7 @@ impl Device {
             runs: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             switches: Mutex::new(Switches::default()),
-            plans: Mutex::new(HashMap::new()),
+            plans: Mutex::default(),
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
             profiler: Profiler::new(),
@@ -201,7 +201,7 @@ impl Device {
                     }
                     opened => opened?,
                 };
-                Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+                Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(Box::new(gpu))))
             }
         }
     }
@@ -220,7 +220,7 @@ impl Device {
     /// As [`Device::gpu`].
     pub async fn gpu_async() -> Result<Device> {
         let gpu = Gpu::open(None).await?;
-        Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(gpu)))
+        Ok(Device::new(gpu.name().to_owned(), Machine::Gpu(Box::new(gpu))))
     }
 
     /// A GPU opened with the limits every browser grants, whatever the adapter could do: for testing the smaller kernels.
@@ -231,7 +231,7 @@ impl Device {
         let part = name.strip_prefix("gpu:").unwrap_or(name);
         let options = gpu::OpenOptions { minimal_limits: true };
         let gpu = pollster::block_on(Gpu::open_with(Some(part), options))?;
-        Ok(Device::new(format!("{} (minimal limits)", gpu.name()), Machine::Gpu(gpu)))
+        Ok(Device::new(format!("{} (minimal limits)", gpu.name()), Machine::Gpu(Box::new(gpu))))
     }
 
     /// This machine's processor, all cores.
@@ -561,14 +561,20 @@ impl Inner {
         place: impl Fn(&Row, &mut [Arc<B>]) -> Result<Arc<B>>,
     ) -> Result<Vec<Arc<B>>> {
         let mut rows = Vec::with_capacity(cached.plan.rows.len());
+        let mut moved = false;
         for row in &cached.plan.rows {
             let before: Vec<_> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
             rows.push(place(row, leaves)?);
             for (&(leaf, _), before) in row.members.iter().zip(before) {
                 if Arc::as_ptr(&leaves[leaf]) != before {
                     graph.leaves[leaf].set_value(Value::Stored(leaves[leaf].clone()));
+                    moved = true;
                 }
             }
+        }
+        if let (Machine::Gpu(gpu), true) = (&self.machine, moved) {
+            // The memory they leave is as large as all parameters: not for keeping.
+            gpu.trim();
         }
         Ok(rows)
     }

@@ -135,6 +135,7 @@ fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
         rows: vec![],
         dispatches: (0..repeats).map(|_| dispatch()).collect(),
         unplanned_words: words,
+        live_words: words,
         graph: vec![],
     })
 }

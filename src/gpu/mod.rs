@@ -116,6 +116,11 @@ impl Gpu {
         self.pool.free_bytes()
     }
 
+    /// Bytes of all buffers as wgpu counts them, staging and uniforms included; 0 unless wgpu was built with its feature `counters`.
+    pub fn driver_bytes(&self) -> u64 {
+        u64::try_from(self.core.device.get_internal_counters().hal.buffer_memory.read()).unwrap_or(0)
+    }
+
     /// Gives memory kept for later use back to the driver; returns its bytes.
     pub fn trim(&self) -> u64 {
         self.pool.trim()

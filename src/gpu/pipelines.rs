@@ -34,10 +34,13 @@ pub(super) struct Compiled {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
+/// A shader once a thread has parsed it, or what is wrong with it.
+type Parsed = OnceLock<Result<Arc<Shader>>>;
+
 /// All shaders of a device.
 #[derive(Default)]
 pub(super) struct Shaders {
-    known: Mutex<HashMap<Key, Arc<OnceLock<Result<Arc<Shader>>>>>>,
+    known: Mutex<HashMap<Key, Arc<Parsed>>>,
 }
 
 /// The text of a shader file.

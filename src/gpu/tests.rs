@@ -125,7 +125,19 @@ fn dispatch(kernel: Kernel, reads: &[Place], writes: &[Place], scalars: std::ops
 fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatches: Vec<Dispatch>) -> Arc<Plan> {
     let (leaves, slots, outputs) = (leaves.to_vec(), slots.to_vec(), outputs.to_vec());
     let (kept, mutated, scalars, graph) = (vec![], vec![], vec![], vec![]);
-    Arc::new(Plan { leaves, slots, outputs, kept, mutated, scalars, rows: vec![], dispatches, unplanned_words: 0, graph })
+    Arc::new(Plan {
+        leaves,
+        slots,
+        outputs,
+        kept,
+        mutated,
+        scalars,
+        rows: vec![],
+        dispatches,
+        unplanned_words: 0,
+        live_words: 0,
+        graph,
+    })
 }
 
 fn leaf(i: usize, words: usize) -> Place {

@@ -60,7 +60,9 @@ fn cut(nodes: &BTreeMap<u64, Arc<Node>>, parameter: &Arc<Node>, refusals: &Refus
         }
         let why = match node.spec() {
             _ if op.name() == "detach" => "it was asked to",
-            Ok(spec) if spec.dtype != DType::F32 => "its output is not a float, and nothing flows back through integers and truth values",
+            Ok(spec) if spec.dtype != DType::F32 => {
+                "its output is not a float, and nothing flows back through integers and truth values"
+            }
             _ if !node.requires_grad() => "it was recorded in a no_grad block",
             _ if carried.any(|input| refusals.contains(&(input, id))) => "it has no gradient by this input",
             _ => {

@@ -198,7 +198,7 @@ struct Product {
 
 /// Invocations of a workgroup of `conv.wgsl`.
 const WORKGROUP: usize = 64;
-/// Rows and columns of the output an invocation of `conv_registers` makes.
+/// Columns of the output an invocation of `conv_registers` and `conv_vectors` makes; rows as many or twice as many.
 const BLOCK: usize = 8;
 
 impl Product {
@@ -216,11 +216,10 @@ impl Product {
 
     fn kernel(&self, name: &'static str, native: Native) -> Kernel {
         let (n, parts) = (self.n(), self.groups * self.splits());
-        let lanes_n = n.div_ceil(BLOCK).next_power_of_two().clamp(1, 8);
         let counts = [self.m, n, self.k_rows(), self.groups, self.splits(), self.span];
         let strides = [self.a[0], self.a[1], self.a[2], self.b_group, self.out[0], self.out[1], self.out[2]];
         let mut params: Vec<u32> = counts.iter().chain(&strides).map(|&n| n as u32).collect();
-        params.extend([lanes_n, self.columns.stride, self.k.stride].map(|n| n as u32));
+        params.extend([0, self.columns.stride, self.k.stride].map(|n| n as u32));
         params.extend([self.size, self.divide, self.columns.sizes, self.k.sizes].concat().into_iter().map(word));
         params.extend([self.columns.step, self.k.step, self.start].concat().into_iter().map(signed));
         // Whole up to `extra`, which belongs to what is fused behind and begins at a multiple of four.
@@ -235,14 +234,36 @@ impl Product {
             suits: Suits::Hardware,
             ..Variant::new("conv_tile", tiles(4 * side, 4 * side))
         };
-        let registers = Variant {
-            consts: vec![divide],
-            suits: Suits::Software,
-            ..Variant::new("conv_registers", tiles(BLOCK * (8 / lanes_n), BLOCK * lanes_n))
+        // For software: as wide as wastes least at the edges.
+        let registers = |shader, rows: usize| {
+            let waste = |&lanes: &usize| self.m.next_multiple_of(rows * (8 / lanes)) * n.next_multiple_of(BLOCK * lanes);
+            let lanes = [8, 4, 2, 1].into_iter().min_by_key(waste).unwrap_or(8);
+            let groups = tiles(rows * (8 / lanes), BLOCK * lanes);
+            Variant { consts: vec![("LANES", lanes as u32)], suits: Suits::Software, ..Variant::new(shader, groups) }
         };
+        let mut variants = vec![shared];
+        if self.divide == [1, 1] && self.in_vectors() {
+            variants.push(registers("conv_vectors", 2 * BLOCK));
+        }
+        let rows = if self.m <= BLOCK { BLOCK } else { 2 * BLOCK };
+        let mut any = registers("conv_registers", rows);
+        any.consts.extend([("ROWS", rows as u32), divide, ("FUSED", 0)]);
+        variants.push(any);
         let simple =
             Variant { consts: vec![divide], ..Variant::new("conv", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
-        Kernel { name, params, variants: vec![shared, registers, simple], native }
+        variants.push(simple);
+        Kernel { name, params, variants, native }
+    }
+
+    /// Whether A lies together in multiples of four along k, in every part of a sum.
+    fn in_vectors(&self) -> bool {
+        let plane = self.k.sizes[0] * self.k.sizes[1];
+        // Either one outer k follows the other at once, or none ends within a vector.
+        let terms = if self.a[2] == plane { self.k.outer * plane } else { plane };
+        let starts = if self.a[2] == plane { &self.a[..2] } else { &self.a[..] };
+        terms % 4 == 0
+            && starts.iter().all(|start| start % 4 == 0)
+            && (self.splits() == 1 || (self.span * self.k.sizes[1]).is_multiple_of(4))
     }
 }
 
@@ -477,7 +498,8 @@ fn span(s: &Sizes) -> usize {
     let tiles = s.groups * s.outer.div_ceil(64) * (s.inner * s.taps()).div_ceil(64);
     // Parts of at least 256 pixels; as many as fill a device, and no more than memory for them that is worth it.
     let most = (256 / tiles.max(1)).min((1 << 22) / weights.max(1)).min(rows * s.output[1] / 256).clamp(1, 128);
-    rows.div_ceil(most).max(1)
+    // Whole vectors, whatever the width.
+    rows.div_ceil(most).next_multiple_of(4).max(1)
 }
 
 fn key(options: &ConvOptions, size: [usize; 2]) -> Vec<u32> {

@@ -1,8 +1,9 @@
 //! Softmax cross-entropy in one op: loss_r = log Σ_c e^(x_rc) − x_r,label, or Σ_c t_rc (log Σ_k e^(x_rk) − x_rc) for probabilities t; and its gradient.
 
 use super::case::{Case, Gen};
-use super::softmax::WIDE;
+use super::softmax::{SHARE, WIDE};
 use super::tolerance::Class;
+use super::{math, rows};
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, Variant};
 use crate::graph::{Tensor, record};
@@ -49,18 +50,6 @@ fn check(logits: &Spec, labels: &Spec) -> Result<(usize, usize), OpError> {
     Ok((rows, classes))
 }
 
-/// max and log Σ e^(x − max) of a row; NaN where the row holds NaN or +∞.
-fn log_sum(x: &[f32]) -> (f32, f32) {
-    let mut max = f32::NEG_INFINITY;
-    for &v in x {
-        max = if v.is_nan() || v > max { v } else { max };
-        if v.is_nan() {
-            break;
-        }
-    }
-    (max, x.iter().map(|v| (v - max).exp()).sum::<f32>().ln())
-}
-
 /// The label of row `r` if it is one of the classes.
 fn label(word: u32, classes: usize) -> Option<usize> {
     Some(word as usize).filter(|&l| l < classes)
@@ -77,7 +66,8 @@ impl Op for CrossEntropy {
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
         let (rows, classes, soft) = sizes(inputs);
         let each = move |x: &[f32], labels: &[u32]| -> f32 {
-            let (max, log) = log_sum(x);
+            let (max, sum) = rows::exp_sum(x);
+            let log = math::ln(sum);
             if soft {
                 let t: &[f32] = bytemuck::cast_slice(labels);
                 // A class of probability 0 does not count, even if its logit is −∞.
@@ -95,10 +85,10 @@ impl Op for CrossEntropy {
                 let row = |(r, out): (usize, &mut f32)| {
                     *out = each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width]);
                 };
-                if rows * classes < 1 << 13 {
+                if rows * classes < 2 * SHARE {
                     io.write(0).iter_mut().enumerate().for_each(row);
                 } else {
-                    io.write(0).par_iter_mut().enumerate().for_each(row);
+                    io.write(0).par_iter_mut().with_min_len(SHARE.div_ceil(classes)).enumerate().for_each(row);
                 }
             }),
         };
@@ -136,13 +126,18 @@ impl Op for CrossEntropyGrad {
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
         let (rows, classes, soft) = sizes(inputs);
         let each = move |x: &[f32], labels: &[u32], out: &mut [f32]| {
-            let (max, log) = log_sum(x);
-            let t: &[f32] = if soft { bytemuck::cast_slice(labels) } else { &[] };
-            let l = if soft { None } else { label(labels[0], classes) };
-            let weight = if soft { t.iter().sum() } else { l.map_or(f32::NAN, |_| 1.0) };
-            for (c, (o, x)) in out.iter_mut().zip(x).enumerate() {
-                let target = if soft { t[c] } else { f32::from(l == Some(c)) };
-                *o = ((x - max) - log).exp() * weight - target;
+            let sum = rows::exponentials(x, out);
+            if soft {
+                let t: &[f32] = bytemuck::cast_slice(labels);
+                return rows::minus_target(out, rows::sum(t) / sum, t);
+            }
+            match label(labels[0], classes) {
+                Some(label) => {
+                    let target = out[label];
+                    rows::scale(out, 1.0 / sum);
+                    out[label] = target / sum - 1.0;
+                }
+                None => out.fill(f32::NAN),
             }
         };
         let kernel = Kernel {
@@ -160,10 +155,10 @@ impl Op for CrossEntropyGrad {
                 let row = |(r, out): (usize, &mut [f32])| {
                     each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width], out);
                 };
-                if rows * classes < 1 << 13 {
+                if rows * classes < 2 * SHARE {
                     io.write(0).chunks_mut(classes).enumerate().for_each(row);
                 } else {
-                    io.write(0).par_chunks_mut(classes).enumerate().for_each(row);
+                    io.write(0).par_chunks_mut(classes).with_min_len(SHARE.div_ceil(classes)).enumerate().for_each(row);
                 }
             }),
         };
@@ -212,7 +207,7 @@ fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize)
     if classes >= WIDE {
         variants.push(form(group, 1, Suits::Hardware));
     }
-    if classes % 4 == 0 {
+    if classes.is_multiple_of(4) {
         variants.push(form(vectors, 8, Suits::Software));
     }
     variants.push(form(simple, 64, Suits::Any));

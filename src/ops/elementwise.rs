@@ -42,7 +42,9 @@ row! {
 }
 row! {
     /// a − b
-    SUB = "sub"(a: f32, b: f32)[] -> f32, "a - b", a - b, |c| two(c, || c.grad.clone(), || c.grad.neg()), Ulp, Line;
+    // Some compilers take x - x for 0, also where x is NaN or infinite: the sign is turned where they do not see it. So in neg.
+    SUB = "sub"(a: f32, b: f32)[] -> f32, "a + bitcast<f32>(bitcast<u32>(b) ^ 0x80000000u)", a - b,
+    |c| two(c, || c.grad.clone(), || c.grad.neg()), Ulp, Line;
 }
 row! {
     /// a · b
@@ -98,7 +100,7 @@ fn share(a: &Tensor, b: &Tensor) -> Tensor {
 
 row! {
     /// −a
-    NEG = "neg"(a: f32)[] -> f32, "-a", -a, |c| one(c.grad.neg()), Ulp, Line;
+    NEG = "neg"(a: f32)[] -> f32, "bitcast<f32>(bitcast<u32>(a) ^ 0x80000000u)", -a, |c| one(c.grad.neg()), Ulp, Line;
 }
 row! {
     /// |a|

@@ -4,10 +4,10 @@
 //! every element is summed in one order, whatever the number of threads.
 
 pub mod kernel;
-mod pack;
+pub mod pack;
 
 use super::scratch;
-use kernel::{Dots, Left, Part, ROWS, Tile, VECTORS};
+use kernel::{Dots, Left, Part, ROWS, SizedTile, Tile, VECTORS};
 use ndarray::{ArrayViewMut2, Axis};
 use pack::Panel;
 use pulp::{Arch, Simd, WithSimd};
@@ -19,8 +19,10 @@ use std::ops::Range;
 const ALONE: usize = 1 << 20;
 /// Multiplications below which nothing but the plain formula pays.
 const TINY: usize = 128;
-/// Terms in a block: a panel of B that deep stays in the first-level cache.
-const DEPTH: usize = 256;
+/// Numbers of a row-major B that are read where they lie.
+const SMALL: usize = 1 << 17;
+/// Terms in a block: a panel of B that deep is read from the caches next to the core.
+const DEPTH: usize = 384;
 /// Rows of A in a block, which stays in the second-level cache.
 const HEIGHT: usize = 192;
 /// Columns of B packed at a time.
@@ -114,7 +116,7 @@ pub fn multiply(
         }
         return;
     }
-    let job = Job { a, b, k, epilogue };
+    let job = Job { a, b, k, one_row: m == 1, epilogue };
     let work = m.saturating_mul(n).saturating_mul(k);
     if work <= TINY {
         return job.plain(out);
@@ -157,6 +159,8 @@ struct Job<'a> {
     a: Matrix<'a>,
     b: Matrix<'a>,
     k: usize,
+    /// Whether the whole output is one row: it is summed in another order, which must not hang on how it is divided.
+    one_row: bool,
     epilogue: Option<Epilogue<'a>>,
 }
 
@@ -188,18 +192,16 @@ impl WithSimd for Block<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Block { job, mut out, origin: [top, left] } = self;
         let (m, n) = out.dim();
-        let &Job { a, b, k, epilogue } = job;
-        if m == 1 && b.strides[0] == 1 && a.strides[1] == 1 {
+        let &Job { a, b, k, epilogue, .. } = job;
+        if job.one_row && b.strides[0] == 1 && a.strides[1] == 1 {
             let mut out = Window { out: &mut out, at: [0, 0], rows: 1, columns: n, origin: [top, left], epilogue };
             simd.vectorize(Dots { x: &a.from(top, 0)[..k], rows: b.from(0, left), stride: b.strides[1], out: out.row(0) });
             return out.finish();
         }
-        // As many rows and vectors as leave registers for what they are multiplied with.
-        let wide = VECTORS * S::F32_LANES;
-        let high = if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 };
+        let (wide, high) = (VECTORS * S::F32_LANES, kernel::most_rows::<S>());
         // Evenly deep blocks, a multiple of 16 terms each.
         let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(16).max(1);
-        let direct_b = b.strides[1] == 1 && m <= 2 * high;
+        let direct_b = b.strides[1] == 1 && (m <= 2 * high || k * n <= SMALL);
         let width = WIDTH.next_multiple_of(wide).min(n.next_multiple_of(wide));
         let pack_a = n > 512;
         let height = if pack_a { HEIGHT.min(m.next_multiple_of(high)) } else { m };
@@ -257,7 +259,8 @@ impl WithSimd for Block<'_, '_> {
                                 let at = [ic + row, jc + j * wide];
                                 let window =
                                     Window { out: &mut out, at, rows: tall, columns: count, origin: [top, left], epilogue };
-                                Piece { form, row, tall, right, stride, terms, part }.run(simd, size, vectors, window);
+                                let piece = Piece { form, row, tall, right, stride, terms, part };
+                                kernel::sized(simd, size, vectors, (piece, window));
                                 row += tall;
                             }
                         }
@@ -305,34 +308,108 @@ struct Piece<'a> {
     part: Part,
 }
 
-impl<'a> Piece<'a> {
-    fn run<S: Simd>(&self, simd: S, size: usize, vectors: usize, out: Window<'_, '_, 'a>) {
-        match (size, vectors) {
-            (1, 1) => self.sized::<S, 1, 1>(simd, out),
-            (1, 2) => self.sized::<S, 1, 2>(simd, out),
-            (1, _) => self.sized::<S, 1, 3>(simd, out),
-            (2, 1) => self.sized::<S, 2, 1>(simd, out),
-            (2, 2) => self.sized::<S, 2, 2>(simd, out),
-            (2, _) => self.sized::<S, 2, 3>(simd, out),
-            (4, 1) => self.sized::<S, 4, 1>(simd, out),
-            (4, 2) => self.sized::<S, 4, 2>(simd, out),
-            (4, _) => self.sized::<S, 4, 3>(simd, out),
-            (_, 1) => self.sized::<S, 8, 1>(simd, out),
-            (_, 2) => self.sized::<S, 8, 2>(simd, out),
-            _ => self.sized::<S, 8, 3>(simd, out),
+impl SizedTile for (Piece<'_>, Window<'_, '_, '_>) {
+    #[inline(always)]
+    fn run<S: Simd, const M: usize, const N: usize>(self, simd: S) {
+        let (Piece { form, row, tall, right, stride, terms, part }, mut out) = self;
+        let left = match form {
+            Form::Rows(data, stride) => Left::Rows(from_fn(|r| &data[(row + r.min(tall - 1)) * stride..][..terms])),
+            Form::Panels { packed, high, .. } if M == high => Left::Terms(&packed[row * terms..], high),
+            Form::Terms(data, stride) | Form::Panels { direct: data, stride, .. } => Left::Terms(&data[row..], stride),
+        };
+        simd.vectorize(Tile::<M, N> { left, right, stride, terms, part, out: &mut out });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|i| ((i * 7919 + seed * 104_729 + 13) % 1013) as f32 / 1013.0 - 0.5).collect()
+    }
+
+    fn lie(transposed: bool, rows: usize, columns: usize) -> [usize; 2] {
+        if transposed { [1, rows] } else { [columns, 1] }
+    }
+
+    fn product(sizes: [usize; 3], flags: [bool; 2], threads: usize, epilogue: Option<Epilogue<'_>>) -> Vec<f32> {
+        let [m, k, n] = sizes;
+        let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+        let (a, b) = (Matrix { data: &a, strides: lie(flags[0], m, k) }, Matrix { data: &b, strides: lie(flags[1], k, n) });
+        let mut out = vec![f32::NAN; m * n];
+        let view = ArrayViewMut2::from_shape((m, n), &mut out).expect("a matrix");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        pool.install(|| multiply(a, b, k, view, threads > 1, epilogue));
+        out
+    }
+
+    /// Sizes on both sides of every edge: tiles, blocks of rows, terms and columns, packed and read in place, one row or column.
+    const SIZES: [[usize; 3]; 14] = [
+        [1, 1, 1],
+        [7, 0, 5],
+        [7, 5, 3],
+        [8, 16, 48],
+        [9, 17, 49],
+        [1, 300, 70],
+        [70, 300, 1],
+        [2, 33, 1],
+        [17, 257, 95],
+        [33, 600, 47],
+        [203, 20, 530],
+        [5, 31, 3100],
+        [200, 300, 530],
+        [130, 130, 131],
+    ];
+
+    #[test]
+    fn products_are_right_in_every_form() {
+        for sizes in SIZES {
+            for flags in [[false, false], [false, true], [true, false], [true, true]] {
+                let [m, k, n] = sizes;
+                let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+                let ([a_row, a_term], [b_term, b_column]) = (lie(flags[0], m, k), lie(flags[1], k, n));
+                let found = product(sizes, flags, 1, None);
+                for (at, found) in found.iter().enumerate() {
+                    let term =
+                        |p: usize| f64::from(a[at / n * a_row + p * a_term]) * f64::from(b[p * b_term + at % n * b_column]);
+                    let (sum, size) = (0..k).fold((0.0, 0.0), |(s, t), p| (s + term(p), t + term(p).abs()));
+                    let bound = (k as f64 + 8.0) * 6e-8 * size + 1e-30;
+                    assert!((f64::from(*found) - sum).abs() <= bound, "{sizes:?} {flags:?} at {at}: {found}, expected {sum}");
+                }
+            }
         }
     }
 
-    #[inline(always)]
-    fn sized<S: Simd, const M: usize, const N: usize>(&self, simd: S, mut out: Window<'_, '_, 'a>) {
-        let left = match self.form {
-            Form::Rows(data, stride) => {
-                Left::Rows(from_fn(|r| &data[(self.row + r.min(self.tall - 1)) * stride..][..self.terms]))
+    #[test]
+    fn bits_do_not_hang_on_the_number_of_threads() {
+        for sizes in [[203, 120, 530], [130, 130, 131], [16, 700, 200], [49, 1000, 32], [1, 3000, 1000], [2000, 1000, 1]] {
+            for flags in [[false, false], [false, true], [true, false], [true, true]] {
+                let alone = product(sizes, flags, 1, None);
+                for threads in [2, 3, 7] {
+                    let together = product(sizes, flags, threads, None);
+                    let same = alone.iter().zip(&together).all(|(a, b)| a.to_bits() == b.to_bits());
+                    assert!(same, "{sizes:?} {flags:?} on {threads} threads");
+                }
             }
-            Form::Panels { packed, high, .. } if M == high => Left::Terms(&packed[self.row * self.terms..], high),
-            Form::Terms(data, stride) | Form::Panels { direct: data, stride, .. } => Left::Terms(&data[self.row..], stride),
-        };
-        let &Piece { right, stride, terms, part, .. } = self;
-        simd.vectorize(Tile::<M, N> { left, right, stride, terms, part, out: &mut out });
+        }
+    }
+
+    #[test]
+    fn the_epilogue_sees_every_element_once_when_it_is_finished() {
+        for sizes in SIZES {
+            for threads in [1, 3] {
+                let n = sizes[2];
+                let add = |row: usize, columns: Range<usize>, stretch: &mut [f32]| {
+                    assert_eq!(columns.len(), stretch.len());
+                    stretch.iter_mut().zip(columns).for_each(|(x, column)| *x += (row * n + column) as f32);
+                };
+                let plain = product(sizes, [false; 2], threads, None);
+                let added = product(sizes, [false; 2], threads, Some(&add));
+                for (at, (plain, added)) in plain.iter().zip(&added).enumerate() {
+                    assert_eq!(plain + at as f32, *added, "{sizes:?} on {threads} threads at {at}");
+                }
+            }
+        }
     }
 }

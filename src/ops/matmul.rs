@@ -248,10 +248,8 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     let best = sizes.iter().position(|t| tiles(t.rows(), t.columns()) >= FEW).unwrap_or(sizes.len() - 1);
     sizes[..=best].rotate_right(1);
     all.extend(sizes.iter().map(|t| {
-        let mut variant = Variant {
-            suits: Suits::Hardware,
-            ..Variant::new(t.shader, Variant::groups(tiles(t.rows(), t.columns())))
-        };
+        let mut variant =
+            Variant { suits: Suits::Hardware, ..Variant::new(t.shader, Variant::groups(tiles(t.rows(), t.columns()))) };
         variant.consts = if aligned {
             let [side_m, side_n, blocks_m, blocks_n] = [t.sides[0], t.sides[1], t.blocks[0], t.blocks[1]].map(|n| n as u32);
             let sizes = [("SIDE_M", side_m), ("SIDE_N", side_n), ("BLOCKS_M", blocks_m), ("BLOCKS_N", blocks_n)];
@@ -263,7 +261,7 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     }));
     let rows = rows(m);
     let registers = |shader, workgroup: usize, suits| Variant {
-        consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32)],
+        consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32), ("FUSED", 0)],
         suits,
         ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };

@@ -18,6 +18,7 @@ pub mod pool;
 pub mod random;
 pub mod recurrence;
 pub mod reduce;
+mod rows;
 pub mod scan;
 mod scratch;
 mod simd;

@@ -4,6 +4,7 @@
 //! ([`MaxPool2dPick`]). Average pooling is linear: it and its transpose ([`AvgPool2dInput`]) are each other's gradients.
 
 mod methods;
+mod native;
 
 use super::case::{Case, Gen};
 use super::tolerance::Class;
@@ -259,6 +260,9 @@ fn with_last(shape: &Shape, [height, width]: [usize; 2]) -> Result<Spec, OpError
     }
 }
 
+/// Taps of a window up to which windows are compared tap by tap, a row at a time; larger ones one by one.
+const MANY: usize = 64;
+
 /// v at the largest x of every window; with v = x, the maximum.
 fn pick(window: Window, x: &Spec, name: &'static str, second: usize) -> Lowering {
     let Ok(plane) = sliding(window).plane(x) else { return nothing() };
@@ -268,6 +272,9 @@ fn pick(window: Window, x: &Spec, name: &'static str, second: usize) -> Lowering
         let (x, v) = (io.read(0), io.read(1));
         by_planes(io.write(0), plane.windows(), work, |i, out| {
             let (x, v) = (&x[i * plane.elements()..][..plane.elements()], &v[i * plane.elements()..]);
+            if second == 0 && window.kernel[0] * window.kernel[1] <= MANY {
+                return plane.pool(&window, x, out);
+            }
             plane.each(|o, rows, columns| out[o] = v[plane.largest(x, rows, columns)]);
         });
     });
@@ -355,16 +362,26 @@ impl Op for MaxPool2dInput {
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let Ok(plane) = sliding(self.window).plane(&inputs[0]) else { return nothing() };
-        let work = plane.windows() * self.window.kernel[0] * self.window.kernel[1];
+        let (window, work) = (self.window, plane.windows() * self.window.kernel[0] * self.window.kernel[1]);
         let native: Native = Arc::new(move |io| {
             let (x, g) = (io.read(0), io.read(1));
             by_planes(io.write(0), plane.elements(), work, |i, out| {
                 let (x, g) = (&x[i * plane.elements()..][..plane.elements()], &g[i * plane.windows()..]);
                 out.fill(0.0);
+                if window.kernel[0] * window.kernel[1] <= MANY {
+                    return plane.unpool(&window, x, g, out);
+                }
                 plane.each(|o, rows, columns| out[plane.largest(x, rows, columns)] += g[o]);
             });
         });
-        Lowering::kernel(plane.kernel("max_pool2d_input", "max_pool_input", output.shape.numel(), native), 2)
+        let mut kernel = plane.kernel("max_pool2d_input", "max_pool_input", output.shape.numel(), native);
+        let Window { kernel: size, stride, padding, .. } = self.window;
+        if padding == [0, 0] && (0..2).all(|axis| size[axis] <= stride[axis]) {
+            let windows = output.shape.numel() / plane.elements().max(1) * plane.windows();
+            kernel.params[1] = windows as u32;
+            kernel.variants.insert(0, Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))));
+        }
+        Lowering::kernel(kernel, 2)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [x, g] = inputs else { return unknown(output) };

@@ -2,12 +2,14 @@
 
 use super::case::{Case, Gen};
 use super::tolerance::Class;
+use super::{rows, scratch};
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use rayon::prelude::*;
 use std::any::Any;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// How a set of numbers becomes one.
@@ -209,8 +211,7 @@ pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, gr
     }
     let flat = ("FLAT", u32::from(reduced.dims.len() <= 1));
     let consts = vec![("KIND", kind as u32), flat];
-    let one_each =
-        Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
+    let one_each = Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
     let mut variants = vec![];
     // A whole workgroup for an output pays where groups are long.
     if group.min(span) >= 128 {
@@ -239,25 +240,68 @@ fn vectors(kind: Kind, kept: &View, reduced: &View, group: usize, span: usize) -
     };
     if kind.is_arg() || group == 0 || kept.numel() == 0 {
         None
-    } else if inner(reduced, kept) && span % 4 == 0 {
+    } else if inner(reduced, kept) && span.is_multiple_of(4) {
         Some(false)
     } else {
         inner(kept, reduced).then_some(true)
     }
 }
 
+/// Numbers below which one thread is faster than several.
+const ALONE: usize = 1 << 15;
+
 fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chunks: usize) -> Native {
     let together = reduced.dims.is_empty() || (reduced.dims.len() == 1 && reduced.dims[0].stride == 1);
+    // Members that lie side by side in runs at least.
+    let runs = match (reduced.dims.last(), kind) {
+        (Some(dim), Kind::Sum | Kind::Max | Kind::Min) if dim.stride == 1 && dim.size >= 16 => dim.size,
+        _ => 0,
+    };
+    // Neighbouring outputs whose members lie side by side too: whole rows are added up.
+    let abreast = match (kept.dims.last(), kind) {
+        (Some(dim), Kind::Sum | Kind::Max | Kind::Min) if dim.stride == 1 && dim.size >= 8 && !together => dim.size,
+        _ => 0,
+    };
     Arc::new(move |io| {
         let read = io.read(0);
-        let one = |o: usize| -> u32 {
+        let start_of = |o: usize| {
             let mut base = 0;
-            kept.positions(o / chunks, 1, |p| base = p);
+            kept.positions(o, 1, |p| base = p);
+            base
+        };
+        let one = |o: usize| -> u32 {
+            let base = start_of(o / chunks);
             let start = o % chunks * span;
             let count = span.min(group - start.min(group));
             // Of no elements there is nowhere to read: the buffer may end before `base`.
-            if together && kind == Kind::Sum && count > 0 {
-                return sum(&read[base + start..base + start + count]).to_bits();
+            if together && count > 0 {
+                let members = &read[base + start..base + start + count];
+                match kind {
+                    Kind::Sum => return rows::sum(members).to_bits(),
+                    Kind::Max => return rows::extreme(members, 1.0).to_bits(),
+                    Kind::Min => return rows::extreme(members, -1.0).to_bits(),
+                    _ => {}
+                }
+            }
+            if runs > 0 && count > 0 {
+                // Run by run along the innermost axis.
+                let mut value: Option<f32> = None;
+                let mut at = start;
+                while at < start + count {
+                    let length = (runs - at % runs).min(start + count - at);
+                    let mut first = 0;
+                    reduced.positions(at, 1, |p| first = base + p);
+                    let run = &read[first..first + length];
+                    value = Some(match (kind, value) {
+                        (Kind::Sum, before) => before.unwrap_or(0.0) + rows::sum(run),
+                        (_, before) => {
+                            let next = rows::extreme(run, if kind == Kind::Max { 1.0 } else { -1.0 });
+                            before.map_or(next, |best| if kind.beats(next, best) { next } else { best })
+                        }
+                    });
+                    at += length;
+                }
+                return value.unwrap_or(0.0).to_bits();
             }
             let mut seen = 0;
             let (mut value, mut best) = (if kind == Kind::Prod { 1.0f32 } else { 0.0 }, 0u32);
@@ -274,25 +318,63 @@ fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chun
             if kind.is_arg() { best } else { value.to_bits() }
         };
         let out = &mut *io.writes[0];
-        if out.len() * group.min(span) < 1 << 14 {
+        let alone = out.len() * group.min(span) < ALONE;
+        if abreast > 0 && group > 0 {
+            // Stretches of neighbouring outputs, none longer than a row, and enough of them for every thread.
+            let outputs = out.len() / chunks;
+            let enough = if alone { abreast } else { (outputs / rayon::current_num_threads()).next_multiple_of(16) };
+            let length = abreast.min(1 << 12).min(enough.max(16));
+            let mut stretches = Vec::with_capacity(outputs / abreast * abreast.div_ceil(length));
+            for (row, out) in out.chunks_exact_mut(abreast * chunks).enumerate() {
+                stretches.extend(out.chunks_mut(length * chunks).enumerate().map(|(i, out)| (row * abreast + i * length, out)));
+            }
+            let work = |(first, out): (usize, &mut [u32])| {
+                let (read, width) = (&read[start_of(first)..], out.len() / chunks);
+                let out = bytemuck::cast_slice_mut(out);
+                scratch::with(2 * width, |memory| {
+                    let (row, block) = memory.split_at_mut(width);
+                    if chunks == 1 {
+                        return rows_abreast(kind, &reduced, read, 0..group, out, block);
+                    }
+                    for c in 0..chunks {
+                        rows_abreast(kind, &reduced, read, c * span..group.min((c + 1) * span), row, block);
+                        out[c..].iter_mut().step_by(chunks).zip(&*row).for_each(|(o, x)| *o = *x);
+                    }
+                });
+            };
+            return if alone { stretches.into_iter().for_each(work) } else { stretches.into_par_iter().for_each(work) };
+        }
+        if alone {
             out.iter_mut().enumerate().for_each(|(o, slot)| *slot = one(o));
         } else {
-            out.par_iter_mut().enumerate().for_each(|(o, slot)| *slot = one(o));
+            // Several short groups to a thread at a time.
+            let several = (ALONE / 8 / group.min(span).max(1)).max(1);
+            out.par_iter_mut().with_min_len(several).enumerate().for_each(|(o, slot)| *slot = one(o));
         }
     })
 }
 
-/// A sum in eight lanes: faster than one after the other, and more exact.
-pub(super) fn sum(values: &[f32]) -> f32 {
-    let (lanes, rest) = values.as_chunks::<8>();
-    let mut total = [0.0f32; 8];
-    for lane in lanes {
-        for (t, x) in total.iter_mut().zip(lane) {
-            *t += x;
-        }
+/// Reduces rows of `out.len()` numbers element by element. Sums are taken by blocks of rows, and then the blocks are added: more exact.
+fn rows_abreast(kind: Kind, reduced: &View, read: &[f32], members: Range<usize>, out: &mut [f32], block: &mut [f32]) {
+    const BLOCK: usize = 64;
+    let width = out.len();
+    if kind != Kind::Sum {
+        let mut first = true;
+        return reduced.positions(members.start, members.len(), |p| {
+            let row = &read[p..][..width];
+            if std::mem::take(&mut first) {
+                out.copy_from_slice(row);
+            } else {
+                rows::extremes(out, row, if kind == Kind::Max { 1.0 } else { -1.0 });
+            }
+        });
     }
-    let halves: [f32; 4] = std::array::from_fn(|i| total[i] + total[i + 4]);
-    (halves[0] + halves[2]) + (halves[1] + halves[3]) + rest.iter().sum::<f32>()
+    out.fill(0.0);
+    for start in members.clone().step_by(BLOCK) {
+        block.fill(0.0);
+        reduced.positions(start, BLOCK.min(members.end - start), |p| rows::add(block, &read[p..][..width]));
+        rows::add(out, block);
+    }
 }
 
 macro_rules! reductions {

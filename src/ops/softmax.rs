@@ -2,6 +2,7 @@
 
 use super::case::{Case, Gen};
 use super::tolerance::Class;
+use super::{math, rows};
 use crate::error::OpError;
 use crate::graph::Tensor;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, Variant};
@@ -17,24 +18,8 @@ pub struct Softmax {
     pub log: bool,
 }
 
-/// One line of the input: its shifted softmax, or all NaN where the largest element is not finite (as NumPy's ∞ − ∞).
-fn line(log: bool, x: impl Iterator<Item = f32> + Clone, mut write: impl FnMut(usize, f32)) {
-    let mut max = f32::NEG_INFINITY;
-    let mut nan = false;
-    for v in x.clone() {
-        max = max.max(v);
-        nan |= v.is_nan();
-    }
-    if nan || !max.is_finite() {
-        (0..x.count()).for_each(|i| write(i, f32::NAN));
-        return;
-    }
-    let sum: f32 = x.clone().map(|v| (v - max).exp()).sum();
-    let (inverse, shift) = (1.0 / sum, sum.ln());
-    for (i, v) in x.enumerate() {
-        write(i, if log { (v - max) - shift } else { (v - max).exp() * inverse });
-    }
-}
+/// Numbers below which one thread is faster than several, and that each takes at a time.
+pub(super) const SHARE: usize = 1 << 13;
 
 /// Numbers in a row from which a workgroup for each pays on hardware.
 pub(super) const WIDE: usize = 128;
@@ -78,16 +63,23 @@ impl Op for Softmax {
                 let read = io.read(0);
                 let block = (n * inner).max(1);
                 let each = |(o, out): (usize, &mut [f32])| {
-                    let read = &read[o * block..(o + 1) * block];
-                    for i in 0..inner {
-                        line(log, read[i..].iter().step_by(inner).copied(), |k, v| out[k * inner + i] = v);
+                    let x = &read[o * block..(o + 1) * block];
+                    // A line whose largest is not finite has a sum that is NaN, and becomes NaN, as NumPy's ∞ − ∞.
+                    if inner != 1 {
+                        rows::softmax_columns(x, inner, log, out);
+                    } else if log {
+                        let (max, sum) = rows::exp_sum(x);
+                        rows::shifted(x, max, math::ln(sum), out);
+                    } else {
+                        let sum = rows::exponentials(x, out);
+                        rows::scale(out, 1.0 / sum);
                     }
                 };
                 let out = io.write(0);
-                if out.len() < 1 << 13 {
+                if out.len() < 2 * SHARE {
                     out.chunks_mut(block).enumerate().for_each(each);
                 } else {
-                    out.par_chunks_mut(block).enumerate().for_each(each);
+                    out.par_chunks_mut(block).with_min_len(SHARE.div_ceil(block)).enumerate().for_each(each);
                 }
             }),
         };

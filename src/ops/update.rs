@@ -3,6 +3,7 @@
 //! The others are in `update_scaled.rs`.
 
 use super::case::{Case, Gen};
+use super::simd::vectorised;
 use super::tolerance::Class;
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
@@ -95,6 +96,18 @@ fn shares<const K: usize>(io: &mut Io<'_>, spans: &[Range<usize>], each: &(impl 
     }
 }
 
+vectorised! {
+    /// A share's step of SGD with momentum: η, μ, λ; and whether it looks ahead.
+    fn sgd_momentum<'a>(p: &'a mut [f32], v: &'a mut [f32], g: &'a [f32], scalars: [f32; 3], nesterov: bool) {
+        let [lr, mu, decay] = scalars;
+        for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
+            let g = g + decay * *p;
+            *v = mu * *v + g;
+            *p -= lr * if nesterov { g + mu * *v } else { *v };
+        }
+    }
+}
+
 /// Inputs: parameter, gradient, and the velocity where there is momentum.
 ///
 /// As PyTorch's: g ← g + λp; v ← μv + g; p ← p − η v, or p − η (g + μv) with Nesterov's look-ahead.
@@ -127,14 +140,7 @@ impl Op for Sgd {
         let nesterov = self.nesterov;
         if self.momentum.is_some() {
             let variant = Variant { consts: vec![("NESTEROV", u32::from(nesterov))], ..Variant::new("sgd_momentum", [1; 3]) };
-            joined("sgd_momentum", variant, move |s, [p, v], g| {
-                let (lr, mu, decay) = (s[0], s[1], s[2]);
-                for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
-                    let g = g + decay * *p;
-                    *v = mu * *v + g;
-                    *p -= lr * if nesterov { g + mu * *v } else { *v };
-                }
-            })
+            joined("sgd_momentum", variant, move |s, [p, v], g| sgd_momentum(p, v, g, [s[0], s[1], s[2]], nesterov))
         } else {
             joined("sgd", Variant::new("sgd", [1; 3]), |s, [p], g| {
                 let (lr, decay) = (s[0], s[2]);
@@ -165,6 +171,44 @@ impl Op for Sgd {
     }
     fn mutates(&self) -> &'static [usize] {
         if self.momentum.is_some() { &[0, 2] } else { &[0] }
+    }
+}
+
+/// Moves one parameter's moments on; says what the parameter is before the step and the moments after.
+#[inline(always)]
+fn moments(p: f32, m: f32, v: f32, g: f32, [_, b1, c1, b2, c2, _, _, decay]: [f32; 8], decoupled: bool) -> [f32; 3] {
+    let (p, g) = if decoupled { (p - decay * p, g) } else { (p, g + decay * p) };
+    [p, b1 * m + c1 * g, b2 * v + c2 * g * g]
+}
+
+vectorised! {
+    /// A share's step of Adam.
+    fn adam<'a>(p: &'a mut [f32], m: &'a mut [f32], v: &'a mut [f32], g: &'a [f32], scalars: [f32; 8], decoupled: bool) {
+        let [rate, .., root, eps, _] = scalars;
+        for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
+            [*p, *m, *v] = moments(*p, *m, *v, g, scalars, decoupled);
+            *p -= rate * *m / (v.sqrt() * root + eps);
+        }
+    }
+}
+
+vectorised! {
+    /// A share's step of AMSGrad.
+    fn adam_largest<'a>(
+        p: &'a mut [f32],
+        m: &'a mut [f32],
+        v: &'a mut [f32],
+        u: &'a mut [f32],
+        g: &'a [f32],
+        scalars: [f32; 8],
+        decoupled: bool,
+    ) {
+        let [rate, .., root, eps, _] = scalars;
+        for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
+            [*p, *m, *v] = moments(*p, *m, *v, g, scalars, decoupled);
+            *u = u.max(*v);
+            *p -= rate * *m / (u.sqrt() * root + eps);
+        }
     }
 }
 
@@ -230,33 +274,12 @@ impl Op for Adam {
             bodies: if self.amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
             ..Variant::new("adam", [1; 3])
         };
-        let moments = move |s: &[f32], p: &mut f32, m: &mut f32, v: &mut f32, mut g: f32| {
-            let (b1, c1, b2, c2, decay) = (s[1], s[2], s[3], s[4], s[7]);
-            if decoupled {
-                *p -= decay * *p;
-            } else {
-                g += decay * *p;
-            }
-            *m = b1 * *m + c1 * g;
-            *v = b2 * *v + c2 * g * g;
-        };
+        // How many there are is settled by `scalars`.
+        let eight = |s: &[f32]| std::array::from_fn(|i| s[i]);
         if self.amsgrad {
-            joined(self.name(), variant, move |s, [p, m, v, u], g| {
-                let (rate, root, eps) = (s[0], s[5], s[6]);
-                for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
-                    moments(s, p, m, v, g);
-                    *u = u.max(*v);
-                    *p -= rate * *m / (u.sqrt() * root + eps);
-                }
-            })
+            joined(self.name(), variant, move |s, [p, m, v, u], g| adam_largest(p, m, v, u, g, eight(s), decoupled))
         } else {
-            joined(self.name(), variant, move |s, [p, m, v], g| {
-                let (rate, root, eps) = (s[0], s[5], s[6]);
-                for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                    moments(s, p, m, v, g);
-                    *p -= rate * *m / (v.sqrt() * root + eps);
-                }
-            })
+            joined(self.name(), variant, move |s, [p, m, v], g| adam(p, m, v, g, eight(s), decoupled))
         }
     }
     fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {

@@ -102,6 +102,8 @@ pub struct Plan {
     pub dispatches: Vec<Dispatch>,
     /// Words that would be needed if no slot were used twice.
     pub unplanned_words: usize,
+    /// Words of the values inside the run that are needed at one time, at the most: no placement can do with less.
+    pub live_words: usize,
     /// The graph's lines, for explaining a later miss.
     pub graph: Vec<String>,
 }
@@ -178,6 +180,16 @@ impl Plan {
     pub fn slot_bytes(&self) -> usize {
         4 * self.slots.iter().sum::<usize>()
     }
+
+    /// Bytes of the values inside the run that are needed at one time, at the most; gradients that are updated together count as one value.
+    pub fn live_bytes(&self) -> usize {
+        4 * self.live_words
+    }
+
+    /// Bytes of device memory the run needs: what it is given (parameters, optimizer state, data), its slots and its outputs.
+    pub fn peak_bytes(&self) -> usize {
+        self.slot_bytes() + 4 * self.leaves.iter().chain(&self.outputs).sum::<usize>()
+    }
 }
 
 /// Floating-point operations of each step: those of the calls it computes, each counted once.
@@ -227,15 +239,17 @@ impl fmt::Display for Plan {
         }
         writeln!(
             f,
-            "{} dispatches; {} slots of {} bytes ({} unplanned); {} leaves, {} bytes; {} outputs, {} bytes",
+            "{} dispatches; {} slots of {} bytes ({} live at the most, {} unplanned); {} leaves, {} bytes; {} outputs, {} bytes; peak {} bytes",
             self.dispatches.len(),
             self.slots.len(),
             self.slot_bytes(),
+            self.live_bytes(),
             4 * self.unplanned_words,
             self.leaves.len(),
             4 * self.leaves.iter().sum::<usize>(),
             self.outputs.len(),
-            4 * self.outputs.iter().sum::<usize>()
+            4 * self.outputs.iter().sum::<usize>(),
+            self.peak_bytes()
         )
     }
 }

@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// What a stage of verification does: it fills the report and calls the second argument after each case.
+type Body<'a> = &'a mut dyn FnMut(&mut Report, &mut dyn FnMut()) -> Result<()>;
+
 /// How much is checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Depth {
@@ -80,7 +83,8 @@ impl Outcome {
     pub fn failures(&self) -> Vec<String> {
         let ops = self.stages.iter().flat_map(|s| s.report.failures.iter().map(move |f| format!("{}: {f}", s.name)));
         let wrong = self.known.iter().filter(|k| k.found != k.expected);
-        ops.chain(wrong.map(|k| format!("random bits: {:08x?} gives {:08x?}, not {:08x?}", k.input, k.found, k.expected))).collect()
+        ops.chain(wrong.map(|k| format!("random bits: {:08x?} gives {:08x?}, not {:08x?}", k.input, k.found, k.expected)))
+            .collect()
     }
 
     /// Whether something was compared and nothing is wrong.
@@ -112,15 +116,21 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
     let with = |variant: usize| items.iter().filter(|i| i.variants > variant).count();
     let total = probe::rows() + (0..most).map(with).sum::<usize>() + minimal.iter().count() * items.len() + 3 * items.len();
     let mut done = 0;
-    let mut outcome =
-        Outcome { device: device.to_string(), deep: depth.deep, stages: vec![], driver: vec![], known: known(device)?, seconds: 0.0 };
+    let mut outcome = Outcome {
+        device: device.to_string(),
+        deep: depth.deep,
+        stages: vec![],
+        driver: vec![],
+        known: known(device)?,
+        seconds: 0.0,
+    };
 
     progress("the driver's functions", done, total);
     outcome.driver = driver(device, || {
         done += 1;
         progress("the driver's functions", done, total);
     })?;
-    let mut stage = |name: String, subject: String, body: &mut dyn FnMut(&mut Report, &mut dyn FnMut()) -> Result<()>| {
+    let mut stage = |name: String, subject: String, body: Body<'_>| {
         let mut report = Report::new(subject);
         let begun = Instant::now();
         let mut tick = || {

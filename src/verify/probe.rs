@@ -43,7 +43,11 @@ struct Function {
 
 enum Kind {
     /// Compared with `exact` on arguments drawn by `draw`, and so is the engine's op.
-    Accuracy { exact: fn(f64, f64, f64) -> f64, draw: fn(&mut Gen, usize) -> [f32; 3], engine: Option<fn(&[Tensor; 3]) -> Tensor> },
+    Accuracy {
+        exact: fn(f64, f64, f64) -> f64,
+        draw: fn(&mut Gen, usize) -> [f32; 3],
+        engine: Option<fn(&[Tensor; 3]) -> Tensor>,
+    },
     /// Asked once; the statement is true if the answer's bits satisfy `holds`.
     Behaviour { ask: [f32; 3], holds: fn(f32) -> bool },
 }
@@ -68,7 +72,11 @@ static FUNCTIONS: &[Function] = &[
         name: "exp",
         wgsl: "exp(a)",
         native: |a, _, _| a.exp(),
-        kind: Kind::Accuracy { exact: |a, _, _| a.exp(), draw: |g, _| [between(g, -87.0, 88.0), 0.0, 0.0], engine: Some(|t| t[0].exp()) },
+        kind: Kind::Accuracy {
+            exact: |a, _, _| a.exp(),
+            draw: |g, _| [between(g, -87.0, 88.0), 0.0, 0.0],
+            engine: Some(|t| t[0].exp()),
+        },
     },
     Function {
         name: "log",
@@ -94,13 +102,21 @@ static FUNCTIONS: &[Function] = &[
         name: "sin",
         wgsl: "sin(a)",
         native: |a, _, _| a.sin(),
-        kind: Kind::Accuracy { exact: |a, _, _| a.sin(), draw: |g, _| [between(g, -3.0, 3.0), 0.0, 0.0], engine: Some(|t| t[0].sin()) },
+        kind: Kind::Accuracy {
+            exact: |a, _, _| a.sin(),
+            draw: |g, _| [between(g, -3.0, 3.0), 0.0, 0.0],
+            engine: Some(|t| t[0].sin()),
+        },
     },
     Function {
         name: "cos",
         wgsl: "cos(a)",
         native: |a, _, _| a.cos(),
-        kind: Kind::Accuracy { exact: |a, _, _| a.cos(), draw: |g, _| [between(g, -1.5, 1.5), 0.0, 0.0], engine: Some(|t| t[0].cos()) },
+        kind: Kind::Accuracy {
+            exact: |a, _, _| a.cos(),
+            draw: |g, _| [between(g, -1.5, 1.5), 0.0, 0.0],
+            engine: Some(|t| t[0].cos()),
+        },
     },
     Function {
         name: "pow",
@@ -132,7 +148,11 @@ static FUNCTIONS: &[Function] = &[
         name: "inverseSqrt",
         wgsl: "inverseSqrt(a)",
         native: |a, _, _| 1.0 / a.sqrt(),
-        kind: Kind::Accuracy { exact: |a, _, _| 1.0 / a.sqrt(), draw: |g, _| [any_size(g), 0.0, 0.0], engine: Some(|t| t[0].rsqrt()) },
+        kind: Kind::Accuracy {
+            exact: |a, _, _| 1.0 / a.sqrt(),
+            draw: |g, _| [any_size(g), 0.0, 0.0],
+            engine: Some(|t| t[0].rsqrt()),
+        },
     },
     Function {
         name: "fma",
@@ -318,8 +338,8 @@ fn ulps(found: f32, exact: f64) -> f64 {
     if error.is_nan() { f64::INFINITY } else { error }
 }
 
-
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -87,7 +87,7 @@ for op, f in axis.items():
     for row in ROWS:
         x = np.array(row, f32)
         # What overflows on the way depends on the order of summation.
-        if op.startswith("matmul") and abs(x[1]) == HUGE:
+        if op in ("matmul_ones", "matmul_zeros", "sum", "mean") and abs(x[1]) == HUGE:
             continue
         emit(op, [x], f(x).astype(f32) if hasattr(f(x), "astype") else f(x))
 

@@ -60,7 +60,13 @@ pub fn checks<'o>(oracle: &Oracle, place: &Place, case: &Value) -> Result<Vec<Ch
         let bent: f64 = rows.iter().zip(d).map(|(row, di)| di * row.iter().zip(d).map(|(h, dj)| h * dj).sum::<f64>()).sum();
         let found = Array::new(Shape::SCALAR, vec![bent]);
         let expected = vec![flat(&case["eigenvalues"])?[0]].into();
-        checks.push(Check { what: "curvature along the escape".to_owned(), part: Part::Gradient, found, shape: vec![], expected });
+        checks.push(Check {
+            what: "curvature along the escape".to_owned(),
+            part: Part::Gradient,
+            found,
+            shape: vec![],
+            expected,
+        });
     }
     Ok(checks)
 }

@@ -17,6 +17,8 @@ pub struct Judged {
 
 /// Errors are sampled at their full size with these many sets of random signs, besides all up and all down.
 const SAMPLES: usize = 6;
+/// Where the answer is an index or a truth value, two numbers must move toward each other to be seen trading places: more are needed.
+const DECISIONS: usize = 48;
 /// What sampling may miss.
 const SAFETY: f64 = 2.0;
 
@@ -42,7 +44,8 @@ pub fn judge(roots: &[&Tensor], seed: u64) -> Vec<Judged> {
                 let mut bound = class_of(&*op, &exact).bounds(&*op, &exact, &spec, &value);
                 let mut passed_on = vec![0.0f64; value.data.len()];
                 if inputs.iter().any(|j| j.bound.iter().any(|b| *b > 0.0)) {
-                    for sample in 0..SAMPLES + 2 {
+                    let samples = if spec.dtype == DType::F32 { SAMPLES } else { DECISIONS };
+                    for sample in 0..samples + 2 {
                         let moved: Vec<Array> = inputs.iter().map(|j| shifted(j, sample, &mut g)).collect();
                         let out = op.reference(&moved.iter().collect::<Vec<_>>(), &spec);
                         for ((worst, a), b) in passed_on.iter_mut().zip(&out.data).zip(&value.data) {
@@ -83,6 +86,12 @@ fn shifted(judged: &Judged, sample: usize, g: &mut Gen) -> Array {
             }
         }
     };
-    let data = judged.value.data.iter().zip(&judged.bound).map(|(x, b)| if b.is_finite() { x + sign(g) * b } else { *x }).collect();
+    let data = judged
+        .value
+        .data
+        .iter()
+        .zip(&judged.bound)
+        .map(|(x, b)| if b.is_finite() { x + sign(g) * b } else { f64::NAN })
+        .collect();
     Array::new(judged.value.shape, data)
 }

@@ -33,15 +33,80 @@ pub struct Program {
 }
 
 const UNARY: &[&str] = &[
-    "exp", "tanh", "sigmoid", "relu", "gelu", "gelu_tanh", "silu", "softplus", "square", "abs", "neg", "sin", "cos", "erf", "expm1",
-    "leaky_relu", "elu", "hard_sigmoid", "clamp", "mul_scalar", "add_scalar", "log_safe", "log1p_safe", "sqrt_safe", "rsqrt_safe",
-    "reciprocal_safe", "pow_safe", "sign", "floor", "round", "detach",
+    "exp",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "softplus",
+    "square",
+    "abs",
+    "neg",
+    "sin",
+    "cos",
+    "erf",
+    "expm1",
+    "leaky_relu",
+    "elu",
+    "hard_sigmoid",
+    "clamp",
+    "mul_scalar",
+    "add_scalar",
+    "log_safe",
+    "log1p_safe",
+    "sqrt_safe",
+    "rsqrt_safe",
+    "reciprocal_safe",
+    "pow_safe",
+    "sign",
+    "floor",
+    "round",
+    "detach",
 ];
 const BINARY: &[&str] = &["add", "sub", "mul", "div_safe", "maximum", "minimum", "where", "lerp", "mse"];
 const SHAPED: &[&str] = &[
-    "sum", "sum_keepdim", "mean", "max", "min", "var", "l2_norm", "softmax", "log_softmax", "logsumexp", "cumsum", "cumprod", "reshape",
-    "permute", "transpose", "slice", "slice_step", "flip", "pad", "tile", "cat", "stack", "unsqueeze", "squeeze", "expand", "roll", "triu", "tril",
-    "diagonal", "gram", "matmul", "outer", "index_select", "gather", "scatter_add", "sort", "topk", "cross_entropy", "attention", "argmax_hot",
+    "sum",
+    "sum_keepdim",
+    "mean",
+    "max",
+    "min",
+    "var",
+    "l2_norm",
+    "softmax",
+    "log_softmax",
+    "logsumexp",
+    "cumsum",
+    "cumprod",
+    "reshape",
+    "permute",
+    "transpose",
+    "slice",
+    "slice_step",
+    "flip",
+    "pad",
+    "tile",
+    "cat",
+    "stack",
+    "unsqueeze",
+    "squeeze",
+    "expand",
+    "roll",
+    "triu",
+    "tril",
+    "diagonal",
+    "gram",
+    "matmul",
+    "outer",
+    "index_select",
+    "gather",
+    "scatter_add",
+    "sort",
+    "topk",
+    "cross_entropy",
+    "attention",
+    "argmax_hot",
     "chunk",
 ];
 
@@ -176,7 +241,8 @@ impl Program {
             }
             let list = [UNARY, BINARY, SHAPED, BINARY][g.below(4)];
             // The newest values are the likeliest: deep graphs; but any may be used again.
-            let mut pick = || if g.below(3) > 0 { values.len() - 1 - g.below(values.len().min(3)) } else { g.below(values.len()) };
+            let mut pick =
+                || if g.below(3) > 0 { values.len() - 1 - g.below(values.len().min(3)) } else { g.below(values.len()) };
             let args = vec![pick(), pick()];
             let call = Call { op: list[g.below(list.len())], args, k: [g.below(12), g.below(12), g.below(12)] };
             if values[call.args[0]].shape().rank() == 0 && SHAPED.contains(&call.op) {
@@ -207,7 +273,9 @@ impl Program {
         let leaves = self.build_leaves(device);
         let mut values = leaves.clone();
         for call in &self.calls {
-            if call.args.iter().any(|&a| a >= values.len()) || (values[call.args[0]].shape().rank() == 0 && SHAPED.contains(&call.op)) {
+            if call.args.iter().any(|&a| a >= values.len())
+                || (values[call.args[0]].shape().rank() == 0 && SHAPED.contains(&call.op))
+            {
                 return None;
             }
             let made = apply(device, call, &values);

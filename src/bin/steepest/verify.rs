@@ -53,7 +53,8 @@ pub fn run(args: &Args) -> Verdict {
         path => {
             print(&outcome);
             if let Some(path) = path {
-                std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n").with_context(|| path.display().to_string())?;
+                std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n")
+                    .with_context(|| path.display().to_string())?;
             }
         }
     }
@@ -62,9 +63,11 @@ pub fn run(args: &Args) -> Verdict {
 
 fn report(outcome: &Outcome) -> Value {
     let stage = |s: &steepest::verify::Stage| {
-        let worst = s.report.worst.iter().map(|(class, (ratio, place))| {
-            json!({ "class": class, "worst_error_in_bounds": finite(*ratio), "case": place })
-        });
+        let worst = s
+            .report
+            .worst
+            .iter()
+            .map(|(class, (ratio, place))| json!({ "class": class, "worst_error_in_bounds": finite(*ratio), "case": place }));
         json!({
             "name": s.name, "subject": s.report.subject, "cases": s.report.cases, "elements": s.report.elements,
             "seconds": s.seconds, "worst": worst.collect::<Vec<_>>(), "failures": s.report.failures,
@@ -110,14 +113,21 @@ fn print(outcome: &Outcome) {
         }
     }
     for (class, (ratio, place)) in classes {
-        let place: String = if place.chars().count() > 70 { place.chars().take(69).chain(['…']).collect() } else { place.to_owned() };
+        let place: String =
+            if place.chars().count() > 70 { place.chars().take(69).chain(['…']).collect() } else { place.to_owned() };
         println!("{class:<17} {ratio:>6.3} bound  {place}");
     }
     println!("\n{:<17} {:>12} {:>12}  the driver's largest error at", "error in ULP", "driver", "engine");
     for row in &outcome.driver {
         if let DriverRow::Accuracy { name, driver, at, engine, .. } = row {
             let engine = engine.map_or_else(|| "-".to_owned(), |e| format!("{e:.1}"));
-            let used = if ["pow", "division"].contains(name) { 2 } else if *name == "fma" { 3 } else { 1 };
+            let used = if ["pow", "division"].contains(name) {
+                2
+            } else if *name == "fma" {
+                3
+            } else {
+                1
+            };
             println!("{name:<17} {driver:>12.1} {engine:>12}  {:?}", &at[..used]);
         }
     }
@@ -137,5 +147,11 @@ fn print(outcome: &Outcome) {
         println!("… and {} more", failures.len() - 20);
     }
     let verdict = if outcome.passed() { "everything is right" } else { "SOMETHING IS WRONG" };
-    println!("\n{verdict}: {} cases, {} numbers, {} wrong, {:.1} s", outcome.cases(), outcome.elements(), failures.len(), outcome.seconds);
+    println!(
+        "\n{verdict}: {} cases, {} numbers, {} wrong, {:.1} s",
+        outcome.cases(),
+        outcome.elements(),
+        failures.len(),
+        outcome.seconds
+    );
 }

@@ -1,6 +1,10 @@
 //! The inner kernels of matrix products: a tile of the output held in registers over all terms of a block.
 //!
+//! Loops over a tile count, rather than iterate, so that the compiler unrolls them and keeps the sums in registers.
+//!
 //! A tile is `M` rows by `N` vectors. Every form of operand ends in [`step`]: one column of A, one row of B, M × N products added.
+
+#![allow(clippy::needless_range_loop)]
 
 use super::Window;
 use pulp::{Simd, WithSimd};
@@ -10,6 +14,35 @@ use std::array::from_fn;
 pub const ROWS: usize = 8;
 /// The most vectors across a tile.
 pub const VECTORS: usize = 3;
+
+/// Work on a tile whose size becomes a constant.
+pub trait SizedTile {
+    /// The work on M rows by N vectors.
+    fn run<S: Simd, const M: usize, const N: usize>(self, simd: S);
+}
+
+/// Runs `tile` with `rows` (1, 2, 4 or 8) and `vectors` (1 to 3) as constants.
+pub fn sized<S: Simd>(simd: S, rows: usize, vectors: usize, tile: impl SizedTile) {
+    match (rows, vectors) {
+        (1, 1) => tile.run::<S, 1, 1>(simd),
+        (1, 2) => tile.run::<S, 1, 2>(simd),
+        (1, _) => tile.run::<S, 1, 3>(simd),
+        (2, 1) => tile.run::<S, 2, 1>(simd),
+        (2, 2) => tile.run::<S, 2, 2>(simd),
+        (2, _) => tile.run::<S, 2, 3>(simd),
+        (4, 1) => tile.run::<S, 4, 1>(simd),
+        (4, 2) => tile.run::<S, 4, 2>(simd),
+        (4, _) => tile.run::<S, 4, 3>(simd),
+        (_, 1) => tile.run::<S, 8, 1>(simd),
+        (_, 2) => tile.run::<S, 8, 2>(simd),
+        _ => tile.run::<S, 8, 3>(simd),
+    }
+}
+
+/// The most rows of a tile on this processor: as many as leave registers for what they are multiplied with.
+pub fn most_rows<S: Simd>() -> usize {
+    if S::REGISTER_COUNT >= 32 { ROWS } else { ROWS / 2 }
+}
 
 /// The sums of a tile.
 pub type Sums<S, const M: usize, const N: usize> = [[<S as Simd>::f32s; N]; M];

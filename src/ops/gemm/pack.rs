@@ -19,6 +19,15 @@ impl WithSimd for Panel<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Panel { from, strides: [down, across], terms, count, width, to } = self;
         let to = &mut to[..terms * width];
+        if across == 1 && count == width && width % S::F32_LANES == 0 {
+            // Whole vectors, the usual numbers of them as constants.
+            return match width / S::F32_LANES {
+                1 => copy::<S, 1>(from, down, to),
+                2 => copy::<S, 2>(from, down, to),
+                3 => copy::<S, 3>(from, down, to),
+                _ => to.chunks_exact_mut(width).enumerate().for_each(|(p, row)| row.copy_from_slice(&from[p * down..][..width])),
+            };
+        }
         if across == 1 {
             for (p, row) in to.chunks_exact_mut(width).enumerate() {
                 let from = &from[p * down..][..count];
@@ -60,6 +69,16 @@ impl WithSimd for Panel<'_> {
     }
 }
 
+/// Rows of N vectors each, `stride` apart, laid one behind the other.
+#[inline(always)]
+fn copy<S: Simd, const N: usize>(from: &[f32], stride: usize, to: &mut [f32]) {
+    for (p, row) in to.chunks_exact_mut(N * S::F32_LANES).enumerate() {
+        let (row, _) = S::as_mut_simd_f32s(row);
+        let from = super::kernel::vectors::<S, N>(&from[p * stride..]);
+        row[..N].copy_from_slice(&from);
+    }
+}
+
 /// Rows and columns transposed at a time.
 const BLOCK: usize = 16;
 
@@ -88,8 +107,8 @@ fn turn_in_registers<'a>(simd: pulp::x86::V4, row: impl Fn(usize) -> &'a [f32], 
     let f = simd.avx512f;
     let zero = f._mm512_setzero_ps();
     let (mut a, mut b) = ([zero; BLOCK], [zero; BLOCK]);
-    for j in 0..BLOCK {
-        a[j] = cast::<f32x16, _>(<pulp::x86::V4 as Simd>::as_simd_f32s(row(j)).0[0]);
+    for (j, a) in a.iter_mut().enumerate() {
+        *a = cast::<f32x16, _>(<pulp::x86::V4 as Simd>::as_simd_f32s(row(j)).0[0]);
     }
     for j in 0..8 {
         b[2 * j] = f._mm512_unpacklo_ps(a[2 * j], a[2 * j + 1]);

@@ -1,0 +1,164 @@
+//! Pictures from folders: `folder/class/name.png`, as rows of numbers.
+
+use super::{Dataset, Labels, config};
+use crate::error::{Error, Result};
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+/// The most pixels of a picture: a small file may claim any number.
+const MOST_PIXELS: u64 = 1 << 26;
+/// Deflate cannot do better than 1032 bytes out of one, a palette of one bit a pixel makes 32 of one.
+const MOST_RATIO: u64 = 1032 * 32;
+
+/// How to read pictures: PNG of any kind, as colours or grey, resized if so asked. Pixels become 0 to 1; transparency is ignored.
+///
+/// ```no_run
+/// use steepest::data::Pictures;
+/// let set = Pictures::new().size(32, 32).read_folder("photos")?; // photos/cat/1.png, photos/dog/1.png, …
+/// assert_eq!(set.row_shape(), [3, 32, 32]);
+/// println!("{:?}", set.class_names());
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "settings read nothing; end with read or read_folder"]
+pub struct Pictures {
+    size: Option<(u32, u32)>,
+    grey: bool,
+    flat: bool,
+}
+
+impl Default for Pictures {
+    fn default() -> Pictures {
+        Pictures::new()
+    }
+}
+
+impl Pictures {
+    /// Colours, sizes as they are, rows `[3, height, width]`.
+    pub fn new() -> Pictures {
+        Pictures { size: None, grey: false, flat: false }
+    }
+
+    /// Resizes every picture to this width and height, whatever its proportions, by linear interpolation.
+    pub fn size(mut self, width: u32, height: u32) -> Pictures {
+        self.size = Some((width, height));
+        self
+    }
+
+    /// One channel, 0.2126 R + 0.7152 G + 0.0722 B, instead of three.
+    pub fn grey(mut self) -> Pictures {
+        self.grey = true;
+        self
+    }
+
+    /// Rows are `[channels · height · width]` instead of `[channels, height, width]`; the numbers are the same.
+    pub fn flat(mut self) -> Pictures {
+        self.flat = true;
+        self
+    }
+
+    /// One picture: its numbers, channel by channel, row by row, and its shape `[channels, height, width]`.
+    ///
+    /// # Errors
+    /// [`Error::File`]: it cannot be read, is not PNG, damaged, or of more than 2²⁶ pixels. [`Error::Config`]: a size of zero.
+    pub fn read(&self, path: impl AsRef<Path>) -> Result<(Vec<f32>, [usize; 3])> {
+        let path = path.as_ref();
+        let fail = |message: String| Error::file(path, message);
+        if self.size.is_some_and(|(w, h)| w == 0 || h == 0 || u64::from(w) * u64::from(h) > MOST_PIXELS) {
+            return Err(config("pictures", format!("found the size {:?}, expected 1 to {MOST_PIXELS} pixels", self.size)));
+        }
+        let bytes = std::fs::read(path).map_err(|e| fail(format!("cannot be read: {e}")))?;
+        if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+            let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
+            return Err(fail(format!("byte 0: found {}, expected a PNG file (89 50 4e 47); convert it", start.join(" "))));
+        }
+        let mut reader = ImageReader::with_format(Cursor::new(&bytes[..]), ImageFormat::Png);
+        reader.limits(Limits::default());
+        let decoder = reader.into_decoder().map_err(|e| fail(format!("damaged: {e}")))?;
+        let (width, height) = decoder.dimensions();
+        if u64::from(width) * u64::from(height) > MOST_PIXELS {
+            return Err(fail(format!("found {width} × {height} pixels, expected at most {MOST_PIXELS}")));
+        }
+        if decoder.total_bytes() > (bytes.len() as u64).saturating_mul(MOST_RATIO) {
+            let there = bytes.len();
+            return Err(fail(format!(
+                "found {width} × {height} pixels declared, more than {there} bytes can hold: cut off or damaged"
+            )));
+        }
+        let picture = DynamicImage::from_decoder(decoder).map_err(|e| fail(format!("damaged: {e}")))?;
+        let picture = match self.size {
+            Some(size) if size != (width, height) => picture.resize_exact(size.0, size.1, FilterType::Triangle),
+            _ => picture,
+        };
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let (pixels, channels) =
+            if self.grey { (picture.into_luma8().into_raw(), 1) } else { (picture.into_rgb8().into_raw(), 3) };
+        // From pixel by pixel to channel by channel.
+        let channel = |c: usize| pixels.iter().skip(c).step_by(channels).map(|&p| f32::from(p) / 255.0);
+        Ok(((0..channels).flat_map(channel).collect(), [channels, height, width]))
+    }
+
+    /// All pictures of a folder: each subfolder is a class, in order of names; pictures in order of names too. What begins with a dot is
+    /// passed over.
+    ///
+    /// # Errors
+    /// [`Error::File`] with the picture or folder: no subfolders or only one, one without pictures, pictures outside of subfolders, files
+    /// that are not PNG, pictures of different sizes where no size is set; and as [`Pictures::read`].
+    pub fn read_folder(&self, folder: impl AsRef<Path>) -> Result<Dataset> {
+        let folder = folder.as_ref();
+        let (classes, files) = list(folder)?;
+        if let Some(stray) = files.iter().find(|file| is_png(file)) {
+            return Err(Error::file(stray, "found a picture beside the subfolders, expected each in the subfolder of its class"));
+        }
+        if classes.len() < 2 {
+            let message = format!("found {} subfolders, expected two or more: one per class, with its pictures", classes.len());
+            return Err(Error::file(folder, message));
+        }
+        let (mut features, mut labels, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut first: Option<(PathBuf, [usize; 3])> = None;
+        for (class, path) in classes.iter().enumerate() {
+            names.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            let (_, pictures) = list(path)?;
+            if pictures.is_empty() {
+                return Err(Error::file(path, "found no pictures, expected at least one: add some, or remove the folder"));
+            }
+            for path in pictures {
+                if !is_png(&path) {
+                    return Err(Error::file(path, "found another kind of file, expected .png: convert it, or remove it"));
+                }
+                let (numbers, shape) = self.read(&path)?;
+                let (_, expected) = first.get_or_insert_with(|| (path.clone(), shape));
+                if shape != *expected {
+                    let expected = format!("{} × {}, as the first picture", expected[2], expected[1]);
+                    let message = format!("found {} × {} pixels, expected {expected}: set a size", shape[2], shape[1]);
+                    return Err(Error::file(path, message));
+                }
+                features.extend(numbers);
+                labels.push(class as u32);
+            }
+        }
+        let shape = first.map_or([0; 3], |(_, shape)| shape);
+        let set = Dataset::new(features, &shape, Labels::Classes(labels, names.len()))?.with_class_names(names)?;
+        if self.flat { set.with_row_shape(&[shape.iter().product()]) } else { Ok(set) }
+    }
+}
+
+fn is_png(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))
+}
+
+/// The subfolders and the files of a folder, each in order of names.
+fn list(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let fail = |e: std::io::Error| Error::file(folder, format!("cannot be read as a folder: {e}"));
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(fail)? {
+        let entry = entry.map_err(fail)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths.into_iter().partition(|path| path.is_dir()))
+}

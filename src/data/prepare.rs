@@ -1,0 +1,437 @@
+//! `Prepare`: how a table becomes features and target; fitted to training rows it gives a [`Preprocessor`].
+
+use super::preprocessor::{Absent, Encoding, Fitted, LeftOut, Preprocessor, Unknown};
+use super::table::{Column, Kind, Table, class_order};
+use super::target::{Target, Task};
+use super::{config, stats};
+use crate::error::Result;
+
+/// What becomes of a missing value.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Impute {
+    /// The mean of the training rows. Numbers only.
+    Mean,
+    /// The median of the training rows. Numbers only.
+    Median,
+    /// The most frequent value of the training rows, of several the first.
+    MostFrequent,
+    /// This number. Numbers only.
+    Number(f64),
+    /// This text, which need not occur. Categories and yes/no only.
+    Text(String),
+    /// Missing is a category of its own if any was missing in training; otherwise none of the categories. Of yes/no: the most frequent
+    /// answer, and a feature that says it was missing. Not for numbers.
+    Own,
+    /// As `Own`, and the feature is there even if nothing was missing in training. Not for numbers.
+    OwnAlways,
+    /// An error with its line.
+    Refuse,
+}
+
+/// How columns of numbers are scaled, by the numbers of the training rows with missing ones filled in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// (x − mean) / standard deviation (over n, not n − 1).
+    #[default]
+    Standard,
+    /// (x − min) / (max − min): 0 to 1 in training.
+    MinMax,
+    /// As they are.
+    None,
+}
+
+/// What becomes of a column from which nothing can be learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is no feature, and [`Preprocessor::left_out`] says so.
+    LeaveOut,
+    /// An error.
+    Refuse,
+}
+
+/// Settings for turning a table into numbers. [`Prepare::fit`] learns from the training rows what it needs: means, categories, scales.
+///
+/// At first: all columns but the target, dates and free text; missing numbers become the median and a feature says which were missing;
+/// missing is a category of its own where training has any; numbers are brought to mean 0 and standard deviation 1, targets of a
+/// regression too; columns with one value only are left out, and a column without any value is refused.
+///
+/// ```
+/// use steepest::data::{Impute, Labels, Prepare, Table};
+/// let train = Table::parse("train.csv", b"rooms,alley,price\nNA,Pave,127500\n2,NA,106000\n4,NA,178100\n")?;
+/// let fitted = Prepare::new().target("price").numbers(Impute::Mean).fit(&train)?;
+/// assert_eq!(fitted.feature_names(), ["rooms", "rooms (was missing)", "alley=Pave", "alley=(missing)"]);
+///
+/// let new = Table::parse("new.csv", b"alley,rooms\nGravel,4\n")?;
+/// let features = fitted.features(&new)?;
+/// assert_eq!(features.values[1..], [0.0, 0.0, 0.0]);
+/// assert_eq!(features.notes.len(), 1); // `Gravel` was not there in training
+/// let (set, _) = fitted.dataset(&train)?;
+/// assert!(matches!(set.labels(), Labels::Values(prices, 1) if prices[0].abs() < 1.0));
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "settings prepare nothing; end with fit"]
+pub struct Prepare {
+    target: Vec<String>,
+    task: Task,
+    separator: Option<char>,
+    known: Option<Vec<String>>,
+    only: Option<Vec<String>>,
+    without: Vec<String>,
+    as_category: Vec<String>,
+    numbers: Impute,
+    categories: Impute,
+    imputes: Vec<(String, Impute)>,
+    was_missing: bool,
+    scale: Scale,
+    scales: Vec<(String, Scale)>,
+    scale_target: bool,
+    rare: usize,
+    unknown: Unknown,
+    constant: Unusable,
+    empty: Unusable,
+}
+
+impl Default for Prepare {
+    fn default() -> Prepare {
+        Prepare::new()
+    }
+}
+
+impl Prepare {
+    /// The settings described above, without a target.
+    pub fn new() -> Prepare {
+        Prepare {
+            target: Vec::new(),
+            task: Task::Auto,
+            separator: None,
+            known: None,
+            only: None,
+            without: Vec::new(),
+            as_category: Vec::new(),
+            numbers: Impute::Median,
+            categories: Impute::Own,
+            imputes: Vec::new(),
+            was_missing: true,
+            scale: Scale::Standard,
+            scales: Vec::new(),
+            scale_target: true,
+            rare: 0,
+            unknown: Unknown::Note,
+            constant: Unusable::LeaveOut,
+            empty: Unusable::Refuse,
+        }
+    }
+
+    /// The column to predict.
+    pub fn target(self, column: impl Into<String>) -> Prepare {
+        self.targets([column])
+    }
+
+    /// The columns to predict together: numbers, or labels that each hold or not.
+    pub fn targets(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Prepare {
+        self.target = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The column to predict lists labels with this between them: `red;round`.
+    pub fn target_list(mut self, column: impl Into<String>, separator: char) -> Prepare {
+        self.separator = Some(separator);
+        self.target(column)
+    }
+
+    /// What kind of target it is, instead of deciding by its values.
+    pub fn task(mut self, task: Task) -> Prepare {
+        self.task = task;
+        self
+    }
+
+    /// All classes or labels there are, in order, instead of those in the training rows: for rows of a class that only others have.
+    pub fn classes(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Prepare {
+        self.known = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// These columns and no others, in this order; dates and text among them become categories.
+    pub fn only(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Prepare {
+        self.only = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Leaves out these columns.
+    pub fn without(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Prepare {
+        self.without.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes columns of numbers (a code, a month) as categories.
+    pub fn as_category(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Prepare {
+        self.as_category.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// What becomes of missing numbers.
+    pub fn numbers(mut self, impute: Impute) -> Prepare {
+        self.numbers = impute;
+        self
+    }
+
+    /// What becomes of missing categories and answers.
+    pub fn categories(mut self, impute: Impute) -> Prepare {
+        self.categories = impute;
+        self
+    }
+
+    /// What becomes of missing values of one column.
+    pub fn impute(mut self, column: impl Into<String>, impute: Impute) -> Prepare {
+        self.imputes.push((column.into(), impute));
+        self
+    }
+
+    /// Whether a feature says of a filled-in value that it was missing, for columns with any missing in training.
+    pub fn was_missing(mut self, say: bool) -> Prepare {
+        self.was_missing = say;
+        self
+    }
+
+    /// How numbers are scaled.
+    pub fn scale(mut self, scale: Scale) -> Prepare {
+        self.scale = scale;
+        self
+    }
+
+    /// How the numbers of one column are scaled.
+    pub fn scale_column(mut self, column: impl Into<String>, scale: Scale) -> Prepare {
+        self.scales.push((column.into(), scale));
+        self
+    }
+
+    /// Whether the target of a regression is brought to mean 0 and standard deviation 1; [`Target::inverse`] undoes it.
+    pub fn scale_target(mut self, scale: bool) -> Prepare {
+        self.scale_target = scale;
+        self
+    }
+
+    /// Categories with fewer rows than this in training share one feature.
+    pub fn rare(mut self, fewer_than: usize) -> Prepare {
+        self.rare = fewer_than;
+        self
+    }
+
+    /// What becomes of categories that only new rows have.
+    pub fn unknown(mut self, unknown: Unknown) -> Prepare {
+        self.unknown = unknown;
+        self
+    }
+
+    /// What becomes of columns with one value only.
+    pub fn constant(mut self, unusable: Unusable) -> Prepare {
+        self.constant = unusable;
+        self
+    }
+
+    /// What becomes of columns without any value. (A column that only the training rows have nothing of is left out.)
+    pub fn empty(mut self, unusable: Unusable) -> Prepare {
+        self.empty = unusable;
+        self
+    }
+
+    /// The columns to predict.
+    pub fn target_columns(&self) -> &[String] {
+        &self.target
+    }
+
+    /// The same with the kind of target and its classes or labels decided by all rows of a table, so that every part of it is encoded alike
+    /// whichever rows it got. Nothing else is taken from the rows; without a target nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::Error::Table): as [`Prepare::fit`] of the target.
+    pub fn settled(&self, table: &Table) -> Result<Prepare> {
+        if self.target.is_empty() {
+            return Ok(self.clone());
+        }
+        let known = self.known.as_deref();
+        Ok(match Target::fit(table, &self.target, self.task, self.separator, self.scale_target, known)? {
+            Target::Values { .. } => self.clone().task(Task::Regression),
+            Target::Classes { classes, .. } => self.clone().task(Task::Classes).classes(classes),
+            Target::Labels { labels, .. } => self.clone().task(Task::Labels).classes(labels),
+        })
+    }
+
+    /// Learns from these rows, and no others, what the features and the target of any rows need.
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::Error::Table): a column that was named does not exist; a target with missing values, one class, one
+    /// value; a column without values, or with one value where that is to be refused; a missing value where it is to be refused.
+    /// [`Error::Config`](crate::Error::Config): no rows, no features left, a setting that does not fit the kind of column.
+    pub fn fit(&self, train: &Table) -> Result<Preprocessor> {
+        if train.is_empty() {
+            return Err(config("prepare", "there are no rows to fit to"));
+        }
+        let named = [&self.target, &self.without, &self.as_category].into_iter().flatten();
+        let named = named.chain(self.imputes.iter().map(|(name, _)| name)).chain(self.scales.iter().map(|(name, _)| name));
+        named.chain(self.only.iter().flatten()).try_for_each(|name| train.column(name).map(drop))?;
+        let target = match &self.target[..] {
+            [] => None,
+            columns => {
+                let known = self.known.as_deref();
+                Some(Target::fit(train, columns, self.task, self.separator, self.scale_target, known)?)
+            }
+        };
+        let asked: Vec<&Column> = match &self.only {
+            Some(names) => names.iter().map(|name| train.column(name)).collect::<Result<_>>()?,
+            None => train.columns().collect(),
+        };
+        let (mut fitted, mut left_out): (Vec<Fitted>, Vec<LeftOut>) = (Vec::new(), Vec::new());
+        for column in asked.into_iter().filter(|column| !self.target.iter().any(|name| name == column.name())) {
+            if fitted.iter().any(|f| f.name == column.name()) {
+                return Err(config("prepare", format!("the column `{}` is named twice", column.name())));
+            }
+            match self.column(train, column)? {
+                Ok(column) => fitted.push(column),
+                Err(reason) => left_out.push(LeftOut { column: column.name().to_owned(), reason }),
+            }
+        }
+        if let Some(names) = &self.only {
+            let others = train.names().into_iter().filter(|name| !self.target.iter().chain(names).any(|n| n == name));
+            let reason = "not among the columns asked for";
+            left_out.extend(others.map(|name| LeftOut { column: name.to_owned(), reason: reason.to_owned() }));
+        }
+        let fitted = Preprocessor::new(fitted, left_out, self.unknown, target);
+        if fitted.width() == 0 {
+            let why: Vec<String> = fitted.left_out().iter().map(|l| format!("`{}`: {}", l.column, l.reason)).collect();
+            return Err(config("prepare", format!("no features are left ({})", why.join("; "))));
+        }
+        Ok(fitted)
+    }
+
+    /// One column as fitted, or why it is no feature.
+    fn column(&self, train: &Table, column: &Column) -> Result<Result<Fitted, String>> {
+        let name = column.name();
+        if self.without.iter().any(|n| n == name) {
+            return Ok(Err("as asked".to_owned()));
+        }
+        let missing = column.missing();
+        if missing == train.len() {
+            if column.kind() == Kind::Empty && self.empty == Unusable::Refuse {
+                let advice = format!("leave the column out (`without([\"{name}\"])`), or fill it in");
+                let found = format!("nothing but missing values in {missing} rows");
+                return Err(train.error(None, Some(name), found, "some values", advice));
+            }
+            return Ok(Err("nothing but missing values in the training rows".to_owned()));
+        }
+        let listed = self.only.is_some();
+        let as_category = self.as_category.iter().any(|n| n == name);
+        let kind = match column.kind() {
+            Kind::Number | Kind::YesNo if as_category => Kind::Category,
+            Kind::Date if !listed && !as_category => return Ok(Err("dates are left as text".to_owned())),
+            Kind::Text if !listed && !as_category => return Ok(Err(column.note().unwrap_or("free text").to_owned())),
+            Kind::Date | Kind::Text => Kind::Category,
+            kind => kind,
+        };
+        let own = self.imputes.iter().rev().find(|(n, _)| n == name).map(|(_, impute)| impute);
+        let impute = own.unwrap_or(if kind == Kind::Number { &self.numbers } else { &self.categories });
+        let is_own = matches!(impute, Impute::Own | Impute::OwnAlways);
+        // With a value missing, whether it is missing differs from row to row.
+        let differs = missing > 0 && (self.was_missing || (is_own && kind != Kind::Number));
+        let classes = column.counts().len();
+        if classes == 1 && !differs && *impute != Impute::OwnAlways {
+            if self.constant == Unusable::Refuse {
+                let row = (0..train.len()).find(|&row| column.text(row).is_some()).unwrap_or(0);
+                let found = format!("`{}` in every row", super::csv::shortened(column.text(row).unwrap_or("")));
+                let advice = format!("leave the column out (`without([\"{name}\"])`): nothing can be learned from it");
+                return Err(train.error(None, Some(name), found, "values that differ", advice));
+            }
+            return Ok(Err("one value only in the training rows".to_owned()));
+        }
+        if *impute == Impute::Refuse
+            && let Some(row) = (0..train.len()).find(|&row| column.text(row).is_none())
+        {
+            return Err(train.missing(column, row));
+        }
+        let unfit = || config("prepare", format!("column `{name}` is of kind {kind}: {impute:?} does not fit"));
+        let (encoding, says_itself) = match kind {
+            Kind::Number => (self.number(train, column, impute).map_err(|e| e.unwrap_or_else(unfit))?, false),
+            Kind::YesNo => {
+                let present: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+                let fill = match impute {
+                    Impute::MostFrequent | Impute::Own | Impute::OwnAlways => Some(stats::most_frequent(&present)),
+                    Impute::Text(text) => Some(super::csv::yes_no(text).map(|yes| f64::from(u8::from(yes))).ok_or_else(unfit)?),
+                    Impute::Refuse => None,
+                    _ => return Err(unfit()),
+                };
+                let says = *impute == Impute::OwnAlways || (is_own && missing > 0);
+                let fitted = Fitted { name: name.to_owned(), encoding: Encoding::YesNo { fill }, was_missing: says };
+                let was_missing = says || (self.was_missing && missing > 0);
+                return Ok(Ok(Fitted { was_missing, ..fitted }));
+            }
+            _ => {
+                let absent = match impute {
+                    Impute::Own if missing == 0 => Absent::None,
+                    Impute::Own | Impute::OwnAlways => Absent::Own,
+                    Impute::Text(text) => Absent::Is(text.clone()),
+                    Impute::MostFrequent => Absent::Is(most_frequent(column)),
+                    Impute::Refuse => Absent::Refuse,
+                    _ => return Err(unfit()),
+                };
+                (self.category(column, absent), is_own)
+            }
+        };
+        let was_missing = self.was_missing && missing > 0 && !says_itself;
+        Ok(Ok(Fitted { name: name.to_owned(), encoding, was_missing }))
+    }
+
+    /// `Err(None)`: the way of filling in does not fit numbers.
+    fn number(&self, train: &Table, column: &Column, impute: &Impute) -> Result<Encoding, Option<crate::Error>> {
+        let present: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+        let fill = match impute {
+            Impute::Mean => Some(stats::mean(&present)),
+            Impute::Median => Some(stats::median(&present)),
+            Impute::MostFrequent => Some(stats::most_frequent(&present)),
+            Impute::Number(x) if x.is_finite() => Some(*x),
+            Impute::Refuse => None,
+            _ => return Err(None),
+        };
+        let whole: Vec<f64> = column.numbers.iter().filter_map(|&x| if x.is_nan() { fill } else { Some(x) }).collect();
+        let scale = self.scales.iter().rev().find(|(n, _)| n == column.name()).map_or(self.scale, |&(_, scale)| scale);
+        let (least, most) = stats::min_max(&whole);
+        let (shift, scale) = match scale {
+            Scale::None => (0.0, 1.0),
+            Scale::MinMax => (least, most - least),
+            Scale::Standard => stats::mean_std(&whole),
+        };
+        // Asked of the values and not of the deviation, which rounding makes a little more than zero.
+        let scale = if least >= most || scale == 0.0 { 1.0 } else { scale };
+        if !shift.is_finite() || !scale.is_finite() {
+            let found = format!("values from {least:e} to {most:e}");
+            let advice = "use another unit, or name such values as missing";
+            return Err(Some(train.error(None, Some(column.name()), found, "values that can be squared", advice)));
+        }
+        Ok(Encoding::Number { fill, shift, scale })
+    }
+
+    fn category(&self, column: &Column, missing: Absent) -> Encoding {
+        let (mut categories, mut rare) = (Vec::new(), Vec::new());
+        let counts: std::collections::HashMap<String, usize> = column.counts().into_iter().collect();
+        for category in class_order(column) {
+            if counts[&category] < self.rare { rare.push(category) } else { categories.push(category) }
+        }
+        // What missing values become counts as known, whether it occurs or not.
+        if let Absent::Is(text) = &missing
+            && !categories.contains(text)
+            && !rare.contains(text)
+        {
+            categories.push(text.clone());
+        }
+        Encoding::Category { categories, rare: (!rare.is_empty()).then_some(rare), missing }
+    }
+}
+
+fn most_frequent(column: &Column) -> String {
+    let order = class_order(column);
+    let counts: std::collections::HashMap<String, usize> = column.counts().into_iter().collect();
+    // The first of those with the most: `max_by_key` would give the last.
+    let most = counts.values().copied().max().unwrap_or(0);
+    order.into_iter().find(|category| counts[category] == most).unwrap_or_default()
+}

@@ -1,0 +1,191 @@
+//! `Report`: what is in a table, column by column; and the columns that give a target away.
+
+use super::table::{Column, Kind, Table};
+use super::{csv::shortened, stats};
+use crate::error::Result;
+use std::collections::HashMap;
+use std::fmt;
+
+/// What a table holds. Prints as an aligned table; serialises for programs.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Report {
+    /// The file, or the name given for it.
+    pub table: String,
+    /// The number of rows.
+    pub rows: usize,
+    /// One entry per column, in order.
+    pub columns: Vec<ColumnReport>,
+}
+
+/// What a column holds. Figures are over the values that are there.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct ColumnReport {
+    /// The name in the header.
+    pub name: String,
+    /// The kind inferred or declared.
+    pub kind: Kind,
+    /// How many values are there.
+    pub count: usize,
+    /// How many are missing.
+    pub missing: usize,
+    /// How many differ: of numbers by value, of the others by text.
+    pub distinct: usize,
+    /// Of columns of numbers.
+    pub numbers: Option<NumberReport>,
+    /// The most frequent value and how many rows have it; of several the first by value or text.
+    pub most_frequent: Option<(String, usize)>,
+    /// What a person should know: dates left as text, one value only, a different value in every row.
+    pub note: Option<String>,
+}
+
+/// Figures of a column of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct NumberReport {
+    /// The smallest.
+    pub min: f64,
+    /// The arithmetic mean.
+    pub mean: f64,
+    /// The middle one; between two their mean.
+    pub median: f64,
+    /// The largest.
+    pub max: f64,
+    /// The standard deviation over n, not n − 1.
+    pub std: f64,
+}
+
+impl Table {
+    /// What the table holds, column by column.
+    ///
+    /// ```
+    /// use steepest::data::Table;
+    /// let report = Table::parse("t.csv", b"age,sex\n30,f\n,m\n40,m\n")?.report();
+    /// assert_eq!(report.columns[0].numbers.map(|n| (n.min, n.mean, n.max)), Some((30.0, 35.0, 40.0)));
+    /// assert_eq!(report.columns[1].most_frequent, Some(("m".to_owned(), 2)));
+    /// println!("{report}");
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn report(&self) -> Report {
+        let columns = self.columns().map(|column| of(column, self.len())).collect();
+        Report { table: self.path().display().to_string(), rows: self.len(), columns }
+    }
+
+    /// The columns from which `target` can be told, each with the reason: every value of the column belongs to one value of the
+    /// target, though both have few, or both are numbers on one line. Such a column is usually the target in other words, known
+    /// only together with it; a model that sees it learns nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Table`](crate::Error::Table): no such column.
+    pub fn giveaways(&self, target: &str) -> Result<Vec<(String, String)>> {
+        let target = self.column(target)?;
+        let others = self.columns().filter(|column| column.name() != target.name());
+        Ok(others.filter_map(|column| giveaway(column, target, self.len()).map(|why| (column.name().to_owned(), why))).collect())
+    }
+}
+
+fn of(column: &Column, rows: usize) -> ColumnReport {
+    let missing = column.missing();
+    let mut counts = column.counts();
+    let distinct = counts.len();
+    let value = |text: &str| if column.kind() == Kind::Number { text.parse().unwrap_or(f64::NAN) } else { 0.0 };
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then(value(&a.0).total_cmp(&value(&b.0))).then(a.0.cmp(&b.0)));
+    let values: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+    let numbers = (column.kind() == Kind::Number && !values.is_empty()).then(|| {
+        let (mean, std) = stats::mean_std(&values);
+        let (min, max) = stats::min_max(&values);
+        NumberReport { min, mean, median: stats::median(&values), max, std }
+    });
+    let count = rows - missing;
+    let whole = || values.iter().all(|x| x.fract() == 0.0);
+    let note = match column.note() {
+        Some(note) => Some(note.to_owned()),
+        None if count == 0 => Some("nothing but missing values".to_owned()),
+        None if distinct == 1 => Some("one value only".to_owned()),
+        None if distinct == rows && rows > 20 && (column.kind() != Kind::Number || whole()) => {
+            Some("another value in every row: a name or a number of the row?".to_owned())
+        }
+        None => None,
+    };
+    let most_frequent = counts.into_iter().next();
+    ColumnReport { name: column.name().to_owned(), kind: column.kind(), count, missing, distinct, numbers, most_frequent, note }
+}
+
+/// Few values on both sides, each with many rows, are needed before a coincidence can be ruled out.
+const ROWS_PER_VALUE: usize = 5;
+/// Two columns of numbers that correlate more than this say the same.
+const SAME_LINE: f64 = 0.999_999;
+
+fn giveaway(column: &Column, target: &Column, rows: usize) -> Option<String> {
+    let both: Vec<usize> = (0..rows).filter(|&row| column.text(row).is_some() && target.text(row).is_some()).collect();
+    // A column that is mostly missing decides little.
+    if both.len() < 10 || both.len() * 2 < rows {
+        return None;
+    }
+    if let (Kind::Number, Kind::Number) = (column.kind(), target.kind()) {
+        let pairs: Vec<(f64, f64)> = both.iter().map(|&row| (column.numbers[row], target.numbers[row])).collect();
+        let r = stats::correlation(&pairs);
+        if r.abs() > SAME_LINE {
+            return Some(format!("correlates with `{}` by {r:.6}", target.name()));
+        }
+    }
+    let mut belongs = HashMap::new();
+    let mut values = std::collections::HashSet::new();
+    for &row in &both {
+        let (key, value) = (column.key(row)?, target.key(row)?);
+        values.insert(value.clone());
+        if *belongs.entry(key).or_insert_with(|| value.clone()) != value {
+            return None;
+        }
+    }
+    let few = belongs.len() * ROWS_PER_VALUE <= both.len() && values.len() >= 2;
+    few.then(|| format!("each of its {} values belongs to one value of `{}`", belongs.len(), target.name()))
+}
+
+/// A number in a few characters.
+fn short(x: f64) -> String {
+    match x.abs() {
+        0.0 => "0".to_owned(),
+        a if (1e-3..1e7).contains(&a) => {
+            let text = format!("{x:.4}");
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+        _ => format!("{x:.3e}"),
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let head = ["column", "kind", "count", "missing", "distinct", "min", "mean", "max", "most frequent", "note"];
+        let mut lines = vec![head.map(str::to_owned)];
+        for column in &self.columns {
+            let number = |of: fn(&NumberReport) -> f64| column.numbers.as_ref().map_or(String::new(), |n| short(of(n)));
+            let frequent = match &column.most_frequent {
+                Some((text, count)) if column.numbers.is_none() => format!("{} ({count})", shortened(text)),
+                _ => String::new(),
+            };
+            lines.push([
+                shortened(&column.name),
+                column.kind.to_string(),
+                column.count.to_string(),
+                column.missing.to_string(),
+                column.distinct.to_string(),
+                number(|n| n.min),
+                number(|n| n.mean),
+                number(|n| n.max),
+                frequent,
+                column.note.clone().unwrap_or_default(),
+            ]);
+        }
+        write!(f, "{}: {} rows, {} columns", self.table, self.rows, self.columns.len())?;
+        let widths: Vec<usize> =
+            (0..head.len()).map(|i| lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0)).collect();
+        for line in &lines {
+            let mut text = String::new();
+            for (i, (field, &width)) in line.iter().zip(&widths).enumerate() {
+                // Figures stand to the right, words to the left.
+                text += &if (2..8).contains(&i) { format!("{field:>width$}  ") } else { format!("{field:<width$}  ") };
+            }
+            write!(f, "\n{}", text.trim_end())?;
+        }
+        Ok(())
+    }
+}

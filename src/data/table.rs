@@ -1,0 +1,326 @@
+//! `Table`: named columns of text as a file has them, each with the kind that was inferred or declared for it.
+
+use crate::error::{Error, Result, TableError};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a column's fields are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// Finite numbers.
+    Number,
+    /// One of a few texts.
+    Category,
+    /// `yes`/`no`, `true`/`false`, `y`/`n` or `t`/`f`, in any case.
+    YesNo,
+    /// Dates, left as text.
+    Date,
+    /// Texts of which most occur once: names, remarks.
+    Text,
+    /// Nothing but missing values.
+    Empty,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Kind::Number => "number",
+            Kind::Category => "category",
+            Kind::YesNo => "yes/no",
+            Kind::Date => "date",
+            Kind::Text => "text",
+            Kind::Empty => "empty",
+        })
+    }
+}
+
+/// The texts of a column, one behind the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Fields {
+    text: String,
+    ends: Vec<usize>,
+    missing: Vec<bool>,
+}
+
+impl Fields {
+    pub(super) fn push(&mut self, field: Option<&str>) {
+        self.text.push_str(field.unwrap_or(""));
+        self.ends.push(self.text.len());
+        self.missing.push(field.is_none());
+    }
+
+    pub(super) fn get(&self, row: usize) -> Option<&str> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        (!self.missing[row]).then(|| &self.text[start..self.ends[row]])
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+}
+
+/// One column of a [`Table`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    pub(super) fields: Fields,
+    /// Of numbers and yes/no (1 and 0) the values, NaN where missing; of other kinds nothing.
+    pub(super) numbers: Vec<f64>,
+    pub(super) note: Option<String>,
+}
+
+impl Column {
+    /// The name in the header.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kind inferred or declared.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What a person should know about the column, if anything (dates left as text, numbers among the texts).
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    /// The text of a row, without spaces around it; `None` where the value is missing, or behind the last row.
+    pub fn text(&self, row: usize) -> Option<&str> {
+        if row < self.fields.len() { self.fields.get(row) } else { None }
+    }
+
+    /// The number of a row, 1 or 0 of yes/no; `None` where it is missing, of other kinds, and behind the last row.
+    pub fn number(&self, row: usize) -> Option<f64> {
+        self.numbers.get(row).copied().filter(|x| !x.is_nan())
+    }
+
+    /// How many values are missing.
+    pub fn missing(&self) -> usize {
+        self.fields.missing.iter().filter(|&&m| m).count()
+    }
+
+    /// The text that stands for a row's class: of a number its shortest form (3 and 3.0 are the same), of yes/no in small letters.
+    pub(super) fn key(&self, row: usize) -> Option<Cow<'_, str>> {
+        let text = self.text(row)?;
+        Some(match self.kind {
+            Kind::Number => Cow::Owned(self.numbers[row].to_string()),
+            Kind::YesNo => Cow::Owned(text.to_lowercase()),
+            _ => Cow::Borrowed(text),
+        })
+    }
+
+    /// How many rows each class has, in order of their first row.
+    pub(super) fn counts(&self) -> Vec<(String, usize)> {
+        let mut at: HashMap<Cow<'_, str>, usize> = HashMap::new();
+        let mut counts: Vec<(String, usize)> = Vec::new();
+        for key in (0..self.fields.len()).filter_map(|row| self.key(row)) {
+            let next = counts.len();
+            match *at.entry(key.clone()).or_insert(next) {
+                place if place == next => counts.push((key.into_owned(), 1)),
+                place => counts[place].1 += 1,
+            }
+        }
+        counts
+    }
+
+    fn rows(&self, rows: &[usize]) -> Column {
+        let mut fields = Fields::default();
+        rows.iter().for_each(|&row| fields.push(self.fields.get(row)));
+        let numbers = if self.numbers.is_empty() { Vec::new() } else { rows.iter().map(|&row| self.numbers[row]).collect() };
+        Column { name: self.name.clone(), kind: self.kind, fields, numbers, note: self.note.clone() }
+    }
+}
+
+/// A table as read from a file: columns with names and kinds, rows that know their lines. Cheap to clone.
+///
+/// ```
+/// use steepest::data::{Kind, Table};
+/// let table = Table::parse("rooms.csv", b"rooms,alley,price\nNA,Pave,127500\n2,NA,106000\n4,NA,178100\n")?;
+/// assert_eq!((table.len(), table.column("rooms")?.kind()), (3, Kind::Number));
+/// assert_eq!(table.column("alley")?.missing(), 2);
+/// let complete = table.without_missing_rows(&["rooms"])?;
+/// assert_eq!(complete.column("price")?.number(0), Some(106_000.0));
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    pub(super) path: PathBuf,
+    pub(super) columns: Vec<Arc<Column>>,
+    /// The line in the file of each row, from 1.
+    pub(super) lines: Vec<u64>,
+}
+
+impl Table {
+    /// Reads a file with the settings of [`Csv::new`](super::Csv::new).
+    ///
+    /// # Errors
+    /// As [`Csv::read`](super::Csv::read).
+    pub fn read(path: impl AsRef<Path>) -> Result<Table> {
+        super::Csv::new().read(path)
+    }
+
+    /// Reads what [`Table::read`] would from a file of these bytes; `name` stands for the path in errors.
+    ///
+    /// # Errors
+    /// As [`Csv::read`](super::Csv::read).
+    pub fn parse(name: impl AsRef<Path>, bytes: &[u8]) -> Result<Table> {
+        super::Csv::new().parse(name, bytes)
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The file, or the name given for it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The columns in order.
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = &Column> {
+        self.columns.iter().map(|column| &**column)
+    }
+
+    /// The names of the columns, in order.
+    pub fn names(&self) -> Vec<&str> {
+        self.columns().map(Column::name).collect()
+    }
+
+    /// Whether there is a column of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.columns().any(|column| column.name == name)
+    }
+
+    /// The column of that name.
+    ///
+    /// # Errors
+    /// [`Error::Table`]: there is none; the message lists those there are.
+    pub fn column(&self, name: &str) -> Result<&Column> {
+        self.columns().find(|column| column.name == name).ok_or_else(|| {
+            let names = self.names();
+            let some: Vec<String> = names.iter().take(20).map(|n| format!("`{n}`")).collect();
+            let more = if names.len() > 20 { format!(" and {} more", names.len() - 20) } else { String::new() };
+            self.error(
+                Some(1),
+                Some(name),
+                format!("no such column among {}{more}", some.join(", ")),
+                "a column of that name",
+                "check the spelling, or whether this is the right table",
+            )
+        })
+    }
+
+    /// The line in the file of a row, from 1.
+    pub fn line(&self, row: usize) -> Option<u64> {
+        self.lines.get(row).copied()
+    }
+
+    /// The given rows, in the given order; a row may come more than once.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: a row that does not exist.
+    pub fn rows(&self, rows: &[usize]) -> Result<Table> {
+        if let Some(&row) = rows.iter().find(|&&row| row >= self.len()) {
+            return Err(super::config("table", format!("row {row} is out of range 0..{}", self.len())));
+        }
+        let columns = self.columns.iter().map(|column| Arc::new(column.rows(rows))).collect();
+        Ok(Table { path: self.path.clone(), columns, lines: rows.iter().map(|&row| self.lines[row]).collect() })
+    }
+
+    /// The table without some columns.
+    ///
+    /// # Errors
+    /// [`Error::Table`]: one of them does not exist.
+    pub fn without(&self, names: &[impl AsRef<str>]) -> Result<Table> {
+        names.iter().try_for_each(|name| self.column(name.as_ref()).map(drop))?;
+        Ok(self.keeping(|column| !names.iter().any(|name| name.as_ref() == column.name)))
+    }
+
+    /// The table without the rows in which one of these columns is missing; without those in which any is, if none is named.
+    ///
+    /// # Errors
+    /// [`Error::Table`]: one of the columns does not exist.
+    pub fn without_missing_rows(&self, names: &[impl AsRef<str>]) -> Result<Table> {
+        let asked: Vec<&Column> = match names {
+            [] => self.columns().collect(),
+            names => names.iter().map(|name| self.column(name.as_ref())).collect::<Result<_>>()?,
+        };
+        let rows: Vec<usize> = (0..self.len()).filter(|&row| asked.iter().all(|column| column.text(row).is_some())).collect();
+        self.rows(&rows)
+    }
+
+    /// The table without the columns of which more than this share of the rows is missing: 0 leaves only complete columns.
+    pub fn without_missing_columns(&self, most: f64) -> Table {
+        self.keeping(|column| column.missing() as f64 <= most * self.len() as f64)
+    }
+
+    /// Of a column the class of each row, as a number, and the texts of the classes in order: by value if all are numbers, `no`
+    /// before `yes`, else by text. For [`stratified_folds`](super::stratified_folds) and [`stratified_parts`](super::stratified_parts).
+    ///
+    /// # Errors
+    /// [`Error::Table`]: no such column, or a value is missing.
+    pub fn classes(&self, name: &str) -> Result<(Vec<u32>, Vec<String>)> {
+        let column = self.column(name)?;
+        let names = class_order(column);
+        let at: HashMap<&str, u32> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i as u32)).collect();
+        let class = |row| column.key(row).map(|key| at[&*key]).ok_or_else(|| self.missing(column, row));
+        Ok(((0..self.len()).map(class).collect::<Result<_>>()?, names))
+    }
+
+    fn keeping(&self, keep: impl Fn(&Column) -> bool) -> Table {
+        let columns = self.columns.iter().filter(|column| keep(column)).cloned().collect();
+        Table { path: self.path.clone(), columns, lines: self.lines.clone() }
+    }
+
+    /// A missing value where there must be one.
+    pub(super) fn missing(&self, column: &Column, row: usize) -> Error {
+        let advice = format!("fill it in, or leave such rows out (`without_missing_rows`): {} in this column", column.missing());
+        self.error(self.line(row), Some(&column.name), "a missing value", "a value", advice)
+    }
+
+    pub(super) fn error(
+        &self,
+        line: Option<u64>,
+        column: Option<&str>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Error {
+        Error::Table(Box::new(TableError {
+            path: self.path.clone(),
+            line,
+            column: column.map(str::to_owned),
+            found: found.into(),
+            expected: expected.into(),
+            advice: advice.into(),
+        }))
+    }
+}
+
+/// The classes of a column in the order of their numbers.
+pub(super) fn class_order(column: &Column) -> Vec<String> {
+    let mut names: Vec<String> = column.counts().into_iter().map(|(key, _)| key).collect();
+    let value = |key: &str| match column.kind {
+        Kind::YesNo => super::csv::yes_no(key).map(|yes| f64::from(u8::from(yes))),
+        _ => key.parse::<f64>().ok().filter(|x| x.is_finite()),
+    };
+    let values: Option<Vec<f64>> = names.iter().map(|name| value(name)).collect();
+    names.sort();
+    if values.is_some() {
+        names.sort_by(|a, b| value(a).unwrap_or(0.0).total_cmp(&value(b).unwrap_or(0.0)));
+    }
+    names
+}

@@ -1,0 +1,194 @@
+//! Native loops over rows of numbers that several ops share: the largest, sums, sums of exponentials.
+//!
+//! Sums run in lanes: faster than one after the other, and more exact.
+
+use super::math;
+use super::simd::vectorised;
+
+/// Lanes of a sum or a maximum: a few vectors of the widest kind.
+const LANES: usize = 64;
+
+/// The sum of the lanes, by halves.
+#[inline(always)]
+fn fold_lanes(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = join(lanes[i], lanes[i + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The largest number that is not NaN; −∞ of none.
+#[inline(always)]
+fn largest(x: &[f32]) -> f32 {
+    let (whole, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in whole {
+        for (lane, &v) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(v, *lane);
+        }
+    }
+    for (lane, &v) in lanes.iter_mut().zip(rest) {
+        *lane = larger(v, *lane);
+    }
+    fold_lanes(lanes, larger)
+}
+
+vectorised! {
+    /// Σ x
+    fn sum<'a>(x: &'a [f32]) -> f32 {
+        let (whole, rest) = x.as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for chunk in whole {
+            for (lane, v) in lanes.iter_mut().zip(chunk) {
+                *lane += v;
+            }
+        }
+        for (lane, v) in lanes.iter_mut().zip(rest) {
+            *lane += v;
+        }
+        fold_lanes(lanes, |a, b| a + b)
+    }
+}
+
+vectorised! {
+    /// The largest (sign 1) or smallest (sign −1) number; NaN if any is NaN.
+    fn extreme<'a>(x: &'a [f32], sign: f32) -> f32 {
+        let (whole, rest) = x.as_chunks::<LANES>();
+        let mut lanes = [f32::NEG_INFINITY; LANES];
+        let mut nan = [0u32; LANES];
+        let mut take = |chunk: &[f32]| {
+            for ((lane, nan), &v) in lanes.iter_mut().zip(&mut nan).zip(chunk) {
+                *lane = larger(sign * v, *lane);
+                *nan |= u32::from(v.is_nan());
+            }
+        };
+        for chunk in whole {
+            take(chunk);
+        }
+        take(rest);
+        if nan.iter().any(|&n| n != 0) { f32::NAN } else { sign * fold_lanes(lanes, larger) }
+    }
+}
+
+vectorised! {
+    /// into += x, element by element.
+    fn add<'a>(into: &'a mut [f32], x: &'a [f32]) {
+        for (to, v) in into.iter_mut().zip(x) {
+            *to += v;
+        }
+    }
+}
+
+vectorised! {
+    /// into = the larger (sign 1) or smaller (sign −1) of into and x, element by element; NaN if either is NaN.
+    fn extremes<'a>(into: &'a mut [f32], x: &'a [f32], sign: f32) {
+        for (to, &v) in into.iter_mut().zip(x) {
+            *to = if to.is_nan() || sign * *to >= sign * v { *to } else { v };
+        }
+    }
+}
+
+vectorised! {
+    /// The largest of a row and Σ e^(x − largest). The sum is NaN where the row holds NaN, or its largest is not finite.
+    fn exp_sum<'a>(x: &'a [f32]) -> (f32, f32) {
+        let max = largest(x);
+        let (whole, rest) = x.as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for chunk in whole {
+            for (lane, v) in lanes.iter_mut().zip(chunk) {
+                *lane += math::exp(v - max);
+            }
+        }
+        for (lane, v) in lanes.iter_mut().zip(rest) {
+            *lane += math::exp(v - max);
+        }
+        (max, fold_lanes(lanes, |a, b| a + b))
+    }
+}
+
+vectorised! {
+    /// out = e^(x − largest of x); says the sum, which is NaN where the row holds NaN, or its largest is not finite.
+    fn exponentials<'a>(x: &'a [f32], out: &'a mut [f32]) -> f32 {
+        let max = largest(x);
+        let (whole, rest) = x.as_chunks::<LANES>();
+        let (whole_out, rest_out) = out.as_chunks_mut::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for (chunk, out) in whole.iter().zip(whole_out) {
+            for ((lane, v), o) in lanes.iter_mut().zip(chunk).zip(out) {
+                *o = math::exp(v - max);
+                *lane += *o;
+            }
+        }
+        for ((lane, v), o) in lanes.iter_mut().zip(rest).zip(rest_out) {
+            *o = math::exp(v - max);
+            *lane += *o;
+        }
+        fold_lanes(lanes, |a, b| a + b)
+    }
+}
+
+vectorised! {
+    /// x ← factor · x
+    fn scale<'a>(x: &'a mut [f32], factor: f32) {
+        for v in x {
+            *v *= factor;
+        }
+    }
+}
+
+vectorised! {
+    /// out = (x − max) − shift
+    fn shifted<'a>(x: &'a [f32], max: f32, shift: f32, out: &'a mut [f32]) {
+        for (o, v) in out.iter_mut().zip(x) {
+            *o = (v - max) - shift;
+        }
+    }
+}
+
+vectorised! {
+    /// out ← scale · out − target
+    fn minus_target<'a>(out: &'a mut [f32], scale: f32, target: &'a [f32]) {
+        for (o, t) in out.iter_mut().zip(target) {
+            *o = scale * *o - t;
+        }
+    }
+}
+
+vectorised! {
+    /// Softmax down the columns of `x`, rows of `width` numbers, or its logarithm; NaN where a column's largest is not finite.
+    fn softmax_columns<'a>(x: &'a [f32], width: usize, log: bool, out: &'a mut [f32]) {
+        for start in (0..width).step_by(LANES) {
+            let lanes = LANES.min(width - start);
+            let (mut max, mut sums) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
+            for row in x.chunks_exact(width) {
+                for (max, &v) in max.iter_mut().zip(&row[start..start + lanes]) {
+                    *max = larger(v, *max);
+                }
+            }
+            for row in x.chunks_exact(width) {
+                for ((sum, max), v) in sums.iter_mut().zip(&max).zip(&row[start..start + lanes]) {
+                    *sum += math::exp(v - max);
+                }
+            }
+            // Their logarithms or inverses.
+            for sum in &mut sums {
+                *sum = if log { math::ln(*sum) } else { 1.0 / *sum };
+            }
+            for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
+                let each = sums.iter().zip(&max).zip(&row[start..start + lanes]).zip(&mut out[start..start + lanes]);
+                for (((sum, max), v), o) in each {
+                    *o = if log { (v - max) - sum } else { math::exp(v - max) * sum };
+                }
+            }
+        }
+    }
+}

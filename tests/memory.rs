@@ -1,0 +1,110 @@
+//! Device memory: what a step's plan needs, what the driver was asked for, and that a long loop asks for no more.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use steepest::nn::{self, Module};
+use steepest::optim::{Adam, Optimizer, Sgd};
+use steepest::plan::Plan;
+use steepest::{Device, Tensor};
+
+/// A network, its data, and a step with momentum or Adam.
+struct Work {
+    name: &'static str,
+    model: Box<dyn Module>,
+    x: Tensor,
+    labels: Tensor,
+    opt: Box<dyn Optimizer>,
+}
+
+fn works(device: &Device) -> Vec<Work> {
+    let tensor = |dims: &[usize]| {
+        let n: usize = dims.iter().product();
+        device.tensor(&(0..n).map(|i| (i % 11) as f32 / 11.0).collect::<Vec<_>>(), dims)
+    };
+    let labels = |n: usize| device.tensor(&(0..n as u32).map(|i| i % 10).collect::<Vec<_>>(), n);
+    let mlp = |name, rows: usize| {
+        let model = nn::mlp(device, &[784, 256, 128, 10], 1);
+        let opt = Box::new(Sgd::new(model.parameters(), 0.01).momentum(0.9));
+        Work { name, model: Box::new(model), x: tensor(&[rows, 784]), labels: labels(rows), opt }
+    };
+    let conv = {
+        use steepest::nn::{Activation, Conv2d, Flatten, Linear, MaxPool2d};
+        let model = steepest::sequential![
+            Conv2d::new(device, 1, 8, 3, 1).padding(1),
+            Activation::Relu,
+            MaxPool2d::new(2),
+            Conv2d::new(device, 8, 16, 3, 2).padding(1),
+            Activation::Relu,
+            MaxPool2d::new(2),
+            Flatten,
+            Linear::new(device, 16 * 49, 10, 3),
+        ];
+        let opt = Box::new(Adam::new(model.parameters(), 0.01));
+        Work { name: "convolutions, 32 rows", model: Box::new(model), x: tensor(&[32, 1, 28, 28]), labels: labels(32), opt }
+    };
+    vec![mlp("perceptron, 64 rows", 64), mlp("perceptron, 512 rows", 512), conv]
+}
+
+fn step(work: &mut Work) {
+    let loss = work.model.forward(&work.x).cross_entropy(&work.labels);
+    work.opt.step(loss.backward()).unwrap();
+}
+
+/// Bytes of what a step is given, of its outputs, and of the values that are needed at one time: nobody can do with less.
+fn least(plan: &Plan) -> usize {
+    plan.peak_bytes() - plan.slot_bytes() + plan.live_bytes()
+}
+
+#[test]
+fn a_step_needs_at_most_15_percent_more_than_its_values() {
+    for device in common::devices("memory of a step") {
+        for mut work in works(&device) {
+            let before = device.as_gpu().map(|gpu| gpu.driver_bytes());
+            for _ in 0..20 {
+                step(&mut work);
+            }
+            let plan = device.last_plan().unwrap();
+            let ratio = plan.peak_bytes() as f64 / least(&plan) as f64;
+            println!("{device}: {}: {} bytes planned, {ratio:.3} of the least", work.name, plan.peak_bytes());
+            assert!(ratio <= 1.15, "{}: {plan}", work.name);
+            if let Some(gpu) = device.as_gpu() {
+                let (before, now) = (before.unwrap(), gpu.driver_bytes());
+                assert!(now > 0, "wgpu counts nothing: its feature `counters` is off");
+                // Data and parameters were on the host until the first step; what is counted here grew by all of it.
+                let ratio = (now - before) as f64 / least(&plan) as f64;
+                println!(
+                    "{device}: {}: the driver has {} bytes more than before, {ratio:.3} of the least",
+                    work.name,
+                    now - before
+                );
+                assert!(ratio <= 1.15, "{}: {} bytes", work.name, now - before);
+            }
+            drop(work);
+            if let Some(gpu) = device.as_gpu() {
+                gpu.trim();
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_steps_ask_for_nothing_new() {
+    for device in common::devices("a long loop") {
+        let (w, b) = (device.parameter(&[0.5], [1, 1]), device.parameter(&[0.0], 1));
+        let x = device.tensor(&(0..16).map(|i| i as f32 / 8.0 - 1.0).collect::<Vec<_>>(), [16, 1]);
+        let y = &x * 2.0 + 1.0;
+        y.run().unwrap();
+        let mut opt = Sgd::new([w.clone(), b.clone()], 0.01).momentum(0.9);
+        let mut seen = None;
+        for k in 0..10_000 {
+            opt.step((x.matmul(&w) + &b).mse(&y).backward()).unwrap();
+            if k == 100 || k == 9_999 {
+                let gpu = device.as_gpu();
+                let now = (device.live_nodes(), gpu.map(|g| (g.driver_bytes(), g.counts().buffers, g.counts().bind_groups)));
+                assert_eq!(*seen.get_or_insert(now), now, "{device} at step {k}");
+            }
+        }
+        assert!((w.item().unwrap() - 2.0).abs() < 1e-3 && (b.item().unwrap() - 1.0).abs() < 1e-3);
+    }
+}
