@@ -68,6 +68,8 @@ mod drawn {
                 bar.reset();
                 bar.set_position(shown.batch as u64);
                 bar.reset_eta();
+                // The last epoch's loss is not this one's.
+                bar.set_message(self.metric.trim_start().to_owned());
                 bar.set_prefix(format!("epoch {:>3}/{}", shown.epoch + 1, shown.epochs));
             }
         }
