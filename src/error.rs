@@ -118,9 +118,6 @@ pub enum Error {
         /// Place, what was found, what was expected.
         message: String,
     },
-    /// A table holds something that cannot be worked with.
-    #[error("{0}")]
-    Table(Box<TableError>),
     /// A model's description does not say how to build it.
     #[error("description of a `{kind}`: {message}")]
     Blueprint {
@@ -155,6 +152,9 @@ pub enum Error {
         /// What is wrong with it.
         fault: Malformed,
     },
+    /// A table holds something that cannot be worked with.
+    #[error("{0}")]
+    Table(Box<TableError>),
     /// A setting that makes no sense (a batch of zero rows, a NaN learning rate).
     #[error("{what}: {message}")]
     Config {

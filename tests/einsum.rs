@@ -222,14 +222,14 @@ fn attention_is_its_formula() {
             let expected = attention(&q, &k, &v, [4, 4, 5, 5], true, 1.0 / 5f64.sqrt());
             assert!(found[head * 20..][..20].iter().zip(&expected).all(|(f, x)| (f - x).abs() < 1e-5));
         }
-        assert_eq!(
+        assert!(
             agreed(&device.zeros([2, 0, 4]).scaled_dot_product_attention(
                 &device.zeros([2, 0, 4]),
                 &device.zeros([2, 0, 4]),
                 true,
                 None
-            )),
-            [0f64; 0]
+            ))
+            .is_empty()
         );
     }
 }

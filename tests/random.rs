@@ -134,7 +134,7 @@ fn moments_and_correlations() {
 
 #[test]
 fn permutations() {
-    assert_eq!(permutation(0, 1, 2), [0u32; 0]);
+    assert!(permutation(0, 1, 2).is_empty());
     assert_eq!(permutation(1, 1, 2), [0]);
     let order = permutation(1000, 1, 2);
     assert_ne!(order, permutation(1000, 1, 3));

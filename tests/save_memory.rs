@@ -32,6 +32,13 @@ fn a_model_that_lies_costs_no_memory() {
         ("shape", honest(r#"{"w":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}"#.to_owned())),
         ("place", honest(r#"{"w":{"dtype":"F32","shape":[0],"data_offsets":[4398046511104,4398046511104]}}"#.to_owned())),
         ("axes", honest(format!(r#"{{"w":{{"dtype":"F32","shape":[{}1],"data_offsets":[0,4]}}}}"#, "1,".repeat(500_000)))),
+        ("hollow linear", described(r#"{"kind":"Linear","inputs":0,"outputs":900000000,"bias":false}"#)),
+        (
+            "hollow kernel",
+            described(
+                r#"{"kind":"Conv2d","inputs":1,"outputs":900000000,"groups":1,"bias":false,"kernel":[0,1],"stride":[1,1],"padding":[0,0],"dilation":[1,1]}"#,
+            ),
+        ),
         ("linear", described(r#"{"kind":"Linear","inputs":60000,"outputs":60000,"bias":false}"#)),
         (
             "groups",

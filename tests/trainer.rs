@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use steepest::data::{DataLoader, Dataset, Labels};
 use steepest::nn::{self, *};
@@ -223,10 +223,14 @@ fn a_run_ends_when_asked_and_never_goes_on_with_nan() {
     let error = fit(&mut |_| Err(Error::Config { what: "callback", message: "no more".to_owned() }), &interrupt).unwrap_err();
     assert!(error.to_string().contains("no more"));
 
-    let model = nn::mlp(&device, &[4, 3], 1);
-    let sgd = Sgd::new(model.parameters(), 1e38);
-    let error = Trainer::new(&model, sgd, loss).fit(&train).unwrap_err();
-    assert!(matches!(error, Error::Diverged { epoch: 1, step: 2..=4, .. }), "{error}");
+    let (model, count) = (nn::mlp(&device, &[4, 3], 1), Cell::new(0));
+    let sgd = Sgd::new(model.parameters(), 0.5);
+    let ninth = |y: &Tensor, t: &Tensor| {
+        count.set(count.get() + 1);
+        loss(y, t).mul_scalar(if count.get() == 9 { f64::NAN } else { 1.0 })
+    };
+    let error = Trainer::new(&model, sgd, ninth).fit(&train).unwrap_err();
+    assert!(matches!(error, Error::Diverged { epoch: 2, step: 9, lr: 0.5, .. }), "{error}");
 }
 
 #[test]

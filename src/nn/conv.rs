@@ -56,11 +56,13 @@ impl Kernel {
             return Err(site.blueprint().refuse(format!("a kernel of {size:?}, expected {axes} sizes")));
         }
         let (first, second) = if transposed { (inputs, outputs) } else { (outputs, inputs) };
-        site.reserve(&[&[&[first, second / groups.max(1)], &size[..]].concat(), &[outputs]])?;
+        let (shape, bias) = ([&[first, second / groups.max(1)], &size[..]].concat(), site.flag("bias")?);
+        site.reserve(&[&shape, &[if bias { outputs } else { 0 }]])?;
         let mut options = ConvOptions::new().stride(pair("stride")?).padding(pair("padding")?).dilation(pair("dilation")?);
         options.groups = groups;
-        let (weight, bias) = start(site.device(), (inputs, outputs), &size, groups, 0, transposed);
-        let bias = site.flag("bias")?.then_some(bias);
+        // What is not reserved must not be made, not even for a moment.
+        let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (inputs, outputs), 0, 0);
+        let (weight, bias) = (made(&shape), bias.then(|| made(&[outputs])));
         Ok(Kernel { weight, bias, inputs, outputs, size, seed: 0, transposed, options })
     }
 

@@ -42,9 +42,9 @@ impl Linear {
         let (inputs, outputs) = (site.size("inputs")?, site.size("outputs")?);
         let bias = site.flag("bias")?;
         site.reserve(&[&[outputs, inputs], &[if bias { outputs } else { 0 }]])?;
-        let zero = Init::Constant(0.0);
-        let layer = Linear::with_init(site.device(), inputs, outputs, zero, zero, 0);
-        Ok(Box::new(if bias { layer } else { layer.without_bias() }))
+        // What is not reserved must not be made, not even for a moment.
+        let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (inputs, outputs), 0, 0);
+        Ok(Box::new(Linear { weight: made(&[outputs, inputs]), bias: bias.then(|| made(&[outputs])), inputs, outputs }))
     }
 
     /// W \[outputs, inputs\].
