@@ -121,6 +121,40 @@ pub enum Error {
     /// A table holds something that cannot be worked with.
     #[error("{0}")]
     Table(Box<TableError>),
+    /// A model's description does not say how to build it.
+    #[error("description of a `{kind}`: {message}")]
+    Blueprint {
+        /// The kind of layer.
+        kind: String,
+        /// What was found and what was expected.
+        message: String,
+    },
+    /// The tensors of a file or a state are not those of the model.
+    #[error("the state does not fit the model: {report}")]
+    State {
+        /// What is missing, unexpected, of another shape.
+        report: String,
+    },
+    /// The loss of a training step is not a finite number.
+    #[error("epoch {epoch}, step {step}: the loss is {loss} at learning rate {lr:e}; a lower rate or clipped gradients may help")]
+    Diverged {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step, counted from 1 over all epochs.
+        step: u64,
+        /// The loss.
+        loss: f32,
+        /// The learning rate of that step.
+        lr: f64,
+    },
+    /// A file of tensors is not what it should be.
+    #[error("{}: {fault}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: Malformed,
+    },
     /// A setting that makes no sense (a batch of zero rows, a NaN learning rate).
     #[error("{what}: {message}")]
     Config {
@@ -128,6 +162,162 @@ pub enum Error {
         what: &'static str,
         /// What was found and what is allowed.
         message: String,
+    },
+}
+
+/// What is wrong with a safetensors file.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// Too short to hold the length of its header.
+    #[error("it has {bytes} bytes, too short for a safetensors file, which has 8 before its header")]
+    Short {
+        /// Bytes found.
+        bytes: u64,
+    },
+    /// A header without bytes, longer than the file, or longer than any header may be.
+    #[error("its header should be {length} bytes long, expected 1 to {most}")]
+    HeaderLength {
+        /// The length declared.
+        length: u64,
+        /// What there is room for.
+        most: u64,
+    },
+    /// A header that is not text.
+    #[error("its header is no UTF-8 at byte {at}")]
+    Utf8 {
+        /// Where in the header.
+        at: usize,
+    },
+    /// A header that is not the JSON object it should be.
+    #[error("its header is not the JSON it should be: {0}")]
+    Json(String),
+    /// Two tensors of one name.
+    #[error("it has two tensors named `{0}`")]
+    Duplicate(String),
+    /// A name that no tensor may have.
+    #[error("a tensor is named {name:?}, which {why}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A tensor without dtype, shape or place, or with one of them twice.
+    #[error("tensor `{tensor}`: {message}")]
+    Field {
+        /// The tensor.
+        tensor: String,
+        /// What is missing or too much.
+        message: String,
+    },
+    /// An element type that is not known.
+    #[error("tensor `{tensor}` has elements of type `{found}`, which is not known")]
+    DType {
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        found: String,
+    },
+    /// Too many axes.
+    #[error("tensor `{tensor}` has more than 8 axes")]
+    Rank {
+        /// The tensor.
+        tensor: String,
+    },
+    /// A size or a place that is no whole number.
+    #[error("tensor `{tensor}`: {found} is no size and no place in a file, expected a whole number")]
+    Number {
+        /// The tensor.
+        tensor: String,
+        /// What was found.
+        found: String,
+    },
+    /// More elements than can be counted.
+    #[error("tensor `{tensor}`: {shape:?} has more elements than can be counted")]
+    Overflow {
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<u64>,
+    },
+    /// A place that ends before it starts or behind the file.
+    #[error("tensor `{tensor}` lies at {start}..{end} of {length} bytes")]
+    Place {
+        /// The tensor.
+        tensor: String,
+        /// Its first byte.
+        start: u64,
+        /// The byte behind its last.
+        end: u64,
+        /// Bytes of all tensors.
+        length: u64,
+    },
+    /// Shape and type do not give the number of bytes.
+    #[error("tensor `{tensor}` has {found} bytes, its shape and type need {expected}")]
+    Size {
+        /// The tensor.
+        tensor: String,
+        /// Bytes it has.
+        found: u64,
+        /// Bytes it should have.
+        expected: u64,
+    },
+    /// Two tensors in one place.
+    #[error("tensors `{first}` and `{second}` overlap")]
+    Overlap {
+        /// The one that starts first.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Bytes between tensors that belong to none.
+    #[error("{bytes} bytes before tensor `{tensor}` belong to no tensor")]
+    Hole {
+        /// The tensor behind the hole.
+        tensor: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// Bytes behind the last tensor.
+    #[error("{bytes} bytes behind the last tensor belong to none")]
+    Trailing {
+        /// How many.
+        bytes: u64,
+    },
+    /// A bool that is neither 0 nor 1.
+    #[error("element {index} of tensor `{tensor}` is {found}, expected a bool: 0 or 1")]
+    Bool {
+        /// The tensor.
+        tensor: String,
+        /// The element.
+        index: usize,
+        /// The byte.
+        found: u8,
+    },
+    /// The file changed since it was written.
+    #[error("its checksum is {found}, computed {expected}: it was changed or is damaged")]
+    Checksum {
+        /// What the file says.
+        found: String,
+        /// What its bytes give.
+        expected: String,
+    },
+    /// What this library writes into a file is missing from it, or cannot be read.
+    #[error("`{key}` in its metadata: {message}")]
+    Metadata {
+        /// The entry.
+        key: String,
+        /// What was found and what was expected.
+        message: String,
+    },
+    /// A tensor of a type that no tensor of this library has.
+    #[error("tensor `{tensor}` has elements of type {dtype}; f32, f16, bf16, f64, u32, i32 and bool can be loaded")]
+    Unsupported {
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        dtype: &'static str,
     },
 }
 

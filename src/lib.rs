@@ -31,7 +31,8 @@
 //! | [`profile`] | what kernels cost: a table and a trace |
 //! | [`critical`] | Hessians, their eigenvalues, minima and saddles |
 //! | [`device`] | ties both ends |
-//! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, metrics |
+//! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, the training loop and its metrics |
+//! | `save` | models in files, checkpoints (feature `save`) |
 
 pub mod cpu;
 pub mod critical;
@@ -46,6 +47,8 @@ pub mod optim;
 pub mod plan;
 pub mod profile;
 pub mod reference;
+#[cfg(feature = "save")]
+pub mod save;
 pub mod shaders;
 pub mod shape;
 pub mod train;

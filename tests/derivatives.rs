@@ -98,9 +98,9 @@ fn what_is_no_scalar_no_parameter_or_too_large_is_an_error() {
     assert!(examine(&steep, &[&w]).unwrap_err().to_string().contains("not finite"));
     let nothing = device.parameter(&[], 0);
     assert!(examine(&nothing.sum(&[]), &[&nothing]).unwrap_err().to_string().contains("no elements"));
-    assert!(gradient_error(grad_check(|x| x[0].square(), &[w.clone()])).contains("not a scalar"));
-    assert!(gradient_error(grad_check(|x| x[0].sum(&[]), &[x.clone()])).contains("is no parameter"));
-    assert!(gradient_error(grad_check(|_| device.scalar(1.0), &[w.clone()])).contains("depends on no parameter"));
+    assert!(gradient_error(grad_check(|x| x[0].square(), std::slice::from_ref(&w))).contains("not a scalar"));
+    assert!(gradient_error(grad_check(|x| x[0].sum(&[]), std::slice::from_ref(&x))).contains("is no parameter"));
+    assert!(gradient_error(grad_check(|_| device.scalar(1.0), std::slice::from_ref(&w))).contains("depends on no parameter"));
     let point = examine(&loss, &[&w]).unwrap();
     assert!(point.leave(&[&w], 0.1).unwrap_err().to_string().contains("no eigenvalue is negative"));
 }
@@ -167,10 +167,10 @@ fn grad_check_sees_wrong_gradients_and_skips_kinks() {
         assert_eq!((verdicts[2], verdicts.len()), (Verdict::Kink, 7));
         assert!(check.to_string().contains("kink, skipped") && check.to_string().contains("6 right, 0 wrong, 1 at kinks"));
         // A jump, too.
-        let check = grad_check(|p| p[0].floor().mean(&[]) + p[0].sum(&[]), &[x.clone()]).unwrap();
+        let check = grad_check(|p| p[0].floor().mean(&[]) + p[0].sum(&[]), std::slice::from_ref(&x)).unwrap();
         assert_eq!(check.entries.iter().filter(|e| e.verdict == Verdict::Kink).count(), 2, "{check}");
         // A gradient that leaves something out, as a detached factor does.
-        let check = grad_check(|p| (&p[0] * p[0].detach()).sum(&[]), &[x.clone()]).unwrap();
+        let check = grad_check(|p| (&p[0] * p[0].detach()).sum(&[]), std::slice::from_ref(&x)).unwrap();
         assert!(!check.passed() && check.to_string().contains("WRONG"), "{check}");
         let check = grad_check(|p| (&p[0] * 1e4).sin().sum(&[]), &[y]).unwrap();
         assert!(!check.entries.iter().any(|e| e.verdict == Verdict::Kink), "{check}");
@@ -214,7 +214,8 @@ fn difference_quotients_fall_and_rise_again() {
 /// Every kind of point, on the devices in f32 and on the reference in f64.
 #[test]
 fn critical_points_of_known_surfaces() {
-    let surfaces: [(&str, fn(&Tensor, &Tensor) -> Tensor, Kind, f64); 5] = [
+    type Surface = fn(&Tensor, &Tensor) -> Tensor;
+    let surfaces: [(&str, Surface, Kind, f64); 5] = [
         ("bowl", |x, y| x.square() + y.square() * 3.0 + x * y, Kind::Minimum, 1.0),
         ("hill", |x, y| -(x.square() + y.square()).exp(), Kind::Maximum, 0.0),
         ("saddle", |x, y| x.square() - y.square(), Kind::Saddle, 0.5),

@@ -229,7 +229,7 @@ fn attention_is_its_formula() {
                 true,
                 None
             )),
-            []
+            [0f64; 0]
         );
     }
 }

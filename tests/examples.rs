@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Runs an example and gives back what it printed.
 fn run(name: &str, flags: &[&str]) -> String {
@@ -166,4 +166,37 @@ fn a_saddle_is_found_and_left() {
     let last = text.trim_end().lines().last().unwrap();
     let now: f64 = last.strip_suffix(" now").and_then(|s| s.rsplit(' ').next()).unwrap().parse().unwrap();
     assert!(now < 1e-4, "{last}");
+}
+
+#[test]
+fn resume_is_stopped_by_ctrl_c_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let flags = ["--device", "cpu", "--epochs", "40", "--out", out];
+    let whole = tempfile::tempdir().unwrap();
+    let uninterrupted = run("resume", &["--device", "cpu", "--epochs", "40", "--out", whole.path().to_str().unwrap()]);
+
+    // The program itself, not cargo around it, gets the signal; the one above has built it.
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debug/examples/resume");
+    if cfg!(unix) && program.exists() {
+        let child = Command::new(program).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let start = std::time::Instant::now();
+        while !folder.path().join("checkpoints").exists() && start.elapsed().as_secs() < 60 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        let output = child.wait_with_output().unwrap();
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{text}\n{errors}");
+        assert!(text.contains("interrupted after step"), "{text}\n{errors}");
+        // No terminal, no bar.
+        assert_eq!(errors, "stopping after this epoch; Ctrl-C again to stop at once\n");
+    } else {
+        println!("SKIPPED (no signals, or another target folder): Ctrl-C");
+    }
+    let text = run("resume", &flags);
+    assert_eq!(text.lines().last(), uninterrupted.lines().last(), "{text}");
+    assert!(accuracy(&text) >= 97.0, "{text}");
+    let model = |folder: &std::path::Path| steepest::save::TensorFile::read(folder.join("model.safetensors")).unwrap().tensors;
+    assert!(model(folder.path()) == model(whole.path()), "other weights");
 }

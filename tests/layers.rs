@@ -24,7 +24,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("optim", &["error", "optim", "ops", "Tensor", "Gradients"]),
     ("data", &["error", "shape", "data", "random", "Error", "Tensor", "Device", "Shape", "ToShape"]),
-    ("train", &["error", "Error", "train", "data", "nn", "optim", "Tensor", "Device", "no_grad"]),
+    // Files of models and of training runs: nothing of data or of the loop.
+    ("save", &["error", "save", "nn", "optim", "Device", "Tensor"]),
+    ("train", &["error", "Error", "train", "data", "nn", "optim", "save", "Tensor", "Device", "DType", "no_grad"]),
     ("critical", &["shape", "error", "graph", "reference", "random"]),
     ("verify", &["shape", "error", "graph", "ops", "reference", "device"]),
 ];

@@ -678,7 +678,10 @@ fn modules_of_modules_hand_everything_on() {
     let block = TransformerBlock::new(&device, 4, 2, 8, 0.1, 0);
     let expected = ["norm1.weight", "norm1.bias", "self_attn.q_proj.weight", "self_attn.q_proj.bias", "self_attn.k_proj.weight"];
     assert_eq!(names(block.named_parameters())[..5], expected);
-    assert_eq!(names(Lstm::new(&device, 2, 3, 0).named_parameters()), ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]);
+    assert_eq!(
+        names(Lstm::new(&device, 2, 3, 0).named_parameters()),
+        ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
+    );
 }
 
 #[test]

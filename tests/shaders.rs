@@ -127,7 +127,8 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
             // Alone and with another one behind it.
             Lowering::Update(joined) => {
                 let n = specs[0].shape.numel();
-                vec![joined(&[0..n]), joined(&[0..n, n.next_multiple_of(64)..n.next_multiple_of(64) + n])]
+                let alone = 0..n;
+                vec![joined(std::slice::from_ref(&alone)), joined(&[0..n, n.next_multiple_of(64)..n.next_multiple_of(64) + n])]
             }
             Lowering::Stages { stages, .. } => stages.into_iter().map(|s| s.kernel).collect(),
         };

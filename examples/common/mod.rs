@@ -19,13 +19,15 @@ pub struct Args {
     pub seed: u64,
     /// `--data DIR`, or the variable `STEEPEST_DATA`.
     pub data: Option<PathBuf>,
+    /// `--out DIR`: where files are written.
+    pub out: Option<PathBuf>,
 }
 
 impl Args {
     /// Reads the command line; `epochs` is the default.
     pub fn parse(about: &str, epochs: usize) -> anyhow::Result<Args> {
         let data = std::env::var_os("STEEPEST_DATA").map(PathBuf::from);
-        let mut args = Args { device: None, epochs, seed: 1, data };
+        let mut args = Args { device: None, epochs, seed: 1, data, out: None };
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             use lexopt::prelude::*;
@@ -34,8 +36,11 @@ impl Args {
                 Long("epochs") => args.epochs = parser.value()?.parse().context("--epochs takes a whole number")?,
                 Long("seed") => args.seed = parser.value()?.parse().context("--seed takes a whole number")?,
                 Long("data") => args.data = Some(parser.value()?.into()),
+                Long("out") => args.out = Some(parser.value()?.into()),
                 Long("help") | Short('h') => {
-                    println!("{about}\n\nFlags: --device cpu|gpu|best|ADAPTER  --epochs {epochs}  --seed 1  --data DIR");
+                    println!(
+                        "{about}\n\nFlags: --device cpu|gpu|best|ADAPTER  --epochs {epochs}  --seed 1  --data DIR  --out DIR"
+                    );
                     std::process::exit(0);
                 }
                 other => bail!("{}; try --help", other.unexpected()),

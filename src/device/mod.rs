@@ -18,8 +18,8 @@ use crate::graph::key::Graph;
 use crate::graph::node::{Live, Node, Runner, Storage, Tensor, Value};
 use crate::plan::{Plan, Row, Switches};
 use profile::Profiler;
+use rustc_hash::FxHashMap;
 use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -71,7 +71,7 @@ struct Inner {
     runs: AtomicU64,
     misses: AtomicU64,
     switches: Mutex<Switches>,
-    plans: Mutex<HashMap<Vec<u32>, Arc<Cached>>>,
+    plans: Mutex<FxHashMap<Vec<u32>, Arc<Cached>>>,
     last: Mutex<Option<Arc<Plan>>>,
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     waiting: Mutex<Vec<Weak<Node>>>,
@@ -123,7 +123,7 @@ impl Device {
             runs: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             switches: Mutex::new(Switches::default()),
-            plans: Mutex::new(HashMap::new()),
+            plans: Mutex::default(),
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
             profiler: Profiler::new(),

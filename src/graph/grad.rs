@@ -4,7 +4,8 @@ use super::node::{Body, Tensor, grad_off, on_behalf_of};
 use super::op::{DType, GradCtx};
 use super::severed::{self, Missing, Refusals};
 use crate::error::{Error, OpError, Result};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 use std::panic::Location;
 
 /// Runs `f` without recording gradients: what it computes cannot be differentiated, and no history is kept.
@@ -220,7 +221,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
 
     // Everything a gradient flows through, by number: inputs have smaller numbers than what reads them.
     let mut tracked = BTreeMap::from([(root.id(), root.node().clone())]);
-    let mut seen = HashSet::from([root.id()]);
+    let mut seen = FxHashSet::from_iter([root.id()]);
     let mut stack = vec![root.node().clone()];
     while let Some(node) = stack.pop() {
         let Body::Call { inputs, .. } = node.body() else { continue };
@@ -234,7 +235,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
 
     let mut found = BTreeMap::new();
     let mut refusals = Refusals::new();
-    let mut pending = HashMap::from([(root.id(), cotangent.clone())]);
+    let mut pending = FxHashMap::from_iter([(root.id(), cotangent.clone())]);
     for (id, node) in tracked.into_iter().rev() {
         let Some(gradient) = pending.remove(&id) else { continue };
         match node.body() {

@@ -4,7 +4,8 @@ use super::node::{Body, Node};
 use super::op::{Op, Spec};
 use crate::error::{Error, OpError, Result};
 use crate::shape::Shape;
-use std::collections::{HashMap, HashSet};
+// Node ids are ours: nobody can choose them to collide, so the hash can be a fast one.
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::sync::Arc;
 
 /// What one run computes: calls in recording order (updates last), and the values they start from.
@@ -47,7 +48,7 @@ impl Graph {
     /// The error an invalid tensor carries, or [`OpError::Spent`] where a parameter was updated after a call that reads it was recorded.
     pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
         let mut pending = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen = FxHashSet::default();
         let mut stack: Vec<Arc<Node>> = roots.iter().rev().cloned().collect();
         while let Some(node) = stack.pop() {
             if !seen.insert(node.id()) {
@@ -75,8 +76,8 @@ impl Graph {
         pending.sort_by_key(|(node, op, ..)| (!op.mutates().is_empty(), node.id()));
 
         let mut graph = Graph { leaves: vec![], calls: Vec::with_capacity(pending.len()), key: vec![] };
-        let mut sources: HashMap<u64, Source> = HashMap::new();
-        let mut overwritten = HashSet::new();
+        let mut sources: FxHashMap<u64, Source> = FxHashMap::default();
+        let mut overwritten = FxHashSet::default();
         for (node, op, edges, spec) in pending {
             let name = name_hash(op.name());
             let params = op.params();

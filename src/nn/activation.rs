@@ -1,7 +1,8 @@
 //! Activations as layers.
 
-use super::Module;
+use super::{Blueprint, Module, Site};
 use crate::Tensor;
+use crate::error::Result;
 
 /// A function applied to every element.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,6 +27,38 @@ pub enum Activation {
     Elu(f64),
 }
 
+impl Activation {
+    /// Its name, and what belongs to it.
+    fn named(self) -> (&'static str, Option<(&'static str, f64)>) {
+        match self {
+            Activation::Relu => ("relu", None),
+            Activation::LeakyRelu(slope) => ("leaky_relu", Some(("slope", slope))),
+            Activation::Sigmoid => ("sigmoid", None),
+            Activation::HardSigmoid => ("hard_sigmoid", None),
+            Activation::Tanh => ("tanh", None),
+            Activation::Gelu => ("gelu", None),
+            Activation::Silu => ("silu", None),
+            Activation::Softplus => ("softplus", None),
+            Activation::Elu(alpha) => ("elu", Some(("alpha", alpha))),
+        }
+    }
+
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(match site.blueprint().text("function")? {
+            "relu" => Activation::Relu,
+            "leaky_relu" => Activation::LeakyRelu(site.number("slope")?),
+            "sigmoid" => Activation::Sigmoid,
+            "hard_sigmoid" => Activation::HardSigmoid,
+            "tanh" => Activation::Tanh,
+            "gelu" => Activation::Gelu,
+            "silu" => Activation::Silu,
+            "softplus" => Activation::Softplus,
+            "elu" => Activation::Elu(site.number("alpha")?),
+            other => return Err(site.blueprint().refuse(format!("no function is called `{other}`"))),
+        }))
+    }
+}
+
 impl Module for Activation {
     fn forward(&self, x: &Tensor) -> Tensor {
         match *self {
@@ -39,6 +72,15 @@ impl Module for Activation {
             Activation::Softplus => x.softplus(1.0),
             Activation::Elu(alpha) => x.elu(alpha),
         }
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        let (name, more) = self.named();
+        let blueprint = Blueprint::new("Activation").set("function", name);
+        Some(match more {
+            Some((setting, value)) => blueprint.set(setting, value),
+            None => blueprint,
+        })
     }
 
     fn describe(&self) -> String {

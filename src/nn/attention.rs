@@ -1,8 +1,8 @@
 //! Attention (Vaswani et al. 2017): several heads of softmax(q kᵀ / √d) v, and the transformer's block around them.
 
 use super::summary::within;
-use super::{Activation, Dropout, LayerNorm, Linear, Module, Row};
-use crate::error::OpError;
+use super::{Activation, Blueprint, Dropout, LayerNorm, Linear, Module, Row, Site};
+use crate::error::{OpError, Result};
 use crate::{Device, Shape, Tensor};
 
 /// softmax(q kᵀ / √d) v over the last two axes; where `causal`, row i sees the keys up to i.
@@ -59,6 +59,17 @@ impl MultiHeadAttention {
         MultiHeadAttention { causal: true, ..self }
     }
 
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(MultiHeadAttention::of(site)?))
+    }
+
+    fn of(site: &Site<'_>) -> Result<MultiHeadAttention> {
+        let (width, heads) = (site.size("width")?, site.size("heads")?);
+        (0..4).try_for_each(|_| site.reserve(&[&[width, width], &[width]]))?;
+        let layer = MultiHeadAttention::new(site.device(), width, heads, 0);
+        Ok(if site.flag("causal")? { layer.causal() } else { layer })
+    }
+
     /// Attention of `queries` \[n, t, width\] to other `keys` and `values` \[n, s, width\]: \[n, t, width\].
     ///
     /// Shapes that do not fit make the result invalid.
@@ -112,6 +123,11 @@ impl Module for MultiHeadAttention {
         4 * n * t * width * width + 2 * n * t * t * width
     }
 
+    fn blueprint(&self) -> Option<Blueprint> {
+        let blueprint = Blueprint::new("MultiHeadAttention").set("width", self.width).set("heads", self.heads);
+        Some(blueprint.set("causal", self.causal))
+    }
+
     fn describe(&self) -> String {
         let causal = if self.causal { ", causal" } else { "" };
         format!("MultiHeadAttention({}, {} heads{causal})", self.width, self.heads)
@@ -154,6 +170,18 @@ impl TransformerBlock {
     }
 }
 
+impl TransformerBlock {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (width, hidden, p) = (site.size("width")?, site.size("hidden")?, site.number("dropout")?);
+        site.reserve(&[&[hidden, width], &[hidden], &[width, hidden], &[width], &[width], &[width], &[width], &[width]])?;
+        let self_attn = MultiHeadAttention::of(site)?;
+        let block = TransformerBlock::new(site.device(), width, self_attn.heads, hidden, p, 0);
+        let [dropout1, dropout2] =
+            [site.blueprint().whole("seed1")?, site.blueprint().whole("seed2")?].map(|s| Dropout::new(p, s));
+        Ok(Box::new(TransformerBlock { self_attn, dropout1, dropout2, ..block }))
+    }
+}
+
 impl Module for TransformerBlock {
     fn forward(&self, x: &Tensor) -> Tensor {
         let x = x + self.dropout1.forward(&self.self_attn.forward(&self.norm1.forward(x)));
@@ -171,6 +199,13 @@ impl Module for TransformerBlock {
         let hidden = part(&self.linear1, "linear1", &normal);
         let hidden = part(&Activation::Gelu, "gelu", &hidden);
         &x + part(&self.linear2, "linear2", &hidden)
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        let hidden = self.linear1.weight().try_shape().ok()?.dims()[0];
+        let blueprint = Blueprint::new("TransformerBlock").set("width", self.self_attn.width).set("heads", self.self_attn.heads);
+        let blueprint = blueprint.set("causal", self.self_attn.causal).set("hidden", hidden).set("dropout", self.dropout1.p);
+        Some(blueprint.set("seed1", self.dropout1.seed).set("seed2", self.dropout2.seed))
     }
 
     fn describe(&self) -> String {

@@ -1,8 +1,8 @@
 //! Batch normalisation (Ioffe and Szegedy 2015): by each channel's statistics over the batch in training, by running ones in evaluation.
 
 use super::norm::{affine, per_channel, scaled, standardised, visit_affine, wrong_parameters};
-use super::{Module, summary};
-use crate::error::OpError;
+use super::{Blueprint, Module, Site, summary};
+use crate::error::{OpError, Result};
 use crate::{Device, Tensor};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -146,6 +146,16 @@ impl<const D: usize> BatchNorm<D> {
         BatchNorm { eps, ..self }
     }
 
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (channels, affine) = (site.size("channels")?, site.flag("affine")?);
+        site.reserve(&[&[channels], &[channels]])?;
+        if affine {
+            site.reserve(&[&[channels], &[channels]])?;
+        }
+        let layer = BatchNorm::<D>::new(site.device(), channels).momentum(site.number("momentum")?).eps(site.number("eps")?);
+        Ok(Box::new(if affine { layer } else { layer.without_affine() }))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -218,6 +228,11 @@ impl<const D: usize> Module for BatchNorm<D> {
 
     fn set_training(&self, on: bool) {
         self.state().training = on;
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        let blueprint = Blueprint::new(format!("BatchNorm{D}d")).set("channels", self.channels).set("momentum", self.momentum);
+        Some(blueprint.set("eps", self.eps).set("affine", self.gamma.is_some()))
     }
 
     fn describe(&self) -> String {

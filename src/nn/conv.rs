@@ -1,6 +1,7 @@
 //! Convolutions as layers: Conv1d, Conv2d and ConvTranspose2d.
 
-use super::{Init, Module};
+use super::{Blueprint, Init, Module, Site};
+use crate::error::Result;
 use crate::{ConvOptions, Device, Tensor, ToPair};
 
 /// What the three layers share: the parameters, and how they are made anew when the number of groups changes.
@@ -32,6 +33,35 @@ impl Kernel {
         let (weight, bias) = start(&self.weight.device(), channels, &self.size, groups, self.seed, self.transposed);
         self.weight = weight;
         self.bias = self.bias.as_ref().map(|_| bias);
+    }
+
+    fn blueprint(&self, kind: &str) -> Blueprint {
+        let ConvOptions { stride, padding, dilation, groups } = self.options;
+        Blueprint::new(kind)
+            .set("inputs", self.inputs)
+            .set("outputs", self.outputs)
+            .set("kernel", &self.size[..])
+            .set("stride", &stride[..])
+            .set("padding", &padding[..])
+            .set("dilation", &dilation[..])
+            .set("groups", groups)
+            .set("bias", self.bias.is_some())
+    }
+
+    fn build(site: &Site<'_>, axes: usize, transposed: bool) -> Result<Kernel> {
+        let pair = |name| site.blueprint().pair(name);
+        let (inputs, outputs, groups) = (site.size("inputs")?, site.size("outputs")?, site.size("groups")?);
+        let size = site.blueprint().sizes("kernel")?;
+        if size.len() != axes {
+            return Err(site.blueprint().refuse(format!("a kernel of {size:?}, expected {axes} sizes")));
+        }
+        let (first, second) = if transposed { (inputs, outputs) } else { (outputs, inputs) };
+        site.reserve(&[&[&[first, second / groups.max(1)], &size[..]].concat(), &[outputs]])?;
+        let mut options = ConvOptions::new().stride(pair("stride")?).padding(pair("padding")?).dilation(pair("dilation")?);
+        options.groups = groups;
+        let (weight, bias) = start(site.device(), (inputs, outputs), &size, groups, 0, transposed);
+        let bias = site.flag("bias")?.then_some(bias);
+        Ok(Kernel { weight, bias, inputs, outputs, size, seed: 0, transposed, options })
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -148,6 +178,12 @@ impl Conv1d {
     }
 }
 
+impl Conv1d {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(Conv1d { kernel: Kernel::build(site, 1, false)? }))
+    }
+}
+
 impl Module for Conv1d {
     fn forward(&self, x: &Tensor) -> Tensor {
         x.conv1d(&self.kernel.weight, self.bias(), self.kernel.options)
@@ -155,6 +191,10 @@ impl Module for Conv1d {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.kernel.visit(visit);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(self.kernel.blueprint("Conv1d"))
     }
 
     fn describe(&self) -> String {
@@ -184,6 +224,12 @@ impl Conv2d {
     }
 }
 
+impl Conv2d {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(Conv2d { kernel: Kernel::build(site, 2, false)? }))
+    }
+}
+
 impl Module for Conv2d {
     fn forward(&self, x: &Tensor) -> Tensor {
         x.conv2d(&self.kernel.weight, self.bias(), self.kernel.options)
@@ -191,6 +237,10 @@ impl Module for Conv2d {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.kernel.visit(visit);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(self.kernel.blueprint("Conv2d"))
     }
 
     fn describe(&self) -> String {
@@ -220,6 +270,13 @@ impl ConvTranspose2d {
     }
 }
 
+impl ConvTranspose2d {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let output_padding = site.blueprint().pair("output_padding")?;
+        Ok(Box::new(ConvTranspose2d { kernel: Kernel::build(site, 2, true)?, output_padding }))
+    }
+}
+
 impl Module for ConvTranspose2d {
     fn forward(&self, x: &Tensor) -> Tensor {
         x.conv_transpose2d(&self.kernel.weight, self.bias(), self.kernel.options, self.output_padding)
@@ -227,6 +284,10 @@ impl Module for ConvTranspose2d {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.kernel.visit(visit);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(self.kernel.blueprint("ConvTranspose2d").set("output_padding", &self.output_padding[..]))
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,7 @@
 //! Embedding: a learned row for every number.
 
-use super::{Init, Module};
+use super::{Blueprint, Init, Module, Site};
+use crate::error::Result;
 use crate::{Device, Tensor};
 
 /// Numbers (u32 or i32, below `rows`) \[…\] → their rows of the table \[…, width\].
@@ -26,6 +27,12 @@ impl Embedding {
         Embedding { weight: weight.parameter(device, &[rows, width], (rows, width), seed, 0), rows, width }
     }
 
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (rows, width) = (site.size("rows")?, site.size("width")?);
+        site.reserve(&[&[rows, width]])?;
+        Ok(Box::new(Embedding::with_init(site.device(), rows, width, Init::Constant(0.0), 0)))
+    }
+
     /// The table \[rows, width\].
     pub fn weight(&self) -> &Tensor {
         &self.weight
@@ -39,6 +46,10 @@ impl Module for Embedding {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit("weight", &self.weight);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(Blueprint::new("Embedding").set("rows", self.rows).set("width", self.width))
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,7 @@
 //! The linear layer: y = x Wᵀ + b.
 
-use super::{Init, Module};
+use super::{Blueprint, Init, Module, Site};
+use crate::error::Result;
 use crate::{Device, Shape, Tensor};
 
 /// y = x Wᵀ + b with W \[outputs, inputs\] and b \[outputs\]: \[…, inputs\] → \[…, outputs\].
@@ -37,6 +38,15 @@ impl Linear {
         self
     }
 
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (inputs, outputs) = (site.size("inputs")?, site.size("outputs")?);
+        let bias = site.flag("bias")?;
+        site.reserve(&[&[outputs, inputs], &[if bias { outputs } else { 0 }]])?;
+        let zero = Init::Constant(0.0);
+        let layer = Linear::with_init(site.device(), inputs, outputs, zero, zero, 0);
+        Ok(Box::new(if bias { layer } else { layer.without_bias() }))
+    }
+
     /// W \[outputs, inputs\].
     pub fn weight(&self) -> &Tensor {
         &self.weight
@@ -66,6 +76,10 @@ impl Module for Linear {
 
     fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
         output.numel() * self.inputs
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(Blueprint::new("Linear").set("inputs", self.inputs).set("outputs", self.outputs).set("bias", self.bias.is_some()))
     }
 
     fn describe(&self) -> String {

@@ -106,7 +106,11 @@ pub fn bce(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
 /// targets \[rows, labels\] this is the loss of several labels at a time.
 #[track_caller]
 pub fn bce_with_logits(x: &Tensor, target: &Tensor, positive: Option<&Tensor>, reduction: Reduction) -> Tensor {
-    if let Some(invalid) = mismatch("bce_with_logits", x, target).or_else(|| weights_mismatch("bce_with_logits", x, positive)) {
+    // Not in a closure, which would be the caller whose line the error names.
+    if let Some(invalid) = mismatch("bce_with_logits", x, target) {
+        return invalid;
+    }
+    if let Some(invalid) = weights_mismatch("bce_with_logits", x, positive) {
         return invalid;
     }
     reduction.of(&binary_rows(x, target, positive))
@@ -125,7 +129,10 @@ fn binary_rows(x: &Tensor, target: &Tensor, positive: Option<&Tensor>) -> Tensor
 fn weights_mismatch(loss: &'static str, x: &Tensor, weights: Option<&Tensor>) -> Option<Tensor> {
     let (shape, weights) = (x.try_shape().ok()?, weights?.try_shape().ok()?);
     let fits = shape.broadcast(&weights).is_ok_and(|both| both == shape);
-    (!fits).then(|| x.refuse(loss, OpError::Shape(format!("weights {weights} do not broadcast to {shape}"))))
+    if fits {
+        return None;
+    }
+    Some(x.refuse(loss, OpError::Shape(format!("weights {weights} do not broadcast to {shape}"))))
 }
 
 /// Several labels at a time: [`bce_with_logits`] of x \[rows, labels\], its mean over the labels, weighted by `weights` \[labels\];
@@ -133,7 +140,10 @@ fn weights_mismatch(loss: &'static str, x: &Tensor, weights: Option<&Tensor>) ->
 #[track_caller]
 pub fn multilabel_soft_margin(x: &Tensor, target: &Tensor, weights: Option<&Tensor>, reduction: Reduction) -> Tensor {
     const NAME: &str = "multilabel_soft_margin";
-    if let Some(invalid) = mismatch(NAME, x, target).or_else(|| weights_mismatch(NAME, x, weights)) {
+    if let Some(invalid) = mismatch(NAME, x, target) {
+        return invalid;
+    }
+    if let Some(invalid) = weights_mismatch(NAME, x, weights) {
         return invalid;
     }
     let each = binary_rows(x, target, None);

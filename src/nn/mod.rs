@@ -3,6 +3,7 @@
 mod activation;
 pub mod attention;
 pub mod batch_norm;
+mod blueprint;
 mod conv;
 mod dropout;
 mod embedding;
@@ -12,13 +13,16 @@ pub mod loss;
 pub mod norm;
 mod pool;
 pub mod recurrent;
+mod registry;
 mod residual;
 mod sequential;
+mod state;
 mod summary;
 
 pub use activation::Activation;
 pub use attention::{MultiHeadAttention, TransformerBlock};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
+pub use blueprint::{Blueprint, Setting};
 pub use conv::{Conv1d, Conv2d, ConvTranspose2d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -28,11 +32,48 @@ pub use loss::Reduction;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, Recurrent, Rnn, RnnCell};
+pub use registry::{Registry, Site};
 pub use residual::Residual;
 pub use sequential::{Flatten, Sequential, mlp};
+pub use state::{Array, LoadReport, StateDict, Values};
 pub use summary::{Row, Summary, summary, summary_of};
 
+use crate::error::Result;
 use crate::{Shape, Tensor};
+use std::sync::atomic::AtomicU64;
+
+/// Makes a layer of its blueprint.
+type Make = fn(&Site<'_>) -> Result<Box<dyn Module>>;
+
+/// Every kind of layer that a file may name, and what makes it.
+const KINDS: &[(&str, Make)] = &[
+    ("Activation", Activation::build),
+    ("AdaptiveAvgPool2d", AdaptiveAvgPool2d::build),
+    ("AvgPool2d", AvgPool2d::build),
+    ("BatchNorm1d", BatchNorm1d::build),
+    ("BatchNorm2d", BatchNorm2d::build),
+    ("Conv1d", Conv1d::build),
+    ("Conv2d", Conv2d::build),
+    ("ConvTranspose2d", ConvTranspose2d::build),
+    ("Dropout", Dropout::build),
+    ("Embedding", Embedding::build),
+    ("Flatten", Flatten::build),
+    ("GroupNorm", GroupNorm::build),
+    ("Gru", Gru::build),
+    ("GruCell", GruCell::build),
+    ("LayerNorm", LayerNorm::build),
+    ("Linear", Linear::build),
+    ("Lstm", Lstm::build),
+    ("LstmCell", LstmCell::build),
+    ("MaxPool2d", MaxPool2d::build),
+    ("MultiHeadAttention", MultiHeadAttention::build),
+    ("Residual", Residual::build),
+    ("RmsNorm", RmsNorm::build),
+    ("Rnn", Rnn::build),
+    ("RnnCell", RnnCell::build),
+    ("Sequential", Sequential::build),
+    ("TransformerBlock", TransformerBlock::build),
+];
 
 /// A layer or a model.
 ///
@@ -83,6 +124,18 @@ pub trait Module: Send + Sync {
         let _ = visit;
     }
 
+    /// Hands every counter to `visit` that says which random numbers come next (dropout's passes), named as parameters are: a run that is
+    /// taken up again needs them.
+    fn visit_counters(&self, visit: &mut dyn FnMut(&str, &AtomicU64)) {
+        let _ = visit;
+    }
+
+    /// What the layer is made of, so that [`Registry`] can make it again; `None` where that is not known. Kind, settings, and the parts'
+    /// blueprints; the parameters are not in it.
+    fn blueprint(&self) -> Option<Blueprint> {
+        None
+    }
+
     /// Switches between training and evaluation, for layers that differ (dropout, batch normalisation).
     fn set_training(&self, on: bool) {
         let _ = on;
@@ -120,6 +173,13 @@ pub trait Module: Send + Sync {
         found
     }
 
+    /// Parameters and buffers with their names: what a file of the model holds. [`StateDict`] reads and loads them.
+    fn named_state(&self) -> Vec<(String, Tensor)> {
+        let mut found = self.named_parameters();
+        found.extend(self.named_buffers());
+        found
+    }
+
     /// The parameters, in the same order.
     fn parameters(&self) -> Vec<Tensor> {
         self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
@@ -141,8 +201,8 @@ pub trait Module: Send + Sync {
     }
 }
 
-/// Writes what a [`Module`](crate::nn::Module) made of modules needs besides `forward`: `visit`, `visit_buffers` and `set_training`,
-/// handed on to the named fields. Goes inside the `impl` block.
+/// Writes what a [`Module`](crate::nn::Module) made of modules needs besides `forward`: `visit`, `visit_buffers`,
+/// `visit_counters` and `set_training`, handed on to the named fields. Goes inside the `impl` block.
 ///
 /// The fields' names are the parameters' prefixes. A field may be any module, or a `Box`, `Option` or `Vec` of one.
 #[macro_export]
@@ -156,6 +216,11 @@ macro_rules! parts {
         fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &$crate::Tensor)) {
             $($crate::nn::Part::each(&self.$part, stringify!($part), &mut |prefix, module| {
                 module.visit_buffers(&mut |name, buffer| visit(&format!("{prefix}.{name}"), buffer));
+            });)+
+        }
+        fn visit_counters(&self, visit: &mut dyn FnMut(&str, &::std::sync::atomic::AtomicU64)) {
+            $($crate::nn::Part::each(&self.$part, stringify!($part), &mut |prefix, module| {
+                module.visit_counters(&mut |name, counter| visit(&format!("{prefix}.{name}"), counter));
             });)+
         }
         fn set_training(&self, on: bool) {

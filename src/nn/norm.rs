@@ -1,7 +1,7 @@
 //! Normalisation: x̂ = (x − mean) / √(var + ε) over some axes, then γ x̂ + β; as layers and as functions of given γ and β.
 
-use super::{Init, Module};
-use crate::error::OpError;
+use super::{Blueprint, Init, Module, Site};
+use crate::error::{OpError, Result};
 use crate::{Device, Shape, Tensor, ToShape};
 
 /// x̂ over `axes` with their mean and (biased) variance, which keep the axes with size 1.
@@ -144,6 +144,17 @@ impl LayerNorm {
     }
 }
 
+impl LayerNorm {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (dims, eps) = (site.blueprint().sizes("shape")?, site.number("eps")?);
+        if !site.flag("affine")? {
+            return Ok(Box::new(LayerNorm { gamma: None, beta: None, dims, eps }));
+        }
+        site.reserve(&[&dims, &dims])?;
+        Ok(Box::new(LayerNorm::new(site.device(), &dims[..]).eps(eps)))
+    }
+}
+
 impl Module for LayerNorm {
     fn forward(&self, x: &Tensor) -> Tensor {
         if let Ok(shape) = x.try_shape()
@@ -157,6 +168,10 @@ impl Module for LayerNorm {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit_affine(self.gamma.as_ref(), self.beta.as_ref(), visit);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(Blueprint::new("LayerNorm").set("shape", &self.dims[..]).set("eps", self.eps).set("affine", self.gamma.is_some()))
     }
 
     fn describe(&self) -> String {
@@ -185,6 +200,14 @@ impl RmsNorm {
     }
 }
 
+impl RmsNorm {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let width = site.size("width")?;
+        site.reserve(&[&[width]])?;
+        Ok(Box::new(RmsNorm::new(site.device(), width).eps(site.number("eps")?)))
+    }
+}
+
 impl Module for RmsNorm {
     fn forward(&self, x: &Tensor) -> Tensor {
         rms_norm(x, Some(&self.gamma), self.eps)
@@ -192,6 +215,10 @@ impl Module for RmsNorm {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit("weight", &self.gamma);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(Blueprint::new("RmsNorm").set("width", self.width).set("eps", self.eps))
     }
 
     fn describe(&self) -> String {
@@ -228,6 +255,18 @@ impl GroupNorm {
     }
 }
 
+impl GroupNorm {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (groups, channels) = (site.size("groups")?, site.size("channels")?);
+        let eps = site.number("eps")?;
+        if !site.flag("affine")? {
+            return Ok(Box::new(GroupNorm { gamma: None, beta: None, groups, channels, eps }));
+        }
+        site.reserve(&[&[channels], &[channels]])?;
+        Ok(Box::new(GroupNorm::new(site.device(), groups, channels).eps(eps)))
+    }
+}
+
 impl Module for GroupNorm {
     fn forward(&self, x: &Tensor) -> Tensor {
         if let Ok(shape) = x.try_shape()
@@ -241,6 +280,11 @@ impl Module for GroupNorm {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit_affine(self.gamma.as_ref(), self.beta.as_ref(), visit);
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        let blueprint = Blueprint::new("GroupNorm").set("groups", self.groups).set("channels", self.channels);
+        Some(blueprint.set("eps", self.eps).set("affine", self.gamma.is_some()))
     }
 
     fn describe(&self) -> String {

@@ -1,6 +1,7 @@
 //! Pooling as layers: MaxPool2d, AvgPool2d and AdaptiveAvgPool2d.
 
-use super::Module;
+use super::{Blueprint, Module, Site};
+use crate::error::Result;
 use crate::{Tensor, ToPair};
 
 /// `2`, or `2×3` where height and width differ.
@@ -48,9 +49,25 @@ impl MaxPool2d {
     }
 }
 
+impl MaxPool2d {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let pair = |name| site.blueprint().pair(name);
+        Ok(Box::new(MaxPool2d { kernel: pair("kernel")?, stride: pair("stride")?, padding: pair("padding")? }))
+    }
+}
+
 impl Module for MaxPool2d {
     fn forward(&self, x: &Tensor) -> Tensor {
         x.max_pool2d(self.kernel, self.stride, self.padding)
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(
+            Blueprint::new("MaxPool2d")
+                .set("kernel", &self.kernel[..])
+                .set("stride", &self.stride[..])
+                .set("padding", &self.padding[..]),
+        )
     }
 
     fn describe(&self) -> String {
@@ -93,9 +110,31 @@ impl AvgPool2d {
     }
 }
 
+impl AvgPool2d {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let pair = |name| site.blueprint().pair(name);
+        Ok(Box::new(AvgPool2d {
+            kernel: pair("kernel")?,
+            stride: pair("stride")?,
+            padding: pair("padding")?,
+            count_include_pad: site.flag("count_include_pad")?,
+        }))
+    }
+}
+
 impl Module for AvgPool2d {
     fn forward(&self, x: &Tensor) -> Tensor {
         x.avg_pool2d(self.kernel, self.stride, self.padding, self.count_include_pad)
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(
+            Blueprint::new("AvgPool2d")
+                .set("kernel", &self.kernel[..])
+                .set("stride", &self.stride[..])
+                .set("padding", &self.padding[..])
+                .set("count_include_pad", self.count_include_pad),
+        )
     }
 
     fn describe(&self) -> String {
@@ -117,9 +156,19 @@ impl AdaptiveAvgPool2d {
     }
 }
 
+impl AdaptiveAvgPool2d {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(AdaptiveAvgPool2d { output: site.blueprint().pair("output")? }))
+    }
+}
+
 impl Module for AdaptiveAvgPool2d {
     fn forward(&self, x: &Tensor) -> Tensor {
         x.adaptive_avg_pool2d(self.output)
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(Blueprint::new("AdaptiveAvgPool2d").set("output", &self.output[..]))
     }
 
     fn describe(&self) -> String {

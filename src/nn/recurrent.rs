@@ -3,8 +3,8 @@
 //! A cell with g gates has `weight_ih` \[g·hidden, inputs\], `weight_hh` \[g·hidden, hidden\], `bias_ih` and `bias_hh` \[g·hidden\], all
 //! started uniform in ±1 / √hidden. Below, a is W_ih x + b_ih and b is W_hh h + b_hh, in g parts of size hidden.
 
-use super::{Init, Module};
-use crate::error::OpError;
+use super::{Blueprint, Init, Module, Site};
+use crate::error::{OpError, Result};
 use crate::{Device, Shape, Tensor};
 
 /// What all cells have: weights, and how a step turns a state into the next one.
@@ -136,6 +136,13 @@ fn zero_state(device: &Device, weights: &Weights, gates: usize, n: usize) -> Ten
     device.zeros([n, weights.sizes(gates).map_or(0, |(_, hidden)| hidden)])
 }
 
+/// A cell of the sizes that a blueprint says.
+fn built<C: Cell>(site: &Site<'_>) -> Result<C> {
+    let (inputs, hidden) = (site.size("inputs")?, site.size("hidden")?);
+    (0..C::GATES).try_for_each(|_| site.reserve(&[&[hidden, inputs], &[hidden, hidden], &[hidden], &[hidden]]))?;
+    Ok(C::new(site.device(), inputs, hidden, 0))
+}
+
 macro_rules! cell {
     ($(#[$doc:meta])* $name:ident, $text:literal, $gates:literal, $state:ty, $first:expr) => {
         $(#[$doc])*
@@ -159,8 +166,19 @@ macro_rules! cell {
                 self.0.work(input.dims().first().copied().unwrap_or(0))
             }
 
+            fn blueprint(&self) -> Option<Blueprint> {
+                let (inputs, hidden) = self.0.sizes($gates)?;
+                Some(Blueprint::new(stringify!($name)).set("inputs", inputs).set("hidden", hidden))
+            }
+
             fn describe(&self) -> String {
                 format!(concat!(stringify!($name), "({})"), self.0.describe($gates))
+            }
+        }
+
+        impl $name {
+            pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+                Ok(Box::new(built::<$name>(site)?))
             }
         }
     };
@@ -267,13 +285,15 @@ pub type Lstm = Recurrent<LstmCell>;
 
 /// A cell over a sequence: x \[t, n, inputs\] → every h \[t, n, hidden\], and the state after the last step.
 ///
+/// The parameters are those of the cell, named as those of PyTorch's layers, whose first layer is `l0`: `weight_ih_l0`.
+///
 /// ```
 /// use steepest::{Device, nn::{Lstm, Module}};
 /// let device = Device::cpu();
 /// let lstm = Lstm::new(&device, 3, 8, 0);
 /// let (every, (h, c)) = lstm.run(&device.zeros([5, 2, 3]), None);
 /// assert_eq!((every.shape().dims(), h.shape(), c.shape()), (&[5, 2, 8][..], h.shape(), h.shape()));
-/// assert_eq!(lstm.named_parameters()[0].0, "weight_ih");
+/// assert_eq!(lstm.named_parameters()[0].0, "weight_ih_l0");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Recurrent<C> {
@@ -349,6 +369,13 @@ impl<C: Cell> Recurrent<C> {
     }
 }
 
+impl<C: Cell + 'static> Recurrent<C> {
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (batch_first, last_only) = (site.flag("batch_first")?, site.flag("last_only")?);
+        Ok(Box::new(Recurrent { cell: built::<C>(site)?, batch_first, last_only }))
+    }
+}
+
 impl<C: Cell> Module for Recurrent<C> {
     fn forward(&self, x: &Tensor) -> Tensor {
         let (every, last) = self.run(x, None);
@@ -356,11 +383,19 @@ impl<C: Cell> Module for Recurrent<C> {
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
-        self.cell.visit(visit);
+        self.cell.visit(&mut |name, parameter| visit(&format!("{name}_l0"), parameter));
     }
 
     fn multiply_adds(&self, input: &Shape, _: &Shape) -> usize {
         self.cell.weights().work(input.dims().iter().take(2).product())
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        // The layer of `LstmCell` is `Lstm`.
+        let (inputs, hidden) = self.cell.weights().sizes(C::GATES)?;
+        let blueprint = Blueprint::new(self.cell.blueprint()?.kind().strip_suffix("Cell")?);
+        let blueprint = blueprint.set("inputs", inputs).set("hidden", hidden);
+        Some(blueprint.set("batch_first", self.batch_first).set("last_only", self.last_only))
     }
 
     fn describe(&self) -> String {

@@ -1,8 +1,8 @@
 //! A layer with a way around it: y = x + f(x).
 
-use super::{Module, Row};
+use super::{Blueprint, Module, Row, Site};
 use crate::Tensor;
-use crate::error::OpError;
+use crate::error::{OpError, Result};
 
 /// x + f(x) (He et al. 2015) for any layer f that keeps the shape; its parameters are named `inner.…`.
 pub struct Residual {
@@ -13,6 +13,10 @@ impl Residual {
     /// A way around `inner`.
     pub fn new(inner: impl Module + 'static) -> Residual {
         Residual { inner: Box::new(inner) }
+    }
+
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(Residual { inner: site.part("inner")? }))
     }
 }
 
@@ -33,6 +37,10 @@ impl Module for Residual {
 
     fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
         joined(x, &self.inner.trace(&super::summary::within(name, "inner"), x, rows))
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Blueprint::new("Residual").part("inner", &*self.inner)
     }
 
     fn describe(&self) -> String {

@@ -1,7 +1,9 @@
 //! Layers one after the other.
 
-use super::{Activation, Init, Linear, Module, Row};
+use super::{Activation, Blueprint, Init, Linear, Module, Row, Site};
+use crate::error::Result;
 use crate::{Device, Tensor};
+use std::sync::atomic::AtomicU64;
 
 /// \[n, a, b, …\] → \[n, a·b·…\]: every row as one vector.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +15,16 @@ impl Module for Flatten {
             Ok(shape) if shape.rank() > 0 => x.reshape([shape.dims()[0], shape.dims()[1..].iter().product()]),
             _ => x.reshape([1, 1]),
         }
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        Some(Blueprint::new("Flatten"))
+    }
+}
+
+impl Flatten {
+    pub(super) fn build(_: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(Flatten))
     }
 }
 
@@ -46,6 +58,10 @@ impl Sequential {
         self
     }
 
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(Sequential { layers: site.parts()? }))
+    }
+
     /// The layers.
     pub fn layers(&self) -> &[Box<dyn Module>] {
         &self.layers
@@ -69,8 +85,22 @@ impl Module for Sequential {
         }
     }
 
+    fn visit_counters(&self, visit: &mut dyn FnMut(&str, &AtomicU64)) {
+        for (i, layer) in self.layers.iter().enumerate() {
+            layer.visit_counters(&mut |name, counter| visit(&format!("{i}.{name}"), counter));
+        }
+    }
+
     fn set_training(&self, on: bool) {
         self.layers.iter().for_each(|layer| layer.set_training(on));
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        let mut blueprint = Blueprint::new("Sequential");
+        for (i, layer) in self.layers.iter().enumerate() {
+            blueprint = blueprint.part(i.to_string(), &**layer)?;
+        }
+        Some(blueprint)
     }
 
     fn describe(&self) -> String {

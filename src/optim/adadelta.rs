@@ -1,7 +1,7 @@
 //! Adadelta (Zeiler 2012).
 
 use super::group::{Common, common};
-use super::{Optimizer, check};
+use super::{Optimizer, State, check};
 use crate::error::Result;
 use crate::ops::update_scaled;
 use crate::{Gradients, Tensor};
@@ -72,5 +72,13 @@ impl Optimizer for Adadelta {
     fn state(&self) -> Vec<(&'static str, &[Tensor])> {
         let all = [("square_avg", &self.squares[..]), ("acc_delta", &self.changes)];
         all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
+    }
+    fn kind(&self) -> &'static str {
+        "Adadelta"
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        let slots = &mut [("square_avg", &mut self.squares), ("acc_delta", &mut self.changes)];
+        self.common.restore("Adadelta", state, slots, None)
     }
 }

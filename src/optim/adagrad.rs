@@ -1,7 +1,7 @@
 //! AdaGrad (Duchi, Hazan and Singer 2011).
 
 use super::group::{Common, common};
-use super::{Optimizer, check};
+use super::{Optimizer, State, check};
 use crate::error::Result;
 use crate::ops::update_scaled;
 use crate::{Gradients, Tensor};
@@ -90,5 +90,17 @@ impl Optimizer for AdaGrad {
 
     fn state(&self) -> Vec<(&'static str, &[Tensor])> {
         if self.sum.is_empty() { vec![] } else { vec![("sum", &self.sum)] }
+    }
+    fn kind(&self) -> &'static str {
+        "AdaGrad"
+    }
+
+    fn steps(&self) -> &[u64] {
+        &self.steps
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        let slots = &mut [("sum", &mut self.sum)];
+        self.common.restore("AdaGrad", state, slots, Some(&mut self.steps))
     }
 }

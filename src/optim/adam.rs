@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), AMSGrad (Reddi, Kale and Kumar 2018).
 
 use super::group::{Common, common};
-use super::{Optimizer, check};
+use super::{Optimizer, State, check};
 use crate::error::Result;
 use crate::ops::update;
 use crate::{Gradients, Tensor};
@@ -116,5 +116,17 @@ impl Optimizer for Adam {
     fn state(&self) -> Vec<(&'static str, &[Tensor])> {
         let all = [("exp_avg", &self.first[..]), ("exp_avg_sq", &self.second), ("max_exp_avg_sq", &self.largest)];
         all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
+    }
+    fn kind(&self) -> &'static str {
+        "Adam"
+    }
+
+    fn steps(&self) -> &[u64] {
+        &self.steps
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        let slots = &mut [("exp_avg", &mut self.first), ("exp_avg_sq", &mut self.second), ("max_exp_avg_sq", &mut self.largest)];
+        self.common.restore("Adam", state, slots, Some(&mut self.steps))
     }
 }

@@ -88,6 +88,10 @@ impl Common {
         self.parameters.extend(group.parameters);
     }
 
+    pub(super) fn parameters(&self) -> &[Tensor] {
+        &self.parameters
+    }
+
     pub(super) fn len(&self) -> usize {
         self.parameters.len()
     }

@@ -8,6 +8,7 @@ mod group;
 mod rmsprop;
 pub mod schedule;
 mod sgd;
+mod state;
 
 pub use adadelta::Adadelta;
 pub use adagrad::AdaGrad;
@@ -16,6 +17,7 @@ pub use group::Group;
 pub use rmsprop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
+pub use state::State;
 
 use crate::error::{Error, Result};
 use crate::{Gradients, Tensor};
@@ -42,6 +44,44 @@ pub trait Optimizer {
     /// What it carries from step to step, by PyTorch's names (`momentum_buffer`, `exp_avg`): one tensor per parameter, in the
     /// order of the parameters. Empty before the first step.
     fn state(&self) -> Vec<(&'static str, &[Tensor])>;
+
+    /// The kind of optimizer, by the name of its type: a state of one kind is no state of another.
+    fn kind(&self) -> &'static str;
+
+    /// Steps each parameter has had, where the optimizer counts them (Adam, AdaGrad).
+    fn steps(&self) -> &[u64] {
+        &[]
+    }
+
+    /// Goes on from a state taken with [`State::of`]: learning rate, counted steps and tensors.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: a state of another kind of optimizer, or of parameters of other shapes. Nothing is changed then.
+    fn restore(&mut self, state: &State) -> Result<()>;
+}
+
+impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
+    fn step(&mut self, gradients: Gradients) -> Result<()> {
+        (**self).step(gradients)
+    }
+    fn lr(&self) -> f64 {
+        (**self).lr()
+    }
+    fn set_lr(&mut self, lr: f64) {
+        (**self).set_lr(lr);
+    }
+    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
+        (**self).state()
+    }
+    fn kind(&self) -> &'static str {
+        (**self).kind()
+    }
+    fn steps(&self) -> &[u64] {
+        (**self).steps()
+    }
+    fn restore(&mut self, state: &State) -> Result<()> {
+        (**self).restore(state)
+    }
 }
 
 pub(crate) fn config(what: &'static str, message: String) -> Error {

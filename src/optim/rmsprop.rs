@@ -1,7 +1,7 @@
 //! RMSProp (Tieleman and Hinton 2012), centered (Graves 2013) or not, with or without momentum.
 
 use super::group::{Common, common};
-use super::{Optimizer, check};
+use super::{Optimizer, State, check};
 use crate::error::Result;
 use crate::ops::update_scaled;
 use crate::{Gradients, Tensor};
@@ -113,5 +113,14 @@ impl Optimizer for RmsProp {
     fn state(&self) -> Vec<(&'static str, &[Tensor])> {
         let all = [("square_avg", &self.squares[..]), ("grad_avg", &self.means), ("momentum_buffer", &self.velocity)];
         all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
+    }
+    fn kind(&self) -> &'static str {
+        "RmsProp"
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        let slots =
+            &mut [("square_avg", &mut self.squares), ("grad_avg", &mut self.means), ("momentum_buffer", &mut self.velocity)];
+        self.common.restore("RmsProp", state, slots, None)
     }
 }

@@ -381,6 +381,17 @@ impl Plateau {
         Ok(self)
     }
 
+    /// What changes from epoch to epoch: the best measure, bad epochs since, epochs left to cool down. With the optimizer's learning rate it is all
+    /// that is needed to go on.
+    pub fn state(&self) -> (f64, usize, usize) {
+        (self.best, self.bad, self.cooling)
+    }
+
+    /// Goes on from a state taken with [`Plateau::state`].
+    pub fn restore(&mut self, (best, bad, cooling): (f64, usize, usize)) {
+        (self.best, self.bad, self.cooling) = (best, bad, cooling);
+    }
+
     /// Takes the measure of an epoch that is over, and sets the learning rate of the next. NaN is never better.
     pub fn step(&mut self, measure: f64, optimizer: &mut dyn Optimizer) {
         let lr = optimizer.lr();

@@ -1,7 +1,7 @@
 //! Stochastic gradient descent with momentum, Nesterov's look-ahead and weight decay.
 
 use super::group::{Common, common};
-use super::{Optimizer, check, config};
+use super::{Optimizer, State, check, config};
 use crate::error::Result;
 use crate::{Gradients, Tensor};
 
@@ -71,5 +71,13 @@ impl Optimizer for Sgd {
 
     fn state(&self) -> Vec<(&'static str, &[Tensor])> {
         if self.velocity.is_empty() { vec![] } else { vec![("momentum_buffer", &self.velocity)] }
+    }
+    fn kind(&self) -> &'static str {
+        "Sgd"
+    }
+
+    fn restore(&mut self, state: &State) -> Result<()> {
+        let slots = &mut [("momentum_buffer", &mut self.velocity)];
+        self.common.restore("Sgd", state, slots, None)
     }
 }

@@ -1,4 +1,13 @@
-//! How good predictions are: accuracy, and the confusion matrix with precision, recall and F1.
+//! How good predictions are: accuracy, the confusion matrix with precision, recall and F1, ROC, and errors of numbers.
+
+mod ranking;
+mod regression;
+mod score;
+
+pub use ranking::{RocPoint, roc_auc, roc_curve};
+pub use regression::{mae, r2, rmse};
+pub(super) use score::gather;
+pub use score::{Average, Metric, Predictions, Score, Truth};
 
 use crate::error::{Error, Result};
 use std::fmt;

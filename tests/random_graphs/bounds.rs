@@ -86,7 +86,12 @@ fn shifted(judged: &Judged, sample: usize, g: &mut Gen) -> Array {
             }
         }
     };
-    let data =
-        judged.value.data.iter().zip(&judged.bound).map(|(x, b)| if b.is_finite() { x + sign(g) * b } else { *x }).collect();
+    let data = judged
+        .value
+        .data
+        .iter()
+        .zip(&judged.bound)
+        .map(|(x, b)| if b.is_finite() { x + sign(g) * b } else { f64::NAN })
+        .collect();
     Array::new(judged.value.shape, data)
 }

@@ -28,12 +28,15 @@ struct Found {
     wrong: Option<String>,
 }
 
+/// A bug to plant into what a device computed.
+type Plant<'a> = Option<&'a dyn Fn(&mut [f64])>;
+
 /// A program on a device against the reference. `None`: it is no program, or its numbers leave the range in which comparing makes sense.
-fn compare(program: &Program, device: &Device, seed: u64, plant: Option<&dyn Fn(&mut [f64])>) -> Option<Found> {
+fn compare(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> Option<Found> {
     let truth = program.build(&Device::cpu())?;
     let roots: Vec<&Tensor> = truth.roots.iter().map(|(_, t)| t).collect();
     let expected = judge(&roots, seed);
-    if expected.iter().any(|j| j.value.data.iter().any(|x| !(x.abs() < 1e6))) {
+    if expected.iter().any(|j| j.value.data.iter().any(|x| x.is_nan() || x.abs() >= 1e6)) {
         return None;
     }
     let mut found = Found::default();
@@ -77,7 +80,7 @@ fn compare(program: &Program, device: &Device, seed: u64, plant: Option<&dyn Fn(
 }
 
 /// The smallest program found that is still wrong.
-fn shrink(program: &Program, device: &Device, seed: u64, plant: Option<&dyn Fn(&mut [f64])>) -> (Program, String) {
+fn shrink(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> (Program, String) {
     let wrong = |p: &Program| compare(p, device, seed, plant).and_then(|f| f.wrong);
     let mut best = (program.clone(), wrong(program).unwrap_or_default());
     while let Some(next) = best.0.smaller().into_iter().find_map(|p| wrong(&p).map(|w| (p, w))) {

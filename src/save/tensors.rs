@@ -1,0 +1,188 @@
+//! A safetensors file in memory: tensors by name, and text by name.
+
+use super::files::write_whole;
+use super::header::{self, Entry, Kind, METADATA};
+use crate::error::{Error, Malformed, Result};
+use crate::nn::{Array, StateDict, Values};
+use flate2::Crc;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The entry of the metadata that holds the checksum of the whole file, computed with zeros in its place.
+const CHECKSUM: &str = "steepest.checksum";
+const NO_SUM: &str = "crc32:00000000";
+
+/// A safetensors file: tensors, and text beside them. PyTorch, NumPy and JAX read it with the `safetensors` package.
+///
+/// ```
+/// use steepest::{nn::Array, save::TensorFile};
+/// let mut file = TensorFile::default();
+/// file.tensors.insert("w", Array::f32(vec![1.0, 2.0], &[2]));
+/// file.metadata.insert("note".to_owned(), "two numbers".to_owned());
+/// assert_eq!(TensorFile::parse("memory", &file.to_bytes()?)?, file);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TensorFile {
+    /// The tensors.
+    pub tensors: StateDict,
+    /// The texts.
+    pub metadata: BTreeMap<String, String>,
+}
+
+fn refuse(message: String) -> Error {
+    Error::Config { what: "tensors of a file", message }
+}
+
+impl TensorFile {
+    /// Reads a file. f16, bf16 and f64 become f32; PyTorch's `num_batches_tracked` (i64) is left out.
+    ///
+    /// # Errors
+    /// [`Error::File`]: it cannot be read. [`Error::Malformed`]: it is not what it should be, in any way that can be told.
+    pub fn read(path: impl AsRef<Path>) -> Result<TensorFile> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::file(path, e.to_string()))?;
+        TensorFile::parse(path, &bytes)
+    }
+
+    /// Reads the bytes of a file; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`], as [`TensorFile::read`].
+    pub fn parse(path: impl AsRef<Path>, bytes: &[u8]) -> Result<TensorFile> {
+        parse(bytes).map_err(|fault| Error::Malformed { path: path.as_ref().to_owned(), fault })
+    }
+
+    /// The bytes of the file: the same for the same content.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: a name that no tensor may have, more than 8 axes, elements that are not as many as the shape says, a header
+    /// longer than the format allows.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        // Elements of four bytes first, so that all of them are aligned.
+        let mut order: Vec<(&str, &Array)> = self.tensors.iter().collect();
+        order.sort_by_key(|(_, array)| matches!(array.values, Values::Bool(_)));
+        let mut tensors = vec![];
+        let mut end = 0;
+        for (name, array) in &order {
+            if let Some(why) = header::wrong_name(name) {
+                return Err(refuse(format!("the name {name:?} {why}")));
+            }
+            if *name == METADATA || array.shape.len() > 8 || array.shape.iter().product::<usize>() != array.len() {
+                return Err(refuse(format!("`{name}`: {} elements of shape {:?} cannot be written", array.len(), array.shape)));
+            }
+            let (kind, bytes) = match &array.values {
+                Values::F32(v) => (Kind::F32, 4 * v.len()),
+                Values::U32(v) => (Kind::U32, 4 * v.len()),
+                Values::I32(v) => (Kind::I32, 4 * v.len()),
+                Values::Bool(v) => (Kind::Bool, v.len()),
+            };
+            let start = end;
+            end += bytes;
+            let place = serde_json::json!({ "dtype": kind.name(), "shape": array.shape, "data_offsets": [start, end] });
+            tensors.push((*name, place));
+        }
+        let mut metadata = self.metadata.clone();
+        metadata.insert(CHECKSUM.to_owned(), NO_SUM.to_owned());
+        let mut header = format!("{{{}:{}", serde_json::json!(METADATA), serde_json::json!(metadata));
+        for (name, place) in tensors {
+            header += &format!(",{}:{place}", serde_json::json!(name));
+        }
+        header.push('}');
+        // Spaces, so that the tensors start at a multiple of 8 bytes.
+        header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+        if header.len() as u64 > header::LONGEST {
+            return Err(refuse(format!("a header of {} bytes, expected at most {}", header.len(), header::LONGEST)));
+        }
+        let mut bytes = Vec::with_capacity(8 + header.len() + end);
+        bytes.extend((header.len() as u64).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        for (_, array) in order {
+            match &array.values {
+                Values::F32(v) => v.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+                Values::U32(v) => v.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+                Values::I32(v) => v.iter().for_each(|x| bytes.extend(x.to_le_bytes())),
+                Values::Bool(v) => bytes.extend(v.iter().map(|&x| u8::from(x))),
+            }
+        }
+        if let Some((at, sum)) = checksum(&bytes, 8 + header.len()) {
+            bytes[at..at + sum.len()].copy_from_slice(sum.as_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// Writes the file: beside its place first, then with its name, so that there is never half a file.
+    ///
+    /// # Errors
+    /// As [`TensorFile::to_bytes`], and [`Error::File`] if it cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_whole(path.as_ref(), &self.to_bytes()?)
+    }
+}
+
+/// Where the checksum stands and what it should be; `None` in a file without one.
+fn checksum(bytes: &[u8], header: usize) -> Option<(usize, String)> {
+    // Inside another text the quotes would have backslashes before them.
+    let key = format!("\"{CHECKSUM}\":\"");
+    let at = bytes[..header].windows(key.len()).position(|part| part == key.as_bytes())? + key.len();
+    let behind = at.checked_add(NO_SUM.len()).filter(|&behind| behind < header)?;
+    let mut crc = Crc::new();
+    crc.update(&bytes[..at]);
+    crc.update(NO_SUM.as_bytes());
+    crc.update(&bytes[behind..]);
+    Some((at, format!("crc32:{:08x}", crc.sum())))
+}
+
+fn parse(bytes: &[u8]) -> Result<TensorFile, Malformed> {
+    let header = header::read(bytes)?;
+    let mut metadata = header.metadata;
+    let found = metadata.remove(CHECKSUM);
+    // Files of other programs have none; one of ours that has none was damaged just there.
+    if found.is_some() || metadata.get("format").is_some_and(|format| format == "steepest") {
+        let found = found.unwrap_or_else(|| "missing".to_owned());
+        let expected = checksum(bytes, header.length).map_or_else(|| "as this library writes it".to_owned(), |(_, sum)| sum);
+        if found != expected {
+            return Err(Malformed::Checksum { found, expected });
+        }
+    }
+    let mut tensors = StateDict::default();
+    for entry in header.entries {
+        let bytes = &bytes[header.length..][entry.start..entry.end];
+        if let Some(values) = values(&entry, bytes)? {
+            tensors.insert(entry.name, Array { shape: entry.shape, values });
+        }
+    }
+    Ok(TensorFile { tensors, metadata })
+}
+
+/// Elements of N bytes each.
+fn each<const N: usize, T>(bytes: &[u8], of: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|&chunk| of(chunk)).collect()
+}
+
+/// A tensor's elements; `None` for those that are passed over.
+fn values(entry: &Entry, bytes: &[u8]) -> Result<Option<Values>, Malformed> {
+    Ok(Some(match entry.kind {
+        Kind::F32 => Values::F32(each(bytes, f32::from_le_bytes)),
+        Kind::U32 => Values::U32(each(bytes, u32::from_le_bytes)),
+        Kind::I32 => Values::I32(each(bytes, i32::from_le_bytes)),
+        Kind::Bool => Values::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
+        Kind::F64 => Values::F32(each(bytes, |b| f64::from_le_bytes(b) as f32)),
+        Kind::Bf16 => Values::F32(each(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))),
+        Kind::F16 => Values::F32(each(bytes, |b| from_half(u16::from_le_bytes(b)))),
+        _ if entry.name.ends_with("num_batches_tracked") => return Ok(None),
+        other => return Err(Malformed::Unsupported { tensor: entry.name.clone(), dtype: other.name() }),
+    }))
+}
+
+/// IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction.
+fn from_half(half: u16) -> f32 {
+    let sign = if half >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(half >> 10 & 31), f32::from(half & 1023));
+    match exponent {
+        0 => sign * fraction * 2f32.powi(-24),
+        31 if fraction == 0.0 => sign * f32::INFINITY,
+        31 => f32::NAN,
+        _ => sign * (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
+    }
+}

@@ -1,0 +1,274 @@
+//! Scores: one number that says how good a model's outputs are, by name, for the training loop.
+
+use super::{ConfusionMatrix, mae, r2, rmse, roc_auc, wrong};
+use crate::data::DataLoader;
+use crate::error::Result;
+use crate::nn::Module;
+use crate::{DType, Tensor, no_grad};
+
+/// What was right.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Truth {
+    /// A class per row.
+    Classes(Vec<u32>),
+    /// Numbers, as many per row as there are outputs, row-major.
+    Values(Vec<f32>),
+}
+
+/// What a model said and what was right, in this program's memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Predictions {
+    outputs: Vec<f32>,
+    width: usize,
+    truth: Truth,
+}
+
+impl Predictions {
+    /// Outputs, row-major with `width` per row, and what was right.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config): numbers of rows that differ.
+    pub fn new(outputs: Vec<f32>, width: usize, truth: Truth) -> Result<Predictions> {
+        let rows = match &truth {
+            Truth::Classes(classes) => classes.len(),
+            Truth::Values(values) if width > 0 && values.len() % width == 0 => values.len() / width,
+            Truth::Values(values) => return Err(wrong(format!("{} values in rows of {width}", values.len()))),
+        };
+        if outputs.len() != rows * width {
+            return Err(wrong(format!("{} outputs, expected {width} for each of {rows} rows", outputs.len())));
+        }
+        Ok(Predictions { outputs, width, truth })
+    }
+
+    /// Runs a model in evaluation mode over a whole loader, in the order of its epoch 0, and leaves it in evaluation mode.
+    ///
+    /// # Errors
+    /// What running the model reports, or outputs that do not fit the labels.
+    pub fn of(model: &dyn Module, loader: &DataLoader) -> Result<Predictions> {
+        model.eval();
+        let (mut outputs, mut classes, mut values, mut width) = (vec![], vec![], vec![], 1);
+        for batch in loader.epoch_at(0) {
+            let output = no_grad(|| model.forward(&batch.x));
+            width = gather(&output, &batch.y, (&mut outputs, &mut classes, &mut values))?;
+        }
+        let truth = if values.is_empty() { Truth::Classes(classes) } else { Truth::Values(values) };
+        Predictions::new(outputs, width, truth)
+    }
+
+    /// The outputs, row-major.
+    pub fn outputs(&self) -> &[f32] {
+        &self.outputs
+    }
+
+    /// Outputs per row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.outputs.len() / self.width.max(1)
+    }
+
+    /// What was right.
+    pub fn truth(&self) -> &Truth {
+        &self.truth
+    }
+
+    /// The class that each row is taken for: of several outputs the place of the largest, the first among equals (NaN is never the
+    /// largest); of one output (a logit) 1 where it is above 0, else 0.
+    pub fn predicted(&self) -> Vec<u32> {
+        let largest = |row: &[f32]| {
+            let better = |best: usize, i: usize| if row[i] > row[best] || row[best].is_nan() { i } else { best };
+            (0..row.len()).reduce(better).unwrap_or(0) as u32
+        };
+        match self.width {
+            1 => self.outputs.iter().map(|&x| u32::from(x > 0.0)).collect(),
+            width => self.outputs.chunks(width.max(1)).map(largest).collect(),
+        }
+    }
+
+    /// The right class of each row: numbers of one column are class 1 from 0.5 on.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config): several numbers per row.
+    pub fn labels(&self) -> Result<Vec<u32>> {
+        match &self.truth {
+            Truth::Classes(classes) => Ok(classes.clone()),
+            Truth::Values(values) if self.width == 1 => Ok(values.iter().map(|&v| u32::from(v >= 0.5)).collect()),
+            Truth::Values(_) => Err(wrong(format!("rows of {} values are no classes", self.width))),
+        }
+    }
+
+    /// Counts of predicted and right classes.
+    ///
+    /// # Errors
+    /// As [`Predictions::labels`] and [`ConfusionMatrix::new`].
+    pub fn confusion(&self) -> Result<ConfusionMatrix> {
+        let labels = self.labels()?;
+        let seen = labels.iter().max().map_or(0, |&c| c as usize + 1);
+        ConfusionMatrix::new(&self.predicted(), &labels, self.width.max(2).max(seen))
+    }
+
+    /// The numbers that were right.
+    fn values(&self) -> Result<&[f32]> {
+        match &self.truth {
+            Truth::Values(values) => Ok(values),
+            Truth::Classes(_) => Err(wrong("an error of numbers, but the labels are classes".to_owned())),
+        }
+    }
+
+    /// Area under the ROC curve of two classes; of more the mean over one class against the rest, by its probability.
+    fn roc_auc(&self) -> Result<f64> {
+        let labels = self.labels()?;
+        let positive = |class: usize| labels.iter().map(|&l| l as usize == class).collect::<Vec<_>>();
+        match self.width {
+            1 => roc_auc(&self.outputs, &positive(1)),
+            // The order of the probabilities of class 1 is that of the difference of its logit and the other.
+            2 => roc_auc(&self.outputs.chunks(2).map(|row| row[1] - row[0]).collect::<Vec<_>>(), &positive(1)),
+            width => {
+                let shares: Vec<f64> = self.outputs.chunks(width.max(1)).flat_map(softmax).collect();
+                let each = |class| {
+                    roc_auc(&shares.iter().skip(class).step_by(width).map(|&p| p as f32).collect::<Vec<_>>(), &positive(class))
+                };
+                Ok((0..width).map(each).sum::<Result<f64>>()? / width as f64)
+            }
+        }
+    }
+}
+
+fn softmax(row: &[f32]) -> Vec<f64> {
+    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = row.iter().map(|&x| f64::from(x - top).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|p| p / sum).collect()
+}
+
+/// Reads a batch's outputs and labels; says how many outputs a row has.
+pub(in crate::train) fn gather(
+    output: &Tensor,
+    labels: &Tensor,
+    (outputs, classes, values): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>),
+) -> Result<usize> {
+    let (shape, rows) = (output.try_shape()?, labels.try_shape()?.dims().first().copied().unwrap_or(1));
+    outputs.extend(output.to_vec::<f32>()?);
+    match labels.spec()?.dtype {
+        DType::F32 => values.extend(labels.to_vec::<f32>()?),
+        _ => classes.extend(labels.to_vec::<u32>()?),
+    }
+    Ok(shape.numel() / rows.max(1))
+}
+
+/// What is measured after each epoch.
+pub trait Metric {
+    /// Its name in the history, without commas.
+    fn name(&self) -> String;
+    /// The measure.
+    ///
+    /// # Errors
+    /// Outputs or labels of which it cannot be taken.
+    fn of(&self, predictions: &Predictions) -> Result<f64>;
+    /// Whether more is better.
+    fn upwards(&self) -> bool;
+}
+
+/// How the figures of several classes become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Average {
+    /// Their mean over the classes that occur, as label or prediction.
+    #[default]
+    Macro,
+    /// From all rows together: of single labels that is the accuracy.
+    Micro,
+    /// Their mean, each class weighted by how many rows it has.
+    Weighted,
+    /// That of one class: of two classes usually 1.
+    Class(u32),
+}
+
+/// The usual measures. Definitions are scikit-learn's; a share of nothing is 0.
+///
+/// ```
+/// use steepest::train::metrics::{Average, Metric, Predictions, Score, Truth};
+/// let logits = vec![2.0, 1.0, 0.0, 3.0, 1.0, 0.0];
+/// let rows = Predictions::new(logits, 2, Truth::Classes(vec![0, 1, 1]))?;
+/// assert_eq!(rows.predicted(), [0, 1, 0]);
+/// assert_eq!(Score::Recall(Average::Class(1)).of(&rows)?, 0.5);
+/// assert_eq!(Score::RocAuc.of(&rows)?, 0.75);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Score {
+    /// The share of right classes.
+    Accuracy,
+    /// Of the rows taken for a class, the share that is of it.
+    Precision(Average),
+    /// Of the rows of a class, the share that was found.
+    Recall(Average),
+    /// The harmonic mean of precision and recall.
+    F1(Average),
+    /// The area under the ROC curve; of more than two classes the mean over one against the rest.
+    RocAuc,
+    /// Mean absolute error.
+    Mae,
+    /// Root mean squared error.
+    Rmse,
+    /// Coefficient of determination.
+    R2,
+}
+
+impl Metric for Score {
+    fn name(&self) -> String {
+        let averaged = |name: &str, average: Average| match average {
+            Average::Macro => name.to_owned(),
+            Average::Micro => format!("{name}_micro"),
+            Average::Weighted => format!("{name}_weighted"),
+            Average::Class(class) => format!("{name}_class{class}"),
+        };
+        match *self {
+            Score::Accuracy => "accuracy".to_owned(),
+            Score::Precision(average) => averaged("precision", average),
+            Score::Recall(average) => averaged("recall", average),
+            Score::F1(average) => averaged("f1", average),
+            Score::RocAuc => "roc_auc".to_owned(),
+            Score::Mae => "mae".to_owned(),
+            Score::Rmse => "rmse".to_owned(),
+            Score::R2 => "r2".to_owned(),
+        }
+    }
+
+    fn of(&self, rows: &Predictions) -> Result<f64> {
+        if rows.rows() == 0 {
+            return Err(wrong(format!("the {} of no rows", self.name())));
+        }
+        let matrix = || rows.confusion();
+        match *self {
+            Score::Accuracy => Ok(matrix()?.accuracy()),
+            Score::Precision(average) => Ok(matrix()?.averaged_by(average, ConfusionMatrix::precision)),
+            Score::Recall(average) => Ok(matrix()?.averaged_by(average, ConfusionMatrix::recall)),
+            Score::F1(average) => Ok(matrix()?.averaged_by(average, ConfusionMatrix::f1)),
+            Score::RocAuc => rows.roc_auc(),
+            Score::Mae => mae(&rows.outputs, rows.values()?, rows.width),
+            Score::Rmse => rmse(&rows.outputs, rows.values()?, rows.width),
+            Score::R2 => r2(&rows.outputs, rows.values()?, rows.width),
+        }
+    }
+
+    fn upwards(&self) -> bool {
+        !matches!(self, Score::Mae | Score::Rmse)
+    }
+}
+
+impl ConfusionMatrix {
+    fn averaged_by(&self, average: Average, of: fn(&Self, usize) -> f64) -> f64 {
+        match average {
+            Average::Macro => self.averaged(of),
+            Average::Micro => self.accuracy(),
+            Average::Weighted => {
+                let all = self.total() as f64;
+                (0..self.classes()).map(|class| self.support(class) as f64 / all * of(self, class)).sum()
+            }
+            Average::Class(class) => of(self, class as usize),
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The training loop: epochs, validation, schedules, early stopping, checkpoints, progress.
+
+use super::bar::{Bar, Shown};
+use super::metrics::{Predictions, Truth, gather};
+use super::settings::{Settings, Trainer};
+use super::{EarlyStopping, End, Flow, History, Record, Report, StepInfo};
+use crate::data::{Batch, DataLoader};
+use crate::error::{Error, Result};
+use crate::nn::{Module, StateDict};
+use crate::optim::Optimizer;
+use crate::{Tensor, no_grad};
+use std::time::Instant;
+
+/// Losses that may wait to be read: reading waits for the device.
+const WAITING: usize = 64;
+
+/// Metrics by name.
+type Figures = Vec<(String, f64)>;
+
+/// Where a run is.
+pub(super) struct Run {
+    /// Epochs that are over.
+    pub(super) epoch: usize,
+    /// Batches of this epoch that are over.
+    pub(super) batch: usize,
+    /// Steps over all epochs.
+    pub(super) step: u64,
+    /// Sum of the losses of this epoch's rows, and their number.
+    pub(super) sum: f64,
+    pub(super) rows: u64,
+    /// The best value of what is monitored, its epoch (from 1), and the weights there.
+    pub(super) best: Option<(f64, usize)>,
+    pub(super) best_state: Option<StateDict>,
+    /// Epochs in a row that were no better.
+    pub(super) bad: usize,
+    pub(super) history: History,
+    /// Losses not read yet: step, rows, learning rate.
+    waiting: Vec<(u64, usize, f64, Tensor)>,
+}
+
+impl Run {
+    pub(super) fn new() -> Run {
+        Run {
+            epoch: 0,
+            batch: 0,
+            step: 0,
+            sum: 0.0,
+            rows: 0,
+            best: None,
+            best_state: None,
+            bad: 0,
+            history: History::default(),
+            waiting: vec![],
+        }
+    }
+
+    /// Reads the losses that wait.
+    fn read(&mut self) -> Result<()> {
+        for (step, rows, lr, loss) in std::mem::take(&mut self.waiting) {
+            let loss = loss.item()?;
+            if !loss.is_finite() {
+                return Err(Error::Diverged { epoch: self.epoch + 1, step, loss, lr });
+            }
+            self.sum += f64::from(loss) * rows as f64;
+            self.rows += rows as u64;
+        }
+        Ok(())
+    }
+
+    fn shown(&self, epochs: usize, batches: usize, lr: f64) -> Shown {
+        let loss = self.sum / self.rows as f64;
+        Shown { epoch: self.epoch, epochs, batch: self.batch, batches, rows: self.rows, loss, lr }
+    }
+}
+
+impl Trainer<'_> {
+    /// Trains until the epochs are over or something ends the run before.
+    ///
+    /// With early stopping the model has the best weights afterwards, else the last ones; it is left in evaluation mode.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: settings that make no sense. [`Error::Diverged`]: a loss that is not finite. What the device, a callback, a metric or
+    /// a checkpoint reports.
+    pub fn fit(&mut self, train: &DataLoader) -> Result<Report> {
+        self.settings.check()?;
+        let mut run = self.begin(train)?;
+        self.settings.interrupt.clear();
+        #[cfg(feature = "progress")]
+        let _listening = self.settings.ctrl_c.then(|| super::interrupt::Listening::new(&self.settings.interrupt)).transpose()?;
+        let mut bar = Bar::new(self.settings.quiet);
+        let end = self.run(&mut run, train, &mut bar);
+        self.model.eval();
+        let end = end?;
+        drop(bar);
+        if let Some(best) = &run.best_state {
+            best.load(self.model)?;
+        }
+        Ok(Report { history: run.history, end, best: run.best, steps: run.step })
+    }
+
+    fn run(&mut self, run: &mut Run, train: &DataLoader, bar: &mut Bar) -> Result<End> {
+        loop {
+            if self.settings.stopping.as_ref().is_some_and(|stopping| run.bad >= stopping.patience) {
+                return Ok(End::EarlyStopping);
+            }
+            if run.epoch >= self.settings.epochs {
+                return Ok(End::Finished);
+            }
+            let start = Instant::now();
+            if let Some(end) = self.steps(run, train, bar)? {
+                self.save(run, train)?;
+                return Ok(end);
+            }
+            let flow = self.end_epoch(run, start, bar)?;
+            let interrupted = self.settings.interrupt.after_epoch();
+            if self.settings.saves_epoch(run.epoch) || flow == Flow::Stop || interrupted {
+                self.save(run, train)?;
+            }
+            if flow == Flow::Stop {
+                return Ok(End::Callback);
+            }
+            if interrupted {
+                return Ok(End::Interrupted);
+            }
+        }
+    }
+
+    /// The steps of an epoch that are left; why the run ends, if it ends there.
+    fn steps(&mut self, run: &mut Run, train: &DataLoader, bar: &mut Bar) -> Result<Option<End>> {
+        let (epochs, batches) = (self.settings.epochs, train.len());
+        self.model.train();
+        if let (0, Some(schedule)) = (run.batch, &self.settings.by_epoch) {
+            self.optimizer.set_lr(schedule.lr(run.epoch));
+        }
+        bar.begin(&run.shown(epochs, batches, self.optimizer.lr()));
+        for batch in train.epoch_at(run.epoch as u64).skip(run.batch) {
+            if let Some(schedule) = &self.settings.by_step {
+                self.optimizer.set_lr(schedule.lr(run.step as usize));
+            }
+            let loss = self.step(&batch)?;
+            (run.step, run.batch) = (run.step + 1, run.batch + 1);
+            let lr = self.optimizer.lr();
+            let info = StepInfo { epoch: run.epoch + 1, batch: batch.index, step: run.step, lr, loss: &loss };
+            let mut flow = Flow::Go;
+            for callback in &mut self.settings.callbacks {
+                flow = flow.or(callback.on_step(&info)?);
+            }
+            run.waiting.push((run.step, batch.len, lr, loss));
+            if run.waiting.len() >= WAITING || bar.is_due() {
+                run.read()?;
+                bar.draw(&run.shown(epochs, batches, lr));
+            }
+            let end = match flow {
+                Flow::Stop => Some(End::Callback),
+                Flow::Go if self.settings.interrupt.after_batch() => Some(End::Interrupted),
+                Flow::Go => None,
+            };
+            if end.is_some() {
+                run.read()?;
+                return Ok(end);
+            }
+            if self.settings.saves_step(run.step) {
+                run.read()?;
+                self.save(run, train)?;
+            }
+        }
+        run.read()?;
+        Ok(None)
+    }
+
+    /// One step; its loss without penalties, which has been computed.
+    fn step(&mut self, batch: &Batch) -> Result<Tensor> {
+        let loss = (self.loss)(&self.model.forward(&batch.x), &batch.y);
+        let gradients = self.settings.penalised(self.model, &loss).backward();
+        let gradients = match (self.settings.clip_norm, self.settings.clip_value) {
+            (Some(norm), _) => gradients.clip_by_norm(norm),
+            (None, Some(value)) => gradients.clip_by_value(value),
+            (None, None) => gradients,
+        };
+        self.optimizer.step(gradients)?;
+        Ok(loss)
+    }
+
+    /// Validation, the record, schedules, the best weights, callbacks.
+    fn end_epoch(&mut self, run: &mut Run, start: Instant, bar: &mut Bar) -> Result<Flow> {
+        let (val_loss, metrics) = self.validated()?;
+        let seconds = start.elapsed().as_secs_f64();
+        let (loss, lr) = (run.sum / run.rows as f64, self.optimizer.lr());
+        let record = Record { epoch: run.epoch + 1, steps: run.step, lr, loss, val_loss, metrics, seconds };
+        if let Some(plateau) = &mut self.settings.plateau {
+            plateau.step(record.val_loss.unwrap_or(record.loss), &mut self.optimizer);
+        }
+        if let Some(stopping) = &self.settings.stopping {
+            let (value, upwards) = self.settings.monitored(stopping, &record)?;
+            if stopping.is_better(value, run.best.map(|(best, _)| best), upwards) {
+                run.best = Some((value, record.epoch));
+                run.best_state = Some(StateDict::of(self.model)?);
+                run.bad = 0;
+            } else {
+                run.bad += 1;
+            }
+        }
+        bar.epoch(&record, self.settings.epochs);
+        tracing::info!("{}", super::bar::line(&record, self.settings.epochs));
+        run.history.records.push(record);
+        (run.epoch, run.batch, run.sum, run.rows) = (run.epoch + 1, 0, 0.0, 0);
+        let mut flow = Flow::Go;
+        for callback in &mut self.settings.callbacks {
+            flow = flow.or(callback.on_epoch(&run.history, self.model)?);
+        }
+        Ok(flow)
+    }
+
+    /// Loss and metrics of the validation set.
+    fn validated(&self) -> Result<(Option<f64>, Figures)> {
+        let Settings { validation: Some(loader), metrics, .. } = &self.settings else { return Ok((None, vec![])) };
+        self.model.eval();
+        let (mut sum, mut rows, mut width) = (0.0, 0, 1);
+        let (mut outputs, mut classes, mut values) = (vec![], vec![], vec![]);
+        for batch in loader.epoch_at(0) {
+            let (output, loss) = no_grad(|| {
+                let output = self.model.forward(&batch.x);
+                let loss = (self.loss)(&output, &batch.y);
+                (output, loss)
+            });
+            // One run for both.
+            loader.device().run([&output, &loss])?;
+            sum += f64::from(loss.item()?) * batch.len as f64;
+            rows += batch.len;
+            if !metrics.is_empty() {
+                width = gather(&output, &batch.y, (&mut outputs, &mut classes, &mut values))?;
+            }
+        }
+        let mut measured = vec![];
+        if !metrics.is_empty() {
+            let truth = if values.is_empty() { Truth::Classes(classes) } else { Truth::Values(values) };
+            let predictions = Predictions::new(outputs, width, truth)?;
+            for metric in metrics {
+                measured.push((metric.name(), metric.of(&predictions)?));
+            }
+        }
+        Ok((Some(sum / rows as f64), measured))
+    }
+}
+
+impl Settings<'_> {
+    /// The loss with its penalties: λ₁ Σ|w| + ½ λ₂ Σ w² over the weights, which are the parameters of two or more axes.
+    fn penalised(&self, model: &dyn Module, loss: &Tensor) -> Tensor {
+        let mut total = loss.clone();
+        if self.l1 == 0.0 && self.l2 == 0.0 {
+            return total;
+        }
+        for weight in model.parameters().iter().filter(|p| p.try_shape().is_ok_and(|s| s.rank() > 1)) {
+            if self.l1 > 0.0 {
+                total = total.add(&weight.abs().sum(&[]).mul_scalar(self.l1));
+            }
+            if self.l2 > 0.0 {
+                total = total.add(&weight.square().sum(&[]).mul_scalar(0.5 * self.l2));
+            }
+        }
+        total
+    }
+
+    /// The figure that early stopping looks at, and whether more of it is better.
+    fn monitored(&self, stopping: &EarlyStopping, record: &Record) -> Result<(f64, bool)> {
+        let usual = if record.val_loss.is_some() { "val_loss" } else { "loss" };
+        let name = stopping.monitor.as_deref().unwrap_or(usual);
+        let upwards = self.metrics.iter().any(|metric| metric.name() == name && metric.upwards());
+        match record.get(name) {
+            Some(value) => Ok((value, upwards)),
+            None => Err(Error::Config { what: "early stopping", message: format!("no figure is called `{name}`") }),
+        }
+    }
+}
