@@ -500,9 +500,11 @@ fn targets_that_cannot_be_learned() {
 #[test]
 fn nothing_leaks_into_a_fold() {
     let rows = |wild: bool| -> String {
-        let value = |i: usize| if wild && i % 5 == 0 { 1e6 } else { i as f64 };
+        let value = |i: usize| if wild && i.is_multiple_of(5) { 1e6 } else { i as f64 };
         (0..50)
-            .map(|i| format!("{},{},{}\n", value(i), if wild && i % 5 == 0 { "wild" } else { ["a", "b"][i % 2] }, value(i)))
+            .map(|i| {
+                format!("{},{},{}\n", value(i), if wild && i.is_multiple_of(5) { "wild" } else { ["a", "b"][i % 2] }, value(i))
+            })
             .collect()
     };
     let calm = table(&format!("x,c,y\n{}", rows(false)));
