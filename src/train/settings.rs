@@ -23,16 +23,16 @@ type Loss<'a> = Box<dyn Fn(&Tensor, &Tensor) -> Tensor + 'a>;
 ///
 /// let device = Device::cpu();
 /// let (train, held_out) = data::digits()?.stratified_split(0.2, 1)?;
-/// let train = DataLoader::new(&train, 64).shuffle(1).on_device(&device)?;
+/// let train = DataLoader::new(&train, 32).shuffle(1).on_device(&device)?;
 /// let held_out = DataLoader::new(&held_out, 360).on_device(&device)?;
 ///
 /// let model = nn::mlp(&device, &[64, 32, 10], 1);
-/// let adam = Adam::new(model.parameters(), 3e-3);
+/// let adam = Adam::new(model.parameters(), 1e-2);
 /// let report = Trainer::new(&model, adam, |logits, labels| logits.cross_entropy(labels))
 ///     .epochs(5)
 ///     .validate(&held_out)
 ///     .metric(Score::Accuracy)
-///     .schedule(Cosine::new(3e-3, 5, 1e-4)?)
+///     .schedule(Cosine::new(1e-2, 5, 1e-4)?)
 ///     .early_stopping(EarlyStopping::new(3))
 ///     .clip_norm(5.0)
 ///     .fit(&train)?;
