@@ -3,6 +3,7 @@
 use super::Record;
 
 /// What the bar shows of a step.
+#[cfg_attr(not(feature = "progress"), allow(dead_code))]
 pub(super) struct Shown {
     pub(super) epoch: usize,
     pub(super) epochs: usize,
