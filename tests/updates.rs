@@ -154,3 +154,18 @@ fn what_is_overwritten_is_computed_first_and_only_in_one_way() {
         assert_eq!(v.to_vec::<f32>().unwrap(), [3.0, 3.0], "nothing was updated");
     }
 }
+
+/// Running statistics of two batches, updated with one step of plain descent: what is updated twice keeps its row to itself.
+#[test]
+fn an_update_that_comes_again_is_joined_by_nobody() {
+    for device in devices() {
+        let (mean, w) = (device.tensor(&[0.0; 70], 70), device.parameter(&[1.0; 300], 300));
+        let toward = |x: f64| mean.sgd_update(&(device.ones(70) * -x), None, 0.5, 1.0);
+        let waiting = [toward(2.0), toward(4.0)];
+        waiting.iter().for_each(|update| device.update_with_next_step(update));
+        Sgd::new([w.clone()], 0.25).step(w.sum(&[]).backward()).unwrap();
+        // 0.5 · 0 + 0.5 · 2, then 0.5 · 1 + 0.5 · 4
+        assert_eq!(mean.to_vec::<f32>().unwrap(), [2.5; 70], "{device}");
+        assert_eq!(w.to_vec::<f32>().unwrap(), [0.75; 300], "{device}");
+    }
+}

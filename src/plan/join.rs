@@ -65,6 +65,8 @@ pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<u
     // Where each leaf lies: its row and its first word there.
     let mut lies: HashMap<usize, (usize, usize)> = HashMap::new();
     let mut groups: Vec<Vec<Update<'_>>> = Vec::new();
+    // Groups that take a row as an earlier one has laid it: nobody joins them.
+    let mut closed: Vec<bool> = Vec::new();
     for update in updates {
         let words = update.words(graph);
         if words == 0 {
@@ -77,9 +79,13 @@ pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<u
         };
         // A leaf that is updated twice is updated in order, by kernels of their own.
         let again = groups.iter().flatten().any(|u| u.leaves().iter().any(|leaf| leaves.contains(leaf)));
-        match groups.iter_mut().rev().find(|g| on && !again && room(g)) {
-            Some(group) => group.push(update),
-            None => groups.push(vec![update]),
+        let open = (0..groups.len()).rev().find(|&g| on && !again && !closed[g] && room(&groups[g]));
+        match open {
+            Some(group) => groups[group].push(update),
+            None => {
+                groups.push(vec![update]);
+                closed.push(again);
+            }
         }
     }
     for group in groups {
