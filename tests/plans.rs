@@ -62,6 +62,12 @@ fn a_training_step() {
     golden("mlp_step", &plan);
     // No transposed copy: the matmuls read their operands as they lie.
     assert!(!text(&plan).contains("permute"));
+
+    // The same on a batch that is there already: what the README says.
+    let (x, y) = (device.tensor(&vec![0.5; 64 * 784], [64, 784]), device.tensor(&[3u32; 64], 64));
+    opt.step(model.forward(&x).cross_entropy(&y).backward()).unwrap();
+    let plan = device.last_plan().unwrap();
+    assert_eq!(plan.dispatches.len(), 15, "{plan}");
 }
 
 #[test]
