@@ -180,7 +180,7 @@ impl Pool {
         let mut result = create();
         if matches!(result, Err(wgpu::Error::OutOfMemory { .. })) && self.trim() > 0 {
             // Memory of destroyed buffers is free once the work that used them is done.
-            let nothing = self.core.queue.submit([]);
+            let nothing = self.core.submit()?;
             self.core.wait(&nothing)?;
             result = create();
         }
@@ -193,6 +193,7 @@ impl Pool {
     /// Gives all free buffers back to the driver; returns their bytes.
     pub(super) fn trim(&self) -> u64 {
         let freed = std::mem::take(&mut *lock(&self.free));
+        self.submit_users();
         freed.buffers.into_values().flatten().for_each(|(_, raw)| raw.buffer.destroy());
         freed.bytes
     }
@@ -212,7 +213,18 @@ impl Pool {
             }
         }
         // Destroyed, not only dropped: bind groups that are kept for reuse may still know it.
+        if !surplus.is_empty() {
+            self.submit_users();
+        }
         surplus.iter().for_each(|raw: &Raw| raw.buffer.destroy());
+    }
+
+    /// Commands that wait may use what is about to be destroyed.
+    fn submit_users(&self) {
+        // What goes wrong is counted: the next run reports it.
+        if let Err(error) = self.core.flush() {
+            tracing::error!("{error}");
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Adapters, opening a device, and its health: after a loss wgpu goes silent, so the device keeps its own flags.
 
 use super::counters::Counters;
+use super::queue::Pending;
 use crate::error::{Error, Result};
 use std::any::Any;
 use std::future::Future;
@@ -147,6 +148,8 @@ pub(super) struct Core {
     /// Whether passes can be timed by the GPU.
     pub(super) timestamps: bool,
     health: Arc<Health>,
+    /// Commands not yet submitted or not yet done.
+    pub(super) pending: Pending,
 }
 
 /// Flags set by wgpu's callbacks, looked at by every run and read.
@@ -243,6 +246,7 @@ impl Core {
             counters: Counters::default(),
             timestamps,
             health,
+            pending: Pending::default(),
             device,
             queue,
         })

@@ -25,7 +25,7 @@ impl Gpu {
             .collect();
         let poison = self.upload(&[POISON; PIECE])?;
         let found = self.pool.take((GUARD * watched.len()).max(1), false)?;
-        self.recorded(0, |encoder| {
+        self.core.recorded(|encoder| {
             for buffer in memory.slots.iter().chain(memory.outputs) {
                 fill(encoder, &poison, buffer);
             }
@@ -39,7 +39,7 @@ impl Gpu {
                 }
                 {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    self.encode(&mut pass, prepared, step, memory, kept, &mut None);
+                    self.encode(&mut pass, prepared, step, memory, kept, &mut None)?;
                 }
                 for (_, place) in of_step {
                     encoder.copy_buffer_to_buffer(
@@ -52,6 +52,7 @@ impl Gpu {
                     next += 1;
                 }
             }
+            Ok(())
         })?;
         if watched.is_empty() {
             return Ok(());

@@ -1,7 +1,7 @@
 //! The machine room: wgpu devices. Knows plans and buffers, nothing of graphs or ops.
 //!
-//! [`Gpu::prepare`] turns a [`Plan`](crate::plan::Plan) into pipelines and memory once; [`Gpu::run`] replays it: one encoder, one pass, one
-//! submission, and in a steady loop nothing is made anew. Errors of wgpu never panic: a refused call is an `Err` where it happened, and a lost
+//! [`Gpu::prepare`] turns a [`Plan`](crate::plan::Plan) into pipelines and memory once; [`Gpu::run`] replays it: one pass, in a
+//! command list that runs may share, and in a steady loop nothing is made anew. Errors of wgpu never panic: a refused call is an `Err` where it happened, and a lost
 //! device is an `Err` from then on.
 
 mod buffers;
@@ -9,6 +9,7 @@ mod counters;
 mod device;
 mod guard;
 mod pipelines;
+mod queue;
 mod readback;
 mod replay;
 #[cfg(test)]
@@ -23,19 +24,13 @@ pub use timing::Span;
 
 use crate::error::{Error, Result};
 use buffers::Pool;
-use counters::add;
 use device::{Core, lock};
 use pipelines::Shaders;
 use readback::Staging;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use timing::Timing;
 
-/// Submissions that may be under way before the host waits for the oldest.
-const IN_FLIGHT: usize = 3;
-/// Bytes of uploads that may wait for a submission.
-const UPLOADS: u64 = 64 << 20;
 /// Words written at a time.
 const UPLOAD_PIECE: usize = 8 << 20;
 
@@ -45,8 +40,6 @@ pub struct Gpu {
     pool: Arc<Pool>,
     shaders: Shaders,
     staging: Staging,
-    submitted: Mutex<VecDeque<wgpu::SubmissionIndex>>,
-    uploading: AtomicU64,
     guarded: AtomicBool,
     force_variant: Mutex<Option<usize>>,
     timing: Timing,
@@ -73,8 +66,6 @@ impl Gpu {
             core,
             shaders: Shaders::default(),
             staging: Staging::default(),
-            submitted: Mutex::default(),
-            uploading: AtomicU64::new(0),
             guarded: AtomicBool::new(false),
             force_variant: Mutex::new(None),
             timing: Timing::default(),
@@ -167,7 +158,7 @@ impl Gpu {
         self.core.check()?;
         let buffer = self.pool.take(words.len(), self.is_guarded())?;
         for (i, piece) in words.chunks(UPLOAD_PIECE).enumerate() {
-            self.write(buffer.raw(), 4 * (i * UPLOAD_PIECE) as u64, piece)?;
+            self.core.write(buffer.raw(), 4 * (i * UPLOAD_PIECE) as u64, piece, self.live_bytes())?;
         }
         Ok(buffer)
     }
@@ -182,7 +173,11 @@ impl Gpu {
         let copy = self.pool.take(buffer.words(), self.is_guarded())?;
         let bytes = 4 * buffer.words() as u64;
         if bytes > 0 {
-            self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), copy.raw(), 0, bytes))?;
+            self.core.record(0, |encoder| {
+                encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), copy.raw(), 0, bytes);
+                Ok(())
+            })?;
+            self.core.settle()?;
         }
         Ok(copy)
     }
@@ -193,55 +188,12 @@ impl Gpu {
     /// The device was lost.
     pub fn wait(&self) -> Result<()> {
         self.core.check()?;
-        let submission = self.submit(None)?;
+        let submission = self.core.submit()?;
         self.core.wait(&submission)
     }
 
     fn owns(&self, buffer: &GpuBuffer) -> Result<()> {
         if buffer.belongs_to(&self.pool) { Ok(()) } else { Err(self.core.fault("a buffer of another device")) }
-    }
-
-    /// Writes words into a buffer before the next submission; starts one if much is waiting.
-    fn write(&self, buffer: &wgpu::Buffer, offset: u64, words: &[u32]) -> Result<()> {
-        if words.is_empty() {
-            return Ok(());
-        }
-        let bytes = 4 * words.len() as u64;
-        let wrote = self.core.scoped(|| self.core.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words)));
-        wrote.map_err(|e| self.core.refusal(e, bytes, self.live_bytes()))?;
-        if self.uploading.fetch_add(bytes, Ordering::Relaxed) + bytes > UPLOADS {
-            self.submit(None)?;
-        }
-        Ok(())
-    }
-
-    /// Records commands and submits them; `bytes` is what an out-of-memory error names.
-    fn recorded(&self, bytes: u64, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<wgpu::SubmissionIndex> {
-        let commands = self.core.scoped(|| {
-            let mut encoder = self.core.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            record(&mut encoder);
-            encoder.finish()
-        });
-        let commands = commands.map_err(|e| self.core.refusal(e, bytes, self.live_bytes()))?;
-        self.submit(Some(commands))
-    }
-
-    /// Submits, and waits for the oldest submission if too many are under way.
-    fn submit(&self, commands: Option<wgpu::CommandBuffer>) -> Result<wgpu::SubmissionIndex> {
-        self.uploading.store(0, Ordering::Relaxed);
-        let submission = self.core.scoped(|| self.core.queue.submit(commands));
-        let submission = submission.map_err(|e| self.core.refusal(e, 0, self.live_bytes()))?;
-        add(&self.core.counters.submissions, 1);
-        let oldest = {
-            let mut submitted = lock(&self.submitted);
-            submitted.push_back(submission.clone());
-            if submitted.len() > IN_FLIGHT { submitted.pop_front() } else { None }
-        };
-        match oldest {
-            Some(oldest) => self.core.wait(&oldest)?,
-            None => self.core.tend()?,
-        }
-        Ok(submission)
     }
 }
 

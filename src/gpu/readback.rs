@@ -58,8 +58,10 @@ impl Gpu {
         let bytes = 4 * buffer.words() as u64;
         let staging = self.staging.take(&self.core, bytes, self.live_bytes())?;
         let (sender, receiver) = oneshot_channel();
-        let submission =
-            self.recorded(bytes, |encoder| encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), &staging, 0, bytes))?;
+        let submission = self.core.recorded(|encoder| {
+            encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), &staging, 0, bytes);
+            Ok(())
+        })?;
         let mapping = self.core.scoped(|| {
             staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
                 // The reader may have given up; then nobody wants to know.

@@ -61,6 +61,8 @@ struct State {
     /// The scalars as they lie on the device, once written.
     image: Vec<u32>,
     written: bool,
+    /// Command lists that had been refused when this was last looked at.
+    failures: u64,
     /// For each step, what it was bound to lately.
     kept: Vec<Kept>,
 }
@@ -154,7 +156,7 @@ impl Gpu {
 
         let params_buffer = self.uniform(&params)?;
         if let Some(buffer) = &params_buffer {
-            self.write(buffer, 0, &params.words)?;
+            self.core.write(buffer, 0, &params.words, self.live_bytes())?;
         }
         let guarded = self.is_guarded();
         let state = State {
@@ -162,6 +164,7 @@ impl Gpu {
             guarded,
             image: vec![0; scalars.words.len()],
             written: false,
+            failures: self.core.failures(),
             kept: steps.iter().map(|_| vec![]).collect(),
         };
         self.core.check()?;
@@ -192,8 +195,7 @@ impl Gpu {
             }
         }
         let whole = self.pool.take(row.words, self.is_guarded())?;
-        let bytes = 4 * row.words as u64;
-        self.recorded(bytes, |encoder| {
+        self.core.record(0, |encoder| {
             for &(leaf, start) in &row.members {
                 let value = &leaves[leaf];
                 encoder.copy_buffer_to_buffer(
@@ -204,6 +206,7 @@ impl Gpu {
                     4 * value.words() as u64,
                 );
             }
+            Ok(())
         })?;
         for &(leaf, start) in &row.members {
             leaves[leaf] = GpuBuffer::part(&whole, start, leaves[leaf].words());
@@ -211,7 +214,7 @@ impl Gpu {
         Ok(whole)
     }
 
-    /// Replays a plan on its leaves; returns its outputs, in memory of their own. Returns once the work is submitted.
+    /// Replays a plan on its leaves; returns its outputs, in memory of their own. Returns once the work is recorded; it starts at once if the device has little to do.
     ///
     /// # Errors
     /// Leaves or scalars that are not the plan's, no memory, a call refused by the driver, or a lost device.
@@ -242,6 +245,12 @@ impl Gpu {
         let guarded = self.is_guarded();
         let mut state = lock(&prepared.state);
         let state = &mut *state;
+        let failures = self.core.failures();
+        if state.failures != failures {
+            // A list was refused: one of the bind groups may be why, and scalars may not have been written.
+            state.kept.iter_mut().for_each(Vec::clear);
+            (state.written, state.failures) = (false, failures);
+        }
         if state.guarded != guarded {
             state.kept.iter_mut().for_each(Vec::clear);
             state.slots = self.take_all(&plan.slots, guarded)?;
@@ -257,19 +266,14 @@ impl Gpu {
         } else if prepared.steps.is_empty() {
             Ok(())
         } else {
-            let encoded = self.recorded(0, |encoder| {
+            let recorded = self.core.record(prepared.steps.len() as u64, |encoder| {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 let mut current = None;
-                for (step, kept) in prepared.steps.iter().zip(&mut state.kept) {
-                    self.encode(&mut pass, prepared, step, &memory, kept, &mut current);
-                }
+                let mut steps = prepared.steps.iter().zip(&mut state.kept);
+                steps.try_for_each(|(step, kept)| self.encode(&mut pass, prepared, step, &memory, kept, &mut current))
             });
-            encoded.map(|_| ())
+            recorded.and_then(|()| self.core.settle())
         };
-        if encoded.is_err() {
-            // One of the bind groups may be the one that was refused.
-            state.kept.iter_mut().for_each(Vec::clear);
-        }
         encoded?;
         Ok(outputs)
     }
@@ -283,9 +287,9 @@ impl Gpu {
         memory: &Memory<'_>,
         kept: &mut Kept,
         current: &mut Option<&'p Arc<Shader>>,
-    ) {
+    ) -> Result<()> {
         // Compiled in `prepare`, so this only looks it up.
-        let Ok(compiled) = step.shader.compiled(&self.core) else { return };
+        let compiled = step.shader.compiled(&self.core)?;
         let changing = |bound: &Bound| match bound.what {
             What::Read { place, .. } | What::Write { place, .. } if !matches!(place.buffer, Buffer::Slot(_)) => {
                 Some(memory.at(place.buffer).id())
@@ -298,7 +302,7 @@ impl Gpu {
             Some(i) => kept[..=i].rotate_right(1),
             None => {
                 kept.truncate(KEPT_GROUPS - 1);
-                kept.insert(0, (names().collect(), self.bind_group(prepared, step, memory, &compiled.layout)));
+                kept.insert(0, (names().collect(), self.bind_group(prepared, step, memory, &compiled.layout)?));
             }
         }
         if current.is_none_or(|shader| !Arc::ptr_eq(shader, &step.shader)) {
@@ -308,6 +312,7 @@ impl Gpu {
         pass.set_bind_group(0, &kept[0].1, &[]);
         pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
         add(&self.core.counters.dispatches, 1);
+        Ok(())
     }
 
     fn bind_group(
@@ -316,7 +321,7 @@ impl Gpu {
         step: &Step,
         memory: &Memory<'_>,
         layout: &wgpu::BindGroupLayout,
-    ) -> wgpu::BindGroup {
+    ) -> Result<wgpu::BindGroup> {
         let entry = |bound: &Bound| {
             let start = |place: Place| memory.at(place.buffer).offset() + 4 * place.start() as u64;
             let (buffer, offset, size) = match bound.what {
@@ -338,11 +343,9 @@ impl Gpu {
         };
         let entries: Vec<_> = step.bound.iter().filter_map(entry).collect();
         add(&self.core.counters.bind_groups, 1);
-        self.core.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(step.shader.stem),
-            layout,
-            entries: &entries,
-        })
+        let descriptor = wgpu::BindGroupDescriptor { label: Some(step.shader.stem), layout, entries: &entries };
+        let made = self.core.scoped(|| self.core.device.create_bind_group(&descriptor));
+        made.map_err(|e| self.core.refusal(e, 0, self.live_bytes()))
     }
 
     /// Puts each step's scalars where its shader reads them, if they are not there already.
@@ -359,7 +362,7 @@ impl Gpu {
         }
         if changed {
             state.written = false;
-            self.write(buffer, 0, &state.image)?;
+            self.core.write(buffer, 0, &state.image, self.live_bytes())?;
             state.written = true;
         }
         Ok(())

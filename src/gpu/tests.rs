@@ -355,10 +355,37 @@ fn a_steady_loop_makes_nothing_anew() {
     }
     let after = gpu.counts();
     assert_eq!(after.dispatches - before.dispatches, 100);
-    assert_eq!(after.submissions - before.submissions, 50);
+    assert!(after.submissions - before.submissions <= 50);
     assert_eq!((after.bind_groups, after.pipelines, after.buffers), (before.bind_groups, before.pipelines, before.buffers));
     assert_eq!(gpu.live_bytes(), live);
     assert_eq!(fetch_floats(&gpu, &last[0])[n - 1], 53.0 * 54.0 + 1.0);
+}
+
+/// Scalars and small uploads that change from run to run must each meet their own run, also when many runs share a list, and memory that one
+/// run gives back may be uploaded to by the next.
+#[test]
+fn runs_that_share_a_list_meet_their_own_numbers() {
+    let Some(gpu) = gpu() else { return };
+    let n = 100;
+    let plan = plan(&[n, n], &[], &[n], vec![axpy(n, [leaf(0, n), leaf(1, n)], output(0, n), 0)]);
+    let prepared = gpu.prepare(plan).unwrap();
+    let run = |gpu: &Gpu, i: usize| {
+        let leaves = [i as f32, 1.0].map(|v| gpu.upload(&floats(&[v; 100])).unwrap());
+        gpu.run(&prepared, &leaves, &[], &floats(&[i as f32])).unwrap().remove(0)
+    };
+    gpu.core.pretend_busy();
+    gpu.wait().unwrap();
+    let before = gpu.counts();
+    // Two thirds are dropped unread, so that their memory is used again while they wait.
+    let kept: Vec<_> = (0..300).map(|i| (i, run(&gpu, i))).filter(|(i, _)| i % 3 == 0).collect();
+    let shared = gpu.counts().submissions - before.submissions;
+    assert!((1..=300 / 8).contains(&shared), "{shared} lists for 300 runs");
+    // An upload too large to be carried by a list comes behind what waits all the same.
+    let large = gpu.upload(&vec![7; 1 << 17]).unwrap();
+    assert_eq!(fetch(&gpu, &large), vec![7; 1 << 17]);
+    for (i, value) in kept {
+        assert_eq!(fetch_floats(&gpu, &value), [(i * i + 1) as f32; 100], "run {i}");
+    }
 }
 
 #[test]

@@ -59,7 +59,7 @@ impl Gpu {
                 let queries = Queries::new(&self.core, steps.len()).map_err(|e| self.core.refusal(e, 0, self.live_bytes()))?;
                 let resolved = self.pool.take(4 * steps.len(), false)?;
                 let bytes = 16 * steps.len() as u64;
-                self.recorded(bytes, |encoder| {
+                self.core.recorded(|encoder| {
                     for (i, (step, kept)) in steps.iter().zip(kept).enumerate() {
                         let writes = wgpu::ComputePassTimestampWrites {
                             query_set: &queries.set,
@@ -68,10 +68,11 @@ impl Gpu {
                         };
                         let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(writes) };
                         let mut pass = encoder.begin_compute_pass(&descriptor);
-                        self.encode(&mut pass, prepared, step, memory, kept, &mut None);
+                        self.encode(&mut pass, prepared, step, memory, kept, &mut None)?;
                     }
                     encoder.resolve_query_set(&queries.set, 0..2 * steps.len() as u32, &queries.buffer, 0);
                     encoder.copy_buffer_to_buffer(&queries.buffer, 0, resolved.raw(), 0, bytes);
+                    Ok(())
                 })?;
                 let words = pollster::block_on(self.fetch(resolved))?;
                 ticks.extend(words.chunks_exact(2).map(|w| u64::from(w[0]) | u64::from(w[1]) << 32));
@@ -89,9 +90,9 @@ impl Gpu {
             let origin = Instant::now();
             for (step, kept) in prepared.steps.iter().zip(kept) {
                 let start = origin.elapsed().as_nanos() as u64;
-                let submission = self.recorded(0, |encoder| {
+                let submission = self.core.recorded(|encoder| {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    self.encode(&mut pass, prepared, step, memory, kept, &mut None);
+                    self.encode(&mut pass, prepared, step, memory, kept, &mut None)
                 })?;
                 self.core.wait(&submission)?;
                 spans.push(Span { dispatch: step.dispatch, start, end: origin.elapsed().as_nanos() as u64 });

@@ -1,0 +1,229 @@
+//! Commands on their way to the device: several runs share one command list while the device has enough to do, and few lists are under way at
+//! a time. Which runs share a list changes when work starts, never what it computes.
+
+use super::counters::add;
+use super::device::{Core, lock};
+use crate::error::Result;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Lists that may be under way before the host waits for the oldest.
+const IN_FLIGHT: usize = 3;
+/// With this many lists under way the device has enough to do: what is recorded now may wait and share a list with what comes next.
+const BUSY: u64 = 2;
+/// Dispatches that share a list at first, and at most.
+const FEW: u64 = 32;
+const MOST: u64 = 512;
+/// A list that took less may have been longer, one that took more must be shorter: drivers take a device for hung after about two seconds.
+const SHORT: Duration = Duration::from_millis(4);
+const LONG: Duration = Duration::from_millis(20);
+/// Bytes of uploads that may wait for a submission.
+const UPLOADS: u64 = 64 << 20;
+/// Words of small uploads that one list carries.
+const CARRIED: usize = 1 << 16;
+/// Words of the largest upload that counts as small.
+const SMALL: usize = 1 << 13;
+
+/// What was recorded and not yet submitted, and what was submitted and is not yet done.
+#[derive(Default)]
+pub(super) struct Pending {
+    state: Mutex<State>,
+    /// Where small uploads lie when a list starts; its first commands copy them to where they belong.
+    carrier: OnceLock<wgpu::Buffer>,
+    done: Arc<Done>,
+    /// Lists that were refused: what they should have written is not there.
+    failures: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    open: Option<Open>,
+    submitted: VecDeque<wgpu::SubmissionIndex>,
+    /// Lists submitted so far.
+    lists: u64,
+    /// Bytes written past the open list since the last submission.
+    uploading: u64,
+}
+
+/// A list that is being recorded.
+struct Open {
+    encoder: wgpu::CommandEncoder,
+    dispatches: u64,
+    words: Vec<u32>,
+}
+
+/// What wgpu's callbacks have told.
+struct Done {
+    lists: AtomicU64,
+    /// Dispatches that may share a list, by how long lists took.
+    most: AtomicU64,
+    /// When a list was done last.
+    last: Mutex<Option<Instant>>,
+}
+
+impl Default for Done {
+    fn default() -> Done {
+        Done { lists: AtomicU64::new(0), most: AtomicU64::new(FEW), last: Mutex::new(None) }
+    }
+}
+
+impl Done {
+    /// A list submitted at `begun` is done, or at least that is known now.
+    fn one(&self, begun: Instant, dispatches: u64) {
+        let now = Instant::now();
+        let before = lock(&self.last).replace(now);
+        let took = now - before.map_or(begun, |before| before.max(begun));
+        let most = self.most.load(Ordering::Relaxed);
+        let new = if took > LONG {
+            (dispatches / 2).clamp(1, most)
+        } else if took < SHORT && dispatches >= most / 2 {
+            (2 * most).min(MOST)
+        } else {
+            most
+        };
+        self.most.store(new, Ordering::Relaxed);
+        self.lists.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Core {
+    /// Lists refused so far. Whoever relies on a list having run asks whether this changed.
+    pub(super) fn failures(&self) -> u64 {
+        self.pending.failures.load(Ordering::Relaxed)
+    }
+
+    fn opened<'s>(&self, state: &'s mut State) -> Result<&'s mut Open> {
+        if state.open.is_none() {
+            let descriptor = wgpu::CommandEncoderDescriptor::default();
+            let encoder = self.scoped(|| self.device.create_command_encoder(&descriptor)).map_err(|e| self.refusal(e, 0, 0))?;
+            state.open = Some(Open { encoder, dispatches: 0, words: vec![] });
+        }
+        // Just made, if it was not there.
+        state.open.as_mut().ok_or_else(|| self.fault("no command list"))
+    }
+
+    /// Records commands behind those that wait. They run when the list is submitted: by [`Core::settle`], or by whoever needs them done.
+    pub(super) fn record(&self, dispatches: u64, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<()> {
+        let mut state = lock(&self.pending.state);
+        let open = self.opened(&mut state)?;
+        open.dispatches += dispatches;
+        record(&mut open.encoder)
+    }
+
+    /// Records commands and submits them with all that wait.
+    pub(super) fn recorded(&self, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<wgpu::SubmissionIndex> {
+        self.record(0, record)?;
+        self.submit()
+    }
+
+    /// Writes words behind the commands recorded so far and before those that follow. `live` is what an out-of-memory error names.
+    pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, words: &[u32], live: u64) -> Result<()> {
+        let bytes = 4 * words.len() as u64;
+        if words.is_empty() {
+            return Ok(());
+        }
+        let wrote = |result: std::result::Result<(), wgpu::Error>| result.map_err(|e| self.refusal(e, bytes, live));
+        if words.len() > SMALL {
+            // wgpu writes before the next submission whatever that holds, and what waits may still read the old words.
+            self.flush()?;
+            wrote(self.scoped(|| self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words))))?;
+            let mut state = lock(&self.pending.state);
+            state.uploading += bytes;
+            return if state.uploading > UPLOADS { self.submit_open(state).map(|_| ()) } else { Ok(()) };
+        }
+        let mut state = lock(&self.pending.state);
+        if state.open.is_none() {
+            return wrote(self.scoped(|| self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words))));
+        }
+        if state.open.as_ref().is_some_and(|open| open.words.len() + words.len() > CARRIED) {
+            self.submit_open(state)?;
+            state = lock(&self.pending.state);
+        }
+        let carrier = self.carrier(live)?;
+        let open = self.opened(&mut state)?;
+        let at = 4 * open.words.len() as u64;
+        open.words.extend_from_slice(words);
+        open.encoder.copy_buffer_to_buffer(carrier, at, buffer, offset, bytes);
+        Ok(())
+    }
+
+    fn carrier(&self, live: u64) -> Result<&wgpu::Buffer> {
+        if let Some(carrier) = self.pending.carrier.get() {
+            return Ok(carrier);
+        }
+        let size = 4 * CARRIED as u64;
+        let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some("small uploads"), size, usage, mapped_at_creation: false };
+        let made = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|e| self.refusal(e, size, live))?;
+        Ok(self.pending.carrier.get_or_init(|| made))
+    }
+
+    /// For tests: from now on the device seems to have enough to do.
+    #[cfg(test)]
+    pub(super) fn pretend_busy(&self) {
+        lock(&self.pending.state).lists += BUSY;
+    }
+
+    /// Submits what waits, if the device has little else to do or enough is waiting.
+    pub(super) fn settle(&self) -> Result<()> {
+        self.tend()?;
+        let state = lock(&self.pending.state);
+        let Some(open) = &state.open else { return Ok(()) };
+        let under_way = state.lists - self.pending.done.lists.load(Ordering::Relaxed);
+        if under_way >= BUSY && open.dispatches < self.pending.done.most.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.submit_open(state).map(|_| ())
+    }
+
+    /// Submits what waits, if anything does.
+    pub(super) fn flush(&self) -> Result<()> {
+        let state = lock(&self.pending.state);
+        if state.open.is_some() { self.submit_open(state).map(|_| ()) } else { Ok(()) }
+    }
+
+    /// Submits what waits, and the uploads even if nothing else does.
+    pub(super) fn submit(&self) -> Result<wgpu::SubmissionIndex> {
+        self.submit_open(lock(&self.pending.state))
+    }
+
+    /// Submits the open list, and waits for the oldest one if too many are under way.
+    fn submit_open(&self, mut state: std::sync::MutexGuard<'_, State>) -> Result<wgpu::SubmissionIndex> {
+        let open = state.open.take();
+        let dispatches = open.as_ref().map_or(0, |open| open.dispatches);
+        state.uploading = 0;
+        let submitted = open
+            .map(|open| {
+                self.scoped(|| {
+                    if let (false, Some(carrier)) = (open.words.is_empty(), self.pending.carrier.get()) {
+                        self.queue.write_buffer(carrier, 0, bytemuck::cast_slice(&open.words));
+                    }
+                    open.encoder.finish()
+                })
+            })
+            .transpose()
+            .and_then(|commands| self.scoped(|| self.queue.submit(commands)));
+        let submission = match submitted {
+            Ok(submission) => submission,
+            Err(error) => {
+                add(&self.pending.failures, 1);
+                drop(state);
+                return Err(self.refusal(error, 0, 0));
+            }
+        };
+        add(&self.counters.submissions, 1);
+        state.lists += 1;
+        let (done, begun) = (Arc::clone(&self.pending.done), Instant::now());
+        self.queue.on_submitted_work_done(move || done.one(begun, dispatches));
+        state.submitted.push_back(submission.clone());
+        let oldest = if state.submitted.len() > IN_FLIGHT { state.submitted.pop_front() } else { None };
+        drop(state);
+        match oldest {
+            Some(oldest) => self.wait(&oldest)?,
+            None => self.tend()?,
+        }
+        Ok(submission)
+    }
+}
