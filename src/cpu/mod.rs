@@ -1,6 +1,10 @@
 //! The executor of plans on the processor: native kernels, one after the other, each on all cores where that pays.
 
+mod pool;
+
 use crate::plan::{Buffer, Error, Io, Place, Plan, Result, Row};
+use pool::{Pool, Words};
+use smallvec::SmallVec;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -10,7 +14,7 @@ const POISON: u32 = 0x7fc0_dead;
 /// A value in main memory: words of its own, or a part of a [`Row`]'s.
 #[derive(Debug)]
 pub struct CpuBuffer {
-    words: Arc<RwLock<Vec<u32>>>,
+    words: Arc<RwLock<Words>>,
     start: usize,
     len: usize,
 }
@@ -18,7 +22,7 @@ pub struct CpuBuffer {
 impl CpuBuffer {
     /// Takes words over.
     pub fn new(words: Vec<u32>) -> Arc<CpuBuffer> {
-        Arc::new(CpuBuffer { start: 0, len: words.len(), words: Arc::new(RwLock::new(words)) })
+        Arc::new(CpuBuffer { start: 0, len: words.len(), words: Arc::new(RwLock::new(Words::own(words))) })
     }
 
     /// Its length.
@@ -40,11 +44,11 @@ impl CpuBuffer {
         self.start..self.start + self.len
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Vec<u32>> {
+    fn read(&self) -> RwLockReadGuard<'_, Words> {
         self.words.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Vec<u32>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Words> {
         self.words.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,6 +57,7 @@ impl CpuBuffer {
 #[derive(Debug, Default)]
 pub struct Cpu {
     guarded: std::sync::atomic::AtomicBool,
+    pool: Arc<Pool>,
 }
 
 /// A plan with its memory.
@@ -108,22 +113,22 @@ impl Cpu {
         let fault = |message| Error::Device { device: "cpu".to_owned(), message };
         let mut slots: MutexGuard<'_, Vec<Vec<u32>>> = prepared.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let guarded = self.guarded.load(std::sync::atomic::Ordering::Relaxed);
-        let fill = if guarded { POISON } else { 0 };
+        let mut outputs: SmallVec<[Words; 4]> = plan.outputs.iter().map(|&words| self.pool.take(words)).collect();
         if guarded {
             slots.iter_mut().for_each(|slot| slot.fill(POISON));
+            outputs.iter_mut().for_each(|output| output.fill(POISON));
         }
-        let mut outputs: Vec<Vec<u32>> = plan.outputs.iter().map(|&words| vec![fill; words]).collect();
 
         for dispatch in &plan.dispatches {
             if dispatch.writes.iter().all(|p| p.words == 0) {
                 continue;
             }
             // What is written leaves its place for the time of the kernel; what is read stays: they are never the same buffer.
-            let mut taken: Vec<Taken<'_>> = Vec::with_capacity(dispatch.writes.len());
+            let mut taken: SmallVec<[Taken<'_>; 4]> = SmallVec::new();
             for place in &dispatch.writes {
                 taken.push(match place.buffer {
-                    Buffer::Slot(i) => Taken::Owned(std::mem::take(&mut slots[i])),
-                    Buffer::Output(i) => Taken::Owned(std::mem::take(&mut outputs[i])),
+                    Buffer::Slot(i) => Taken::Slot(std::mem::take(&mut slots[i])),
+                    Buffer::Output(i) => Taken::Output(std::mem::take(&mut outputs[i])),
                     Buffer::Row(i) => Taken::Row(rows[i].write()),
                     Buffer::Leaf(_) => return Err(fault(format!("kernel {} writes {place}", dispatch.kernel.name))),
                 });
@@ -132,7 +137,7 @@ impl Cpu {
             if let Some(place) = dispatch.reads.iter().find(|p| aliased(p)) {
                 return Err(fault(format!("kernel {} reads {place} and writes it", dispatch.kernel.name)));
             }
-            let guards: Vec<Option<RwLockReadGuard<'_, Vec<u32>>>> = dispatch
+            let guards: SmallVec<[Option<RwLockReadGuard<'_, Words>>; 4]> = dispatch
                 .reads
                 .iter()
                 .map(|p| match p.buffer {
@@ -161,7 +166,8 @@ impl Cpu {
                 .iter_mut()
                 .zip(&dispatch.writes)
                 .map(|(t, place)| match t {
-                    Taken::Owned(words) => &mut words[place.start()..][..place.words],
+                    Taken::Slot(words) => &mut words[place.start()..][..place.words],
+                    Taken::Output(words) => &mut words[place.start()..][..place.words],
                     Taken::Row(guard) => &mut guard[place.start()..][..place.words],
                 })
                 .collect();
@@ -170,17 +176,19 @@ impl Cpu {
             drop(guards);
             for (place, t) in dispatch.writes.iter().zip(taken) {
                 match (place.buffer, t) {
-                    (Buffer::Slot(i), Taken::Owned(words)) => slots[i] = words,
-                    (Buffer::Output(i), Taken::Owned(words)) => outputs[i] = words,
+                    (Buffer::Slot(i), Taken::Slot(words)) => slots[i] = words,
+                    (Buffer::Output(i), Taken::Output(words)) => outputs[i] = words,
                     _ => {}
                 }
             }
         }
-        Ok(outputs.into_iter().map(CpuBuffer::new).collect())
+        let buffer = |words: Words| CpuBuffer { start: 0, len: words.len(), words: Arc::new(RwLock::new(words)) };
+        Ok(outputs.into_iter().map(|words| Arc::new(buffer(words))).collect())
     }
 }
 
 enum Taken<'a> {
-    Owned(Vec<u32>),
-    Row(RwLockWriteGuard<'a, Vec<u32>>),
+    Slot(Vec<u32>),
+    Output(Words),
+    Row(RwLockWriteGuard<'a, Words>),
 }

@@ -81,7 +81,7 @@ impl Tensor {
     }
 
     async fn fetch<T: Element>(&self) -> Result<Vec<T>> {
-        if self.node().value().is_none() {
+        if !self.node().has_value() {
             self.run()?;
         }
         let words = match self.node().value() {

@@ -39,10 +39,11 @@ impl Inner {
         let waiting: Vec<Arc<Node>> = lock(&self.waiting).iter().filter_map(Weak::upgrade).collect();
         let mut missing = Vec::new();
         for update in roots.iter().chain(&waiting) {
-            if let Body::Call { op, inputs } = update.body() {
+            update.with_body(|body| {
+                let Body::Call { op, inputs } = body else { return };
                 let overwritten = op.mutates().iter().filter_map(|&i| inputs.get(i)).map(|edge| &edge.node);
-                missing.extend(overwritten.filter(|node| node.spec().is_ok() && node.value().is_none()).cloned());
-            }
+                missing.extend(overwritten.filter(|node| node.spec().is_ok() && !node.has_value()).cloned());
+            });
         }
         missing
     }
@@ -54,9 +55,12 @@ impl Inner {
             false => vec![],
         };
         let waiting: Vec<Arc<Node>> = waiting.iter().filter_map(Weak::upgrade).collect();
+        if waiting.is_empty() {
+            return Ok((roots.to_vec(), Graph::collect(roots)?));
+        }
         let all = [roots, &waiting].concat();
         match Graph::collect(&all) {
-            Err(_) if !waiting.is_empty() => {
+            Err(_) => {
                 // An error of the roots themselves is the run's, and the others wait on.
                 if let Err(error) = Graph::collect(roots) {
                     lock(&self.waiting).extend(waiting.iter().map(Arc::downgrade));
@@ -68,11 +72,11 @@ impl Inner {
                 let graph = Graph::collect(&all)?;
                 Ok((all, graph))
             }
-            graph => Ok((all, graph?)),
+            Ok(graph) => Ok((all, graph)),
         }
     }
 }
 
 fn is_update(node: &Node) -> bool {
-    matches!(node.body(), Body::Call { op, .. } if !op.mutates().is_empty())
+    node.with_body(|body| matches!(body, Body::Call { op, .. } if !op.mutates().is_empty()))
 }

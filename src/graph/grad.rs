@@ -5,6 +5,7 @@ use super::op::{DType, GradCtx};
 use super::severed::{self, Missing, Refusals};
 use crate::error::{Error, OpError, Result};
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::panic::Location;
 
@@ -200,7 +201,7 @@ impl Tensor {
     }
 
     fn failed(&self, error: Error) -> Gradients {
-        Gradients { root: self.clone(), also: vec![], by_id: Err(error), refusals: Refusals::new(), lenient: false }
+        Gradients { root: self.clone(), also: vec![], by_id: Err(error), refusals: Refusals::default(), lenient: false }
     }
 }
 
@@ -220,23 +221,28 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
     }
 
     // Everything a gradient flows through, by number: inputs have smaller numbers than what reads them.
-    let mut tracked = BTreeMap::from([(root.id(), root.node().clone())]);
+    let mut tracked = vec![root.node().clone()];
     let mut seen = FxHashSet::from_iter([root.id()]);
     let mut stack = vec![root.node().clone()];
     while let Some(node) = stack.pop() {
-        let Body::Call { inputs, .. } = node.body() else { continue };
-        for edge in inputs.iter().filter(|e| e.node.requires_grad()) {
-            if seen.insert(edge.node.id()) {
-                tracked.insert(edge.node.id(), edge.node.clone());
-                stack.push(edge.node.clone());
+        node.with_body(|body| {
+            let Body::Call { inputs, .. } = body else { return };
+            for edge in inputs.iter().filter(|e| e.node.requires_grad()) {
+                if seen.insert(edge.node.id()) {
+                    tracked.push(edge.node.clone());
+                    stack.push(edge.node.clone());
+                }
             }
-        }
+        });
     }
 
+    tracked.sort_unstable_by_key(|node| std::cmp::Reverse(node.id()));
+
     let mut found = BTreeMap::new();
-    let mut refusals = Refusals::new();
+    let mut refusals = Refusals::default();
     let mut pending = FxHashMap::from_iter([(root.id(), cotangent.clone())]);
-    for (id, node) in tracked.into_iter().rev() {
+    for node in tracked {
+        let id = node.id();
         let Some(gradient) = pending.remove(&id) else { continue };
         match node.body() {
             Body::Leaf => {
@@ -258,8 +264,8 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
                 if let Some(edge) = inputs.iter().find(|e| e.node.version() != e.version) {
                     return Err(Error::op(op.name(), node.at(), super::key::spent(&edge.node)));
                 }
-                let needs: Vec<bool> = inputs.iter().map(|e| e.node.requires_grad()).collect();
-                let handles: Vec<Tensor> = inputs.iter().map(|e| Tensor::of(e.node.clone())).collect();
+                let needs: SmallVec<[bool; 3]> = inputs.iter().map(|e| e.node.requires_grad()).collect();
+                let handles: SmallVec<[Tensor; 3]> = inputs.iter().map(|e| Tensor::of(e.node.clone())).collect();
                 let output = Tensor::of(node.clone());
                 let ctx = GradCtx { grad: &gradient, inputs: &handles, output: &output, needs: &needs };
                 for (input, part) in handles.iter().zip(on_behalf_of(node.at(), || op.grad(&ctx))) {

@@ -48,37 +48,46 @@ impl Graph {
     /// The error an invalid tensor carries, or [`OpError::Spent`] where a parameter was updated after a call that reads it was recorded.
     pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
         let mut pending = Vec::new();
-        let mut seen = FxHashSet::default();
+        let mut seen = FxHashSet::with_capacity_and_hasher(64, Default::default());
         let mut stack: Vec<Arc<Node>> = roots.iter().rev().cloned().collect();
         while let Some(node) = stack.pop() {
             if !seen.insert(node.id()) {
                 continue;
             }
-            let spec = node.spec().clone()?;
-            if node.value().is_some() {
+            if let Err(error) = node.spec() {
+                return Err(error.clone());
+            }
+            if node.has_value() {
                 continue;
             }
-            let Body::Call { op, inputs } = node.body() else {
+            let updates = node.with_body(|body| {
+                let Body::Call { op, inputs } = body else { return Ok(None) };
+                for edge in inputs {
+                    if edge.node.version() != edge.version {
+                        return Err(Error::op(op.name(), node.at(), spent(&edge.node)));
+                    }
+                    if !seen.contains(&edge.node.id()) {
+                        stack.push(edge.node.clone());
+                    }
+                }
+                Ok(Some(!op.mutates().is_empty()))
+            })?;
+            let Some(updates) = updates else {
                 let message = "this value was let go and cannot be computed again".to_owned();
                 return Err(Error::op(node.op_name(), node.at(), OpError::Spent(message)));
             };
-            for edge in inputs.iter() {
-                if edge.node.version() != edge.version {
-                    return Err(Error::op(op.name(), node.at(), spent(&edge.node)));
-                }
-                if !seen.contains(&edge.node.id()) {
-                    stack.push(edge.node.clone());
-                }
-            }
-            pending.push((node, op, inputs, spec));
+            pending.push((updates, node));
         }
         // Recording order is a valid order, and the same in every round of a loop. Updates go last: all others read the old values.
-        pending.sort_by_key(|(node, op, ..)| (!op.mutates().is_empty(), node.id()));
+        pending.sort_unstable_by_key(|(updates, node)| (*updates, node.id()));
 
-        let mut graph = Graph { leaves: vec![], calls: Vec::with_capacity(pending.len()), key: vec![] };
-        let mut sources: FxHashMap<u64, Source> = FxHashMap::default();
+        // About as many words as a call's name, shapes and inputs take.
+        let key = Vec::with_capacity(16 * pending.len());
+        let mut graph = Graph { leaves: vec![], calls: Vec::with_capacity(pending.len()), key };
+        let mut sources: FxHashMap<u64, Source> = FxHashMap::with_capacity_and_hasher(2 * pending.len(), Default::default());
         let mut overwritten = FxHashSet::default();
-        for (node, op, edges, spec) in pending {
+        for (_, node) in pending {
+            let (Body::Call { op, inputs: edges }, spec) = (node.body(), node.spec().clone()?) else { continue };
             let name = name_hash(op.name());
             let params = op.params();
             graph.key.extend([name as u32, (name >> 32) as u32, params.len() as u32]);

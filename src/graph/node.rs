@@ -3,6 +3,7 @@
 use super::op::{DType, Op, Spec};
 use crate::error::{At, Error, OpError, Result};
 use crate::shape::Shape;
+use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
@@ -86,6 +87,9 @@ pub struct Edge {
     pub version: u64,
 }
 
+/// The inputs of a node. Most ops have at most three: those are stored in the node itself.
+pub type Edges = SmallVec<[Edge; 3]>;
+
 /// What a node was recorded as.
 #[derive(Clone)]
 pub enum Body {
@@ -96,7 +100,7 @@ pub enum Body {
         /// The op.
         op: Arc<dyn Op>,
         /// Its inputs.
-        inputs: Arc<Vec<Edge>>,
+        inputs: Edges,
     },
     /// A computed value whose history was let go.
     Released,
@@ -203,6 +207,16 @@ impl Node {
         self.state().body.clone()
     }
 
+    /// Looks at what it was recorded as without a copy. `look` must not ask this node for its body or its value.
+    pub(crate) fn with_body<R>(&self, look: impl FnOnce(&Body) -> R) -> R {
+        look(&self.state().body)
+    }
+
+    /// Whether there is a value now.
+    pub(crate) fn has_value(&self) -> bool {
+        self.state().value.is_some()
+    }
+
     /// Its value, if there is one now.
     pub fn value(&self) -> Option<Value> {
         self.state().value.clone()
@@ -210,11 +224,11 @@ impl Node {
 
     /// The name of its op, or `leaf`.
     pub fn op_name(&self) -> &'static str {
-        match self.body() {
+        self.with_body(|body| match body {
             Body::Call { op, .. } => op.name(),
             Body::Leaf => "leaf",
             Body::Released => "value",
-        }
+        })
     }
 
     /// Stores the value after a run. A history that no gradient can flow through is let go, so that memory stays flat.
@@ -224,7 +238,7 @@ impl Node {
         let useless = match &state.body {
             // A gradient would be refused at an input whose own history is gone.
             Body::Call { inputs, .. } => {
-                let gone = |e: &Edge| e.node.requires_grad && matches!(e.node.body(), Body::Released);
+                let gone = |e: &Edge| e.node.requires_grad && e.node.with_body(|body| matches!(body, Body::Released));
                 !self.requires_grad || inputs.iter().any(gone)
             }
             Body::Leaf | Body::Released => false,
@@ -266,23 +280,31 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.runner.live().nodes.fetch_sub(1, Ordering::Relaxed);
-        // Deep graphs: nodes that nobody else holds go onto a list instead of being dropped by recursion.
-        let mut bodies = vec![self.take_body()];
-        while let Some(body) = bodies.pop() {
-            let Body::Call { inputs, .. } = body else { continue };
-            for edge in Arc::into_inner(inputs).into_iter().flatten() {
-                if let Some(mut node) = Arc::into_inner(edge.node) {
-                    bodies.push(node.take_body());
+        // Deep graphs: the inputs of nodes that nobody else holds go onto a list instead of being dropped by recursion.
+        let (mut edges, mut waiting) = (self.take_edges(), Vec::new());
+        loop {
+            for mut edge in edges.drain(..) {
+                if let Some(node) = Arc::get_mut(&mut edge.node) {
+                    let inputs = node.take_edges();
+                    if !inputs.is_empty() {
+                        waiting.push(inputs);
+                    }
                 }
+            }
+            match waiting.pop() {
+                Some(inputs) => edges = inputs,
+                None => return,
             }
         }
     }
 }
 
 impl Node {
-    fn take_body(&mut self) -> Body {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut state.body, Body::Leaf)
+    fn take_edges(&mut self) -> Edges {
+        match &mut self.state.get_mut().unwrap_or_else(PoisonError::into_inner).body {
+            Body::Call { inputs, .. } => std::mem::take(inputs),
+            Body::Leaf | Body::Released => Edges::new(),
+        }
     }
 }
 
@@ -445,7 +467,7 @@ pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tenso
             let tracked = inputs.iter().any(|t| t.node.requires_grad);
             let requires_grad = tracked && spec.dtype == DType::F32 && GRAD_OFF.with(|off| off.get() == 0);
             let edges = inputs.iter().map(|t| Edge { node: t.node.clone(), version: t.node.version() }).collect();
-            let body = Body::Call { op, inputs: Arc::new(edges) };
+            let body = Body::Call { op, inputs: edges };
             Node::build(runner.clone(), Ok(spec), at, requires_grad, State { body, value: None })
         }
     }
@@ -453,7 +475,7 @@ pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tenso
 
 fn infer(runner: &Arc<dyn Runner>, op: &dyn Op, inputs: &[&Tensor], at: At) -> Result<Spec> {
     let name = op.name();
-    let specs = inputs.iter().map(|t| t.spec()).collect::<Result<Vec<_>>>()?;
+    let specs = inputs.iter().map(|t| t.spec()).collect::<Result<SmallVec<[Spec; 3]>>>()?;
     if let Some(other) = inputs.iter().find(|t| t.node.runner.id() != runner.id()) {
         let devices = OpError::Devices(runner.name().to_owned(), other.node.runner.name().to_owned());
         return Err(Error::op(name, at, devices));

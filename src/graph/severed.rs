@@ -3,11 +3,12 @@
 use super::node::{Body, Node, Tensor};
 use super::op::DType;
 use crate::error::{Error, OpError};
+use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 /// `(input, reader)`: gradients that a reader's rule did not hand on to its input.
-pub(super) type Refusals = HashSet<(u64, u64)>;
+pub(super) type Refusals = FxHashSet<(u64, u64)>;
 
 /// Why a parameter has no gradient.
 #[derive(Clone, Debug)]
@@ -46,7 +47,7 @@ pub(super) fn reason(root: &Tensor, parameter: &Tensor, refusals: &Refusals) -> 
 pub(super) fn anything(root: &Tensor) -> Option<Error> {
     let nodes = ancestors(root.node());
     let parameters = nodes.values().filter(|n| n.requires_grad() && matches!(n.body(), Body::Leaf));
-    parameters.filter_map(|parameter| cut(&nodes, parameter, &Refusals::new())).next()
+    parameters.filter_map(|parameter| cut(&nodes, parameter, &Refusals::default())).next()
 }
 
 fn cut(nodes: &BTreeMap<u64, Arc<Node>>, parameter: &Arc<Node>, refusals: &Refusals) -> Option<Error> {

@@ -63,6 +63,8 @@ pub(super) struct Common {
     parameters: Vec<Tensor>,
     /// One per parameter.
     own: Vec<Own>,
+    /// The first parameter that was given before.
+    twice: Option<usize>,
     pub(super) lr: f64,
     pub(super) weight_decay: f64,
     pub(super) l1: f64,
@@ -78,7 +80,7 @@ pub(super) struct Rates {
 
 impl Common {
     pub(super) fn new(parameters: impl IntoIterator<Item = Tensor>, lr: f64) -> Common {
-        let mut common = Common { parameters: vec![], own: vec![], lr, weight_decay: 0.0, l1: 0.0 };
+        let mut common = Common { parameters: vec![], own: vec![], twice: None, lr, weight_decay: 0.0, l1: 0.0 };
         common.add(Group::new(parameters));
         common
     }
@@ -86,6 +88,8 @@ impl Common {
     pub(super) fn add(&mut self, group: Group) {
         self.own.resize(self.own.len() + group.parameters.len(), group.own);
         self.parameters.extend(group.parameters);
+        let mut seen = HashSet::new();
+        self.twice = self.parameters.iter().position(|p| !seen.insert(p.id()));
     }
 
     pub(super) fn parameters(&self) -> &[Tensor] {
@@ -114,10 +118,9 @@ impl Common {
             check("weight decay of a group", own.weight_decay.unwrap_or(0.0), 0.0, f64::INFINITY)?;
             check("L1 penalty of a group", own.l1.unwrap_or(0.0), 0.0, f64::INFINITY)?;
         }
-        let mut seen = HashSet::new();
-        match self.parameters.iter().find(|p| !seen.insert(p.id())) {
+        match self.twice {
             // Two updates of one parameter in one run would each have started from the old value, or not.
-            Some(twice) => Err(config("parameters", format!("{twice:?} was given to the optimizer twice"))),
+            Some(i) => Err(config("parameters", format!("{:?} was given to the optimizer twice", self.parameters[i]))),
             None => Ok(()),
         }
     }
