@@ -7,9 +7,11 @@ mod peak;
 mod profile;
 mod random;
 mod read;
+mod tune;
 mod waiting;
 
 pub use anomaly::Anomaly;
+pub use tune::Tune;
 
 use crate::cpu::{self, Cpu, CpuBuffer};
 use crate::error::{Error, Result};
@@ -131,6 +133,9 @@ impl Device {
             running: Mutex::new(()),
         });
         inner.begin_profile();
+        if let Machine::Gpu(gpu) = &inner.machine {
+            tune::from_env(gpu);
+        }
         if let (Machine::Gpu(gpu), true) = (&inner.machine, inner.profiler.is_on()) {
             gpu.set_timed(true);
         }

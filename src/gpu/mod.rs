@@ -15,12 +15,14 @@ mod replay;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod tune;
 
 pub use buffers::GpuBuffer;
 pub use counters::Counts;
 pub use device::{AdapterInfo, GpuLimits, OpenOptions, adapters};
 pub use replay::Prepared;
 pub use timing::Span;
+pub use tune::Tune;
 
 use crate::error::{Error, Result};
 use buffers::Pool;
@@ -30,6 +32,7 @@ use readback::Staging;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use timing::Timing;
+use tune::Tuning;
 
 /// Words written at a time.
 const UPLOAD_PIECE: usize = 8 << 20;
@@ -43,6 +46,7 @@ pub struct Gpu {
     guarded: AtomicBool,
     force_variant: Mutex<Option<usize>>,
     timing: Timing,
+    tuning: Tuning,
 }
 
 impl Gpu {
@@ -69,6 +73,7 @@ impl Gpu {
             guarded: AtomicBool::new(false),
             force_variant: Mutex::new(None),
             timing: Timing::default(),
+            tuning: Tuning::default(),
         })
     }
 

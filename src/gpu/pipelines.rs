@@ -68,20 +68,32 @@ impl Shaders {
         plan.dispatches.par_iter().for_each(|dispatch| drop(self.choose(core, &dispatch.kernel, force)));
     }
 
+    /// The variants of a kernel made for this kind of device and within its limits, by index.
+    pub(super) fn candidates(&self, core: &Core, kernel: &Kernel) -> Result<Vec<usize>> {
+        let mut fitting = vec![];
+        for (index, variant) in kernel.variants.iter().enumerate().filter(|(_, variant)| suits(core, variant)) {
+            if self.get(variant)?.fits(core, variant) {
+                fitting.push(index);
+            }
+        }
+        Ok(fitting)
+    }
+
+    /// A certain variant of a kernel, if the device's limits allow it.
+    pub(super) fn exactly(&self, core: &Core, kernel: &Kernel, index: usize) -> Result<Option<(usize, Arc<Shader>)>> {
+        let shader = self.get(&kernel.variants[index])?;
+        Ok(shader.fits(core, &kernel.variants[index]).then_some((index, shader)))
+    }
+
     /// The variant of a kernel to run on this device, by index, and its shader.
     ///
     /// The first one made for this kind of device and within its limits. `force` picks by index among all that are within the limits.
     pub(super) fn choose(&self, core: &Core, kernel: &Kernel, force: Option<usize>) -> Result<(usize, Arc<Shader>)> {
-        let suits = |variant: &Variant| match variant.suits {
-            Suits::Any => true,
-            Suits::Hardware => !core.software,
-            Suits::Software => core.software,
-        };
         let mut fitting = vec![];
         // Those made for this kind of device come first; the others only if none of them fits.
         for suited in [true, false] {
             for (index, variant) in kernel.variants.iter().enumerate() {
-                if force.is_none() && suits(variant) != suited {
+                if force.is_none() && suits(core, variant) != suited {
                     continue;
                 }
                 let shader = self.get(variant)?;
@@ -97,6 +109,15 @@ impl Shaders {
             }
         }
         fitting.pop().ok_or_else(|| core.fault(format!("no variant of kernel `{}` is within the device's limits", kernel.name)))
+    }
+}
+
+/// Whether a variant is made for this kind of device.
+fn suits(core: &Core, variant: &Variant) -> bool {
+    match variant.suits {
+        Suits::Any => true,
+        Suits::Hardware => !core.software,
+        Suits::Software => core.software,
     }
 }
 

@@ -134,6 +134,11 @@ impl Gpu {
     /// # Errors
     /// A value too large to bind, no memory, a shader or pipeline that is refused, or a lost device.
     pub fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared> {
+        self.prepare_with(plan, None)
+    }
+
+    /// As [`Gpu::prepare`]; with `exactly`, every kernel in that variant.
+    pub(super) fn prepare_with(&self, plan: Arc<Plan>, exactly: Option<usize>) -> Result<Prepared> {
         self.core.check()?;
         self.vet(&plan)?;
         let force = *lock(&self.force_variant);
@@ -146,7 +151,12 @@ impl Gpu {
             if dispatch.writes.iter().all(|place| place.words == 0) {
                 continue;
             }
-            let (variant, shader) = self.shaders.choose(&self.core, &dispatch.kernel, force)?;
+            let wanted = exactly.or_else(|| if force.is_none() { self.fastest(dispatch) } else { None });
+            let found = wanted.map(|index| self.shaders.exactly(&self.core, &dispatch.kernel, index)).transpose()?.flatten();
+            let (variant, shader) = match found {
+                Some(found) => found,
+                None => self.shaders.choose(&self.core, &dispatch.kernel, force)?,
+            };
             let bound = bind(dispatch, &shader, &mut params, &mut scalars)?;
             let groups = dispatch.kernel.variants[variant].groups;
             steps.push(Step { dispatch: index, variant, shader, groups, bound });

@@ -70,6 +70,19 @@ const SHADERS: &[(&str, &str)] = &[
             if (id.x < arrayLength(&z)) { z[id.x] += 1.0; }
         }",
     ),
+    // Takes the longer, the larger ROUNDS is; one invocation.
+    (
+        "t_rounds",
+        "
+        const ROUNDS: u32 = 1u;
+        @group(0) @binding(0) var<storage, read_write> z: array<u32>;
+        @compute @workgroup_size(1) fn main() {
+            var state = 1u;
+            for (var i = 0u; i < ROUNDS; i++) { state = (state * 1664525u + 1013904223u) ^ (state >> 3u); }
+            z[0] = ROUNDS;
+            z[1] = state;
+        }",
+    ),
     // Which variant ran: WHO. MEMORY words of workgroup memory say which devices allow it.
     (
         "t_who",
@@ -101,16 +114,16 @@ fn open(options: OpenOptions) -> Option<Gpu> {
     }
 }
 
-fn gpu() -> Option<Gpu> {
+pub(super) fn gpu() -> Option<Gpu> {
     open(OpenOptions::default())
 }
 
-fn kernel(name: &'static str, variants: Vec<Variant>, params: &[u32]) -> Kernel {
+pub(super) fn kernel(name: &'static str, variants: Vec<Variant>, params: &[u32]) -> Kernel {
     Kernel { name, params: params.to_vec(), variants, native: Arc::new(|_| {}) }
 }
 
 #[track_caller]
-fn dispatch(kernel: Kernel, reads: &[Place], writes: &[Place], scalars: std::ops::Range<usize>) -> Dispatch {
+pub(super) fn dispatch(kernel: Kernel, reads: &[Place], writes: &[Place], scalars: std::ops::Range<usize>) -> Dispatch {
     Dispatch {
         kernel,
         reads: reads.to_vec(),
@@ -122,7 +135,7 @@ fn dispatch(kernel: Kernel, reads: &[Place], writes: &[Place], scalars: std::ops
     }
 }
 
-fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatches: Vec<Dispatch>) -> Arc<Plan> {
+pub(super) fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatches: Vec<Dispatch>) -> Arc<Plan> {
     let (leaves, slots, outputs) = (leaves.to_vec(), slots.to_vec(), outputs.to_vec());
     let (kept, mutated, scalars, graph) = (vec![], vec![], vec![], vec![]);
     Arc::new(Plan {
@@ -146,7 +159,7 @@ fn leaf(i: usize, words: usize) -> Place {
 fn slot(i: usize, words: usize) -> Place {
     Place { buffer: Buffer::Slot(i), part: None, words }
 }
-fn output(i: usize, words: usize) -> Place {
+pub(super) fn output(i: usize, words: usize) -> Place {
     Place { buffer: Buffer::Output(i), part: None, words }
 }
 
@@ -164,7 +177,7 @@ fn floats(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
-fn fetch(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<u32> {
+pub(super) fn fetch(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<u32> {
     pollster::block_on(gpu.fetch(Arc::clone(buffer))).expect("fetches")
 }
 
