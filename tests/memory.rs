@@ -46,7 +46,7 @@ fn works(device: &Device) -> Vec<Work> {
         // Values of many sizes leave gaps in slots that hold one value at a time.
         Work {
             name: "convolutions, 32 rows",
-            most: 1.4,
+            most: 1.3,
             model: Box::new(model),
             x: tensor(&[32, 1, 28, 28]),
             labels: labels(32),

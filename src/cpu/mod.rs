@@ -146,33 +146,28 @@ impl Cpu {
                     _ => None,
                 })
                 .collect();
-            let reads: Vec<&[u32]> = dispatch
-                .reads
-                .iter()
-                .zip(&guards)
-                .map(|(place, guard)| {
-                    let (words, start): (&[u32], usize) = match (place.buffer, guard) {
-                        (Buffer::Slot(i), _) => (&slots[i], 0),
-                        (Buffer::Output(i), _) => (&outputs[i], 0),
-                        (Buffer::Leaf(i), Some(guard)) => (guard, leaves[i].start),
-                        (_, Some(guard)) => (guard, 0),
-                        // Never reached: a guard was taken for every leaf and row.
-                        (_, None) => (&[], 0),
-                    };
-                    &words[start + place.start()..][..place.words]
-                })
-                .collect();
-            let mut writes: Vec<&mut [u32]> = taken
-                .iter_mut()
-                .zip(&dispatch.writes)
-                .map(|(t, place)| match t {
-                    Taken::Slot(words) => &mut words[place.start()..][..place.words],
-                    Taken::Output(words) => &mut words[place.start()..][..place.words],
-                    Taken::Row(guard) => &mut guard[place.start()..][..place.words],
-                })
-                .collect();
+            let (mut few_reads, mut many_reads): ([&[u32]; FEW], _) = (Default::default(), vec![]);
+            let reads = dispatch.reads.iter().zip(&guards).map(|(place, guard)| {
+                let (words, start): (&[u32], usize) = match (place.buffer, guard) {
+                    (Buffer::Slot(i), _) => (&slots[i], 0),
+                    (Buffer::Output(i), _) => (&outputs[i], 0),
+                    (Buffer::Leaf(i), Some(guard)) => (guard, leaves[i].start),
+                    (_, Some(guard)) => (guard, 0),
+                    // Never reached: a guard was taken for every leaf and row.
+                    (_, None) => (&[], 0),
+                };
+                &words[start + place.start()..][..place.words]
+            });
+            let reads = collected(&mut few_reads, &mut many_reads, reads);
+            let (mut few_writes, mut many_writes): ([&mut [u32]; FEW], _) = (Default::default(), vec![]);
+            let writes = taken.iter_mut().zip(&dispatch.writes).map(|(t, place)| match t {
+                Taken::Slot(words) => &mut words[place.start()..][..place.words],
+                Taken::Output(words) => &mut words[place.start()..][..place.words],
+                Taken::Row(guard) => &mut guard[place.start()..][..place.words],
+            });
+            let writes = collected(&mut few_writes, &mut many_writes, writes);
             let scalars = &scalars[dispatch.scalars.clone()];
-            (dispatch.kernel.native)(&mut Io { reads: &reads, writes: &mut writes, scalars });
+            (dispatch.kernel.native)(&mut Io { reads, writes, scalars });
             drop(guards);
             for (place, t) in dispatch.writes.iter().zip(taken) {
                 match (place.buffer, t) {
@@ -185,6 +180,20 @@ impl Cpu {
         let buffer = |words: Words| CpuBuffer { start: 0, len: words.len(), words: Arc::new(RwLock::new(words)) };
         Ok(outputs.into_iter().map(|words| Arc::new(buffer(words))).collect())
     }
+}
+
+/// Buffers of a kernel for which no memory is asked for.
+const FEW: usize = 8;
+
+/// What an iterator gives, in `few` if there is room, else in `many`.
+fn collected<'a, T>(few: &'a mut [T; FEW], many: &'a mut Vec<T>, items: impl ExactSizeIterator<Item = T>) -> &'a mut [T] {
+    let count = items.len();
+    if count > FEW {
+        many.extend(items);
+        return many;
+    }
+    few.iter_mut().zip(items).for_each(|(place, item)| *place = item);
+    &mut few[..count]
 }
 
 enum Taken<'a> {

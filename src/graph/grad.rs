@@ -221,9 +221,12 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
     }
 
     // Everything a gradient flows through, by number: inputs have smaller numbers than what reads them.
-    let mut tracked = vec![root.node().clone()];
-    let mut seen = FxHashSet::from_iter([root.id()]);
-    let mut stack = vec![root.node().clone()];
+    let mut tracked = Vec::with_capacity(64);
+    tracked.push(root.node().clone());
+    let mut seen = FxHashSet::with_capacity_and_hasher(64, Default::default());
+    seen.insert(root.id());
+    let mut stack = Vec::with_capacity(64);
+    stack.push(root.node().clone());
     while let Some(node) = stack.pop() {
         node.with_body(|body| {
             let Body::Call { inputs, .. } = body else { return };
@@ -240,7 +243,8 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
 
     let mut found = BTreeMap::new();
     let mut refusals = Refusals::default();
-    let mut pending = FxHashMap::from_iter([(root.id(), cotangent.clone())]);
+    let mut pending = FxHashMap::with_capacity_and_hasher(64, Default::default());
+    pending.insert(root.id(), cotangent.clone());
     for node in tracked {
         let id = node.id();
         let Some(gradient) = pending.remove(&id) else { continue };

@@ -1,11 +1,12 @@
 //! The part of a graph that one run computes, in canonical order, and its structural key.
 
-use super::node::{Body, Node};
+use super::node::{Body, Edge, Node};
 use super::op::{Op, Spec};
 use crate::error::{Error, OpError, Result};
 use crate::shape::Shape;
 // Node ids are ours: nobody can choose them to collide, so the hash can be a fast one.
 use rustc_hash::{FxHashMap, FxHashSet};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// What one run computes: calls in recording order (updates last), and the values they start from.
@@ -25,7 +26,7 @@ pub struct Call {
     /// The op.
     pub op: Arc<dyn Op>,
     /// What it reads.
-    pub inputs: Vec<Source>,
+    pub inputs: SmallVec<[Source; 3]>,
     /// Its shape and type.
     pub spec: Spec,
     /// Whether its value outlives the run: the user holds a tensor to it.
@@ -47,9 +48,10 @@ impl Graph {
     /// # Errors
     /// The error an invalid tensor carries, or [`OpError::Spent`] where a parameter was updated after a call that reads it was recorded.
     pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
-        let mut pending = Vec::new();
+        let mut pending = Vec::with_capacity(64);
         let mut seen = FxHashSet::with_capacity_and_hasher(64, Default::default());
-        let mut stack: Vec<Arc<Node>> = roots.iter().rev().cloned().collect();
+        let mut stack: Vec<Arc<Node>> = Vec::with_capacity(64);
+        stack.extend(roots.iter().rev().cloned());
         while let Some(node) = stack.pop() {
             if !seen.insert(node.id()) {
                 continue;
@@ -87,49 +89,69 @@ impl Graph {
         let mut sources: FxHashMap<u64, Source> = FxHashMap::with_capacity_and_hasher(2 * pending.len(), Default::default());
         let mut overwritten = FxHashSet::default();
         for (_, node) in pending {
-            let (Body::Call { op, inputs: edges }, spec) = (node.body(), node.spec().clone()?) else { continue };
-            let name = name_hash(op.name());
-            let params = op.params();
-            graph.key.extend([name as u32, (name >> 32) as u32, params.len() as u32]);
-            graph.key.extend(params);
-            let mut inputs = Vec::with_capacity(edges.len());
-            graph.key.push(edges.len() as u32);
-            for edge in edges.iter() {
-                let source = match sources.get(&edge.node.id()) {
-                    Some(&source) => source,
-                    None => {
-                        let leaf = Source::Leaf(graph.leaves.len());
-                        graph.key.push(u32::MAX);
-                        push_spec(&mut graph.key, &edge.node.spec().clone()?);
-                        graph.leaves.push(edge.node.clone());
-                        sources.insert(edge.node.id(), leaf);
-                        leaf
-                    }
-                };
-                graph.key.push(match source {
-                    Source::Leaf(i) => 2 * i as u32,
-                    Source::Call(i) => 2 * i as u32 + 1,
-                });
-                inputs.push(source);
+            let call = node.with_body(|body| match body {
+                Body::Call { op, inputs } => graph.call(&node, op, inputs, roots, &mut sources, &mut overwritten).map(Some),
+                // Its value came while others were looked at: another thread's run.
+                Body::Leaf | Body::Released => Ok(None),
+            })?;
+            if let Some(call) = call {
+                sources.insert(node.id(), Source::Call(graph.calls.len()));
+                graph.calls.push(call);
             }
-            for &i in op.mutates() {
-                // Only what has a memory of its own can be overwritten, and only in one way at a time.
-                let message = match inputs[i] {
-                    Source::Call(_) => "it overwrites a value that was not computed before; run that value first",
-                    Source::Leaf(_) if op.mutates().len() > 1 && !overwritten.insert(inputs[i]) => {
-                        "it overwrites a value that another update of the same run overwrites"
-                    }
-                    Source::Leaf(_) => continue,
-                };
-                return Err(Error::op(op.name(), node.at(), OpError::Value(message.to_owned())));
-            }
-            push_spec(&mut graph.key, &spec);
-            let kept = op.mutates().is_empty() && (node.is_held() || roots.iter().any(|r| r.id() == node.id()));
-            graph.key.push(u32::from(kept));
-            sources.insert(node.id(), Source::Call(graph.calls.len()));
-            graph.calls.push(Call { node, op, inputs, spec, kept });
         }
         Ok(graph)
+    }
+
+    /// A call with its part of the key.
+    fn call(
+        &mut self,
+        node: &Arc<Node>,
+        op: &Arc<dyn Op>,
+        edges: &[Edge],
+        roots: &[Arc<Node>],
+        sources: &mut FxHashMap<u64, Source>,
+        overwritten: &mut FxHashSet<Source>,
+    ) -> Result<Call> {
+        let spec = *node.spec().as_ref().map_err(Clone::clone)?;
+        let name = name_hash(op.name());
+        let params = op.params();
+        self.key.extend([name as u32, (name >> 32) as u32, params.len() as u32]);
+        self.key.extend(params);
+        let mut inputs = SmallVec::with_capacity(edges.len());
+        self.key.push(edges.len() as u32);
+        for edge in edges {
+            let source = match sources.get(&edge.node.id()) {
+                Some(&source) => source,
+                None => {
+                    let leaf = Source::Leaf(self.leaves.len());
+                    self.key.push(u32::MAX);
+                    push_spec(&mut self.key, edge.node.spec().as_ref().map_err(Clone::clone)?);
+                    self.leaves.push(edge.node.clone());
+                    sources.insert(edge.node.id(), leaf);
+                    leaf
+                }
+            };
+            self.key.push(match source {
+                Source::Leaf(i) => 2 * i as u32,
+                Source::Call(i) => 2 * i as u32 + 1,
+            });
+            inputs.push(source);
+        }
+        for &i in op.mutates() {
+            // Only what has a memory of its own can be overwritten, and only in one way at a time.
+            let message = match inputs[i] {
+                Source::Call(_) => "it overwrites a value that was not computed before; run that value first",
+                Source::Leaf(_) if op.mutates().len() > 1 && !overwritten.insert(inputs[i]) => {
+                    "it overwrites a value that another update of the same run overwrites"
+                }
+                Source::Leaf(_) => continue,
+            };
+            return Err(Error::op(op.name(), node.at(), OpError::Value(message.to_owned())));
+        }
+        push_spec(&mut self.key, &spec);
+        let kept = op.mutates().is_empty() && (node.is_held() || roots.iter().any(|r| r.id() == node.id()));
+        self.key.push(u32::from(kept));
+        Ok(Call { node: node.clone(), op: op.clone(), inputs, spec, kept })
     }
 
     /// Shape and type of what a call reads.

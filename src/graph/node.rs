@@ -466,7 +466,10 @@ pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tenso
         Ok(spec) => {
             let tracked = inputs.iter().any(|t| t.node.requires_grad);
             let requires_grad = tracked && spec.dtype == DType::F32 && GRAD_OFF.with(|off| off.get() == 0);
-            let edges = inputs.iter().map(|t| Edge { node: t.node.clone(), version: t.node.version() }).collect();
+            let mut edges = Edges::new();
+            for input in inputs {
+                edges.push(Edge { node: input.node.clone(), version: input.node.version() });
+            }
             let body = Body::Call { op, inputs: edges };
             Node::build(runner.clone(), Ok(spec), at, requires_grad, State { body, value: None })
         }
@@ -475,7 +478,10 @@ pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tenso
 
 fn infer(runner: &Arc<dyn Runner>, op: &dyn Op, inputs: &[&Tensor], at: At) -> Result<Spec> {
     let name = op.name();
-    let specs = inputs.iter().map(|t| t.spec()).collect::<Result<SmallVec<[Spec; 3]>>>()?;
+    let mut specs: SmallVec<[Spec; 3]> = SmallVec::new();
+    for input in inputs {
+        specs.push(*input.node.spec.as_ref().map_err(Clone::clone)?);
+    }
     if let Some(other) = inputs.iter().find(|t| t.node.runner.id() != runner.id()) {
         let devices = OpError::Devices(runner.name().to_owned(), other.node.runner.name().to_owned());
         return Err(Error::op(name, at, devices));

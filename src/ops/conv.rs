@@ -319,10 +319,9 @@ impl Op for Conv2d {
     }
     fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
         let [x, w] = ctx.inputs else { return vec![] };
-        vec![
-            ctx.needs[0].then(|| by_input(self.options, ctx.grad, w, x)),
-            ctx.needs[1].then(|| by_weight(self.options, x, ctx.grad, w)),
-        ]
+        // The weights' first: plans keep the order, and after it x is often needed no more when its own gradient wants memory.
+        let weight = ctx.needs[1].then(|| by_weight(self.options, x, ctx.grad, w));
+        vec![ctx.needs[0].then(|| by_input(self.options, ctx.grad, w, x)), weight]
     }
 }
 

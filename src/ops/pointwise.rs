@@ -92,8 +92,11 @@ impl Tensor {
     /// Records a row over this tensor and others.
     #[track_caller]
     pub(super) fn pointwise(&self, row: &'static Row, others: &[&Tensor], scalars: [f64; 2]) -> Tensor {
-        let inputs: Vec<&Tensor> = std::iter::once(self).chain(others.iter().copied()).collect();
-        record(Pointwise { row, scalars }, &inputs)
+        match others {
+            [] => record(Pointwise { row, scalars }, &[self]),
+            [b] => record(Pointwise { row, scalars }, &[self, b]),
+            _ => record(Pointwise { row, scalars }, &[&[self], others].concat()),
+        }
     }
 }
 
