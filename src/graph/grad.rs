@@ -248,6 +248,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
     for node in tracked {
         let id = node.id();
         let Some(gradient) = pending.remove(&id) else { continue };
+        // A copy: the op's rule records, and may ask this very node.
         match node.body() {
             Body::Leaf => {
                 found.insert(id, gradient);

@@ -5,8 +5,9 @@ use super::op::{Op, Spec};
 use crate::error::{Error, OpError, Result};
 use crate::shape::Shape;
 // Node ids are ours: nobody can choose them to collide, so the hash can be a fast one.
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use smallvec::SmallVec;
+use std::hash::Hasher;
 use std::sync::Arc;
 
 /// What one run computes: calls in recording order (updates last), and the values they start from.
@@ -181,7 +182,20 @@ fn push_spec(key: &mut Vec<u32>, spec: &Spec) {
     key.extend(spec.shape.dims().iter().map(|&d| d as u32));
 }
 
-/// FNV-1a of an op's name.
+/// A hash of an op's name: there are few of them, and a test sees that no two are the same.
 fn name_hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3))
+    let mut hasher = FxHasher::default();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_have_hashes_of_their_own() {
+        let names: std::collections::BTreeSet<&str> = crate::ops::NAMES.iter().copied().collect();
+        assert!(names.len() > 50);
+        let hashes: std::collections::BTreeSet<u64> = names.iter().map(|name| super::name_hash(name)).collect();
+        assert_eq!(hashes.len(), names.len());
+    }
 }
