@@ -65,7 +65,7 @@ impl Axis {
         }
         let values: Vec<f64> = (0..=(last - first) as usize).map(|i| (first + i as f64) * step).collect();
         let largest = self.min.abs().max(self.max.abs());
-        let decimals = (-step.log10() + 1e-9).ceil().max(0.0);
+        let decimals = (-step.log10() - 1e-9).ceil().max(0.0);
         let label = |v: f64| {
             if v == 0.0 || v.abs() < 1e-9 * step {
                 "0".to_owned()

@@ -83,8 +83,13 @@ impl Frame {
                     whole &= series.points.iter().all(|p| p.0.fract() == 0.0 || !finite(*p));
                 }
                 Layer::Bars { bars, .. } => {
-                    if figure.log_x || (figure.log_y && bars.iter().any(|(_, v)| *v <= 0.0)) {
-                        return Err(figure.wrong("bars on a logarithmic axis, which has no zero to start them from".to_owned()));
+                    if figure.log_x {
+                        return Err(figure.wrong("bars stand beside one another: their axis cannot be logarithmic".to_owned()));
+                    }
+                    if let Some((name, value)) = bars.iter().find(|(_, v)| figure.log_y && *v <= 0.0) {
+                        let message =
+                            format!("bar `{name}` is {value}; a logarithmic axis has positive values only: use a linear axis");
+                        return Err(figure.wrong(message));
                     }
                     left_out += bars.iter().filter(|(_, v)| !v.is_finite()).count();
                     for (name, value) in bars.iter().filter(|(_, v)| v.is_finite()) {
@@ -111,7 +116,13 @@ impl Frame {
         let mut y = Axis::around(y0, y1, figure.log_y, if flush { 0.0 } else { 0.06 });
         if !categories.is_empty() {
             (x.min, x.max) = (-0.6, categories.len() as f64 - 0.4);
-            (y.min, y.max) = (if y0 >= 0.0 && !figure.log_y { 0.0 } else { y.min }, if y1 <= 0.0 { 0.0 } else { y.max });
+            // Bars start at zero.
+            match (figure.log_y, y0 >= 0.0, y1 <= 0.0) {
+                (true, ..) => {}
+                (false, true, _) => y.min = 0.0,
+                (false, false, true) => y.max = 0.0,
+                (false, false, false) => {}
+            }
         }
         x.whole = whole && !figure.log_x;
         let mut notes = figure.notes.clone();

@@ -101,7 +101,17 @@ fn axes(figure: &Figure, layers: &[Layer], columns: usize, rows: usize) -> Resul
     let left = ticks.iter().map(|t| t.label.chars().count()).max().unwrap_or(0).min(columns / 3);
     let width = columns - left - 2;
     let mut sheet = Sheet::new(width, height);
-    for (layer, set) in layers.iter().zip(&frame.looks) {
+    // Points over lines over areas: a character hides what is under it.
+    let rank = |layer: &Layer| match layer {
+        Layer::Contour(_) | Layer::HeatMap(_) | Layer::Regions { .. } => 0,
+        Layer::Bars { .. } => 1,
+        Layer::Line(_) => 2,
+        Layer::Path(_) => 3,
+        Layer::Points(_) => 4,
+    };
+    let mut order: Vec<_> = layers.iter().zip(&frame.looks).collect();
+    order.sort_by_key(|(layer, _)| rank(layer));
+    for (layer, set) in order {
         layer_on(&mut sheet, (width, height), &frame, layer, set.glyph, set.set);
     }
     let row = |value: f64| place(&frame.y, value, height).map(|p| height - 1 - p);
@@ -245,7 +255,10 @@ fn fill(sheet: &mut Sheet, (width, height): (usize, usize), frame: &Frame, field
 }
 
 fn table(figure: &Figure, matrix: &Matrix, columns: usize) -> Vec<String> {
-    let mut lines = vec![shown(&figure.title), format!("rows: {}, columns: {}", figure.y_label, figure.x_label)];
+    let mut lines = vec![
+        shown(&figure.title),
+        format!("rows: {}, columns: {}", shown(&figure.y_label).trim_end_matches(" ↓"), shown(&figure.x_label)),
+    ];
     let first = matrix.names.iter().map(|n| n.chars().count()).max().unwrap_or(1).min(columns / 3);
     let widest = matrix.counts.iter().map(|c| c.to_string().len()).max().unwrap_or(1);
     let most = (columns - first) / matrix.names.len();
