@@ -69,6 +69,9 @@ impl Canvas {
     }
 
     fn write(&mut self, text: &str, x: f64, y: f64, letters: Letters, rotate: Option<f64>) {
+        if text.is_empty() {
+            return;
+        }
         let anchor = match letters.anchor {
             Anchor::Start => TextAnchor::Start,
             Anchor::Middle => TextAnchor::Middle,

@@ -173,9 +173,7 @@ fn same_scale(map: &mut Map) {
     if per_x > per_y {
         map.plot.width *= per_y / per_x;
     } else {
-        let height = map.plot.height * per_x / per_y;
-        map.plot.y += (map.plot.height - height) / 2.0;
-        map.plot.height = height;
+        map.plot.height *= per_x / per_y;
     }
 }
 

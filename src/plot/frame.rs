@@ -56,7 +56,10 @@ fn palette(number: usize, over_field: bool) -> Rgb {
     SERIES[if over_field { OVER_FIELD[number] } else { number }]
 }
 
-pub(super) const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '&'];
+/// Marks of series in sketches, and what bars are filled with there.
+const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '&'];
+
+const FILLS: [char; 4] = ['█', '▒', '░', '▓'];
 
 /// Whether both coordinates are numbers.
 pub(super) fn finite((x, y): (f64, f64)) -> bool {
@@ -255,10 +258,10 @@ fn looks(figure: &Figure, layers: &[Layer], over_field: bool) -> Result<(Vec<Loo
             }
             Layer::Bars { name, .. } => {
                 look.colour = palette(number(name), over_field);
-                look.set = sets;
+                (look.set, look.glyph) = (sets, FILLS[sets % FILLS.len()]);
                 sets += 1;
-                let (name, colour) = (name.clone(), look.colour);
-                note(Entry { name, colour, patch: true, line: None, marker: None, path: false, glyph: None });
+                let (name, colour, glyph) = (name.clone(), look.colour, Some(look.glyph));
+                note(Entry { name, colour, patch: true, line: None, marker: None, path: false, glyph });
             }
             Layer::Regions { field, names } => {
                 for (i, value) in field.values().iter().enumerate() {

@@ -9,7 +9,7 @@ use super::style::{self, FRAME, GRID, INK, Rgb, viridis};
 use crate::error::Result;
 
 /// More faces than this per side are smaller than can be seen.
-const MOST: usize = 60;
+const MOST: usize = 48;
 
 /// A field in three dimensions, seen from the side and above: height and colour are the value. Labels are set by [`Figure::labels`] and
 /// [`Figure::value_label`].

@@ -101,7 +101,7 @@ fn a_decision_boundary_lies_where_classes_change() {
     let figure = plot::decision_boundary("Sides", (-1.0, 1.0), (0.0, 4.0), 50, classify, &["left", "right"]).unwrap();
     let svg = Svg::of(&figure.points("right", [(0.9, 1.0), (0.8, 2.0)]));
     let frame = svg.frame();
-    let left: Vec<_> = svg.rects().into_iter().filter(|r| r.fill == "#b8d8ea" && r.width > 60.0).collect();
+    let left: Vec<_> = svg.rects().into_iter().filter(|r| r.fill == "#b8d8e9" && r.width > 60.0).collect();
     assert_eq!(left.len(), 50, "a tile per row");
     for tile in &left {
         assert!((tile.width / frame.width - 0.75).abs() < 0.02, "{} of {}", tile.width, frame.width);
@@ -139,7 +139,7 @@ fn a_surface_has_a_face_between_four_values() {
     holed[5 * 12 + 5] = f64::NAN;
     let holed = plot::Field::new(bowl(12).xs().to_vec(), bowl(12).ys().to_vec(), holed).unwrap();
     assert_eq!(faces(&plot::surface("", &holed)), 117);
-    assert_eq!(faces(&plot::surface("", &bowl(200))), 59 * 59);
+    assert_eq!(faces(&plot::surface("", &bowl(200))), 47 * 47);
     let svg = Svg::of(&figure);
     for text in ["bowl", "x", "y", "cost", "−2", "0", "8"] {
         assert!(svg.texts().iter().any(|t| t == text), "no {text} in {:?}", svg.texts());
