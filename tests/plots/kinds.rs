@@ -169,6 +169,11 @@ fn bars_are_as_high_as_their_values() {
     for (height, value) in blue.iter().zip([1.0, 2.0, 4.0]).chain(red.iter().zip([4.0, 1.0, 0.5])) {
         assert!((height / unit - value).abs() < 0.01, "{height} for {value}");
     }
+    // Without negative ones they stand on the frame.
+    let svg_up = Svg::of(&Figure::new("").bars("", [("a".to_owned(), 1.0), ("b".to_owned(), 3.0)]));
+    let bottom = svg_up.frame().y + svg_up.frame().height;
+    let feet: Vec<f64> = svg_up.rects().iter().filter(|r| r.fill == "#0072b2").map(|r| r.y + r.height).collect();
+    assert!(feet.len() == 2 && feet.iter().all(|y| (y - bottom).abs() < 0.02), "{feet:?} on {bottom}");
     for text in ["a", "b", "c", "one", "two", "−1", "0.5"] {
         assert!(svg.texts().iter().any(|t| t == text), "no {text}");
     }

@@ -160,6 +160,24 @@ fn a_saddle_has_two_lines_per_level() {
     }
 }
 
+/// Two high corners that face each other, two low ones: below the middle's value the lines cut off the low corners, above it the high ones.
+#[test]
+fn the_middle_of_a_cell_decides_what_belongs_together() {
+    let cell = Field::new(vec![0.0, 1.0], vec![0.0, 1.0], vec![1.0, 0.0, 0.0, 1.0]).unwrap();
+    let svg = Svg::of(&Figure::new("").contour(&cell).size(400, 400));
+    let frame = svg.frame();
+    let chains = svg.chains();
+    assert!(chains.len() >= 12, "{} chains", chains.len());
+    for chain in chains {
+        let place = |p: (f64, f64)| ((p.0 - frame.x) / frame.width, 1.0 - (p.1 - frame.y) / frame.height);
+        let (a, b) = (place(chain[0]), place(chain[1]));
+        assert!((a.0 - b.0).hypot(a.1 - b.1) < 0.72, "from {a:?} to {b:?}");
+        // The low corners are (1, 0) and (0, 1).
+        let (x, y) = ((a.0 + b.0) / 2.0, (a.1 + b.1) / 2.0);
+        assert!((x - y).abs() > 0.45, "around a high corner: {x} {y}");
+    }
+}
+
 #[test]
 fn a_path_marks_its_ends() {
     let svg = Svg::of(&Figure::new("").contour(&bowl(11)).path("way", (0..5).map(|i| (1.0 / f64::from(1 << i), 1.0))));
