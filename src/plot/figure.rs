@@ -136,7 +136,7 @@ impl Figure {
         self.layer(Layer::Points(Series::new(name, points)))
     }
 
-    /// The way of a descent: a line with a mark at every point, an open circle at the start and a star-like diamond at the end.
+    /// The way of a descent: a line with a mark at every point, an open circle at the start and a diamond at the end.
     pub fn path(self, name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Figure {
         self.layer(Layer::Path(Series::new(name, points)))
     }
