@@ -254,7 +254,7 @@ impl Tensor {
     #[track_caller]
     pub fn full_like(&self, value: f64) -> Tensor {
         match self.try_shape() {
-            Ok(Shape::SCALAR) => self.constant(value),
+            Ok(shape) if shape.rank() == 0 => self.constant(value),
             Ok(shape) => self.constant(value).expand(shape),
             Err(_) => self.clone(),
         }
