@@ -4,7 +4,11 @@ mod common;
 
 use steepest::optim::{Optimizer, Sgd};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("A straight line by gradient descent", 200)?;
     let device = args.device()?;
 

@@ -26,7 +26,11 @@ fn report(device: &Device, what: &str, w: &[Tensor; 2], point: &CriticalPoint) -
     Ok(())
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("Finds a saddle and leaves it", 60)?;
     let device = args.device()?;
 

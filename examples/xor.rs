@@ -5,7 +5,11 @@ mod common;
 use steepest::nn::{Activation, Linear, Module, Sequential};
 use steepest::optim::{Adam, Optimizer};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("XOR by a network with one hidden layer", 500)?;
     let device = args.device()?;
 
