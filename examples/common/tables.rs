@@ -4,7 +4,7 @@ use super::Args;
 use anyhow::{Context, bail, ensure};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use steepest::data::Table;
+use steepest::data::{Dataset, Labels, Prepare, Table};
 
 impl Args {
     /// A table that comes with the project, or the one of that name in the folder given by `--data` (there or in `tabular`, also as
@@ -17,7 +17,10 @@ impl Args {
         let zipped = format!("{file}.gz");
         let candidates = places.iter().flat_map(|place| [place.join(file), place.join(&zipped)]);
         let path: PathBuf = candidates.into_iter().find(|path| path.is_file()).with_context(|| {
-            format!("{} has no {file}, nor {zipped}; without --data the copy that comes with the project is read", folder.display())
+            format!(
+                "{} has no {file}, nor {zipped}; without --data the copy that comes with the project is read",
+                folder.display()
+            )
         })?;
         let table = if path.extension().is_some_and(|e| e == "gz") {
             let mut bytes = vec![];
@@ -56,7 +59,30 @@ pub fn rows(table: &Table, columns: &[&str]) -> anyhow::Result<Vec<f32>> {
     Ok((0..table.len()).flat_map(|row| columns.iter().map(move |column| column[row])).collect())
 }
 
-/// Names as most functions want them.
-pub fn names(names: &[String]) -> Vec<&str> {
-    names.iter().map(String::as_str).collect()
+/// Training and test rows as data sets: what there is to fit (medians, categories, scales) is fitted to the training rows.
+pub fn prepare(settings: &Prepare, train: &Table, test: &Table) -> anyhow::Result<(Dataset, Dataset)> {
+    let fitted = settings.fit(train)?;
+    Ok((fitted.dataset(train)?.0, fitted.dataset(test)?.0))
+}
+
+/// The numbers that a data set is to predict.
+pub fn values(dataset: &Dataset) -> anyhow::Result<&[f32]> {
+    match dataset.labels() {
+        Labels::Values(values, _) => Ok(values),
+        Labels::Classes(..) => bail!("a data set of classes, expected one of numbers to predict"),
+    }
+}
+
+/// The classes of a data set's rows.
+pub fn classes(dataset: &Dataset) -> anyhow::Result<&[u32]> {
+    match dataset.labels() {
+        Labels::Classes(classes, _) => Ok(classes),
+        Labels::Values(..) => bail!("a data set of numbers, expected one of classes"),
+    }
+}
+
+/// The rows of a class of a data set of two features, as points of a plane.
+pub fn places(dataset: &Dataset, class: u32) -> anyhow::Result<Vec<(f64, f64)>> {
+    let rows = dataset.features().chunks(2).zip(classes(dataset)?);
+    Ok(rows.filter(|(_, c)| **c == class).map(|(row, _)| (f64::from(row[0]), f64::from(row[row.len() - 1]))).collect())
 }
