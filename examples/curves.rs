@@ -2,7 +2,7 @@
 
 mod common;
 
-use steepest::nn::{Activation, Linear, Module, Sequential};
+use steepest::nn::{Activation, Init, Linear, Module, Sequential};
 use steepest::optim::{Adam, Optimizer, Schedule, schedule::Cosine};
 use steepest::plot::{Figure, Panels};
 use steepest::train::metrics::rmse;
@@ -18,11 +18,14 @@ fn polynomials(x: &Tensor, degree: usize) -> Tensor {
 }
 
 /// A network of one input and one output: width[0] neurons, then width[1], …; with one layer it is y = b + Σ cᵢ f(bᵢ + wᵢ x).
+/// The first layer starts with bends −bᵢ/wᵢ all over the six years.
 fn network(device: &Device, widths: &[usize], f: Activation, seed: u64) -> Sequential {
     let mut model = Sequential::new();
     let mut inputs = 1;
     for (layer, &width) in widths.iter().enumerate() {
-        model = model.add(Linear::new(device, inputs, width, seed + layer as u64)).add(f);
+        let steep = if f == Activation::HardSigmoid { 6.0 } else { 1.0 }; // a hard sigmoid is 6 / w wide
+        let (w, b) = if layer == 0 { (Init::Uniform(steep), Init::Uniform(3.0 * steep)) } else { (Init::FanIn, Init::FanIn) };
+        model = model.add(Linear::with_init(device, inputs, width, w, b, seed + layer as u64)).add(f);
         inputs = width;
     }
     model.add(Linear::new(device, inputs, 1, seed + 99))
@@ -50,9 +53,9 @@ fn example() -> anyhow::Result<()> {
     anyhow::ensure!(passengers.len() == 144, "{} months, expected the 144 from 1949 to 1960", passengers.len());
     let device = args.device()?;
 
-    // The last six years; every fourth month is held out. x runs from −3 to 3, y around 0.
+    // The last six years; every fifth month is held out. x runs from −3 to 3, y around 0.
     let months: Vec<usize> = (72..144).collect();
-    let (unseen, seen): (Vec<usize>, Vec<usize>) = months.iter().partition(|&&month| month % 4 == 2);
+    let (unseen, seen): (Vec<usize>, Vec<usize>) = months.iter().partition(|&&month| month % 5 == 2);
     let x_of = |month: f64| ((month - 107.5) / 12.0) as f32;
     let column = |months: &[usize]| {
         let x: Vec<f32> = months.iter().map(|&m| x_of(m as f64)).collect();

@@ -14,12 +14,11 @@ fn tensors(device: &Device, rows: &Dataset) -> anyhow::Result<(Tensor, Tensor)> 
     Ok((device.ones([rows.len(), 1]).cat(&[&x], 1), device.tensor(common::values(rows)?, [rows.len(), 1])))
 }
 
-/// Gradient descent on J(θ) = 1/2m Σ (h(x) − y)² with h(x) = θ₀ + θ₁ x₁ + …, from θ = 0: θ at the start and after each step.
-fn descend(x: &Tensor, y: &Tensor, rate: f64, steps: usize) -> anyhow::Result<Vec<Vec<f64>>> {
-    let unknowns = x.shape().dims()[1];
-    let theta = x.device().parameter(&vec![0.0; unknowns], [unknowns, 1]);
+/// Gradient descent on J(θ) = 1/2m Σ (h(x) − y)² with h(x) = θ₀ + θ₁ x₁ + …, from a start: θ there and after each step.
+fn descend(x: &Tensor, y: &Tensor, start: &[f32], rate: f64, steps: usize) -> anyhow::Result<Vec<Vec<f64>>> {
+    let theta = x.device().parameter(start, [start.len(), 1]);
     let mut opt = Sgd::new([theta.clone()], rate);
-    let mut path = vec![vec![0.0; unknowns]];
+    let mut path = vec![start.iter().map(|&t| f64::from(t)).collect()];
     for _ in 0..steps {
         let cost = x.matmul(&theta).mse(y) * 0.5;
         opt.step(cost.backward())?; // θ ← θ − rate · ∂J/∂θ
@@ -64,18 +63,23 @@ fn example() -> anyhow::Result<()> {
     };
     let mut panels = vec![];
     for (unit, scale, (range0, range1), rates) in [
-        ("in pounds", Scale::None, ((-10.0, 60.0), (-0.012, 0.02)), &[("rate 1e-7", 1e-7)][..]),
-        ("scaled", Scale::Standard, ((-20.0, 70.0), (-45.0, 45.0)), &[("too small", 0.02), ("right", 0.3), ("too large", 2.02)]),
+        ("in pounds", Scale::None, ((-10.0, 60.0), (-0.012, 0.02)), &[("rate 1e-7", 1e-7, [0.0, 0.0])][..]),
+        (
+            "scaled",
+            Scale::Standard,
+            ((-20.0, 70.0), (-45.0, 45.0)),
+            &[("too small", 0.02, [-10.0, -30.0]), ("right", 0.3, [-10.0, 30.0]), ("too large", 2.02, [50.0, 10.0])],
+        ),
     ] {
         let (rows, unseen) = prepared(&columns[..1], scale)?;
         let points: Vec<(f64, f64)> =
             rows.features().iter().zip(common::values(&rows)?).map(|(x, y)| ((*x).into(), (*y).into())).collect();
         let ((x, y), unseen) = (tensors(&device, &rows)?, tensors(&device, &unseen)?);
-        let bowl = Field::sample(range0, range1, 80, |t0, t1| cost(&points, t0, t1))?;
+        let bowl = Field::sample(range0, range1, 120, |t0, t1| cost(&points, t0, t1))?;
         let mut contour = Figure::new(format!("cost J(θ₀, θ₁), weight {unit}")).labels("θ₀", "θ₁").contour(&bowl);
         let mut curves = Figure::new(format!("cost by step, weight {unit}")).labels("step", "J").log_y();
-        for (how, rate) in rates {
-            let path = descend(&x, &y, *rate, args.epochs)?;
+        for (how, rate, start) in rates {
+            let path = descend(&x, &y, start, *rate, args.epochs)?;
             let end = &path[path.len() - 1];
             row(&format!("{unit}, {how}"), &rate.to_string(), end, cost(&points, end[0], end[1]), held_out(&unseen, end)?);
             let inside = |t: &&Vec<f64>| (range0.0..=range0.1).contains(&t[0]) && (range1.0..=range1.1).contains(&t[1]);
@@ -89,7 +93,8 @@ fn example() -> anyhow::Result<()> {
             let ends = [-2.5, 3.0].map(|x| (x, best[0] + best[1] * x));
             let line = Figure::new("cars and the line").labels("weight (standard deviations from the mean)", "miles per gallon");
             panels.push(line.points("cars", points.iter().copied()).line("h(x) = θ₀ + θ₁ x", ends));
-            let surface = plot::surface("cost J(θ₀, θ₁): a bowl with one lowest point", &bowl);
+            let surface =
+                plot::surface("cost J(θ₀, θ₁): a bowl with one lowest point", &bowl).labels("θ₀", "θ₁").value_label("J");
             output.picture("cost_surface.svg", |path| surface.save(path))?;
         }
     }
@@ -97,7 +102,7 @@ fn example() -> anyhow::Result<()> {
     // Several variables, by the same two ways: x is a row of X, and nothing else changes.
     let (rows, unseen) = prepared(&columns, Scale::Standard)?;
     let ((x, y), unseen) = (tensors(&device, &rows)?, tensors(&device, &unseen)?);
-    let path = descend(&x, &y, 0.3, 4 * args.epochs)?;
+    let path = descend(&x, &y, &[0.0; 7], 0.3, 4 * args.epochs)?;
     let (found, best) = (&path[path.len() - 1], common::normal_equation(&x, &y, 0.0)?);
     println!("\n{:<28} {:>12} {:>16}", "h(x) = θ₀ + θ₁ x₁ + … + θ₆ x₆", "descent", "normal equation");
     for (name, (a, b)) in ["one"].iter().chain(&columns).zip(found.iter().zip(&best)) {

@@ -86,6 +86,10 @@ fn example() -> anyhow::Result<()> {
     let lift = |rows: &Dataset| Dataset::new(products(rows.features()), &[27], rows.labels().clone());
     let (lifted, scaler) = lift(&two)?.standardized()?;
     let ((x, y), (unseen, _)) = (tensors(&device, &lifted)?, tensors(&device, &scaler.apply(&lift(&two_unseen)?)?)?);
+    let [across, up] = [0, 1].map(|at| {
+        let values = two.features().iter().skip(at).step_by(2).map(|&v| f64::from(v));
+        values.fold((0.0, 0.0), |(low, high): (f64, f64), v| (low.min(v - 0.5), high.max(v + 0.5)))
+    });
     println!("\ndiagnosis by {}: {} rows learned, {} held out", pair.join(" and "), two.len(), two_unseen.len());
     println!("{:>8} {:>12} {:>18} {:>18}", "L2 λ", "‖θ‖", "accuracy learned", "accuracy held out");
     for lambda in [0.0, 0.01, 1.0] {
@@ -99,7 +103,7 @@ fn example() -> anyhow::Result<()> {
             let rows = Dataset::new(products(points.as_flattened()), &[27], Labels::Classes(vec![0; points.len()], 2))?;
             model.classes(&device.tensor(scaler.apply(&rows)?.features(), [points.len(), 27]))
         };
-        let figure = plot::decision_boundary(&title, (-2.5, 4.0), (-2.0, 4.5), 120, classify, &names)?;
+        let figure = plot::decision_boundary(&title, across, up, 120, classify, &names)?;
         let figure = figure.labels("texture (standardised)", "concave points (standardised)");
         panels.push(figure.points(names[0], common::places(&two, 0)?).points(names[1], common::places(&two, 1)?));
     }
@@ -123,7 +127,7 @@ fn example() -> anyhow::Result<()> {
     let whole = Prepare::new().target("diagnosis").fit(&table)?.dataset(&table)?.0;
     let ((x, y), labels) = (tensors(&device, &whole)?, common::classes(&whole)?);
     let mut shares = Figure::new("from a wrong start: rows right by step").labels("step", "share of rows");
-    println!("\nfrom θ = −1, where every row is surely taken for the other class, after {} steps:", args.epochs);
+    println!("\nfrom θ = −1, where most rows are surely taken for the other class:");
     for (name, squared) in [("cross-entropy", false), ("squared error", true)] {
         let model = Logistic::new(&device, x.shape().dims()[1], -1.0);
         let mut right = vec![];
@@ -133,11 +137,12 @@ fn example() -> anyhow::Result<()> {
             right.push(accuracy(&model.classes(&x)?, labels)?);
             Ok(())
         })?;
-        println!("  {name:<14} first gradient {first:<10.3e} rows right: {:.1} %", 100.0 * right.last().copied().unwrap_or(0.0));
+        let most = right.iter().position(|share| *share >= 0.9).map_or("never".to_owned(), |step| (step + 1).to_string());
+        println!("  {name:<14} first gradient {first:<10.3e} nine rows of ten right at step {most}");
         shares = shares.line(name, right.into_iter().enumerate().map(|(step, share)| (step as f64 + 1.0, share)));
     }
     panels.push(shares);
-    let panels = Panels::new(2, panels).title("Logistic regression: tumours, malignant or benign");
+    let panels = Panels::new(3, panels).title("Logistic regression: tumours, malignant or benign");
     output.picture("logistic_regression.svg", |path| panels.save(path))?;
     println!("held-out accuracy: {:.2} %", 100.0 * accuracies.mean());
     Ok(())

@@ -109,7 +109,7 @@ fn example() -> anyhow::Result<()> {
         close = close.line(format!("by months t − {name}"), curve(split, said));
     }
     let errors = Figure::new("mean absolute error on the months held out").labels("looks at", "thousands of passengers");
-    let panels = Panels::new(1, [whole, close, errors.bars("MAE", bars)]).title("A linear forecast of a series from its past");
+    let panels = Panels::new(2, [whole, close, errors.bars("MAE", bars)]).title("A linear forecast of a series from its past");
     output.picture("series.svg", |path| panels.save(path))?;
     println!("held-out MAE: {held_out:.2} thousand, {naive:.2} by the same month a year ago");
     Ok(())

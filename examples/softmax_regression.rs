@@ -77,7 +77,8 @@ fn example() -> anyhow::Result<()> {
     }
 
     let kinds = ["cultivar 1", "cultivar 2", "cultivar 3"];
-    let matrices = [plot::confusion(&flowers, &names), plot::confusion(&wines, &kinds)];
+    let matrices =
+        [plot::confusion(&flowers, &names).note("iris, five folds"), plot::confusion(&wines, &kinds).note("wine, five folds")];
     let panels = [regions, softmax_figure(&device)?].into_iter().chain(matrices);
     let panels = Panels::new(2, panels).title("Softmax regression: iris and wine");
     output.picture("softmax_regression.svg", |path| panels.save(path))?;

@@ -62,9 +62,10 @@ fn example() -> anyhow::Result<()> {
             figures = vec![plot::confusion(&matrix, &["died", "survived"]), plot::roc(&logits, &truth)?];
         }
     }
+    let bars_shown: Vec<f64> = bars[1..].iter().map(|bar| bar.1).collect();
     figures.push(Figure::new("share of passengers told right").labels("", "accuracy").bars("accuracy", bars));
     let panels = Panels::new(2, figures).title("Survivors of the Titanic");
     output.picture("titanic.svg", |path| panels.save(path))?;
-    println!("held-out accuracy: {:.2} %", 100.0 * best);
+    println!("held-out accuracy: {:.2} % by a line, {:.2} % by a network", 100.0 * bars_shown[0], 100.0 * bars_shown[1]);
     Ok(())
 }

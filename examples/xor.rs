@@ -47,10 +47,7 @@ fn example() -> anyhow::Result<()> {
         classify,
         &["0", "1"],
     )?;
-    let figure = figure
-        .labels("x₁", "x₂")
-        .points("x₁ xor x₂ = 0", [(0.0, 0.0), (1.0, 1.0)])
-        .points("x₁ xor x₂ = 1", [(0.0, 1.0), (1.0, 0.0)]);
+    let figure = figure.labels("x₁", "x₂").points("0", [(0.0, 0.0), (1.0, 1.0)]).points("1", [(0.0, 1.0), (1.0, 0.0)]);
     output.picture("xor.svg", |path| figure.save(path))?;
     Ok(())
 }

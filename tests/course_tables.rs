@@ -8,10 +8,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn start(name: &str, flags: &[&str]) -> Output {
-    // The features that the tests themselves were built with, where that is all of them: nothing is compiled twice.
+    // Features and profile that the tests themselves were built with: nothing is compiled twice.
     let features = if cfg!(feature = "cli") { "--all-features" } else { "--features=plot,tables" };
+    let profile = if cfg!(debug_assertions) { "--profile=dev" } else { "--profile=release" };
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", features, "--example", name, "--"]).args(flags);
+    command.args(["run", "--quiet", profile, features, "--example", name, "--"]).args(flags);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("STEEPEST_DEVICE").output().unwrap()
 }
 
@@ -83,7 +84,7 @@ fn tumours_by_logistic_regression() {
     let text = run("logistic_regression", "cpu", "60", &["Logistic regression"]);
     assert!(figures(&text, "held-out accuracy")[0] >= 96.0, "{text}");
     let (learns, stalls) = (figures(&text, "cross-entropy"), figures(&text, "squared error"));
-    assert!(learns[0] > 20.0 * stalls[0] && learns[1] > stalls[1] + 20.0, "{text}");
+    assert!(learns[0] > 20.0 * stalls[0] && learns.last().unwrap() < &30.0 && text.contains("right at step never"), "{text}");
 }
 
 #[test]

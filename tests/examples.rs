@@ -12,8 +12,9 @@ fn cargo(name: &str) -> Command {
         () if cfg!(feature = "plot") => "--features=plot",
         () => "--features=default",
     };
+    let profile = if cfg!(debug_assertions) { "--profile=dev" } else { "--profile=release" };
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", features, "--example", name, "--"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(["run", "--quiet", profile, features, "--example", name, "--"]).current_dir(env!("CARGO_MANIFEST_DIR"));
     command
 }
 
@@ -176,7 +177,10 @@ fn resume_is_stopped_by_ctrl_c_and_goes_on() {
     let uninterrupted = run("resume", &["--device", "cpu", "--epochs", "40", "--out", whole.path().to_str().unwrap()]);
 
     // The program itself, not cargo around it, gets the signal; the one above has built it.
-    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debug/examples/resume");
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target")
+        .join(if cfg!(debug_assertions) { "debug" } else { "release" })
+        .join("examples/resume");
     if cfg!(unix) && program.exists() {
         let child = Command::new(program).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let start = std::time::Instant::now();
