@@ -105,14 +105,14 @@ fn example() -> anyhow::Result<()> {
     // Real is not quite 1: a critic that is never certain keeps telling the maker what to do.
     let (yes, almost, no) = (device.ones([BATCH, 1]), device.full([BATCH, 1], 0.9), device.zeros([BATCH, 1]));
     let loss = |logits: &Tensor, truth: &Tensor| bce_with_logits(logits, truth, None, Reduction::Mean);
-    let stages = [0, 2, 10, 50, 100].map(|share| args.epochs * share / 100);
+    let stages = [0, 2, 5, 15, 50, 100].map(|share| args.epochs * share / 100);
     let (mut pictures, mut captions, mut step) = (vec![], vec![], 0);
     for epoch in 0..=args.epochs {
         if stages.contains(&epoch) {
             let (sure, kinds) = judge(&judge_of_digits, &device, &draw(&maker, &device, JUDGED, args.seed)?)?;
             println!("epoch {epoch:>3}  sure of {:>5.1} %, {kinds:.1} of 10 digits", 100.0 * sure);
-            pictures.extend(draw(&maker, &device, 10, args.seed)?);
-            captions.extend((0..10).map(|i| if i == 0 { format!("epoch {epoch}") } else { String::new() }));
+            pictures.extend(draw(&maker, &device, 9, args.seed)?);
+            captions.extend((0..9).map(|i| if i == 0 { format!("epoch {epoch}") } else { String::new() }));
         }
         if epoch == args.epochs {
             break;
@@ -139,7 +139,7 @@ fn example() -> anyhow::Result<()> {
     let (real_sure, real_kinds) = judge(&judge_of_digits, &device, test.features())?;
     let (near, usual) = (distance(&made, real.features()), distance(test.features(), real.features()));
     let wrong = vec![false; captions.len()];
-    let grid = plot::images("Ten digits, drawn better and better", &pictures, (8, 8), &captions, &wrong)?;
+    let grid = plot::images("Nine digits, drawn better and better", &pictures, (8, 8), &captions, &wrong)?;
     output.picture("gan.svg", |path| grid.save(path))?;
     println!("distance to the nearest training digit: made {near:.2}, real held-out {usual:.2}");
     println!("real held-out digits: sure of {:.1} %, {real_kinds:.1} of 10 digits", 100.0 * real_sure);

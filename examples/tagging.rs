@@ -27,27 +27,11 @@ const TAGS: [Tag; 8] = [
 ];
 
 /// What is known of a house: nothing that names one of the tags.
+#[rustfmt::skip]
 const KNOWN: [&str; 20] = [
-    "Lot Frontage",
-    "Lot Area",
-    "Lot Shape",
-    "Neighborhood",
-    "Bldg Type",
-    "Overall Qual",
-    "Overall Cond",
-    "Year Built",
-    "Foundation",
-    "Year Remod/Add",
-    "Roof Style",
-    "Heating QC",
-    "Total Bsmt SF",
-    "Gr Liv Area",
-    "Full Bath",
-    "Bedroom AbvGr",
-    "Kitchen Qual",
-    "TotRms AbvGrd",
-    "Paved Drive",
-    "SalePrice",
+    "Lot Frontage", "Lot Area", "Lot Shape", "Neighborhood", "Bldg Type", "Overall Qual", "Overall Cond", "Year Built", "Foundation",
+    "Year Remod/Add", "Roof Style", "Heating QC", "Total Bsmt SF", "Gr Liv Area", "Full Bath", "Bedroom AbvGr", "Kitchen Qual",
+    "TotRms AbvGrd", "Paved Drive", "SalePrice",
 ];
 
 fn some(column: &Column, row: usize) -> bool {

@@ -2,6 +2,7 @@
 
 use super::Args;
 use anyhow::{Context, ensure};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A text and its characters.
 pub struct Text {
@@ -28,7 +29,7 @@ impl Args {
     /// The same as numbers; `--rows N` learns from the first N characters only.
     pub fn text(&self) -> anyhow::Result<Text> {
         let text: Vec<char> = self.shakespeare()?.chars().collect();
-        let symbols: Vec<char> = text.iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+        let symbols: Vec<char> = text.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let numbers: Vec<u32> = text.iter().map(|c| symbols.binary_search(c).unwrap_or_default() as u32).collect();
         let (train, held_out) = numbers.split_at(numbers.len() * 9 / 10);
         // As much less to be tested on as there is less to learn from.
@@ -58,4 +59,22 @@ impl Text {
         });
         bits.sum::<f64>() / (self.held_out.len() - 1) as f64
     }
+}
+
+/// Who said which words, in the order of their first lines. A paragraph is a speech: `NAME:`, then its lines.
+pub fn words_of_speakers(text: &str) -> Vec<(String, BTreeSet<String>)> {
+    let mut order: Vec<String> = vec![];
+    let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for speech in text.split("\n\n") {
+        let Some((name, lines)) = speech.trim().split_once(":\n") else { continue };
+        if !said.contains_key(name) {
+            order.push(name.to_owned());
+        }
+        said.entry(name).or_default().push(lines);
+    }
+    let words = |lines: &[&str]| -> BTreeSet<String> {
+        let all = lines.iter().flat_map(|line| line.split(|c: char| !c.is_alphabetic())).filter(|word| word.len() > 2);
+        all.map(str::to_lowercase).collect()
+    };
+    order.into_iter().map(|name| (words(&said[name.as_str()]), name)).map(|(words, name)| (name, words)).collect()
 }
