@@ -59,16 +59,16 @@ fn cars_by_linear_regression() {
 
 #[test]
 fn passengers_of_next_month() {
-    let text = run("series", "cpu", "400", &["A linear forecast"]);
+    let text = run("series", "cpu", "2000", &["A linear forecast"]);
     let found = figures(&text, "held-out MAE");
     assert!(found[0] < 20.0 && found[1] > 40.0, "{text}");
 }
 
 #[test]
 fn curves_bend() {
-    let text = run("curves", "cpu", "300", &["From lines to curves"]);
+    let text = run("curves", "cpu", "1200", &["From lines to curves"]);
     let (line, bent) = (figures(&text, "polynomial of degree 1 "), figures(&text, "held-out error"));
-    assert!(bent[0] < 0.7 * line[3], "{text}");
+    assert!(bent[0] < 0.85 * line[3], "{text}");
     assert!(figures(&text, "a hard sigmoid is")[0] < 1e-6, "{text}");
 }
 
@@ -89,7 +89,7 @@ fn tumours_by_logistic_regression() {
 
 #[test]
 fn flowers_and_wines_by_softmax() {
-    let text = run("softmax_regression", "cpu", "30", &["Softmax regression"]);
+    let text = run("softmax_regression", "cpu", "100", &["Softmax regression"]);
     let found = figures(&text, "held-out accuracy");
     assert!(found[0] >= 94.0 && found[1] >= 96.0, "{text}");
 }
@@ -126,7 +126,7 @@ fn optimizers_go_down() {
 #[test]
 fn batches_of_three_sizes() {
     let text = run("batch_size", "cpu", "3", &["Batch size"]);
-    assert!(figures(&text, "held-out accuracy")[0] >= 92.0, "{text}");
+    assert!(figures(&text, "held-out accuracy")[1] >= 95.0, "{text}");
     let steps: Vec<f64> =
         ["all rows", "32 rows", "one row"].iter().map(|name| figures(&text, name).into_iter().rev().nth(3).unwrap()).collect();
     assert!(steps[0] == 3.0 && steps[1] == 42.0 && steps[2] > 1000.0, "{text}");
@@ -160,7 +160,9 @@ fn refused(name: &str, flags: &[&str]) -> String {
     let output = start(name, flags);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{name} {flags:?}: {errors}");
-    assert!(errors.lines().filter(|line| line.starts_with("error: ")).count() == 1 && !errors.contains("panicked"), "{errors}");
+    // Drivers may have complained before; what is said to the user is the last line.
+    let last = errors.trim_end().lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: ") && !errors.contains("panicked"), "{errors}");
     errors
 }
 
