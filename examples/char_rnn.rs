@@ -132,7 +132,7 @@ fn learn<C: Cell>(args: &common::Args, kind: &str) -> anyhow::Result<()> {
 }
 
 fn example() -> anyhow::Result<()> {
-    let args = common::Args::parse("a character model of Shakespeare; --cell gru, lstm or rnn", 5)?;
+    let args = common::Args::parse("a character model of Shakespeare; --cell gru, lstm or rnn", 6)?;
     match args.cell.as_deref().unwrap_or("gru") {
         "gru" => learn::<GruCell>(&args, "GRU"),
         "lstm" => learn::<LstmCell>(&args, "LSTM"),

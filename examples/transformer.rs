@@ -88,7 +88,7 @@ fn write(model: &Transformer, device: &Device, text: &Text, seed: u64) -> Result
 }
 
 fn example() -> anyhow::Result<()> {
-    let args = common::Args::parse("a small transformer on Shakespeare, letter by letter", 4)?;
+    let args = common::Args::parse("a small transformer on Shakespeare, letter by letter", 5)?;
     let output = args.output()?;
     let text = args.text()?;
     let device = args.device()?;
