@@ -7,9 +7,16 @@ use steepest::data::{self, DataLoader};
 use steepest::nn::{self, Module};
 use steepest::optim::{Adam, Optimizer};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("MNIST by a multi-layer perceptron; needs --data DIR with the four IDX files", 8)?;
-    let folder = args.data.clone().context("say where MNIST is with --data DIR (or the variable STEEPEST_DATA)")?;
+    let folder = args.data.clone().context(
+        "this needs MNIST, four IDX files, published at yann.lecun.com/exdb/mnist; say where it is with --data DIR (or the variable \
+        STEEPEST_DATA)",
+    )?;
     let nested = folder.join("mnist");
     let (train, test) = data::mnist(if nested.is_dir() { nested } else { folder })?;
     let device = args.device()?;
