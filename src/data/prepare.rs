@@ -87,6 +87,7 @@ pub struct Prepare {
     scale: Scale,
     scales: Vec<(String, Scale)>,
     scale_target: bool,
+    log_target: bool,
     rare: usize,
     unknown: Unknown,
     constant: Unusable,
@@ -117,6 +118,7 @@ impl Prepare {
             scale: Scale::Standard,
             scales: Vec::new(),
             scale_target: true,
+            log_target: false,
             rare: 0,
             unknown: Unknown::Note,
             constant: Unusable::LeaveOut,
@@ -213,6 +215,22 @@ impl Prepare {
         self
     }
 
+    /// Whether the logarithm of a regression's target is learned, for positive targets whose errors grow with them (prices, counts, times);
+    /// [`Target::inverse`] gives the numbers of the table again.
+    ///
+    /// ```
+    /// use steepest::data::{Prepare, Table};
+    /// let table = Table::parse("t.csv", b"size,price\n1,10\n2,100\n3,1000\n")?;
+    /// let fitted = Prepare::new().target("price").log_target(true).fit(&table)?;
+    /// let back = fitted.target().map(|target| target.inverse(&[0.0]));
+    /// assert!((back.expect("a target")[0] - 100.0).abs() < 1e-9); // the geometric mean
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn log_target(mut self, log: bool) -> Prepare {
+        self.log_target = log;
+        self
+    }
+
     /// Categories with fewer rows than this in training share one feature.
     pub fn rare(mut self, fewer_than: usize) -> Prepare {
         self.rare = fewer_than;
@@ -252,7 +270,7 @@ impl Prepare {
             return Ok(self.clone());
         }
         let known = self.known.as_deref();
-        Ok(match Target::fit(table, &self.target, self.task, self.separator, self.scale_target, known)? {
+        Ok(match Target::fit(table, &self.target, self.task, self.separator, (self.scale_target, self.log_target), known)? {
             Target::Values { .. } => self.clone().task(Task::Regression),
             Target::Classes { classes, .. } => self.clone().task(Task::Classes).classes(classes),
             Target::Labels { labels, .. } => self.clone().task(Task::Labels).classes(labels),
@@ -276,7 +294,7 @@ impl Prepare {
             [] => None,
             columns => {
                 let known = self.known.as_deref();
-                Some(Target::fit(train, columns, self.task, self.separator, self.scale_target, known)?)
+                Some(Target::fit(train, columns, self.task, self.separator, (self.scale_target, self.log_target), known)?)
             }
         };
         let asked: Vec<&Column> = match &self.only {
