@@ -1,11 +1,14 @@
 //! The program `steepest`: one file per subcommand.
 
 mod devices;
+mod evaluate;
 mod files;
 mod fit;
+mod inspect;
 mod judge;
 mod learn;
 mod model;
+mod predict;
 mod say;
 mod settings;
 mod subject;
@@ -26,6 +29,9 @@ struct Program {
 #[derive(Subcommand)]
 enum Command {
     Fit(Box<fit::Args>),
+    Predict(predict::Args),
+    Evaluate(evaluate::Args),
+    Inspect(inspect::Args),
     /// List the devices there are, their limits and features.
     Devices(devices::Args),
     /// Check every op, kernel and gradient on a device against the f64 reference.
@@ -38,6 +44,9 @@ type Verdict = anyhow::Result<ExitCode>;
 fn main() -> ExitCode {
     let verdict = match Program::parse().command {
         Command::Fit(args) => fit::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
