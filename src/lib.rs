@@ -33,18 +33,23 @@
 //! | [`device`] | ties both ends |
 //! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, the training loop and its metrics |
 //! | `save` | models in files, checkpoints (feature `save`) |
+//! | `plot` | figures as SVG, PNG and terminal sketches (feature `plot`) |
 
 pub mod cpu;
 pub mod critical;
 pub mod data;
 pub mod device;
 pub mod error;
+#[cfg(any(feature = "save", feature = "plot"))]
+mod files;
 pub mod gpu;
 pub mod graph;
 pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod plan;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod profile;
 pub mod reference;
 #[cfg(feature = "save")]

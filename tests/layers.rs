@@ -8,6 +8,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("error.rs", &["shape"]),
     ("shape.rs", &["error"]),
     ("shaders.rs", &[]),
+    ("files.rs", &["error"]),
     ("graph", &["shape", "error", "graph"]),
     ("ops", &["shape", "error", "graph", "ops"]),
     ("plan", &["shape", "error", "graph", "plan", "shaders"]),
@@ -25,8 +26,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("optim", &["error", "optim", "ops", "Tensor", "Gradients"]),
     ("data", &["error", "shape", "data", "random", "Error", "Tensor", "Device", "Shape", "ToShape"]),
     // Files of models and of training runs: nothing of data or of the loop.
-    ("save", &["error", "save", "nn", "optim", "Device", "Tensor"]),
+    ("save", &["error", "files", "save", "nn", "optim", "Device", "Tensor"]),
     ("train", &["error", "Error", "train", "data", "nn", "optim", "save", "Tensor", "Device", "DType", "no_grad"]),
+    ("plot", &["error", "files", "plot", "train", "random", "Tensor", "Device", "no_grad"]),
     ("critical", &["shape", "error", "graph", "reference", "random"]),
     ("verify", &["shape", "error", "graph", "ops", "reference", "device"]),
 ];

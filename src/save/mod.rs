@@ -47,7 +47,6 @@
 
 mod checkpoint;
 mod describe;
-mod files;
 mod header;
 mod tensors;
 

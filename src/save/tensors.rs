@@ -1,8 +1,8 @@
 //! A safetensors file in memory: tensors by name, and text by name.
 
-use super::files::write_whole;
 use super::header::{self, Entry, Kind, METADATA};
 use crate::error::{Error, Malformed, Result};
+use crate::files::write_whole;
 use crate::nn::{Array, StateDict, Values};
 use flate2::Crc;
 use std::collections::BTreeMap;

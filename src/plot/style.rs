@@ -1,0 +1,117 @@
+//! How pictures look: colours, markers, dashes, sizes of letters.
+
+use kuva::plot::colormap::ColorMap;
+
+/// Red, green, blue.
+pub(super) type Rgb = (u8, u8, u8);
+
+/// The palette of Okabe and Ito, told apart by all kinds of colour vision; yellow is left out, it vanishes on white.
+pub(super) const SERIES: [Rgb; 7] = [
+    (0x00, 0x72, 0xB2), // blue
+    (0xD5, 0x5E, 0x00), // vermillion
+    (0x00, 0x9E, 0x73), // bluish green
+    (0xCC, 0x79, 0xA7), // reddish purple
+    (0xE6, 0x9F, 0x00), // orange
+    (0x56, 0xB4, 0xE9), // sky blue
+    (0x00, 0x00, 0x00), // black
+];
+
+pub(super) const WHITE: Rgb = (255, 255, 255);
+pub(super) const INK: Rgb = (0x22, 0x22, 0x22);
+pub(super) const QUIET: Rgb = (0x66, 0x66, 0x66);
+pub(super) const GRID: Rgb = (0xE4, 0xE4, 0xE4);
+pub(super) const FRAME: Rgb = (0x88, 0x88, 0x88);
+/// Where a field has no finite value.
+pub(super) const NOTHING: Rgb = (0xD8, 0xD8, 0xD8);
+/// What is wrong, and the way of a descent.
+pub(super) const LOUD: Rgb = SERIES[1];
+
+/// Lengths drawn and left out along a line, so that lines differ without colour too; the first is whole.
+pub(super) fn dash(number: usize) -> &'static [f64] {
+    const DASHES: [&[f64]; 6] =
+        [&[], &[7.0, 4.0], &[2.0, 3.0], &[10.0, 3.0, 2.0, 3.0], &[14.0, 4.0], &[5.0, 2.0, 2.0, 2.0, 2.0, 2.0]];
+    DASHES[number % DASHES.len()]
+}
+
+/// The outline of a mark.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Marker {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+    Down,
+    Cross,
+    Plus,
+}
+
+/// The marker of the series of a number.
+pub(super) fn marker(number: usize) -> Marker {
+    const MARKERS: [Marker; 7] =
+        [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond, Marker::Down, Marker::Cross, Marker::Plus];
+    MARKERS[number % MARKERS.len()]
+}
+
+/// `share` of `colour`, the rest white.
+pub(super) fn tint(colour: Rgb, share: f64) -> Rgb {
+    let mixed = |c: u8| (255.0 - (255.0 - f64::from(c)) * share).round() as u8;
+    (mixed(colour.0), mixed(colour.1), mixed(colour.2))
+}
+
+/// How light a colour seems, 0 to 1: the relative luminance of its values as they stand, good enough to choose black or white letters.
+pub(super) fn lightness((r, g, b): Rgb) -> f64 {
+    (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)) / 255.0
+}
+
+/// Viridis: dark is low, light is high, evenly for all kinds of colour vision and in grey.
+pub(super) fn viridis(share: f64) -> Rgb {
+    ColorMap::Viridis.map_rgb(share.clamp(0.0, 1.0)).unwrap_or(NOTHING)
+}
+
+/// How wide a text is in DejaVu Sans or a font like it: an estimate within a few percent.
+pub(super) fn text_width(text: &str, size: f64) -> f64 {
+    let em = |c: char| match c {
+        'i' | 'j' | 'l' | '\'' => 0.28,
+        'I' | '.' | ',' | ':' | ';' | '|' | ' ' => 0.32,
+        'f' | 'r' | 't' | '(' | ')' | '/' | '[' | ']' | '-' => 0.39,
+        'm' => 0.97,
+        'w' | '+' | '=' | '<' | '>' | '×' | '−' | '→' | '≤' | '≥' => 0.84,
+        'M' | 'W' | '@' | '%' | '…' => 0.95,
+        'A'..='Z' => 0.69,
+        '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁻' => 0.40,
+        c if (c as u32) >= 0x2E80 => 1.0, // scripts of East Asia
+        _ => 0.62,
+    };
+    text.chars().map(em).sum::<f64>() * size
+}
+
+/// The text, or as much of its beginning as is no wider than this, with an ellipsis.
+pub(super) fn shortened(text: &str, size: f64, most: f64) -> String {
+    if text_width(text, size) <= most {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for c in text.chars() {
+        kept.push(c);
+        if text_width(&kept, size) + 0.95 * size > most {
+            kept.pop();
+            break;
+        }
+    }
+    kept.trim_end().to_owned() + "…"
+}
+
+/// The text in lines no wider than this, broken between words.
+pub(super) fn wrapped(text: &str, size: f64, most: f64) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if text_width(&format!("{line} {word}"), size) <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().map(|line| shortened(line, size, most)).collect()
+}
