@@ -85,6 +85,7 @@ pub struct Prepare {
     imputes: Vec<(String, Impute)>,
     was_missing: bool,
     scale: Scale,
+    clip: Option<f64>,
     scales: Vec<(String, Scale)>,
     scale_target: bool,
     log_target: bool,
@@ -116,6 +117,7 @@ impl Prepare {
             imputes: Vec::new(),
             was_missing: true,
             scale: Scale::Standard,
+            clip: None,
             scales: Vec::new(),
             scale_target: true,
             log_target: false,
@@ -209,6 +211,13 @@ impl Prepare {
         self
     }
 
+    /// Takes numbers that are beyond ±`most` after scaling for ±`most`: with standard scaling, so many standard deviations from the mean.
+    /// A row far outside the others then neither bends a model towards it nor gets an answer far outside theirs.
+    pub fn clip(mut self, most: f64) -> Prepare {
+        self.clip = Some(most);
+        self
+    }
+
     /// Whether the target of a regression is brought to mean 0 and standard deviation 1; [`Target::inverse`] undoes it.
     pub fn scale_target(mut self, scale: bool) -> Prepare {
         self.scale_target = scale;
@@ -286,6 +295,9 @@ impl Prepare {
     pub fn fit(&self, train: &Table) -> Result<Preprocessor> {
         if train.is_empty() {
             return Err(config("prepare", "there are no rows to fit to"));
+        }
+        if let Some(most) = self.clip.filter(|most| !(*most > 0.0 && most.is_finite())) {
+            return Err(config("prepare", format!("numbers are to be clipped at {most}, expected a number above 0")));
         }
         let named = [&self.target, &self.without, &self.as_category].into_iter().flatten();
         let named = named.chain(self.imputes.iter().map(|(name, _)| name)).chain(self.scales.iter().map(|(name, _)| name));
@@ -426,7 +438,7 @@ impl Prepare {
             let advice = "use another unit, or name such values as missing";
             return Err(Some(train.error(None, Some(column.name()), found, "values that can be squared", advice)));
         }
-        Ok(Encoding::Number { fill, shift, scale })
+        Ok(Encoding::Number { fill, shift, scale, clip: self.clip })
     }
 
     fn category(&self, column: &Column, missing: Absent) -> Encoding {

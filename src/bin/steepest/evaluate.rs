@@ -6,7 +6,6 @@ use crate::table::{ReadingArgs, column, refuse};
 use crate::{Verdict, aside, fit, say};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use steepest::data::Table;
 
 /// Compare what a model predicts for a table with what the table says
 ///
@@ -43,7 +42,6 @@ pub struct Args {
 /// A model's answers to a table whose target is known.
 pub struct Answers {
     pub fitted: Fitted,
-    pub table: Table,
     pub outputs: Vec<f32>,
     pub truths: Truths,
     pub judged: Judged,
@@ -74,7 +72,7 @@ impl Answers {
         }
         let truths = Truths::of(&fitted.target, &whole)?;
         let judged = judge(&fitted.target, &outputs, &truths, fitted.trivial().as_ref())?;
-        Ok(Answers { fitted, table: whole, outputs, truths, judged })
+        Ok(Answers { fitted, outputs, truths, judged })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::learn::{self, Learned};
 use crate::settings::{Chosen, Settings};
 use crate::subject::Subject;
 use crate::table::{quoted, refuse};
-use crate::{Verdict, aside, files, model, say};
+use crate::{Verdict, aside, files, model, plot, say};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +13,7 @@ use std::time::Instant;
 use steepest::Device;
 use steepest::data::{self, FoldScores, Preprocessor, Target};
 use steepest::nn;
+use steepest::plot::Panels;
 use steepest::save::ModelFile;
 use steepest::train::{End, Report};
 
@@ -33,6 +34,7 @@ Files:
   model.safetensors        weights, preprocessing, description and history in one file (--out)
   model.history.csv        the learning curve: a line per epoch
   model.report.json        data, settings and figures, as --json prints them
+  model.curve.svg          the learning curve as a picture
 They are written when everything else has been done, all or none; an error leaves no file behind, and files of an
 earlier run as they were. Files of these names are replaced if the first of them is a model; anything else is not.
 Ctrl-C ends training after the epoch, keeps the best weights, and goes on to judging and saving.
@@ -102,7 +104,7 @@ pub fn run(args: &Args) -> Verdict {
     Fit { args, chosen, device, subject, out, start }.run()
 }
 
-/// The model's file, its history and its report.
+/// The model's file, its history, its report and its learning curve.
 fn names(out: &Path) -> Vec<PathBuf> {
     let stem = if out.extension().is_some_and(|e| e == "safetensors") { out.with_extension("") } else { out.to_owned() };
     let beside = |end: &str| {
@@ -110,7 +112,7 @@ fn names(out: &Path) -> Vec<PathBuf> {
         name.push(end);
         stem.with_file_name(name)
     };
-    vec![out.to_owned(), beside(".history.csv"), beside(".report.json")]
+    vec![out.to_owned(), beside(".history.csv"), beside(".report.json"), beside(".curve.svg")]
 }
 
 impl Fit<'_> {
@@ -287,6 +289,8 @@ impl Fit<'_> {
         files.write(&paths[0], |path| Ok(file.save(path)?))?;
         files.bytes(&paths[1], history.to_csv().as_bytes())?;
         files.bytes(&paths[2], (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
+        let curves = Panels::new(2, plot::learning(&history));
+        files.write(&paths[3], |path| Ok(curves.save(path)?))?;
         files.keep()?;
         if self.args.json {
             say!("{}", serde_json::to_string_pretty(&report)?);

@@ -112,7 +112,10 @@ fn of_model(args: &Args) -> Verdict {
         say!("learned from {} rows of {table}, stopped by {}, judged by {}", rows("train"), rows("validation"), rows("test"));
     }
     if let Some(figures) = note["held_out"]["figures"].as_object() {
-        let named = figures.iter().filter_map(|(name, value)| Some(format!("{name} {}", crate::judge::figure(name, value.as_f64()?))));
+        let mut figures: Vec<(&String, f64)> = figures.iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect();
+        // The most telling first, as `fit` prints them.
+        figures.sort_by_key(|(name, _)| !["R2", "accuracy"].contains(&name.as_str()));
+        let named = figures.iter().map(|(name, value)| format!("{name} {}", crate::judge::figure(name, *value)));
         say!("held-out rows: {}", named.collect::<Vec<_>>().join(", "));
     }
 
@@ -180,7 +183,8 @@ fn columns(preprocessor: &Preprocessor) -> anyhow::Result<Vec<(String, String)>>
         };
         let what = if let Some(number) = encoding.get("number") {
             let (shift, scale) = (number["shift"].as_f64().unwrap_or(0.0), number["scale"].as_f64().unwrap_or(1.0));
-            format!("number: (x − {}) / {}; {}", short(shift), short(scale), filled(&number["fill"]))
+            let within = number["clip"].as_f64().map_or(String::new(), |clip| format!(" within ±{}", short(clip)));
+            format!("number: (x − {}) / {}{within}; {}", short(shift), short(scale), filled(&number["fill"]))
         } else if let Some(flag) = encoding.get("yes_no") {
             format!("yes 1, no 0; {}", filled(&flag["fill"]))
         } else {

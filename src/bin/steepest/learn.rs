@@ -1,6 +1,7 @@
 //! Building a model by its settings, and training it: one, or several whose mean is taken.
 
 use crate::settings::{self, Chosen, Schedule};
+use std::io::IsTerminal;
 use steepest::data::{DataLoader, Dataset, Parts, Target, folds, random_parts, stratified_folds, stratified_parts};
 use steepest::nn::{Activation, Dropout, Ensemble, Init, Linear, Module, Sequential};
 use steepest::optim::schedule::{Cosine, Plateau};
@@ -32,7 +33,7 @@ pub fn learn(device: &Device, chosen: &Chosen, set: &Dataset, target: &Target, s
     let mut members: Vec<Box<dyn Module>> = vec![];
     let mut runs = vec![];
     for (i, part) in parts.iter().enumerate() {
-        if parts.len() > 1 && !quiet {
+        if parts.len() > 1 && !quiet && std::io::stderr().is_terminal() {
             crate::aside!("member {} of {}", i + 1, parts.len());
         }
         let seed = chosen.seed.wrapping_add((i as u64).wrapping_mul(APART));

@@ -8,6 +8,7 @@ mod inspect;
 mod judge;
 mod learn;
 mod model;
+mod plot;
 mod predict;
 mod say;
 mod settings;
@@ -32,6 +33,7 @@ enum Command {
     Predict(predict::Args),
     Evaluate(evaluate::Args),
     Inspect(inspect::Args),
+    Plot(plot::Args),
     /// List the devices there are, their limits and features.
     Devices(devices::Args),
     /// Check every op, kernel and gradient on a device against the f64 reference.
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => predict::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Verify(args) => verify::run(&args),
     };

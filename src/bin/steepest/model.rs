@@ -16,7 +16,6 @@ pub const NOTE: &str = "fit";
 
 pub struct Fitted {
     pub path: PathBuf,
-    pub file: ModelFile,
     pub model: Box<dyn Module>,
     pub preprocessor: Preprocessor,
     pub target: Target,
@@ -61,7 +60,7 @@ impl Fitted {
         let note = note.with_context(|| format!("{name}: `{NOTE}` in its metadata is damaged"))?;
         let device = device(device_name)?;
         let model = file.build(&device)?;
-        Ok(Fitted { path: path.to_owned(), file, model, preprocessor, target, device, note })
+        Ok(Fitted { path: path.to_owned(), model, preprocessor, target, device, note })
     }
 
     /// How the table it learned from was read.

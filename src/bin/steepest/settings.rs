@@ -143,6 +143,9 @@ settings! {
     /// The first line is no header: the columns are named column1, column2, …
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "The table")]
     no_header: bool,
+    /// Numbers more than this many standard deviations from their mean are taken for the nearest ones that are not; 0: as they are [default: 4]
+    #[arg(long, value_name = "DEVIATIONS", help_heading = "The table")]
+    outliers: f64,
     /// Refuse what is otherwise left out or filled in with a note: constant columns, fields `NaN`, giveaways
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "The table")]
     strict: bool,

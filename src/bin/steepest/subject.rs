@@ -55,7 +55,9 @@ impl Subject {
         let mut subject =
             Subject { table, prepare: Prepare::new(), targets, reading, notes: vec![], classes: None, strict };
         subject.rows()?;
-        subject.columns(only, without, &keep)?;
+        let outliers = settings.outliers.unwrap_or(4.0);
+        anyhow::ensure!(outliers >= 0.0 && outliers.is_finite(), "--outliers: found {outliers}, expected 0 or more");
+        subject.columns(only, without, &keep, outliers)?;
         subject.target(settings)?;
         Ok(subject)
     }
@@ -87,7 +89,13 @@ impl Subject {
     }
 
     /// Decides which columns are features.
-    fn columns(&mut self, only: Option<Vec<String>>, mut without: Vec<String>, keep: &[String]) -> anyhow::Result<()> {
+    fn columns(
+        &mut self,
+        only: Option<Vec<String>>,
+        mut without: Vec<String>,
+        keep: &[String],
+        outliers: f64,
+    ) -> anyhow::Result<()> {
         let asked = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|n| n == name));
         let open = |name: &str, without: &[String]| {
             asked(name) && !without.iter().chain(keep).chain(&self.targets).any(|n| n == name)
@@ -100,6 +108,9 @@ impl Subject {
             return Err(refuse(&self.table, Some(1), Some(name), found, "some values", advice));
         }
         let mut prepare = Prepare::new().targets(self.targets.clone());
+        if outliers > 0.0 {
+            prepare = prepare.clip(outliers);
+        }
         let mut notes = vec![];
         for target in &self.targets {
             for (name, reason) in self.table.giveaways(target)? {
