@@ -264,7 +264,8 @@ impl Target {
     pub fn inverse(&self, outputs: &[f32]) -> Vec<f64> {
         let Target::Values { shift, scale, log, .. } = self else { return outputs.iter().map(|&x| f64::from(x)).collect() };
         let rows = outputs.chunks(shift.len());
-        let plain = rows.flat_map(|row| row.iter().zip(shift.iter().zip(scale)).map(|(&x, (shift, scale))| f64::from(x) * scale + shift));
+        let plain =
+            rows.flat_map(|row| row.iter().zip(shift.iter().zip(scale)).map(|(&x, (shift, scale))| f64::from(x) * scale + shift));
         if *log { plain.map(f64::exp).collect() } else { plain.collect() }
     }
 
@@ -312,7 +313,13 @@ fn logarithm(table: &Table, column: &super::Column, row: usize) -> Result<f64> {
         return Ok(value.ln());
     }
     let found = format!("{value} in a target whose logarithm is learned");
-    Err(table.error(table.line(row), Some(column.name()), found, "a number above zero", "learn the target as it is, or correct the row"))
+    Err(table.error(
+        table.line(row),
+        Some(column.name()),
+        found,
+        "a number above zero",
+        "learn the target as it is, or correct the row",
+    ))
 }
 
 fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {

@@ -58,7 +58,14 @@ impl Answers {
         if whole.is_empty() {
             let found = format!("nothing but missing values in {} rows", table.len());
             let name = fitted.target.columns().first().map(String::as_str);
-            return Err(refuse(&table, Some(1), name, found, "values to compare with", "fill them in, or only ask for predictions"));
+            return Err(refuse(
+                &table,
+                Some(1),
+                name,
+                found,
+                "values to compare with",
+                "fill them in, or only ask for predictions",
+            ));
         }
         let (outputs, notes) = fitted.outputs(&whole)?;
         if !quiet {
@@ -67,7 +74,9 @@ impl Answers {
             }
             notes.iter().for_each(|note| aside!("note: {note}"));
             if fitted.note["table"].as_str() == data.file_name().and_then(|name| name.to_str()) {
-                aside!("note: the model learned from a table of this name: figures of rows it has seen say nothing about new ones");
+                aside!(
+                    "note: the model learned from a table of this name: figures of rows it has seen say nothing about new ones"
+                );
             }
         }
         let truths = Truths::of(&fitted.target, &whole)?;

@@ -147,8 +147,14 @@ impl Fit<'_> {
             held_out.len()
         ))?;
         if let Target::Values { log: true, columns, .. } = &target {
-            let is = format!("the logarithm of `{}` is learned: all values are above zero, and few are far above the others", columns.join("`, `"));
-            self.tell(format_args!("{is} (figures are of `{}` itself; --target-scale standard does without)", columns.join("`, `")))?;
+            let is = format!(
+                "the logarithm of `{}` is learned: all values are above zero, and few are far above the others",
+                columns.join("`, `")
+            );
+            self.tell(format_args!(
+                "{is} (figures are of `{}` itself; --target-scale standard does without)",
+                columns.join("`, `")
+            ))?;
         }
         let learned = learn::learn(&self.device, chosen, &set, &target, share, self.args.quiet)?;
         if self.args.verbose {
@@ -239,12 +245,15 @@ impl Fit<'_> {
             Some(classes) => data::stratified_folds(classes, k, chosen.seed)?,
             None => data::folds(table.len(), k, chosen.seed)?,
         };
-        self.tell(format_args!("\ncross-validation: {k} models, each judged by another {k}th of all rows"))?;
+        self.tell(format_args!("\ncross-validation: {k} models, each judged by the 1/{k} of all rows that it never saw"))?;
         let mut all: Vec<Judged> = vec![];
         data::cross_validate(table, &subject.prepare, &folds, |fold| {
             let Some(target) = fold.preprocessor.target() else { anyhow::bail!("the target was lost") };
             let learned = learn::learn(&self.device, chosen, &fold.train, target, chosen.validation, self.args.quiet)?;
-            anyhow::ensure!(!learned.interrupted(), "interrupted in the cross-validation, before the model itself: nothing is saved");
+            anyhow::ensure!(
+                !learned.interrupted(),
+                "interrupted in the cross-validation, before the model itself: nothing is saved"
+            );
             let truths = Truths::of(target, &table.rows(&folds[fold.index].test)?)?;
             let outputs = learn::outputs(&*learned.model, &self.device, fold.test.features(), fold.preprocessor.width())?;
             let judged = judge::judge(target, &outputs, &truths, None)?;
@@ -308,7 +317,10 @@ impl Fit<'_> {
             && let Some(mean) = cross[name]["mean"].as_f64()
         {
             let mean = judge::figure(name, mean);
-            self.tell(format_args!("(the cross-validation says {name} {mean}; it is the surer figure, being of all rows; this model's is {})", judge::figure(name, value)))?;
+            self.tell(format_args!(
+                "(the cross-validation says {name} {mean}; it is the surer figure, being of all rows; this model's is {})",
+                judge::figure(name, value)
+            ))?;
         }
         let listed: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
         self.tell(format_args!("\nsaved {} ({:.1} s)", listed.join(", "), self.start.elapsed().as_secs_f64()))?;
@@ -364,7 +376,8 @@ fn shape(chosen: &Chosen, inputs: usize, outputs: usize) -> String {
 /// How a run ended, in words.
 fn ended(run: &Report, chosen: &Chosen) -> String {
     let epochs = run.history.records.len();
-    let best = run.best.map(|(loss, epoch)| format!("; the weights of epoch {epoch} are kept, with a validation loss of {loss:.4}"));
+    let best =
+        run.best.map(|(loss, epoch)| format!("; the weights of epoch {epoch} are kept, with a validation loss of {loss:.4}"));
     let why = match run.end {
         End::Finished => format!("all {epochs} epochs are over"),
         End::EarlyStopping => format!("stopped after epoch {epochs}, {} without a better validation loss", chosen.patience),

@@ -1,7 +1,7 @@
 //! `steepest inspect`: what is in a file, a model or a table.
 
 use crate::judge::short;
-use crate::table::{ReadingArgs, Reading, column, quoted};
+use crate::table::{Reading, ReadingArgs, column, quoted};
 use crate::{Verdict, fit, model, say};
 use serde_json::{Value, json};
 use std::io::Read;
@@ -221,9 +221,8 @@ fn as_json(
     if let Some(preprocessor) = preprocessor {
         found["features"] = json!(preprocessor.feature_names());
         found["target"] = serde_json::to_value(preprocessor.target())?;
-        found["left_out"] = json!(
-            preprocessor.left_out().iter().map(|l| json!({ "column": l.column, "reason": l.reason })).collect::<Vec<_>>()
-        );
+        found["left_out"] =
+            json!(preprocessor.left_out().iter().map(|l| json!({ "column": l.column, "reason": l.reason })).collect::<Vec<_>>());
         if file.blueprint.is_some() {
             let device = Device::cpu();
             let summary = nn::summary(&*file.build(&device)?, &device, [1, preprocessor.width()])?;

@@ -185,7 +185,8 @@ impl Judged {
         if let Some(matrix) = &self.confusion {
             let counts: Vec<Vec<u64>> =
                 (0..matrix.classes()).map(|l| (0..matrix.classes()).map(|p| matrix.count(l, p)).collect()).collect();
-            found["confusion"] = json!({ "classes": names, "counts": counts, "rows_are": "labels", "columns_are": "predictions" });
+            found["confusion"] =
+                json!({ "classes": names, "counts": counts, "rows_are": "labels", "columns_are": "predictions" });
         }
         found
     }

@@ -28,7 +28,14 @@ impl Learned {
 }
 
 /// Trains on a data set, of which a part says when to stop. `share` is that part of the set; `quiet` shows no bar.
-pub fn learn(device: &Device, chosen: &Chosen, set: &Dataset, target: &Target, share: f64, quiet: bool) -> anyhow::Result<Learned> {
+pub fn learn(
+    device: &Device,
+    chosen: &Chosen,
+    set: &Dataset,
+    target: &Target,
+    share: f64,
+    quiet: bool,
+) -> anyhow::Result<Learned> {
     let parts = parts(chosen, set, target, share)?;
     let mut members: Vec<Box<dyn Module>> = vec![];
     let mut runs = vec![];

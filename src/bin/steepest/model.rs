@@ -55,7 +55,8 @@ impl Fitted {
         };
         let preprocessor = Preprocessor::from_json(path, text)?;
         let target = preprocessor.target().cloned();
-        let target = target.with_context(|| format!("{name}: found a model without a target, expected one that `steepest fit` wrote"))?;
+        let target =
+            target.with_context(|| format!("{name}: found a model without a target, expected one that `steepest fit` wrote"))?;
         let note = file.notes.get(NOTE).map_or(Ok(Value::Null), |text| serde_json::from_str(text));
         let note = note.with_context(|| format!("{name}: `{NOTE}` in its metadata is damaged"))?;
         let device = device(device_name)?;

@@ -2,7 +2,7 @@
 
 use crate::evaluate::Answers;
 use crate::judge::{Truths, probabilities, short};
-use crate::table::{ReadingArgs, Reading, column, refuse};
+use crate::table::{Reading, ReadingArgs, column, refuse};
 use crate::{Verdict, aside, files, model, say};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -197,7 +197,14 @@ fn scatter(table: &Table, x: &str, y: &str) -> anyhow::Result<Figure> {
         column(table, name)?;
         let kind = table.column(name)?.kind();
         if !matches!(kind, Kind::Number | Kind::YesNo) {
-            return Err(refuse(table, Some(1), Some(name), format!("a column of kind {kind}"), "numbers", "choose another column"));
+            return Err(refuse(
+                table,
+                Some(1),
+                Some(name),
+                format!("a column of kind {kind}"),
+                "numbers",
+                "choose another column",
+            ));
         }
     }
     let (across, up) = (table.column(x)?, table.column(y)?);
@@ -263,7 +270,8 @@ fn predictions(asked: &Asked) -> anyhow::Result<Vec<Figure>> {
     let width = columns.len();
     let of = |c: usize| {
         let pairs: Vec<(f64, f64)> = values.iter().copied().zip(said.iter().copied()).skip(c).step_by(width).collect();
-        let ends = values.iter().skip(c).step_by(width).fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
+        let ends =
+            values.iter().skip(c).step_by(width).fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
         Figure::new(format!("Predictions of {}", columns[c]))
             .labels(format!("true {}", columns[c]), format!("predicted {}", columns[c]))
             .points(format!("{} rows", judged.rows), pairs)

@@ -64,6 +64,7 @@ pub struct Args {
 enum Cell {
     Text(Option<String>),
     Number(f64),
+    Share(f64),
 }
 
 pub fn run(args: &Args) -> Verdict {
@@ -130,7 +131,7 @@ fn answer(
             Target::Labels { .. } => cells.extend(outputs.iter().map(|&x| Cell::Number(f64::from(u8::from(x > 0.0))))),
         }
         if probabilities {
-            cells.extend(shares[row * width..(row + 1) * width].iter().map(|&p| Cell::Number(p)));
+            cells.extend(shares[row * width..(row + 1) * width].iter().map(|&p| Cell::Share(p)));
         }
         rows.push(cells);
     }
@@ -149,6 +150,7 @@ fn as_csv(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
         csv.write_record(row.iter().map(|cell| match cell {
             Cell::Text(text) => text.clone().unwrap_or_default(),
             Cell::Number(x) => number(*x),
+            Cell::Share(p) => format!("{p:.6}"),
         }))?;
     }
     let bytes = csv.into_inner().map_err(|e| anyhow::anyhow!("{e}"))?;
@@ -159,6 +161,7 @@ fn as_json(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
     let value = |cell: &Cell| match cell {
         Cell::Text(text) => json!(text),
         Cell::Number(x) => number(*x).parse::<f64>().map_or(Value::Null, |x| json!(x)),
+        Cell::Share(p) => json!((p * 1e6).round() / 1e6),
     };
     let object = |row: &Vec<Cell>| Value::Object(names.iter().cloned().zip(row.iter().map(value)).collect());
     Ok(serde_json::to_string_pretty(&rows.iter().map(object).collect::<Vec<_>>())? + "\n")

@@ -39,7 +39,14 @@ impl Subject {
         if asked.is_empty() {
             let names: Vec<String> = table.names().iter().map(|name| format!("`{name}`")).collect();
             let advice = format!("name the column to predict: --target {}", quoted(table.names().last().unwrap_or(&"COLUMN")));
-            return Err(refuse(&table, Some(1), None, format!("the columns {}", names.join(", ")), "one of them as target", advice));
+            return Err(refuse(
+                &table,
+                Some(1),
+                None,
+                format!("the columns {}", names.join(", ")),
+                "one of them as target",
+                advice,
+            ));
         }
         let targets = columns(&table, Some(&asked))?;
         let [only, without, keep, category] =
@@ -52,8 +59,7 @@ impl Subject {
                 anyhow::bail!("--{flag}: the column `{name}` is the target, and never learned from");
             }
         }
-        let mut subject =
-            Subject { table, prepare: Prepare::new(), targets, reading, notes: vec![], classes: None, strict };
+        let mut subject = Subject { table, prepare: Prepare::new(), targets, reading, notes: vec![], classes: None, strict };
         subject.rows()?;
         let outliers = settings.outliers.unwrap_or(4.0);
         anyhow::ensure!(outliers >= 0.0 && outliers.is_finite(), "--outliers: found {outliers}, expected 0 or more");
@@ -69,7 +75,14 @@ impl Subject {
             let column = self.table.column(name)?;
             if column.missing() == all {
                 let found = format!("nothing but missing values in {all} rows");
-                return Err(refuse(&self.table, None, Some(name), found, "values to learn", "choose another target, or fill it in"));
+                return Err(refuse(
+                    &self.table,
+                    None,
+                    Some(name),
+                    found,
+                    "values to learn",
+                    "choose another target, or fill it in",
+                ));
             }
         }
         self.table = self.table.without_missing_rows(&self.targets)?;
@@ -83,7 +96,14 @@ impl Subject {
                 _ => format!("{} rows with a target", self.table.len()),
             };
             let expected = format!("{LEAST_ROWS} or more, some to learn from and some to judge by");
-            return Err(refuse(&self.table, None, None, found, expected, "add rows: nothing reliable can be learned from so few"));
+            return Err(refuse(
+                &self.table,
+                None,
+                None,
+                found,
+                expected,
+                "add rows: nothing reliable can be learned from so few",
+            ));
         }
         Ok(())
     }
@@ -97,9 +117,8 @@ impl Subject {
         outliers: f64,
     ) -> anyhow::Result<()> {
         let asked = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|n| n == name));
-        let open = |name: &str, without: &[String]| {
-            asked(name) && !without.iter().chain(keep).chain(&self.targets).any(|n| n == name)
-        };
+        let open =
+            |name: &str, without: &[String]| asked(name) && !without.iter().chain(keep).chain(&self.targets).any(|n| n == name);
         let rows = self.table.len();
         for column in self.table.columns().filter(|column| column.kind() == Kind::Empty && open(column.name(), &without)) {
             let name = column.name();
@@ -118,7 +137,8 @@ impl Subject {
                     continue;
                 }
                 if self.strict {
-                    let advice = format!("leave it out (--without {0}), or learn from it all the same (--keep {0})", quoted(&name));
+                    let advice =
+                        format!("leave it out (--without {0}), or learn from it all the same (--keep {0})", quoted(&name));
                     let expected = "a feature that is known before the target is";
                     return Err(refuse(&self.table, Some(1), Some(&name), reason, expected, advice));
                 }
@@ -165,7 +185,8 @@ impl Subject {
         if matches!(whole.target(), Some(Target::Classes { .. })) {
             let (classes, names) = self.table.classes(&self.targets[0])?;
             let count = |class: usize| classes.iter().filter(|&&c| c as usize == class).count();
-            let few = (0..names.len()).filter(|&class| count(class) < 5).map(|class| format!("`{}` ({})", names[class], count(class)));
+            let few =
+                (0..names.len()).filter(|&class| count(class) < 5).map(|class| format!("`{}` ({})", names[class], count(class)));
             let few: Vec<String> = few.collect();
             if !few.is_empty() {
                 self.notes.push(format!("classes with fewer than 5 rows, of which little can be learned: {}", few.join(", ")));
