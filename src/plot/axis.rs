@@ -41,8 +41,11 @@ impl Axis {
         if self.log {
             (value.log10() - self.min.log10()) / (self.max.log10() - self.min.log10())
         } else {
-            // Halves, so that the difference of the largest numbers is still one.
-            (0.5 * value - 0.5 * self.min) / (0.5 * self.max - 0.5 * self.min)
+            match self.max - self.min {
+                length if length.is_finite() => (value - self.min) / length,
+                // Of the largest numbers only halves have a difference.
+                _ => (0.5 * value - 0.5 * self.min) / (0.5 * self.max - 0.5 * self.min),
+            }
         }
     }
 
@@ -52,8 +55,8 @@ impl Axis {
     }
 
     fn even_ticks(&self, wanted: usize) -> Vec<Tick> {
-        let rough = (0.5 * self.max - 0.5 * self.min) * 2.0 / wanted.max(1) as f64;
-        let rough = if rough.is_finite() { rough } else { f64::MAX / 4.0 };
+        let length = self.max - self.min;
+        let rough = if length.is_finite() { length } else { f64::MAX } / wanted.max(1) as f64;
         let unit = 10f64.powf(rough.log10().floor());
         let mut step = [1.0, 2.0, 5.0, 10.0].map(|m| m * unit).into_iter().find(|s| *s >= 0.999 * rough).unwrap_or(rough);
         if self.whole {
@@ -65,11 +68,11 @@ impl Axis {
         }
         let values: Vec<f64> = (0..=(last - first) as usize).map(|i| (first + i as f64) * step).collect();
         let largest = self.min.abs().max(self.max.abs());
-        let decimals = (-step.log10() + 1e-9).ceil().max(0.0);
+        let decimals = (-step.log10() - 1e-9).ceil().max(0.0);
         let label = |v: f64| {
             if v == 0.0 || v.abs() < 1e-9 * step {
                 "0".to_owned()
-            } else if largest >= 1e5 || largest < 1e-3 {
+            } else if !(1e-3..1e5).contains(&largest) {
                 // As many digits as tell neighbours apart.
                 let digits = (v.abs().log10().floor() - (step.log10() + 1e-9).floor()).max(0.0);
                 scientific(v, digits as usize)
@@ -90,9 +93,14 @@ impl Axis {
                 (first..=last).flat_map(|e| multiples.iter().map(move |m| m * 10f64.powi(e))).filter(|v| inside(*v)).collect();
             if values.len() >= 3 || (values.len() == 2 && multiples.len() > 2) {
                 let every = values.len().div_ceil(wanted.max(3));
-                let far = high - low > 4.0 || self.max >= 1e5 || self.min < 1e-4;
+                // Of many powers of ten those with round exponents.
+                let first = match multiples.len() {
+                    1 => values.iter().position(|v| (v.log10().round() as i64).rem_euclid(every as i64) == 0).unwrap_or(0),
+                    _ => 0,
+                };
+                let far = high - low > 5.5 || self.max >= 1e5 || self.min < 1e-4;
                 let label = |v: f64| if far { scientific(v, usize::from(multiples.len() > 3)) } else { plain(v) };
-                return values.into_iter().step_by(every).map(|value| Tick { value, label: label(value) }).collect();
+                return values.into_iter().skip(first).step_by(every).map(|value| Tick { value, label: label(value) }).collect();
             }
         }
         self.even_ticks(wanted)

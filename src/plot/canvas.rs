@@ -2,7 +2,7 @@
 
 use super::style::{Marker, Rgb, WHITE};
 use kuva::render::color::Color;
-use kuva::render::render::{PathData, Primitive, Scene, TextAnchor};
+use kuva::render::render::{PathData, Primitive, Scene, TextAnchor, TextSpan};
 use std::fmt::Write as _;
 
 /// A part of the sheet, in points of the SVG; y grows downwards.
@@ -69,11 +69,20 @@ impl Canvas {
     }
 
     fn write(&mut self, text: &str, x: f64, y: f64, letters: Letters, rotate: Option<f64>) {
+        if text.is_empty() {
+            return;
+        }
         let anchor = match letters.anchor {
             Anchor::Start => TextAnchor::Start,
             Anchor::Middle => TextAnchor::Middle,
             Anchor::End => TextAnchor::End,
         };
+        if letters.bold && rotate.is_none() {
+            // The PNG renderer knows bold letters in this form only; and here a dollar is no formula.
+            let span = TextSpan { bold: true, ..TextSpan::plain(clean(text).replace("\\$", "$")) };
+            let (size, color) = (letters.size, Some(colour(letters.colour)));
+            return self.elements.push(Primitive::RichText { x, y, spans: vec![span], size, anchor, color });
+        }
         self.elements.push(Primitive::Text {
             x,
             y,
@@ -199,14 +208,6 @@ impl Canvas {
             opacity: None,
             stroke_dasharray: None,
         })));
-    }
-
-    /// A picture of another maker, moved to a place.
-    pub fn put(&mut self, scene: Scene, x: f64, y: f64) {
-        let transform = Some(format!("translate({x:.2},{y:.2})"));
-        self.elements.push(Primitive::GroupStart { transform, title: None, extra_attrs: None });
-        self.elements.extend(scene.elements);
-        self.elements.push(Primitive::GroupEnd);
     }
 
     /// All that was drawn, on white.

@@ -60,18 +60,26 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
     // Sizes first: what stands left and right of the plot depends on the labels of the ticks.
     let rough = (area.height - 120.0).max(60.0);
     let y_ticks: Vec<Tick> =
-        frame.y.ticks((rough / 55.0).clamp(2.0, 8.0) as usize).into_iter().filter(|t| inside(&frame.y, t.value)).collect();
+        frame.y.ticks((rough / 36.0).clamp(2.0, 10.0) as usize).into_iter().filter(|t| inside(&frame.y, t.value)).collect();
     let widest = |ticks: &[Tick]| ticks.iter().map(|t| text_width(&t.label, TICK.into())).fold(0.0, f64::max);
-    let y_label = if figure.y_label.is_empty() { 0.0 } else { 20.0 };
-    let left = area.x + MARGIN + y_label + widest(&y_ticks) + 8.0;
-    let strip = if scale.is_some() {
-        14.0 + STRIP + 6.0 + widest(&scale_ticks) + if figure.value_label.is_empty() { 0.0 } else { 20.0 }
-    } else {
-        0.0
-    };
+    let left = area.x + MARGIN + widest(&y_ticks) + 8.0;
+    let strip = if scale.is_some() { 14.0 + STRIP + 6.0 + widest(&scale_ticks) } else { 0.0 };
     let right = area.right() - MARGIN - 6.0 - strip;
-    let mut top = area.y + heading(canvas, figure, &frame.notes, left, area);
-    top += legend(canvas, &frame.legend, left, top, area.right() - MARGIN) + 6.0;
+    let start = area.x + MARGIN + 2.0;
+    let mut top = area.y + heading(canvas, figure, &frame.notes, start, area);
+    top += legend(canvas, &frame.legend, start, top, area.right() - MARGIN) + 6.0;
+    // What the upright axis and the colours show stands over them, where it can be read without turning the head.
+    let value_label = if scale.is_some() { figure.value_label.as_str() } else { "" };
+    if !(figure.y_label.is_empty() && value_label.is_empty()) {
+        let half = if figure.y_label.is_empty() || value_label.is_empty() { 1.0 } else { 0.5 };
+        let most = (area.right() - MARGIN - start) * half - 6.0;
+        let write = |canvas: &mut Canvas, label: &str, x: f64, anchor: Anchor| {
+            canvas.text(&style::shortened(label, LABEL.into(), most), x, top + 7.0, letters(LABEL, INK, anchor));
+        };
+        write(canvas, &figure.y_label, start, Anchor::Start);
+        write(canvas, value_label, area.right() - MARGIN, Anchor::End);
+        top += 24.0;
+    }
     let slot = (right - left) / frame.categories.len().max(1) as f64;
     let longest = frame.categories.iter().map(|c| text_width(c, TICK.into())).fold(0.0, f64::max);
     let upright = longest > slot - 6.0;
@@ -88,7 +96,7 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
     }
     let plot = map.plot;
 
-    let wanted = (plot.width / 75.0).clamp(2.0, 10.0) as usize;
+    let wanted = (plot.width / 62.0).clamp(2.0, 12.0) as usize;
     let x_ticks: Vec<Tick> = match frame.categories.is_empty() {
         true => map.x.ticks(wanted).into_iter().filter(|t| inside(&map.x, t.value)).collect(),
         false => frame.categories.iter().enumerate().map(|(i, c)| Tick { value: i as f64, label: c.clone() }).collect(),
@@ -108,7 +116,7 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
             _ => {}
         }
     }
-    if !layers.iter().any(under) {
+    if !layers.iter().any(|l| under(l) || matches!(l, Layer::Contour(_))) {
         grid(canvas, &map, &x_ticks, &y_ticks, frame.categories.is_empty());
     }
     let paths: Vec<(f64, f64)> = layers
@@ -144,17 +152,12 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
         canvas.line(&[(plot.x - 4.0, y), (plot.x, y)], FRAME, 1.0, &[]);
         canvas.text(&tick.label, plot.x - 8.0, y, letters(TICK, INK, Anchor::End));
     }
-    let middle = (plot.x + plot.width / 2.0, plot.y + plot.height / 2.0);
     if !figure.x_label.is_empty() {
         let label = style::shortened(&figure.x_label, LABEL.into(), area.width - 2.0 * MARGIN);
-        canvas.text(&label, middle.0, plot.bottom() + tick_height + 8.0, letters(LABEL, INK, Anchor::Middle));
-    }
-    if !figure.y_label.is_empty() {
-        let label = style::shortened(&figure.y_label, LABEL.into(), area.height - 2.0 * MARGIN);
-        canvas.text_upwards(&label, plot.x - 8.0 - widest(&y_ticks) - 14.0, middle.1, letters(LABEL, INK, Anchor::Middle));
+        canvas.text(&label, plot.x + plot.width / 2.0, plot.bottom() + tick_height + 8.0, letters(LABEL, INK, Anchor::Middle));
     }
     if let Some(scale) = scale {
-        strip_of(canvas, &scale, &scale_ticks, plot, &figure.value_label);
+        strip_of(canvas, &scale, &scale_ticks, plot);
     }
     Ok(())
 }
@@ -170,9 +173,7 @@ fn same_scale(map: &mut Map) {
     if per_x > per_y {
         map.plot.width *= per_y / per_x;
     } else {
-        let height = map.plot.height * per_x / per_y;
-        map.plot.y += (map.plot.height - height) / 2.0;
-        map.plot.height = height;
+        map.plot.height *= per_x / per_y;
     }
 }
 
@@ -215,8 +216,7 @@ fn legend(canvas: &mut Canvas, entries: &[Entry], left: f64, top: f64, right: f6
             canvas.line(&[(x, y), (x + SAMPLE, y)], entry.colour, 2.0, style::dash(dash));
         }
         if let Some(marker) = entry.marker {
-            let (marker, radius) = if entry.path { (Marker::Circle, 2.6) } else { (marker, 4.2) };
-            canvas.marker(marker, middle, radius, entry.colour);
+            canvas.marker(marker, middle, if entry.path { 3.2 } else { 4.2 }, entry.colour);
         }
         canvas.text(&name, x + SAMPLE + 6.0, y, letters(TICK, INK, Anchor::Start));
         x += width + 18.0;
@@ -251,7 +251,7 @@ fn tiles(canvas: &mut Canvas, field: &Field, map: &Map, colour: impl Fn(f64) -> 
     canvas.tiles(found);
 }
 
-fn strip_of(canvas: &mut Canvas, scale: &Axis, ticks: &[Tick], plot: Area, label: &str) {
+fn strip_of(canvas: &mut Canvas, scale: &Axis, ticks: &[Tick], plot: Area) {
     const STEPS: usize = 80;
     let x = plot.right() + 14.0;
     let step = plot.height / STEPS as f64;
@@ -265,16 +265,6 @@ fn strip_of(canvas: &mut Canvas, scale: &Axis, ticks: &[Tick], plot: Area, label
         let y = plot.bottom() - scale.at(tick.value) * plot.height;
         canvas.line(&[(x + STRIP, y), (x + STRIP + 3.0, y)], FRAME, 1.0, &[]);
         canvas.text(&tick.label, x + STRIP + 6.0, y, letters(TICK, INK, Anchor::Start));
-    }
-    if !label.is_empty() {
-        let widest = ticks.iter().map(|t| text_width(&t.label, TICK.into())).fold(0.0, f64::max);
-        let label = style::shortened(label, LABEL.into(), plot.height + 60.0);
-        canvas.text_upwards(
-            &label,
-            x + STRIP + 6.0 + widest + 12.0,
-            plot.y + plot.height / 2.0,
-            letters(LABEL, INK, Anchor::Middle),
-        );
     }
 }
 
@@ -300,7 +290,7 @@ fn line(canvas: &mut Canvas, series: &Series, look: &Look, map: &Map, halo: bool
 /// The same picture with fewer points: of those within a quarter of a point of the sheet's width, the first, the lowest, the highest and the last.
 fn thinned(places: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if places.len() <= 4000 {
-        return places.to_vec();
+        return straightened(places);
     }
     let column = |p: &(f64, f64)| (p.0 * 4.0).floor();
     let mut kept = vec![];
@@ -310,6 +300,22 @@ fn thinned(places: &[(f64, f64)]) -> Vec<(f64, f64)> {
         let mut picked = [0, extreme(|a, b| a < b), extreme(|a, b| a > b), chunk.len() - 1];
         picked.sort_unstable();
         kept.extend(picked.iter().enumerate().filter(|(i, p)| *i == 0 || picked[i - 1] != **p).map(|(_, p)| chunk[*p]));
+    }
+    kept
+}
+
+/// Without the points in the middle of level and upright runs, as stairs have many.
+fn straightened(places: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut kept: Vec<(f64, f64)> = vec![];
+    for &place in places {
+        if let [.., a, b] = kept[..] {
+            let on = |a: f64, b: f64, c: f64| (b - a) * (c - b) > 0.0;
+            let level = a.1 == b.1 && b.1 == place.1 && on(a.0, b.0, place.0);
+            if level || (a.0 == b.0 && b.0 == place.0 && on(a.1, b.1, place.1)) {
+                kept.pop();
+            }
+        }
+        kept.push(place);
     }
     kept
 }
@@ -335,8 +341,8 @@ fn path(canvas: &mut Canvas, series: &Series, look: &Look, map: &Map) {
     // Marks that would lie on one another are left out.
     let mut last: Option<(f64, f64)> = None;
     for &place in &places {
-        if last.is_none_or(|l| (place.0 - l.0).hypot(place.1 - l.1) >= 4.0) {
-            canvas.marker(Marker::Circle, place, 2.6, look.colour);
+        if last.is_none_or(|l| (place.0 - l.0).hypot(place.1 - l.1) >= 5.0) {
+            canvas.marker(look.marker.unwrap_or(Marker::Circle), place, 3.0, look.colour);
             last = Some(place);
         }
     }
@@ -357,9 +363,13 @@ fn bars_of(canvas: &mut Canvas, bars: &[(String, f64)], look: &Look, map: &Map, 
         let area = Area { x: x0, y: y0.min(y1), width: (x1 - x0) * 0.96, height: (y1 - y0).abs() };
         canvas.rect(area, Some(look.colour), None);
         let label = super::axis::plain(*value);
-        if text_width(&label, NOTE.into()) < area.width + 4.0 && categories.len() * sets <= 24 {
-            let y = if *value >= 0.0 { y1 - 8.0 } else { y1 + 8.0 };
-            canvas.text(&label, area.x + area.width / 2.0, y, letters(NOTE, QUIET, Anchor::Middle));
+        if text_width(&label, NOTE.into()) < area.width - 2.0 {
+            // Inside the bar if it is long enough, else beyond its end.
+            let inside = area.height > 22.0;
+            let away = if (*value >= 0.0) == inside { 9.0 } else { -9.0 };
+            let dark = style::lightness(look.colour) < 0.6;
+            let ink = if inside && dark { WHITE } else { INK };
+            canvas.text(&label, area.x + area.width / 2.0, y1 + away, letters(NOTE, ink, Anchor::Middle));
         }
     }
 }

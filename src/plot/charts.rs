@@ -9,7 +9,8 @@ use crate::train::History;
 use crate::train::metrics::{ConfusionMatrix, roc_auc, roc_curve};
 use crate::{Device, Tensor};
 
-/// Loss over epochs, of training and, if there is one, of validation rows.
+/// Loss over epochs, of training and, if there is one, of validation rows; the lowest is marked. Losses that fall over magnitudes stand on a
+/// logarithmic axis.
 ///
 /// ```
 /// use steepest::plot;
@@ -21,14 +22,18 @@ use crate::{Device, Tensor};
 /// ```
 pub fn learning_curves(history: &History) -> Figure {
     let mut figure = Figure::new("Learning curves").labels("epoch", "loss");
-    let mut all = vec![];
+    let (mut all, mut lowest) = (vec![], None);
     for (column, name) in [("loss", "training loss"), ("val_loss", "validation loss")] {
         let values = history.column(column);
         if values.iter().any(Option::is_some) {
             let points = curve(history, &values);
             all.extend(points.iter().map(|p| p.1).filter(|v| v.is_finite()));
+            lowest = points.iter().copied().filter(|p| p.1.is_finite()).min_by(|a, b| a.1.total_cmp(&b.1));
             figure = figure.line(name, points);
         }
+    }
+    if let Some((epoch, loss)) = lowest {
+        figure = figure.points(format!("lowest: {loss:.4} after epoch {epoch}"), [(epoch, loss)]);
     }
     // Of losses that fall over magnitudes the interesting part is low.
     let (low, high) = all.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), v| (low.min(*v), high.max(*v)));
@@ -41,7 +46,7 @@ fn curve(history: &History, values: &[Option<f64>]) -> Vec<(f64, f64)> {
 
 /// The metrics of the validation rows over epochs.
 pub fn metric_curves(history: &History) -> Figure {
-    let mut figure = Figure::new("Validation metrics").labels("epoch", "metric");
+    let figure = Figure::new("Validation metrics").labels("epoch", "metric");
     let mut names: Vec<&str> = vec![];
     for (name, _) in history.records.iter().flat_map(|record| &record.metrics) {
         if !names.contains(&name.as_str()) {
@@ -49,7 +54,7 @@ pub fn metric_curves(history: &History) -> Figure {
         }
     }
     if let [only] = names[..] {
-        figure = figure.labels("epoch", only);
+        return figure.labels("epoch", only).line("", curve(history, &history.column(only)));
     }
     names.into_iter().fold(figure, |figure, name| figure.line(name, curve(history, &history.column(name))))
 }
@@ -110,8 +115,8 @@ pub fn confusion(matrix: &ConfusionMatrix, names: &[&str]) -> Figure {
     let side = (n as u32 * 52).clamp(220, 620);
     let (total, right) = (matrix.total(), (0..n).map(|c| matrix.count(c, c)).sum::<u64>());
     let mut figure = Figure::of("Confusion matrix", Content::Matrix(Matrix { names, counts }))
-        .labels("predicted", "label")
-        .size(side + 150, side + 140)
+        .labels("predicted class", "true class ↓")
+        .size(side + 90, side + 140)
         .note(format!("accuracy {:.1} %: {right} of {total}; shade and % are the share of the row", 100.0 * matrix.accuracy()));
     if given != 0 && given != n {
         figure.refuse(format!("{given} names for {n} classes"));
@@ -141,7 +146,7 @@ pub fn roc(scores: &[f32], labels: &[u32]) -> Result<Figure> {
     let curve = roc_curve(scores, &positive)?.into_iter().map(|p| (p.false_positive_rate, p.true_positive_rate));
     Ok(Figure::new("ROC curve")
         .labels("false positive rate", "true positive rate")
-        .size(520, 540)
+        .size(520, 580)
         .equal_axes()
         .line(format!("classifier, AUC {auc:.3}"), curve)
         .line("chance, AUC 0.500", [(0.0, 0.0), (1.0, 1.0)]))

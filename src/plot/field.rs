@@ -27,7 +27,8 @@ fn wrong(message: String) -> Error {
 }
 
 fn even((from, to): (f64, f64), n: usize) -> Vec<f64> {
-    (0..n).map(|i| if i + 1 == n { to } else { from + (to - from) * (i as f64 / (n - 1) as f64) }).collect()
+    let share = |i: usize| i as f64 / (n - 1) as f64;
+    (0..n).map(|i| if i + 1 == n { to } else { from * (1.0 - share(i)) + to * share(i) }).collect()
 }
 
 impl Field {

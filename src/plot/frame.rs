@@ -56,7 +56,10 @@ fn palette(number: usize, over_field: bool) -> Rgb {
     SERIES[if over_field { OVER_FIELD[number] } else { number }]
 }
 
-pub(super) const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '&'];
+/// Marks of series in sketches, and what bars are filled with there.
+const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '&'];
+
+const FILLS: [char; 4] = ['█', '▒', '░', '▓'];
 
 /// Whether both coordinates are numbers.
 pub(super) fn finite((x, y): (f64, f64)) -> bool {
@@ -83,8 +86,13 @@ impl Frame {
                     whole &= series.points.iter().all(|p| p.0.fract() == 0.0 || !finite(*p));
                 }
                 Layer::Bars { bars, .. } => {
-                    if figure.log_x || (figure.log_y && bars.iter().any(|(_, v)| *v <= 0.0)) {
-                        return Err(figure.wrong("bars on a logarithmic axis, which has no zero to start them from".to_owned()));
+                    if figure.log_x {
+                        return Err(figure.wrong("bars stand beside one another: their axis cannot be logarithmic".to_owned()));
+                    }
+                    if let Some((name, value)) = bars.iter().find(|(_, v)| figure.log_y && *v <= 0.0) {
+                        let message =
+                            format!("bar `{name}` is {value}; a logarithmic axis has positive values only: use a linear axis");
+                        return Err(figure.wrong(message));
                     }
                     left_out += bars.iter().filter(|(_, v)| !v.is_finite()).count();
                     for (name, value) in bars.iter().filter(|(_, v)| v.is_finite()) {
@@ -111,7 +119,13 @@ impl Frame {
         let mut y = Axis::around(y0, y1, figure.log_y, if flush { 0.0 } else { 0.06 });
         if !categories.is_empty() {
             (x.min, x.max) = (-0.6, categories.len() as f64 - 0.4);
-            (y.min, y.max) = (if y0 >= 0.0 && !figure.log_y { 0.0 } else { y.min }, if y1 <= 0.0 { 0.0 } else { y.max });
+            // Bars start at zero.
+            match (figure.log_y, y0 >= 0.0, y1 <= 0.0) {
+                (true, ..) => {}
+                (false, true, _) => y.min = 0.0,
+                (false, false, true) => y.max = 0.0,
+                (false, false, false) => {}
+            }
         }
         x.whole = whole && !figure.log_x;
         let mut notes = figure.notes.clone();
@@ -244,10 +258,10 @@ fn looks(figure: &Figure, layers: &[Layer], over_field: bool) -> Result<(Vec<Loo
             }
             Layer::Bars { name, .. } => {
                 look.colour = palette(number(name), over_field);
-                look.set = sets;
+                (look.set, look.glyph) = (sets, FILLS[sets % FILLS.len()]);
                 sets += 1;
-                let (name, colour) = (name.clone(), look.colour);
-                note(Entry { name, colour, patch: true, line: None, marker: None, path: false, glyph: None });
+                let (name, colour, glyph) = (name.clone(), look.colour, Some(look.glyph));
+                note(Entry { name, colour, patch: true, line: None, marker: None, path: false, glyph });
             }
             Layer::Regions { field, names } => {
                 for (i, value) in field.values().iter().enumerate() {

@@ -45,8 +45,11 @@ pub(super) fn matrix(figure: &Figure, matrix: &Matrix, canvas: &mut Canvas, area
     const SIZE: u32 = 12;
     let n = matrix.names.len();
     let longest = matrix.names.iter().map(|name| text_width(name, SIZE.into())).fold(0.0, f64::max).min(130.0);
-    let left = area.x + 12.0 + 22.0 + longest + 8.0;
-    let top = area.y + heading(canvas, figure, &figure.notes, area.x + 14.0, area) + 8.0;
+    let left = area.x + 14.0 + longest + 8.0;
+    let mut top = area.y + heading(canvas, figure, &figure.notes, area.x + 14.0, area) + 4.0;
+    let label = style::shortened(&figure.y_label, 13.0, area.width - 28.0);
+    canvas.text(&label, area.x + 14.0, top + 7.0, letters(13, INK, Anchor::Start));
+    top += 20.0;
     let shown = area.width - (left - area.x) - 18.0;
     let upright = longest > shown / n as f64 - 4.0;
     let foot = 30.0 + if upright { longest + 8.0 } else { 18.0 };
@@ -54,8 +57,6 @@ pub(super) fn matrix(figure: &Figure, matrix: &Matrix, canvas: &mut Canvas, area
     if side < 1.0 {
         return Err(figure.wrong(format!("{} × {} points are too few for {n} classes", area.width, area.height)));
     }
-    // In the middle of what is left of it.
-    let left = left + (shown - side * n as f64).max(0.0) / 2.0;
     let shade = |share: f64| style::tint(SERIES[0], share.sqrt() * 0.95);
     let all = Area { x: left, y: top, width: side * n as f64, height: side * n as f64 };
     canvas.rect(all, Some(WHITE), None);
@@ -100,9 +101,8 @@ pub(super) fn matrix(figure: &Figure, matrix: &Matrix, canvas: &mut Canvas, area
             canvas.text(&name, left + middle, all.bottom() + 12.0, letters(SIZE, INK, Anchor::Middle));
         }
     }
-    let middle = (left + all.width / 2.0, top + all.height / 2.0);
-    canvas.text(&figure.x_label, middle.0, all.bottom() + foot - 16.0, letters(13, INK, Anchor::Middle));
-    canvas.text_upwards(&figure.y_label, left - longest - 22.0, middle.1, letters(13, INK, Anchor::Middle));
+    let x_label = style::shortened(&figure.x_label, 13.0, area.width - 28.0);
+    canvas.text(&x_label, left + all.width / 2.0, all.bottom() + foot - 14.0, letters(13, INK, Anchor::Middle));
     Ok(())
 }
 

@@ -4,13 +4,15 @@ use super::axis::{Axis, plain};
 use super::chart::chains;
 use super::field::Field;
 use super::figure::{Content, Figure, Layer};
-use super::frame::{Frame, finite};
+use super::frame::{Frame, Look, finite};
 use super::grid::{self, Matrix, Pictures};
 use crate::error::{Error, Result};
 
 const LEAST: (usize, usize) = (30, 8);
 /// From low to high.
 const SHADES: [char; 6] = [' ', '·', '░', '▒', '▓', '█'];
+/// Lines of a contour.
+const LEVELS: usize = 8;
 /// Classes of regions, lightly.
 const CLASSES: [char; 6] = [' ', '·', ':', '-', '/', '='];
 
@@ -82,10 +84,22 @@ fn axes(figure: &Figure, layers: &[Layer], columns: usize, rows: usize) -> Resul
         let mark: String = entry.glyph.into_iter().chain(class.filter(|c| *c != ' ')).collect();
         entries.push(if mark.is_empty() { entry.name.clone() } else { format!("{mark} {}", entry.name) });
     }
-    let field = layers.iter().find_map(|l| if let Layer::HeatMap(f) | Layer::Contour(f) = l { Some(f) } else { None });
-    if let Some((low, high)) = field.and_then(Field::range) {
-        let shades: String = SHADES.iter().collect();
-        entries.push(format!("{} [{shades}] {}", plain(low), plain(high)));
+    let heat = layers.iter().any(|l| matches!(l, Layer::HeatMap(_)));
+    for layer in layers {
+        match layer {
+            Layer::HeatMap(field) => {
+                let (low, high) = field.range().unwrap_or((0.0, 1.0));
+                let shades: String = SHADES.iter().collect();
+                entries.push(format!("{} [{shades}] {}", plain(low), plain(high)));
+            }
+            Layer::Contour(field) if !heat => {
+                let levels = field.levels(LEVELS);
+                if let (Some(first), Some(last)) = (levels.first(), levels.last()) {
+                    entries.push(format!("· {} lines, {} to {}", levels.len(), plain(*first), plain(*last)));
+                }
+            }
+            _ => {}
+        }
     }
     if !entries.is_empty() {
         head.push(entries.join("   "));
@@ -101,8 +115,21 @@ fn axes(figure: &Figure, layers: &[Layer], columns: usize, rows: usize) -> Resul
     let left = ticks.iter().map(|t| t.label.chars().count()).max().unwrap_or(0).min(columns / 3);
     let width = columns - left - 2;
     let mut sheet = Sheet::new(width, height);
-    for (layer, set) in layers.iter().zip(&frame.looks) {
-        layer_on(&mut sheet, (width, height), &frame, layer, set.glyph, set.set);
+    // Points over lines over areas: a character hides what is under it.
+    let rank = |layer: &Layer| match layer {
+        Layer::Contour(_) | Layer::HeatMap(_) | Layer::Regions { .. } => 0,
+        Layer::Bars { .. } => 1,
+        Layer::Line(_) => 2,
+        Layer::Path(_) => 3,
+        Layer::Points(_) => 4,
+    };
+    let mut order: Vec<_> = layers.iter().zip(&frame.looks).collect();
+    order.sort_by_key(|(layer, _)| rank(layer));
+    for (layer, set) in order {
+        // Lines of equal value would be lost in the shades of a heat map.
+        if !(matches!(layer, Layer::Contour(_)) && heat) {
+            layer_on(&mut sheet, (width, height), &frame, layer, set);
+        }
     }
     let row = |value: f64| place(&frame.y, value, height).map(|p| height - 1 - p);
     let mut lines = head;
@@ -149,7 +176,8 @@ fn place(axis: &Axis, value: f64, cells: usize) -> Option<usize> {
     (share.is_finite() && cells > 0).then(|| ((share * cells as f64).floor().max(0.0) as usize).min(cells - 1))
 }
 
-fn layer_on(sheet: &mut Sheet, (width, height): (usize, usize), frame: &Frame, layer: &Layer, glyph: char, set: usize) {
+fn layer_on(sheet: &mut Sheet, (width, height): (usize, usize), frame: &Frame, layer: &Layer, look: &Look) {
+    let glyph = look.glyph;
     // In cells, from the top left.
     let at = |(x, y): (f64, f64)| (frame.x.at(x) * width as f64, (1.0 - frame.y.at(y)) * height as f64);
     let cell = |(x, y): (f64, f64)| {
@@ -179,24 +207,31 @@ fn layer_on(sheet: &mut Sheet, (width, height): (usize, usize), frame: &Frame, l
             }
         }
         Layer::Bars { bars, .. } => {
-            let fill = ['█', '▒', '░', '▓'][set % 4];
+            let sets = frame.looks.iter().map(|l| l.set + 1).max().unwrap_or(1) as f64;
+            let wide = (0.8 / sets * width as f64 / (frame.x.max - frame.x.min)).floor().max(1.0) as isize;
             for (name, value) in bars.iter().filter(|(_, v)| v.is_finite()) {
                 let place = frame.categories.iter().position(|c| c == name).unwrap_or(0) as f64;
                 let zero = frame.y.min.max(if frame.y.log { frame.y.min } else { 0.0 });
-                let (from, to) = (at((place - 0.3 + 0.2 * set as f64, zero)), at((place + 0.3, *value)));
-                let (top, bottom) = (from.1.min(to.1).round(), from.1.max(to.1).round());
-                for row in top as isize..bottom as isize {
-                    (from.0.round() as isize..to.0.round() as isize).for_each(|column| sheet.put(column, row, fill));
+                let from = at((place - 0.4 + 0.8 / sets * look.set as f64, zero));
+                let to = at((place, *value));
+                let (top, bottom) = (from.1.min(to.1).round() as isize, from.1.max(to.1).round() as isize);
+                let start = from.0.round() as isize;
+                for (row, column) in (top..bottom).flat_map(|row| (start..start + wide).map(move |column| (row, column))) {
+                    sheet.put(column, row, glyph);
                 }
             }
         }
-        Layer::Contour(field) | Layer::HeatMap(field) => {
+        Layer::Contour(field) => {
+            for chain in field.levels(LEVELS).into_iter().flat_map(|level| field.contour(level)) {
+                stroke(sheet, &chain, &at, '·');
+            }
+        }
+        Layer::HeatMap(field) => {
             let (low, high) = field.range().unwrap_or((0.0, 1.0));
-            // Of costs of many magnitudes the logarithm, as the contour's levels.
-            let many = matches!(layer, Layer::Contour(_)) && low >= 0.0 && high > 20.0 * low.max(f64::MIN_POSITIVE);
-            let floor = low.max(high * 1e-4);
-            let share = |v: f64| if many { (v.max(floor) / floor).ln() / (high / floor).ln() } else { (v - low) / (high - low) };
-            let shade = |v: f64| SHADES[((share(v) * SHADES.len() as f64) as usize).min(SHADES.len() - 1)];
+            let shade = |v: f64| {
+                let share = (v - low) / (high - low);
+                SHADES[((share * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
+            };
             fill(sheet, (width, height), frame, field, |v| if v.is_finite() { shade(v) } else { '?' });
         }
         Layer::Regions { field, .. } => {
@@ -245,7 +280,10 @@ fn fill(sheet: &mut Sheet, (width, height): (usize, usize), frame: &Frame, field
 }
 
 fn table(figure: &Figure, matrix: &Matrix, columns: usize) -> Vec<String> {
-    let mut lines = vec![shown(&figure.title), format!("rows: {}, columns: {}", figure.y_label, figure.x_label)];
+    let mut lines = vec![
+        shown(&figure.title),
+        format!("rows: {}, columns: {}", shown(&figure.y_label).trim_end_matches(" ↓"), shown(&figure.x_label)),
+    ];
     let first = matrix.names.iter().map(|n| n.chars().count()).max().unwrap_or(1).min(columns / 3);
     let widest = matrix.counts.iter().map(|c| c.to_string().len()).max().unwrap_or(1);
     let most = (columns - first) / matrix.names.len();
