@@ -151,6 +151,7 @@ fn json_is_all_there_is_on_standard_output() {
     assert!(rows[0]["kind"].is_string() && rows[0]["p(rose)"].is_number() && rows[0]["petal"].is_string(), "{}", rows[0]);
     assert!(json("evaluate m.safetensors t.csv --json")["figures"]["accuracy"].as_f64() > Some(0.5));
     let seen = json("inspect m.safetensors --json");
+    assert_eq!(seen["members"], 5, "what small tables get unless told otherwise");
     assert_eq!(seen["target"]["classes"]["classes"], serde_json::json!(["lily", "rose", "tulip"]));
     assert_eq!(
         seen["layers"].as_array().unwrap().iter().filter(|l| l["layer"].as_str().unwrap().starts_with("Linear")).count(),
@@ -361,7 +362,7 @@ fn a_closed_pipe_is_no_panic() {
 fn ctrl_c_ends_training_and_the_model_is_saved() {
     let place = Place::new();
     place.put("t.csv", houses(300, 12));
-    let mut child = place.command("fit t.csv --target price --epochs 1000000 --patience 1000000 -o m.safetensors");
+    let mut child = place.command("fit t.csv --target price --epochs 1000000 --patience 1000000 --ensemble 1 -o m.safetensors");
     let mut child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();

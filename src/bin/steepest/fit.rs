@@ -5,14 +5,13 @@ use crate::learn::{self, Learned};
 use crate::settings::{Chosen, Settings};
 use crate::subject::Subject;
 use crate::table::{quoted, refuse};
-use crate::{Verdict, aside, files, model, plot, say};
+use crate::{Verdict, aside, files, inspect, model, plot, say};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use steepest::Device;
 use steepest::data::{self, FoldScores, Preprocessor, Target};
-use steepest::nn;
 use steepest::plot::Panels;
 use steepest::save::ModelFile;
 use steepest::train::{End, Report};
@@ -25,14 +24,15 @@ use steepest::train::{End, Report};
 ///
 /// The rows are parted by chance: 20 % to judge by (--test), 15 % that say when to stop (--validation), the rest to
 /// learn from; of classes each part gets its share. Training goes on until the validation loss has not fallen for 30 epochs
-/// (--patience), and the best weights are kept. Then the model meets the held-out rows for the first time, and what it gets
+/// (--patience), and the best weights are kept; up to 10,000 rows five models are trained so, each with other rows to stop by, and
+/// their mean is the answer (--ensemble). Then the model meets the held-out rows for the first time, and what it gets
 /// right there is what you may expect of new rows: accuracy for classes, R2 for numbers (1 is perfect, 0 as good as always
 /// saying the mean), in the units of the table whatever form was learned.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Files:
   model.safetensors        weights, preprocessing, description and history in one file (--out)
-  model.history.csv        the learning curve: a line per epoch
+  model.history.csv        the learning curve: a line per epoch (with --ensemble, of the first model)
   model.report.json        data, settings and figures, as --json prints them
   model.curve.svg          the learning curve as a picture
 They are written when everything else has been done, all or none; an error leaves no file behind, and files of an
@@ -101,6 +101,7 @@ pub fn run(args: &Args) -> Verdict {
     anyhow::ensure!(is_model, "{}: it is there and is no model, and is not written over; choose another --out", out.display());
     let device = model::device(settings.device.as_deref())?;
     let subject = Subject::read(&data, &settings)?;
+    let chosen = chosen.for_rows(subject.table.len());
     Fit { args, chosen, device, subject, out, start }.run()
 }
 
@@ -158,7 +159,10 @@ impl Fit<'_> {
         }
         let learned = learn::learn(&self.device, chosen, &set, &target, share, self.args.quiet)?;
         if self.args.verbose {
-            self.tell(format_args!("\n{}", nn::summary(&*learned.model, &self.device, [1, preprocessor.width()])?))?;
+            if let Some(blueprint) = learned.model.blueprint() {
+                let (members, summary) = inspect::layers(&blueprint, preprocessor.width())?;
+                self.tell(format_args!("\n{}{summary}", inspect::each(members)))?;
+            }
             for run in &learned.runs {
                 aside!("{}", run.history.to_csv().trim_end());
             }
@@ -367,9 +371,9 @@ fn shape(chosen: &Chosen, inputs: usize, outputs: usize) -> String {
     let layers: Vec<String> = chosen.layers.iter().map(usize::to_string).collect();
     let sizes: Vec<String> = [inputs.to_string()].into_iter().chain(layers).chain([outputs.to_string()]).collect();
     let kind = if chosen.layers.is_empty() { "a linear model" } else { "an mlp" };
-    match chosen.ensemble {
+    match chosen.members() {
         1 => format!("{kind} {}", sizes.join("-")),
-        n => format!("{n} times {kind} {}", sizes.join("-")),
+        n => format!("the mean of {n} models, each {kind} {}", sizes.join("-")),
     }
 }
 

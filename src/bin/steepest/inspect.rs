@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steepest::Device;
 use steepest::data::{Preprocessor, Table};
-use steepest::nn;
+use steepest::nn::{self, Blueprint, Registry};
 use steepest::save::ModelFile;
 use steepest::train::History;
 
@@ -121,9 +121,11 @@ fn of_model(args: &Args) -> Verdict {
 
     say!("\nlayers");
     match (&file.blueprint, &preprocessor) {
-        (Some(_), Some(preprocessor)) => {
-            let device = Device::cpu();
-            say!("{}", nn::summary(&*file.build(&device)?, &device, [1, preprocessor.width()])?);
+        (Some(blueprint), Some(preprocessor)) => {
+            // It must be the file's own numbers that fill it.
+            file.build(&Device::cpu())?;
+            let (members, summary) = layers(blueprint, preprocessor.width())?;
+            say!("{}{summary}", each(members));
         }
         _ => {
             for (name, array) in file.state.iter() {
@@ -144,10 +146,26 @@ fn of_model(args: &Args) -> Verdict {
         left.iter().try_for_each(|left| crate::say::line(format_args!("  {}: {}", left.column, left.reason)))?;
     }
     if let Some(history) = history.as_ref().filter(|history| !history.records.is_empty()) {
-        say!("\ntraining");
+        let first = file.blueprint.as_ref().is_some_and(|blueprint| blueprint.kind() == "Ensemble");
+        say!("\ntraining{}", if first { " (of the first model)" } else { "" });
         tell_history(history)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The layers of a model, or of one of the members of an ensemble; and how many members there are.
+pub fn layers(blueprint: &Blueprint, inputs: usize) -> anyhow::Result<(usize, nn::Summary)> {
+    let (members, one) = match (blueprint.kind(), blueprint.parts()) {
+        ("Ensemble", parts @ [(_, first), ..]) => (parts.len(), first),
+        _ => (1, blueprint),
+    };
+    let device = Device::cpu();
+    Ok((members, nn::summary(&*Registry::new().build(&device, one)?, &device, [1, inputs])?))
+}
+
+/// What stands before the layers of a member.
+pub fn each(members: usize) -> String {
+    if members > 1 { format!("the mean of {members} models, each with\n") } else { String::new() }
 }
 
 /// First, best and last epoch.
@@ -223,9 +241,10 @@ fn as_json(
         found["target"] = serde_json::to_value(preprocessor.target())?;
         found["left_out"] =
             json!(preprocessor.left_out().iter().map(|l| json!({ "column": l.column, "reason": l.reason })).collect::<Vec<_>>());
-        if file.blueprint.is_some() {
-            let device = Device::cpu();
-            let summary = nn::summary(&*file.build(&device)?, &device, [1, preprocessor.width()])?;
+        if let Some(blueprint) = &file.blueprint {
+            file.build(&Device::cpu())?;
+            let (members, summary) = layers(blueprint, preprocessor.width())?;
+            found["members"] = json!(members);
             let row = |row: &nn::Row| json!({ "name": row.name, "layer": row.layer, "parameters": row.parameters });
             found["layers"] = Value::Array(summary.rows.iter().map(row).collect());
         }

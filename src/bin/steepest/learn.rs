@@ -70,9 +70,9 @@ fn parts(chosen: &Chosen, set: &Dataset, target: &Target, share: f64) -> anyhow:
     };
     if share <= 0.0 || (rows as f64 * share).round() < 1.0 {
         let all = Parts { train: (0..rows).collect(), validation: vec![], test: vec![] };
-        return Ok(vec![all; chosen.ensemble]);
+        return Ok(vec![all; chosen.members()]);
     }
-    if chosen.ensemble == 1 {
+    if chosen.members() == 1 {
         let found = match classes {
             Some(classes) => stratified_parts(classes, 0.0, share, chosen.seed)?,
             None => random_parts(rows, 0.0, share, chosen.seed)?,
@@ -81,7 +81,7 @@ fn parts(chosen: &Chosen, set: &Dataset, target: &Target, share: f64) -> anyhow:
     }
     let k = ((1.0 / share).round() as usize).clamp(2, rows.max(2));
     let mut all = vec![];
-    for round in 0..chosen.ensemble.div_ceil(k) {
+    for round in 0..chosen.members().div_ceil(k) {
         let seed = chosen.seed.wrapping_add(round as u64);
         let folds = match classes {
             Some(classes) => stratified_folds(classes, k, seed)?,
@@ -89,7 +89,7 @@ fn parts(chosen: &Chosen, set: &Dataset, target: &Target, share: f64) -> anyhow:
         };
         all.extend(folds.into_iter().map(|fold| Parts { train: fold.train, validation: fold.test, test: vec![] }));
     }
-    all.truncate(chosen.ensemble);
+    all.truncate(chosen.members());
     Ok(all)
 }
 

@@ -120,7 +120,7 @@ impl Subject {
         let open =
             |name: &str, without: &[String]| asked(name) && !without.iter().chain(keep).chain(&self.targets).any(|n| n == name);
         let rows = self.table.len();
-        for column in self.table.columns().filter(|column| column.kind() == Kind::Empty && open(column.name(), &without)) {
+        if let Some(column) = self.table.columns().find(|column| column.kind() == Kind::Empty && open(column.name(), &without)) {
             let name = column.name();
             let found = format!("nothing but missing values in {rows} rows");
             let advice = format!("fill the column in, or leave it out: --without {}", quoted(name));
