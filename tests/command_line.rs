@@ -410,7 +410,8 @@ fn real_tables_are_learned() {
     assert!(out.contains("`alive` gives the target away and is left out"), "{out}");
     let mean = |name: &str, figure: &str| place.json(name)["cross_validation"][figure]["mean"].as_f64().unwrap();
     assert!(mean("titanic.report.json", "accuracy") > 0.8, "{out}");
-    let out = place.works(&format!("fit {folder}/ames_housing.csv --target SalePrice --folds 5 --ensemble 1 -o ames.safetensors"));
+    let out =
+        place.works(&format!("fit {folder}/ames_housing.csv --target SalePrice --folds 5 --ensemble 1 -o ames.safetensors"));
     assert!(out.contains("`Order`") && out.contains("`PID`") && out.contains("`MS SubClass` is taken as a category"), "{out}");
     assert!(mean("ames.report.json", "R2") > 0.87, "{out}");
     let said = place.refuses(&format!("fit {folder}/house_tiny.csv --target Price"), &["house_tiny.csv", "found 4 rows"]);
