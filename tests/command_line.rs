@@ -179,6 +179,8 @@ fn columns_that_tell_too_much_are_named_and_left_out() {
         left.as_array().unwrap().iter().any(|entry| entry["column"] == name)
     };
     assert!(left("copy") && left("id") && !left("zip") && !left("expensive"));
+    let out = place.works("inspect m.safetensors");
+    assert!(out.contains("  copy: it gives the target away: correlates with `price`"), "{out}");
     // Left out means that it need not be there.
     let without: String = text.lines().map(|line| line.splitn(5, ',').collect::<Vec<_>>()[1..].join(",") + "\n").collect();
     place.put("new.csv", without.replace("copy", "other"));
