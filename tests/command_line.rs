@@ -179,6 +179,8 @@ fn columns_that_tell_too_much_are_named_and_left_out() {
         left.as_array().unwrap().iter().any(|entry| entry["column"] == name)
     };
     assert!(left("copy") && left("id") && !left("zip") && !left("expensive"));
+    let out = place.works("inspect m.safetensors");
+    assert!(out.contains("  copy: it gives the target away: correlates with `price`"), "{out}");
     // Left out means that it need not be there.
     let without: String = text.lines().map(|line| line.splitn(5, ',').collect::<Vec<_>>()[1..].join(",") + "\n").collect();
     place.put("new.csv", without.replace("copy", "other"));
@@ -406,11 +408,12 @@ fn real_tables_are_learned() {
     let Some(folder) = tables("Titanic, Ames") else { return };
     let place = Place::new();
     let folder = folder.display();
-    let out = place.works(&format!("fit {folder}/titanic.csv --target survived --folds 5 -o titanic.safetensors"));
+    let out = place.works(&format!("fit {folder}/titanic.csv --target survived --folds 5 --ensemble 2 -o titanic.safetensors"));
     assert!(out.contains("`alive` gives the target away and is left out"), "{out}");
     let mean = |name: &str, figure: &str| place.json(name)["cross_validation"][figure]["mean"].as_f64().unwrap();
     assert!(mean("titanic.report.json", "accuracy") > 0.8, "{out}");
-    let out = place.works(&format!("fit {folder}/ames_housing.csv --target SalePrice --folds 5 -o ames.safetensors"));
+    let out =
+        place.works(&format!("fit {folder}/ames_housing.csv --target SalePrice --folds 5 --ensemble 1 -o ames.safetensors"));
     assert!(out.contains("`Order`") && out.contains("`PID`") && out.contains("`MS SubClass` is taken as a category"), "{out}");
     assert!(mean("ames.report.json", "R2") > 0.87, "{out}");
     let said = place.refuses(&format!("fit {folder}/house_tiny.csv --target Price"), &["house_tiny.csv", "found 4 rows"]);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use steepest::Device;
-use steepest::data::{self, FoldScores, Preprocessor, Target};
+use steepest::data::{self, FoldScores, LeftOut, Preprocessor, Target};
 use steepest::plot::Panels;
 use steepest::save::ModelFile;
 use steepest::train::{End, Report};
@@ -31,20 +31,21 @@ use steepest::train::{End, Report};
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Files:
-  model.safetensors        weights, preprocessing, description and history in one file (--out)
-  model.history.csv        the learning curve: a line per epoch (with --ensemble, of the first model)
-  model.report.json        data, settings and figures, as --json prints them
-  model.curve.svg          the learning curve as a picture
-They are written when everything else has been done, all or none; an error leaves no file behind, and files of an
-earlier run as they were. Files of these names are replaced if the first of them is a model; anything else is not.
-Ctrl-C ends training after the epoch, keeps the best weights, and goes on to judging and saving.
+  model.safetensors    weights, preprocessing, description and history in one file (--out)
+  model.history.csv    the learning curve, a line per epoch (of several models, of the first)
+  model.report.json    data, settings and figures, as --json prints them
+  model.curve.svg      the learning curve as a picture
+
+They are written when all else is done, all or none: an error leaves no file behind, and those of an earlier \
+run as they were. A model is replaced, with the files beside it; any other file of that name is not. Ctrl-C ends \
+training after the epoch, keeps the best weights, and goes on to judging and saving.
 
 Settings in a file: --config fit.toml holds the same names as the flags, for instance
   target = \"price\"
   layers = [64, 32]
   rate = 0.001
   data = \"houses.csv\"      # what DATA is on the command line
-A flag goes before the file, the file before the default. A name that is not known is refused with its line.
+A flag goes before the file, the file before the default. A name that is not known is refused.
 
 Examples:
   steepest fit houses.csv --target price
@@ -190,7 +191,7 @@ impl Fit<'_> {
             "rows": { "train": set.len() - validation, "validation": validation, "test": held_out.len() },
             "features": preprocessor.width(),
             "parameters": learned.model.parameter_count(),
-            "left_out": left_out(&preprocessor),
+            "left_out": left_out(&preprocessor, &subject.reasons),
             "notes": subject.notes,
             "runs": learned.runs.iter().map(run_of).collect::<Vec<_>>(),
             "always_the_same": trivial,
@@ -408,6 +409,11 @@ fn run_of(run: &Report) -> Value {
     })
 }
 
-fn left_out(preprocessor: &Preprocessor) -> Value {
-    json!(preprocessor.left_out().iter().map(|left| json!({ "column": left.column, "reason": left.reason })).collect::<Vec<_>>())
+/// The columns left out, each with the reason.
+fn left_out(preprocessor: &Preprocessor, reasons: &[(String, String)]) -> Value {
+    let entry = |left: &LeftOut| {
+        let own = reasons.iter().find(|(column, _)| *column == left.column).map(|(_, reason)| reason);
+        json!({ "column": left.column, "reason": own.unwrap_or(&left.reason) })
+    };
+    json!(preprocessor.left_out().iter().map(entry).collect::<Vec<_>>())
 }

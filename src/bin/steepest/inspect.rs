@@ -140,10 +140,12 @@ fn of_model(args: &Args) -> Verdict {
             say!("  {name:<width$}  {what}");
         }
     }
-    let left = preprocessor.as_ref().map_or(&[][..], Preprocessor::left_out);
-    if !left.is_empty() {
+    let left = left_out(preprocessor.as_ref(), &note);
+    if let Some(left) = left.as_array().filter(|left| !left.is_empty()) {
         say!("\ncolumns left out");
-        left.iter().try_for_each(|left| crate::say::line(format_args!("  {}: {}", left.column, left.reason)))?;
+        for entry in left {
+            say!("  {}: {}", entry["column"].as_str().unwrap_or("?"), entry["reason"].as_str().unwrap_or("?"));
+        }
     }
     if let Some(history) = history.as_ref().filter(|history| !history.records.is_empty()) {
         let first = file.blueprint.as_ref().is_some_and(|blueprint| blueprint.kind() == "Ensemble");
@@ -151,6 +153,15 @@ fn of_model(args: &Args) -> Verdict {
         tell_history(history)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The columns left out: with the reasons of `steepest fit` if it made the model.
+fn left_out(preprocessor: Option<&Preprocessor>, note: &Value) -> Value {
+    if note["left_out"].is_array() {
+        return note["left_out"].clone();
+    }
+    let all = preprocessor.map_or(&[][..], Preprocessor::left_out);
+    json!(all.iter().map(|left| json!({ "column": left.column, "reason": left.reason })).collect::<Vec<_>>())
 }
 
 /// The layers of a model, or of one of the members of an ensemble; and how many members there are.
@@ -239,8 +250,7 @@ fn as_json(
     if let Some(preprocessor) = preprocessor {
         found["features"] = json!(preprocessor.feature_names());
         found["target"] = serde_json::to_value(preprocessor.target())?;
-        found["left_out"] =
-            json!(preprocessor.left_out().iter().map(|l| json!({ "column": l.column, "reason": l.reason })).collect::<Vec<_>>());
+        found["left_out"] = left_out(Some(preprocessor), &found["fit"]);
         if let Some(blueprint) = &file.blueprint {
             file.build(&Device::cpu())?;
             let (members, summary) = layers(blueprint, preprocessor.width())?;

@@ -19,6 +19,8 @@ pub struct Subject {
     pub reading: Reading,
     /// What a person should know, a line each.
     pub notes: Vec<String>,
+    /// Columns that this program left out by itself, and why.
+    pub reasons: Vec<(String, String)>,
     /// The class of each row, if rows have one.
     pub classes: Option<Vec<u32>>,
     pub strict: bool,
@@ -59,7 +61,8 @@ impl Subject {
                 anyhow::bail!("--{flag}: the column `{name}` is the target, and never learned from");
             }
         }
-        let mut subject = Subject { table, prepare: Prepare::new(), targets, reading, notes: vec![], classes: None, strict };
+        let mut subject =
+            Subject { table, prepare: Prepare::new(), targets, reading, notes: vec![], reasons: vec![], classes: None, strict };
         subject.rows()?;
         let outliers = settings.outliers.unwrap_or(4.0);
         anyhow::ensure!(outliers >= 0.0 && outliers.is_finite(), "--outliers: found {outliers}, expected 0 or more");
@@ -130,7 +133,7 @@ impl Subject {
         if outliers > 0.0 {
             prepare = prepare.clip(outliers);
         }
-        let mut notes = vec![];
+        let (mut notes, mut reasons) = (vec![], vec![]);
         for target in &self.targets {
             for (name, reason) in self.table.giveaways(target)? {
                 if !open(&name, &without) || only.is_some() {
@@ -144,6 +147,7 @@ impl Subject {
                 }
                 let keep = quoted(&name);
                 notes.push(format!("`{name}` gives the target away and is left out: {reason} (--keep {keep} to learn from it)"));
+                reasons.push((name.clone(), format!("it gives the target away: {reason}")));
                 without.push(name);
             }
         }
@@ -152,6 +156,7 @@ impl Subject {
             if let Some(reason) = numbers_rows(column, rows).filter(|_| open(name, &without)) {
                 let keep = quoted(name);
                 notes.push(format!("`{name}` only numbers the rows and is left out: {reason} (--keep {keep} to learn from it)"));
+                reasons.push((name.to_owned(), format!("it only numbers the rows: {reason}")));
                 without.push(name.to_owned());
             } else if is_code(column, rows) && open(name, &without) {
                 notes.push(format!("`{name}` is taken as a category: its numbers are codes, written with leading zeros"));
@@ -166,6 +171,7 @@ impl Subject {
         }
         self.prepare = prepare.without(without);
         self.notes.extend(notes);
+        self.reasons = reasons;
         Ok(())
     }
 
