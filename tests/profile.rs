@@ -147,11 +147,11 @@ fn the_environment_prints_a_table_and_writes_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace.json");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--example", "line", "--", "--device", "cpu", "--epochs", "2"]);
+    command.args(["run", "--quiet", "--example", "digits", "--", "--device", "cpu", "--epochs", "1"]);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env("STEEPEST_PROFILE", "1").env("STEEPEST_TRACE", &trace);
     let output = command.output().unwrap();
     let table = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && table.contains("median µs") && table.contains("line.rs:"), "{table}");
+    assert!(output.status.success() && table.contains("median µs") && table.contains("digits.rs:"), "{table}");
     let trace: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(trace).unwrap()).unwrap();
     assert!(trace["traceEvents"].as_array().unwrap().len() > 4);
 }
