@@ -6,7 +6,11 @@ use steepest::data::{self, DataLoader};
 use steepest::nn::{self, Module};
 use steepest::optim::{Adam, Optimizer};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("Digit classification on the embedded 8x8 digits", 30)?;
     let device = args.device()?;
 

@@ -7,7 +7,11 @@ use steepest::data::{self, DataLoader};
 use steepest::nn::{self, Module};
 use steepest::optim::{Adam, Optimizer};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("MNIST by a multi-layer perceptron; needs --data DIR with the four IDX files", 8)?;
     let folder = args.data.clone().context("say where MNIST is with --data DIR (or the variable STEEPEST_DATA)")?;
     let nested = folder.join("mnist");

@@ -6,6 +6,8 @@
 //! start), else the root mean square of the result. Environment: `PEER_BUDGET_S` (seconds of sampling, 4), `PEER_START_NS` (when the process
 //! was started, Unix nanoseconds; without it the start of `main`).
 
+mod common;
+
 use anyhow::{Context, bail};
 use std::time::{Duration, Instant, SystemTime};
 use steepest::optim::{Optimizer, Sgd};
@@ -215,7 +217,11 @@ fn proc(file: &str, start: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{file}")).unwrap_or_default();
     text.lines().find_map(|l| l.strip_prefix(start)).and_then(|l| l.split_whitespace().next()).unwrap_or_default().to_owned()
 }
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(measure)
+}
+
+fn measure() -> anyhow::Result<()> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64();
     let started = std::env::var("PEER_START_NS").ok().and_then(|v| v.parse::<f64>().ok()).map_or(now, |ns| ns * 1e-9);
     let (mut device, mut switches, mut name) = (None, Switches::default(), None);

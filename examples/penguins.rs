@@ -6,7 +6,11 @@ use steepest::data::{self, DataLoader, Prepare, Table};
 use steepest::nn::{self, Module};
 use steepest::optim::{Adam, Optimizer};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("Species of penguins from a CSV file, with 5-fold cross-validation", 30)?;
     let device = args.device()?;
 

@@ -3,6 +3,8 @@
 //!
 //! `cargo run --release --example probe -- --device gpu --json probe.json`; `--quick` takes small sizes and short samples, for a look whether it runs.
 
+mod common;
+
 use anyhow::bail;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -219,7 +221,11 @@ fn row_error(a: &Tensor, b: &Tensor, n: usize) -> Result<f64> {
         .fold(0.0, f64::max))
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(measure)
+}
+
+fn measure() -> anyhow::Result<()> {
     let (mut device, mut quick, mut json) = (None, false, None);
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {

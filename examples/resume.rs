@@ -9,7 +9,11 @@ use steepest::save::{self, ModelFile};
 use steepest::train::metrics::{Average, Metric, Predictions, Score};
 use steepest::train::{EarlyStopping, End, Every, Trainer};
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("Digit classification that can be stopped and taken up again", 30)?;
     let device = args.device()?;
     let folder = args.out.clone().unwrap_or_else(|| "digits-run".into());

@@ -4,6 +4,7 @@ mod common;
 
 use steepest::critical::{CriticalPoint, examine};
 use steepest::optim::{Optimizer, Sgd};
+use steepest::plot::{self, Field, Figure, Panels};
 use steepest::{Device, Result, Tensor};
 
 /// (1 − w₁ w₂)²
@@ -11,13 +12,16 @@ fn loss(w: &[Tensor; 2]) -> Tensor {
     (1.0 - &w[0] * &w[1]).square().sum(&[])
 }
 
-/// Gradient descent, then a look at where it ended.
-fn descend(w: &[Tensor; 2], steps: usize) -> Result<CriticalPoint> {
+/// Gradient descent, then a look at where it ended; and the way there.
+fn descend(w: &[Tensor; 2], steps: usize) -> Result<(CriticalPoint, Vec<(f64, f64)>)> {
     let mut opt = Sgd::new(w.clone(), 0.1);
+    let place = || Ok((w[0].item()?.into(), w[1].item()?.into()));
+    let mut path = vec![place()?];
     for _ in 0..steps {
         opt.step(loss(w).backward())?;
+        path.push(place()?);
     }
-    examine(&loss(w), &[&w[0], &w[1]])
+    Ok((examine(&loss(w), &[&w[0], &w[1]])?, path))
 }
 
 fn report(device: &Device, what: &str, w: &[Tensor; 2], point: &CriticalPoint) -> Result<()> {
@@ -26,19 +30,31 @@ fn report(device: &Device, what: &str, w: &[Tensor; 2], point: &CriticalPoint) -
     Ok(())
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
+    common::run(example)
+}
+
+fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("Finds a saddle and leaves it", 60)?;
+    let output = args.output()?;
     let device = args.device()?;
 
     // On the line w₁ = −w₂ the gradient points straight at the saddle: descent goes there and stays.
     let w = [device.parameter(&[0.6], 1), device.parameter(&[-0.6], 1)];
-    let stuck = descend(&w, args.epochs)?;
+    let (stuck, to_saddle) = descend(&w, args.epochs)?;
     report(&device, "gradient descent stops", &w, &stuck)?;
 
     // A small step along the eigenvector of the negative eigenvalue, and descent goes on.
     stuck.leave(&[&w[0], &w[1]], 0.1)?;
-    let free = descend(&w, args.epochs)?;
+    let (free, away) = descend(&w, args.epochs)?;
     report(&device, "after leaving the saddle", &w, &free)?;
+
+    let valley = Field::sample((-1.6, 1.6), (-1.6, 1.6), 81, |a, b| (1.0 - a * b).powi(2))?;
+    let contour = Figure::new("the way to the saddle, and out of it").labels("w₁", "w₂").contour(&valley);
+    let contour = contour.path("descent to the saddle", to_saddle).path("after a step along the eigenvector", away);
+    let surface = plot::surface("loss (1 − w₁ w₂)²", &valley).labels("w₁", "w₂");
+    let panels = Panels::new(2, [surface, contour]).title("A saddle, and the way out");
+    output.picture("saddle.svg", |path| panels.save(path))?;
     println!("loss: {:.4} at the saddle, {:.6} now", stuck.loss, free.loss);
     Ok(())
 }

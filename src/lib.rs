@@ -32,6 +32,7 @@
 //! | [`critical`] | Hessians, their eigenvalues, minima and saddles |
 //! | [`device`] | ties both ends |
 //! | [`nn`], [`optim`], [`data`], [`train`] | layers, optimizers, data sets, the training loop and its metrics |
+//! | [`unsupervised`] | clusters by k-means, principal components |
 //! | `save` | models in files, checkpoints (feature `save`) |
 //! | `plot` | figures as SVG, PNG and terminal sketches (feature `plot`) |
 
@@ -57,6 +58,7 @@ pub mod save;
 pub mod shaders;
 pub mod shape;
 pub mod train;
+pub mod unsupervised;
 pub mod verify;
 
 pub use device::{Anomaly, Device, DeviceInfo};

@@ -5,14 +5,22 @@ mod common;
 
 use std::process::{Command, Stdio};
 
+/// Cargo, about to run an example with the features that the tests were built with, so that nothing is compiled twice.
+fn cargo(name: &str) -> Command {
+    let features = match () {
+        () if cfg!(feature = "cli") => "--all-features",
+        () if cfg!(feature = "plot") => "--features=plot",
+        () => "--features=default",
+    };
+    let profile = if cfg!(debug_assertions) { "--profile=dev" } else { "--profile=release" };
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", profile, features, "--example", name, "--"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
 /// Runs an example and gives back what it printed.
 fn run(name: &str, flags: &[&str]) -> String {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", name, "--"])
-        .args(flags)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
+    let output = cargo(name).args(flags).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{name} {flags:?}:\n{out}\n{err}");
     out.into_owned()
@@ -25,6 +33,7 @@ fn accuracy(text: &str) -> f64 {
     figure.unwrap_or_else(|| panic!("last line: {last}")).parse().unwrap()
 }
 
+#[cfg(feature = "plot")]
 #[test]
 fn xor_learns_all_four() {
     let text = run("xor", &["--device", "cpu"]);
@@ -34,6 +43,7 @@ fn xor_learns_all_four() {
     }
 }
 
+#[cfg(feature = "plot")]
 #[test]
 fn line_finds_slope_and_offset() {
     let text = run("line", &["--device", "cpu"]);
@@ -76,9 +86,7 @@ fn mnist_learns() {
 
 /// The line of the measuring program, as a table of several libraries reads it.
 fn peer(device: &str, workload: &str) -> serde_json::Value {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--example", "peer", "--", "--device", device, workload]);
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).env("PEER_BUDGET_S", "0").output().unwrap();
+    let output = cargo("peer").args(["--device", device, workload]).env("PEER_BUDGET_S", "0").output().unwrap();
     assert!(output.status.success(), "{workload}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -129,11 +137,7 @@ fn probe_prints_tables_and_json() {
 
 #[test]
 fn the_environment_chooses_the_device() {
-    let chosen = |device: &str| {
-        let mut command = Command::new(env!("CARGO"));
-        command.args(["run", "--quiet", "--example", "xor", "--", "--epochs", "1"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        command.env("STEEPEST_DEVICE", device).output().unwrap()
-    };
+    let chosen = |device: &str| cargo("digits").args(["--epochs", "0"]).env("STEEPEST_DEVICE", device).output().unwrap();
     assert!(String::from_utf8_lossy(&chosen("cpu").stdout).contains("device: cpu"));
     assert!(String::from_utf8_lossy(&chosen("abacus").stderr).contains("no device named `abacus`"));
     if let Some(gpu) = common::gpu("the device of the environment") {
@@ -144,19 +148,15 @@ fn the_environment_chooses_the_device() {
 #[test]
 fn wrong_flags_are_explained() {
     let output = |flags: &[&str]| {
-        let output = Command::new(env!("CARGO"))
-            .args(["run", "--quiet", "--example", "digits", "--"])
-            .args(flags)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .output()
-            .unwrap();
-        assert!(!output.status.success());
+        let output = cargo("digits").args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(output(&["--device", "gpu:abacus"]).contains("no device named `gpu:abacus`; available: "));
     assert!(output(&["--epochs", "many"]).contains("--epochs takes a whole number"));
 }
 
+#[cfg(feature = "plot")]
 #[test]
 fn a_saddle_is_found_and_left() {
     let text = run("saddle", &["--device", "cpu"]);
@@ -177,7 +177,10 @@ fn resume_is_stopped_by_ctrl_c_and_goes_on() {
     let uninterrupted = run("resume", &["--device", "cpu", "--epochs", "40", "--out", whole.path().to_str().unwrap()]);
 
     // The program itself, not cargo around it, gets the signal; the one above has built it.
-    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/debug/examples/resume");
+    let program = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target")
+        .join(if cfg!(debug_assertions) { "debug" } else { "release" })
+        .join("examples/resume");
     if cfg!(unix) && program.exists() {
         let child = Command::new(program).args(flags).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let start = std::time::Instant::now();

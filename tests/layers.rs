@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Files of models and of training runs: nothing of data or of the loop.
     ("save", &["error", "files", "save", "nn", "optim", "Device", "Tensor"]),
     ("train", &["error", "Error", "train", "data", "nn", "optim", "save", "Tensor", "Device", "DType", "no_grad"]),
+    ("unsupervised", &["error", "random", "Tensor", "DType", "no_grad"]),
     ("plot", &["error", "files", "plot", "train", "random", "Tensor", "Device", "no_grad"]),
     ("critical", &["shape", "error", "graph", "reference", "random"]),
     ("verify", &["shape", "error", "graph", "ops", "reference", "device"]),

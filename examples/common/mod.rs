@@ -1,13 +1,36 @@
-//! What the examples share: flags, and a progress bar that keeps silent when nobody watches.
+//! What the examples share: flags, the folder of their pictures, their end, and a progress bar that keeps silent when nobody watches.
 #![allow(dead_code)]
 
-use anyhow::{Context, bail};
+mod solve;
+#[cfg(feature = "tables")]
+mod tables;
+pub mod text;
+
+use anyhow::{Context, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use steepest::data::DataLoader;
 use steepest::nn::Module;
 use steepest::train::metrics::ConfusionMatrix;
 use steepest::{Device, no_grad};
+
+#[allow(unused_imports)]
+pub use solve::{normal_equation, solve};
+#[cfg(feature = "tables")]
+#[allow(unused_imports)]
+pub use tables::{classes, numbers, places, prepare, rows, values};
+
+/// The whole of an example: what goes wrong is one message and exit code 2.
+pub fn run(example: fn() -> anyhow::Result<()>) -> ExitCode {
+    match example() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
 
 /// The flags of every example.
 pub struct Args {
@@ -19,15 +42,24 @@ pub struct Args {
     pub seed: u64,
     /// `--data DIR`, or the variable `STEEPEST_DATA`.
     pub data: Option<PathBuf>,
+    /// Whether the folder was named by the flag: then even tables that come with the project are read from there.
+    pub data_named: bool,
     /// `--out DIR`: where files are written.
     pub out: Option<PathBuf>,
+    /// `--png`: pictures as PNG instead of SVG.
+    pub png: bool,
+    /// `--rows N`: learn from the first N rows (characters of a text) only.
+    pub rows: Option<usize>,
+    /// `--cell gru|lstm|rnn`: the kind of a recurrent network.
+    pub cell: Option<String>,
 }
 
 impl Args {
     /// Reads the command line; `epochs` is the default.
     pub fn parse(about: &str, epochs: usize) -> anyhow::Result<Args> {
         let data = std::env::var_os("STEEPEST_DATA").map(PathBuf::from);
-        let mut args = Args { device: None, epochs, seed: 1, data, out: None };
+        let mut args =
+            Args { device: None, epochs, seed: 1, data, data_named: false, out: None, png: false, rows: None, cell: None };
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
             use lexopt::prelude::*;
@@ -35,11 +67,14 @@ impl Args {
                 Long("device") => args.device = Some(parser.value()?.string()?),
                 Long("epochs") => args.epochs = parser.value()?.parse().context("--epochs takes a whole number")?,
                 Long("seed") => args.seed = parser.value()?.parse().context("--seed takes a whole number")?,
-                Long("data") => args.data = Some(parser.value()?.into()),
+                Long("data") => (args.data, args.data_named) = (Some(parser.value()?.into()), true),
+                Long("rows") => args.rows = Some(parser.value()?.parse().context("--rows takes a whole number")?),
+                Long("cell") => args.cell = Some(parser.value()?.string()?),
+                Long("png") => args.png = true,
                 Long("out") => args.out = Some(parser.value()?.into()),
                 Long("help") | Short('h') => {
                     println!(
-                        "{about}\n\nFlags: --device cpu|gpu|best|ADAPTER  --epochs {epochs}  --seed 1  --data DIR  --out DIR"
+                        "{about}\n\nFlags: --device cpu|gpu|best|ADAPTER  --epochs {epochs}  --seed 1  --data DIR  --out DIR  --png"
                     );
                     std::process::exit(0);
                 }
@@ -57,6 +92,56 @@ impl Args {
         };
         println!("device: {device}");
         Ok(device)
+    }
+
+    /// How many of `all` rows to learn from.
+    pub fn rows(&self, all: usize) -> usize {
+        self.rows.map_or(all, |rows| rows.min(all))
+    }
+
+    /// The folder for pictures: `--out`, or one named after the example among the system's temporary files. It is made, and a file is
+    /// written to it, now: who waits for a training wants to keep its result.
+    pub fn output(&self) -> anyhow::Result<Output> {
+        let name = concat!("steepest-", env!("CARGO_BIN_NAME"));
+        let folder = self.out.clone().unwrap_or_else(|| std::env::temp_dir().join(name));
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| tempfile::tempfile_in(&folder))
+            .with_context(|| format!("cannot write to the folder {}; name another with --out DIR", folder.display()))?;
+        Ok(Output { folder, png: self.png })
+    }
+
+    /// A file or folder of data that does not come with the project: `DIR/PLACE`, or `DIR` itself where it is called like the last
+    /// part of that place. `what` and `published` tell those who do not have it what it is and where to get it.
+    pub fn published(&self, place: &str, what: &str, published: &str) -> anyhow::Result<PathBuf> {
+        let get = format!("{what}, published at {published}; say where it is with --data DIR (or the variable STEEPEST_DATA)");
+        let folder = self.data.as_ref().with_context(|| format!("this needs {get}"))?;
+        ensure!(folder.exists(), "no such folder: {}. This needs {get}", folder.display());
+        let last = Path::new(place).file_name().unwrap_or_default();
+        let mut found = [folder.join(place), folder.join(last)].into_iter().find(|path| path.exists());
+        found = found.or_else(|| (folder.file_name() == Some(last)).then(|| folder.clone()));
+        found.with_context(|| format!("{} has no {place}. This needs {get}", folder.display()))
+    }
+}
+
+/// The folder an example writes to.
+pub struct Output {
+    folder: PathBuf,
+    png: bool,
+}
+
+impl Output {
+    /// The path of a file in it.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    /// Saves a picture and says where it is: `output.picture("path.svg", |path| figure.save(path))`.
+    pub fn picture<E: Into<anyhow::Error>>(&self, file: &str, save: impl FnOnce(&Path) -> Result<(), E>) -> anyhow::Result<()> {
+        let path = self.path(file);
+        let path = if self.png { path.with_extension("png") } else { path };
+        save(&path).map_err(Into::into)?;
+        println!("picture: {}", path.display());
+        Ok(())
     }
 }
 

@@ -31,6 +31,19 @@ pub trait Cell: Module + Sized {
     /// The tensors of a state.
     fn tensors(state: &Self::State) -> Vec<&Tensor>;
 
+    /// The same state without its history: gradients end here. A long text is learned in pieces, each from the state that the piece before
+    /// it left (truncated backpropagation through time, Williams and Peng 1990). Run the step that computes the state first.
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{Gru, GruCell, recurrent::Cell}};
+    /// let device = Device::cpu();
+    /// let (gru, piece) = (Gru::new(&device, 3, 8, 0), device.ones([5, 2, 3]));
+    /// let (_, state) = gru.run(&piece, None);
+    /// let (_, next) = gru.run(&piece, Some(&GruCell::detach(&state)));
+    /// assert!(state.requires_grad() && next.requires_grad() && !GruCell::detach(&state).requires_grad());
+    /// ```
+    fn detach(state: &Self::State) -> Self::State;
+
     /// A cell with new weights.
     #[track_caller]
     fn new(device: &Device, inputs: usize, hidden: usize, seed: u64) -> Self {
@@ -219,6 +232,10 @@ impl Cell for RnnCell {
     fn tensors(h: &Tensor) -> Vec<&Tensor> {
         vec![h]
     }
+    #[track_caller]
+    fn detach(h: &Tensor) -> Tensor {
+        h.detach()
+    }
 }
 
 impl Cell for GruCell {
@@ -247,6 +264,10 @@ impl Cell for GruCell {
     fn tensors(h: &Tensor) -> Vec<&Tensor> {
         vec![h]
     }
+    #[track_caller]
+    fn detach(h: &Tensor) -> Tensor {
+        h.detach()
+    }
 }
 
 impl Cell for LstmCell {
@@ -273,6 +294,10 @@ impl Cell for LstmCell {
     }
     fn tensors((h, c): &(Tensor, Tensor)) -> Vec<&Tensor> {
         vec![h, c]
+    }
+    #[track_caller]
+    fn detach((h, c): &(Tensor, Tensor)) -> (Tensor, Tensor) {
+        (h.detach(), c.detach())
     }
 }
 

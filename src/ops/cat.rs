@@ -166,15 +166,24 @@ impl Tensor {
             }
             Err(fail(OpError::Value(format!("sizes {sizes:?} do not add up to axis {axis} of {s}"))))
         });
-        let mut start = 0;
-        let part = |&size: &usize| {
-            start += size;
-            match &axis {
-                Ok(axis) => self.part(*axis, start - size..start),
-                Err(error) => Tensor::invalid(self.node().runner(), error.clone(), Location::caller()),
-            }
-        };
-        sizes.iter().map(part).collect()
+        match axis {
+            Ok(axis) => self.divided(axis, sizes),
+            Err(error) => vec![Tensor::invalid(self.node().runner(), error, Location::caller()); sizes.len()],
+        }
+    }
+
+    /// Parts that are the whole axis together; many of them by halves. The gradient of a part is as large as what it was cut from: of n
+    /// parts cut from the whole that is n wholes to add up, by halves log₂ n.
+    #[track_caller]
+    fn divided(&self, axis: usize, sizes: &[usize]) -> Vec<Tensor> {
+        let cut = |sizes: &[usize]| sizes.iter().sum::<usize>();
+        if sizes.len() > 4 {
+            let (left, right) = sizes.split_at(sizes.len() / 2);
+            let mut parts = self.part(axis, 0..cut(left)).divided(axis, left);
+            parts.extend(self.part(axis, cut(left)..cut(sizes)).divided(axis, right));
+            return parts;
+        }
+        (0..sizes.len()).map(|i| self.part(axis, cut(&sizes[..i])..cut(&sizes[..=i]))).collect()
     }
 
     /// `count` parts along an axis, as equal as can be, the longer ones first.
@@ -252,4 +261,28 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
 /// Moving numbers costs no digit.
 pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
     (op as &dyn Any).is::<Cat>().then_some(Class::Exact)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Device;
+
+    #[test]
+    fn many_parts_and_their_gradients() {
+        let device = Device::cpu();
+        for sizes in [vec![1; 37], vec![2, 0, 5, 1, 3, 0, 4], vec![3], vec![1, 2, 3, 4, 5]] {
+            let n: usize = sizes.iter().sum();
+            let numbers: Vec<f32> = (0..2 * n * 3).map(|i| i as f32).collect();
+            let x = device.parameter(&numbers, [2, n, 3]);
+            let parts = x.split(1, &sizes);
+            // Part k counts k + 1 fold: so does the gradient of its elements.
+            let sum = parts.iter().zip(1..).map(|(part, k)| part.sum(&[]) * f64::from(k)).reduce(|a, b| a + b).expect("parts");
+            let gradient = sum.backward().wrt(&x).expect("a gradient").to_vec::<f32>().expect("numbers");
+            let folds: Vec<f32> = sizes.iter().zip(1u8..).flat_map(|(&size, k)| vec![f32::from(k); size]).collect();
+            let expected: Vec<f32> = (0..2 * n * 3).map(|i| folds[i / 3 % n]).collect();
+            assert_eq!(gradient, expected, "{sizes:?}");
+            let others: Vec<_> = parts[1..].iter().collect();
+            assert_eq!(parts[0].cat(&others, 1).to_vec::<f32>().expect("numbers"), numbers, "{sizes:?}");
+        }
+    }
 }

@@ -209,14 +209,20 @@ pub struct Embed {
 }
 
 impl Embed {
-    /// Which input element output element `i` takes.
-    fn source(&self, i: usize) -> Option<usize> {
-        let strides = self.shape.strides();
-        let mut at = 0;
-        for (k, run) in self.runs.iter().enumerate() {
-            at = at * run.count + run.find(i / strides[k] % self.shape.dims()[k])?;
+    /// Row `row` (along the last axis) of the output.
+    fn fill(&self, row: usize, out: &mut [f32], read: &[f32], value: f32) {
+        let Some((last, before)) = self.runs.split_last() else { return out.copy_from_slice(read) };
+        out.fill(value);
+        let (mut rest, mut at, mut stride) = (row, 0, 1);
+        for (run, size) in before.iter().zip(self.shape.dims()).rev() {
+            let Some(i) = run.find(rest % size) else { return };
+            (rest, at, stride) = (rest / size, at + i * stride, stride * run.count);
         }
-        Some(at)
+        let from = &read[at * last.count..][..last.count];
+        match last.step {
+            1 => out[last.start..][..last.count].copy_from_slice(from),
+            _ => from.iter().enumerate().for_each(|(i, &x)| out[last.at(i)] = x),
+        }
     }
 }
 
@@ -252,10 +258,12 @@ impl Op for Embed {
             variants: vec![Variant::new("embed", Variant::groups(count.div_ceil(256)))],
             native: Arc::new(move |io| {
                 let (read, value) = (io.read(0), io.scalar(0));
-                io.write(0).par_chunks_mut(4096).enumerate().for_each(|(chunk, out)| {
-                    for (j, o) in out.iter_mut().enumerate() {
-                        *o = this.source(chunk * 4096 + j).map_or(value, |at| read[at]);
-                    }
+                // Row by row: an output is mostly filling, and where its rows come from is asked once for each.
+                let width = this.shape.dims().last().map_or(1, |&width| width.max(1));
+                let rows = (4096 / width).max(1);
+                io.write(0).par_chunks_mut(rows * width).enumerate().for_each(|(chunk, out)| {
+                    let rows = out.chunks_exact_mut(width).zip(chunk * rows..);
+                    rows.for_each(|(out, row)| this.fill(row, out, read, value));
                 });
             }),
         };

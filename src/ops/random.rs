@@ -245,6 +245,39 @@ impl Stream {
             }
         }
     }
+
+    /// A multiple of 2⁻²⁴ in 0..1, each with the same probability.
+    pub fn uniform(&mut self) -> f32 {
+        uniform(self.bits())
+    }
+
+    /// A place in `weights`, each with probability weight / Σ weights: a class drawn from the softmax of logits. `None` unless the weights
+    /// are finite, 0 or more, and not all 0. Takes one number from the stream.
+    ///
+    /// ```
+    /// use steepest::random::Stream;
+    /// let mut stream = Stream::new(7, 0);
+    /// let drawn: Vec<_> = (0..1000).filter_map(|_| stream.weighted(&[0.7, 0.0, 0.3])).collect();
+    /// let share = drawn.iter().filter(|&&place| place == 2).count() as f64 / 1000.0;
+    /// assert!(drawn.len() == 1000 && !drawn.contains(&1) && (share - 0.3).abs() < 0.05);
+    /// assert_eq!(stream.weighted(&[0.0, 0.0]), None);
+    /// ```
+    pub fn weighted(&mut self, weights: &[f32]) -> Option<usize> {
+        // Sums in f64: many small weights must not vanish beside a large one.
+        let total: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+        let mut left = f64::from(self.uniform()) * total;
+        if total <= 0.0 || !weights.iter().all(|&w| w.is_finite() && w >= 0.0) {
+            return None;
+        }
+        for (place, &weight) in weights.iter().enumerate() {
+            left -= f64::from(weight);
+            if left < 0.0 {
+                return Some(place);
+            }
+        }
+        // Rounding may leave a trace of the number behind the last weight.
+        weights.iter().rposition(|&weight| weight > 0.0)
+    }
 }
 
 /// `count` numbers in `low..high` on the host: what `Device::uniform` makes of the same seed (with stream 0).
