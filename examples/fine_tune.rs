@@ -80,8 +80,10 @@ fn from_file(path: &Path, device: &Device, seed: u64) -> anyhow::Result<Sequenti
     Ok(model)
 }
 
+type Named = Vec<(String, Tensor)>;
+
 /// The parameters that are frozen, and the others.
-fn parts(model: &Sequential) -> (Vec<(String, Tensor)>, Vec<(String, Tensor)>) {
+fn parts(model: &Sequential) -> (Named, Named) {
     model.named_parameters().into_iter().partition(|(name, _)| FROZEN.iter().any(|layer| name.starts_with(layer)))
 }
 
@@ -131,7 +133,7 @@ fn example() -> anyhow::Result<()> {
         of_scratch.push((shots as f64, sums[1] / all));
     }
 
-    let names = |part: Vec<(String, Tensor)>| part.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
+    let names = |part: Named| part.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join(", ");
     let (frozen, free) = parts(&teacher);
     println!("\nfrozen, and to the bit what the file has: {}\ntrained: {}", names(frozen), names(free));
     let (tuned, scratch) = (of_tuned[1].1, of_scratch[1].1);

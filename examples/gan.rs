@@ -111,8 +111,8 @@ fn example() -> anyhow::Result<()> {
         if stages.contains(&epoch) {
             let (sure, kinds) = judge(&judge_of_digits, &device, &draw(&maker, &device, JUDGED, args.seed)?)?;
             println!("epoch {epoch:>3}  sure of {:>5.1} %, {kinds:.1} of 10 digits", 100.0 * sure);
-            pictures.extend(draw(&maker, &device, 9, args.seed)?);
-            captions.extend((0..9).map(|i| if i == 0 { format!("epoch {epoch}") } else { String::new() }));
+            pictures.extend(draw(&maker, &device, 10, args.seed)?);
+            captions.extend((0..10).map(|i| if i == 0 { format!("epoch {epoch}") } else { String::new() }));
         }
         if epoch == args.epochs {
             break;
@@ -139,7 +139,7 @@ fn example() -> anyhow::Result<()> {
     let (real_sure, real_kinds) = judge(&judge_of_digits, &device, test.features())?;
     let (near, usual) = (distance(&made, real.features()), distance(test.features(), real.features()));
     let wrong = vec![false; captions.len()];
-    let grid = plot::images("Nine digits, drawn better and better", &pictures, (8, 8), &captions, &wrong)?;
+    let grid = plot::images("Ten digits, drawn better and better", &pictures, (8, 8), &captions, &wrong)?;
     output.picture("gan.svg", |path| grid.save(path))?;
     println!("distance to the nearest training digit: made {near:.2}, real held-out {usual:.2}");
     println!("real held-out digits: sure of {:.1} %, {real_kinds:.1} of 10 digits", 100.0 * real_sure);

@@ -13,7 +13,10 @@ fn main() -> std::process::ExitCode {
 
 fn example() -> anyhow::Result<()> {
     let args = common::Args::parse("MNIST by a multi-layer perceptron; needs --data DIR with the four IDX files", 8)?;
-    let folder = args.data.clone().context("say where MNIST is with --data DIR (or the variable STEEPEST_DATA)")?;
+    let folder = args.data.clone().context(
+        "this needs MNIST, four IDX files, published at yann.lecun.com/exdb/mnist; say where it is with --data DIR (or the variable \
+        STEEPEST_DATA)",
+    )?;
     let nested = folder.join("mnist");
     let (train, test) = data::mnist(if nested.is_dir() { nested } else { folder })?;
     let device = args.device()?;

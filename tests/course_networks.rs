@@ -116,7 +116,7 @@ fn a_pole_is_balanced() {
 
 #[test]
 fn digits_are_drawn() {
-    let text = run("gan", &["--epochs", "20"], &["Nine digits, drawn better and better"]);
+    let text = run("gan", &["--epochs", "20"], &["Ten digits, drawn better and better"]);
     let (made, mixed) =
         (figure(&text, "made digits: sure of"), figure(&text, "pixels of different digits put together: sure of"));
     let real = figure(&text, "real held-out digits: sure of");

@@ -14,11 +14,11 @@ pub fn solve(a: &[f64], b: &[f64]) -> anyhow::Result<Vec<f64>> {
         if rows[column][column].abs() < 1e-9 * rows[column].iter().fold(1.0, |most, v| v.abs().max(most)) {
             bail!("the equations do not determine unknown {column}: a feature is a sum of others");
         }
-        for below in column + 1..n {
-            let factor = rows[below][column] / rows[column][column];
-            for at in column..=n {
-                rows[below][at] -= factor * rows[column][at];
-            }
+        let (above, below) = rows.split_at_mut(column + 1);
+        let pivot = &above[column];
+        for row in below {
+            let factor = row[column] / pivot[column];
+            row.iter_mut().zip(pivot).skip(column).for_each(|(value, p)| *value -= factor * p);
         }
     }
     let mut x = vec![0.0; n];

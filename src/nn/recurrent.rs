@@ -37,10 +37,13 @@ pub trait Cell: Module + Sized {
     /// ```
     /// use steepest::{Device, nn::{Gru, GruCell, recurrent::Cell}};
     /// let device = Device::cpu();
-    /// let (gru, piece) = (Gru::new(&device, 3, 8, 0), device.ones([5, 2, 3]));
-    /// let (_, state) = gru.run(&piece, None);
+    /// let (gru, piece, first) = (Gru::new(&device, 3, 8, 0), device.ones([5, 1, 3]), device.parameter(&[0.5; 8], [1, 8]));
+    /// let (_, state) = gru.run(&piece, Some(&first));
+    /// let (_, next) = gru.run(&piece, Some(&state));
+    /// assert!(next.sum(&[]).backward().get(&first)?.is_some());
     /// let (_, next) = gru.run(&piece, Some(&GruCell::detach(&state)));
-    /// assert!(state.requires_grad() && next.requires_grad() && !GruCell::detach(&state).requires_grad());
+    /// assert!(next.sum(&[]).backward().get(&first)?.is_none());
+    /// # Ok::<(), steepest::Error>(())
     /// ```
     fn detach(state: &Self::State) -> Self::State;
 
