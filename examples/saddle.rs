@@ -49,7 +49,7 @@ fn example() -> anyhow::Result<()> {
     let (free, away) = descend(&w, args.epochs)?;
     report(&device, "after leaving the saddle", &w, &free)?;
 
-    let valley = Field::sample((-1.6, 1.6), (-1.6, 1.6), 81, |a, b| (1.0 - a * b).powi(2))?;
+    let valley = Field::sample((-1.6, 1.6), (-1.6, 1.6), 41, |a, b| (1.0 - a * b).powi(2))?;
     let contour = Figure::new("the way to the saddle, and out of it").labels("w₁", "w₂").contour(&valley);
     let contour = contour.path("descent to the saddle", to_saddle).path("after a step along the eigenvector", away);
     let surface = plot::surface("loss (1 − w₁ w₂)²", &valley).labels("w₁", "w₂");
