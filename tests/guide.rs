@@ -178,7 +178,7 @@ fn every_picture_is_shown_and_small() {
         assert!(text.contains(&format!("](pictures/{picture})")), "no page shows {picture}");
         let svg = read(&format!("docs/path/pictures/{picture}"));
         assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{picture} is no whole SVG");
-        assert!(svg.len() < 250_000, "{picture} has {} bytes", svg.len());
+        assert!(svg.len() < 300_000, "{picture} has {} bytes", svg.len());
         sum += svg.len();
     }
     assert!((100_000..1_500_000).contains(&sum), "all pictures together: {sum} bytes");
