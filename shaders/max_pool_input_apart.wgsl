@@ -33,7 +33,7 @@ struct Scalars {
 // What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
 fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 
 // Where the largest of a window lies in its plane, which starts at `base`.
 fn largest(base: u32, window: vec2<u32>) -> u32 {
@@ -47,7 +47,7 @@ fn largest(base: u32, window: vec2<u32>) -> u32 {
             let at = y * params.size.y + x;
             let found = in0[base + at];
             // Nothing beats a NaN.
-            if !is_nan(value) && (found > value || is_nan(found)) {
+            if !is_not_a_number(value) && (found > value || is_not_a_number(found)) {
                 best = at;
                 value = found;
             }

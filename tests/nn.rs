@@ -131,6 +131,10 @@ fn attention_and_the_rest_have_the_gradients_of_their_definitions() {
     layer("MultiHeadAttention", &[2, 3, 4], |d| MultiHeadAttention::new(d, 4, 2, 1));
     layer("MultiHeadAttention, causal", &[1, 4, 6], |d| MultiHeadAttention::new(d, 6, 3, 1).causal());
     layer("TransformerBlock", &[2, 3, 4], |d| TransformerBlock::new(d, 4, 2, 6, 0.0, 1));
+    layer("Ensemble", &[2, 3], |d| {
+        let member = |seed| Box::new(sequential![Linear::new(d, 3, 2, seed), Activation::Tanh]) as Box<dyn Module>;
+        Ensemble::new([member(1), member(2), member(3)])
+    });
     layer("Residual", &[2, 3], |d| Residual::new(sequential![Linear::new(d, 3, 3, 1), Activation::Tanh]));
     verify("Embedding", |device| {
         let table = Embedding::new(device, 5, 3, 1);

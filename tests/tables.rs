@@ -498,6 +498,49 @@ fn targets_that_cannot_be_learned() {
 
 /// What is fitted in a fold depends on nothing in the rows that it is judged by.
 #[test]
+fn logarithms_of_a_target() {
+    let text = "x,y\n1,1\n2,10\n3,100\n";
+    let prepare = Prepare::new().target("y").task(Task::Regression).log_target(true);
+    let (target, labels) = target_of(&prepare, text);
+    // The logarithms are 0, ln 10 and 2 ln 10: mean ln 10, standard deviation over n ln 10 · √(2/3).
+    let Labels::Values(values, 1) = labels else { panic!("{labels:?}") };
+    let far = 1.5f32.sqrt();
+    assert!(values.iter().zip([-far, 0.0, far]).all(|(a, b)| (a - b).abs() < 1e-6), "{values:?}");
+    let back = target.inverse(&values);
+    assert!(back.iter().zip([1.0, 10.0, 100.0]).all(|(a, b)| (a / b - 1.0).abs() < 1e-6), "{back:?}");
+    // It goes with the model; and targets without are written as ever.
+    let fitted = prepare.fit(&table(text)).unwrap();
+    let json = fitted.to_json().unwrap();
+    assert_eq!(Preprocessor::from_json("p", &json).unwrap(), fitted);
+    assert!(json.contains("\"log\":true"));
+    let plain = Prepare::new().target("y").task(Task::Regression).fit(&table(text)).unwrap().to_json().unwrap();
+    assert!(!plain.contains("log") && !plain.contains("clip"), "{plain}");
+
+    let error = refused(prepare.fit(&table("x,y\n1,1\n2,0\n3,100\n")));
+    assert_eq!((error.line, error.column.as_deref()), (Some(3), Some("y")));
+    let error = refused(fitted.dataset(&table("x,y\n1,-4\n")));
+    assert_eq!((error.line, error.expected.as_str()), (Some(2), "a number above zero"));
+}
+
+#[test]
+fn numbers_far_outside_are_clipped() {
+    let rows: String = (0..10).map(|i| format!("{i},{i}\n")).collect();
+    let train = table(&format!("x,y\n{rows}"));
+    let prepare = Prepare::new().target("y").task(Task::Regression);
+    let fitted = prepare.clone().clip(1.5).fit(&train).unwrap();
+    // Mean 4.5, standard deviation over n √8.25 = 2.872.
+    let values = |text: &str| fitted.features(&table(text)).unwrap().values;
+    let seen = values("x\n4.5\n9\n1e6\n-1e6\n7.372281323\n");
+    assert!(seen.iter().zip([0.0, 1.5, 1.5, -1.5, 1.0]).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-9), "{seen:?}");
+    assert_eq!(Preprocessor::from_json("p", &fitted.to_json().unwrap()).unwrap(), fitted);
+    for most in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        misconfigured(prepare.clone().clip(most).fit(&train), "clipped");
+    }
+    let broken = fitted.to_json().unwrap().replace("\"clip\":1.5", "\"clip\":-1.5");
+    assert!(matches!(Preprocessor::from_json("p", &broken), Err(Error::File { .. })));
+}
+
+#[test]
 fn nothing_leaks_into_a_fold() {
     let rows = |wild: bool| -> String {
         let value = |i: usize| if wild && i.is_multiple_of(5) { 1e6 } else { i as f64 };

@@ -85,8 +85,10 @@ pub struct Prepare {
     imputes: Vec<(String, Impute)>,
     was_missing: bool,
     scale: Scale,
+    clip: Option<f64>,
     scales: Vec<(String, Scale)>,
     scale_target: bool,
+    log_target: bool,
     rare: usize,
     unknown: Unknown,
     constant: Unusable,
@@ -115,8 +117,10 @@ impl Prepare {
             imputes: Vec::new(),
             was_missing: true,
             scale: Scale::Standard,
+            clip: None,
             scales: Vec::new(),
             scale_target: true,
+            log_target: false,
             rare: 0,
             unknown: Unknown::Note,
             constant: Unusable::LeaveOut,
@@ -207,9 +211,32 @@ impl Prepare {
         self
     }
 
+    /// Takes numbers that are beyond ±`most` after scaling for ±`most`: with standard scaling, so many standard deviations from the mean.
+    /// A row far outside the others then neither bends a model towards it nor gets an answer far outside theirs.
+    pub fn clip(mut self, most: f64) -> Prepare {
+        self.clip = Some(most);
+        self
+    }
+
     /// Whether the target of a regression is brought to mean 0 and standard deviation 1; [`Target::inverse`] undoes it.
     pub fn scale_target(mut self, scale: bool) -> Prepare {
         self.scale_target = scale;
+        self
+    }
+
+    /// Whether the logarithm of a regression's target is learned, for positive targets whose errors grow with them (prices, counts, times);
+    /// [`Target::inverse`] gives the numbers of the table again.
+    ///
+    /// ```
+    /// use steepest::data::{Prepare, Table};
+    /// let table = Table::parse("t.csv", b"size,price\n1,10\n2,100\n3,1000\n")?;
+    /// let fitted = Prepare::new().target("price").log_target(true).fit(&table)?;
+    /// let back = fitted.target().map(|target| target.inverse(&[0.0]));
+    /// assert!((back.expect("a target")[0] - 100.0).abs() < 1e-9); // the geometric mean
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn log_target(mut self, log: bool) -> Prepare {
+        self.log_target = log;
         self
     }
 
@@ -252,7 +279,7 @@ impl Prepare {
             return Ok(self.clone());
         }
         let known = self.known.as_deref();
-        Ok(match Target::fit(table, &self.target, self.task, self.separator, self.scale_target, known)? {
+        Ok(match Target::fit(table, &self.target, self.task, self.separator, (self.scale_target, self.log_target), known)? {
             Target::Values { .. } => self.clone().task(Task::Regression),
             Target::Classes { classes, .. } => self.clone().task(Task::Classes).classes(classes),
             Target::Labels { labels, .. } => self.clone().task(Task::Labels).classes(labels),
@@ -269,6 +296,9 @@ impl Prepare {
         if train.is_empty() {
             return Err(config("prepare", "there are no rows to fit to"));
         }
+        if let Some(most) = self.clip.filter(|most| !(*most > 0.0 && most.is_finite())) {
+            return Err(config("prepare", format!("numbers are to be clipped at {most}, expected a number above 0")));
+        }
         let named = [&self.target, &self.without, &self.as_category].into_iter().flatten();
         let named = named.chain(self.imputes.iter().map(|(name, _)| name)).chain(self.scales.iter().map(|(name, _)| name));
         named.chain(self.only.iter().flatten()).try_for_each(|name| train.column(name).map(drop))?;
@@ -276,7 +306,7 @@ impl Prepare {
             [] => None,
             columns => {
                 let known = self.known.as_deref();
-                Some(Target::fit(train, columns, self.task, self.separator, self.scale_target, known)?)
+                Some(Target::fit(train, columns, self.task, self.separator, (self.scale_target, self.log_target), known)?)
             }
         };
         let asked: Vec<&Column> = match &self.only {
@@ -408,7 +438,7 @@ impl Prepare {
             let advice = "use another unit, or name such values as missing";
             return Err(Some(train.error(None, Some(column.name()), found, "values that can be squared", advice)));
         }
-        Ok(Encoding::Number { fill, shift, scale })
+        Ok(Encoding::Number { fill, shift, scale, clip: self.clip })
     }
 
     fn category(&self, column: &Column, missing: Absent) -> Encoding {

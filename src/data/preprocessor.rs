@@ -58,7 +58,14 @@ pub(super) struct Fitted {
 #[serde(rename_all = "snake_case")]
 pub(super) enum Encoding {
     /// (value − shift) / scale; `None`: a missing value is refused.
-    Number { fill: Option<f64>, shift: f64, scale: f64 },
+    /// What comes out beyond ± `clip` is taken for it.
+    Number {
+        fill: Option<f64>,
+        shift: f64,
+        scale: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clip: Option<f64>,
+    },
     /// 1 or 0.
     YesNo { fill: Option<f64> },
     /// One feature per category, then one for the rare ones if there were any, then one for missing if so decided.
@@ -114,9 +121,10 @@ impl Fitted {
         for (row, features) in (0..table.len()).zip(all.chunks_mut(width)) {
             let text = column.text(row);
             match &self.encoding {
-                Encoding::Number { fill, shift, scale } => {
+                Encoding::Number { fill, shift, scale, clip } => {
                     let value = table.number(column, row)?.or(*fill).ok_or_else(|| table.missing(column, row))?;
-                    features[0] = (value - shift) / scale;
+                    let scaled = (value - shift) / scale;
+                    features[0] = clip.map_or(scaled, |most| scaled.clamp(-most, most));
                 }
                 Encoding::YesNo { fill } => {
                     let value = text.map(|text| table.flag(column, row, text)).transpose()?;
@@ -310,7 +318,10 @@ impl Preprocessor {
         for Fitted { name, encoding, .. } in &self.columns {
             let finite = |x: &Option<f64>| x.is_none_or(f64::is_finite);
             let good = match encoding {
-                Encoding::Number { fill, shift, scale } => finite(fill) && shift.is_finite() && scale.is_finite() && *scale > 0.0,
+                Encoding::Number { fill, shift, scale, clip } => {
+                    let clips = clip.is_none_or(|most| most.is_finite() && most > 0.0);
+                    finite(fill) && shift.is_finite() && scale.is_finite() && *scale > 0.0 && clips
+                }
                 Encoding::YesNo { fill } => finite(fill),
                 Encoding::Category { categories, .. } => categories.iter().collect::<BTreeSet<_>>().len() == categories.len(),
             };

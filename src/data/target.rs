@@ -24,7 +24,7 @@ pub enum Task {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// Regression: (value − shift) / scale of each column.
+    /// Regression: (value − shift) / scale of each column, or of its natural logarithm.
     Values {
         /// The columns.
         columns: Vec<String>,
@@ -32,6 +32,9 @@ pub enum Target {
         shift: Vec<f64>,
         /// What it is divided by.
         scale: Vec<f64>,
+        /// Whether the logarithms are learned.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        log: bool,
     },
     /// Two or many classes.
     Classes {
@@ -61,7 +64,7 @@ impl Target {
         columns: &[String],
         task: Task,
         separator: Option<char>,
-        scaled: bool,
+        (scaled, log): (bool, bool),
         known: Option<&[String]>,
     ) -> Result<Target> {
         let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
@@ -91,7 +94,8 @@ impl Target {
                 let mut shift = Vec::new();
                 let mut scale = Vec::new();
                 for column in &found {
-                    let (mean, std) = stats::mean_std(&column.numbers);
+                    let logs = |row| Ok(if log { logarithm(table, column, row)? } else { column.numbers[row] });
+                    let (mean, std) = stats::mean_std(&(0..table.len()).map(logs).collect::<Result<Vec<f64>>>()?);
                     let (least, most) = stats::min_max(&column.numbers);
                     if least >= most {
                         let found = format!("the value {least} in every row");
@@ -111,7 +115,7 @@ impl Target {
                     shift.push(if scaled { mean } else { 0.0 });
                     scale.push(if scaled && std > 0.0 { std } else { 1.0 });
                 }
-                Ok(Target::Values { columns: columns.to_vec(), shift, scale })
+                Ok(Target::Values { columns: columns.to_vec(), shift, scale, log })
             }
             (Task::Classes, [column]) => {
                 let there = class_order(column);
@@ -190,12 +194,13 @@ impl Target {
     /// that was not among the training rows.
     pub fn encode(&self, table: &Table) -> Result<Labels> {
         match self {
-            Target::Values { columns, shift, scale } => {
+            Target::Values { columns, shift, scale, log } => {
                 let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
                 let mut values = Vec::with_capacity(table.len() * found.len());
                 for row in 0..table.len() {
                     for (column, (shift, scale)) in found.iter().zip(shift.iter().zip(scale)) {
                         let value = table.number(column, row)?.ok_or_else(|| table.missing(column, row))?;
+                        let value = if *log { logarithm(table, column, row)? } else { value };
                         values.push(table.narrow(column, row, (value - shift) / scale)?);
                     }
                 }
@@ -257,10 +262,11 @@ impl Target {
 
     /// A regression's outputs, row by row, in the units of the table; of other targets the outputs as they are.
     pub fn inverse(&self, outputs: &[f32]) -> Vec<f64> {
-        let Target::Values { shift, scale, .. } = self else { return outputs.iter().map(|&x| f64::from(x)).collect() };
+        let Target::Values { shift, scale, log, .. } = self else { return outputs.iter().map(|&x| f64::from(x)).collect() };
         let rows = outputs.chunks(shift.len());
-        rows.flat_map(|row| row.iter().zip(shift.iter().zip(scale)).map(|(&x, (shift, scale))| f64::from(x) * scale + shift))
-            .collect()
+        let plain =
+            rows.flat_map(|row| row.iter().zip(shift.iter().zip(scale)).map(|(&x, (shift, scale))| f64::from(x) * scale + shift));
+        if *log { plain.map(f64::exp).collect() } else { plain.collect() }
     }
 
     /// The text of a class by its number; `None` if there is none of that number, or the target is not classes.
@@ -275,7 +281,7 @@ impl Target {
     pub(super) fn check(&self) -> Result<(), String> {
         let unlike = |names: &[String]| names.iter().collect::<std::collections::HashSet<_>>().len() == names.len();
         match self {
-            Target::Values { columns, shift, scale } => {
+            Target::Values { columns, shift, scale, .. } => {
                 let numbers = shift.iter().all(|x| x.is_finite()) && scale.iter().all(|x| x.is_finite() && *x > 0.0);
                 let fits = !columns.is_empty() && columns.len() == shift.len() && shift.len() == scale.len();
                 if fits && numbers {
@@ -298,6 +304,22 @@ impl Target {
             Target::Classes { .. } => Ok(()),
         }
     }
+}
+
+/// The natural logarithm of a row's number, which must be above zero.
+fn logarithm(table: &Table, column: &super::Column, row: usize) -> Result<f64> {
+    let value = table.number(column, row)?.ok_or_else(|| table.missing(column, row))?;
+    if value > 0.0 {
+        return Ok(value.ln());
+    }
+    let found = format!("{value} in a target whose logarithm is learned");
+    Err(table.error(
+        table.line(row),
+        Some(column.name()),
+        found,
+        "a number above zero",
+        "learn the target as it is, or correct the row",
+    ))
 }
 
 fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {

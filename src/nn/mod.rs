@@ -7,6 +7,7 @@ mod blueprint;
 mod conv;
 mod dropout;
 mod embedding;
+mod ensemble;
 mod init;
 mod linear;
 pub mod loss;
@@ -26,6 +27,7 @@ pub use blueprint::{Blueprint, Setting};
 pub use conv::{Conv1d, Conv2d, ConvTranspose2d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
+pub use ensemble::Ensemble;
 pub use init::Init;
 pub use linear::Linear;
 pub use loss::Reduction;
@@ -57,6 +59,7 @@ const KINDS: &[(&str, Make)] = &[
     ("ConvTranspose2d", ConvTranspose2d::build),
     ("Dropout", Dropout::build),
     ("Embedding", Embedding::build),
+    ("Ensemble", Ensemble::build),
     ("Flatten", Flatten::build),
     ("GroupNorm", GroupNorm::build),
     ("Gru", Gru::build),

@@ -70,7 +70,7 @@ pub(super) fn tracing() -> bool {
 /// println!("{}", nn::summary(&nn::mlp(&device, &[64, 32, 10], 0), &device, [1, 64])?);
 /// # Ok::<(), steepest::Error>(())
 /// ```
-pub fn summary(model: &impl Module, device: &Device, input: impl ToShape) -> Result<Summary> {
+pub fn summary(model: &(impl Module + ?Sized), device: &Device, input: impl ToShape) -> Result<Summary> {
     summary_of(model, &device.zeros(input))
 }
 
@@ -78,7 +78,7 @@ pub fn summary(model: &impl Module, device: &Device, input: impl ToShape) -> Res
 ///
 /// # Errors
 /// As [`summary`].
-pub fn summary_of(model: &impl Module, input: &Tensor) -> Result<Summary> {
+pub fn summary_of(model: &(impl Module + ?Sized), input: &Tensor) -> Result<Summary> {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {

@@ -1,6 +1,6 @@
 //! `steepest devices`: the adapters of this machine, what they allow, and which one a program would take.
 
-use crate::Verdict;
+use crate::{Verdict, say};
 use serde_json::json;
 use std::process::ExitCode;
 use steepest::Device;
@@ -45,27 +45,27 @@ pub fn run(args: &Args) -> Verdict {
         listed.push(entry);
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&json!({ "devices": listed }))?);
+        say!("{}", serde_json::to_string_pretty(&json!({ "devices": listed }))?);
         return Ok(ExitCode::SUCCESS);
     }
     for entry in &listed {
         let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
         let mark = if entry["default"] == true { "  (what Device::best() takes)" } else { "" };
-        println!("{}{mark}", text("name"));
+        say!("{}{mark}", text("name"));
         let kind = if entry["software"] == true { ", software: taken only when asked for by name" } else { "" };
-        println!("  {}, {}{kind}", text("backend"), text("driver"));
+        say!("  {}, {}{kind}", text("backend"), text("driver"));
         if let Some(error) = entry["error"].as_str() {
-            println!("  does not open: {error}");
+            say!("  does not open: {error}");
         }
         if let Some(limits) = entry["limits"].as_object() {
             let number = |key: &str| limits[key].as_u64().unwrap_or_default();
-            println!(
+            say!(
                 "  tensors up to {} MiB, buffers up to {} MiB; {} storage buffers per kernel",
                 number("binding_bytes") >> 20,
                 number("buffer_bytes") >> 20,
                 number("storage_buffers")
             );
-            println!(
+            say!(
                 "  workgroups: {} invocations ({}), {} KiB of memory, {} per axis of a dispatch",
                 number("invocations"),
                 limits["workgroup_size"].as_array().into_iter().flatten().map(|n| n.to_string()).collect::<Vec<_>>().join(" × "),
@@ -79,11 +79,11 @@ pub fn run(args: &Args) -> Verdict {
                 let list = named.collect::<Vec<_>>().join(", ");
                 if list.is_empty() { "none".to_owned() } else { list }
             };
-            println!("  features that matter: {}; not there: {}", has(true), has(false));
+            say!("  features that matter: {}; not there: {}", has(true), has(false));
         }
     }
     if let Err(error) = default {
-        println!("Device::best() fails: {error}");
+        say!("Device::best() fails: {error}");
     }
     Ok(ExitCode::SUCCESS)
 }

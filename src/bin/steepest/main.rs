@@ -1,6 +1,19 @@
 //! The program `steepest`: one file per subcommand.
 
 mod devices;
+mod evaluate;
+mod files;
+mod fit;
+mod inspect;
+mod judge;
+mod learn;
+mod model;
+mod plot;
+mod predict;
+mod say;
+mod settings;
+mod subject;
+mod table;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +29,11 @@ struct Program {
 
 #[derive(Subcommand)]
 enum Command {
+    Fit(Box<fit::Args>),
+    Predict(predict::Args),
+    Evaluate(evaluate::Args),
+    Inspect(inspect::Args),
+    Plot(plot::Args),
     /// List the devices there are, their limits and features.
     Devices(devices::Args),
     /// Check every op, kernel and gradient on a device against the f64 reference.
@@ -27,12 +45,20 @@ type Verdict = anyhow::Result<ExitCode>;
 
 fn main() -> ExitCode {
     let verdict = match Program::parse().command {
+        Command::Fit(args) => fit::run(&args),
+        Command::Predict(args) => predict::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Plot(args) => plot::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
     verdict.unwrap_or_else(|error| {
         // 2: it could not be done at all; clap says the same of a wrong command line.
-        eprintln!("error: {error:#}");
+        aside!("error: {error:#}");
+        if let Some(hint) = table::hint(&error) {
+            aside!("hint: {hint}");
+        }
         ExitCode::from(2)
     })
 }

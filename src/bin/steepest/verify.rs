@@ -1,6 +1,6 @@
 //! `steepest verify`: the whole verification on a device of this machine, as a table and as JSON.
 
-use crate::Verdict;
+use crate::{Verdict, say};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -49,9 +49,9 @@ pub fn run(args: &Args) -> Verdict {
 
     let report = report(&outcome);
     match args.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => println!("{}", serde_json::to_string_pretty(&report)?),
+        Some(path) if path.as_os_str() == "-" => say!("{}", serde_json::to_string_pretty(&report)?),
         path => {
-            print(&outcome);
+            print(&outcome)?;
             if let Some(path) = path {
                 std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n")
                     .with_context(|| path.display().to_string())?;
@@ -96,15 +96,15 @@ fn finite(x: f64) -> Value {
     if x.is_finite() { json!(x) } else { json!(x.to_string()) }
 }
 
-fn print(outcome: &Outcome) {
+fn print(outcome: &Outcome) -> anyhow::Result<()> {
     let depth = if outcome.deep { "every case" } else { "a sample of every op and kernel form; --deep for all" };
-    println!("{} ({depth})\n", outcome.device);
-    println!("{:<34} {:>7} {:>10} {:>7} {:>8}", "checked against the f64 reference", "cases", "elements", "wrong", "seconds");
+    say!("{} ({depth})\n", outcome.device);
+    say!("{:<34} {:>7} {:>10} {:>7} {:>8}", "checked against the f64 reference", "cases", "elements", "wrong", "seconds");
     for s in &outcome.stages {
         let r = &s.report;
-        println!("{:<34} {:>7} {:>10} {:>7} {:>8.1}", s.name, r.cases, r.elements, r.failures.len(), s.seconds);
+        say!("{:<34} {:>7} {:>10} {:>7} {:>8.1}", s.name, r.cases, r.elements, r.failures.len(), s.seconds);
     }
-    println!("\n{:<17} {:>12}  case", "class of op", "worst error");
+    say!("\n{:<17} {:>12}  case", "class of op", "worst error");
     let mut classes: std::collections::BTreeMap<&str, (f64, &str)> = std::collections::BTreeMap::new();
     for (class, (ratio, place)) in outcome.stages.iter().flat_map(|s| &s.report.worst) {
         let entry = classes.entry(class).or_insert((-1.0, ""));
@@ -115,9 +115,9 @@ fn print(outcome: &Outcome) {
     for (class, (ratio, place)) in classes {
         let place: String =
             if place.chars().count() > 70 { place.chars().take(69).chain(['…']).collect() } else { place.to_owned() };
-        println!("{class:<17} {ratio:>6.3} bound  {place}");
+        say!("{class:<17} {ratio:>6.3} bound  {place}");
     }
-    println!("\n{:<17} {:>12} {:>12}  the driver's largest error at", "error in ULP", "driver", "engine");
+    say!("\n{:<17} {:>12} {:>12}  the driver's largest error at", "error in ULP", "driver", "engine");
     for row in &outcome.driver {
         if let DriverRow::Accuracy { name, driver, at, engine, .. } = row {
             let engine = engine.map_or_else(|| "-".to_owned(), |e| format!("{e:.1}"));
@@ -128,30 +128,31 @@ fn print(outcome: &Outcome) {
             } else {
                 1
             };
-            println!("{name:<17} {driver:>12.1} {engine:>12}  {:?}", &at[..used]);
+            say!("{name:<17} {driver:>12.1} {engine:>12}  {:?}", &at[..used]);
         }
     }
-    println!("\nwhat the driver does with special values");
+    say!("\nwhat the driver does with special values");
     for row in &outcome.driver {
         if let DriverRow::Behaviour { name, holds } = row {
-            println!("  {:<45} {}", name, if *holds { "yes" } else { "no" });
+            say!("  {:<45} {}", name, if *holds { "yes" } else { "no" });
         }
     }
     let right = outcome.known.iter().filter(|k| k.found == k.expected).count();
-    println!("\nrandom bits: {right} of {} known answers of Philox4x32-10", outcome.known.len());
+    say!("\nrandom bits: {right} of {} known answers of Philox4x32-10", outcome.known.len());
     let failures = outcome.failures();
     for failure in failures.iter().take(20) {
-        println!("WRONG {failure}");
+        say!("WRONG {failure}");
     }
     if failures.len() > 20 {
-        println!("… and {} more", failures.len() - 20);
+        say!("… and {} more", failures.len() - 20);
     }
     let verdict = if outcome.passed() { "everything is right" } else { "SOMETHING IS WRONG" };
-    println!(
+    say!(
         "\n{verdict}: {} cases, {} numbers, {} wrong, {:.1} s",
         outcome.cases(),
         outcome.elements(),
         failures.len(),
         outcome.seconds
     );
+    Ok(())
 }

@@ -1,0 +1,419 @@
+//! `steepest fit`: from a table to a model that is judged on rows it never saw, and saved.
+
+use crate::judge::{self, Judged, Truths};
+use crate::learn::{self, Learned};
+use crate::settings::{Chosen, Settings};
+use crate::subject::Subject;
+use crate::table::{quoted, refuse};
+use crate::{Verdict, aside, files, inspect, model, plot, say};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+use steepest::Device;
+use steepest::data::{self, FoldScores, LeftOut, Preprocessor, Target};
+use steepest::plot::Panels;
+use steepest::save::ModelFile;
+use steepest::train::{End, Report};
+
+/// Learn to predict a column of a table, judge the model on rows it never saw, and save it
+///
+/// The table is read and reported column by column. Columns that give the target away, that only number the rows, dates and
+/// free text are left out, each by name with the reason. Missing numbers become the median of the training rows (and a
+/// feature says so), texts become one feature per category, numbers are brought to mean 0 and standard deviation 1.
+///
+/// The rows are parted by chance: 20 % to judge by (--test), 15 % that say when to stop (--validation), the rest to
+/// learn from; of classes each part gets its share. Training goes on until the validation loss has not fallen for 30 epochs
+/// (--patience), and the best weights are kept; up to 10,000 rows five models are trained so, each with other rows to stop by, and
+/// their mean is the answer (--ensemble). Then the model meets the held-out rows for the first time, and what it gets
+/// right there is what you may expect of new rows: accuracy for classes, R2 for numbers (1 is perfect, 0 as good as always
+/// saying the mean), in the units of the table whatever form was learned.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Files:
+  model.safetensors    weights, preprocessing, description and history in one file (--out)
+  model.history.csv    the learning curve, a line per epoch (of several models, of the first)
+  model.report.json    data, settings and figures, as --json prints them
+  model.curve.svg      the learning curve as a picture
+
+They are written when all else is done, all or none: an error leaves no file behind, and those of an earlier \
+run as they were. A model is replaced, with the files beside it; any other file of that name is not. Ctrl-C ends \
+training after the epoch, keeps the best weights, and goes on to judging and saving.
+
+Settings in a file: --config fit.toml holds the same names as the flags, for instance
+  target = \"price\"
+  layers = [64, 32]
+  rate = 0.001
+  data = \"houses.csv\"      # what DATA is on the command line
+A flag goes before the file, the file before the default. A name that is not known is refused.
+
+Examples:
+  steepest fit houses.csv --target price
+  steepest fit titanic.csv --target survived --folds 5 --out titanic.safetensors --seed 1
+  steepest fit iris.csv --target species --model linear
+  steepest fit houses.csv --target price --ensemble 5 --layers 128,64 --dropout 0.2
+  steepest fit --config fit.toml --seed 2 --json > report.json
+
+Exit code: 0, or 2 if it could not be done (a table or a setting is not what it should be).")]
+pub struct Args {
+    /// The table: a CSV file with a header, or - for standard input
+    #[arg(value_name = "DATA")]
+    data: Option<PathBuf>,
+    /// A TOML file with settings named as the flags are
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Print the report as JSON on standard output, and nothing else there
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// Print the figures only: no report of the table, no progress, no notes
+    #[arg(long, short, help_heading = "Output", conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print the model's layers and a line per epoch as well
+    #[arg(long, short, help_heading = "Output")]
+    verbose: bool,
+}
+
+/// A run on its way.
+struct Fit<'a> {
+    args: &'a Args,
+    chosen: Chosen,
+    device: Device,
+    subject: Subject,
+    out: PathBuf,
+    start: Instant,
+}
+
+pub fn run(args: &Args) -> Verdict {
+    let start = Instant::now();
+    let from_file = args.config.as_deref().map(Settings::read).transpose()?.unwrap_or_default();
+    let settings = args.settings.clone().or(from_file);
+    let Some(data) = args.data.clone().or_else(|| settings.data.clone()) else {
+        anyhow::bail!("no table is named: steepest fit DATA --target COLUMN (see steepest fit --help)")
+    };
+    let chosen = settings.chosen()?;
+    let out = settings.out.clone().unwrap_or_else(|| "model.safetensors".into());
+    let names = names(&out);
+    for path in &names {
+        files::check(path, &[&data])?;
+    }
+    let is_model = !out.exists() || model::read(&out).is_ok();
+    anyhow::ensure!(is_model, "{}: it is there and is no model, and is not written over; choose another --out", out.display());
+    let device = model::device(settings.device.as_deref())?;
+    let subject = Subject::read(&data, &settings)?;
+    let chosen = chosen.for_rows(subject.table.len());
+    Fit { args, chosen, device, subject, out, start }.run()
+}
+
+/// The model's file, its history, its report and its learning curve.
+fn names(out: &Path) -> Vec<PathBuf> {
+    let stem = if out.extension().is_some_and(|e| e == "safetensors") { out.with_extension("") } else { out.to_owned() };
+    let beside = |end: &str| {
+        let mut name = stem.file_name().unwrap_or_default().to_owned();
+        name.push(end);
+        stem.with_file_name(name)
+    };
+    vec![out.to_owned(), beside(".history.csv"), beside(".report.json"), beside(".curve.svg")]
+}
+
+impl Fit<'_> {
+    fn run(&self) -> Verdict {
+        let Fit { chosen, subject, .. } = self;
+        let table = &subject.table;
+        self.tell_of_the_table()?;
+
+        let (classes, rows) = (&subject.classes, table.len());
+        let parts = match classes {
+            Some(classes) => data::stratified_parts(classes, 0.0, chosen.test, chosen.seed),
+            None => data::random_parts(rows, 0.0, chosen.test, chosen.seed),
+        };
+        let parts = parts.map_err(|e| refuse(table, None, None, format!("{rows} rows"), "more", e.to_string()))?;
+        let (learned_rows, _, held_out) = table.parts(&parts)?;
+        let preprocessor = subject.prepare.fit(&learned_rows)?;
+        let target = preprocessor.target().cloned().ok_or_else(|| anyhow::anyhow!("the target was lost"))?;
+        let (set, _) = preprocessor.dataset(&learned_rows)?;
+        let (test, strange) = preprocessor.dataset(&held_out)?;
+        let truths = Truths::of(&target, &held_out)?;
+        let trivial = Truths::of(&target, &learned_rows)?.trivial(target.width());
+
+        let folds = self.cross_validated()?;
+        let share = self.share();
+        let validation = (set.len() as f64 * share).round() as usize;
+        self.tell(format_args!(
+            "\n{}: {} features, {}; {} rows to learn from, {validation} that say when to stop, {} to judge by",
+            task_named(&target),
+            preprocessor.width(),
+            shape(chosen, preprocessor.width(), target.width()),
+            set.len() - validation,
+            held_out.len()
+        ))?;
+        if let Target::Values { log: true, columns, .. } = &target {
+            let is = format!(
+                "the logarithm of `{}` is learned: all values are above zero, and few are far above the others",
+                columns.join("`, `")
+            );
+            self.tell(format_args!(
+                "{is} (figures are of `{}` itself; --target-scale standard does without)",
+                columns.join("`, `")
+            ))?;
+        }
+        let learned = learn::learn(&self.device, chosen, &set, &target, share, self.args.quiet)?;
+        if self.args.verbose {
+            if let Some(blueprint) = learned.model.blueprint() {
+                let (members, summary) = inspect::layers(&blueprint, preprocessor.width())?;
+                self.tell(format_args!("\n{}{summary}", inspect::each(members)))?;
+            }
+            for run in &learned.runs {
+                aside!("{}", run.history.to_csv().trim_end());
+            }
+        }
+        for (i, run) in learned.runs.iter().enumerate() {
+            let member = if learned.runs.len() > 1 { format!("member {}: ", i + 1) } else { String::new() };
+            self.tell(format_args!("{member}{}", ended(run, chosen)))?;
+        }
+        for note in &strange {
+            self.tell(format_args!("in the held-out rows: {note}"))?;
+        }
+
+        let outputs = learn::outputs(&*learned.model, &self.device, test.features(), preprocessor.width())?;
+        let judged = judge::judge(&target, &outputs, &truths, Some(&trivial))?;
+        let note = json!({
+            "program": "steepest",
+            "version": env!("CARGO_PKG_VERSION"),
+            "table": table.path().file_name().map_or_else(|| table.path().display().to_string(), |n| n.to_string_lossy().into_owned()),
+            "task": task_word(&target),
+            "target": target.columns(),
+            "target_is_logarithm": matches!(target, Target::Values { log: true, .. }),
+            "settings": chosen,
+            "batch": learn::batch_size(chosen, set.len() - validation),
+            "reading": subject.reading,
+            "rows": { "train": set.len() - validation, "validation": validation, "test": held_out.len() },
+            "features": preprocessor.width(),
+            "parameters": learned.model.parameter_count(),
+            "left_out": left_out(&preprocessor, &subject.reasons),
+            "notes": subject.notes,
+            "runs": learned.runs.iter().map(run_of).collect::<Vec<_>>(),
+            "always_the_same": trivial,
+            "held_out": judged.to_json(target.names()),
+            "cross_validation": folds,
+        });
+        let paths = self.save(&learned, &preprocessor, &note)?;
+        self.finish(&judged, &note, &paths, &target)
+    }
+
+    /// A line that is no figure: on standard output, or with --json on standard error.
+    fn tell(&self, text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+        match (self.args.quiet, self.args.json) {
+            (true, _) => {}
+            (_, true) => aside!("{text}"),
+            _ => say!("{text}"),
+        }
+        Ok(())
+    }
+
+    fn tell_of_the_table(&self) -> anyhow::Result<()> {
+        let Subject { table, notes, prepare, .. } = &self.subject;
+        self.tell(format_args!("{}", table.report()))?;
+        let fitted = prepare.fit(table)?;
+        let left: Vec<String> = fitted
+            .left_out()
+            .iter()
+            .filter(|l| l.reason != "as asked" && l.reason != "not among the columns asked for")
+            .map(|l| format!("`{}` is left out: {}", l.column, l.reason.replace(" in the training rows", "")))
+            .collect();
+        if !(notes.is_empty() && left.is_empty()) {
+            self.tell(format_args!(""))?;
+        }
+        for note in notes.iter().chain(&left) {
+            self.tell(format_args!("note: {note}"))?;
+        }
+        Ok(())
+    }
+
+    /// The share of the rows that are not held out which says when to stop.
+    fn share(&self) -> f64 {
+        self.chosen.validation / (1.0 - self.chosen.test)
+    }
+
+    /// The figures of every fold, each by a model of its own.
+    fn cross_validated(&self) -> anyhow::Result<Value> {
+        let Fit { chosen, subject, .. } = self;
+        let Some(k) = chosen.folds else { return Ok(Value::Null) };
+        let table = &subject.table;
+        if table.len() < k {
+            let found = format!("{} rows for {k} folds", table.len());
+            let advice = format!("use fewer folds: --folds {}", table.len().min(5));
+            return Err(refuse(table, None, None, found, "a row for each fold, and better ten", advice));
+        }
+        let folds = match &subject.classes {
+            Some(classes) => data::stratified_folds(classes, k, chosen.seed)?,
+            None => data::folds(table.len(), k, chosen.seed)?,
+        };
+        self.tell(format_args!("\ncross-validation: {k} models, each judged by the 1/{k} of all rows that it never saw"))?;
+        let mut all: Vec<Judged> = vec![];
+        data::cross_validate(table, &subject.prepare, &folds, |fold| {
+            let Some(target) = fold.preprocessor.target() else { anyhow::bail!("the target was lost") };
+            let learned = learn::learn(&self.device, chosen, &fold.train, target, chosen.validation, self.args.quiet)?;
+            anyhow::ensure!(
+                !learned.interrupted(),
+                "interrupted in the cross-validation, before the model itself: nothing is saved"
+            );
+            let truths = Truths::of(target, &table.rows(&folds[fold.index].test)?)?;
+            let outputs = learn::outputs(&*learned.model, &self.device, fold.test.features(), fold.preprocessor.width())?;
+            let judged = judge::judge(target, &outputs, &truths, None)?;
+            let (name, value) = judged.first();
+            self.tell(format_args!("fold {}: {} rows, {name} {}", fold.index + 1, judged.rows, judge::figure(name, value)))?;
+            all.push(judged);
+            Ok(value)
+        })?;
+        let mut found = serde_json::Map::new();
+        let names: Vec<&str> = all.first().map_or(vec![], |judged| judged.figures.iter().map(|(name, _)| *name).collect());
+        for name in names {
+            let of = |judged: &Judged| judged.figures.iter().find(|(n, _)| *n == name).map(|(_, value)| *value);
+            let scores: Vec<f64> = all.iter().filter_map(of).filter(|x| x.is_finite()).collect();
+            let scores = FoldScores { scores };
+            let (mean, std) = (scores.mean(), scores.std());
+            let count = scores.scores.len();
+            let line = format!("{k} folds: {name} {} ± {}", judge::figure(name, mean), judge::figure(name, std));
+            if !self.args.json {
+                say!("{line}{}", if count < k { format!(" (of {count} folds)") } else { String::new() });
+            }
+            found.insert(name.to_owned(), json!({ "mean": finite(mean), "std": finite(std), "folds": scores.scores }));
+        }
+        Ok(Value::Object(found))
+    }
+
+    fn save(&self, learned: &Learned, preprocessor: &Preprocessor, note: &Value) -> anyhow::Result<Vec<PathBuf>> {
+        let history = learned.runs.first().map(|run| run.history.clone()).unwrap_or_default();
+        // Without times: the same seed gives the same file, to the bit.
+        let mut timeless = history.clone();
+        timeless.records.iter_mut().for_each(|record| record.seconds = 0.0);
+        let file = ModelFile::of(&*learned.model)?
+            .preprocessing(preprocessor.to_json()?)
+            .history(timeless.to_csv())
+            .note(model::NOTE, serde_json::to_string(note)?);
+        let paths = names(&self.out);
+        let mut report = note.clone();
+        report["device"] = json!(self.device.to_string());
+        report["seconds"] = json!(self.start.elapsed().as_secs_f64());
+        report["files"] = json!(paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>());
+        report["columns"] = json!(self.subject.table.report().columns);
+        let mut files = files::Files::default();
+        files.write(&paths[0], |path| Ok(file.save(path)?))?;
+        files.bytes(&paths[1], history.to_csv().as_bytes())?;
+        files.bytes(&paths[2], (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
+        let curves = Panels::new(2, plot::learning(&history));
+        files.write(&paths[3], |path| Ok(curves.save(path)?))?;
+        files.keep()?;
+        if self.args.json {
+            say!("{}", serde_json::to_string_pretty(&report)?);
+        }
+        Ok(paths)
+    }
+
+    fn finish(&self, judged: &Judged, note: &Value, paths: &[PathBuf], target: &Target) -> Verdict {
+        if self.args.json {
+            return Ok(ExitCode::SUCCESS);
+        }
+        self.tell(format_args!("\njudged by {} rows that training never saw", judged.rows))?;
+        judged.print(always(target))?;
+        if let (Some(cross), (name, value)) = (note["cross_validation"].as_object(), judged.first())
+            && let Some(mean) = cross[name]["mean"].as_f64()
+        {
+            let mean = judge::figure(name, mean);
+            self.tell(format_args!(
+                "(the cross-validation says {name} {mean}; it is the surer figure, being of all rows; this model's is {})",
+                judge::figure(name, value)
+            ))?;
+        }
+        let listed: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+        self.tell(format_args!("\nsaved {} ({:.1} s)", listed.join(", "), self.start.elapsed().as_secs_f64()))?;
+        self.tell(format_args!("next: steepest predict {} NEW.csv -o predictions.csv", quoted(&listed[0])))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn finite(x: f64) -> Value {
+    if x.is_finite() { json!(x) } else { Value::Null }
+}
+
+/// What always says the same, in words.
+pub fn always(target: &Target) -> &'static str {
+    match target {
+        Target::Values { .. } => "always the mean",
+        Target::Classes { .. } => "always the most frequent class",
+        Target::Labels { .. } => "always the more frequent answer",
+    }
+}
+
+pub fn task_word(target: &Target) -> &'static str {
+    match target {
+        Target::Values { .. } => "regression",
+        Target::Classes { .. } => "classes",
+        Target::Labels { .. } => "labels",
+    }
+}
+
+/// The task in words.
+pub fn task_named(target: &Target) -> String {
+    match target {
+        Target::Values { columns, .. } => format!("predicting the number `{}`", columns.join("`, `")),
+        Target::Classes { column, classes } => {
+            let some: Vec<String> = classes.iter().take(8).map(|class| format!("`{class}`")).collect();
+            let more = if classes.len() > 8 { ", …" } else { "" };
+            format!("predicting `{column}`, one of {} classes ({}{more})", classes.len(), some.join(", "))
+        }
+        Target::Labels { labels, .. } => format!("predicting whether each of `{}` holds", labels.join("`, `")),
+    }
+}
+
+fn shape(chosen: &Chosen, inputs: usize, outputs: usize) -> String {
+    let layers: Vec<String> = chosen.layers.iter().map(usize::to_string).collect();
+    let sizes: Vec<String> = [inputs.to_string()].into_iter().chain(layers).chain([outputs.to_string()]).collect();
+    let kind = if chosen.layers.is_empty() { "a linear model" } else { "an mlp" };
+    match chosen.members() {
+        1 => format!("{kind} {}", sizes.join("-")),
+        n => format!("the mean of {n} models, each {kind} {}", sizes.join("-")),
+    }
+}
+
+/// How a run ended, in words.
+fn ended(run: &Report, chosen: &Chosen) -> String {
+    let epochs = run.history.records.len();
+    let best =
+        run.best.map(|(loss, epoch)| format!("; the weights of epoch {epoch} are kept, with a validation loss of {loss:.4}"));
+    let why = match run.end {
+        End::Finished => format!("all {epochs} epochs are over"),
+        End::EarlyStopping => format!("stopped after epoch {epochs}, {} without a better validation loss", chosen.patience),
+        End::Callback => format!("stopped after epoch {epochs}"),
+        End::Interrupted => format!("interrupted after epoch {epochs}"),
+    };
+    why + &best.unwrap_or_default()
+}
+
+fn run_of(run: &Report) -> Value {
+    let last = run.history.last();
+    json!({
+        "epochs": run.history.records.len(),
+        "steps": run.steps,
+        "best_epoch": run.best.map(|(_, epoch)| epoch),
+        "best_val_loss": run.best.map(|(loss, _)| loss),
+        "last_loss": last.map(|record| record.loss),
+        "end": match run.end {
+            End::Finished => "finished",
+            End::EarlyStopping => "early stopping",
+            End::Callback => "callback",
+            End::Interrupted => "interrupted",
+        },
+    })
+}
+
+/// The columns left out, each with the reason.
+fn left_out(preprocessor: &Preprocessor, reasons: &[(String, String)]) -> Value {
+    let entry = |left: &LeftOut| {
+        let own = reasons.iter().find(|(column, _)| *column == left.column).map(|(_, reason)| reason);
+        json!({ "column": left.column, "reason": own.unwrap_or(&left.reason) })
+    };
+    json!(preprocessor.left_out().iter().map(entry).collect::<Vec<_>>())
+}

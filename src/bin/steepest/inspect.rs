@@ -1,0 +1,264 @@
+//! `steepest inspect`: what is in a file, a model or a table.
+
+use crate::judge::short;
+use crate::table::{Reading, ReadingArgs, column, quoted};
+use crate::{Verdict, fit, model, say};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use steepest::Device;
+use steepest::data::{Preprocessor, Table};
+use steepest::nn::{self, Blueprint, Registry};
+use steepest::save::ModelFile;
+use steepest::train::History;
+
+/// Show what is in a file: a model, or a table
+///
+/// Of a table: kind, missing and different values, smallest, mean and largest number of every column, and what is odd about it; with
+/// --target also the columns that give it away. Of a model: what it predicts, how good it was on held-out rows, its layers, what is
+/// done to every column before the model sees it, which columns were left out and why, and how the training went.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  steepest inspect houses.csv
+  steepest inspect titanic.csv --target survived
+  steepest inspect model.safetensors
+  steepest inspect model.safetensors --json | jq .layers
+
+Exit code: 0, or 2 if the file is neither or is damaged.")]
+pub struct Args {
+    /// A model (.safetensors), a CSV file, or - for a table on standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Of a table: look for columns that give this one away
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(args: &Args) -> Verdict {
+    if is_model(&args.file)? {
+        return of_model(args);
+    }
+    let table = args.reading.or(&Reading::default()).read(&args.file)?;
+    of_table(args, &table)
+}
+
+/// A file of tensors begins with the length of its header, of which the upper bytes are zero.
+fn is_model(path: &Path) -> anyhow::Result<bool> {
+    if path.as_os_str() == "-" {
+        return Ok(false);
+    }
+    let mut start = vec![];
+    let opened = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
+    opened.map_err(|e| anyhow::anyhow!("{}: cannot be read: {e}", path.display()))?;
+    Ok(path.extension().is_some_and(|e| e == "safetensors") || (start.len() == 9 && start[6..8] == [0, 0] && start[8] == b'{'))
+}
+
+fn of_table(args: &Args, table: &Table) -> Verdict {
+    let giveaways = match &args.target {
+        Some(target) => {
+            column(table, target)?;
+            table.giveaways(target)?
+        }
+        None => vec![],
+    };
+    if args.json {
+        let mut found = serde_json::to_value(table.report())?;
+        if args.target.is_some() {
+            let listed = giveaways.iter().map(|(column, reason)| json!({ "column": column, "reason": reason }));
+            found["giveaways"] = Value::Array(listed.collect());
+        }
+        say!("{}", serde_json::to_string_pretty(&found)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    say!("{}", table.report());
+    if let Some(target) = &args.target {
+        if giveaways.is_empty() {
+            say!("\nno column gives `{target}` away");
+        }
+        for (name, reason) in &giveaways {
+            say!("\n`{name}` gives `{target}` away: {reason}");
+        }
+        say!("\nnext: steepest fit {} --target {}", quoted(&args.file.display().to_string()), quoted(target));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn of_model(args: &Args) -> Verdict {
+    let file = model::read(&args.file)?;
+    let preprocessor = file.preprocessing.as_deref().map(|text| Preprocessor::from_json(&args.file, text)).transpose()?;
+    let note: Value = file.notes.get(model::NOTE).map_or(Ok(Value::Null), |text| serde_json::from_str(text))?;
+    let history = file.history.as_deref().map(History::from_csv).transpose()?;
+    let steps = preprocessor.as_ref().map(columns).transpose()?.unwrap_or_default();
+    if args.json {
+        return as_json(&file, preprocessor.as_ref(), note, history.as_ref(), &steps);
+    }
+    let numbers: u64 = file.state.numbers();
+    say!("{}: a model of {numbers} numbers in {} tensors", args.file.display(), file.state.len());
+    if let Some(target) = preprocessor.as_ref().and_then(Preprocessor::target) {
+        say!("{} from {} features", fit::task_named(target), preprocessor.as_ref().map_or(0, Preprocessor::width));
+        if note["target_is_logarithm"] == true {
+            say!("what it learned is the logarithm; predictions are in the units of the table");
+        }
+    }
+    if let Some(table) = note["table"].as_str() {
+        let rows = |part: &str| note["rows"][part].as_u64().unwrap_or(0);
+        say!("learned from {} rows of {table}, stopped by {}, judged by {}", rows("train"), rows("validation"), rows("test"));
+    }
+    if let Some(figures) = note["held_out"]["figures"].as_object() {
+        let mut figures: Vec<(&String, f64)> = figures.iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect();
+        // The most telling first, as `fit` prints them.
+        figures.sort_by_key(|(name, _)| !["R2", "accuracy"].contains(&name.as_str()));
+        let named = figures.iter().map(|(name, value)| format!("{name} {}", crate::judge::figure(name, *value)));
+        say!("held-out rows: {}", named.collect::<Vec<_>>().join(", "));
+    }
+
+    say!("\nlayers");
+    match (&file.blueprint, &preprocessor) {
+        (Some(blueprint), Some(preprocessor)) => {
+            // It must be the file's own numbers that fill it.
+            file.build(&Device::cpu())?;
+            let (members, summary) = layers(blueprint, preprocessor.width())?;
+            say!("{}{summary}", each(members));
+        }
+        _ => {
+            for (name, array) in file.state.iter() {
+                say!("  {name}  {:?}", array.shape);
+            }
+        }
+    }
+    if !steps.is_empty() {
+        say!("columns it needs, and what is done to them");
+        let width = steps.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        for (name, what) in &steps {
+            say!("  {name:<width$}  {what}");
+        }
+    }
+    let left = left_out(preprocessor.as_ref(), &note);
+    if let Some(left) = left.as_array().filter(|left| !left.is_empty()) {
+        say!("\ncolumns left out");
+        for entry in left {
+            say!("  {}: {}", entry["column"].as_str().unwrap_or("?"), entry["reason"].as_str().unwrap_or("?"));
+        }
+    }
+    if let Some(history) = history.as_ref().filter(|history| !history.records.is_empty()) {
+        let first = file.blueprint.as_ref().is_some_and(|blueprint| blueprint.kind() == "Ensemble");
+        say!("\ntraining{}", if first { " (of the first model)" } else { "" });
+        tell_history(history)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The columns left out: with the reasons of `steepest fit` if it made the model.
+fn left_out(preprocessor: Option<&Preprocessor>, note: &Value) -> Value {
+    if note["left_out"].is_array() {
+        return note["left_out"].clone();
+    }
+    let all = preprocessor.map_or(&[][..], Preprocessor::left_out);
+    json!(all.iter().map(|left| json!({ "column": left.column, "reason": left.reason })).collect::<Vec<_>>())
+}
+
+/// The layers of a model, or of one of the members of an ensemble; and how many members there are.
+pub fn layers(blueprint: &Blueprint, inputs: usize) -> anyhow::Result<(usize, nn::Summary)> {
+    let (members, one) = match (blueprint.kind(), blueprint.parts()) {
+        ("Ensemble", parts @ [(_, first), ..]) => (parts.len(), first),
+        _ => (1, blueprint),
+    };
+    let device = Device::cpu();
+    Ok((members, nn::summary(&*Registry::new().build(&device, one)?, &device, [1, inputs])?))
+}
+
+/// What stands before the layers of a member.
+pub fn each(members: usize) -> String {
+    if members > 1 { format!("the mean of {members} models, each with\n") } else { String::new() }
+}
+
+/// First, best and last epoch.
+fn tell_history(history: &History) -> anyhow::Result<()> {
+    let value = |i: usize| history.records[i].val_loss.unwrap_or(history.records[i].loss);
+    let last = history.records.len() - 1;
+    // The first of several.
+    let best = (0..=last).fold(0, |best, i| if value(i) < value(best) { i } else { best });
+    for (what, i) in [("first", 0), ("best", best), ("last", last)] {
+        let record = &history.records[i];
+        let mut text = format!("  {what:<5} epoch {:>4}  loss {:.4}", record.epoch, record.loss);
+        if let Some(loss) = record.val_loss {
+            text += &format!("  val_loss {loss:.4}");
+        }
+        for (name, value) in &record.metrics {
+            text += &format!("  {name} {value:.4}");
+        }
+        say!("{text}  rate {:.1e}", record.lr);
+    }
+    Ok(())
+}
+
+/// What is done to each column, in words.
+fn columns(preprocessor: &Preprocessor) -> anyhow::Result<Vec<(String, String)>> {
+    let saved: Value = serde_json::from_str(&preprocessor.to_json()?)?;
+    let of = |column: &Value| {
+        let name = column["name"].as_str().unwrap_or_default().to_owned();
+        let said = if column["was_missing"] == true { ", and a feature says so" } else { "" };
+        let encoding = &column["encoding"];
+        let filled = |fill: &Value| match fill.as_f64() {
+            Some(fill) => format!("missing → {}{said}", short(fill)),
+            None => "a missing value is refused".to_owned(),
+        };
+        let what = if let Some(number) = encoding.get("number") {
+            let (shift, scale) = (number["shift"].as_f64().unwrap_or(0.0), number["scale"].as_f64().unwrap_or(1.0));
+            let within = number["clip"].as_f64().map_or(String::new(), |clip| format!(" within ±{}", short(clip)));
+            format!("number: (x − {}) / {}{within}; {}", short(shift), short(scale), filled(&number["fill"]))
+        } else if let Some(flag) = encoding.get("yes_no") {
+            format!("yes 1, no 0; {}", filled(&flag["fill"]))
+        } else {
+            let category = &encoding["category"];
+            let names: Vec<&str> = category["categories"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let some: Vec<String> = names.iter().take(6).map(|name| format!("`{name}`")).collect();
+            let more = if names.len() > 6 { ", …" } else { "" };
+            let missing = match (category["missing"].as_str(), category["missing"]["is"].as_str()) {
+                (Some("own"), _) => ", missing is one too".to_owned(),
+                (_, Some(text)) => format!(", missing → `{text}`{said}"),
+                _ => String::new(),
+            };
+            format!("category: a feature for each of {} ({}{more}){missing}", names.len(), some.join(", "))
+        };
+        (name, what)
+    };
+    Ok(saved["columns"].as_array().into_iter().flatten().map(of).collect())
+}
+
+fn as_json(
+    file: &ModelFile,
+    preprocessor: Option<&Preprocessor>,
+    note: Value,
+    history: Option<&History>,
+    steps: &[(String, String)],
+) -> Verdict {
+    let mut found = json!({
+        "numbers": file.state.numbers(),
+        "tensors": file.state.iter().map(|(name, array)| json!({ "name": name, "shape": array.shape })).collect::<Vec<_>>(),
+        "fit": note,
+        "epochs": history.map(|history| history.records.len()),
+        "columns": steps.iter().map(|(name, what)| json!({ "column": name, "what": what })).collect::<Vec<_>>(),
+    });
+    if let Some(preprocessor) = preprocessor {
+        found["features"] = json!(preprocessor.feature_names());
+        found["target"] = serde_json::to_value(preprocessor.target())?;
+        found["left_out"] = left_out(Some(preprocessor), &found["fit"]);
+        if let Some(blueprint) = &file.blueprint {
+            file.build(&Device::cpu())?;
+            let (members, summary) = layers(blueprint, preprocessor.width())?;
+            found["members"] = json!(members);
+            let row = |row: &nn::Row| json!({ "name": row.name, "layer": row.layer, "parameters": row.parameters });
+            found["layers"] = Value::Array(summary.rows.iter().map(row).collect());
+        }
+    }
+    say!("{}", serde_json::to_string_pretty(&found)?);
+    Ok(ExitCode::SUCCESS)
+}

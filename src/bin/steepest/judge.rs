@@ -1,0 +1,223 @@
+//! How good a model's answers are, in the figures of its task, beside what one gets without learning anything.
+
+use serde_json::{Map, Value, json};
+use steepest::data::{Labels, Table, Target};
+use steepest::train::metrics::{ConfusionMatrix, Metric, Predictions, Score, Truth, mae, r2, rmse};
+
+/// What always says the same: the mean of the numbers, or the most frequent class, of the rows that were learned from.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trivial {
+    /// Per column of numbers, or per label its share.
+    Means(Vec<f64>),
+    Class(u32),
+}
+
+/// What is right: per row, in the units of the table.
+pub enum Truths {
+    Values(Vec<f64>),
+    Classes(Vec<u32>),
+    Labels(Vec<f32>),
+}
+
+pub struct Judged {
+    pub rows: usize,
+    /// By name, the most telling first.
+    pub figures: Vec<(&'static str, f64)>,
+    /// The same figures of what always says the same, as far as it has them.
+    pub trivial: Vec<(&'static str, f64)>,
+    pub confusion: Option<ConfusionMatrix>,
+}
+
+impl Truths {
+    /// Reads the target columns.
+    pub fn of(target: &Target, table: &Table) -> anyhow::Result<Truths> {
+        Ok(match (target, target.encode(table)?) {
+            (Target::Values { columns, .. }, _) => {
+                let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+                let number = |row: usize, column: &steepest::data::Column| {
+                    column.number(row).or_else(|| column.text(row).and_then(|text| text.parse().ok())).unwrap_or(f64::NAN)
+                };
+                Truths::Values((0..table.len()).flat_map(|row| found.iter().map(move |column| number(row, column))).collect())
+            }
+            (_, Labels::Classes(classes, _)) => Truths::Classes(classes),
+            (_, Labels::Values(values, _)) => Truths::Labels(values),
+        })
+    }
+
+    /// What always says the same after rows like these.
+    pub fn trivial(&self, width: usize) -> Trivial {
+        let mean = |values: Vec<f64>| {
+            let rows = (values.len() / width).max(1) as f64;
+            Trivial::Means((0..width).map(|c| values.iter().skip(c).step_by(width).sum::<f64>() / rows).collect())
+        };
+        match self {
+            Truths::Values(values) => mean(values.clone()),
+            Truths::Labels(values) => mean(values.iter().map(|&x| f64::from(x)).collect()),
+            Truths::Classes(classes) => {
+                let count = |class: u32| classes.iter().filter(|&&c| c == class).count();
+                // Of several the first: `max_by_key` would give the last.
+                Trivial::Class((0..width as u32).rev().max_by_key(|&class| count(class)).unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// Probabilities of the classes or labels of each row; of a regression nothing.
+pub fn probabilities(target: &Target, outputs: &[f32]) -> Vec<f64> {
+    match target {
+        Target::Values { .. } => vec![],
+        Target::Labels { .. } => outputs.iter().map(|&x| 1.0 / (1.0 + (-f64::from(x)).exp())).collect(),
+        Target::Classes { classes, .. } => outputs
+            .chunks(classes.len())
+            .flat_map(|row| {
+                let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let powers: Vec<f64> = row.iter().map(|&x| f64::from(x - top).exp()).collect();
+                let sum: f64 = powers.iter().sum();
+                powers.into_iter().map(move |p| p / sum)
+            })
+            .collect(),
+    }
+}
+
+/// Compares a model's outputs with what is right.
+pub fn judge(target: &Target, outputs: &[f32], truths: &Truths, trivial: Option<&Trivial>) -> anyhow::Result<Judged> {
+    let width = target.width();
+    let rows = outputs.len() / width;
+    match truths {
+        Truths::Values(values) => {
+            let said = target.inverse(outputs);
+            let same = |means: &[f64]| means.iter().copied().cycle().take(values.len()).collect::<Vec<f64>>();
+            let figures = |said: &[f64]| numbers(said, values, width);
+            let trivial = match trivial {
+                Some(Trivial::Means(means)) if means.len() == width => figures(&same(means))?,
+                _ => vec![],
+            };
+            Ok(Judged { rows, figures: figures(&said)?, trivial, confusion: None })
+        }
+        Truths::Classes(classes) => {
+            let predictions = Predictions::new(outputs.to_vec(), width, Truth::Classes(classes.clone()))?;
+            let confusion = predictions.confusion()?.with_names(target.names().to_vec())?;
+            let mut figures = vec![("accuracy", confusion.accuracy()), ("macro F1", confusion.macro_f1())];
+            // Needs rows of every class.
+            if let Ok(auc) = Score::RocAuc.of(&predictions) {
+                figures.push(("ROC AUC", auc));
+            }
+            let shares = probabilities(target, outputs);
+            let loss = |(row, &class): (usize, &u32)| -shares[row * width + class as usize].max(1e-15).ln();
+            figures.push(("log loss", classes.iter().enumerate().map(loss).sum::<f64>() / rows as f64));
+            let trivial = match trivial {
+                Some(Trivial::Class(class)) => {
+                    let matrix = ConfusionMatrix::new(&vec![*class; rows], classes, width)?;
+                    vec![("accuracy", matrix.accuracy()), ("macro F1", matrix.macro_f1())]
+                }
+                _ => vec![],
+            };
+            Ok(Judged { rows, figures, trivial, confusion: Some(confusion) })
+        }
+        Truths::Labels(values) => {
+            let said: Vec<bool> = outputs.iter().map(|&x| x > 0.0).collect();
+            let trivial = match trivial {
+                Some(Trivial::Means(means)) if means.len() == width => {
+                    let same: Vec<bool> = means.iter().map(|&mean| mean > 0.5).cycle().take(values.len()).collect();
+                    labels(&same, values, width)
+                }
+                _ => vec![],
+            };
+            Ok(Judged { rows, figures: labels(&said, values, width), trivial, confusion: None })
+        }
+    }
+}
+
+fn numbers(said: &[f64], values: &[f64], width: usize) -> anyhow::Result<Vec<(&'static str, f64)>> {
+    let narrow = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+    let (said, values) = (narrow(said), narrow(values));
+    let mut figures = vec![];
+    if values.len() > width {
+        figures.push(("R2", r2(&said, &values, width)?));
+    }
+    figures.push(("RMSE", rmse(&said, &values, width)?));
+    figures.push(("MAE", mae(&said, &values, width)?));
+    Ok(figures)
+}
+
+/// The share of right labels, of rows with all labels right, and F1 over all labels.
+fn labels(said: &[bool], values: &[f32], width: usize) -> Vec<(&'static str, f64)> {
+    let right = |i: usize| said[i] == (values[i] > 0.5);
+    let n = values.len();
+    let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
+    let whole = (0..n / width).filter(|row| (row * width..(row + 1) * width).all(right)).count();
+    let hits = (0..n).filter(|&i| said[i] && right(i)).count();
+    let marked = said.iter().filter(|&&s| s).count() + values.iter().filter(|&&v| v > 0.5).count();
+    vec![
+        ("accuracy", share((0..n).filter(|&i| right(i)).count(), n)),
+        ("all labels right", share(whole, n / width)),
+        ("micro F1", share(2 * hits, marked)),
+    ]
+}
+
+impl Judged {
+    /// The figure that is named first.
+    pub fn first(&self) -> (&'static str, f64) {
+        self.figures.first().copied().unwrap_or(("rows", self.rows as f64))
+    }
+
+    /// A line per figure, beside it that of what always says the same; then the confusion matrix.
+    pub fn print(&self, same: &str) -> anyhow::Result<()> {
+        for (name, value) in &self.figures {
+            let trivial = self.trivial.iter().find(|(n, _)| n == name);
+            match trivial {
+                // The figure by itself, so that a line can be looked for.
+                Some((_, trivial)) if *name != "R2" => {
+                    crate::say!("{name} {}   ({same}: {})", figure(name, *value), figure(name, *trivial));
+                }
+                _ => crate::say!("{name} {}", figure(name, *value)),
+            }
+        }
+        if let Some(confusion) = self.confusion.as_ref().filter(|matrix| matrix.classes() <= 12) {
+            crate::say!("\n{confusion}");
+        }
+        Ok(())
+    }
+
+    pub fn to_json(&self, names: &[String]) -> Value {
+        let mut found = json!({ "rows": self.rows, "figures": object(&self.figures), "trivial": object(&self.trivial) });
+        if let Some(matrix) = &self.confusion {
+            let counts: Vec<Vec<u64>> =
+                (0..matrix.classes()).map(|l| (0..matrix.classes()).map(|p| matrix.count(l, p)).collect()).collect();
+            found["confusion"] =
+                json!({ "classes": names, "counts": counts, "rows_are": "labels", "columns_are": "predictions" });
+        }
+        found
+    }
+}
+
+/// Figures as an object; JSON has no NaN.
+pub fn object(figures: &[(&'static str, f64)]) -> Value {
+    let of = |&(name, value): &(&'static str, f64)| (name.to_owned(), if value.is_finite() { json!(value) } else { Value::Null });
+    Value::Object(figures.iter().map(of).collect::<Map<_, _>>())
+}
+
+/// Shares with three digits behind the point, errors in the target's unit with four that matter.
+pub fn figure(name: &str, value: f64) -> String {
+    match name {
+        "RMSE" | "MAE" => short(value),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// A number with four digits that matter, or as many as stand before the point.
+pub fn short(x: f64) -> String {
+    if x == 0.0 || !x.is_finite() {
+        return x.to_string();
+    }
+    let digits = x.abs().log10().floor() as i32;
+    match digits {
+        3..=14 => format!("{x:.0}"),
+        -4..=2 => {
+            let text = format!("{x:.*}", (3 - digits) as usize);
+            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+        }
+        _ => format!("{x:.3e}"),
+    }
+}

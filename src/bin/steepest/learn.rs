@@ -1,0 +1,202 @@
+//! Building a model by its settings, and training it: one, or several whose mean is taken.
+
+use crate::settings::{self, Chosen, Schedule};
+use std::io::IsTerminal;
+use steepest::data::{DataLoader, Dataset, Parts, Target, folds, random_parts, stratified_folds, stratified_parts};
+use steepest::nn::{Activation, Dropout, Ensemble, Init, Linear, Module, Sequential};
+use steepest::optim::schedule::{Cosine, Plateau};
+use steepest::optim::{AdaGrad, Adadelta, Adam, RmsProp, Sgd};
+use steepest::train::metrics::Score;
+use steepest::train::{EarlyStopping, End, Report, Trainer};
+use steepest::{Device, Tensor, nn};
+
+/// Seeds of members and layers lie far apart.
+const APART: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A model and how its training went.
+pub struct Learned {
+    pub model: Box<dyn Module>,
+    /// One per member of an ensemble.
+    pub runs: Vec<Report>,
+}
+
+impl Learned {
+    /// Whether somebody pressed Ctrl-C.
+    pub fn interrupted(&self) -> bool {
+        self.runs.iter().any(|run| run.end == End::Interrupted)
+    }
+}
+
+/// Trains on a data set, of which a part says when to stop. `share` is that part of the set; `quiet` shows no bar.
+pub fn learn(
+    device: &Device,
+    chosen: &Chosen,
+    set: &Dataset,
+    target: &Target,
+    share: f64,
+    quiet: bool,
+) -> anyhow::Result<Learned> {
+    let parts = parts(chosen, set, target, share)?;
+    let mut members: Vec<Box<dyn Module>> = vec![];
+    let mut runs = vec![];
+    for (i, part) in parts.iter().enumerate() {
+        if parts.len() > 1 && !quiet && std::io::stderr().is_terminal() {
+            crate::aside!("member {} of {}", i + 1, parts.len());
+        }
+        let seed = chosen.seed.wrapping_add((i as u64).wrapping_mul(APART));
+        let model = build(device, chosen, set.row_len(), target.width(), seed);
+        let run = train(device, chosen, &model, set, part, target, seed, quiet)?;
+        let interrupted = run.end == End::Interrupted;
+        members.push(Box::new(model));
+        runs.push(run);
+        if interrupted {
+            break;
+        }
+    }
+    let model = match members.len() {
+        1 => members.remove(0),
+        _ => Box::new(Ensemble::new(members)) as Box<dyn Module>,
+    };
+    model.eval();
+    Ok(Learned { model, runs })
+}
+
+/// The rows to train on and to stop by, for each member. Members of an ensemble stop by other rows each: together they learn from all.
+fn parts(chosen: &Chosen, set: &Dataset, target: &Target, share: f64) -> anyhow::Result<Vec<Parts>> {
+    let rows = set.len();
+    let classes = match (target, set.labels()) {
+        (Target::Classes { .. }, steepest::data::Labels::Classes(classes, _)) => Some(classes),
+        _ => None,
+    };
+    if share <= 0.0 || (rows as f64 * share).round() < 1.0 {
+        let all = Parts { train: (0..rows).collect(), validation: vec![], test: vec![] };
+        return Ok(vec![all; chosen.members()]);
+    }
+    if chosen.members() == 1 {
+        let found = match classes {
+            Some(classes) => stratified_parts(classes, 0.0, share, chosen.seed)?,
+            None => random_parts(rows, 0.0, share, chosen.seed)?,
+        };
+        return Ok(vec![Parts { train: found.train, validation: found.test, test: vec![] }]);
+    }
+    let k = ((1.0 / share).round() as usize).clamp(2, rows.max(2));
+    let mut all = vec![];
+    for round in 0..chosen.members().div_ceil(k) {
+        let seed = chosen.seed.wrapping_add(round as u64);
+        let folds = match classes {
+            Some(classes) => stratified_folds(classes, k, seed)?,
+            None => folds(rows, k, seed)?,
+        };
+        all.extend(folds.into_iter().map(|fold| Parts { train: fold.train, validation: fold.test, test: vec![] }));
+    }
+    all.truncate(chosen.members());
+    Ok(all)
+}
+
+/// Rows of a batch, for so many rows to learn from.
+pub fn batch_size(chosen: &Chosen, rows: usize) -> usize {
+    chosen.batch.unwrap_or_else(|| (rows / 24).next_power_of_two().clamp(16, 256)).min(rows.max(1))
+}
+
+/// The layers: linear, activation, dropout, and so on to a linear one.
+fn build(device: &Device, chosen: &Chosen, inputs: usize, outputs: usize, seed: u64) -> Sequential {
+    let sizes: Vec<usize> = [inputs].into_iter().chain(chosen.layers.iter().copied()).chain([outputs]).collect();
+    if chosen.activation == settings::Activation::Relu && chosen.dropout == 0.0 {
+        return nn::mlp(device, &sizes, seed);
+    }
+    let activation = match chosen.activation {
+        settings::Activation::Relu => Activation::Relu,
+        settings::Activation::LeakyRelu => Activation::LeakyRelu(0.01),
+        settings::Activation::Tanh => Activation::Tanh,
+        settings::Activation::Sigmoid => Activation::Sigmoid,
+        settings::Activation::Gelu => Activation::Gelu,
+        settings::Activation::Silu => Activation::Silu,
+        settings::Activation::Elu => Activation::Elu(1.0),
+        settings::Activation::Softplus => Activation::Softplus,
+    };
+    // Kaiming's rule for what cuts one half off, Xavier's for what does not.
+    let init = match activation {
+        Activation::Tanh | Activation::Sigmoid => Init::XavierNormal,
+        _ => Init::KaimingNormal,
+    };
+    let mut model = Sequential::new();
+    for (i, pair) in sizes.windows(2).enumerate() {
+        let seed = seed.wrapping_add((i as u64).wrapping_mul(APART));
+        if i > 0 {
+            model = model.add(activation);
+            if chosen.dropout > 0.0 {
+                model = model.add(Dropout::new(chosen.dropout, seed));
+            }
+        }
+        model = model.add(Linear::with_init(device, pair[0], pair[1], init, Init::Constant(0.0), seed));
+    }
+    model
+}
+
+#[expect(clippy::too_many_arguments, reason = "all of them are what a run needs, and it is called once")]
+fn train(
+    device: &Device,
+    chosen: &Chosen,
+    model: &Sequential,
+    set: &Dataset,
+    parts: &Parts,
+    target: &Target,
+    seed: u64,
+    quiet: bool,
+) -> anyhow::Result<Report> {
+    let (train, validation) = (set.subset(&parts.train)?, set.subset(&parts.validation)?);
+    let loader = DataLoader::new(&train, batch_size(chosen, train.len())).shuffle(seed).on_device(device)?;
+    let held = if validation.is_empty() { None } else { Some(DataLoader::new(&validation, 4096).on_device(device)?) };
+    let loss: fn(&Tensor, &Tensor) -> Tensor = match target {
+        Target::Values { .. } => |y, t| y.mse(t),
+        Target::Classes { .. } => |y, t| y.cross_entropy(t),
+        Target::Labels { .. } => |y, t| nn::loss::bce_with_logits(y, t, None, nn::Reduction::Mean),
+    };
+    let (weights, rate, decay) = (model.parameters(), chosen.rate, chosen.decay);
+    let mut trainer = match chosen.optimizer {
+        settings::Optimizer::Adamw => Trainer::new(model, Adam::w(weights, rate).weight_decay(decay), loss),
+        settings::Optimizer::Adam => Trainer::new(model, Adam::new(weights, rate).weight_decay(decay), loss),
+        settings::Optimizer::Sgd => Trainer::new(model, Sgd::new(weights, rate).weight_decay(decay), loss),
+        settings::Optimizer::Momentum => Trainer::new(model, Sgd::new(weights, rate).momentum(0.9).weight_decay(decay), loss),
+        settings::Optimizer::Nesterov => {
+            Trainer::new(model, Sgd::new(weights, rate).momentum(0.9).nesterov(true).weight_decay(decay), loss)
+        }
+        settings::Optimizer::Rmsprop => Trainer::new(model, RmsProp::new(weights, rate).weight_decay(decay), loss),
+        settings::Optimizer::Adagrad => Trainer::new(model, AdaGrad::new(weights, rate).weight_decay(decay), loss),
+        settings::Optimizer::Adadelta => Trainer::new(model, Adadelta::new(weights, rate).weight_decay(decay), loss),
+    };
+    trainer = trainer.epochs(chosen.epochs).stop_on_ctrl_c();
+    trainer = match chosen.schedule {
+        Schedule::Constant => trainer,
+        Schedule::Cosine => trainer.schedule(Cosine::new(rate, chosen.epochs, rate * 0.01)?),
+        Schedule::Plateau => trainer.plateau(Plateau::new(0.5, (chosen.patience / 3).max(1))?),
+    };
+    if let Some(norm) = chosen.clip {
+        trainer = trainer.clip_norm(norm);
+    }
+    if quiet {
+        trainer = trainer.quiet();
+    }
+    if let Some(held) = &held {
+        trainer = trainer.validate(held).early_stopping(EarlyStopping::new(chosen.patience));
+        trainer = match target {
+            Target::Values { .. } if validation.len() > 1 => trainer.metric(Score::R2),
+            Target::Classes { .. } => trainer.metric(Score::Accuracy),
+            _ => trainer,
+        };
+    }
+    Ok(trainer.fit(&loader)?)
+}
+
+/// What a model says of rows of features, row after row.
+pub fn outputs(model: &dyn Module, device: &Device, features: &[f32], width: usize) -> anyhow::Result<Vec<f32>> {
+    /// Rows at a time.
+    const ROWS: usize = 4096;
+    model.eval();
+    let mut all = vec![];
+    for rows in features.chunks(ROWS * width) {
+        let x = device.tensor(rows, [rows.len() / width, width]);
+        all.extend(steepest::no_grad(|| model.forward(&x)).to_vec::<f32>()?);
+    }
+    Ok(all)
+}

@@ -1,0 +1,98 @@
+//! A model's file as `steepest fit` wrote it, ready to be asked.
+
+use crate::judge::Trivial;
+use crate::learn;
+use crate::table::Reading;
+use anyhow::Context;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use steepest::Device;
+use steepest::data::{Preprocessor, Table, Target};
+use steepest::nn::Module;
+use steepest::save::ModelFile;
+
+/// The entry of the file's metadata with what `steepest fit` did.
+pub const NOTE: &str = "fit";
+
+pub struct Fitted {
+    pub path: PathBuf,
+    pub model: Box<dyn Module>,
+    pub preprocessor: Preprocessor,
+    pub target: Target,
+    pub device: Device,
+    /// What `steepest fit` did, as in the report.
+    pub note: Value,
+}
+
+/// The device of a name, or the best there is.
+pub fn device(name: Option<&str>) -> anyhow::Result<Device> {
+    Ok(match name {
+        Some(name) => Device::named(name)?,
+        None => Device::best()?,
+    })
+}
+
+/// Reads a file of a model; a table given in its place is told from a damaged model.
+pub fn read(path: &Path) -> anyhow::Result<ModelFile> {
+    let name = path.display();
+    let bytes = std::fs::read(path).map_err(|e| anyhow::anyhow!("{name}: cannot be read: {e}"))?;
+    let text = bytes.iter().take(512).all(|b| (b' '..=b'~').contains(b) || b.is_ascii_whitespace() || *b >= 0x80);
+    anyhow::ensure!(
+        !text || bytes.is_empty(),
+        "{name}: found text, expected a model as `steepest fit` writes it (a .safetensors file); are the arguments in the order MODEL TABLE?"
+    );
+    Ok(ModelFile::parse(path, &bytes)?)
+}
+
+impl Fitted {
+    pub fn load(path: &Path, device_name: Option<&str>) -> anyhow::Result<Fitted> {
+        let file = read(path)?;
+        let name = path.display();
+        let Some(text) = &file.preprocessing else {
+            anyhow::bail!(
+                "{name}: found a model without preprocessing, expected one that `steepest fit` wrote: how a table becomes its input is not known"
+            )
+        };
+        let preprocessor = Preprocessor::from_json(path, text)?;
+        let target = preprocessor.target().cloned();
+        let target =
+            target.with_context(|| format!("{name}: found a model without a target, expected one that `steepest fit` wrote"))?;
+        let note = file.notes.get(NOTE).map_or(Ok(Value::Null), |text| serde_json::from_str(text));
+        let note = note.with_context(|| format!("{name}: `{NOTE}` in its metadata is damaged"))?;
+        let device = device(device_name)?;
+        let model = file.build(&device)?;
+        Ok(Fitted { path: path.to_owned(), model, preprocessor, target, device, note })
+    }
+
+    /// How the table it learned from was read.
+    pub fn reading(&self) -> Reading {
+        serde_json::from_value(self.note["reading"].clone()).unwrap_or_default()
+    }
+
+    /// What always says the same after the rows it learned from.
+    pub fn trivial(&self) -> Option<Trivial> {
+        serde_json::from_value(self.note["always_the_same"].clone()).ok()
+    }
+
+    /// The outputs for every row of a table, and what was noticed about it.
+    pub fn outputs(&self, table: &Table) -> anyhow::Result<(Vec<f32>, Vec<String>)> {
+        let features = self.preprocessor.features(table)?;
+        let width = self.preprocessor.width();
+        let outputs = learn::outputs(&*self.model, &self.device, &features.to_f32(), width)?;
+        let expected = table.len() * self.target.width();
+        anyhow::ensure!(
+            outputs.len() == expected,
+            "{}: found {} outputs for {} rows, expected {expected}: the model does not belong to its preprocessing",
+            self.path.display(),
+            outputs.len(),
+            table.len()
+        );
+        if let Some(at) = outputs.iter().position(|x| !x.is_finite()) {
+            let row = at / self.target.width();
+            let found = format!("a row for which the model says {}", outputs[at]);
+            let advice = "are its values far outside those the model learned from? Correct them, or train on such rows";
+            return Err(crate::table::refuse(table, table.line(row), None, found, "a finite answer", advice));
+        }
+        Ok((outputs, features.notes))
+    }
+}

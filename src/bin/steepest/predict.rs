@@ -1,0 +1,168 @@
+//! `steepest predict`: what a model says of new rows, as a table.
+
+use crate::model::Fitted;
+use crate::table::{ReadingArgs, columns};
+use crate::{Verdict, aside, files, judge, say};
+use anyhow::Context;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use steepest::data::{Table, Target};
+
+/// Say what a model predicts for the rows of a table
+///
+/// One line per row of the table, in its order, under the name of the target: a number in the target's own units, the name of a
+/// class, or 1 and 0 of labels. Columns of the table itself come along with --keep or --all, in front; if the target is among
+/// them, the prediction is called `… (predicted)`.
+///
+/// The table needs the columns that the model learned from, in any order; more columns are ignored, and said so. A missing value is
+/// filled in as in training. A category that training never met counts as none of the known ones, and standard error says
+/// so. Text where training had numbers, and a missing column, are errors.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  steepest predict model.safetensors new.csv                      # to standard output
+  steepest predict model.safetensors new.csv -o predictions.csv
+  steepest predict model.safetensors new.csv --keep Id -o submission.csv
+  steepest predict titanic.safetensors new.csv --probabilities | head
+  cat new.csv | steepest predict model.safetensors - --json
+
+Exit code: 0, or 2 if it could not be done; then no file is written.")]
+pub struct Args {
+    /// The model, as `steepest fit` wrote it
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// The table: a CSV file, or - for standard input
+    #[arg(value_name = "DATA")]
+    data: PathBuf,
+    /// Where the predictions go; - or nothing for standard output. A file that is there is replaced
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Add a column per class (or label) with its probability, named p(class)
+    #[arg(long, short)]
+    probabilities: bool,
+    /// Put these columns of the table in front
+    #[arg(long, value_name = "COLUMN,…")]
+    keep: Option<Vec<String>>,
+    /// Put all columns of the table in front
+    #[arg(long, conflicts_with = "keep")]
+    all: bool,
+    #[command(flatten)]
+    reading: ReadingArgs,
+    /// cpu, gpu, best, or part of an adapter's name (see `steepest devices`) [default: best]
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Print an array of objects, one per row, in place of a CSV table
+    #[arg(long)]
+    json: bool,
+    /// No notes on standard error
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// A field of the answer.
+enum Cell {
+    Text(Option<String>),
+    Number(f64),
+    Share(f64),
+}
+
+pub fn run(args: &Args) -> Verdict {
+    let to_file = args.out.as_deref().filter(|path| path.as_os_str() != "-");
+    if let Some(path) = to_file {
+        files::check(path, &[&args.model, &args.data])?;
+    }
+    let fitted = Fitted::load(&args.model, args.device.as_deref())?;
+    let table = args.reading.or(&fitted.reading()).read(&args.data)?;
+    let kept = match args.all {
+        true => table.names().into_iter().map(str::to_owned).collect(),
+        false => columns(&table, args.keep.as_ref())?,
+    };
+    let (outputs, notes) = fitted.outputs(&table)?;
+    if !args.quiet {
+        notes.iter().for_each(|note| aside!("note: {note}"));
+    }
+    let (names, rows) = answer(&fitted.target, &table, &outputs, &kept, args.probabilities)?;
+    let text = if args.json { as_json(&names, &rows)? } else { as_csv(&names, &rows)? };
+    match to_file {
+        None => say::bytes(text.as_bytes())?,
+        Some(path) => {
+            let mut files = files::Files::default();
+            files.bytes(path, text.as_bytes())?;
+            files.keep()?;
+            if !args.quiet {
+                aside!("{} predictions of `{}` in {}", table.len(), fitted.target.columns().join("`, `"), path.display());
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn answer(
+    target: &Target,
+    table: &Table,
+    outputs: &[f32],
+    kept: &[String],
+    probabilities: bool,
+) -> anyhow::Result<(Vec<String>, Vec<Vec<Cell>>)> {
+    let width = target.width();
+    anyhow::ensure!(
+        !probabilities || !matches!(target, Target::Values { .. }),
+        "--probabilities: the model predicts a number, of which there are none"
+    );
+    let named = |name: &String| if kept.contains(name) { format!("{name} (predicted)") } else { name.clone() };
+    let mut names: Vec<String> = kept.iter().cloned().chain(target.columns().iter().map(named)).collect();
+    if probabilities {
+        names.extend(target.names().iter().map(|name| format!("p({name})")));
+    }
+    let shares = if probabilities { judge::probabilities(target, outputs) } else { vec![] };
+    let inverse = target.inverse(outputs);
+    let columns = kept.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = vec![];
+    for (row, outputs) in outputs.chunks(width).enumerate() {
+        let mut cells: Vec<Cell> = columns.iter().map(|column| Cell::Text(column.text(row).map(str::to_owned))).collect();
+        match target {
+            Target::Values { .. } => cells.extend(inverse[row * width..(row + 1) * width].iter().map(|&x| Cell::Number(x))),
+            Target::Classes { classes, .. } => {
+                // The first of the largest, as the figures count.
+                let best = (1..width).fold(0, |best, i| if outputs[i] > outputs[best] { i } else { best });
+                cells.push(Cell::Text(Some(classes[best].clone())));
+            }
+            Target::Labels { .. } => cells.extend(outputs.iter().map(|&x| Cell::Number(f64::from(u8::from(x > 0.0))))),
+        }
+        if probabilities {
+            cells.extend(shares[row * width..(row + 1) * width].iter().map(|&p| Cell::Share(p)));
+        }
+        rows.push(cells);
+    }
+    Ok((names, rows))
+}
+
+/// A number with the digits that a model computes with.
+fn number(x: f64) -> String {
+    (x as f32).to_string()
+}
+
+fn as_csv(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
+    let mut csv = csv::Writer::from_writer(vec![]);
+    csv.write_record(names)?;
+    for row in rows {
+        csv.write_record(row.iter().map(|cell| match cell {
+            Cell::Text(text) => text.clone().unwrap_or_default(),
+            Cell::Number(x) => number(*x),
+            Cell::Share(p) => format!("{p:.6}"),
+        }))?;
+    }
+    let bytes = csv.into_inner().map_err(|e| anyhow::anyhow!("{e}"))?;
+    String::from_utf8(bytes).context("the answer as text")
+}
+
+fn as_json(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
+    let value = |cell: &Cell| match cell {
+        Cell::Text(text) => json!(text),
+        Cell::Number(x) => number(*x).parse::<f64>().map_or(Value::Null, |x| json!(x)),
+        Cell::Share(p) => json!((p * 1e6).round() / 1e6),
+    };
+    let object = |row: &Vec<Cell>| Value::Object(names.iter().cloned().zip(row.iter().map(value)).collect());
+    Ok(serde_json::to_string_pretty(&rows.iter().map(object).collect::<Vec<_>>())? + "\n")
+}

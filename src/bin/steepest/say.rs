@@ -1,0 +1,37 @@
+//! What the program says: lines on standard output and standard error that survive a reader who leaves (`steepest inspect t.csv | head`).
+
+use anyhow::Context;
+use std::fmt::Arguments;
+use std::io::{self, ErrorKind, Write};
+
+/// Bytes to standard output. When nobody reads any more that is no error: what is left of the work is done, and what is left of the text is
+/// dropped.
+pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("standard output"),
+    }
+}
+
+/// A line on standard output.
+pub fn line(text: Arguments<'_>) -> anyhow::Result<()> {
+    bytes(format!("{text}\n").as_bytes())
+}
+
+/// A line on standard error: what is not the answer itself. Nobody can be told if that fails.
+pub fn aside(text: Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// As `println!`, and `?` tells of a full disk.
+#[macro_export]
+macro_rules! say {
+    ($($arg:tt)*) => { $crate::say::line(format_args!($($arg)*))? };
+}
+
+/// As `eprintln!`, without a panic.
+#[macro_export]
+macro_rules! aside {
+    ($($arg:tt)*) => { $crate::say::aside(format_args!($($arg)*)) };
+}

@@ -1,0 +1,273 @@
+//! What is learned from: a table, its target, and which columns are features. Whatever is left out or changed is named, with the reason.
+
+use crate::settings::{Settings, TargetScale, Task};
+use crate::table::{Reading, columns, quoted, refuse};
+use std::path::Path;
+use steepest::data::{self, Column, Kind, Prepare, Table, Target, Unknown, Unusable};
+
+/// Fewer rows than this are not parted into rows to learn from, to stop by and to judge by.
+const LEAST_ROWS: usize = 10;
+/// Codes with more different values than this are no categories.
+const MOST_CODES: usize = 50;
+
+pub struct Subject {
+    /// The rows with a target.
+    pub table: Table,
+    /// What is done to them; the kind of target and its classes are settled.
+    pub prepare: Prepare,
+    pub targets: Vec<String>,
+    pub reading: Reading,
+    /// What a person should know, a line each.
+    pub notes: Vec<String>,
+    /// Columns that this program left out by itself, and why.
+    pub reasons: Vec<(String, String)>,
+    /// The class of each row, if rows have one.
+    pub classes: Option<Vec<u32>>,
+    pub strict: bool,
+}
+
+impl Subject {
+    /// Reads a table and decides what of it is learned.
+    pub fn read(path: &Path, settings: &Settings) -> anyhow::Result<Subject> {
+        let strict = settings.strict.unwrap_or(false);
+        let reading = Reading {
+            delimiter: settings.delimiter.clone(),
+            no_header: settings.no_header.unwrap_or(false),
+            missing: settings.missing.clone().or_else(|| strict.then(|| vec![String::new(), "NA".to_owned()])),
+            category: settings.category.clone().unwrap_or_default(),
+        };
+        let table = reading.read(path)?;
+        let asked = settings.target.clone().unwrap_or_default();
+        if asked.is_empty() {
+            let names: Vec<String> = table.names().iter().map(|name| format!("`{name}`")).collect();
+            let advice = format!("name the column to predict: --target {}", quoted(table.names().last().unwrap_or(&"COLUMN")));
+            return Err(refuse(
+                &table,
+                Some(1),
+                None,
+                format!("the columns {}", names.join(", ")),
+                "one of them as target",
+                advice,
+            ));
+        }
+        let targets = columns(&table, Some(&asked))?;
+        let [only, without, keep, category] =
+            [&settings.only, &settings.without, &settings.keep, &settings.category].map(|list| columns(&table, list.as_ref()));
+        let (only, without, keep) = (settings.only.is_some().then_some(only).transpose()?, without?, keep?);
+        category?;
+        for name in &targets {
+            let also = [("without", Some(&without)), ("only", only.as_ref()), ("keep", Some(&keep))];
+            if let Some((flag, _)) = also.into_iter().find(|(_, list)| list.is_some_and(|list| list.contains(name))) {
+                anyhow::bail!("--{flag}: the column `{name}` is the target, and never learned from");
+            }
+        }
+        let mut subject =
+            Subject { table, prepare: Prepare::new(), targets, reading, notes: vec![], reasons: vec![], classes: None, strict };
+        subject.rows()?;
+        let outliers = settings.outliers.unwrap_or(4.0);
+        anyhow::ensure!(outliers >= 0.0 && outliers.is_finite(), "--outliers: found {outliers}, expected 0 or more");
+        subject.columns(only, without, &keep, outliers)?;
+        subject.target(settings)?;
+        Ok(subject)
+    }
+
+    /// Leaves out rows without a target.
+    fn rows(&mut self) -> anyhow::Result<()> {
+        let all = self.table.len();
+        for name in &self.targets {
+            let column = self.table.column(name)?;
+            if column.missing() == all {
+                let found = format!("nothing but missing values in {all} rows");
+                return Err(refuse(
+                    &self.table,
+                    None,
+                    Some(name),
+                    found,
+                    "values to learn",
+                    "choose another target, or fill it in",
+                ));
+            }
+        }
+        self.table = self.table.without_missing_rows(&self.targets)?;
+        let left = all - self.table.len();
+        if left > 0 {
+            self.notes.push(format!("{left} of {all} rows are left out: their target is missing"));
+        }
+        if self.table.len() < LEAST_ROWS {
+            let found = match left {
+                0 => format!("{all} rows"),
+                _ => format!("{} rows with a target", self.table.len()),
+            };
+            let expected = format!("{LEAST_ROWS} or more, some to learn from and some to judge by");
+            return Err(refuse(
+                &self.table,
+                None,
+                None,
+                found,
+                expected,
+                "add rows: nothing reliable can be learned from so few",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Decides which columns are features.
+    fn columns(
+        &mut self,
+        only: Option<Vec<String>>,
+        mut without: Vec<String>,
+        keep: &[String],
+        outliers: f64,
+    ) -> anyhow::Result<()> {
+        let asked = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|n| n == name));
+        let open =
+            |name: &str, without: &[String]| asked(name) && !without.iter().chain(keep).chain(&self.targets).any(|n| n == name);
+        let rows = self.table.len();
+        if let Some(column) = self.table.columns().find(|column| column.kind() == Kind::Empty && open(column.name(), &without)) {
+            let name = column.name();
+            let found = format!("nothing but missing values in {rows} rows");
+            let advice = format!("fill the column in, or leave it out: --without {}", quoted(name));
+            return Err(refuse(&self.table, Some(1), Some(name), found, "some values", advice));
+        }
+        let mut prepare = Prepare::new().targets(self.targets.clone());
+        if outliers > 0.0 {
+            prepare = prepare.clip(outliers);
+        }
+        let (mut notes, mut reasons) = (vec![], vec![]);
+        for target in &self.targets {
+            for (name, reason) in self.table.giveaways(target)? {
+                if !open(&name, &without) || only.is_some() {
+                    continue;
+                }
+                if self.strict {
+                    let advice =
+                        format!("leave it out (--without {0}), or learn from it all the same (--keep {0})", quoted(&name));
+                    let expected = "a feature that is known before the target is";
+                    return Err(refuse(&self.table, Some(1), Some(&name), reason, expected, advice));
+                }
+                let keep = quoted(&name);
+                notes.push(format!("`{name}` gives the target away and is left out: {reason} (--keep {keep} to learn from it)"));
+                reasons.push((name.clone(), format!("it gives the target away: {reason}")));
+                without.push(name);
+            }
+        }
+        for column in self.table.columns().filter(|_| only.is_none()) {
+            let name = column.name();
+            if let Some(reason) = numbers_rows(column, rows).filter(|_| open(name, &without)) {
+                let keep = quoted(name);
+                notes.push(format!("`{name}` only numbers the rows and is left out: {reason} (--keep {keep} to learn from it)"));
+                reasons.push((name.to_owned(), format!("it only numbers the rows: {reason}")));
+                without.push(name.to_owned());
+            } else if is_code(column, rows) && open(name, &without) {
+                notes.push(format!("`{name}` is taken as a category: its numbers are codes, written with leading zeros"));
+                prepare = prepare.as_category([name]);
+            }
+        }
+        if self.strict {
+            prepare = prepare.constant(Unusable::Refuse).unknown(Unknown::Refuse);
+        }
+        if let Some(only) = only {
+            prepare = prepare.only(only);
+        }
+        self.prepare = prepare.without(without);
+        self.notes.extend(notes);
+        self.reasons = reasons;
+        Ok(())
+    }
+
+    /// Settles the kind of target, its classes, and whether logarithms are learned.
+    fn target(&mut self, settings: &Settings) -> anyhow::Result<()> {
+        let task = match settings.task.unwrap_or_default() {
+            Task::Auto => data::Task::Auto,
+            Task::Regression => data::Task::Regression,
+            Task::Classes => data::Task::Classes,
+            Task::Labels => data::Task::Labels,
+        };
+        let prepare = self.prepare.clone().task(task);
+        let settled = prepare.settled(&self.table)?;
+        // Fitted to all rows only to see what kind of target it is, and that there are features at all.
+        let whole = settled.fit(&self.table)?;
+        let is_values = matches!(whole.target(), Some(Target::Values { .. }));
+        if matches!(whole.target(), Some(Target::Classes { .. })) {
+            let (classes, names) = self.table.classes(&self.targets[0])?;
+            let count = |class: usize| classes.iter().filter(|&&c| c as usize == class).count();
+            let few =
+                (0..names.len()).filter(|&class| count(class) < 5).map(|class| format!("`{}` ({})", names[class], count(class)));
+            let few: Vec<String> = few.collect();
+            if !few.is_empty() {
+                self.notes.push(format!("classes with fewer than 5 rows, of which little can be learned: {}", few.join(", ")));
+            }
+            self.classes = Some(classes);
+        }
+        let scale = settings.target_scale.unwrap_or_default();
+        anyhow::ensure!(
+            is_values || scale == TargetScale::Auto,
+            "--target-scale: the target is no number to be scaled; --task regression makes it one"
+        );
+        self.prepare = if is_values { settled.log_target(self.log(scale)?) } else { settled };
+        Ok(())
+    }
+
+    /// Whether logarithms of the target are learned.
+    fn log(&self, scale: TargetScale) -> anyhow::Result<bool> {
+        let mut better = true;
+        for name in &self.targets {
+            let column = self.table.column(name)?;
+            let values: Vec<f64> = (0..self.table.len()).filter_map(|row| column.number(row)).collect();
+            better &= values.iter().all(|&x| x > 0.0);
+            if better {
+                let logs: Vec<f64> = values.iter().map(|x| x.ln()).collect();
+                better = skewness(&values) > 1.0 && skewness(&logs).abs() < skewness(&values).abs();
+            }
+        }
+        Ok(match scale {
+            TargetScale::Auto => better,
+            TargetScale::Standard => false,
+            TargetScale::Log => true,
+        })
+    }
+}
+
+/// The third standardised moment: how much longer the tail is to the right.
+fn skewness(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let moment = |k: i32| values.iter().map(|x| (x - mean).powi(k)).sum::<f64>() / n;
+    let variance = moment(2);
+    if variance > 0.0 { moment(3) / variance.powf(1.5) } else { 0.0 }
+}
+
+/// Why a column says nothing but which row it is.
+fn numbers_rows(column: &Column, rows: usize) -> Option<&'static str> {
+    if column.kind() != Kind::Number || column.missing() > 0 || rows < 20 {
+        return None;
+    }
+    let mut values: Vec<f64> = (0..rows).filter_map(|row| column.number(row)).collect();
+    if values.iter().any(|x| x.fract() != 0.0) {
+        return None;
+    }
+    values.sort_by(f64::total_cmp);
+    if values.windows(2).any(|pair| pair[0] == pair[1]) {
+        return None;
+    }
+    if values[rows - 1] - values[0] == (rows - 1) as f64 {
+        return Some("it counts up by one");
+    }
+    let name = column.name();
+    let lower = name.to_lowercase();
+    let is_id = ["id", "pid", "uid", "uuid", "index", "key"].contains(&lower.as_str())
+        || ["_id", " id", "-id", ".id"].iter().any(|end| lower.ends_with(end))
+        || name.ends_with("Id")
+        || name.ends_with("ID");
+    is_id.then_some("another whole number in every row, and the name of an id")
+}
+
+/// Whether a column of numbers is written as codes are: digits only, and some with a zero in front.
+fn is_code(column: &Column, rows: usize) -> bool {
+    if column.kind() != Kind::Number {
+        return false;
+    }
+    let texts: std::collections::HashSet<&str> = (0..rows).filter_map(|row| column.text(row)).collect();
+    let digits = texts.iter().all(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    digits && texts.len() <= MOST_CODES && texts.iter().any(|text| text.len() > 1 && text.starts_with('0'))
+}
