@@ -24,7 +24,10 @@ fn files(folder: &str, ending: &str) -> Vec<String> {
 /// All pages, from the root of the project.
 fn pages() -> Vec<String> {
     let folders = [("", ""), ("docs", "docs/"), ("docs/path", "docs/path/")];
-    folders.iter().flat_map(|(folder, prefix)| files(folder, ".md").into_iter().map(move |name| format!("{prefix}{name}"))).collect()
+    folders
+        .iter()
+        .flat_map(|(folder, prefix)| files(folder, ".md").into_iter().map(move |name| format!("{prefix}{name}")))
+        .collect()
 }
 
 /// The lines that are text, not code, with their numbers.
@@ -120,19 +123,21 @@ fn a_link_to_nowhere_is_found() {
     assert_eq!((wrong, count), (expected.map(str::to_owned).to_vec(), 7));
 }
 
-/// The examples that a text names: in the last column of a table with a column `example`, after `--example`, and on a line `Run it`.
+/// The examples that a text names: in the column `example` of a table, after `--example`, and on a line `Run it`.
 fn examples_in(text: &str) -> Vec<String> {
     let mut found = vec![];
-    let (mut table, mut running) = (false, false);
+    let (mut column, mut running) = (None, false);
     for (_, line) in prose(text) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        table = line.starts_with('|') && (table || cells.last() == Some(&"example"));
+        let header = || cells.iter().position(|cell| *cell == "example");
+        column = if line.starts_with('|') { column.or_else(header) } else { None };
         running = line.starts_with("**Run it:**") || (running && !line.is_empty());
-        let part = if table { cells.last().copied().unwrap_or_default() } else { line };
+        let part = column.map_or(line, |column| cells.get(column).copied().unwrap_or_default());
         for code in by_backticks(part).0 {
             let words: Vec<&str> = code.split_whitespace().collect();
             let after = words.iter().position(|word| *word == "--example").and_then(|at| words.get(at + 1));
-            let alone = (words.len() == 1 && (table || running)).then(|| &words[0]);
+            // `resume` or `resume -- --out DIR`.
+            let alone = words.first().filter(|_| (column.is_some() || running) && words.get(1).is_none_or(|word| *word == "--"));
             let name = after.or(alone).filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
             found.extend(name.map(|name| (*name).to_owned()));
         }
@@ -150,7 +155,7 @@ fn every_example_named_is_there() {
         }
     }
     assert!(count > 50, "only {count} names were found");
-    let text = "| page | example |\n|---|---|\n| `a` | `b`, `c` |\n\n**Run it:** `d`: `--device`,\n`e`\n\n`f` and `cargo run --example g`";
+    let text = "| page | example | why |\n|---|---|\n| `a` | `b`, `c -- --out DIR` | `x` |\n\n**Run it:** `d`: `--device`,\n`e`\n\n`f` and `cargo run --example g`";
     assert_eq!(examples_in(text), ["b", "c", "d", "e", "g"]);
 }
 
