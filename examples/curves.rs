@@ -63,7 +63,7 @@ fn example() -> anyhow::Result<()> {
         (device.tensor(&x, [x.len(), 1]), device.tensor(&y, [y.len(), 1]))
     };
     let ((x, y), (x_unseen, y_unseen)) = (column(&seen), column(&unseen));
-    let fine: Vec<f64> = (0..=710).map(|i| 72.0 + f64::from(i) / 10.0).collect();
+    let fine: Vec<f64> = (0..=284).map(|i| 72.0 + f64::from(i) / 4.0).collect();
     let x_fine = device.tensor(&fine.iter().map(|&m| x_of(m)).collect::<Vec<_>>(), [fine.len(), 1]);
     let dots =
         |months: &[usize]| months.iter().map(|&m| (1949.0 + m as f64 / 12.0, f64::from(passengers[m]))).collect::<Vec<_>>();

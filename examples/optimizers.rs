@@ -38,7 +38,7 @@ fn example() -> anyhow::Result<()> {
     let points: Vec<(f64, f64)> = weight.iter().zip(&mpg).map(|(x, y)| ((*x).into(), (*y).into())).collect();
     let cost = |t0: f64, t1: f64| points.iter().map(|(x, y)| (t0 + t1 * x - y).powi(2)).sum::<f64>() / (2 * points.len()) as f64;
     let (range0, range1) = ((-5.0, 60.0), (-15.0, 15.0));
-    let valley = Field::sample(range0, range1, 80, cost)?;
+    let valley = Field::sample(range0, range1, 60, cost)?;
     let (x, y) = (device.tensor(&weight, [weight.len(), 1]), device.tensor(&mpg, [mpg.len(), 1]));
     let best = common::normal_equation(&device.ones([weight.len(), 1]).cat(&[&x], 1), &y, 0.0)?;
     let least = cost(best[0], best[1]);

@@ -49,10 +49,11 @@ fn example() -> anyhow::Result<()> {
     let (free, away) = descend(&w, args.epochs)?;
     report(&device, "after leaving the saddle", &w, &free)?;
 
-    let valley = Field::sample((-1.6, 1.6), (-1.6, 1.6), 81, |a, b| (1.0 - a * b).powi(2))?;
-    let contour = Figure::new("the way to the saddle, and out of it").labels("w₁", "w₂").contour(&valley);
+    // Fine for the lines; coarser for the surface, of which each cell is drawn.
+    let valley = |n: usize| Field::sample((-1.6, 1.6), (-1.6, 1.6), n, |a, b| (1.0 - a * b).powi(2));
+    let contour = Figure::new("the way to the saddle, and out of it").labels("w₁", "w₂").contour(&valley(81)?);
     let contour = contour.path("descent to the saddle", to_saddle).path("after a step along the eigenvector", away);
-    let surface = plot::surface("loss (1 − w₁ w₂)²", &valley).labels("w₁", "w₂");
+    let surface = plot::surface("loss (1 − w₁ w₂)²", &valley(33)?).labels("w₁", "w₂");
     let panels = Panels::new(2, [surface, contour]).title("A saddle, and the way out");
     output.picture("saddle.svg", |path| panels.save(path))?;
     println!("loss: {:.4} at the saddle, {:.6} now", stuck.loss, free.loss);

@@ -81,3 +81,31 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The pages of the path are tests too: the code on them compiles, runs, and what it asserts holds.
+#[cfg(all(doctest, feature = "tables", feature = "save", feature = "plot"))]
+mod path {
+    macro_rules! pages {
+        ($($module:ident = $file:literal,)*) => {
+            $(#[doc = include_str!(concat!("../docs/path/", $file))] mod $module {})*
+        };
+    }
+    pages! {
+        index = "README.md",
+        a_line = "01-a-line.md",
+        many_features = "02-many-features.md",
+        two_classes = "03-two-classes.md",
+        curves = "04-curves.md",
+        tensors = "05-tensors.md",
+        data = "06-data.md",
+        gradients = "07-gradients.md",
+        many_classes = "08-many-classes.md",
+        a_network = "09-a-network.md",
+        when_training_fails = "10-when-training-fails.md",
+        optimisation = "11-optimisation.md",
+        normalisation = "12-normalisation.md",
+        pictures = "13-pictures.md",
+        wider_map = "14-the-wider-map.md",
+        how_a_step_runs = "15-how-a-step-runs.md",
+    }
+}

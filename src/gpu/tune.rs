@@ -159,10 +159,10 @@ impl Gpu {
         let (variant, mut state) = (found.variant, lock(&self.tuning.state));
         let all = state.found.get_or_insert_default();
         all.insert(signature, found);
-        if let Some(file) = file {
-            if let Err(error) = write(&file, &text(&self.head(), all)) {
-                tracing::warn!("{}: what was measured is not kept: {error}", file.display());
-            }
+        if let Some(file) = file
+            && let Err(error) = write(&file, &text(&self.head(), all))
+        {
+            tracing::warn!("{}: what was measured is not kept: {error}", file.display());
         }
         Some(variant)
     }

@@ -98,13 +98,10 @@ impl Canvas {
     /// A chain of straight lines. Dashes are cut here, over the whole chain: renderers would start them anew at every point.
     pub fn line(&mut self, points: &[(f64, f64)], stroke: Rgb, width: f64, dash: &[f64]) {
         let pieces = if dash.is_empty() { vec![points.to_vec()] } else { dashed(points, dash) };
-        for points in pieces.into_iter().filter(|p| p.len() > 1) {
-            self.elements.push(Primitive::PolyLine {
-                points,
-                stroke: colour(stroke),
-                stroke_width: width,
-                stroke_dasharray: None,
-            });
+        // One element for all dashes: a file of hundreds of them would be twice as large.
+        let d: String = pieces.iter().filter(|p| p.len() > 1).map(|piece| way(piece)).collect();
+        if !d.is_empty() {
+            self.draw(d, None, Some((stroke, width)));
         }
     }
 
@@ -194,15 +191,13 @@ impl Canvas {
 
     /// A filled area.
     pub fn polygon(&mut self, corners: &[(f64, f64)], fill: Rgb, stroke: Option<(Rgb, f64)>) {
-        let mut d = String::new();
-        for (i, (x, y)) in corners.iter().enumerate() {
-            // Writing to a text cannot fail.
-            let _ = write!(d, "{} {:.2} {:.2} ", if i == 0 { "M" } else { "L" }, x, y);
-        }
-        d.push('Z');
+        self.draw(way(corners) + "Z", Some(fill), stroke);
+    }
+
+    fn draw(&mut self, d: String, fill: Option<Rgb>, stroke: Option<(Rgb, f64)>) {
         self.elements.push(Primitive::Path(Box::new(PathData {
             d,
-            fill: Some(colour(fill)),
+            fill: fill.map(colour),
             stroke: stroke.map_or(Color::None, |(c, _)| colour(c)),
             stroke_width: stroke.map_or(0.0, |(_, width)| width),
             opacity: None,
@@ -217,6 +212,17 @@ impl Canvas {
         scene.elements = self.elements;
         scene
     }
+}
+
+/// A chain of points as SVG says it, to a hundredth of a point: `M1.5 2L3 4.25`.
+fn way(points: &[(f64, f64)]) -> String {
+    let mut d = String::new();
+    for (i, (x, y)) in points.iter().enumerate() {
+        let (x, y) = ((x * 100.0).round() / 100.0, (y * 100.0).round() / 100.0);
+        // Writing to a text cannot fail.
+        let _ = write!(d, "{}{x} {y}", if i == 0 { 'M' } else { 'L' });
+    }
+    d
 }
 
 /// The drawn pieces of a dashed chain.

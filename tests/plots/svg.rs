@@ -120,11 +120,16 @@ impl Svg {
             .lines()
             .map(str::trim)
             .filter(|l| (l.starts_with("<path") || l.starts_with("<polyline")) && l.contains("fill=\"none\""));
-        lines.map(|line| {
+        // The dashes of a line are parts of one path: each begins with an M.
+        lines.flat_map(|line| {
             let d = attribute(line, "d").or_else(|| attribute(line, "points")).unwrap();
-            let numbers: Vec<f64> =
-                d.split(|c: char| !(c.is_ascii_digit() || "+-.e".contains(c))).filter_map(|n| n.parse().ok()).collect();
-            (line, numbers.chunks_exact(2).map(|p| (p[0], p[1])).collect())
+            let chain = |d: &str| {
+                let words = d.split(|c: char| !(c.is_ascii_digit() || "+-.e".contains(c)));
+                let numbers: Vec<f64> = words.filter_map(|n| n.parse().ok()).collect();
+                numbers.chunks_exact(2).map(|p| (p[0], p[1])).collect::<Vec<_>>()
+            };
+            let chains: Vec<_> = d.split('M').map(chain).filter(|chain| !chain.is_empty()).collect();
+            chains.into_iter().map(move |chain| (line, chain))
         })
     }
 
