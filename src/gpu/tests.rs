@@ -381,20 +381,20 @@ fn runs_that_share_a_list_meet_their_own_numbers() {
     let Some(gpu) = gpu() else { return };
     let n = 100;
     let plan = plan(&[n, n], &[], &[n], vec![axpy(n, [leaf(0, n), leaf(1, n)], output(0, n), 0)]);
-    let prepared = gpu.prepare(plan).unwrap();
+    let prepared = gpu.prepare(plan).expect("works");
     let run = |gpu: &Gpu, i: usize| {
-        let leaves = [i as f32, 1.0].map(|v| gpu.upload(&floats(&[v; 100])).unwrap());
-        gpu.run(&prepared, &leaves, &[], &floats(&[i as f32])).unwrap().remove(0)
+        let leaves = [i as f32, 1.0].map(|v| gpu.upload(&floats(&[v; 100])).expect("works"));
+        gpu.run(&prepared, &leaves, &[], &floats(&[i as f32])).expect("works").remove(0)
     };
     gpu.core.pretend_busy();
-    gpu.wait().unwrap();
+    gpu.wait().expect("works");
     let before = gpu.counts();
     // Two thirds are dropped unread, so that their memory is used again while they wait.
     let kept: Vec<_> = (0..300).map(|i| (i, run(&gpu, i))).filter(|(i, _)| i % 3 == 0).collect();
     let shared = gpu.counts().submissions - before.submissions;
     assert!((1..=300 / 8).contains(&shared), "{shared} lists for 300 runs");
     // An upload too large to be carried by a list comes behind what waits all the same.
-    let large = gpu.upload(&vec![7; 1 << 17]).unwrap();
+    let large = gpu.upload(&vec![7; 1 << 17]).expect("works");
     assert_eq!(fetch(&gpu, &large), vec![7; 1 << 17]);
     for (i, value) in kept {
         assert_eq!(fetch_floats(&gpu, &value), [(i * i + 1) as f32; 100], "run {i}");
