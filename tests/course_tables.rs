@@ -4,35 +4,10 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::{Command, Output};
+use common::examples::{drawn, start};
 
-fn start(name: &str, flags: &[&str]) -> Output {
-    // Features and profile that the tests themselves were built with: nothing is compiled twice.
-    let features = if cfg!(feature = "cli") { "--all-features" } else { "--features=plot,tables" };
-    let profile = if cfg!(debug_assertions) { "--profile=dev" } else { "--profile=release" };
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", profile, features, "--example", name, "--"]).args(flags);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("STEEPEST_DEVICE").output().unwrap()
-}
-
-/// Runs an example with pictures in a folder of its own; checks that each is an SVG that says the title; gives back what was printed.
 fn run(name: &str, device: &str, epochs: &str, titles: &[&str]) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("made by the example");
-    let output = start(name, &["--device", device, "--epochs", epochs, "--out", out.to_str().unwrap()]);
-    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{name}:\n{text}\n{errors}");
-    let pictures: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("picture: ")).collect();
-    assert_eq!(pictures.len(), titles.len(), "{text}");
-    for (path, title) in pictures.iter().zip(titles) {
-        assert!(Path::new(path).starts_with(&out), "{path} is not in {}", out.display());
-        let svg = std::fs::read_to_string(path).unwrap();
-        assert!(svg.trim_start().starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{path} is no SVG");
-        assert!(svg.contains(title), "{path} does not say `{title}`");
-        assert!(!svg.contains("NaN"), "{path} has a place that is no number");
-    }
-    text.into_owned()
+    drawn(name, &["--device", device, "--epochs", epochs], titles)
 }
 
 /// The numbers in the last line that starts so.

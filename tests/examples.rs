@@ -3,20 +3,8 @@
 
 mod common;
 
+use common::examples::cargo;
 use std::process::{Command, Stdio};
-
-/// Cargo, about to run an example with the features that the tests were built with, so that nothing is compiled twice.
-fn cargo(name: &str) -> Command {
-    let features = match () {
-        () if cfg!(feature = "cli") => "--all-features",
-        () if cfg!(feature = "plot") => "--features=plot",
-        () => "--features=default",
-    };
-    let profile = if cfg!(debug_assertions) { "--profile=dev" } else { "--profile=release" };
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", profile, features, "--example", name, "--"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
 
 /// Runs an example and gives back what it printed.
 fn run(name: &str, flags: &[&str]) -> String {

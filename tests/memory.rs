@@ -13,6 +13,8 @@ struct Work {
     name: &'static str,
     /// What may be planned, in units of the least.
     most: f64,
+    /// The same as the driver counts.
+    most_counted: f64,
     model: Box<dyn Module>,
     x: Tensor,
     labels: Tensor,
@@ -28,7 +30,7 @@ fn works(device: &Device) -> Vec<Work> {
     let mlp = |name, rows: usize| {
         let model = nn::mlp(device, &[784, 256, 128, 10], 1);
         let opt = Box::new(Sgd::new(model.parameters(), 0.01).momentum(0.9));
-        Work { name, most: 1.15, model: Box::new(model), x: tensor(&[rows, 784]), labels: labels(rows), opt }
+        Work { name, most: 1.15, most_counted: 1.15, model: Box::new(model), x: tensor(&[rows, 784]), labels: labels(rows), opt }
     };
     let conv = {
         use steepest::nn::{Activation, Conv2d, Flatten, Linear, MaxPool2d};
@@ -46,7 +48,8 @@ fn works(device: &Device) -> Vec<Work> {
         // Values of many sizes leave gaps in slots that hold one value at a time.
         Work {
             name: "convolutions, 32 rows",
-            most: 1.3,
+            most: 1.2,
+            most_counted: 1.3,
             model: Box::new(model),
             x: tensor(&[32, 1, 28, 28]),
             labels: labels(32),
@@ -90,7 +93,7 @@ fn a_step_needs_little_more_than_its_values() {
                     work.name,
                     now - before
                 );
-                assert!(ratio <= work.most, "{}: {} bytes", work.name, now - before);
+                assert!(ratio <= work.most_counted, "{}: {} bytes", work.name, now - before);
             }
         }
     }

@@ -4,7 +4,6 @@
 mod common;
 
 use std::collections::HashMap;
-use std::process::Command;
 use steepest::nn::{self, Module};
 use steepest::optim::{Optimizer, Sgd};
 use steepest::profile::{Call, Profile};
@@ -146,9 +145,8 @@ fn the_peak_is_above_what_kernels_reach() {
 fn the_environment_prints_a_table_and_writes_a_trace() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace.json");
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--example", "digits", "--", "--device", "cpu", "--epochs", "1"]);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("STEEPEST_PROFILE", "1").env("STEEPEST_TRACE", &trace);
+    let mut command = common::examples::cargo("digits");
+    command.args(["--device", "cpu", "--epochs", "1"]).env("STEEPEST_PROFILE", "1").env("STEEPEST_TRACE", &trace);
     let output = command.output().unwrap();
     let table = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && table.contains("median µs") && table.contains("digits.rs:"), "{table}");

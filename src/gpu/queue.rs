@@ -137,7 +137,8 @@ impl Core {
         if state.open.is_none() {
             return wrote(self.scoped(|| self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words))));
         }
-        if state.open.as_ref().is_some_and(|open| open.words.len() + words.len() > CARRIED) {
+        // Asked again each time: while a full list is submitted, another thread may begin the next and fill it too.
+        while state.open.as_ref().is_some_and(|open| open.words.len() + words.len() > CARRIED) {
             self.submit_open(state)?;
             state = lock(&self.pending.state);
         }

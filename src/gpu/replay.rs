@@ -224,7 +224,8 @@ impl Gpu {
         Ok(whole)
     }
 
-    /// Replays a plan on its leaves; returns its outputs, in memory of their own. Returns once the work is recorded; it starts at once if the device has little to do.
+    /// Replays a plan on its leaves; returns its outputs, in memory of their own. Returns once the work is recorded; it starts at once if the
+    /// device has little to do.
     ///
     /// # Errors
     /// Leaves or scalars that are not the plan's, no memory, a call refused by the driver, or a lost device.

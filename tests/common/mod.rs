@@ -1,6 +1,8 @@
 //! What the tests share: which GPU to use, and saying aloud what is skipped.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod examples;
+
 use steepest::{Device, verify};
 
 /// Part of a family's name to limit a test to (`STEEPEST_OPS=softmax cargo test --test ops`); empty means all.
