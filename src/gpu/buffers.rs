@@ -95,7 +95,6 @@ impl std::fmt::Debug for GpuBuffer {
 /// Free buffers by capacity. The one freed last is taken first, so that a steady loop meets the same buffers, and their bind groups, again.
 pub(super) struct Pool {
     core: Arc<Core>,
-    in_use: AtomicU64,
     free: Mutex<Free>,
 }
 
@@ -128,12 +127,12 @@ fn size_class(words: usize) -> usize {
 
 impl Pool {
     pub(super) fn new(core: Arc<Core>) -> Pool {
-        Pool { core, in_use: AtomicU64::new(0), free: Mutex::default() }
+        Pool { core, free: Mutex::default() }
     }
 
     /// Bytes handed out.
     pub(super) fn live_bytes(&self) -> u64 {
-        self.in_use.load(Ordering::Relaxed)
+        self.core.in_use.load(Ordering::Relaxed)
     }
 
     /// Bytes kept for later.
@@ -165,7 +164,7 @@ impl Pool {
             Some((_, raw)) => raw,
             None => self.allocate(capacity)?,
         };
-        self.in_use.fetch_add(raw.bytes(), Ordering::Relaxed);
+        self.core.in_use.fetch_add(raw.bytes(), Ordering::Relaxed);
         Ok(Arc::new(GpuBuffer { raw, words, pool: Arc::clone(self), part: None }))
     }
 
@@ -184,7 +183,7 @@ impl Pool {
             self.core.wait(&nothing)?;
             result = create();
         }
-        let buffer = result.map_err(|e| self.core.refusal(e, descriptor.size, self.live_bytes()))?;
+        let buffer = result.map_err(|e| self.core.refusal(e, descriptor.size))?;
         self.core.check()?;
         add(&self.core.counters.buffers, 1);
         Ok(Raw { buffer, id: next_id(), capacity })
@@ -200,7 +199,7 @@ impl Pool {
 
     fn give_back(&self, raw: Raw) {
         let bytes = raw.bytes();
-        let live = self.in_use.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        let live = self.core.in_use.fetch_sub(bytes, Ordering::Relaxed) - bytes;
         let mut surplus = vec![];
         {
             let mut free = lock(&self.free);

@@ -7,7 +7,7 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -148,6 +148,8 @@ pub(super) struct Core {
     /// Whether passes can be timed by the GPU.
     pub(super) timestamps: bool,
     health: Arc<Health>,
+    /// Bytes handed out by the pool.
+    pub(super) in_use: AtomicU64,
     /// Commands not yet submitted or not yet done.
     pub(super) pending: Pending,
 }
@@ -246,6 +248,7 @@ impl Core {
             counters: Counters::default(),
             timestamps,
             health,
+            in_use: AtomicU64::new(0),
             pending: Pending::default(),
             device,
             queue,

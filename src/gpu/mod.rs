@@ -163,7 +163,7 @@ impl Gpu {
         self.core.check()?;
         let buffer = self.pool.take(words.len(), self.is_guarded())?;
         for (i, piece) in words.chunks(UPLOAD_PIECE).enumerate() {
-            self.core.write(buffer.raw(), 4 * (i * UPLOAD_PIECE) as u64, piece, self.live_bytes())?;
+            self.core.write(buffer.raw(), 4 * (i * UPLOAD_PIECE) as u64, piece)?;
         }
         Ok(buffer)
     }
@@ -210,9 +210,11 @@ impl std::fmt::Debug for Gpu {
 
 impl Core {
     /// What wgpu refused, as an error of this crate.
-    fn refusal(&self, error: wgpu::Error, bytes: u64, live: u64) -> Error {
+    fn refusal(&self, error: wgpu::Error, bytes: u64) -> Error {
         match error {
-            wgpu::Error::OutOfMemory { .. } => Error::OutOfMemory { device: self.name.clone(), bytes, live },
+            wgpu::Error::OutOfMemory { .. } => {
+                Error::OutOfMemory { device: self.name.clone(), bytes, live: self.in_use.load(Ordering::Relaxed) }
+            }
             wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => self.diagnose(description),
         }
     }

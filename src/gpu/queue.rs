@@ -97,7 +97,7 @@ impl Core {
     fn opened<'s>(&self, state: &'s mut State) -> Result<&'s mut Open> {
         if state.open.is_none() {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
-            let encoder = self.scoped(|| self.device.create_command_encoder(&descriptor)).map_err(|e| self.refusal(e, 0, 0))?;
+            let encoder = self.scoped(|| self.device.create_command_encoder(&descriptor)).map_err(|e| self.refusal(e, 0))?;
             state.open = Some(Open { encoder, dispatches: 0, words: vec![] });
         }
         // Just made, if it was not there.
@@ -118,13 +118,13 @@ impl Core {
         self.submit()
     }
 
-    /// Writes words behind the commands recorded so far and before those that follow. `live` is what an out-of-memory error names.
-    pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, words: &[u32], live: u64) -> Result<()> {
+    /// Writes words behind the commands recorded so far and before those that follow.
+    pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, words: &[u32]) -> Result<()> {
         let bytes = 4 * words.len() as u64;
         if words.is_empty() {
             return Ok(());
         }
-        let wrote = |result: std::result::Result<(), wgpu::Error>| result.map_err(|e| self.refusal(e, bytes, live));
+        let wrote = |result: std::result::Result<(), wgpu::Error>| result.map_err(|e| self.refusal(e, bytes));
         if words.len() > SMALL {
             // wgpu writes before the next submission whatever that holds, and what waits may still read the old words.
             self.flush()?;
@@ -142,7 +142,7 @@ impl Core {
             self.submit_open(state)?;
             state = lock(&self.pending.state);
         }
-        let carrier = self.carrier(live)?;
+        let carrier = self.carrier()?;
         let open = self.opened(&mut state)?;
         let at = 4 * open.words.len() as u64;
         open.words.extend_from_slice(words);
@@ -150,14 +150,14 @@ impl Core {
         Ok(())
     }
 
-    fn carrier(&self, live: u64) -> Result<&wgpu::Buffer> {
+    fn carrier(&self) -> Result<&wgpu::Buffer> {
         if let Some(carrier) = self.pending.carrier.get() {
             return Ok(carrier);
         }
         let size = 4 * CARRIED as u64;
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("small uploads"), size, usage, mapped_at_creation: false };
-        let made = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|e| self.refusal(e, size, live))?;
+        let made = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|e| self.refusal(e, size))?;
         Ok(self.pending.carrier.get_or_init(|| made))
     }
 
@@ -211,7 +211,7 @@ impl Core {
             Err(error) => {
                 add(&self.pending.failures, 1);
                 drop(state);
-                return Err(self.refusal(error, 0, 0));
+                return Err(self.refusal(error, 0));
             }
         };
         add(&self.counters.submissions, 1);

@@ -18,7 +18,7 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    fn take(&self, core: &Core, bytes: u64, live: u64) -> Result<wgpu::Buffer> {
+    fn take(&self, core: &Core, bytes: u64) -> Result<wgpu::Buffer> {
         {
             let mut free = lock(&self.free);
             let smallest = free.iter().enumerate().filter(|(_, b)| b.size() >= bytes).min_by_key(|(_, b)| b.size());
@@ -33,7 +33,7 @@ impl Staging {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         };
-        core.scoped(|| core.device.create_buffer(&descriptor)).map_err(|e| core.refusal(e, size, live))
+        core.scoped(|| core.device.create_buffer(&descriptor)).map_err(|e| core.refusal(e, size))
     }
 
     fn give_back(&self, buffer: wgpu::Buffer) {
@@ -56,7 +56,7 @@ impl Gpu {
             return Ok(vec![]);
         }
         let bytes = 4 * buffer.words() as u64;
-        let staging = self.staging.take(&self.core, bytes, self.live_bytes())?;
+        let staging = self.staging.take(&self.core, bytes)?;
         let (sender, receiver) = oneshot_channel();
         let submission = self.core.recorded(|encoder| {
             encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), &staging, 0, bytes);
@@ -68,7 +68,7 @@ impl Gpu {
                 let _ = sender.send(result);
             });
         });
-        mapping.map_err(|e| self.core.refusal(e, bytes, self.live_bytes()))?;
+        mapping.map_err(|e| self.core.refusal(e, bytes))?;
         if cfg!(not(target_family = "wasm")) {
             self.core.wait(&submission)?;
         }

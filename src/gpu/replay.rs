@@ -166,7 +166,7 @@ impl Gpu {
 
         let params_buffer = self.uniform(&params)?;
         if let Some(buffer) = &params_buffer {
-            self.core.write(buffer, 0, &params.words, self.live_bytes())?;
+            self.core.write(buffer, 0, &params.words)?;
         }
         let guarded = self.is_guarded();
         let state = State {
@@ -356,7 +356,7 @@ impl Gpu {
         add(&self.core.counters.bind_groups, 1);
         let descriptor = wgpu::BindGroupDescriptor { label: Some(step.shader.stem), layout, entries: &entries };
         let made = self.core.scoped(|| self.core.device.create_bind_group(&descriptor));
-        made.map_err(|e| self.core.refusal(e, 0, self.live_bytes()))
+        made.map_err(|e| self.core.refusal(e, 0))
     }
 
     /// Puts each step's scalars where its shader reads them, if they are not there already.
@@ -373,7 +373,7 @@ impl Gpu {
         }
         if changed {
             state.written = false;
-            self.core.write(buffer, 0, &state.image, self.live_bytes())?;
+            self.core.write(buffer, 0, &state.image)?;
             state.written = true;
         }
         Ok(())
@@ -391,7 +391,7 @@ impl Gpu {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("uniforms"), size, usage, mapped_at_creation: false };
         let buffer = self.core.scoped(|| self.core.device.create_buffer(&descriptor));
-        buffer.map(Some).map_err(|e| self.core.refusal(e, size, self.live_bytes()))
+        buffer.map(Some).map_err(|e| self.core.refusal(e, size))
     }
 
     /// Checks that a plan is whole, so that nothing later can go out of bounds, and that the device can bind its values.

@@ -56,7 +56,7 @@ impl Gpu {
         if self.has_timestamps() {
             let mut ticks = vec![];
             for (steps, kept) in prepared.steps.chunks(BATCH).zip(kept.chunks_mut(BATCH)) {
-                let queries = Queries::new(&self.core, steps.len()).map_err(|e| self.core.refusal(e, 0, self.live_bytes()))?;
+                let queries = Queries::new(&self.core, steps.len()).map_err(|e| self.core.refusal(e, 0))?;
                 let resolved = self.pool.take(4 * steps.len(), false)?;
                 let bytes = 16 * steps.len() as u64;
                 self.core.recorded(|encoder| {
