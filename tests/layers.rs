@@ -34,6 +34,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("verify", &["shape", "error", "graph", "ops", "reference", "device"]),
 ];
 
+/// Files that may hold an `unsafe` block: calls of wgpu that ask for a promise, each with the reason why it is kept.
+const UNSAFE: &[&str] = &[];
+
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -92,6 +95,26 @@ fn arrows_go_down_only() {
         .flat_map(|path| offences(path.strip_prefix(&root).unwrap(), &std::fs::read_to_string(path).unwrap()))
         .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Whether a source line, comments aside, holds the word.
+fn is_unsafe(line: &str) -> bool {
+    let code = line.split("//").next().unwrap_or_default();
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe" || word == "unsafe_code")
+}
+
+#[test]
+fn unsafe_stands_in_few_files_of_one_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = vec![];
+    files(&root, &mut paths);
+    for path in paths {
+        let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        let held = std::fs::read_to_string(&path).unwrap().lines().any(is_unsafe);
+        assert_eq!(held, UNSAFE.contains(&name.as_str()), "unsafe in src/{name}");
+        assert!(!held || name.starts_with("gpu/"), "unsafe outside src/gpu: {name}");
+    }
+    assert!(is_unsafe("    let x = unsafe { f() };") && is_unsafe("#[allow(unsafe_code)]") && !is_unsafe("// unsafe"));
 }
 
 #[test]
