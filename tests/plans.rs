@@ -39,9 +39,9 @@ fn chain(device: &Device) -> Tensor {
 fn elementwise_chains() {
     let device = Device::cpu();
     golden("chain", &device.plan([&chain(&device)]).unwrap());
-    device.set_switches(Switches { fuse: false, reuse: true, cache: true });
+    device.set_switches(Switches { fuse: false, ..Switches::default() });
     golden("chain_unfused", &device.plan([&chain(&device)]).unwrap());
-    device.set_switches(Switches { fuse: false, reuse: false, cache: true });
+    device.set_switches(Switches { fuse: false, reuse: false, ..Switches::default() });
     let plan = device.plan([&chain(&device)]).unwrap();
     assert_eq!(plan.slot_bytes(), 4 * plan.unplanned_words);
 }

@@ -6,6 +6,7 @@ use naga::back::{glsl, hlsl, msl, spv};
 use naga::proc::BoundsCheckPolicies;
 use std::collections::BTreeMap;
 use steepest::graph::op::{Elementwise, Lowering, Spec, Variant};
+use steepest::plan::merge::{Part, merge};
 use steepest::plan::pointwise::{Arg, Instruction, Load, Program};
 use steepest::plan::wgsl::{BindingKind, Reflected, reflect, specialise};
 use steepest::shaders::{MATH, SHADERS};
@@ -180,4 +181,68 @@ fn broken_shaders_are_caught() {
     let wide = reflect("sgd", &wide).unwrap();
     assert!(std::panic::catch_unwind(|| fits_a_browser("wide", &wide)).is_err());
     assert!(specialise("sgd", source, &[("NO_SUCH", 1)], &[]).is_err());
+}
+
+/// Every variant that needs no workgroup memory can be merged with another: with itself and with a product, as if all shared one buffer.
+#[test]
+fn variants_without_barriers_can_be_merged() {
+    let whole = |v: &Variant| {
+        let text =
+            specialise(v.shader, SHADERS.iter().find(|(stem, _)| *stem == v.shader).unwrap().1, &v.consts, &v.bodies).unwrap();
+        let shader = reflect(v.shader, &text).unwrap();
+        (text, shader)
+    };
+    let names = |shader: &Reflected| -> Vec<String> {
+        shader.of(BindingKind::Input).chain(shader.of(BindingKind::Output)).filter(|b| b.used).map(|b| b.name.clone()).collect()
+    };
+    let (product, of_product) = whole(&Variant::new("matmul_registers", [3, 1, 1]));
+    let (mut merged, mut apart) = (0, std::collections::BTreeSet::new());
+    for (name, (variant, ..)) in variants() {
+        let (text, shader) = whole(&variant);
+        let held = shader.workgroup_bytes > 0 || text.contains("Barrier(") || shader.bindings.iter().any(|b| b.measured);
+        let (own, others) = (names(&shader), names(&of_product));
+        let part = |source, size, names: &'_ [String], first: usize| Part {
+            source,
+            workgroup_size: size,
+            groups: [2, 1, 1],
+            buffers: names
+                .iter()
+                .enumerate()
+                .map(|(i, name)| (Box::leak(name.clone().into_boxed_str()) as &str, i.min(1), first + 64 * i))
+                .collect(),
+        };
+        let parts = [
+            part(&text, shader.workgroup_size, &own, 0),
+            part(&product, of_product.workgroup_size, &others, 128),
+            part(&text, shader.workgroup_size, &own, 256),
+        ];
+        match merge(&parts, 2, 64) {
+            Some(text) => {
+                assert!(!held, "{name} needs its workgroup and was merged");
+                let shader = reflect("merged", &text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
+                fits_a_browser(&name, &shader);
+                if merged % 8 == 0 {
+                    translate(&name, &shader);
+                }
+                merged += 1;
+            }
+            None => {
+                apart.insert(variant.shader);
+            }
+        }
+    }
+    println!("{merged} variants can be merged; not those of {apart:?}");
+    assert!(merged > 100, "{merged}");
+    let known = [
+        "conv_tile",
+        "cross_entropy_grad_group",
+        "cross_entropy_group",
+        "matmul",
+        "matmul_deep",
+        "matmul_tiles",
+        "reduce_group",
+        "softmax_group",
+        "watch",
+    ];
+    assert!(apart.iter().all(|stem| known.contains(stem)), "{apart:?}");
 }

@@ -21,7 +21,7 @@ impl Inner {
             call.kept = call.op.mutates().is_empty();
         }
         let before = graph.leaves.iter().map(|leaf| self.leaf_words(leaf)).collect::<Result<Vec<_>>>()?;
-        let plan = Arc::new(Plan::build(&graph, Switches { fuse: false, reuse: false, cache: false }));
+        let plan = Arc::new(Plan::build(&graph, Switches { fuse: false, reuse: false, cache: false, merge: false }));
         let prepared = match &self.machine {
             Machine::Gpu(gpu) => Prepared::Gpu(gpu.prepare(plan.clone())?),
             Machine::Cpu(cpu) => Prepared::Cpu(cpu.prepare(plan.clone())),

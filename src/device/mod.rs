@@ -340,6 +340,9 @@ impl Device {
     /// Switches optimisations off or on. Plans made so far are forgotten.
     pub fn set_switches(&self, switches: Switches) {
         *lock(&self.inner.switches) = switches;
+        if let Machine::Gpu(gpu) = &self.inner.machine {
+            gpu.set_merging(switches.merge);
+        }
         lock(&self.inner.plans).clear();
     }
 

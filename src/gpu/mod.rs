@@ -8,6 +8,7 @@ mod buffers;
 mod counters;
 mod device;
 mod guard;
+mod merge;
 mod pipelines;
 mod queue;
 mod readback;
@@ -44,6 +45,7 @@ pub struct Gpu {
     shaders: Shaders,
     staging: Staging,
     guarded: AtomicBool,
+    merging: AtomicBool,
     force_variant: Mutex<Option<usize>>,
     timing: Timing,
     tuning: Tuning,
@@ -71,6 +73,7 @@ impl Gpu {
             shaders: Shaders::default(),
             staging: Staging::default(),
             guarded: AtomicBool::new(false),
+            merging: AtomicBool::new(true),
             force_variant: Mutex::new(None),
             timing: Timing::default(),
             tuning: Tuning::default(),
@@ -142,6 +145,11 @@ impl Gpu {
 
     pub(super) fn is_guarded(&self) -> bool {
         self.guarded.load(Ordering::Relaxed)
+    }
+
+    /// Whether small dispatches that follow each other become one in plans prepared from now on.
+    pub fn set_merging(&self, on: bool) {
+        self.merging.store(on, Ordering::Relaxed);
     }
 
     /// Test switch for plans prepared from now on: the i-th variant within the device's limits, or the last if there are fewer, whatever kind of

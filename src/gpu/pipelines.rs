@@ -22,8 +22,9 @@ struct Key {
 pub(super) struct Shader {
     pub(super) stem: &'static str,
     pub(super) bindings: Vec<Binding>,
-    workgroup_size: [u32; 3],
-    workgroup_bytes: u32,
+    pub(super) workgroup_size: [u32; 3],
+    pub(super) workgroup_bytes: u32,
+    pub(super) text: Arc<str>,
     module: Mutex<Option<naga::Module>>,
     compiled: OnceLock<Result<Compiled>>,
 }
@@ -41,6 +42,8 @@ type Parsed = OnceLock<Result<Arc<Shader>>>;
 #[derive(Default)]
 pub(super) struct Shaders {
     known: Mutex<HashMap<Key, Arc<Parsed>>>,
+    /// Those made of several, by their text.
+    merged: Mutex<HashMap<String, Arc<Parsed>>>,
 }
 
 /// The text of a shader file.
@@ -59,7 +62,17 @@ impl Shaders {
         let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone() };
         // The lock is held for the look-up only: several threads may parse at once, but no two the same.
         let slot = Arc::clone(lock(&self.known).entry(key).or_default());
-        slot.get_or_init(|| Shader::parse(variant).map(Arc::new)).clone()
+        let parse = || {
+            let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
+            Shader::parse(variant.shader, text).map(Arc::new)
+        };
+        slot.get_or_init(parse).clone()
+    }
+
+    /// The shader of a text that is not one file's, parsed now or earlier.
+    pub(super) fn text(&self, stem: &'static str, text: &str) -> Result<Arc<Shader>> {
+        let slot = Arc::clone(lock(&self.merged).entry(text.to_owned()).or_default());
+        slot.get_or_init(|| Shader::parse(stem, text.to_owned()).map(Arc::new)).clone()
     }
 
     /// Parses what a plan's kernels need, on all cores, so that [`Shaders::choose`] finds it.
@@ -122,11 +135,10 @@ fn suits(core: &Core, variant: &Variant) -> bool {
 }
 
 impl Shader {
-    fn parse(variant: &Variant) -> Result<Shader> {
-        let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
-        let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(variant.shader, &text)?;
+    fn parse(stem: &'static str, text: String) -> Result<Shader> {
+        let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(stem, &text)?;
         let module = Mutex::new(Some(module));
-        Ok(Shader { stem: variant.shader, bindings, workgroup_size, workgroup_bytes, module, compiled: OnceLock::new() })
+        Ok(Shader { stem, bindings, workgroup_size, workgroup_bytes, text: text.into(), module, compiled: OnceLock::new() })
     }
 
     /// Whether the device's limits allow it.

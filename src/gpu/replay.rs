@@ -3,15 +3,18 @@
 use super::buffers::{GUARD, Pool};
 use super::counters::add;
 use super::device::lock;
+use super::merge::Leg;
 use super::pipelines::Shader;
 use super::{Gpu, GpuBuffer};
 use crate::error::{Error, Result};
 use crate::plan::wgsl::BindingKind;
 use crate::plan::{Buffer, Dispatch, Place, Plan, Row};
 use rayon::prelude::*;
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 /// Bind groups kept per dispatch: one for each set of leaves and outputs met lately.
@@ -21,6 +24,8 @@ const KEPT_GROUPS: usize = 16;
 pub struct Prepared {
     pub(super) plan: Arc<Plan>,
     pub(super) steps: Vec<Step>,
+    /// The steps in order, some of them merged.
+    legs: Vec<Leg>,
     params: Option<wgpu::Buffer>,
     scalars: Option<wgpu::Buffer>,
     scalar_words: usize,
@@ -32,23 +37,38 @@ pub struct Prepared {
 pub(super) struct Step {
     /// Its index in the plan.
     pub(super) dispatch: usize,
-    variant: usize,
-    shader: Arc<Shader>,
-    groups: [u32; 3],
+    pub(super) variant: usize,
+    pub(super) shader: Arc<Shader>,
+    pub(super) groups: [u32; 3],
     pub(super) bound: Vec<Bound>,
 }
 
 /// What a binding of a step is bound to.
 pub(super) struct Bound {
-    number: u32,
+    pub(super) number: u32,
     pub(super) what: What,
 }
 
 pub(super) enum What {
-    Read { place: Place, least: u64 },
-    Write { place: Place, least: u64, measured: bool },
-    Params { at: u64, size: u64 },
-    Scalars { at: u64, size: u64, words: Range<usize> },
+    Read {
+        place: Place,
+        least: u64,
+    },
+    Write {
+        place: Place,
+        least: u64,
+        measured: bool,
+    },
+    Params {
+        at: u64,
+        size: u64,
+    },
+    /// With where each of the run's scalars go in the buffer, in words.
+    Scalars {
+        at: u64,
+        size: u64,
+        pieces: Vec<(usize, Range<usize>)>,
+    },
 }
 
 /// Bind groups under the names of their leaves and outputs, the latest first.
@@ -63,8 +83,9 @@ struct State {
     written: bool,
     /// Command lists that had been refused when this was last looked at.
     failures: u64,
-    /// For each step, what it was bound to lately.
+    /// For each step, what it was bound to lately, and the same for each leg that is merged.
     kept: Vec<Kept>,
+    kept_merged: Vec<Kept>,
 }
 
 /// The buffers of one run.
@@ -92,7 +113,36 @@ impl<'a> Memory<'a> {
     }
 }
 
+impl State {
+    /// Forgets what steps were bound to.
+    fn forget(&mut self) {
+        self.kept.iter_mut().chain(&mut self.kept_merged).for_each(Vec::clear);
+    }
+}
+
+/// Whether two buffers of a step share memory, as a tensor and what was detached from it do. Within one dispatch, a compiler may take it that
+/// they do not.
+fn overlaps(step: &Step, memory: &Memory<'_>) -> bool {
+    let places = step.bound.iter().filter_map(|bound| match bound.what {
+        What::Read { place, .. } | What::Write { place, .. } => {
+            let buffer = memory.at(place.buffer);
+            Some((buffer.raw(), buffer.offset(), buffer.offset() + 4 * place.words as u64))
+        }
+        What::Params { .. } | What::Scalars { .. } => None,
+    });
+    let places: SmallVec<[_; 16]> = places.collect();
+    places
+        .iter()
+        .enumerate()
+        .any(|(i, (buffer, start, end))| places[..i].iter().any(|(other, from, to)| start < to && from < end && buffer == other))
+}
+
 impl Prepared {
+    /// How many dispatches a run makes, small ones merged.
+    pub fn encoded(&self) -> usize {
+        self.legs.len()
+    }
+
     /// The plan.
     pub fn plan(&self) -> &Plan {
         &self.plan
@@ -111,14 +161,14 @@ impl std::fmt::Debug for Prepared {
 }
 
 /// Hands out pieces of a uniform buffer at offsets the device can bind.
-struct Pieces {
+pub(super) struct Pieces {
     alignment: u64,
     words: Vec<u32>,
 }
 
 impl Pieces {
     /// Appends `words`, padded with zeros to the size of a WGSL struct; returns offset and size in bytes.
-    fn push(&mut self, words: &[u32], struct_bytes: u32) -> (u64, u64) {
+    pub(super) fn push(&mut self, words: &[u32], struct_bytes: u32) -> (u64, u64) {
         let at = (4 * self.words.len() as u64).next_multiple_of(self.alignment);
         let size = u64::from(struct_bytes).next_multiple_of(16);
         self.words.resize((at / 4) as usize, 0);
@@ -161,8 +211,13 @@ impl Gpu {
             let groups = dispatch.kernel.variants[variant].groups;
             steps.push(Step { dispatch: index, variant, shader, groups, bound });
         }
-        // Drivers compile on the calling thread, so several pipelines are compiled at once.
-        steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ()))?;
+        let merging = self.merging.load(Ordering::Relaxed) && exactly.is_none() && force.is_none() && !self.is_guarded();
+        let apart = || (0..steps.len()).map(|step| Leg { steps: step..step + 1, merged: None }).collect();
+        let legs = if merging { self.legs(&plan, &steps, &mut params, &mut scalars)? } else { apart() };
+        // Drivers compile on the calling thread, so several pipelines are compiled at once. Steps that were merged are compiled when a guarded
+        // or timed run needs them.
+        let encoded = legs.par_iter().map(|leg| leg.merged.as_ref().unwrap_or(&steps[leg.steps.start]));
+        encoded.try_for_each(|step| step.shader.compiled(&self.core).map(|_| ()))?;
 
         let params_buffer = self.uniform(&params)?;
         if let Some(buffer) = &params_buffer {
@@ -176,6 +231,7 @@ impl Gpu {
             written: false,
             failures: self.core.failures(),
             kept: steps.iter().map(|_| vec![]).collect(),
+            kept_merged: legs.iter().map(|_| vec![]).collect(),
         };
         self.core.check()?;
         Ok(Prepared {
@@ -185,6 +241,7 @@ impl Gpu {
             pool: Arc::clone(&self.pool),
             plan,
             steps,
+            legs,
             state: Mutex::new(state),
         })
     }
@@ -259,11 +316,11 @@ impl Gpu {
         let failures = self.core.failures();
         if state.failures != failures {
             // A list was refused: one of the bind groups may be why, and scalars may not have been written.
-            state.kept.iter_mut().for_each(Vec::clear);
+            state.forget();
             (state.written, state.failures) = (false, failures);
         }
         if state.guarded != guarded {
-            state.kept.iter_mut().for_each(Vec::clear);
+            state.forget();
             state.slots = self.take_all(&plan.slots, guarded)?;
             state.guarded = guarded;
         }
@@ -277,11 +334,21 @@ impl Gpu {
         } else if prepared.steps.is_empty() {
             Ok(())
         } else {
-            let recorded = self.core.record(prepared.steps.len() as u64, |encoder| {
+            let recorded = self.core.record(prepared.legs.len() as u64, |encoder| {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 let mut current = None;
-                let mut steps = prepared.steps.iter().zip(&mut state.kept);
-                steps.try_for_each(|(step, kept)| self.encode(&mut pass, prepared, step, &memory, kept, &mut current))
+                for (leg, kept) in prepared.legs.iter().zip(&mut state.kept_merged) {
+                    if let Some(step) = &leg.merged
+                        && !overlaps(step, &memory)
+                    {
+                        self.encode(&mut pass, prepared, step, &memory, kept, &mut current)?;
+                        continue;
+                    }
+                    for index in leg.steps.clone() {
+                        self.encode(&mut pass, prepared, &prepared.steps[index], &memory, &mut state.kept[index], &mut current)?;
+                    }
+                }
+                Ok(())
             });
             recorded.and_then(|()| self.core.settle())
         };
@@ -363,10 +430,12 @@ impl Gpu {
     fn write_scalars(&self, prepared: &Prepared, state: &mut State, scalars: &[u32]) -> Result<()> {
         let Some(buffer) = &prepared.scalars else { return Ok(()) };
         let mut changed = !state.written;
-        for bound in prepared.steps.iter().flat_map(|step| &step.bound) {
-            if let What::Scalars { at, words, .. } = &bound.what {
+        let merged = prepared.legs.iter().filter_map(|leg| leg.merged.as_ref());
+        for bound in prepared.steps.iter().chain(merged).flat_map(|step| &step.bound) {
+            let What::Scalars { pieces, .. } = &bound.what else { continue };
+            for (at, words) in pieces {
                 let new = &scalars[words.clone()];
-                let old = &mut state.image[(at / 4) as usize..][..new.len()];
+                let old = &mut state.image[*at..][..new.len()];
                 changed |= old != new;
                 old.copy_from_slice(new);
             }
@@ -463,7 +532,7 @@ fn bind(dispatch: &Dispatch, shader: &Shader, params: &mut Pieces, scalars: &mut
             BindingKind::Scalars => {
                 fits(dispatch.scalars.len())?;
                 let (at, size) = scalars.push(&[], binding.bytes);
-                What::Scalars { at, size, words: dispatch.scalars.clone() }
+                What::Scalars { at, size, pieces: vec![((at / 4) as usize, dispatch.scalars.clone())] }
             }
         };
         bound.push(Bound { number: binding.number, what });

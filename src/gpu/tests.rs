@@ -103,9 +103,13 @@ pub(super) fn source(stem: &str) -> Option<&'static str> {
     SHADERS.iter().find(|(name, _)| *name == stem).map(|(_, text)| *text)
 }
 
-fn open(options: OpenOptions) -> Option<Gpu> {
+pub(super) fn open(options: OpenOptions) -> Option<Gpu> {
     match pollster::block_on(Gpu::open_with(Some(""), options)) {
-        Ok(gpu) => Some(gpu),
+        // These tests look at single dispatches; those of merging say so.
+        Ok(gpu) => {
+            gpu.set_merging(false);
+            Some(gpu)
+        }
         Err(e) if std::env::var("STEEPEST_REQUIRE_GPU").is_ok_and(|v| v == "1") => panic!("STEEPEST_REQUIRE_GPU=1: {e}"),
         Err(e) => {
             println!("SKIPPED (no adapter): {e}");
@@ -153,17 +157,17 @@ pub(super) fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatc
     })
 }
 
-fn leaf(i: usize, words: usize) -> Place {
+pub(super) fn leaf(i: usize, words: usize) -> Place {
     Place { buffer: Buffer::Leaf(i), part: None, words }
 }
-fn slot(i: usize, words: usize) -> Place {
+pub(super) fn slot(i: usize, words: usize) -> Place {
     Place { buffer: Buffer::Slot(i), part: None, words }
 }
 pub(super) fn output(i: usize, words: usize) -> Place {
     Place { buffer: Buffer::Output(i), part: None, words }
 }
 
-fn axpy(n: usize, reads: [Place; 2], write: Place, scalar: usize) -> Dispatch {
+pub(super) fn axpy(n: usize, reads: [Place; 2], write: Place, scalar: usize) -> Dispatch {
     let variant = Variant::new("t_axpy", Variant::groups(n.div_ceil(64)));
     dispatch(kernel("axpy", vec![variant], &[n as u32]), &reads, &[write], scalar..scalar + 1)
 }
@@ -173,7 +177,7 @@ fn ones(n: usize, write: Place) -> Dispatch {
     dispatch(kernel("ones", vec![variant], &[n as u32]), &[], &[write], 0..0)
 }
 
-fn floats(values: &[f32]) -> Vec<u32> {
+pub(super) fn floats(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
@@ -181,12 +185,12 @@ pub(super) fn fetch(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<u32> {
     pollster::block_on(gpu.fetch(Arc::clone(buffer))).expect("fetches")
 }
 
-fn fetch_floats(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<f32> {
+pub(super) fn fetch_floats(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<f32> {
     fetch(gpu, buffer).into_iter().map(f32::from_bits).collect()
 }
 
 /// z = b·(a·x + y) + y, through a slot.
-fn chain(n: usize) -> Arc<Plan> {
+pub(super) fn chain(n: usize) -> Arc<Plan> {
     let first = axpy(n, [leaf(0, n), leaf(1, n)], slot(0, n), 0);
     let second = axpy(n, [slot(0, n), leaf(1, n)], output(0, n), 1);
     plan(&[n, n], &[n], &[n], vec![first, second])

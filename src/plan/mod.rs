@@ -2,6 +2,7 @@
 
 pub mod fuse;
 pub mod join;
+pub mod merge;
 pub mod place;
 pub mod pointwise;
 pub mod watch;
@@ -25,17 +26,19 @@ pub struct Switches {
     pub reuse: bool,
     /// Plans are kept and found again by structure.
     pub cache: bool,
+    /// Small dispatches that follow each other run as one, where the device is a GPU.
+    pub merge: bool,
 }
 
 impl Default for Switches {
     fn default() -> Switches {
-        Switches { fuse: true, reuse: true, cache: true }
+        Switches { fuse: true, reuse: true, cache: true, merge: true }
     }
 }
 
 impl Switches {
     /// The switches by name.
-    pub const NAMES: [&str; 3] = ["fuse", "reuse", "cache"];
+    pub const NAMES: [&str; 4] = ["fuse", "reuse", "cache", "merge"];
 
     /// The switch of that name.
     fn named(&mut self, name: &str) -> Option<&mut bool> {
@@ -43,6 +46,7 @@ impl Switches {
             "fuse" => Some(&mut self.fuse),
             "reuse" => Some(&mut self.reuse),
             "cache" => Some(&mut self.cache),
+            "merge" => Some(&mut self.merge),
             _ => None,
         }
     }
@@ -56,7 +60,7 @@ impl Switches {
 
     /// Every combination, for tests.
     pub fn all() -> impl Iterator<Item = Switches> {
-        (0..8).map(|bits| Switches { fuse: bits & 1 > 0, reuse: bits & 2 > 0, cache: bits & 4 > 0 })
+        (0..16).map(|bits| Switches { fuse: bits & 1 > 0, reuse: bits & 2 > 0, cache: bits & 4 > 0, merge: bits & 8 > 0 })
     }
 }
 

@@ -69,7 +69,7 @@ fn calls_math(body: &str) -> bool {
     false
 }
 
-fn is_word(b: u8) -> bool {
+pub(super) fn is_word(b: u8) -> bool {
     b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80
 }
 
@@ -78,7 +78,7 @@ fn fault(stem: &str, message: String) -> Error {
 }
 
 /// The source with comments turned into spaces, byte for byte, so that positions stay the same. WGSL block comments nest.
-fn blank_comments(source: &str) -> Vec<u8> {
+pub(super) fn blank_comments(source: &str) -> Vec<u8> {
     let mut code = source.as_bytes().to_vec();
     let (mut i, mut depth) = (0, 0usize);
     while i < code.len() {
@@ -207,6 +207,8 @@ pub struct Binding {
     pub measured: bool,
     /// Bytes of the variable's type; for an array of run-time length, those of one element: the least that may be bound.
     pub bytes: u32,
+    /// The members of its struct, and where each starts, in bytes; empty for a storage buffer.
+    pub members: Vec<(String, u32)>,
 }
 
 /// A member of the `Params` or `Scalars` struct.
@@ -289,10 +291,15 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
             offset: m.offset,
             size: layout[m.ty].size,
         });
+        let mut starts = vec![];
         match kind {
             BindingKind::Params => params = members.collect(),
             BindingKind::Scalars => scalars = members.collect(),
             BindingKind::Input | BindingKind::Output => {}
+        }
+        if let BindingKind::Params | BindingKind::Scalars = kind {
+            let of = if kind == BindingKind::Params { &params } else { &scalars };
+            starts = of.iter().map(|m| (m.name.clone(), m.offset)).collect();
         }
         let uses = info.get_entry_point(entry)[handle];
         bindings.push(Binding {
@@ -302,6 +309,7 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
             used: !uses.is_empty(),
             measured: uses.contains(GlobalUse::QUERY),
             bytes: layout[variable.ty].size,
+            members: starts,
         });
     }
     bindings.sort_by_key(|b| b.number);

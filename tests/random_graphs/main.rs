@@ -40,7 +40,9 @@ fn compare(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> O
         return None;
     }
     let mut found = Found::default();
-    for switches in Switches::all() {
+    // Merging concerns what is left after the others have done their work; with the others on is the usual case, with all off the largest.
+    let merging = |s: &Switches| !s.merge || [s.fuse, s.reuse, s.cache] == [true; 3] || [s.fuse, s.reuse] == [false; 2];
+    for switches in Switches::all().filter(merging) {
         device.set_switches(switches);
         let built = program.build(device)?;
         // Only the roots are held, or nothing would be fused.

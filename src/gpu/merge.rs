@@ -1,0 +1,371 @@
+//! Small dispatches that follow each other become one, done by a single workgroup: starting a dispatch takes longer than doing it.
+//!
+//! The dispatches themselves stay: guarded and timed runs use them one by one.
+
+use super::Gpu;
+use super::device::Core;
+use super::pipelines::Shader;
+use super::replay::{Bound, Pieces, Step, What};
+use crate::error::Result;
+use crate::plan::merge::{Part, merge};
+use crate::plan::wgsl::BindingKind;
+use crate::plan::{Buffer, Dispatch, Place, Plan};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Dispatches in one, at most: a driver compiles them as one piece.
+const MOST: usize = 16;
+/// Bytes of uniforms that every device can bind.
+const UNIFORM: u32 = 16 << 10;
+
+/// What counts as small on a kind of device, and how many invocations do it.
+struct Small {
+    /// Operations, or numbers made where nobody counts operations.
+    work: u64,
+    /// Words read and written.
+    words: u64,
+    /// Operations for each number made: one invocation does them in turn.
+    depth: u64,
+    invocations: u32,
+}
+
+/// A software adapter wakes threads for each dispatch, some 50 µs; one core does this much in that time. Its invocations are the lanes of one
+/// vector, so that barriers cost nothing.
+const SOFTWARE: Small = Small { work: 1 << 18, words: 1 << 15, depth: 1 << 14, invocations: 8 };
+/// A GPU takes a few microseconds from one dependent dispatch to the next; one of its cores does this much in that time.
+const HARDWARE: Small = Small { work: 1 << 15, words: 1 << 13, depth: 1 << 8, invocations: 256 };
+
+/// Steps that are encoded together: one as it is, or several merged.
+pub(super) struct Leg {
+    pub(super) steps: Range<usize>,
+    pub(super) merged: Option<Step>,
+}
+
+/// A dispatch that may be merged.
+struct Candidate {
+    text: Arc<str>,
+    workgroup_size: [u32; 3],
+    groups: [u32; 3],
+    /// Storage variables in use: their names and where they lie.
+    buffers: Vec<(String, Buffer, usize)>,
+}
+
+/// Where a part of a row lies: its leaf is a part of the row, and both may be bound in one dispatch.
+fn home(rows: &HashMap<usize, (usize, usize)>, place: Place) -> (Buffer, usize) {
+    match place.buffer {
+        Buffer::Leaf(leaf) => match rows.get(&leaf) {
+            Some(&(row, start)) => (Buffer::Row(row), start + place.start()),
+            None => (place.buffer, place.start()),
+        },
+        other => (other, place.start()),
+    }
+}
+
+impl Small {
+    fn of(core: &Core) -> Small {
+        if core.software { SOFTWARE } else { HARDWARE }
+    }
+
+    fn holds(&self, dispatch: &Dispatch) -> bool {
+        let written = dispatch.writes.iter().map(|place| place.words as u64).sum::<u64>();
+        let work = dispatch.flops.max(written);
+        work <= self.work && dispatch.bytes() / 4 <= self.words && work / written.max(1) <= self.depth
+    }
+}
+
+impl Gpu {
+    /// Divides a plan's steps into what is encoded together.
+    pub(super) fn legs(&self, plan: &Plan, steps: &[Step], params: &mut Pieces, scalars: &mut Pieces) -> Result<Vec<Leg>> {
+        let rows: HashMap<usize, (usize, usize)> = (plan.rows.iter().enumerate())
+            .flat_map(|(row, of)| of.members.iter().map(move |&(leaf, start)| (leaf, (row, start))))
+            .collect();
+        let small = Small::of(&self.core);
+        let most = self.core.limits.storage_buffers as usize;
+        let mut legs: Vec<Leg> = vec![];
+        let mut run: Vec<Candidate> = vec![];
+        let mut at = 0;
+        for index in 0..=steps.len() {
+            let next = steps.get(index).map(|step| &plan.dispatches[step.dispatch]).filter(|dispatch| small.holds(dispatch));
+            let next = next.map(|dispatch| self.candidate(dispatch, &steps[index], &rows)).transpose()?.flatten();
+            let fits = next.as_ref().is_some_and(|next| run.len() < MOST && shared(run.iter().chain([next])).len() <= most);
+            if !fits {
+                self.close(plan, steps, at..index, &std::mem::take(&mut run), (params, scalars), &mut legs)?;
+                at = index;
+            }
+            match next {
+                Some(next) => run.push(next),
+                None if index < steps.len() => {
+                    legs.push(Leg { steps: index..index + 1, merged: None });
+                    at = index + 1;
+                }
+                None => {}
+            }
+        }
+        Ok(legs)
+    }
+
+    /// Ends a run of steps that may be merged.
+    fn close(
+        &self,
+        plan: &Plan,
+        steps: &[Step],
+        range: Range<usize>,
+        run: &[Candidate],
+        (params, scalars): (&mut Pieces, &mut Pieces),
+        legs: &mut Vec<Leg>,
+    ) -> Result<()> {
+        let merged = if run.len() > 1 { self.merged(plan, &steps[range.clone()], run, params, scalars)? } else { None };
+        match merged {
+            Some(step) => legs.push(Leg { steps: range, merged: Some(step) }),
+            None => legs.extend(range.map(|step| Leg { steps: step..step + 1, merged: None })),
+        }
+        Ok(())
+    }
+
+    /// What merging needs to know of a dispatch: the text of its chosen variant, or of the first that works without barriers.
+    fn candidate(&self, dispatch: &Dispatch, step: &Step, rows: &HashMap<usize, (usize, usize)>) -> Result<Option<Candidate>> {
+        let variants = &dispatch.kernel.variants;
+        let order = std::iter::once(step.variant).chain((0..variants.len()).filter(|&i| i != step.variant));
+        for index in order {
+            let variant = &variants[index];
+            let Some((_, shader)) = self.shaders.exactly(&self.core, &dispatch.kernel, index)? else { continue };
+            let Some(text) = shader.alone() else { continue };
+            let of = |kind: BindingKind, places: &[Place]| -> Vec<(String, Buffer, usize)> {
+                let places = shader.bindings.iter().filter(|b| b.kind == kind).zip(places).filter(|(b, _)| b.used);
+                let found = places.map(|(binding, &place)| (binding.name.clone(), home(rows, place)));
+                found.map(|(name, (buffer, start))| (name, buffer, start)).collect()
+            };
+            let mut buffers = of(BindingKind::Input, &dispatch.reads);
+            buffers.extend(of(BindingKind::Output, &dispatch.writes));
+            return Ok(Some(Candidate { text, workgroup_size: shader.workgroup_size, groups: variant.groups, buffers }));
+        }
+        Ok(None)
+    }
+
+    /// One step that does the work of several. `None` if their files cannot be merged.
+    fn merged(
+        &self,
+        plan: &Plan,
+        steps: &[Step],
+        run: &[Candidate],
+        params: &mut Pieces,
+        scalars: &mut Pieces,
+    ) -> Result<Option<Step>> {
+        let buffers = shared(run.iter());
+        let number = |buffer: Buffer| buffers.iter().position(|&b| b == buffer).unwrap_or_default();
+        let parts: Vec<_> = (run.iter())
+            .map(|candidate| Part {
+                source: &candidate.text,
+                workgroup_size: candidate.workgroup_size,
+                groups: candidate.groups,
+                buffers: candidate.buffers.iter().map(|(name, buffer, start)| (name.as_str(), number(*buffer), *start)).collect(),
+            })
+            .collect();
+        let Some(text) = merge(&parts, buffers.len(), Small::of(&self.core).invocations) else { return Ok(None) };
+        let shader = self.shaders.text("merged", &text)?;
+        let uniform = shader.bindings.iter().filter(|b| matches!(b.kind, BindingKind::Params | BindingKind::Scalars));
+        if uniform.map(|b| b.bytes).max().is_some_and(|bytes| bytes > UNIFORM) {
+            return Ok(None);
+        }
+        let dispatches: Vec<&Dispatch> = steps.iter().map(|step| &plan.dispatches[step.dispatch]).collect();
+        let mut bound: Vec<Bound> = vec![];
+        for binding in shader.used() {
+            let member =
+                |name: &str| name.strip_prefix('k').and_then(|n| n.parse::<usize>().ok()).and_then(|n| dispatches.get(n));
+            let what = match binding.kind {
+                BindingKind::Input | BindingKind::Output => {
+                    let buffer = buffers[binding.number as usize];
+                    let words = match buffer {
+                        Buffer::Leaf(i) => plan.leaves[i],
+                        Buffer::Slot(i) => plan.slots[i],
+                        Buffer::Output(i) => plan.outputs[i],
+                        Buffer::Row(i) => plan.rows[i].words,
+                    };
+                    What::Write { place: Place { buffer, part: None, words }, least: 4, measured: true }
+                }
+                BindingKind::Params => {
+                    let mut words = vec![0; binding.bytes as usize / 4];
+                    for (name, offset) in &binding.members {
+                        let own = member(name).map_or(&[][..], |dispatch| &dispatch.kernel.params);
+                        words[*offset as usize / 4..][..own.len()].copy_from_slice(own);
+                    }
+                    let (at, size) = params.push(&words, binding.bytes);
+                    What::Params { at, size }
+                }
+                BindingKind::Scalars => {
+                    let (at, size) = scalars.push(&[], binding.bytes);
+                    let pieces = binding.members.iter().filter_map(|(name, offset)| {
+                        member(name).map(|dispatch| (at as usize / 4 + *offset as usize / 4, dispatch.scalars.clone()))
+                    });
+                    What::Scalars { at, size, pieces: pieces.collect() }
+                }
+            };
+            bound.push(Bound { number: binding.number, what });
+        }
+        Ok(Some(Step { dispatch: steps[0].dispatch, variant: 0, shader, groups: [1, 1, 1], bound }))
+    }
+}
+
+/// The buffers of some dispatches, each once.
+fn shared<'a>(run: impl Iterator<Item = &'a Candidate>) -> Vec<Buffer> {
+    let mut buffers = vec![];
+    for (_, buffer, _) in run.flat_map(|candidate| &candidate.buffers) {
+        if !buffers.contains(buffer) {
+            buffers.push(*buffer);
+        }
+    }
+    buffers
+}
+
+impl Shader {
+    /// Its text, if it works without workgroup memory and barriers and never asks how long a buffer is.
+    fn alone(&self) -> Option<Arc<str>> {
+        let plain = self.workgroup_bytes == 0 && !self.text.contains("Barrier(") && !self.bindings.iter().any(|b| b.measured);
+        plain.then(|| Arc::clone(&self.text))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{axpy, chain, dispatch, fetch, fetch_floats, floats, gpu, kernel, leaf, open, output, plan, slot};
+    use super::super::{Gpu, OpenOptions};
+    use crate::plan::{Buffer, Place, Plan, Row, Variant};
+    use std::sync::Arc;
+
+    fn merging() -> Option<Gpu> {
+        let gpu = gpu()?;
+        gpu.set_merging(true);
+        Some(gpu)
+    }
+
+    #[test]
+    fn small_dispatches_are_one_with_the_same_bits() {
+        let Some(gpu) = merging() else { return };
+        for n in [1, 7, 64, 65, 1000] {
+            let x = gpu.upload(&floats(&(0..n).map(|i| 1.0 / (i + 3) as f32).collect::<Vec<_>>())).unwrap();
+            let y = gpu.upload(&floats(&(0..n).map(|i| i as f32).collect::<Vec<_>>())).unwrap();
+            let mut found = vec![];
+            for on in [true, false] {
+                gpu.set_merging(on);
+                let prepared = gpu.prepare(chain(n)).unwrap();
+                assert_eq!(prepared.encoded(), if on { 1 } else { 2 });
+                let before = gpu.counts().dispatches;
+                for (a, b) in [(3.0f32, 5.0f32), (3.0, 5.0), (-1.0, 0.5)] {
+                    let out = gpu.run(&prepared, &[x.clone(), y.clone()], &[], &floats(&[a, b])).unwrap();
+                    found.push(fetch(&gpu, &out[0]));
+                }
+                assert_eq!(gpu.counts().dispatches - before, if on { 3 } else { 6 });
+            }
+            assert_eq!(found[..3], found[3..], "{n}");
+            assert_ne!(found[1], found[2]);
+        }
+    }
+
+    /// Many workgroups of one invocation, spread over x and y, then a kernel that reads what they wrote.
+    #[test]
+    fn each_invocation_of_a_merged_kernel_is_done_once() {
+        let Some(gpu) = merging() else { return };
+        let iota = kernel("iota", vec![Variant::new("t_iota", [7, 11, 1])], &[70]);
+        let twice = axpy(70, [slot(0, 70), slot(0, 70)], output(0, 70), 0);
+        let plan = plan(&[], &[70], &[70], vec![dispatch(iota, &[], &[slot(0, 70)], 0..0), twice]);
+        let prepared = gpu.prepare(plan).unwrap();
+        assert_eq!(prepared.encoded(), 1);
+        // Small integers as bits are subnormal numbers, which a device may flush: times zero they are what they were or nothing.
+        let out = gpu.run(&prepared, &[], &[], &floats(&[0.0])).unwrap();
+        let found = fetch(&gpu, &out[0]);
+        assert!(found.iter().eq(&(0..70).collect::<Vec<u32>>()) || found.iter().all(|&w| w == 0), "{found:?}");
+    }
+
+    #[test]
+    fn what_is_large_or_needs_its_workgroup_stays_apart() {
+        let Some(gpu) = merging() else { return };
+        assert_eq!(gpu.prepare(chain(100_000)).unwrap().encoded(), 2, "large");
+        // Large in the middle: the two before it are one, and so are the two behind it.
+        let n = 100_000;
+        let small = |reads: [usize; 2], to: Place, s| axpy(8, [leaf(reads[0], 8), leaf(reads[1], 8)], to, s);
+        let dispatches = vec![
+            small([0, 1], slot(0, 8), 0),
+            small([1, 0], slot(1, 8), 1),
+            axpy(n, [leaf(2, n), leaf(2, n)], output(1, n), 2),
+            axpy(8, [slot(0, 8), slot(1, 8)], slot(2, 8), 3),
+            axpy(8, [slot(2, 8), leaf(0, 8)], output(0, 8), 4),
+        ];
+        let prepared = gpu.prepare(plan(&[8, 8, n], &[8, 8, 8], &[8, n], dispatches)).unwrap();
+        assert_eq!(prepared.encoded(), 3);
+        let leaves = [vec![1.0f32; 8], vec![10.0; 8], vec![2.0; n]].map(|v| gpu.upload(&floats(&v)).unwrap());
+        let out = gpu.run(&prepared, &leaves, &[], &floats(&[2.0, 3.0, 4.0, 5.0, 6.0])).unwrap();
+        // 12 and 31; 5 · 12 + 31 = 91; 6 · 91 + 1.
+        assert_eq!(fetch_floats(&gpu, &out[0]), [547.0; 8]);
+        assert!(fetch_floats(&gpu, &out[1]).iter().all(|&v| v == 10.0));
+        // Workgroup memory, and a buffer whose length is asked for.
+        for stem in ["t_who", "t_increment"] {
+            let odd = || dispatch(kernel(stem, vec![Variant::new(stem, [1, 1, 1])], &[]), &[], &[output(0, 8)], 0..0);
+            assert_eq!(gpu.prepare(plan(&[], &[], &[8], vec![odd(), odd()])).unwrap().encoded(), 2, "{stem}");
+        }
+        // The kernel that needs its workgroup has a form that does not.
+        let variants = vec![Variant::new("t_who", [1, 1, 1]), Variant::new("t_rounds", [1, 1, 1])];
+        let either = || dispatch(kernel("either", variants.clone(), &[]), &[], &[output(0, 8)], 0..0);
+        assert_eq!(gpu.prepare(plan(&[], &[], &[8], vec![either(), either()])).unwrap().encoded(), 1);
+    }
+
+    #[test]
+    fn no_more_buffers_than_the_device_binds() {
+        let Some(gpu) = open(OpenOptions { minimal_limits: true }) else { return };
+        gpu.set_merging(true);
+        // Each adds a buffer: ones in slot 0, then slot i + 1 = slot i + leaf.
+        let n = 16;
+        let mut dispatches = vec![axpy(4, [leaf(0, 4), leaf(0, 4)], slot(0, 4), 0)];
+        dispatches.extend((1..n).map(|i| axpy(4, [leaf(0, 4), slot(i - 1, 4)], slot(i, 4), 0)));
+        dispatches.push(axpy(4, [leaf(0, 4), slot(n - 1, 4)], output(0, 4), 0));
+        let prepared = gpu.prepare(plan(&[4], &[4; 16], &[4], dispatches)).unwrap();
+        assert_eq!(gpu.limits().storage_buffers, 8);
+        assert_eq!(prepared.encoded(), 3, "leaf and slots 0-6; leaf and slots 6-12; the rest");
+        let ones = gpu.upload(&floats(&[1.0; 4])).unwrap();
+        let out = gpu.run(&prepared, &[ones], &[], &floats(&[1.0])).unwrap();
+        assert_eq!(fetch_floats(&gpu, &out[0]), [n as f32 + 2.0; 4]);
+    }
+
+    /// A leaf that is a part of a row is read, then the row is overwritten.
+    #[test]
+    fn parts_of_a_row_and_the_row_are_one_buffer() {
+        let Some(gpu) = merging() else { return };
+        let whole = Place { buffer: Buffer::Row(0), part: None, words: 128 };
+        let dispatches = vec![
+            axpy(10, [leaf(0, 10), leaf(1, 10)], output(0, 10), 0),
+            dispatch(kernel("ones", vec![Variant::new("t_ones", [2, 1, 1])], &[70]), &[], &[whole], 0..0),
+            axpy(10, [leaf(0, 10), leaf(1, 10)], output(1, 10), 0),
+        ];
+        let mut made = Arc::into_inner(plan(&[10, 10], &[], &[10, 10], dispatches)).unwrap();
+        made.rows = vec![Row { words: 128, members: vec![(0, 0), (1, 64)] }];
+        let made: Arc<Plan> = Arc::new(made);
+        let prepared = gpu.prepare(made.clone()).unwrap();
+        assert_eq!(prepared.encoded(), 1);
+        let mut leaves = [gpu.upload(&floats(&[2.0; 10])).unwrap(), gpu.upload(&floats(&[30.0; 10])).unwrap()];
+        let row = gpu.row(&made.rows[0], &mut leaves).unwrap();
+        let out = gpu.run(&prepared, &leaves, &[row], &floats(&[10.0])).unwrap();
+        assert_eq!(fetch_floats(&gpu, &out[0]), [50.0; 10]);
+        // The first 70 words of the row are ones now: all of leaf 0, six of leaf 1.
+        let after = [[11.0; 6].as_slice(), &[40.0; 4]].concat();
+        assert_eq!(fetch_floats(&gpu, &out[1]), after);
+        assert_eq!(fetch_floats(&gpu, &leaves[1])[..6], [1.0; 6]);
+    }
+
+    /// The same memory under two names in one dispatch is for single dispatches.
+    #[test]
+    fn memory_under_two_names_is_not_merged() {
+        let Some(gpu) = merging() else { return };
+        let prepared = gpu.prepare(chain(8)).unwrap();
+        let x = gpu.upload(&floats(&[2.0; 8])).unwrap();
+        let before = gpu.counts().dispatches;
+        let out = gpu.run(&prepared, &[x.clone(), x.clone()], &[], &floats(&[3.0, 5.0])).unwrap();
+        assert_eq!(gpu.counts().dispatches - before, 2);
+        assert_eq!(fetch_floats(&gpu, &out[0]), [42.0; 8]);
+        // Guarded and timed runs take every dispatch by itself, too.
+        gpu.set_timed(true);
+        let y = gpu.upload(&floats(&[1.0; 8])).unwrap();
+        gpu.run(&prepared, &[x, y], &[], &floats(&[3.0, 5.0])).unwrap();
+        assert_eq!(gpu.take_spans().len(), 2);
+    }
+}
