@@ -270,8 +270,13 @@ fn no_switch_changes_the_answer() {
         values.into_iter().map(|a| a.data).collect()
     };
     for device in common::devices("switches") {
-        for switches in Switches::all() {
+        // Merging with the others on, as is usual, and with all off: the most to merge.
+        let merging = |s: &Switches| !s.merge || [s.fuse, s.reuse, s.cache] == [true; 3] || [s.fuse, s.reuse] == [false; 2];
+        for switches in Switches::all().filter(merging) {
             device.set_switches(switches);
+            if let (Some(gpu), true) = (device.as_gpu(), switches.merge) {
+                gpu.merge_after(Some(0));
+            }
             let tensors = medley(&device);
             device.run(&tensors).unwrap();
             for (tensor, expected) in tensors.iter().zip(&expected) {

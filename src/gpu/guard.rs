@@ -20,7 +20,7 @@ impl Gpu {
             What::Write { place, .. } if memory.is_guarded(*place) => Some(*place),
             _ => None,
         };
-        let watched: Vec<(usize, Place)> = (prepared.steps.iter().enumerate())
+        let watched: Vec<(usize, Place)> = (prepared.apart.steps.iter().enumerate())
             .flat_map(|(step, s)| s.bound.iter().filter_map(move |b| guarded(&b.what)).map(move |place| (step, place)))
             .collect();
         let poison = self.upload(&[POISON; PIECE])?;
@@ -30,7 +30,7 @@ impl Gpu {
                 fill(encoder, &poison, buffer);
             }
             let mut next = 0;
-            for (index, (step, kept)) in prepared.steps.iter().zip(kept).enumerate() {
+            for (index, (step, kept)) in prepared.apart.steps.iter().zip(kept).enumerate() {
                 let of_step = &watched[next..];
                 let of_step = &of_step[..of_step.iter().take_while(|(of, _)| *of == index).count()];
                 let guard = 4 * GUARD as u64;
@@ -39,7 +39,7 @@ impl Gpu {
                 }
                 {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    self.encode(&mut pass, prepared, step, memory, kept, &mut None)?;
+                    self.encode(&mut pass, &prepared.apart, step, memory, kept, &mut None)?;
                 }
                 for (_, place) in of_step {
                     encoder.copy_buffer_to_buffer(
@@ -60,7 +60,7 @@ impl Gpu {
         let words = pollster::block_on(self.fetch(found))?;
         for ((step, place), guard) in watched.iter().zip(words.chunks(GUARD)) {
             if let Some(i) = guard.iter().position(|&word| word != POISON) {
-                let dispatch = &prepared.plan.dispatches[prepared.steps[*step].dispatch];
+                let dispatch = &prepared.plan.dispatches[prepared.apart.steps[*step].dispatch];
                 return Err(self.core.fault(format!(
                     "kernel `{}` ({}) wrote {:#010x} at word {} of {place}, which has {} words",
                     dispatch.kernel.name,

@@ -5,15 +5,18 @@
 use super::Gpu;
 use super::device::Core;
 use super::pipelines::Shader;
-use super::replay::{Bound, Pieces, Step, What};
+use super::replay::{Bound, Pieces, Step, What, bind};
 use crate::error::Result;
 use crate::plan::merge::{Part, merge};
 use crate::plan::wgsl::BindingKind;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
+/// Runs of a plan before its small dispatches are merged: compiling them takes about as long as they save in that many.
+pub(super) const AFTER: u32 = 256;
+/// Instead of a number of runs: not at all.
+pub(super) const NEVER: u32 = u32::MAX;
 /// Dispatches in one, at most: a driver compiles them as one piece.
 const MOST: usize = 16;
 /// Bytes of uniforms that every device can bind.
@@ -32,15 +35,9 @@ struct Small {
 
 /// A software adapter wakes threads for each dispatch, some 50 µs; one core does this much in that time. Its invocations are the lanes of one
 /// vector, so that barriers cost nothing.
-const SOFTWARE: Small = Small { work: 1 << 18, words: 1 << 15, depth: 1 << 14, invocations: 8 };
+const SOFTWARE: Small = Small { work: 1 << 16, words: 1 << 14, depth: 1 << 13, invocations: 8 };
 /// A GPU takes a few microseconds from one dependent dispatch to the next; one of its cores does this much in that time.
 const HARDWARE: Small = Small { work: 1 << 15, words: 1 << 13, depth: 1 << 8, invocations: 256 };
-
-/// Steps that are encoded together: one as it is, or several merged.
-pub(super) struct Leg {
-    pub(super) steps: Range<usize>,
-    pub(super) merged: Option<Step>,
-}
 
 /// A dispatch that may be merged.
 struct Candidate {
@@ -75,52 +72,43 @@ impl Small {
 }
 
 impl Gpu {
-    /// Divides a plan's steps into what is encoded together.
-    pub(super) fn legs(&self, plan: &Plan, steps: &[Step], params: &mut Pieces, scalars: &mut Pieces) -> Result<Vec<Leg>> {
+    /// A plan's steps with the small ones merged that follow each other, ready to be compiled; `None` if no two can be.
+    pub(super) fn merge(
+        &self,
+        plan: &Plan,
+        steps: &[Step],
+        params: &mut Pieces,
+        scalars: &mut Pieces,
+    ) -> Result<Option<Vec<Step>>> {
         let rows: HashMap<usize, (usize, usize)> = (plan.rows.iter().enumerate())
             .flat_map(|(row, of)| of.members.iter().map(move |&(leaf, start)| (leaf, (row, start))))
             .collect();
         let small = Small::of(&self.core);
         let most = self.core.limits.storage_buffers as usize;
-        let mut legs: Vec<Leg> = vec![];
-        let mut run: Vec<Candidate> = vec![];
+        let mut candidates = vec![];
+        for step in steps {
+            let dispatch = &plan.dispatches[step.dispatch];
+            candidates.push(if small.holds(dispatch) { self.candidate(dispatch, step, &rows)? } else { None });
+        }
+        let mut line: Vec<Step> = vec![];
         let mut at = 0;
-        for index in 0..=steps.len() {
-            let next = steps.get(index).map(|step| &plan.dispatches[step.dispatch]).filter(|dispatch| small.holds(dispatch));
-            let next = next.map(|dispatch| self.candidate(dispatch, &steps[index], &rows)).transpose()?.flatten();
-            let fits = next.as_ref().is_some_and(|next| run.len() < MOST && shared(run.iter().chain([next])).len() <= most);
-            if !fits {
-                self.close(plan, steps, at..index, &std::mem::take(&mut run), (params, scalars), &mut legs)?;
-                at = index;
-            }
-            match next {
-                Some(next) => run.push(next),
-                None if index < steps.len() => {
-                    legs.push(Leg { steps: index..index + 1, merged: None });
-                    at = index + 1;
+        while at < steps.len() {
+            let run: Vec<&Candidate> = candidates[at..].iter().take(MOST).map_while(Option::as_ref).collect();
+            let length = (1..=run.len()).take_while(|&n| shared(&run[..n]).len() <= most).last().unwrap_or(1);
+            let merged =
+                if length > 1 { self.merged_step(plan, &steps[at..at + length], &run[..length], params, scalars)? } else { None };
+            match merged {
+                Some(step) => line.push(step),
+                None => {
+                    for step in &steps[at..at + length] {
+                        let bound = bind(&plan.dispatches[step.dispatch], &step.shader, params, scalars)?;
+                        line.push(Step { shader: Arc::clone(&step.shader), bound, ..*step });
+                    }
                 }
-                None => {}
             }
+            at += length;
         }
-        Ok(legs)
-    }
-
-    /// Ends a run of steps that may be merged.
-    fn close(
-        &self,
-        plan: &Plan,
-        steps: &[Step],
-        range: Range<usize>,
-        run: &[Candidate],
-        (params, scalars): (&mut Pieces, &mut Pieces),
-        legs: &mut Vec<Leg>,
-    ) -> Result<()> {
-        let merged = if run.len() > 1 { self.merged(plan, &steps[range.clone()], run, params, scalars)? } else { None };
-        match merged {
-            Some(step) => legs.push(Leg { steps: range, merged: Some(step) }),
-            None => legs.extend(range.map(|step| Leg { steps: step..step + 1, merged: None })),
-        }
-        Ok(())
+        Ok(if line.len() < steps.len() { Some(line) } else { None })
     }
 
     /// What merging needs to know of a dispatch: the text of its chosen variant, or of the first that works without barriers.
@@ -144,15 +132,15 @@ impl Gpu {
     }
 
     /// One step that does the work of several. `None` if their files cannot be merged.
-    fn merged(
+    fn merged_step(
         &self,
         plan: &Plan,
         steps: &[Step],
-        run: &[Candidate],
+        run: &[&Candidate],
         params: &mut Pieces,
         scalars: &mut Pieces,
     ) -> Result<Option<Step>> {
-        let buffers = shared(run.iter());
+        let buffers = shared(run);
         let number = |buffer: Buffer| buffers.iter().position(|&b| b == buffer).unwrap_or_default();
         let parts: Vec<_> = (run.iter())
             .map(|candidate| Part {
@@ -203,14 +191,16 @@ impl Gpu {
             };
             bound.push(Bound { number: binding.number, what });
         }
-        Ok(Some(Step { dispatch: steps[0].dispatch, variant: 0, shader, groups: [1, 1, 1], bound }))
+        let labels = dispatches.iter().map(|dispatch| dispatch.label.as_str());
+        tracing::debug!("merged into one dispatch: {}", labels.collect::<Vec<_>>().join("; "));
+        Ok(Some(Step { dispatch: steps[0].dispatch, variant: 0, shader, groups: [1, 1, 1], dispatches: steps.len(), bound }))
     }
 }
 
 /// The buffers of some dispatches, each once.
-fn shared<'a>(run: impl Iterator<Item = &'a Candidate>) -> Vec<Buffer> {
+fn shared(run: &[&Candidate]) -> Vec<Buffer> {
     let mut buffers = vec![];
-    for (_, buffer, _) in run.flat_map(|candidate| &candidate.buffers) {
+    for (_, buffer, _) in run.iter().flat_map(|candidate| &candidate.buffers) {
         if !buffers.contains(buffer) {
             buffers.push(*buffer);
         }
@@ -236,7 +226,7 @@ mod tests {
 
     fn merging() -> Option<Gpu> {
         let gpu = gpu()?;
-        gpu.set_merging(true);
+        gpu.merge_after(Some(0));
         Some(gpu)
     }
 
@@ -248,7 +238,7 @@ mod tests {
             let y = gpu.upload(&floats(&(0..n).map(|i| i as f32).collect::<Vec<_>>())).unwrap();
             let mut found = vec![];
             for on in [true, false] {
-                gpu.set_merging(on);
+                gpu.merge_after(on.then_some(0));
                 let prepared = gpu.prepare(chain(n)).unwrap();
                 assert_eq!(prepared.encoded(), if on { 1 } else { 2 });
                 let before = gpu.counts().dispatches;
@@ -261,6 +251,27 @@ mod tests {
             assert_eq!(found[..3], found[3..], "{n}");
             assert_ne!(found[1], found[2]);
         }
+    }
+
+    #[test]
+    fn a_plan_is_merged_once_it_runs_often() {
+        let Some(gpu) = gpu() else { return };
+        gpu.merge_after(Some(3));
+        let prepared = gpu.prepare(chain(8)).unwrap();
+        let (x, y) = (gpu.upload(&floats(&[2.0; 8])).unwrap(), gpu.upload(&floats(&[1.0; 8])).unwrap());
+        let run = |scalars: [f32; 2]| {
+            let before = gpu.counts();
+            let out = gpu.run(&prepared, &[x.clone(), y.clone()], &[], &floats(&scalars)).unwrap();
+            assert_eq!(fetch_floats(&gpu, &out[0]), [scalars[1] * (2.0 * scalars[0] + 1.0) + 1.0; 8]);
+            (gpu.counts().dispatches - before.dispatches, gpu.counts().pipelines - before.pipelines)
+        };
+        let made: Vec<_> = (0..5).map(|i| run([3.0, 5.0 + (i / 2) as f32])).collect();
+        assert_eq!(made, [(2, 0), (2, 0), (2, 0), (1, 1), (1, 0)]);
+        // What is guarded or timed goes back to single dispatches, whose scalars are older than the last run.
+        gpu.set_timed(true);
+        assert_eq!(run([1.0, 9.0]), (2, 0));
+        gpu.set_timed(false);
+        assert_eq!(run([2.0, 4.0]), (1, 0));
     }
 
     /// Many workgroups of one invocation, spread over x and y, then a kernel that reads what they wrote.
@@ -313,7 +324,7 @@ mod tests {
     #[test]
     fn no_more_buffers_than_the_device_binds() {
         let Some(gpu) = open(OpenOptions { minimal_limits: true }) else { return };
-        gpu.set_merging(true);
+        gpu.merge_after(Some(0));
         // Each adds a buffer: ones in slot 0, then slot i + 1 = slot i + leaf.
         let n = 16;
         let mut dispatches = vec![axpy(4, [leaf(0, 4), leaf(0, 4)], slot(0, 4), 0)];

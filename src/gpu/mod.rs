@@ -30,7 +30,7 @@ use buffers::Pool;
 use device::{Core, lock};
 use pipelines::Shaders;
 use readback::Staging;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use timing::Timing;
 use tune::Tuning;
@@ -45,7 +45,7 @@ pub struct Gpu {
     shaders: Shaders,
     staging: Staging,
     guarded: AtomicBool,
-    merging: AtomicBool,
+    merge_after: AtomicU32,
     force_variant: Mutex<Option<usize>>,
     timing: Timing,
     tuning: Tuning,
@@ -73,7 +73,7 @@ impl Gpu {
             shaders: Shaders::default(),
             staging: Staging::default(),
             guarded: AtomicBool::new(false),
-            merging: AtomicBool::new(true),
+            merge_after: AtomicU32::new(merge::AFTER),
             force_variant: Mutex::new(None),
             timing: Timing::default(),
             tuning: Tuning::default(),
@@ -147,9 +147,14 @@ impl Gpu {
         self.guarded.load(Ordering::Relaxed)
     }
 
-    /// Whether small dispatches that follow each other become one in plans prepared from now on.
+    /// Whether small dispatches that follow each other become one in plans that run often.
     pub fn set_merging(&self, on: bool) {
-        self.merging.store(on, Ordering::Relaxed);
+        self.merge_after(on.then_some(merge::AFTER));
+    }
+
+    /// Test switch: after how many runs of a plan its small dispatches are merged; `None` is never.
+    pub fn merge_after(&self, runs: Option<u32>) {
+        self.merge_after.store(runs.unwrap_or(merge::NEVER), Ordering::Relaxed);
     }
 
     /// Test switch for plans prepared from now on: the i-th variant within the device's limits, or the last if there are fewer, whatever kind of

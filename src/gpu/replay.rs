@@ -3,7 +3,7 @@
 use super::buffers::{GUARD, Pool};
 use super::counters::add;
 use super::device::lock;
-use super::merge::Leg;
+use super::merge::NEVER;
 use super::pipelines::Shader;
 use super::{Gpu, GpuBuffer};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Bind groups kept per dispatch: one for each set of leaves and outputs met lately.
 const KEPT_GROUPS: usize = 16;
@@ -23,14 +23,20 @@ const KEPT_GROUPS: usize = 16;
 /// A plan made ready for a device: pipelines, slots, parameters and bind groups. May be shared between threads, which take turns.
 pub struct Prepared {
     pub(super) plan: Arc<Plan>,
-    pub(super) steps: Vec<Step>,
-    /// The steps in order, some of them merged.
-    legs: Vec<Leg>,
-    params: Option<wgpu::Buffer>,
-    scalars: Option<wgpu::Buffer>,
+    /// Its dispatches, each by itself.
+    pub(super) apart: Line,
+    /// Its dispatches once small ones are merged; `None` if there are none that can be.
+    merged: OnceLock<Option<Line>>,
     scalar_words: usize,
     pool: Arc<Pool>,
     state: Mutex<State>,
+}
+
+/// Steps in order, and their uniforms.
+pub(super) struct Line {
+    pub(super) steps: Vec<Step>,
+    params: Option<wgpu::Buffer>,
+    scalars: Option<wgpu::Buffer>,
 }
 
 /// A dispatch that does something, ready to be encoded.
@@ -40,6 +46,8 @@ pub(super) struct Step {
     pub(super) variant: usize,
     pub(super) shader: Arc<Shader>,
     pub(super) groups: [u32; 3],
+    /// Dispatches of the plan that it does: more than one if they were merged.
+    pub(super) dispatches: usize,
     pub(super) bound: Vec<Bound>,
 }
 
@@ -78,14 +86,22 @@ pub(super) type Kept = Vec<(Box<[u64]>, wgpu::BindGroup)>;
 struct State {
     slots: Vec<Arc<GpuBuffer>>,
     guarded: bool,
+    /// Runs so far that could have been merged.
+    runs: u32,
+    /// Command lists that had been refused when this was last looked at.
+    failures: u64,
+    apart: Lately,
+    merged: Lately,
+}
+
+/// What a line's uniforms hold and what its steps were bound to.
+#[derive(Default)]
+struct Lately {
     /// The scalars as they lie on the device, once written.
     image: Vec<u32>,
     written: bool,
-    /// Command lists that had been refused when this was last looked at.
-    failures: u64,
-    /// For each step, what it was bound to lately, and the same for each leg that is merged.
+    /// For each step, what it was bound to lately.
     kept: Vec<Kept>,
-    kept_merged: Vec<Kept>,
 }
 
 /// The buffers of one run.
@@ -113,16 +129,12 @@ impl<'a> Memory<'a> {
     }
 }
 
-impl State {
-    /// Forgets what steps were bound to.
-    fn forget(&mut self) {
-        self.kept.iter_mut().chain(&mut self.kept_merged).for_each(Vec::clear);
-    }
-}
-
 /// Whether two buffers of a step share memory, as a tensor and what was detached from it do. Within one dispatch, a compiler may take it that
 /// they do not.
 fn overlaps(step: &Step, memory: &Memory<'_>) -> bool {
+    if step.dispatches == 1 {
+        return false;
+    }
     let places = step.bound.iter().filter_map(|bound| match bound.what {
         What::Read { place, .. } | What::Write { place, .. } => {
             let buffer = memory.at(place.buffer);
@@ -138,9 +150,9 @@ fn overlaps(step: &Step, memory: &Memory<'_>) -> bool {
 }
 
 impl Prepared {
-    /// How many dispatches a run makes, small ones merged.
+    /// How many dispatches a run makes: fewer than the plan has, once small ones are merged.
     pub fn encoded(&self) -> usize {
-        self.legs.len()
+        self.merged.get().and_then(Option::as_ref).unwrap_or(&self.apart).steps.len()
     }
 
     /// The plan.
@@ -150,13 +162,13 @@ impl Prepared {
 
     /// Which variant of which kernel runs, in order: `(dispatch, kernel, variant)`. Dispatches that write nothing are left out.
     pub fn variants(&self) -> Vec<(usize, &'static str, usize)> {
-        self.steps.iter().map(|s| (s.dispatch, self.plan.dispatches[s.dispatch].kernel.name, s.variant)).collect()
+        self.apart.steps.iter().map(|s| (s.dispatch, self.plan.dispatches[s.dispatch].kernel.name, s.variant)).collect()
     }
 }
 
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Prepared({} of {} dispatches)", self.steps.len(), self.plan.dispatches.len())
+        write!(f, "Prepared({} of {} dispatches)", self.encoded(), self.plan.dispatches.len())
     }
 }
 
@@ -209,41 +221,72 @@ impl Gpu {
             };
             let bound = bind(dispatch, &shader, &mut params, &mut scalars)?;
             let groups = dispatch.kernel.variants[variant].groups;
-            steps.push(Step { dispatch: index, variant, shader, groups, bound });
+            steps.push(Step { dispatch: index, variant, shader, groups, dispatches: 1, bound });
         }
-        let merging = self.merging.load(Ordering::Relaxed) && exactly.is_none() && force.is_none() && !self.is_guarded();
-        let apart = || (0..steps.len()).map(|step| Leg { steps: step..step + 1, merged: None }).collect();
-        let legs = if merging { self.legs(&plan, &steps, &mut params, &mut scalars)? } else { apart() };
-        // Drivers compile on the calling thread, so several pipelines are compiled at once. Steps that were merged are compiled when a guarded
-        // or timed run needs them.
-        let encoded = legs.par_iter().map(|leg| leg.merged.as_ref().unwrap_or(&steps[leg.steps.start]));
-        encoded.try_for_each(|step| step.shader.compiled(&self.core).map(|_| ()))?;
-
-        let params_buffer = self.uniform(&params)?;
-        if let Some(buffer) = &params_buffer {
-            self.core.write(buffer, 0, &params.words)?;
-        }
+        let (apart, lately) = self.line(steps, &params, &scalars)?;
         let guarded = self.is_guarded();
-        let state = State {
-            slots: self.take_all(&plan.slots, guarded)?,
-            guarded,
-            image: vec![0; scalars.words.len()],
-            written: false,
-            failures: self.core.failures(),
-            kept: steps.iter().map(|_| vec![]).collect(),
-            kept_merged: legs.iter().map(|_| vec![]).collect(),
-        };
+        let slots = self.take_all(&plan.slots, guarded)?;
+        let failures = self.core.failures();
         self.core.check()?;
-        Ok(Prepared {
-            params: params_buffer,
-            scalars: self.uniform(&scalars)?,
+        let merged = OnceLock::new();
+        if exactly.is_some() || force.is_some() {
+            // These are about single dispatches.
+            let _ = merged.set(None);
+        }
+        let prepared = Prepared {
+            apart,
+            merged,
             scalar_words: plan.dispatches.iter().map(|d| d.scalars.end).max().unwrap_or(0),
             pool: Arc::clone(&self.pool),
             plan,
-            steps,
-            legs,
-            state: Mutex::new(state),
-        })
+            state: Mutex::new(State { slots, guarded, runs: 0, failures, apart: lately, merged: Lately::default() }),
+        };
+        if self.merge_after.load(Ordering::Relaxed) == 0 {
+            self.merged(&prepared, &mut lock(&prepared.state));
+        }
+        Ok(prepared)
+    }
+
+    /// Compiles steps and makes their uniforms.
+    fn line(&self, steps: Vec<Step>, params: &Pieces, scalars: &Pieces) -> Result<(Line, Lately)> {
+        // Drivers compile on the calling thread, so several pipelines are compiled at once.
+        steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ()))?;
+        let params_buffer = self.uniform(params)?;
+        if let Some(buffer) = &params_buffer {
+            self.core.write(buffer, 0, &params.words)?;
+        }
+        let kept = steps.iter().map(|_| vec![]).collect();
+        let lately = Lately { image: vec![0; scalars.words.len()], written: false, kept };
+        Ok((Line { steps, params: params_buffer, scalars: self.uniform(scalars)? }, lately))
+    }
+
+    /// The line with small dispatches merged, made when a plan has run so often that it will run on: until then the time it takes to compile is
+    /// better spent on running. The count and not the clock decides, so that the same program gives the same bits.
+    fn merged<'p>(&self, prepared: &'p Prepared, state: &mut State) -> Option<&'p Line> {
+        if let Some(found) = prepared.merged.get() {
+            return found.as_ref();
+        }
+        let after = self.merge_after.load(Ordering::Relaxed);
+        if state.runs < after || after == NEVER {
+            state.runs = state.runs.saturating_add(1);
+            return None;
+        }
+        let alignment = self.core.uniform_alignment;
+        let (mut params, mut scalars) = (Pieces { alignment, words: vec![] }, Pieces { alignment, words: vec![] });
+        let made = self.merge(&prepared.plan, &prepared.apart.steps, &mut params, &mut scalars);
+        let made = made.and_then(|steps| steps.map(|steps| self.line(steps, &params, &scalars)).transpose());
+        let line = match made {
+            Ok(Some((line, lately))) => {
+                state.merged = lately;
+                Some(line)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!("small dispatches are not merged: {error}");
+                None
+            }
+        };
+        prepared.merged.get_or_init(|| line).as_ref()
     }
 
     /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced.
@@ -316,39 +359,38 @@ impl Gpu {
         let failures = self.core.failures();
         if state.failures != failures {
             // A list was refused: one of the bind groups may be why, and scalars may not have been written.
-            state.forget();
-            (state.written, state.failures) = (false, failures);
+            for lately in [&mut state.apart, &mut state.merged] {
+                lately.kept.iter_mut().for_each(Vec::clear);
+                lately.written = false;
+            }
+            state.failures = failures;
         }
         if state.guarded != guarded {
-            state.forget();
+            for lately in [&mut state.apart, &mut state.merged] {
+                lately.kept.iter_mut().for_each(Vec::clear);
+            }
             state.slots = self.take_all(&plan.slots, guarded)?;
             state.guarded = guarded;
         }
         let outputs = self.take_all(&plan.outputs, guarded)?;
-        self.write_scalars(prepared, state, scalars)?;
-        let memory = Memory { leaves, slots: &state.slots, outputs: &outputs, rows, guarded };
+        let merged = if guarded || self.is_timed() { None } else { self.merged(prepared, state) };
+        let State { slots, apart, merged: lately_merged, .. } = state;
+        let memory = Memory { leaves, slots, outputs: &outputs, rows, guarded };
+        let merged = merged.filter(|line| !line.steps.iter().any(|step| overlaps(step, &memory)));
+        let (line, lately) = merged.map_or((&prepared.apart, apart), |line| (line, lately_merged));
+        self.write_scalars(line, lately, scalars)?;
         let encoded = if guarded {
-            self.run_guarded(prepared, &memory, &mut state.kept)
+            self.run_guarded(prepared, &memory, &mut lately.kept)
         } else if self.is_timed() {
-            self.run_timed(prepared, &memory, &mut state.kept)
-        } else if prepared.steps.is_empty() {
+            self.run_timed(prepared, &memory, &mut lately.kept)
+        } else if line.steps.is_empty() {
             Ok(())
         } else {
-            let recorded = self.core.record(prepared.legs.len() as u64, |encoder| {
+            let recorded = self.core.record(line.steps.len() as u64, |encoder| {
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 let mut current = None;
-                for (leg, kept) in prepared.legs.iter().zip(&mut state.kept_merged) {
-                    if let Some(step) = &leg.merged
-                        && !overlaps(step, &memory)
-                    {
-                        self.encode(&mut pass, prepared, step, &memory, kept, &mut current)?;
-                        continue;
-                    }
-                    for index in leg.steps.clone() {
-                        self.encode(&mut pass, prepared, &prepared.steps[index], &memory, &mut state.kept[index], &mut current)?;
-                    }
-                }
-                Ok(())
+                let mut steps = line.steps.iter().zip(&mut lately.kept);
+                steps.try_for_each(|(step, kept)| self.encode(&mut pass, line, step, &memory, kept, &mut current))
             });
             recorded.and_then(|()| self.core.settle())
         };
@@ -360,7 +402,7 @@ impl Gpu {
     pub(super) fn encode<'p>(
         &self,
         pass: &mut wgpu::ComputePass<'_>,
-        prepared: &Prepared,
+        line: &Line,
         step: &'p Step,
         memory: &Memory<'_>,
         kept: &mut Kept,
@@ -380,7 +422,7 @@ impl Gpu {
             Some(i) => kept[..=i].rotate_right(1),
             None => {
                 kept.truncate(KEPT_GROUPS - 1);
-                kept.insert(0, (names().collect(), self.bind_group(prepared, step, memory, &compiled.layout)?));
+                kept.insert(0, (names().collect(), self.bind_group(line, step, memory, &compiled.layout)?));
             }
         }
         if current.is_none_or(|shader| !Arc::ptr_eq(shader, &step.shader)) {
@@ -395,7 +437,7 @@ impl Gpu {
 
     fn bind_group(
         &self,
-        prepared: &Prepared,
+        line: &Line,
         step: &Step,
         memory: &Memory<'_>,
         layout: &wgpu::BindGroupLayout,
@@ -412,8 +454,8 @@ impl Gpu {
                     let guard = if memory.is_guarded(place) && !measured { GUARD } else { 0 };
                     (Some(memory.at(place.buffer).raw()), start(place), (4 * (place.words + guard) as u64).max(least))
                 }
-                What::Params { at, size } => (prepared.params.as_ref(), at, size),
-                What::Scalars { at, size, .. } => (prepared.scalars.as_ref(), at, size),
+                What::Params { at, size } => (line.params.as_ref(), at, size),
+                What::Scalars { at, size, .. } => (line.scalars.as_ref(), at, size),
             };
             let resource =
                 wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: buffer?, offset, size: NonZeroU64::new(size) });
@@ -427,11 +469,10 @@ impl Gpu {
     }
 
     /// Puts each step's scalars where its shader reads them, if they are not there already.
-    fn write_scalars(&self, prepared: &Prepared, state: &mut State, scalars: &[u32]) -> Result<()> {
-        let Some(buffer) = &prepared.scalars else { return Ok(()) };
+    fn write_scalars(&self, line: &Line, state: &mut Lately, scalars: &[u32]) -> Result<()> {
+        let Some(buffer) = &line.scalars else { return Ok(()) };
         let mut changed = !state.written;
-        let merged = prepared.legs.iter().filter_map(|leg| leg.merged.as_ref());
-        for bound in prepared.steps.iter().chain(merged).flat_map(|step| &step.bound) {
+        for bound in line.steps.iter().flat_map(|step| &step.bound) {
             let What::Scalars { pieces, .. } = &bound.what else { continue };
             for (at, words) in pieces {
                 let new = &scalars[words.clone()];
@@ -493,7 +534,7 @@ impl Gpu {
 }
 
 /// Finds what each binding a shader uses is bound to.
-fn bind(dispatch: &Dispatch, shader: &Shader, params: &mut Pieces, scalars: &mut Pieces) -> Result<Vec<Bound>> {
+pub(super) fn bind(dispatch: &Dispatch, shader: &Shader, params: &mut Pieces, scalars: &mut Pieces) -> Result<Vec<Bound>> {
     let fault = |message: String| Error::Shader {
         shader: shader.stem.to_owned(),
         message: format!("kernel `{}`: {message}", dispatch.kernel.name),

@@ -107,7 +107,7 @@ pub(super) fn open(options: OpenOptions) -> Option<Gpu> {
     match pollster::block_on(Gpu::open_with(Some(""), options)) {
         // These tests look at single dispatches; those of merging say so.
         Ok(gpu) => {
-            gpu.set_merging(false);
+            gpu.merge_after(None);
             Some(gpu)
         }
         Err(e) if std::env::var("STEEPEST_REQUIRE_GPU").is_ok_and(|v| v == "1") => panic!("STEEPEST_REQUIRE_GPU=1: {e}"),

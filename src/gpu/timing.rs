@@ -55,7 +55,7 @@ impl Gpu {
         let mut spans = vec![];
         if self.has_timestamps() {
             let mut ticks = vec![];
-            for (steps, kept) in prepared.steps.chunks(BATCH).zip(kept.chunks_mut(BATCH)) {
+            for (steps, kept) in prepared.apart.steps.chunks(BATCH).zip(kept.chunks_mut(BATCH)) {
                 let queries = Queries::new(&self.core, steps.len()).map_err(|e| self.core.refusal(e, 0))?;
                 let resolved = self.pool.take(4 * steps.len(), false)?;
                 let bytes = 16 * steps.len() as u64;
@@ -68,7 +68,7 @@ impl Gpu {
                         };
                         let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(writes) };
                         let mut pass = encoder.begin_compute_pass(&descriptor);
-                        self.encode(&mut pass, prepared, step, memory, kept, &mut None)?;
+                        self.encode(&mut pass, &prepared.apart, step, memory, kept, &mut None)?;
                     }
                     encoder.resolve_query_set(&queries.set, 0..2 * steps.len() as u32, &queries.buffer, 0);
                     encoder.copy_buffer_to_buffer(&queries.buffer, 0, resolved.raw(), 0, bytes);
@@ -81,18 +81,18 @@ impl Gpu {
             let first = ticks.first().copied().unwrap_or(0);
             // A driver may hand out stamps of overlapping passes, or none at all: never a negative time.
             let nanoseconds = |tick: u64| (tick.saturating_sub(first) as f64 * period) as u64;
-            for (step, stamps) in prepared.steps.iter().zip(ticks.chunks_exact(2)) {
+            for (step, stamps) in prepared.apart.steps.iter().zip(ticks.chunks_exact(2)) {
                 let start = nanoseconds(stamps[0]);
                 spans.push(Span { dispatch: step.dispatch, start, end: nanoseconds(stamps[1]).max(start) });
             }
         } else {
             self.wait()?;
             let origin = Instant::now();
-            for (step, kept) in prepared.steps.iter().zip(kept) {
+            for (step, kept) in prepared.apart.steps.iter().zip(kept) {
                 let start = origin.elapsed().as_nanos() as u64;
                 let submission = self.core.recorded(|encoder| {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    self.encode(&mut pass, prepared, step, memory, kept, &mut None)
+                    self.encode(&mut pass, &prepared.apart, step, memory, kept, &mut None)
                 })?;
                 self.core.wait(&submission)?;
                 spans.push(Span { dispatch: step.dispatch, start, end: origin.elapsed().as_nanos() as u64 });

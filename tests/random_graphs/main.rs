@@ -44,6 +44,9 @@ fn compare(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> O
     let merging = |s: &Switches| !s.merge || [s.fuse, s.reuse, s.cache] == [true; 3] || [s.fuse, s.reuse] == [false; 2];
     for switches in Switches::all().filter(merging) {
         device.set_switches(switches);
+        if let (Some(gpu), true) = (device.as_gpu(), switches.merge) {
+            gpu.merge_after(Some(0));
+        }
         let built = program.build(device)?;
         // Only the roots are held, or nothing would be fused.
         let program::Built { roots, values, leaves } = built;
