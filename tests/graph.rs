@@ -170,7 +170,7 @@ fn a_loop_that_steps_stays_flat_even_when_it_adds_up_its_losses() {
     assert!(runs == 600 && misses <= 4, "{runs} runs, {misses} plans");
 }
 
-/// Nothing is made anew in a loop once it has settled: no plan, no buffer, no bind group, no node left over.
+/// Nothing is made anew in a loop once it has settled, small dispatches merged: no plan, no buffer, no bind group, no node left over.
 #[test]
 fn a_loop_settles() {
     for device in common::devices("a settled loop") {
@@ -182,9 +182,9 @@ fn a_loop_settles() {
             opt.step(loss.backward()).unwrap();
             loss.item().unwrap()
         };
-        (0..20).for_each(|k| assert!(round(k).is_finite()));
+        (0..300).for_each(|k| assert!(round(k).is_finite()));
         let settled = device.as_gpu().map(|gpu| (gpu.counts(), gpu.live_bytes()));
-        (20..500).for_each(|k| assert!(round(k).is_finite()));
+        (300..900).for_each(|k| assert!(round(k).is_finite()));
         assert_eq!(device.runs_and_misses().1, 1);
         assert!(device.live_nodes() < 10, "{device}: {} nodes", device.live_nodes());
         if let (Some((before, bytes)), Some(gpu)) = (settled, device.as_gpu()) {

@@ -278,6 +278,7 @@ impl Gpu {
         let line = match made {
             Ok(Some((line, lately))) => {
                 state.merged = lately;
+                state.apart.kept.iter_mut().for_each(Vec::clear);
                 Some(line)
             }
             Ok(None) => None,
