@@ -1,12 +1,12 @@
 //! Shaders and their pipelines: each specialisation is parsed once and compiled once in a device's life.
 
+use super::checks::{self, ShaderChecks};
 use super::counters::add;
 use super::device::{Core, lock};
 use crate::error::{Error, Result};
 use crate::plan::wgsl::{self, Binding, BindingKind, Reflected};
 use crate::plan::{Kernel, Plan, Suits, Variant};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -16,6 +16,7 @@ struct Key {
     shader: &'static str,
     consts: Vec<(&'static str, u32)>,
     bodies: Vec<(&'static str, String)>,
+    checks: ShaderChecks,
 }
 
 /// A specialised shader: what it binds, and its pipeline once compiled.
@@ -24,6 +25,7 @@ pub(super) struct Shader {
     pub(super) bindings: Vec<Binding>,
     workgroup_size: [u32; 3],
     workgroup_bytes: u32,
+    checks: ShaderChecks,
     module: Mutex<Option<naga::Module>>,
     compiled: OnceLock<Result<Compiled>>,
 }
@@ -41,6 +43,7 @@ type Parsed = OnceLock<Result<Arc<Shader>>>;
 #[derive(Default)]
 pub(super) struct Shaders {
     known: Mutex<HashMap<Key, Arc<Parsed>>>,
+    checks: Mutex<ShaderChecks>,
 }
 
 /// The text of a shader file.
@@ -54,12 +57,23 @@ fn source(stem: &'static str) -> Result<&'static str> {
 }
 
 impl Shaders {
+    /// Whether shaders asked for from now on carry checks.
+    pub(super) fn set_checks(&self, checks: ShaderChecks) {
+        *lock(&self.checks) = checks;
+    }
+
+    /// Whether shaders carry checks.
+    pub(super) fn checks(&self) -> ShaderChecks {
+        *lock(&self.checks)
+    }
+
     /// The specialised shader of a variant, parsed now or earlier.
     fn get(&self, variant: &Variant) -> Result<Arc<Shader>> {
-        let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone() };
+        let checks = self.checks();
+        let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone(), checks };
         // The lock is held for the look-up only: several threads may parse at once, but no two the same.
         let slot = Arc::clone(lock(&self.known).entry(key).or_default());
-        slot.get_or_init(|| Shader::parse(variant).map(Arc::new)).clone()
+        slot.get_or_init(|| Shader::parse(variant, checks).map(Arc::new)).clone()
     }
 
     /// Parses what a plan's kernels need, on all cores, so that [`Shaders::choose`] finds it.
@@ -122,11 +136,11 @@ fn suits(core: &Core, variant: &Variant) -> bool {
 }
 
 impl Shader {
-    fn parse(variant: &Variant) -> Result<Shader> {
+    fn parse(variant: &Variant, checks: ShaderChecks) -> Result<Shader> {
         let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
         let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(variant.shader, &text)?;
         let module = Mutex::new(Some(module));
-        Ok(Shader { stem: variant.shader, bindings, workgroup_size, workgroup_bytes, module, compiled: OnceLock::new() })
+        Ok(Shader { stem: variant.shader, bindings, workgroup_size, workgroup_bytes, checks, module, compiled: OnceLock::new() })
     }
 
     /// Whether the device's limits allow it.
@@ -157,10 +171,10 @@ impl Shader {
         };
         let entries: Vec<_> = self.used().map(layout_entry).collect();
         let device = &core.device;
+        let cache = core.pipeline_cache.open(core);
         let compiled = core.scoped(|| {
             let label = Some(self.stem);
-            let source = wgpu::ShaderSource::Naga(Cow::Owned(module));
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+            let module = checks::module(device, self.stem, module, self.checks);
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
             let bind_group_layouts = &[Some(&layout)];
             let whole =
@@ -175,13 +189,14 @@ impl Shader {
                     zero_initialize_workgroup_memory: false,
                     ..Default::default()
                 },
-                cache: None,
+                cache: cache.as_ref(),
             });
             Compiled { pipeline, layout }
         });
         let compiled = compiled.map_err(|e| core.diagnose(format!("shader {}.wgsl: {e}", self.stem)))?;
         core.check()?;
         add(&core.counters.pipelines, 1);
+        core.pipeline_cache.grew();
         Ok(compiled)
     }
 }

@@ -173,7 +173,7 @@ fn ones(n: usize, write: Place) -> Dispatch {
     dispatch(kernel("ones", vec![variant], &[n as u32]), &[], &[write], 0..0)
 }
 
-fn floats(values: &[f32]) -> Vec<u32> {
+pub(super) fn floats(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
@@ -181,12 +181,12 @@ pub(super) fn fetch(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<u32> {
     pollster::block_on(gpu.fetch(Arc::clone(buffer))).expect("fetches")
 }
 
-fn fetch_floats(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<f32> {
+pub(super) fn fetch_floats(gpu: &Gpu, buffer: &Arc<GpuBuffer>) -> Vec<f32> {
     fetch(gpu, buffer).into_iter().map(f32::from_bits).collect()
 }
 
 /// z = b·(a·x + y) + y, through a slot.
-fn chain(n: usize) -> Arc<Plan> {
+pub(super) fn chain(n: usize) -> Arc<Plan> {
     let first = axpy(n, [leaf(0, n), leaf(1, n)], slot(0, n), 0);
     let second = axpy(n, [slot(0, n), leaf(1, n)], output(0, n), 1);
     plan(&[n, n], &[n], &[n], vec![first, second])
