@@ -115,9 +115,20 @@ fn probe_prints_tables_and_json() {
         assert!(text.contains("chain of 100 dependent") && text.contains("median µs"), "{text}");
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
         let found = json["found"].as_array().unwrap();
-        for group in ["dispatch", "matmul", "memory", "update", "step", "profile"] {
+        for group in ["dispatch", "matmul", "memory", "update", "step", "profile", "verify", "target"] {
             assert!(found.iter().any(|line| line["group"] == group), "no {group} in {json:#}");
         }
+        let trusted = found.iter().any(|line| line["name"] == "256: A B, trusted");
+        assert_eq!(trusted, device != "cpu", "shaders without checks");
+        let verified = found.iter().find(|line| line["group"] == "verify").unwrap();
+        assert!(verified["passed"] == true && verified["cases"].as_u64().unwrap() > 10, "{verified}");
+        if std::env::var("STEEPEST_DATA").is_ok() {
+            let trained = found.iter().filter(|line| line["group"] == "whole" && line["accuracy"].as_f64().unwrap() > 0.75);
+            assert_eq!(trained.count(), 2, "{text}");
+        }
+        // Without a PyTorch to compare with, only what needs none is judged.
+        let judged = |line: &&serde_json::Value| line["group"] == "target" && line["verdict"] != "not measured";
+        assert!(std::env::var("STEEPEST_TORCH").is_ok() || found.iter().filter(judged).count() == 1, "{text}");
         let errors: Vec<f64> = found.iter().filter_map(|line| line["error"].as_f64()).collect();
         assert!(errors.len() == 2 && errors.iter().all(|&e| e < 10.0), "{errors:?}");
     }

@@ -4,6 +4,7 @@ pub mod fuse;
 pub mod join;
 pub mod place;
 pub mod pointwise;
+pub mod slots;
 pub mod watch;
 pub mod wgsl;
 
