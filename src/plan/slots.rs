@@ -10,8 +10,8 @@ use std::ops::Range;
 
 /// Parts of a slot start at multiples of this many words: 256 bytes, the coarsest alignment of a binding a device may ask for.
 const ALIGNMENT: usize = 64;
-/// Values that all orders together may give a place: what bounds the time of the search.
-const TRIALS: usize = 8192;
+/// Pairs of values that all orders together may look at, but for the first two: what bounds the time of the search.
+const PAIRS: usize = 1 << 15;
 /// A placement as near as one part in so many to what is needed at one time is good enough.
 const NEAR: usize = 64;
 
@@ -118,14 +118,15 @@ fn search(values: &[Value], apart: &FxHashSet<(usize, usize)>, by_size: Vec<usiz
     let mut by_area = by_size.clone();
     by_area.sort_by_key(|&i| (Reverse(values[i].words * values[i].needed.len()), i));
     let mut best: Option<(Slots, Vec<usize>)> = None;
-    let mut left = TRIALS.max(3 * values.len());
+    let pairs = values.len().pow(2);
+    let mut left = PAIRS.max(2 * pairs);
     let mut try_order = |order: Vec<usize>, best: &mut Option<(Slots, Vec<usize>)>| {
-        left = left.saturating_sub(order.len());
+        left = left.saturating_sub(pairs);
         let found = in_parts(values, apart, &order);
         if best.as_ref().is_none_or(|(slots, _)| found.total() < slots.total()) {
             *best = Some((found, order));
         }
-        left >= values.len() && best.as_ref().is_some_and(|(slots, _)| slots.total() > enough)
+        left >= pairs && best.as_ref().is_some_and(|(slots, _)| slots.total() > enough)
     };
     let mut go_on = [by_size, last_first, by_area].into_iter().all(|order| try_order(order, &mut best));
     // Knuth's linear congruential generator; only the spread of its upper bits is asked for.
@@ -150,6 +151,7 @@ fn in_parts(values: &[Value], apart: &FxHashSet<(usize, usize)>, order: &[usize]
     let most = values.iter().map(|v| v.words).max().unwrap_or(0);
     let mut words: Vec<usize> = Vec::new();
     let mut held: Vec<Vec<usize>> = Vec::new();
+    let mut shared: Vec<bool> = Vec::new();
     let (mut slot, mut start) = (vec![0; values.len()], vec![0; values.len()]);
     let mut beside: Vec<Range<usize>> = vec![];
     for &i in order {
@@ -184,19 +186,14 @@ fn in_parts(values: &[Value], apart: &FxHashSet<(usize, usize)>, order: &[usize]
         if s == words.len() {
             words.push(0);
             held.push(vec![]);
+            shared.push(false);
         }
+        shared[s] |= held[s].iter().any(|&other| value.meets(&values[other]));
         words[s] += growth;
         held[s].push(i);
         (slot[i], start[i]) = (s, at);
     }
-    let part = (0..values.len()).map(|i| {
-        let shared = |slot: usize| {
-            let all = &held[slot];
-            all.iter().enumerate().any(|(k, &a)| all[k + 1..].iter().any(|&b| values[a].meets(&values[b])))
-        };
-        shared(slot[i]).then_some(start[i])
-    });
-    let part = part.collect();
+    let part = slot.iter().zip(&start).map(|(&s, &at): (&usize, &usize)| shared[s].then_some(at)).collect();
     Slots { words, slot, part }
 }
 
