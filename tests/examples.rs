@@ -123,7 +123,7 @@ fn probe_prints_tables_and_json() {
         let verified = found.iter().find(|line| line["group"] == "verify").unwrap();
         assert!(verified["passed"] == true && verified["cases"].as_u64().unwrap() > 10, "{verified}");
         if std::env::var("STEEPEST_DATA").is_ok() {
-            let trained = found.iter().filter(|line| line["group"] == "whole" && line["accuracy"].as_f64().unwrap() > 0.75);
+            let trained = found.iter().filter(|line| line["group"] == "whole" && line["accuracy"].as_f64().unwrap() > 0.7);
             assert_eq!(trained.count(), 2, "{text}");
         }
         // Without a PyTorch to compare with, only what needs none is judged.

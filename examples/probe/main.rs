@@ -363,7 +363,8 @@ fn measure() -> anyhow::Result<()> {
     beside::compare(&mut probe, rival.as_ref());
     if let Some(gpu) = probe.device.as_gpu() {
         let (read, kept) = gpu.pipeline_cache_bytes();
-        facts.push(("pipeline cache", format!("{read} bytes read, {kept} kept")));
+        println!("\ncompiled pipelines: {read} bytes read from their file, {kept} kept there");
+        facts.push(("pipeline cache bytes", format!("{read} read, {kept} kept")));
     }
     if let Some(path) = json {
         let facts: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();

@@ -69,7 +69,7 @@ fn learn(
     goal: f64,
     quick: bool,
 ) -> anyhow::Result<(f64, usize)> {
-    let loader = DataLoader::new(&train, 128).shuffle(1).on_device(device)?;
+    let loader = DataLoader::new(&train, if quick { 32 } else { 128 }).shuffle(1).on_device(device)?;
     let held_out = DataLoader::new(&test, 1000).on_device(device)?;
     let mut optimizer = Adam::new(model.parameters(), 2e-3);
     let epochs = if quick { 1 } else { EPOCHS };
