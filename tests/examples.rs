@@ -145,6 +145,29 @@ fn the_environment_chooses_the_device() {
 }
 
 #[test]
+fn the_environment_says_what_is_kept_and_what_is_checked() {
+    let Some(gpu) = common::gpu("compiled pipelines in a folder") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |cache: &std::path::Path, shaders: &str| {
+        let mut command = cargo("peer");
+        command.args(["--device", gpu.name(), "linreg_b16"]).env("PEER_BUDGET_S", "0");
+        let output = command.env("STEEPEST_CACHE", cache).env("STEEPEST_SHADERS", shaders).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        line["check"].as_f64().unwrap()
+    };
+    let kept = folder.path().join("kept");
+    let checked = run(&kept, "checked");
+    let files = std::fs::read_dir(&kept).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    let pipelines = files.filter(|name| name.to_string_lossy().starts_with("pipelines-")).count();
+    let possible = gpu.as_gpu().unwrap().features().contains(&("pipeline cache", true));
+    assert_eq!(pipelines, usize::from(possible), "files of pipelines");
+    let trusted = run("off".as_ref(), "trusted");
+    assert!((checked - trusted).abs() <= 1e-6, "{checked} and {trusted}");
+    assert!(!std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("off").exists(), "`off` is no folder");
+}
+
+#[test]
 fn wrong_flags_are_explained() {
     let output = |flags: &[&str]| {
         let output = cargo("digits").args(flags).output().unwrap();
