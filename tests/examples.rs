@@ -134,6 +134,33 @@ fn probe_prints_tables_and_json() {
     }
 }
 
+/// A program in PyTorch's place, which fails in the end: what it said is compared, and nothing that was measured is lost.
+#[cfg(unix)]
+#[test]
+fn probe_stands_beside_another_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (program, file) = (folder.path().join("python"), folder.path().join("probe.json"));
+    let text = r#"#!/bin/sh
+        echo '{"name": "facts", "device": "another"}'
+        echo '{"name": "matmul_fp32_256", "median_us": 1e9}'
+        echo "out of $1" >&2
+        exit 1"#;
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut command = cargo("probe");
+    command.args(["--quick", "--device", "cpu", "--json"]).arg(&file).arg("--torch").arg(&program).env_remove("STEEPEST_DATA");
+    let output = command.output().unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{text}\n{errors}");
+    assert!(text.contains("FAILED: PyTorch") && text.contains("out of -c"), "{text}");
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let found = json["found"].as_array().unwrap();
+    let beside: Vec<_> = found.iter().filter(|line| line["group"] == "beside").collect();
+    assert!(beside.len() == 1 && beside[0]["name"] == "256: A B" && beside[0]["torch_us"] == 1e9, "{beside:?}");
+    assert!(found.iter().any(|line| line["group"] == "step") && found.iter().any(|line| line["group"] == "target"));
+}
+
 #[test]
 fn the_environment_chooses_the_device() {
     let chosen = |device: &str| cargo("digits").args(["--epochs", "0"]).env("STEEPEST_DEVICE", device).output().unwrap();

@@ -1,7 +1,7 @@
 //! PyTorch on the same machine in the same run, beside what was measured here; and what became of the targets.
 
 use super::Probe;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -14,19 +14,21 @@ pub struct Torch {
 }
 
 impl Torch {
-    /// Runs the script on the sizes of the probe.
-    pub fn measure(probe: &Probe, python: &Path) -> anyhow::Result<Torch> {
+    /// Runs the script on the sizes of the probe; what it measured, and how it ended.
+    pub fn measure(probe: &Probe, python: &Path) -> anyhow::Result<(Torch, anyhow::Result<()>)> {
         let list = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
         let mut command = Command::new(python);
         command.args(["-c", SCRIPT, "--sizes", &list(probe.sizes()), "--rows", &list(probe.batches())]);
         command.args(["--numbers", &probe.numbers().to_string()]).args(probe.quick.then_some("--quick"));
         let output = command.output().with_context(|| format!("cannot run {}", python.display()))?;
-        if !output.status.success() {
-            bail!("{} with benches/torch_probe.py: {}", python.display(), String::from_utf8_lossy(&output.stderr).trim());
-        }
         let text = String::from_utf8_lossy(&output.stdout);
-        let lines = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
-        Ok(Torch { lines: lines.context("what benches/torch_probe.py printed")? })
+        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let end = match output.status.success() {
+            true => Ok(()),
+            false => Err(anyhow!("{} with benches/torch_probe.py: {}", python.display(), errors.trim())),
+        };
+        Ok((Torch { lines }, end))
     }
 
     fn median(&self, name: &str) -> Option<f64> {

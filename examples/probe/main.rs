@@ -21,6 +21,9 @@ use steepest::plan::Switches;
 use steepest::profile::Peak;
 use steepest::{Device, Result, Tensor, no_grad, verify};
 
+/// A part of the whole: a table.
+type Part = fn(&mut Probe) -> Result<()>;
+
 struct Probe {
     device: Device,
     peak: Peak,
@@ -71,6 +74,14 @@ impl Probe {
     fn median(&self, group: &str, name: &str) -> Option<f64> {
         let line = self.found.iter().find(|line| line["group"] == group && line["name"] == name)?;
         line["median_us"].as_f64()
+    }
+
+    /// Runs a part. If it fails, that is noted, and what was measured so far and the other parts are not lost.
+    fn attempt(&mut self, name: &str, part: impl FnOnce(&mut Probe) -> anyhow::Result<()>) {
+        if let Err(error) = part(self) {
+            println!("\nFAILED: {name}: {error:#}");
+            self.found.push(json!({ "group": "failed", "name": name, "error": format!("{error:#}") }));
+        }
     }
 
     fn title(&self, title: &str) {
@@ -351,15 +362,27 @@ fn measure() -> anyhow::Result<()> {
     facts.iter().for_each(|(name, value)| println!("{name:<26} {value}"));
 
     let mut probe = Probe { device, peak, quick, found: vec![] };
-    probe.dispatches()?;
-    probe.matmul()?;
-    probe.memory()?;
-    probe.updates()?;
-    probe.steps()?;
-    probe.checks()?;
-    probe.verify()?;
-    whole::measure(&mut probe, data.as_deref())?;
-    let rival = torch.map(|python| beside::Torch::measure(&probe, &python)).transpose()?;
+    let parts: [(&str, Part); 7] = [
+        ("dispatches", Probe::dispatches),
+        ("matrix products", Probe::matmul),
+        ("memory", Probe::memory),
+        ("optimizers", Probe::updates),
+        ("training steps", Probe::steps),
+        ("checks of shaders", Probe::checks),
+        ("verification", Probe::verify),
+    ];
+    for (name, part) in parts {
+        probe.attempt(name, |probe| Ok(part(probe)?));
+    }
+    probe.attempt("whole trainings", |probe| whole::measure(probe, data.as_deref()));
+    let mut rival = None;
+    if let Some(python) = torch {
+        probe.attempt("PyTorch", |probe| {
+            let (found, end) = beside::Torch::measure(probe, &python)?;
+            rival = Some(found);
+            end
+        });
+    }
     beside::compare(&mut probe, rival.as_ref());
     if let Some(gpu) = probe.device.as_gpu() {
         let (read, kept) = gpu.pipeline_cache_bytes();
@@ -373,5 +396,7 @@ fn measure() -> anyhow::Result<()> {
         std::fs::write(&path, format!("{text:#}\n"))?;
         println!("\nwritten: {}", path.display());
     }
+    let failed = probe.found.iter().filter(|line| line["group"] == "failed").count();
+    anyhow::ensure!(failed == 0, "{failed} part(s) failed, see above");
     Ok(())
 }

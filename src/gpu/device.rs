@@ -278,6 +278,7 @@ impl Core {
             ("workgroup bytes", limits.workgroup_bytes.to_string()),
             ("workgroup size", format!("{:?}, {} invocations", limits.workgroup_size, limits.invocations)),
             ("workgroups per axis", limits.groups.to_string()),
+            ("immediate bytes", self.adapter.limits().max_immediate_size.to_string()),
             ("subgroup sizes", format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size)),
             ("timestamp period", format!("{} ns", self.queue.get_timestamp_period())),
             ("cooperative matrices", if tiles.is_empty() { "none".to_owned() } else { format!("{tiles:?}") }),
