@@ -115,12 +115,50 @@ fn probe_prints_tables_and_json() {
         assert!(text.contains("chain of 100 dependent") && text.contains("median µs"), "{text}");
         let json: serde_json::Value = serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
         let found = json["found"].as_array().unwrap();
-        for group in ["dispatch", "matmul", "memory", "update", "step", "profile"] {
+        for group in ["dispatch", "matmul", "memory", "update", "step", "profile", "verify", "target"] {
             assert!(found.iter().any(|line| line["group"] == group), "no {group} in {json:#}");
         }
+        let trusted = found.iter().any(|line| line["name"] == "256: A B, trusted");
+        assert_eq!(trusted, device != "cpu", "shaders without checks");
+        let verified = found.iter().find(|line| line["group"] == "verify").unwrap();
+        assert!(verified["passed"] == true && verified["cases"].as_u64().unwrap() > 10, "{verified}");
+        if std::env::var("STEEPEST_DATA").is_ok() {
+            let trained = found.iter().filter(|line| line["group"] == "whole" && line["accuracy"].as_f64().unwrap() > 0.7);
+            assert_eq!(trained.count(), 2, "{text}");
+        }
+        // Without a PyTorch to compare with, only what needs none is judged.
+        let judged = |line: &&serde_json::Value| line["group"] == "target" && line["verdict"] != "not measured";
+        assert!(std::env::var("STEEPEST_TORCH").is_ok() || found.iter().filter(judged).count() == 1, "{text}");
         let errors: Vec<f64> = found.iter().filter_map(|line| line["error"].as_f64()).collect();
         assert!(errors.len() == 2 && errors.iter().all(|&e| e < 10.0), "{errors:?}");
     }
+}
+
+/// A program in PyTorch's place, which fails in the end: what it said is compared, and nothing that was measured is lost.
+#[cfg(unix)]
+#[test]
+fn probe_stands_beside_another_program() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (program, file) = (folder.path().join("python"), folder.path().join("probe.json"));
+    let text = r#"#!/bin/sh
+        echo '{"name": "facts", "device": "another"}'
+        echo '{"name": "matmul_fp32_256", "median_us": 1e9}'
+        echo "out of $1" >&2
+        exit 1"#;
+    std::fs::write(&program, text).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mut command = cargo("probe");
+    command.args(["--quick", "--device", "cpu", "--json"]).arg(&file).arg("--torch").arg(&program).env_remove("STEEPEST_DATA");
+    let output = command.output().unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(2), "{text}\n{errors}");
+    assert!(text.contains("FAILED: PyTorch") && text.contains("out of -c"), "{text}");
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let found = json["found"].as_array().unwrap();
+    let beside: Vec<_> = found.iter().filter(|line| line["group"] == "beside").collect();
+    assert!(beside.len() == 1 && beside[0]["name"] == "256: A B" && beside[0]["torch_us"] == 1e9, "{beside:?}");
+    assert!(found.iter().any(|line| line["group"] == "step") && found.iter().any(|line| line["group"] == "target"));
 }
 
 #[test]
@@ -131,6 +169,29 @@ fn the_environment_chooses_the_device() {
     if let Some(gpu) = common::gpu("the device of the environment") {
         assert!(String::from_utf8_lossy(&chosen(gpu.name()).stdout).contains(&format!("device: gpu:{}", gpu.name())));
     }
+}
+
+#[test]
+fn the_environment_says_what_is_kept_and_what_is_checked() {
+    let Some(gpu) = common::gpu("compiled pipelines in a folder") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let run = |cache: &std::path::Path, shaders: &str| {
+        let mut command = cargo("peer");
+        command.args(["--device", gpu.name(), "linreg_b16"]).env("PEER_BUDGET_S", "0");
+        let output = command.env("STEEPEST_CACHE", cache).env("STEEPEST_SHADERS", shaders).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let line: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        line["check"].as_f64().unwrap()
+    };
+    let kept = folder.path().join("kept");
+    let checked = run(&kept, "checked");
+    let files = std::fs::read_dir(&kept).into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    let pipelines = files.filter(|name| name.to_string_lossy().starts_with("pipelines-")).count();
+    let possible = gpu.as_gpu().unwrap().features().contains(&("pipeline cache", true));
+    assert_eq!(pipelines, usize::from(possible), "files of pipelines");
+    let trusted = run("off".as_ref(), "trusted");
+    assert!((checked - trusted).abs() <= 1e-6, "{checked} and {trusted}");
+    assert!(!std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("off").exists(), "`off` is no folder");
 }
 
 #[test]

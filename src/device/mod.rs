@@ -11,7 +11,7 @@ mod tune;
 mod waiting;
 
 pub use anomaly::Anomaly;
-pub use tune::Tune;
+pub use tune::{ShaderChecks, Tune};
 
 use crate::cpu::{self, Cpu, CpuBuffer};
 use crate::error::{Error, Result};

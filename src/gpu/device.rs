@@ -1,6 +1,7 @@
 //! Adapters, opening a device, and its health: after a loss wgpu goes silent, so the device keeps its own flags.
 
 use super::counters::Counters;
+use super::pipeline_cache::PipelineCache;
 use super::queue::Pending;
 use crate::error::{Error, Result};
 use std::any::Any;
@@ -145,6 +146,7 @@ pub(super) struct Core {
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
     pub(super) counters: Counters,
+    pub(super) pipeline_cache: PipelineCache,
     /// Whether passes can be timed by the GPU.
     pub(super) timestamps: bool,
     health: Arc<Health>,
@@ -206,8 +208,9 @@ impl Core {
         let mut limits = if options.minimal_limits { browser.clone().or_worse_values_from(&own) } else { own };
         // DX12 sizes a descriptor heap by this one.
         limits.max_non_sampler_bindings = limits.max_non_sampler_bindings.min(browser.max_non_sampler_bindings);
-        let timestamps = !options.minimal_limits && adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        let required_features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+        let required_features = if options.minimal_limits { wgpu::Features::empty() } else { adapter.features() & wanted };
+        let timestamps = required_features.contains(wgpu::Features::TIMESTAMP_QUERY);
         let descriptor =
             wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
@@ -246,6 +249,7 @@ impl Core {
             features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
             counters: Counters::default(),
+            pipeline_cache: PipelineCache::default(),
             timestamps,
             health,
             in_use: AtomicU64::new(0),
@@ -274,11 +278,17 @@ impl Core {
             ("workgroup bytes", limits.workgroup_bytes.to_string()),
             ("workgroup size", format!("{:?}, {} invocations", limits.workgroup_size, limits.invocations)),
             ("workgroups per axis", limits.groups.to_string()),
+            ("immediate bytes", self.adapter.limits().max_immediate_size.to_string()),
             ("subgroup sizes", format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size)),
             ("timestamp period", format!("{} ns", self.queue.get_timestamp_period())),
             ("cooperative matrices", if tiles.is_empty() { "none".to_owned() } else { format!("{tiles:?}") }),
             ("features", features.join(" ")),
         ]
+    }
+
+    /// What wgpu tells caches of pipelines apart by; `None` if the backend has none.
+    pub(super) fn pipeline_key(&self) -> Option<String> {
+        wgpu::util::pipeline_cache_key(&self.adapter.get_info())
     }
 
     /// An error if the device was lost, or reported a fault that nothing had asked for.

@@ -5,10 +5,12 @@
 //! device is an `Err` from then on.
 
 mod buffers;
+mod checks;
 mod counters;
 mod device;
 mod guard;
 mod merge;
+mod pipeline_cache;
 mod pipelines;
 mod queue;
 mod readback;
@@ -19,6 +21,7 @@ mod timing;
 mod tune;
 
 pub use buffers::GpuBuffer;
+pub use checks::ShaderChecks;
 pub use counters::Counts;
 pub use device::{AdapterInfo, GpuLimits, OpenOptions, adapters};
 pub use replay::Prepared;
@@ -161,6 +164,11 @@ impl Gpu {
     /// device it is made for.
     pub fn force_variant(&self, index: Option<usize>) {
         *lock(&self.force_variant) = index;
+    }
+
+    /// Whether plans prepared from now on carry the checks that WGSL asks for.
+    pub fn set_shader_checks(&self, checks: ShaderChecks) {
+        self.shaders.set_checks(checks);
     }
 
     /// Test hook: destroys the device, as a driver reset would.

@@ -1,12 +1,12 @@
 //! Shaders and their pipelines: each specialisation is parsed once and compiled once in a device's life.
 
+use super::checks::{self, ShaderChecks};
 use super::counters::add;
 use super::device::{Core, lock};
 use crate::error::{Error, Result};
 use crate::plan::wgsl::{self, Binding, BindingKind, Reflected};
 use crate::plan::{Kernel, Plan, Suits, Variant};
 use rayon::prelude::*;
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -16,6 +16,7 @@ struct Key {
     shader: &'static str,
     consts: Vec<(&'static str, u32)>,
     bodies: Vec<(&'static str, String)>,
+    checks: ShaderChecks,
 }
 
 /// A specialised shader: what it binds, and its pipeline once compiled.
@@ -25,6 +26,7 @@ pub(super) struct Shader {
     pub(super) workgroup_size: [u32; 3],
     pub(super) workgroup_bytes: u32,
     pub(super) text: Arc<str>,
+    checks: ShaderChecks,
     module: Mutex<Option<naga::Module>>,
     compiled: OnceLock<Result<Compiled>>,
 }
@@ -43,7 +45,8 @@ type Parsed = OnceLock<Result<Arc<Shader>>>;
 pub(super) struct Shaders {
     known: Mutex<HashMap<Key, Arc<Parsed>>>,
     /// Those made of several, by their text.
-    merged: Mutex<HashMap<String, Arc<Parsed>>>,
+    merged: Mutex<HashMap<(String, ShaderChecks), Arc<Parsed>>>,
+    checks: Mutex<ShaderChecks>,
 }
 
 /// The text of a shader file.
@@ -57,22 +60,34 @@ fn source(stem: &'static str) -> Result<&'static str> {
 }
 
 impl Shaders {
+    /// Whether shaders asked for from now on carry checks.
+    pub(super) fn set_checks(&self, checks: ShaderChecks) {
+        *lock(&self.checks) = checks;
+    }
+
+    /// Whether shaders carry checks.
+    pub(super) fn checks(&self) -> ShaderChecks {
+        *lock(&self.checks)
+    }
+
     /// The specialised shader of a variant, parsed now or earlier.
     fn get(&self, variant: &Variant) -> Result<Arc<Shader>> {
-        let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone() };
+        let checks = self.checks();
+        let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone(), checks };
         // The lock is held for the look-up only: several threads may parse at once, but no two the same.
         let slot = Arc::clone(lock(&self.known).entry(key).or_default());
         let parse = || {
             let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
-            Shader::parse(variant.shader, text).map(Arc::new)
+            Shader::parse(variant.shader, text, checks).map(Arc::new)
         };
         slot.get_or_init(parse).clone()
     }
 
     /// The shader of a text that is not one file's, parsed now or earlier.
     pub(super) fn text(&self, stem: &'static str, text: &str) -> Result<Arc<Shader>> {
-        let slot = Arc::clone(lock(&self.merged).entry(text.to_owned()).or_default());
-        slot.get_or_init(|| Shader::parse(stem, text.to_owned()).map(Arc::new)).clone()
+        let checks = self.checks();
+        let slot = Arc::clone(lock(&self.merged).entry((text.to_owned(), checks)).or_default());
+        slot.get_or_init(|| Shader::parse(stem, text.to_owned(), checks).map(Arc::new)).clone()
     }
 
     /// Parses what a plan's kernels need, on all cores, so that [`Shaders::choose`] finds it.
@@ -135,10 +150,10 @@ fn suits(core: &Core, variant: &Variant) -> bool {
 }
 
 impl Shader {
-    fn parse(stem: &'static str, text: String) -> Result<Shader> {
+    fn parse(stem: &'static str, text: String, checks: ShaderChecks) -> Result<Shader> {
         let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(stem, &text)?;
         let module = Mutex::new(Some(module));
-        Ok(Shader { stem, bindings, workgroup_size, workgroup_bytes, text: text.into(), module, compiled: OnceLock::new() })
+        Ok(Shader { stem, bindings, workgroup_size, workgroup_bytes, text: text.into(), checks, module, compiled: OnceLock::new() })
     }
 
     /// Whether the device's limits allow it.
@@ -169,10 +184,10 @@ impl Shader {
         };
         let entries: Vec<_> = self.used().map(layout_entry).collect();
         let device = &core.device;
+        let cache = core.pipeline_cache.open(core);
         let compiled = core.scoped(|| {
             let label = Some(self.stem);
-            let source = wgpu::ShaderSource::Naga(Cow::Owned(module));
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+            let module = checks::module(device, self.stem, module, self.checks);
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
             let bind_group_layouts = &[Some(&layout)];
             let whole =
@@ -187,13 +202,14 @@ impl Shader {
                     zero_initialize_workgroup_memory: false,
                     ..Default::default()
                 },
-                cache: None,
+                cache: cache.as_ref(),
             });
             Compiled { pipeline, layout }
         });
         let compiled = compiled.map_err(|e| core.diagnose(format!("shader {}.wgsl: {e}", self.stem)))?;
         core.check()?;
         add(&core.counters.pipelines, 1);
+        core.pipeline_cache.grew();
         Ok(compiled)
     }
 }

@@ -251,6 +251,7 @@ impl Gpu {
     fn line(&self, steps: Vec<Step>, params: &Pieces, scalars: &Pieces) -> Result<(Line, Lately)> {
         // Drivers compile on the calling thread, so several pipelines are compiled at once.
         steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ()))?;
+        self.core.pipeline_cache.save(false);
         let params_buffer = self.uniform(params)?;
         if let Some(buffer) = &params_buffer {
             self.core.write(buffer, 0, &params.words)?;

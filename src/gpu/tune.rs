@@ -4,7 +4,7 @@
 //! none can fail to compile where the others do. Sums in another order round differently, so the same bits come from the same file.
 
 use super::device::lock;
-use super::{Gpu, Prepared};
+use super::{Gpu, Prepared, ShaderChecks};
 use crate::error::Result;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
 use rustc_hash::FxHasher;
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -56,9 +57,10 @@ struct Found {
     label: String,
 }
 
-/// What a kernel is, for the purpose of its speed: shapes, specialisation, and the variants there are.
-fn signature(dispatch: &Dispatch) -> u64 {
+/// What a kernel is, for the purpose of its speed: shapes, specialisation, the variants there are, and their checks.
+fn signature(dispatch: &Dispatch, checks: ShaderChecks) -> u64 {
     let mut hasher = FxHasher::default();
+    checks.hash(&mut hasher);
     let kernel = &dispatch.kernel;
     (kernel.name, &kernel.params).hash(&mut hasher);
     for variant in &kernel.variants {
@@ -92,13 +94,15 @@ fn parse(text: &str, head: &str) -> Option<BTreeMap<u64, Found>> {
         .collect()
 }
 
-/// Written whole or not at all: two programs may tune at a time.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
+/// Written whole or not at all: two programs, or two devices of one, may write at a time.
+pub(super) fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::write(&beside, text)?;
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let beside = file.with_extension(format!("{}-{count}.tmp", std::process::id()));
+    std::fs::write(&beside, bytes).inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
     std::fs::rename(&beside, file).inspect_err(|_| drop(std::fs::remove_file(&beside)))
 }
 
@@ -116,7 +120,7 @@ impl Gpu {
     }
 
     /// Adapter, driver, and the shaders of this build: what was measured with others does not count.
-    fn head(&self) -> String {
+    pub(super) fn head(&self) -> String {
         let mut hasher = FxHasher::default();
         crate::shaders::SHADERS.hash(&mut hasher);
         let details = self.core.details();
@@ -131,7 +135,7 @@ impl Gpu {
         if dispatch.kernel.variants.len() < 2 || moved.max(dispatch.flops) < LEAST {
             return None;
         }
-        let signature = signature(dispatch);
+        let signature = signature(dispatch, self.shaders.checks());
         let (tune, file) = {
             let mut state = lock(&self.tuning.state);
             let State { tune, file, found } = &mut *state;
@@ -160,7 +164,7 @@ impl Gpu {
         let all = state.found.get_or_insert_default();
         all.insert(signature, found);
         if let Some(file) = file
-            && let Err(error) = write(&file, &text(&self.head(), all))
+            && let Err(error) = write(&file, text(&self.head(), all).as_bytes())
         {
             tracing::warn!("{}: what was measured is not kept: {error}", file.display());
         }

@@ -5,6 +5,7 @@ pub mod join;
 pub mod merge;
 pub mod place;
 pub mod pointwise;
+pub mod slots;
 pub mod watch;
 pub mod wgsl;
 

@@ -1,12 +1,14 @@
 //! Place: gives every value a buffer; values whose lifetimes do not meet share one.
 
 use super::fuse::{Step, Steps, Val};
+use super::slots::{Value, assign, most_at_once};
 use super::{Buffer, Dispatch, Place, Plan};
 use crate::graph::key::{Graph, Source};
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 
-/// Assigns buffers. Whole buffers only: one buffer may not be bound for reading and writing in one dispatch.
+/// Assigns buffers. One buffer may not be bound for reading and writing in one dispatch.
 pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Plan {
     let leaves: Vec<usize> = (0..graph.leaves.len()).map(|i| graph.spec_of(Source::Leaf(i)).shape.numel()).collect();
     let words = |v: Val| match v {
@@ -53,17 +55,31 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
         }
     }
     let unplanned_words = order.iter().map(|&v| words(v)).sum();
-    let live_words = most_at_once(steps.steps.len(), order.iter().map(|v| (needed[v].clone(), words(*v))));
-    let values: Vec<(Range<usize>, usize)> = order.iter().map(|v| (needed[v].clone(), words(*v))).collect();
-    let (slots, slot_of) = assign(&values, reuse);
-    placed.extend(order.iter().zip(slot_of).map(|(&value, slot)| (value, Buffer::Slot(slot))));
+    let values: Vec<Value> = order.iter().map(|v| Value { needed: needed[v].clone(), words: words(*v) }).collect();
+    let live_words = most_at_once(&values);
+    let index: HashMap<Val, usize> = order.iter().enumerate().map(|(i, &v)| (v, i)).collect();
+    let mut apart: FxHashSet<(usize, usize)> = FxHashSet::default();
+    for step in &steps.steps {
+        let inside = |vals: &[Val]| vals.iter().filter_map(|v| index.get(&home(v)).copied()).collect::<Vec<usize>>();
+        let (reads, writes) = (inside(&step.reads), inside(&step.writes));
+        for &write in &writes {
+            let others = reads.iter().chain(&writes).filter(|&&other| other != write);
+            apart.extend(others.map(|&other| (write.min(other), write.max(other))));
+        }
+    }
+    let slots = assign(&values, &apart, reuse);
+    placed.extend(order.iter().zip(&slots.slot).map(|(&value, &slot)| (value, Buffer::Slot(slot))));
 
     let mut scalars = Vec::new();
     let mut scalar_words = 0;
     let mut mutated = Vec::new();
     let mut dispatches = Vec::with_capacity(steps.steps.len());
     for step in steps.steps {
-        let part = |v: &Val| steps.inside.get(v).map(|(_, start)| *start);
+        let part = |v: &Val| {
+            let base = index.get(&home(v)).and_then(|&i| slots.part[i]);
+            let within = steps.inside.get(v).map(|(_, start)| *start);
+            if base.is_none() { within } else { Some(base.unwrap_or(0) + within.unwrap_or(0)) }
+        };
         let bound = |v: &Val| Place { buffer: placed[&home(v)], part: part(v), words: words(*v) };
         let reads: Vec<Place> = step.reads.iter().map(bound).collect();
         let writes: Vec<Place> = step.writes.iter().map(bound).collect();
@@ -84,7 +100,7 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
     mutated.dedup();
     Plan {
         leaves,
-        slots,
+        slots: slots.words,
         outputs,
         kept,
         mutated,
@@ -95,51 +111,4 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
         live_words,
         graph: lines,
     }
-}
-
-/// The most words that are needed at one time.
-fn most_at_once(steps: usize, values: impl Iterator<Item = (Range<usize>, usize)>) -> usize {
-    let mut change = vec![0isize; steps + 1];
-    for (needed, words) in values {
-        change[needed.start] += words as isize;
-        change[needed.end] -= words as isize;
-    }
-    let mut live = 0;
-    let after = |change: &isize| {
-        live += change;
-        live
-    };
-    change.iter().map(after).max().unwrap_or(0) as usize
-}
-
-/// Slots for values that are needed in the given ranges of steps: their sizes, and the slot of each value.
-///
-/// The largest value chooses first, so that a slot is as large as its first value and nobody makes it grow (greedy by size: Pisarchyk and Lee
-/// 2020). Among slots that are free all the while, the smallest. With `reuse` off each value has its own.
-fn assign(values: &[(Range<usize>, usize)], reuse: bool) -> (Vec<usize>, Vec<usize>) {
-    if !reuse {
-        return (values.iter().map(|(_, words)| *words).collect(), (0..values.len()).collect());
-    }
-    let mut by_size: Vec<usize> = (0..values.len()).collect();
-    by_size.sort_by_key(|&i| (std::cmp::Reverse(values[i].1), i));
-    let mut slots: Vec<usize> = Vec::new();
-    // When each slot is taken: the ends of ranges under their starts.
-    let mut taken: Vec<BTreeMap<usize, usize>> = Vec::new();
-    let mut slot_of = vec![0; values.len()];
-    for i in by_size {
-        let (needed, words) = &values[i];
-        let is_free = |taken: &BTreeMap<usize, usize>| {
-            let before = taken.range(..needed.end).next_back();
-            before.is_none_or(|(_, &end)| end <= needed.start)
-        };
-        // Slots were made in order of size.
-        let slot = (0..slots.len()).rev().find(|&slot| is_free(&taken[slot])).unwrap_or_else(|| {
-            slots.push(*words);
-            taken.push(BTreeMap::new());
-            slots.len() - 1
-        });
-        taken[slot].insert(needed.start, needed.end);
-        slot_of[i] = slot;
-    }
-    (slots, slot_of)
 }

@@ -1,18 +1,28 @@
-//! Everything one wants to know of a new GPU, in one command: what it allows, what dispatches cost, how fast it copies and multiplies, and what
-//! that makes of training steps. Prints tables; `--json FILE` writes the same as JSON.
+//! Everything one wants to know of a new GPU, in one command: what it allows, what dispatches cost, how fast it copies and multiplies, what that
+//! makes of training steps and of whole trainings, whether its numbers are right, and what PyTorch does on the same card. Prints tables and what
+//! became of the project's targets; `--json FILE` writes the same as JSON.
 //!
-//! `cargo run --release --example probe -- --device gpu --json probe.json`; `--quick` takes small sizes and short samples, for a look whether it runs.
+//! `cargo run --release --example probe -- --device gpu --data DIR --torch python3 --json probe.json`; `--quick` takes small sizes and short samples,
+//! for a look whether it runs. `DIR` holds MNIST; `python3` has torch. Without them those parts are left out, and it says so.
 
+mod beside;
+#[path = "../common/mod.rs"]
 mod common;
+mod whole;
 
 use anyhow::bail;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use steepest::device::ShaderChecks;
 use steepest::nn::{self, Conv2d, Flatten, Linear, MaxPool2d, Module, Sequential};
 use steepest::optim::{Adam, Optimizer, Sgd};
 use steepest::plan::Switches;
 use steepest::profile::Peak;
-use steepest::{Device, Result, Tensor, no_grad};
+use steepest::{Device, Result, Tensor, no_grad, verify};
+
+/// A part of the whole: a table.
+type Part = fn(&mut Probe) -> Result<()>;
 
 struct Probe {
     device: Device,
@@ -43,6 +53,35 @@ impl Probe {
         let mut times = (0..self.sized(7, 2)).map(|_| sample(calls)).collect::<Result<Vec<f64>>>()?;
         times.sort_by(f64::total_cmp);
         Ok([times[0], times[times.len() / 2]])
+    }
+
+    /// Sides of square products.
+    fn sizes(&self) -> &'static [usize] {
+        self.sized(&[512, 1024, 2048, 4096, 8192], &[128, 256])
+    }
+
+    /// Rows of a batch.
+    fn batches(&self) -> &'static [usize] {
+        self.sized(&[64, 512], &[8])
+    }
+
+    /// Numbers in a tensor of memory-bound work.
+    fn numbers(&self) -> usize {
+        self.sized(32 << 20, 1 << 16).min(self.device.tensor_bytes() as usize / 4)
+    }
+
+    /// Median microseconds of a line measured before.
+    fn median(&self, group: &str, name: &str) -> Option<f64> {
+        let line = self.found.iter().find(|line| line["group"] == group && line["name"] == name)?;
+        line["median_us"].as_f64()
+    }
+
+    /// Runs a part. If it fails, that is noted, and what was measured so far and the other parts are not lost.
+    fn attempt(&mut self, name: &str, part: impl FnOnce(&mut Probe) -> anyhow::Result<()>) {
+        if let Err(error) = part(self) {
+            println!("\nFAILED: {name}: {error:#}");
+            self.found.push(json!({ "group": "failed", "name": name, "error": format!("{error:#}") }));
+        }
     }
 
     fn title(&self, title: &str) {
@@ -93,7 +132,7 @@ impl Probe {
 
     fn matmul(&mut self) -> Result<()> {
         self.title("Matrix products (worst error of a row against f64, in units of 2⁻²⁴ Σ|a b|)");
-        for &n in self.sized(&[512, 1024, 2048, 4096, 8192][..], &[128, 256]) {
+        for &n in self.sizes() {
             if 4 * (n * n) as u64 > self.device.tensor_bytes() {
                 println!("{n:<44} larger than one binding");
                 continue;
@@ -118,7 +157,7 @@ impl Probe {
 
     fn memory(&mut self) -> Result<()> {
         let device = self.device.clone();
-        let n = self.sized(32 << 20, 1 << 16).min(device.tensor_bytes() as usize / 4);
+        let n = self.numbers();
         self.title(&format!("Memory, {n} numbers a tensor"));
         let tensors: Vec<Tensor> = (0..3).map(|seed| device.uniform(n, -1.0, 1.0, seed)).collect();
         device.run(&tensors)?;
@@ -157,22 +196,70 @@ impl Probe {
     fn steps(&mut self) -> Result<()> {
         self.title("Training steps, SGD with momentum, the data on the device (per step)");
         let device = self.device.clone();
-        for &rows in self.sized(&[64, 512][..], &[8]) {
+        for &rows in self.batches() {
             let mlp = nn::mlp(&device, &[784, 256, 128, 10], 1);
             let work = 3.0 * 2.0 * (rows * (784 * 256 + 256 * 128 + 128 * 10)) as f64;
             self.step(&format!("784-256-128-10, batch {rows}"), &mlp, &[rows, 784], work)?;
-            let cnn = Sequential::new()
-                .add(Conv2d::new(&device, 1, 16, 3, 1).padding(1))
-                .add(nn::Activation::Relu)
-                .add(MaxPool2d::new(2))
-                .add(Conv2d::new(&device, 16, 32, 3, 2).padding(1))
-                .add(nn::Activation::Relu)
-                .add(MaxPool2d::new(2))
-                .add(Flatten)
-                .add(Linear::new(&device, 1568, 10, 3));
+            let cnn = convolutional(&device).add(Linear::new(&device, 1568, 10, 3));
             let work = 3.0 * 2.0 * (rows * (784 * 16 * 9 + 196 * 32 * 144 + 15_680)) as f64;
             self.step(&format!("conv 16, conv 32, linear, batch {rows}"), &cnn, &[rows, 1, 28, 28], work)?;
         }
+        Ok(())
+    }
+
+    /// Products and steps with the checks of WGSL and without, in turns.
+    fn checks(&mut self) -> Result<()> {
+        if !self.device.is_gpu() {
+            return Ok(());
+        }
+        self.title("Shaders checked, and trusted to need no checks");
+        let device = self.device.clone();
+        let both = [("checked", ShaderChecks::Checked), ("trusted", ShaderChecks::Trusted)];
+        for &n in self.sizes().iter().filter(|&&n| 4 * (n * n) as u64 <= device.tensor_bytes()) {
+            let (a, b) = (device.uniform([n, n], -1.0, 1.0, 1), device.uniform([n, n], -1.0, 1.0, 2));
+            device.run([&a, &b])?;
+            for (name, checks) in both {
+                device.set_shader_checks(checks);
+                let flops = 2.0 * (n as f64).powi(3);
+                self.line("checks", &format!("{n}: A B, {name}"), flops, 0.0, || no_grad(|| a.matmul(&b)).run())?;
+            }
+        }
+        let rows = self.batches()[0];
+        let labels = device.tensor(&(0..rows as u32).map(|i| i % 10).collect::<Vec<_>>(), rows);
+        let cnn = convolutional(&device).add(Linear::new(&device, 1568, 10, 3));
+        let mlp = nn::mlp(&device, &[784, 256, 128, 10], 1);
+        let models: [(_, &dyn Module, &[usize]); 2] =
+            [("perceptron", &mlp, &[rows, 784]), ("convolutions", &cnn, &[rows, 1, 28, 28])];
+        for (what, model, shape) in models {
+            let x = device.uniform(shape, -1.0, 1.0, 1);
+            device.run([&x])?;
+            let mut optimizer = Sgd::new(model.parameters(), 0.01).momentum(0.9);
+            for (name, checks) in both {
+                device.set_shader_checks(checks);
+                self.line("checks", &format!("step of {what}, batch {rows}, {name}"), 0.0, 0.0, || {
+                    optimizer.step(model.forward(&x).cross_entropy(&labels).backward())
+                })?;
+            }
+        }
+        device.set_shader_checks(ShaderChecks::Checked);
+        Ok(())
+    }
+
+    /// Every op against the reference.
+    fn verify(&mut self) -> Result<()> {
+        let filter = self.sized("", "softmax").to_owned();
+        let outcome = verify::full(&self.device, &verify::Depth { filter, ..Default::default() }, &mut |_, _, _| {})?;
+        println!("\nVerified against the f64 reference\n{:<44} {:>12} {:>12} {:>12}", "", "cases", "elements", "wrong");
+        for stage in &outcome.stages {
+            let (cases, elements, wrong) = (stage.report.cases, stage.report.elements, stage.report.failures.len());
+            println!("{:<44} {cases:>12} {elements:>12} {wrong:>12}", stage.name);
+        }
+        let failures = outcome.failures();
+        failures.iter().for_each(|failure| println!("WRONG: {failure}"));
+        self.found.push(json!({
+            "group": "verify", "name": "all", "passed": outcome.passed(), "cases": outcome.cases(), "elements": outcome.elements(),
+            "seconds": outcome.seconds, "failures": failures,
+        }));
         Ok(())
     }
 
@@ -198,6 +285,18 @@ impl Probe {
         self.found.push(json!({ "group": "profile", "name": name, "rows": rows.collect::<Vec<_>>() }));
         Ok(())
     }
+}
+
+/// Two convolutions, as in every comparison: `[n,1,28,28]` to `[n,1568]`.
+fn convolutional(device: &Device) -> Sequential {
+    Sequential::new()
+        .add(Conv2d::new(device, 1, 16, 3, 1).padding(1))
+        .add(nn::Activation::Relu)
+        .add(MaxPool2d::new(2))
+        .add(Conv2d::new(device, 16, 32, 3, 2).padding(1))
+        .add(nn::Activation::Relu)
+        .add(MaxPool2d::new(2))
+        .add(Flatten)
 }
 
 /// The worst error of the last row of A B, in units of what rounding each product once may make.
@@ -226,16 +325,21 @@ fn main() -> std::process::ExitCode {
 }
 
 fn measure() -> anyhow::Result<()> {
-    let (mut device, mut quick, mut json) = (None, false, None);
+    let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let (mut device, mut quick, mut json, mut train) = (None, false, None, None);
+    let (mut data, mut torch) = (path("STEEPEST_DATA"), path("STEEPEST_TORCH"));
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         use lexopt::prelude::*;
         match arg {
             Long("device") => device = Some(parser.value()?.string()?),
-            Long("json") => json = Some(std::path::PathBuf::from(parser.value()?)),
+            Long("json") => json = Some(PathBuf::from(parser.value()?)),
+            Long("data") => data = Some(PathBuf::from(parser.value()?)),
+            Long("torch") => torch = Some(PathBuf::from(parser.value()?)),
+            Long("train") => train = Some(parser.value()?.string()?),
             Long("quick") => quick = true,
             Long("help") => {
-                println!("probe [--device cpu|gpu|NAME] [--quick] [--json FILE]");
+                println!("probe [--device cpu|gpu|NAME] [--data DIR] [--torch PYTHON] [--quick] [--json FILE]");
                 return Ok(());
             }
             other => bail!("{}; try --help", other.unexpected()),
@@ -243,6 +347,9 @@ fn measure() -> anyhow::Result<()> {
     }
     let opened = Instant::now();
     let device = device.map_or_else(Device::best, |name| Device::named(&name))?;
+    if let Some(task) = train {
+        return whole::train(&task, &device, data.as_deref(), quick);
+    }
     let opened = opened.elapsed().as_secs_f64() * 1e3;
     let mut facts = vec![("device", device.to_string()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
     facts.push(("opened in", format!("{opened:.1} ms")));
@@ -255,11 +362,33 @@ fn measure() -> anyhow::Result<()> {
     facts.iter().for_each(|(name, value)| println!("{name:<26} {value}"));
 
     let mut probe = Probe { device, peak, quick, found: vec![] };
-    probe.dispatches()?;
-    probe.matmul()?;
-    probe.memory()?;
-    probe.updates()?;
-    probe.steps()?;
+    let parts: [(&str, Part); 7] = [
+        ("dispatches", Probe::dispatches),
+        ("matrix products", Probe::matmul),
+        ("memory", Probe::memory),
+        ("optimizers", Probe::updates),
+        ("training steps", Probe::steps),
+        ("checks of shaders", Probe::checks),
+        ("verification", Probe::verify),
+    ];
+    for (name, part) in parts {
+        probe.attempt(name, |probe| Ok(part(probe)?));
+    }
+    probe.attempt("whole trainings", |probe| whole::measure(probe, data.as_deref()));
+    let mut rival = None;
+    if let Some(python) = torch {
+        probe.attempt("PyTorch", |probe| {
+            let (found, end) = beside::Torch::measure(probe, &python)?;
+            rival = Some(found);
+            end
+        });
+    }
+    beside::compare(&mut probe, rival.as_ref());
+    if let Some(gpu) = probe.device.as_gpu() {
+        let (read, kept) = gpu.pipeline_cache_bytes();
+        println!("\ncompiled pipelines: {read} bytes read from their file, {kept} kept there");
+        facts.push(("pipeline cache bytes", format!("{read} read, {kept} kept")));
+    }
     if let Some(path) = json {
         let facts: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
         let text =
@@ -267,5 +396,7 @@ fn measure() -> anyhow::Result<()> {
         std::fs::write(&path, format!("{text:#}\n"))?;
         println!("\nwritten: {}", path.display());
     }
+    let failed = probe.found.iter().filter(|line| line["group"] == "failed").count();
+    anyhow::ensure!(failed == 0, "{failed} part(s) failed, see above");
     Ok(())
 }
