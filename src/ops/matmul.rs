@@ -88,11 +88,11 @@ fn last_two(shape: &Shape) -> [usize; 2] {
 
 /// A shape with its last two axes exchanged if `swap`: as the op reads it and the user wrote it.
 fn read_as(shape: Shape, swap: bool) -> Result<Shape, OpError> {
-    let mut dims = shape.dims().to_vec();
-    if let (true, [.., outer, inner]) = (swap, &mut dims[..]) {
-        std::mem::swap(outer, inner);
+    let [outer, inner] = last_two(&shape);
+    match shape.rank() {
+        rank if swap && rank >= 2 => shape.with_dim(rank - 2, inner)?.with_dim(rank - 1, outer),
+        _ => Ok(shape),
     }
-    Shape::new(&dims)
 }
 
 /// The shape of a product of matrices by numpy's rule, of operands as they are read.
@@ -103,6 +103,9 @@ fn product(a: Shape, b: Shape) -> Result<Shape, OpError> {
     let ([m, k], [p, n]) = (last_two(&a), last_two(&b));
     if k != p {
         return Err(OpError::Shape(format!("{a} × {b}: inner sizes {k} and {p} differ")));
+    }
+    if batch_a == 0 && batch_b == 0 {
+        return Shape::new(&[m, n]);
     }
     let (batch_a, batch_b) = (Shape::new(&a.dims()[..batch_a])?, Shape::new(&b.dims()[..batch_b])?);
     let Ok(batch) = batch_a.broadcast(&batch_b) else {

@@ -157,6 +157,10 @@ impl Op for Reduce {
         let x = &ctx.inputs[0];
         let Ok(shape) = x.try_shape() else { return vec![Some(x.clone())] };
         let wide = shape.reduced(&self.axes, true);
+        if self.kind == Kind::Sum && self.axes.iter().enumerate().all(|(i, &a)| i == a) {
+            // What is left are the last axes, along which sizes are counted anyway when it is broadcast.
+            return vec![Some(ctx.grad.expand(shape))];
+        }
         let axes: Vec<isize> = self.axes.iter().map(|&a| a as isize).collect();
         let grad = ctx.grad.reshape(wide);
         let total = |t: &Tensor, kind: Kind| record(Reduce { kind, axes: self.axes.clone(), keepdim: true }, &[t]);
@@ -430,6 +434,9 @@ impl Tensor {
 
     /// How many elements the axes hold together; 0 where that cannot be said.
     fn count(&self, axes: &[isize]) -> f64 {
+        if let (Ok(spec), []) = (self.node().spec(), axes) {
+            return spec.shape.numel() as f64;
+        }
         let axes = self.try_shape().ok().and_then(|s| Some((s, s.axes(axes).ok()?)));
         axes.map_or(0.0, |(s, axes)| axes.iter().map(|&a| s.dims()[a]).product::<usize>() as f64)
     }
