@@ -167,7 +167,7 @@ impl Cpu {
             });
             let writes = collected(&mut few_writes, &mut many_writes, writes);
             let scalars = &scalars[dispatch.scalars.clone()];
-            (dispatch.kernel.native)(&mut Io { reads, writes, scalars });
+            (dispatch.kernel.native)(&mut Io { reads, writes, scalars, finish: None });
             drop(guards);
             for (place, t) in dispatch.writes.iter().zip(taken) {
                 match (place.buffer, t) {

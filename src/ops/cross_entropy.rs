@@ -152,13 +152,24 @@ impl Op for CrossEntropyGrad {
             native: Arc::new(move |io| {
                 let (logits, labels) = (io.read(0), io.reads[1]);
                 let width = if soft { classes } else { 1 };
-                let row = |(r, out): (usize, &mut [f32])| {
-                    each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width], out);
+                let finish = io.finish.take();
+                // Some rows, finished while they are in a cache.
+                let block = SHARE.div_ceil(classes.max(1));
+                let some = |(i, words): (usize, &mut [u32])| {
+                    let out: &mut [f32] = bytemuck::cast_slice_mut(words);
+                    for (r, out) in out.chunks_exact_mut(classes).enumerate() {
+                        let r = i * block + r;
+                        each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width], out);
+                    }
+                    if let Some(finish) = finish {
+                        finish(i * block * classes, words);
+                    }
                 };
+                let size = (block * classes).max(1);
                 if rows * classes < 2 * SHARE {
-                    io.write(0).chunks_mut(classes).enumerate().for_each(row);
+                    io.writes[0].chunks_mut(size).enumerate().for_each(some);
                 } else {
-                    io.write(0).par_chunks_mut(classes).with_min_len(SHARE.div_ceil(classes)).enumerate().for_each(row);
+                    io.writes[0].par_chunks_mut(size).enumerate().for_each(some);
                 }
             }),
         };

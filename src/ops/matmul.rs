@@ -285,17 +285,22 @@ const ALONE: usize = 1 << 20;
 fn native(layout: Layout) -> Native {
     Arc::new(move |io| {
         let (a, b) = (io.read(0), io.read(1));
+        let finish = io.finish.take();
         let out = io.write(0);
         let Layout { m, n, k, .. } = layout;
         if m * n * k == 0 {
-            return out.fill(0.0);
+            out.fill(0.0);
+            return finish.into_iter().for_each(|finish| finish(0, bytemuck::cast_slice_mut(out)));
         }
         let batches = layout.batches();
         let matrix = |index: usize, out: &mut [f32], parallel: bool| {
             let (base_a, base_b) = layout.bases(index);
             let (a, b) = (Matrix { data: &a[base_a..], strides: layout.a }, Matrix { data: &b[base_b..], strides: layout.b });
             let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
-            gemm::multiply(a, b, k, out, parallel, None);
+            let epilogue = finish.map(|finish| {
+                move |first: usize, part: &mut [f32]| finish(index * m * n + first, bytemuck::cast_slice_mut(part))
+            });
+            gemm::multiply(a, b, k, out, parallel, epilogue.as_ref().map(|epilogue| epilogue as gemm::Epilogue<'_>));
         };
         if batches > 1 && batches * m * n * k > ALONE && batches >= 2 * rayon::current_num_threads() {
             // Several small matrices to a thread at a time.

@@ -154,7 +154,7 @@ impl Joins {
 fn copy(from: Val, to: Val, n: usize, at: At) -> Step {
     let load = Load { view: View::new(0, [ViewDim { size: n, stride: 1 }]) };
     let program =
-        Program { count: n, loads: vec![load], instructions: vec![Instruction { rule: None, args: vec![Arg::Load(0)] }] };
+        Program::new(n, vec![load], vec![Instruction { rule: None, args: vec![Arg::Load(0)] }]);
     Step {
         kernel: program.kernel(),
         reads: vec![from],
