@@ -96,32 +96,28 @@ impl Graph {
         let mut overwritten = vec![];
         for (_, node) in pending {
             let root = walk.number(&node) == Some(ROOT);
-            let call = node.with_body(|body| match body {
-                Body::Call { op, inputs } => graph.call(&walk, &node, op, inputs, root, &mut overwritten).map(Some),
+            node.with_body(|body| match body {
+                Body::Call { op, inputs } => graph.call(&walk, &node, op, inputs, root, &mut overwritten),
                 // Its value came while others were looked at: another thread's run.
-                Body::Leaf | Body::Released => Ok(None),
-            })?;
-            match call {
-                None => walk.give(&node, GIVEN),
-                Some((op, inputs, spec, kept)) => {
-                    walk.give(&node, 2 * graph.calls.len() as u32 + 1);
-                    graph.calls.push(Call { node, op, inputs, spec, kept });
+                Body::Leaf | Body::Released => {
+                    walk.give(&node, GIVEN);
+                    Ok(())
                 }
-            }
+            })?;
         }
         Ok(graph)
     }
 
-    /// A call with its part of the key. Numbers of the walk are those of the key: even ones are leaves, odd ones calls.
+    /// Adds a call and its part of the key. Numbers of the walk are those of the key: even ones are leaves, odd ones calls.
     fn call(
         &mut self,
         walk: &Walk<'_>,
-        node: &Node,
+        node: &Arc<Node>,
         op: &Arc<dyn Op>,
         edges: &[Edge],
         root: bool,
         overwritten: &mut Vec<bool>,
-    ) -> Result<(Arc<dyn Op>, SmallVec<[Source; 3]>, Spec, bool)> {
+    ) -> Result<()> {
         let spec = *node.spec().as_ref().map_err(Clone::clone)?;
         let name = name_hash(op.name());
         let params = op.params();
@@ -159,7 +155,9 @@ impl Graph {
         push_spec(&mut self.key, &spec);
         let kept = op.mutates().is_empty() && (root || node.is_held());
         self.key.push(u32::from(kept));
-        Ok((op.clone(), inputs, spec, kept))
+        walk.give(node, 2 * self.calls.len() as u32 + 1);
+        self.calls.push(Call { node: node.clone(), op: op.clone(), inputs, spec, kept });
+        Ok(())
     }
 
     /// Shape and type of what a call reads.

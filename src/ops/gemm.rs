@@ -19,13 +19,15 @@ const ALONE: usize = 1 << 20;
 /// Multiplications below which nothing but the plain formula pays.
 const TINY: usize = 128;
 /// Numbers of a row-major B that are read where they lie.
-const SMALL: usize = 1 << 17;
-/// Terms in a block: a panel of B that deep is read from the caches next to the core.
-const DEPTH: usize = 384;
+const SMALL: usize = 1 << 16;
+/// Terms in a block: a panel of B that deep is read from the second-level cache. Fewer, and the output is read and stored more often.
+const DEPTH: usize = 800;
 /// Rows of A in a block, which stays in the second-level cache.
-const HEIGHT: usize = 192;
+const HEIGHT: usize = 128;
 /// Columns of B packed at a time.
-const WIDTH: usize = 3072;
+const WIDTH: usize = 1536;
+/// Multiplications for one thread above which what is packed twice does not count.
+const LARGE: usize = 1 << 30;
 
 /// What happens to a finished stretch of the output, as long as it can be: the number of its first element, its numbers.
 pub type Epilogue<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
@@ -124,8 +126,8 @@ pub fn multiply(
 
 /// Into how many parts rows and columns are divided: so that the largest part is small and little is packed twice.
 fn divide(m: usize, n: usize, k: usize, threads: usize) -> [usize; 2] {
-    // Some more parts than threads where there is much to do: a thread that is held up then holds up less.
-    let parts = if m * n * k / threads >= 1 << 24 { 4 * threads } else { threads };
+    // Some more parts than threads where there is very much to do: a thread that is held up then holds up less.
+    let parts = if m * n * k / threads >= LARGE { 4 * threads } else { threads };
     let cost = |[down, across]: [usize; 2]| {
         let (height, width) = (m.div_ceil(down).next_multiple_of(ROWS), n.div_ceil(across).next_multiple_of(16));
         // Multiplications, and what packing costs in their measure.
@@ -345,7 +347,7 @@ mod tests {
         [70, 300, 1],
         [2, 33, 1],
         [17, 257, 95],
-        [33, 600, 47],
+        [33, 1700, 47],
         [203, 20, 530],
         [5, 31, 3100],
         [200, 300, 530],
@@ -373,7 +375,7 @@ mod tests {
 
     #[test]
     fn bits_do_not_hang_on_the_number_of_threads() {
-        for sizes in [[203, 120, 530], [130, 130, 131], [16, 700, 200], [49, 1000, 32], [1, 3000, 1000], [2000, 1000, 1]] {
+        for sizes in [[203, 120, 530], [130, 130, 131], [16, 700, 200], [49, 1700, 32], [1, 3000, 1000], [2000, 1000, 1]] {
             for flags in [[false, false], [false, true], [true, false], [true, true]] {
                 let alone = product(sizes, flags, 1, None);
                 for threads in [2, 3, 7] {
