@@ -322,7 +322,9 @@ fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chun
             if kind.is_arg() { best } else { value.to_bits() }
         };
         let out = &mut *io.writes[0];
-        let alone = out.len() * group.min(span) < ALONE;
+        // Vectors are several times as fast.
+        let fast = matches!(kind, Kind::Sum | Kind::Max | Kind::Min) && (together || runs > 0 || abreast > 0);
+        let alone = out.len() * group.min(span) < if fast { 4 * ALONE } else { ALONE };
         if abreast > 0 && group > 0 {
             // Stretches of neighbouring outputs, none longer than a row, and enough of them for every thread.
             let outputs = out.len() / chunks;
