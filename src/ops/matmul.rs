@@ -285,13 +285,12 @@ const ALONE: usize = 1 << 20;
 fn native(layout: Layout) -> Native {
     Arc::new(move |io| {
         let (a, b) = (io.read(0), io.read(1));
-        let finish = io.finish.take();
-        let out = io.write(0);
         let Layout { m, n, k, .. } = layout;
         if m * n * k == 0 {
-            out.fill(0.0);
-            return finish.into_iter().for_each(|finish| finish(0, bytemuck::cast_slice_mut(out)));
+            return io.write(0).fill(0.0);
         }
+        let finish = io.finish.take();
+        let out = io.write(0);
         let batches = layout.batches();
         let matrix = |index: usize, out: &mut [f32], parallel: bool| {
             let (base_a, base_b) = layout.bases(index);
