@@ -3,9 +3,9 @@
 use super::case::{Case, Gen};
 use super::tolerance::Class;
 use crate::error::{Error, OpError};
+use crate::graph::node::Body;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, record};
-use crate::graph::node::Body;
 use crate::shape::{MAX_RANK, Shape, ToShape, View, ViewDim};
 use rayon::prelude::*;
 use smallvec::SmallVec;
