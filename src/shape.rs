@@ -92,6 +92,9 @@ impl Shape {
     /// # Errors
     /// A pair of sizes that differ and of which neither is 1.
     pub fn broadcast(&self, other: &Shape) -> Result<Shape, OpError> {
+        if self == other {
+            return Ok(*self);
+        }
         let rank = self.rank().max(other.rank());
         let mut dims = [0; MAX_RANK];
         for (i, dim) in dims[..rank].iter_mut().enumerate() {

@@ -107,3 +107,43 @@ fn an_epilogue_gives_what_kernels_of_their_own_give() {
         device.set_switches(Switches::default());
     }
 }
+
+/// Sizes that several threads share, in parts that do not come out even: each part is finished once, with the elements that belong to it.
+#[test]
+fn what_threads_finish_themselves_is_what_is_finished_behind_them() {
+    let device = Device::cpu();
+    let number = |i: usize| ((i * 7919 + 13) % 1013) as f32 / 1013.0 - 0.5;
+    let given = |dims: &[usize]| device.parameter(&(0..dims.iter().product()).map(number).collect::<Vec<_>>(), dims);
+    let entropy = |rows: usize, classes: usize| {
+        let labels: Vec<u32> = (0..rows).map(|r| (r * 31 % classes) as u32).collect();
+        let x = given(&[rows, classes]);
+        // The mean's gradient is a constant worked out of constants; what follows is another number for every element.
+        let gradient = x.cross_entropy(&device.tensor(&labels, rows)).backward().wrt(&x).unwrap();
+        gradient * given(&[rows, classes]).detach()
+    };
+    let product = |m: usize, k: usize, n: usize| given(&[m, k]).matmul(&given(&[k, n])) + given(&[n]) * given(&[m, n]);
+    let image = || {
+        let y = given(&[5, 3, 20, 20]).conv2d(&given(&[7, 3, 3, 3]), None, steepest::ConvOptions::new().padding(1));
+        y + given(&[7, 1, 1]) * given(&[5, 7, 20, 20])
+    };
+    let constants = |n: usize| given(&[n]) * (device.full((), 3.0) * 0.5).exp().expand(n);
+    let values = |fuse: bool| {
+        device.set_switches(Switches { fuse, ..Switches::default() });
+        let all = [
+            entropy(3001, 10),
+            entropy(1003, 63),
+            entropy(33, 1000),
+            product(301, 150, 203),
+            product(1, 300, 500),
+            product(700, 90, 1),
+            image(),
+            constants(1025),
+            constants(100_003),
+        ];
+        all.map(|tensor| tensor.to_vec::<f32>().unwrap())
+    };
+    for (i, (expected, found)) in values(false).iter().zip(&values(true)).enumerate() {
+        let same = expected.iter().zip(found).all(|(a, b)| a.to_bits() == b.to_bits());
+        assert!(same && expected.len() == found.len() && expected.iter().any(|x| *x != 0.0), "number {i}");
+    }
+}

@@ -2,7 +2,7 @@
 
 mod pool;
 
-use crate::plan::{Buffer, Error, Io, Place, Plan, Result, Row};
+use crate::plan::{Buffer, Dispatch, Error, Io, Place, Plan, Result, Row};
 use pool::{Pool, Words};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -64,7 +64,13 @@ pub struct Cpu {
 pub struct Prepared {
     plan: Arc<Plan>,
     slots: Mutex<Vec<Vec<u32>>>,
+    /// Whether there are several kernels in it that threads are likely to share.
+    shared: bool,
 }
+
+/// Operations, and bytes, of a kernel that is likely to be shared by threads.
+const SHARED_FLOPS: u64 = 1 << 21;
+const SHARED_BYTES: u64 = 1 << 18;
 
 impl Cpu {
     /// Fills slots and outputs with NaN before every run.
@@ -75,7 +81,9 @@ impl Cpu {
     /// Allocates a plan's slots.
     pub fn prepare(&self, plan: Arc<Plan>) -> Prepared {
         let slots = plan.slots.iter().map(|&words| vec![0; words]).collect();
-        Prepared { plan, slots: Mutex::new(slots) }
+        let large = |dispatch: &Dispatch| dispatch.flops >= SHARED_FLOPS || dispatch.bytes() >= SHARED_BYTES;
+        let shared = plan.dispatches.iter().filter(|dispatch| large(dispatch)).nth(1).is_some();
+        Prepared { plan, slots: Mutex::new(slots), shared }
     }
 
     /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced.
@@ -103,6 +111,21 @@ impl Cpu {
     /// # Errors
     /// A dispatch that reads what it writes: a fault of the plan.
     pub fn run(
+        &self,
+        prepared: &Prepared,
+        leaves: &[Arc<CpuBuffer>],
+        rows: &[Arc<CpuBuffer>],
+        scalars: &[u32],
+    ) -> Result<Vec<Arc<CpuBuffer>>> {
+        if prepared.shared {
+            // On one of the threads that share them: to hand each over and to be woken when it is done costs more than some kernels.
+            rayon::scope(|_| self.run_here(prepared, leaves, rows, scalars))
+        } else {
+            self.run_here(prepared, leaves, rows, scalars)
+        }
+    }
+
+    fn run_here(
         &self,
         prepared: &Prepared,
         leaves: &[Arc<CpuBuffer>],
@@ -167,7 +190,7 @@ impl Cpu {
             });
             let writes = collected(&mut few_writes, &mut many_writes, writes);
             let scalars = &scalars[dispatch.scalars.clone()];
-            (dispatch.kernel.native)(&mut Io { reads, writes, scalars });
+            (dispatch.kernel.native)(&mut Io { reads, writes, scalars, finish: None });
             drop(guards);
             for (place, t) in dispatch.writes.iter().zip(taken) {
                 match (place.buffer, t) {

@@ -21,6 +21,7 @@ use crate::graph::node::{Live, Node, Runner, Storage, Tensor, Value};
 use crate::plan::{Plan, Row, Switches};
 use profile::Profiler;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -320,6 +321,7 @@ impl Device {
     /// The first invalid tensor's error.
     pub fn plan<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<Plan> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        self.inner.foreign(&roots)?;
         Ok(Plan::build(&Graph::collect(&roots)?, *lock(&self.inner.switches)))
     }
 
@@ -329,6 +331,7 @@ impl Device {
     /// The first invalid tensor's error.
     pub fn graphviz<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<String> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        self.inner.foreign(&roots)?;
         Ok(crate::graph::dump::graphviz(&Graph::collect(&roots)?))
     }
 
@@ -439,8 +442,7 @@ impl Runner for Inner {
         if !missing.is_empty() {
             self.run_collected(Graph::collect(&missing)?)?;
         }
-        let (roots, graph) = self.collect(roots)?;
-        self.foreign(&roots)?;
+        let graph = self.collect(roots)?;
         self.run_collected(graph)
     }
 
@@ -523,7 +525,8 @@ impl Inner {
     }
 
     fn execute(&self, cached: &Cached, graph: &Graph) -> Result<Vec<Arc<dyn Storage>>> {
-        let scalars: Vec<u32> = cached.plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
+        let mut scalars = Vec::with_capacity(cached.plan.dispatches.last().map_or(0, |last| last.scalars.end));
+        cached.plan.scalars.iter().for_each(|&c| scalars.extend(graph.calls[c].op.scalars()));
         *lock(&self.last) = Some(cached.plan.clone());
         match (&self.machine, &cached.prepared) {
             (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
@@ -545,19 +548,19 @@ impl Inner {
 
     /// The leaves' buffers; what is still in this program's memory is sent over, once.
     fn leaves<B: Storage>(&self, graph: &Graph, upload: impl Fn(&[u32]) -> Result<Arc<B>>) -> Result<Vec<Arc<B>>> {
-        graph
-            .leaves
-            .iter()
-            .map(|leaf| match leaf.value() {
-                Some(Value::Stored(stored)) => self.buffer(stored),
+        let mut leaves = Vec::with_capacity(graph.leaves.len());
+        for leaf in &graph.leaves {
+            leaves.push(match leaf.value() {
+                Some(Value::Stored(stored)) => self.buffer(stored)?,
                 Some(Value::Host(words)) => {
                     let buffer = upload(&words)?;
                     leaf.set_value(Value::Stored(buffer.clone()));
-                    Ok(buffer)
+                    buffer
                 }
-                None => Err(self.fault("a leaf without a value")),
-            })
-            .collect()
+                None => return Err(self.fault("a leaf without a value")),
+            });
+        }
+        Ok(leaves)
     }
 
     /// The buffers of rows. Leaves that had to be moved there have their values there from now on.
@@ -571,7 +574,7 @@ impl Inner {
         let mut rows = Vec::with_capacity(cached.plan.rows.len());
         let mut moved = false;
         for row in &cached.plan.rows {
-            let before: Vec<_> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
+            let before: SmallVec<[_; 16]> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
             rows.push(place(row, leaves)?);
             for (&(leaf, _), before) in row.members.iter().zip(before) {
                 if Arc::as_ptr(&leaves[leaf]) != before {

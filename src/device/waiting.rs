@@ -49,15 +49,17 @@ impl Inner {
     }
 
     /// What a run of these roots computes: with an update among them, also the updates that wait.
-    pub(super) fn collect(&self, roots: &[Arc<Node>]) -> Result<(Vec<Arc<Node>>, Graph)> {
+    pub(super) fn collect(&self, roots: &[Arc<Node>]) -> Result<Graph> {
         let waiting: Vec<Weak<Node>> = match roots.iter().any(|root| is_update(root)) {
             true => std::mem::take(&mut *lock(&self.waiting)),
             false => vec![],
         };
         let waiting: Vec<Arc<Node>> = waiting.iter().filter_map(Weak::upgrade).collect();
         if waiting.is_empty() {
-            return Ok((roots.to_vec(), Graph::collect(roots)?));
+            return Graph::collect(roots);
         }
+        // Those that wait were given to this device, but may be another's.
+        self.foreign(&waiting)?;
         let all = [roots, &waiting].concat();
         match Graph::collect(&all) {
             Err(_) => {
@@ -69,10 +71,9 @@ impl Inner {
                 // Of those that waited, the ones that cannot be computed any more are left out.
                 let able = waiting.into_iter().filter(|update| Graph::collect(std::slice::from_ref(update)).is_ok());
                 let all: Vec<Arc<Node>> = roots.iter().cloned().chain(able).collect();
-                let graph = Graph::collect(&all)?;
-                Ok((all, graph))
+                Graph::collect(&all)
             }
-            Ok(graph) => Ok((all, graph)),
+            graph => graph,
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Reverse-mode differentiation: one walk over the graph that records gradients as ordinary ops.
 
-use super::node::{Body, Tensor, grad_off, on_behalf_of};
+use super::node::{Body, Edge, Node, Tensor, Walk, grad_off, on_behalf_of};
 use super::op::{DType, GradCtx};
 use super::severed::{self, Missing, Refusals};
 use crate::error::{Error, OpError, Result};
-use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 use std::panic::Location;
+use std::sync::Arc;
 
 /// Runs `f` without recording gradients: what it computes cannot be differentiated, and no history is kept.
 ///
@@ -29,12 +28,15 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Gradients by the numbers of their parameters, the smallest first.
+type Found = Vec<(u64, Tensor)>;
+
 /// The gradients of one `backward`, addressed by parameter. They are tensors: nothing has run yet.
 pub struct Gradients {
     root: Tensor,
     also: Vec<Tensor>,
-    /// In the order in which the parameters were made: the same in every round of a loop, and so is what is recorded of them.
-    by_id: Result<BTreeMap<u64, Tensor>>,
+    /// By number, which is the order in which the parameters were made: the same in every round of a loop, and so is what is recorded of them.
+    by_id: Result<Found>,
     /// Where a gradient rule handed nothing on.
     refusals: Refusals,
     /// Whether a parameter that an op cuts off is let pass.
@@ -48,7 +50,10 @@ impl Gradients {
     /// The error that made the loss invalid.
     pub fn get(&self, parameter: &Tensor) -> Result<Option<&Tensor>> {
         match &self.by_id {
-            Ok(map) => Ok(map.get(&parameter.id())),
+            Ok(found) => {
+                let place = found.binary_search_by_key(&parameter.id(), |(id, _)| *id);
+                Ok(place.ok().map(|place| &found[place].1))
+            }
             Err(error) => Err(error.clone()),
         }
     }
@@ -123,15 +128,15 @@ impl Gradients {
     /// The error that made the loss invalid.
     pub fn iter(&self) -> Result<impl Iterator<Item = &Tensor>> {
         match &self.by_id {
-            Ok(map) => Ok(map.values()),
+            Ok(found) => Ok(found.iter().map(|(_, gradient)| gradient)),
             Err(error) => Err(error.clone()),
         }
     }
 
     /// Exchanges every gradient, for clipping and the like; in the order of [`Gradients::iter`].
     pub fn map(mut self, mut f: impl FnMut(&Tensor) -> Tensor) -> Gradients {
-        if let Ok(map) = &mut self.by_id {
-            for gradient in map.values_mut() {
+        if let Ok(found) = &mut self.by_id {
+            for (_, gradient) in found {
                 *gradient = f(gradient);
             }
         }
@@ -195,7 +200,7 @@ impl Tensor {
     #[track_caller]
     pub fn backward_with(&self, cotangent: &Tensor) -> Gradients {
         match reverse(self, cotangent) {
-            Ok((map, refusals)) => Gradients { root: self.clone(), also: vec![], by_id: Ok(map), refusals, lenient: false },
+            Ok((found, refusals)) => Gradients { root: self.clone(), also: vec![], by_id: Ok(found), refusals, lenient: false },
             Err(error) => self.failed(error),
         }
     }
@@ -206,7 +211,7 @@ impl Tensor {
 }
 
 #[track_caller]
-fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, Refusals)> {
+fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
     let at = Location::caller();
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     let (spec, given) = (root.spec()?, cotangent.spec()?);
@@ -220,40 +225,23 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
         return Err(fail(format!("the cotangent is {given} where {spec} is expected")));
     }
 
-    // Everything a gradient flows through, by number: inputs have smaller numbers than what reads them.
-    let mut tracked = Vec::with_capacity(64);
-    tracked.push(root.node().clone());
-    let mut seen = FxHashSet::with_capacity_and_hasher(64, Default::default());
-    seen.insert(root.id());
-    let mut stack = Vec::with_capacity(64);
-    stack.push(root.node().clone());
-    while let Some(node) = stack.pop() {
-        node.with_body(|body| {
-            let Body::Call { inputs, .. } = body else { return };
-            for edge in inputs.iter().filter(|e| e.node.requires_grad()) {
-                if seen.insert(edge.node.id()) {
-                    tracked.push(edge.node.clone());
-                    stack.push(edge.node.clone());
-                }
-            }
-        });
-    }
-
-    tracked.sort_unstable_by_key(|node| std::cmp::Reverse(node.id()));
-
-    let mut found = BTreeMap::new();
+    let Tracked { nodes, mut bodies, order, places } = Tracked::of(root);
+    let mut places = places.into_iter();
+    // The gradient of each node in that order, as far as it is summed up.
+    let mut pending: Vec<Option<Tensor>> = vec![None; nodes.len()];
+    pending[0] = Some(cotangent.clone());
+    let mut found = vec![];
     let mut refusals = Refusals::default();
-    let mut pending = FxHashMap::with_capacity_and_hasher(64, Default::default());
-    pending.insert(root.id(), cotangent.clone());
-    for node in tracked {
-        let id = node.id();
-        let Some(gradient) = pending.remove(&id) else { continue };
-        // A copy: the op's rule records, and may ask this very node.
-        match node.body() {
-            Body::Leaf => {
-                found.insert(id, gradient);
+    for (rank, &(id, which)) in order.iter().enumerate() {
+        let node = &nodes[which];
+        match (std::mem::replace(&mut bodies[which], Body::Released), pending[rank].take()) {
+            (Body::Call { inputs, .. }, None) => {
+                // Nothing flows through here.
+                inputs.iter().filter(|edge| edge.node.requires_grad()).for_each(|_| _ = places.next());
             }
-            Body::Released => {
+            (_, None) => {}
+            (Body::Leaf, Some(gradient)) => found.push((id, gradient)),
+            (Body::Released, Some(_)) => {
                 return Err(Error::op(
                     "backward",
                     at,
@@ -265,19 +253,19 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
                     )),
                 ));
             }
-            Body::Call { op, inputs } => {
+            (Body::Call { op, inputs }, Some(gradient)) => {
                 if let Some(edge) = inputs.iter().find(|e| e.node.version() != e.version) {
                     return Err(Error::op(op.name(), node.at(), super::key::spent(&edge.node)));
                 }
                 let needs: SmallVec<[bool; 3]> = inputs.iter().map(|e| e.node.requires_grad()).collect();
-                let handles: SmallVec<[Tensor; 3]> = inputs.iter().map(|e| Tensor::of(e.node.clone())).collect();
+                let handles: SmallVec<[Tensor; 3]> = inputs.into_iter().map(|e| Tensor::of(e.node)).collect();
                 let output = Tensor::of(node.clone());
                 let ctx = GradCtx { grad: &gradient, inputs: &handles, output: &output, needs: &needs };
-                for (input, part) in handles.iter().zip(on_behalf_of(node.at(), || op.grad(&ctx))) {
-                    if !input.requires_grad() {
-                        continue;
-                    }
-                    let Some(part) = part else {
+                let parts = on_behalf_of(node.at(), || op.grad(&ctx));
+                let needed = handles.iter().zip(parts.into_iter().chain(std::iter::repeat(None)));
+                for (input, part) in needed.filter(|(input, _)| input.requires_grad()) {
+                    let place = places.next().map(|place| &mut pending[place]);
+                    let (Some(part), Some(place)) = (part, place) else {
                         refusals.insert((input.id(), id));
                         continue;
                     };
@@ -285,14 +273,56 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(BTreeMap<u64, Tensor>, 
                     if want != got {
                         return Err(fail(format!("{}: a gradient of shape {got} for an input {want}", op.name())));
                     }
-                    let sum = match pending.remove(&input.id()) {
+                    *place = Some(match place.take() {
                         Some(sum) => on_behalf_of(node.at(), || sum.add(&part)),
                         None => part,
-                    };
-                    pending.insert(input.id(), sum);
+                    });
                 }
             }
         }
     }
+    // Parameters in the order in which they were made.
+    found.reverse();
     Ok((found, refusals))
+}
+
+/// Everything a gradient flows through on its way from a root.
+struct Tracked {
+    nodes: Vec<Arc<Node>>,
+    /// What each was recorded as.
+    bodies: Vec<Body>,
+    /// Number and place of every node, the latest first: inputs have smaller numbers than what reads them.
+    order: Vec<(u64, usize)>,
+    /// For each node in that order, where in that order those of its inputs stand that a gradient flows to.
+    places: Vec<usize>,
+}
+
+impl Tracked {
+    fn of(root: &Tensor) -> Tracked {
+        let walk = Walk::begin(root.node().runner().live());
+        let (mut nodes, mut bodies) = (Vec::with_capacity(32), Vec::with_capacity(32));
+        let flows = |edge: &&Edge| edge.node.requires_grad();
+        walk.give(root.node(), 0);
+        nodes.push(root.node().clone());
+        while let Some(node) = nodes.get(bodies.len()) {
+            let body = node.body();
+            if let Body::Call { inputs, .. } = &body {
+                nodes.extend(inputs.iter().filter(flows).filter(|edge| walk.meet(&edge.node, 0)).map(|edge| edge.node.clone()));
+            }
+            bodies.push(body);
+        }
+        let mut order: Vec<(u64, usize)> = nodes.iter().enumerate().map(|(i, node)| (node.id(), i)).collect();
+        order.sort_unstable_by_key(|&(id, _)| std::cmp::Reverse(id));
+        for (rank, &(_, which)) in order.iter().enumerate() {
+            walk.give(&nodes[which], rank as u32);
+        }
+        let mut places = Vec::with_capacity(2 * nodes.len());
+        for &(_, which) in &order {
+            if let Body::Call { inputs, .. } = &bodies[which] {
+                // Every one was met.
+                places.extend(inputs.iter().filter(flows).map(|edge| walk.number(&edge.node).unwrap_or_default() as usize));
+            }
+        }
+        Tracked { nodes, bodies, order, places }
+    }
 }

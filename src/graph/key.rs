@@ -1,11 +1,11 @@
 //! The part of a graph that one run computes, in canonical order, and its structural key.
 
-use super::node::{Body, Edge, Node};
+use super::node::{Body, Edge, Node, Walk};
 use super::op::{Op, Spec};
 use crate::error::{Error, OpError, Result};
 use crate::shape::Shape;
-// Node ids are ours: nobody can choose them to collide, so the hash can be a fast one.
-use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
+// Names are ours: nobody can choose them to collide, so the hash can be a fast one.
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -43,106 +43,109 @@ pub enum Source {
     Call(usize),
 }
 
+/// Numbers of a walk for what has no place in the graph yet: a value that is there, a call, a call that was asked for.
+const GIVEN: u32 = u32::MAX - 2;
+const INNER: u32 = u32::MAX - 1;
+const ROOT: u32 = u32::MAX;
+
 impl Graph {
-    /// Collects the calls that `roots` need and that have no value yet.
+    /// Collects the calls that `roots`, all of one device, need and that have no value yet.
     ///
     /// # Errors
     /// The error an invalid tensor carries, or [`OpError::Spent`] where a parameter was updated after a call that reads it was recorded.
     pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
+        let mut graph = Graph { leaves: vec![], calls: vec![], key: vec![] };
+        let Some(first) = roots.first() else { return Ok(graph) };
+        let walk = Walk::begin(first.runner().live());
         let mut pending = Vec::with_capacity(64);
-        let mut seen = FxHashSet::with_capacity_and_hasher(64, Default::default());
         let mut stack: Vec<Arc<Node>> = Vec::with_capacity(64);
-        stack.extend(roots.iter().rev().cloned());
+        stack.extend(roots.iter().rev().filter(|root| walk.meet(root, ROOT)).cloned());
         while let Some(node) = stack.pop() {
-            if !seen.insert(node.id()) {
-                continue;
-            }
             if let Err(error) = node.spec() {
                 return Err(error.clone());
             }
-            if node.has_value() {
-                continue;
-            }
-            let updates = node.with_body(|body| {
+            let updates = node.without_value(|body| {
                 let Body::Call { op, inputs } = body else { return Ok(None) };
                 for edge in inputs {
                     if edge.node.version() != edge.version {
                         return Err(Error::op(op.name(), node.at(), spent(&edge.node)));
                     }
-                    if !seen.contains(&edge.node.id()) {
+                    if walk.meet(&edge.node, INNER) {
                         stack.push(edge.node.clone());
                     }
                 }
                 Ok(Some(!op.mutates().is_empty()))
-            })?;
-            let Some(updates) = updates else {
-                let message = "this value was let go and cannot be computed again".to_owned();
-                return Err(Error::op(node.op_name(), node.at(), OpError::Spent(message)));
-            };
-            pending.push((updates, node));
+            });
+            match updates {
+                None => walk.give(&node, GIVEN),
+                Some(Ok(Some(updates))) => pending.push((updates, node)),
+                Some(Ok(None)) => {
+                    let message = "this value was let go and cannot be computed again".to_owned();
+                    return Err(Error::op(node.op_name(), node.at(), OpError::Spent(message)));
+                }
+                Some(Err(error)) => return Err(error),
+            }
         }
         // Recording order is a valid order, and the same in every round of a loop. Updates go last: all others read the old values.
         pending.sort_unstable_by_key(|(updates, node)| (*updates, node.id()));
 
+        graph.calls.reserve_exact(pending.len());
+        graph.leaves.reserve(pending.len() / 2 + 2);
         // About as many words as a call's name, shapes and inputs take.
-        let key = Vec::with_capacity(16 * pending.len());
-        let mut graph = Graph { leaves: vec![], calls: Vec::with_capacity(pending.len()), key };
-        let mut sources: FxHashMap<u64, Source> = FxHashMap::with_capacity_and_hasher(2 * pending.len(), Default::default());
-        let mut overwritten = FxHashSet::default();
+        graph.key.reserve(16 * pending.len());
+        let mut overwritten = vec![];
         for (_, node) in pending {
-            let call = node.with_body(|body| match body {
-                Body::Call { op, inputs } => graph.call(&node, op, inputs, roots, &mut sources, &mut overwritten).map(Some),
+            let root = walk.number(&node) == Some(ROOT);
+            node.with_body(|body| match body {
+                Body::Call { op, inputs } => graph.call(&walk, &node, op, inputs, root, &mut overwritten),
                 // Its value came while others were looked at: another thread's run.
-                Body::Leaf | Body::Released => Ok(None),
+                Body::Leaf | Body::Released => {
+                    walk.give(&node, GIVEN);
+                    Ok(())
+                }
             })?;
-            if let Some(call) = call {
-                sources.insert(node.id(), Source::Call(graph.calls.len()));
-                graph.calls.push(call);
-            }
         }
         Ok(graph)
     }
 
-    /// A call with its part of the key.
+    /// Adds a call and its part of the key. Numbers of the walk are those of the key: even ones are leaves, odd ones calls.
     fn call(
         &mut self,
+        walk: &Walk<'_>,
         node: &Arc<Node>,
         op: &Arc<dyn Op>,
         edges: &[Edge],
-        roots: &[Arc<Node>],
-        sources: &mut FxHashMap<u64, Source>,
-        overwritten: &mut FxHashSet<Source>,
-    ) -> Result<Call> {
+        root: bool,
+        overwritten: &mut Vec<bool>,
+    ) -> Result<()> {
         let spec = *node.spec().as_ref().map_err(Clone::clone)?;
         let name = name_hash(op.name());
         let params = op.params();
-        self.key.extend([name as u32, (name >> 32) as u32, params.len() as u32]);
-        self.key.extend(params);
-        let mut inputs = SmallVec::with_capacity(edges.len());
+        self.key.extend_from_slice(&[name as u32, (name >> 32) as u32, params.len() as u32]);
+        self.key.extend_from_slice(&params);
+        let mut inputs = SmallVec::new();
         self.key.push(edges.len() as u32);
         for edge in edges {
-            let source = match sources.get(&edge.node.id()) {
-                Some(&source) => source,
-                None => {
-                    let leaf = Source::Leaf(self.leaves.len());
+            let number = match walk.number(&edge.node) {
+                Some(number) if number < GIVEN => number,
+                _ => {
+                    let number = 2 * self.leaves.len() as u32;
                     self.key.push(u32::MAX);
                     push_spec(&mut self.key, edge.node.spec().as_ref().map_err(Clone::clone)?);
                     self.leaves.push(edge.node.clone());
-                    sources.insert(edge.node.id(), leaf);
-                    leaf
+                    walk.give(&edge.node, number);
+                    number
                 }
             };
-            self.key.push(match source {
-                Source::Leaf(i) => 2 * i as u32,
-                Source::Call(i) => 2 * i as u32 + 1,
-            });
-            inputs.push(source);
+            self.key.push(number);
+            let at = number as usize / 2;
+            inputs.push(if number.is_multiple_of(2) { Source::Leaf(at) } else { Source::Call(at) });
         }
         for &i in op.mutates() {
             // Only what has a memory of its own can be overwritten, and only in one way at a time.
             let message = match inputs[i] {
                 Source::Call(_) => "it overwrites a value that was not computed before; run that value first",
-                Source::Leaf(_) if op.mutates().len() > 1 && !overwritten.insert(inputs[i]) => {
+                Source::Leaf(leaf) if op.mutates().len() > 1 && std::mem::replace(flag(overwritten, leaf), true) => {
                     "it overwrites a value that another update of the same run overwrites"
                 }
                 Source::Leaf(_) => continue,
@@ -150,9 +153,11 @@ impl Graph {
             return Err(Error::op(op.name(), node.at(), OpError::Value(message.to_owned())));
         }
         push_spec(&mut self.key, &spec);
-        let kept = op.mutates().is_empty() && (node.is_held() || roots.iter().any(|r| r.id() == node.id()));
+        let kept = op.mutates().is_empty() && (root || node.is_held());
         self.key.push(u32::from(kept));
-        Ok(Call { node: node.clone(), op: op.clone(), inputs, spec, kept })
+        walk.give(node, 2 * self.calls.len() as u32 + 1);
+        self.calls.push(Call { node: node.clone(), op: op.clone(), inputs, spec, kept });
+        Ok(())
     }
 
     /// Shape and type of what a call reads.
@@ -166,6 +171,14 @@ impl Graph {
             },
         }
     }
+}
+
+/// Element `i` of a list of flags, which grows as need be.
+fn flag(flags: &mut Vec<bool>, i: usize) -> &mut bool {
+    if flags.len() <= i {
+        flags.resize(2 * i + 2, false);
+    }
+    &mut flags[i]
 }
 
 pub(super) fn spent(node: &Node) -> OpError {

@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a node needs of the device it is recorded for. `device.rs` implements it; the graph knows no more than this.
@@ -41,6 +41,8 @@ pub trait Storage: Any + Send + Sync {
 pub struct Live {
     nodes: AtomicUsize,
     limit: AtomicUsize,
+    /// One walk over a device's nodes at a time.
+    walking: Mutex<()>,
 }
 
 impl Live {
@@ -48,7 +50,7 @@ impl Live {
     pub const DEFAULT_LIMIT: usize = 1 << 18;
 
     pub(crate) fn new() -> Live {
-        Live { nodes: AtomicUsize::new(0), limit: AtomicUsize::new(Live::DEFAULT_LIMIT) }
+        Live { nodes: AtomicUsize::new(0), limit: AtomicUsize::new(Live::DEFAULT_LIMIT), walking: Mutex::new(()) }
     }
 
     /// Nodes alive now.
@@ -66,6 +68,42 @@ impl Live {
             tracing::warn!("{nodes} recorded nodes are alive; at {limit} recording stops. Is a loop never running its graph?");
         }
         if nodes < limit { Ok(()) } else { Err(OpError::NeverRun { nodes, limit }) }
+    }
+}
+
+/// A walk over the nodes of one device that numbers those it meets: the numbers stand in the nodes, so that no map is needed. While there is one,
+/// others on that device wait; whoever walks must not record or run.
+pub(super) struct Walk<'l> {
+    number: u64,
+    _alone: MutexGuard<'l, ()>,
+}
+
+impl<'l> Walk<'l> {
+    /// Begins a walk over the nodes of the device that `live` counts for.
+    pub(super) fn begin(live: &'l Live) -> Walk<'l> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let alone = live.walking.lock().unwrap_or_else(PoisonError::into_inner);
+        Walk { number: NEXT.fetch_add(1, Ordering::Relaxed), _alone: alone }
+    }
+
+    /// The number this walk gave a node.
+    pub(super) fn number(&self, node: &Node) -> Option<u32> {
+        (node.walk.load(Ordering::Relaxed) == self.number).then(|| node.number.load(Ordering::Relaxed))
+    }
+
+    /// Gives a node a number.
+    pub(super) fn give(&self, node: &Node, number: u32) {
+        node.walk.store(self.number, Ordering::Relaxed);
+        node.number.store(number, Ordering::Relaxed);
+    }
+
+    /// Gives a node a number if it has none; says whether it had none.
+    pub(super) fn meet(&self, node: &Node, number: u32) -> bool {
+        let new = node.walk.load(Ordering::Relaxed) != self.number;
+        if new {
+            self.give(node, number);
+        }
+        new
     }
 }
 
@@ -121,6 +159,9 @@ pub struct Node {
     /// Tensors held by the user, apart from graph edges.
     handles: AtomicUsize,
     version: AtomicU64,
+    /// The last walk that came by, and the number it gave.
+    walk: AtomicU64,
+    number: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -158,6 +199,8 @@ impl Node {
             runner,
             handles: AtomicUsize::new(0),
             version: AtomicU64::new(0),
+            walk: AtomicU64::new(0),
+            number: AtomicU32::new(0),
             state: Mutex::new(state),
         };
         Tensor::of(Arc::new(node))
@@ -210,6 +253,12 @@ impl Node {
     /// Looks at what it was recorded as without a copy. `look` must not ask this node for its body or its value.
     pub(crate) fn with_body<R>(&self, look: impl FnOnce(&Body) -> R) -> R {
         look(&self.state().body)
+    }
+
+    /// Looks at what it was recorded as, unless there is a value now. `look` must not ask this node for its body or its value.
+    pub(super) fn without_value<R>(&self, look: impl FnOnce(&Body) -> R) -> Option<R> {
+        let state = self.state();
+        if state.value.is_some() { None } else { Some(look(&state.body)) }
     }
 
     /// Whether there is a value now.
@@ -283,7 +332,7 @@ impl Drop for Node {
         // Deep graphs: the inputs of nodes that nobody else holds go onto a list instead of being dropped by recursion.
         let (mut edges, mut waiting) = (self.take_edges(), Vec::new());
         loop {
-            for mut edge in edges.drain(..) {
+            for mut edge in edges {
                 if let Some(node) = Arc::get_mut(&mut edge.node) {
                     let inputs = node.take_edges();
                     if !inputs.is_empty() {
@@ -393,7 +442,7 @@ impl Tensor {
     /// # Errors
     /// The error of the op that could not work.
     pub fn try_shape(&self) -> Result<Shape> {
-        Ok(self.spec()?.shape)
+        self.node.spec.as_ref().map(|spec| spec.shape).map_err(Clone::clone)
     }
 
     /// The shape.
@@ -448,7 +497,7 @@ impl fmt::Debug for Tensor {
 /// If there are no inputs; use [`record_on`].
 #[track_caller]
 pub fn record(op: impl Op, inputs: &[&Tensor]) -> Tensor {
-    record_on(&inputs[0].node.runner.clone(), op, inputs)
+    record_on(&inputs[0].node.runner, op, inputs)
 }
 
 /// Records a call for a device: for ops without inputs.

@@ -323,7 +323,13 @@ pub struct Io<'a> {
     pub writes: &'a mut [&'a mut [u32]],
     /// The op's scalars.
     pub scalars: &'a [u32],
+    /// What is to be done to every element of the only buffer written, once it is finished. A kernel that takes it does that itself, stretch by
+    /// stretch while they are in a cache; if it is left, all is done when the kernel is through.
+    pub finish: Option<Finish<'a>>,
 }
+
+/// Works on a stretch of a kernel's output; gets the number of its first element.
+pub type Finish<'a> = &'a (dyn Fn(usize, &mut [u32]) + Sync);
 
 impl<'a> Io<'a> {
     /// The i-th buffer read, as floats.

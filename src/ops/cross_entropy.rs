@@ -3,13 +3,16 @@
 use super::case::{Case, Gen};
 use super::softmax::{SHARE, WIDE};
 use super::tolerance::Class;
-use super::{math, rows};
+use super::{math, rows, scratch};
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
+
+/// Short rows worked on at a time.
+const TOGETHER: usize = 64;
 
 /// (logits \[rows, classes\], labels \[rows\] or probabilities \[rows, classes\]) → loss \[rows\].
 #[derive(Clone, Debug)]
@@ -65,8 +68,7 @@ impl Op for CrossEntropy {
     }
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
         let (rows, classes, soft) = sizes(inputs);
-        let each = move |x: &[f32], labels: &[u32]| -> f32 {
-            let (max, sum) = rows::exp_sum(x);
+        let each = move |x: &[f32], labels: &[u32], (max, sum): (f32, f32)| -> f32 {
             let log = math::ln(sum);
             if soft {
                 let t: &[f32] = bytemuck::cast_slice(labels);
@@ -82,13 +84,30 @@ impl Op for CrossEntropy {
             native: Arc::new(move |io| {
                 let (logits, labels) = (io.read(0), io.reads[1]);
                 let width = if soft { classes } else { 1 };
-                let row = |(r, out): (usize, &mut f32)| {
-                    *out = each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width]);
+                let row = |r: usize| (&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width]);
+                let some = |(i, out): (usize, &mut [f32])| {
+                    let first = i * TOGETHER;
+                    if classes >= rows::LANES {
+                        for (r, out) in out.iter_mut().enumerate() {
+                            let (x, labels) = row(first + r);
+                            *out = each(x, labels, rows::exp_sum(x));
+                        }
+                        return;
+                    }
+                    let mut found = [(0.0, 0.0); TOGETHER];
+                    let found = &mut found[..out.len()];
+                    let x = &logits[first * classes..][..out.len() * classes];
+                    scratch::with(x.len(), |memory| rows::exponentials_of_short(x, classes, memory, found));
+                    for ((r, out), &found) in out.iter_mut().enumerate().zip(&*found) {
+                        let (x, labels) = row(first + r);
+                        *out = each(x, labels, found);
+                    }
                 };
                 if rows * classes < 2 * SHARE {
-                    io.write(0).iter_mut().enumerate().for_each(row);
+                    io.write(0).chunks_mut(TOGETHER).enumerate().for_each(some);
                 } else {
-                    io.write(0).par_iter_mut().with_min_len(SHARE.div_ceil(classes)).enumerate().for_each(row);
+                    let least = SHARE.div_ceil(TOGETHER * classes);
+                    io.write(0).par_chunks_mut(TOGETHER).with_min_len(least).enumerate().for_each(some);
                 }
             }),
         };
@@ -125,8 +144,8 @@ impl Op for CrossEntropyGrad {
     }
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
         let (rows, classes, soft) = sizes(inputs);
-        let each = move |x: &[f32], labels: &[u32], out: &mut [f32]| {
-            let sum = rows::exponentials(x, out);
+        // What is left to do where the exponentials are there.
+        let each = move |labels: &[u32], out: &mut [f32], sum: f32| {
             if soft {
                 let t: &[f32] = bytemuck::cast_slice(labels);
                 return rows::minus_target(out, rows::sum(t) / sum, t);
@@ -152,13 +171,38 @@ impl Op for CrossEntropyGrad {
             native: Arc::new(move |io| {
                 let (logits, labels) = (io.read(0), io.reads[1]);
                 let width = if soft { classes } else { 1 };
-                let row = |(r, out): (usize, &mut [f32])| {
-                    each(&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width], out);
+                let finish = io.finish.take();
+                // Some rows, finished while they are in a cache.
+                let block = SHARE.div_ceil(classes.max(1));
+                let some = |(i, words): (usize, &mut [u32])| {
+                    let out: &mut [f32] = bytemuck::cast_slice_mut(words);
+                    let labels = |r: usize| &labels[r * width..(r + 1) * width];
+                    let x = &logits[i * block * classes..][..out.len()];
+                    if classes >= rows::LANES {
+                        for (r, (x, out)) in x.chunks_exact(classes).zip(out.chunks_exact_mut(classes)).enumerate() {
+                            let sum = rows::exponentials(x, out);
+                            each(labels(i * block + r), out, sum);
+                        }
+                    } else {
+                        let some = x.chunks(TOGETHER * classes).zip(out.chunks_mut(TOGETHER * classes));
+                        for (j, (x, out)) in some.enumerate() {
+                            let mut found = [(0.0, 0.0); TOGETHER];
+                            let found = &mut found[..x.len() / classes];
+                            rows::exponentials_of_short(x, classes, out, found);
+                            for (r, (out, found)) in out.chunks_exact_mut(classes).zip(found).enumerate() {
+                                each(labels(i * block + j * TOGETHER + r), out, found.1);
+                            }
+                        }
+                    }
+                    if let Some(finish) = finish {
+                        finish(i * block * classes, words);
+                    }
                 };
+                let size = (block * classes).max(1);
                 if rows * classes < 2 * SHARE {
-                    io.write(0).chunks_mut(classes).enumerate().for_each(row);
+                    io.writes[0].chunks_mut(size).enumerate().for_each(some);
                 } else {
-                    io.write(0).par_chunks_mut(classes).with_min_len(SHARE.div_ceil(classes)).enumerate().for_each(row);
+                    io.writes[0].par_chunks_mut(size).enumerate().for_each(some);
                 }
             }),
         };

@@ -7,29 +7,30 @@ pub mod kernel;
 pub mod pack;
 
 use super::scratch;
-use kernel::{Dots, Left, Part, ROWS, SizedTile, Tile, VECTORS};
+use kernel::{Dots, Left, ROWS, SizedTile, Tile, VECTORS};
 use ndarray::{ArrayViewMut2, Axis};
 use pack::Panel;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 use std::array::from_fn;
-use std::ops::Range;
 
 /// Multiplications below which one thread is faster than several.
 const ALONE: usize = 1 << 20;
 /// Multiplications below which nothing but the plain formula pays.
 const TINY: usize = 128;
 /// Numbers of a row-major B that are read where they lie.
-const SMALL: usize = 1 << 17;
-/// Terms in a block: a panel of B that deep is read from the caches next to the core.
-const DEPTH: usize = 384;
+const SMALL: usize = 1 << 16;
+/// Terms in a block: a panel of B that deep is read from the second-level cache. Fewer, and the output is read and stored more often.
+const DEPTH: usize = 800;
 /// Rows of A in a block, which stays in the second-level cache.
-const HEIGHT: usize = 192;
+const HEIGHT: usize = 128;
 /// Columns of B packed at a time.
-const WIDTH: usize = 3072;
+const WIDTH: usize = 1536;
+/// Multiplications for one thread above which what is packed twice does not count.
+const LARGE: usize = 1 << 30;
 
-/// What happens to a finished stretch of the output: its row, its columns, its numbers.
-pub type Epilogue<'a> = &'a (dyn Fn(usize, Range<usize>, &mut [f32]) + Sync);
+/// What happens to a finished stretch of the output, as long as it can be: the number of its first element, its numbers.
+pub type Epilogue<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
 
 /// A matrix in a buffer: element (i, j) lies at `i * strides[0] + j * strides[1]`. One of the strides is 1.
 #[derive(Clone, Copy)]
@@ -55,7 +56,7 @@ impl<'a> Matrix<'a> {
 }
 
 /// The part of the output a kernel writes: at most as large as a tile.
-pub struct Window<'o, 'd, 'e> {
+pub struct Window<'o, 'd> {
     /// One thread's part of the output.
     pub out: &'o mut ArrayViewMut2<'d, f32>,
     /// First row and column in it.
@@ -64,13 +65,9 @@ pub struct Window<'o, 'd, 'e> {
     pub rows: usize,
     /// Number of columns.
     pub columns: usize,
-    /// Row and column of the part's first element in the whole output.
-    pub origin: [usize; 2],
-    /// What finishes a stretch.
-    pub epilogue: Option<Epilogue<'e>>,
 }
 
-impl Window<'_, '_, '_> {
+impl Window<'_, '_> {
     /// A row of it.
     #[inline(always)]
     pub fn row(&mut self, r: usize) -> &mut [f32] {
@@ -78,22 +75,11 @@ impl Window<'_, '_, '_> {
         // Rows lie side by side: an output is row-major.
         &mut row.into_slice().unwrap_or(&mut [])[self.at[1]..][..self.columns]
     }
-
-    /// Applies the epilogue to every row.
-    #[inline(always)]
-    pub fn finish(&mut self) {
-        if let Some(epilogue) = self.epilogue {
-            let column = self.origin[1] + self.at[1];
-            for r in 0..self.rows {
-                epilogue(self.origin[0] + self.at[0] + r, column..column + self.columns, self.row(r));
-            }
-        }
-    }
 }
 
 /// out = A B, row-major; A is m × k, B is k × n. Uses all threads if there is work for them and `parallel`.
 ///
-/// `epilogue` is applied to every stretch of the output once it is finished.
+/// `epilogue` is applied to every part of the output by the thread that has just finished it.
 pub fn multiply(
     a: Matrix<'_>,
     b: Matrix<'_>,
@@ -112,18 +98,15 @@ pub fn multiply(
         multiply(b.turned(), a.turned(), k, out.view_mut(), parallel, None);
         let column = out.index_axis_mut(Axis(0), 0).into_slice().unwrap_or(&mut []);
         if let Some(epilogue) = epilogue {
-            column.chunks_mut(1).enumerate().for_each(|(row, element)| epilogue(row, 0..1, element));
+            epilogue(0, column);
         }
         return;
     }
-    let job = Job { a, b, k, one_row: m == 1, epilogue };
+    let job = Job { a, b, k, n, one_row: m == 1, epilogue };
     let work = m.saturating_mul(n).saturating_mul(k);
-    if work <= TINY {
-        return job.plain(out);
-    }
     let threads = if parallel && work > ALONE { rayon::current_num_threads() } else { 1 };
     if threads < 2 {
-        return job.block(out, [0, 0]);
+        return job.block(out, [0, 0], work <= TINY);
     }
     let [down, across] = divide(m, n, k, threads);
     let mut tasks = Vec::with_capacity(down * across);
@@ -138,13 +121,13 @@ pub fn multiply(
             tasks.push((block, [top, left]));
         }
     }
-    tasks.into_par_iter().with_max_len(1).for_each(|(block, origin)| job.block(block, origin));
+    tasks.into_par_iter().with_max_len(1).for_each(|(block, origin)| job.block(block, origin, false));
 }
 
 /// Into how many parts rows and columns are divided: so that the largest part is small and little is packed twice.
 fn divide(m: usize, n: usize, k: usize, threads: usize) -> [usize; 2] {
-    // Some more parts than threads where there is much to do: a thread that is held up then holds up less.
-    let parts = if m * n * k / threads >= 1 << 24 { 4 * threads } else { threads };
+    // Some more parts than threads where there is very much to do: a thread that is held up then holds up less.
+    let parts = if m * n * k / threads >= LARGE { 4 * threads } else { threads };
     let cost = |[down, across]: [usize; 2]| {
         let (height, width) = (m.div_ceil(down).next_multiple_of(ROWS), n.div_ceil(across).next_multiple_of(16));
         // Multiplications, and what packing costs in their measure.
@@ -159,23 +142,32 @@ struct Job<'a> {
     a: Matrix<'a>,
     b: Matrix<'a>,
     k: usize,
+    /// Columns of the whole output.
+    n: usize,
     /// Whether the whole output is one row: it is summed in another order, which must not hang on how it is divided.
     one_row: bool,
     epilogue: Option<Epilogue<'a>>,
 }
 
 impl Job<'_> {
-    fn plain(&self, mut out: ArrayViewMut2<'_, f32>) {
-        for ((i, j), o) in out.indexed_iter_mut() {
-            *o = (0..self.k).map(|p| self.a.at(i, p) * self.b.at(p, j)).sum();
+    /// One thread's part of the output, whose first element is element `origin` of the whole; by the plain formula where that is enough.
+    fn block(&self, mut out: ArrayViewMut2<'_, f32>, origin: [usize; 2], plain: bool) {
+        if plain {
+            for ((i, j), o) in out.indexed_iter_mut() {
+                *o = (0..self.k).map(|p| self.a.at(i, p) * self.b.at(p, j)).sum();
+            }
+        } else {
+            Arch::new().dispatch(Block { job: self, out: out.view_mut(), origin });
         }
-        let (rows, columns) = out.dim();
-        Window { out: &mut out, at: [0, 0], rows, columns, origin: [0, 0], epilogue: self.epilogue }.finish();
-    }
-
-    /// One thread's part of the output, whose first element is element `origin` of the whole.
-    fn block(&self, out: ArrayViewMut2<'_, f32>, origin: [usize; 2]) {
-        Arch::new().dispatch(Block { job: self, out, origin });
+        let Some(epilogue) = self.epilogue else { return };
+        let first = origin[0] * self.n + origin[1];
+        if let Some(whole) = out.as_slice_mut() {
+            return epilogue(first, whole);
+        }
+        for (r, row) in out.outer_iter_mut().enumerate() {
+            // Rows lie side by side: an output is row-major.
+            epilogue(first + r * self.n, row.into_slice().unwrap_or(&mut []));
+        }
     }
 }
 
@@ -192,11 +184,11 @@ impl WithSimd for Block<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Block { job, mut out, origin: [top, left] } = self;
         let (m, n) = out.dim();
-        let &Job { a, b, k, epilogue, .. } = job;
+        let &Job { a, b, k, .. } = job;
         if job.one_row && b.strides[0] == 1 && a.strides[1] == 1 {
-            let mut out = Window { out: &mut out, at: [0, 0], rows: 1, columns: n, origin: [top, left], epilogue };
-            simd.vectorize(Dots { x: &a.from(top, 0)[..k], rows: b.from(0, left), stride: b.strides[1], out: out.row(0) });
-            return out.finish();
+            let mut out = Window { out: &mut out, at: [0, 0], rows: 1, columns: n };
+            let dots = Dots { x: &a.from(top, 0)[..k], rows: b.from(0, left), stride: b.strides[1], out: out.row(0) };
+            return simd.vectorize(dots);
         }
         let (wide, high) = (VECTORS * S::F32_LANES, kernel::most_rows::<S>());
         // Evenly deep blocks, a multiple of 16 terms each.
@@ -212,7 +204,7 @@ impl WithSimd for Block<'_, '_> {
                 let columns = width.min(n - jc);
                 for pc in (0..k.max(1)).step_by(depth) {
                     let terms = depth.min(k - pc);
-                    let part = Part { first: pc == 0, last: pc + terms == k };
+                    let first = pc == 0;
                     for (j, panel) in panels.chunks_exact_mut(wide * depth).enumerate().take(columns.div_ceil(wide)) {
                         let count = wide.min(columns - j * wide);
                         if !direct_b || count % S::F32_LANES != 0 {
@@ -257,9 +249,8 @@ impl WithSimd for Block<'_, '_> {
                             while row < rows {
                                 let (tall, size) = form.tall(high, rows - row);
                                 let at = [ic + row, jc + j * wide];
-                                let window =
-                                    Window { out: &mut out, at, rows: tall, columns: count, origin: [top, left], epilogue };
-                                let piece = Piece { form, row, tall, right, stride, terms, part };
+                                let window = Window { out: &mut out, at, rows: tall, columns: count };
+                                let piece = Piece { form, row, tall, right, stride, terms, first };
                                 kernel::sized(simd, size, vectors, (piece, window));
                                 row += tall;
                             }
@@ -305,19 +296,20 @@ struct Piece<'a> {
     right: &'a [f32],
     stride: usize,
     terms: usize,
-    part: Part,
+    /// Whether these are the first terms of the sums.
+    first: bool,
 }
 
-impl SizedTile for (Piece<'_>, Window<'_, '_, '_>) {
+impl SizedTile for (Piece<'_>, Window<'_, '_>) {
     #[inline(always)]
     fn run<S: Simd, const M: usize, const N: usize>(self, simd: S) {
-        let (Piece { form, row, tall, right, stride, terms, part }, mut out) = self;
+        let (Piece { form, row, tall, right, stride, terms, first }, mut out) = self;
         let left = match form {
             Form::Rows(data, stride) => Left::Rows(from_fn(|r| &data[(row + r.min(tall - 1)) * stride..][..terms])),
             Form::Panels { packed, high, .. } if M == high => Left::Terms(&packed[row * terms..], high),
             Form::Terms(data, stride) | Form::Panels { direct: data, stride, .. } => Left::Terms(&data[row..], stride),
         };
-        simd.vectorize(Tile::<M, N> { left, right, stride, terms, part, out: &mut out });
+        simd.vectorize(Tile::<M, N> { left, right, stride, terms, first, out: &mut out });
     }
 }
 
@@ -355,7 +347,7 @@ mod tests {
         [70, 300, 1],
         [2, 33, 1],
         [17, 257, 95],
-        [33, 600, 47],
+        [33, 1700, 47],
         [203, 20, 530],
         [5, 31, 3100],
         [200, 300, 530],
@@ -383,7 +375,7 @@ mod tests {
 
     #[test]
     fn bits_do_not_hang_on_the_number_of_threads() {
-        for sizes in [[203, 120, 530], [130, 130, 131], [16, 700, 200], [49, 1000, 32], [1, 3000, 1000], [2000, 1000, 1]] {
+        for sizes in [[203, 120, 530], [130, 130, 131], [16, 700, 200], [49, 1700, 32], [1, 3000, 1000], [2000, 1000, 1]] {
             for flags in [[false, false], [false, true], [true, false], [true, true]] {
                 let alone = product(sizes, flags, 1, None);
                 for threads in [2, 3, 7] {
@@ -399,10 +391,8 @@ mod tests {
     fn the_epilogue_sees_every_element_once_when_it_is_finished() {
         for sizes in SIZES {
             for threads in [1, 3] {
-                let n = sizes[2];
-                let add = |row: usize, columns: Range<usize>, stretch: &mut [f32]| {
-                    assert_eq!(columns.len(), stretch.len());
-                    stretch.iter_mut().zip(columns).for_each(|(x, column)| *x += (row * n + column) as f32);
+                let add = |first: usize, stretch: &mut [f32]| {
+                    stretch.iter_mut().enumerate().for_each(|(i, x)| *x += (first + i) as f32);
                 };
                 let plain = product(sizes, [false; 2], threads, None);
                 let added = product(sizes, [false; 2], threads, Some(&add));

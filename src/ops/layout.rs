@@ -3,10 +3,12 @@
 use super::case::{Case, Gen};
 use super::tolerance::Class;
 use crate::error::{Error, OpError};
+use crate::graph::node::Body;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, record};
-use crate::shape::{Shape, ToShape, View, ViewDim};
+use crate::shape::{MAX_RANK, Shape, ToShape, View, ViewDim};
 use rayon::prelude::*;
+use smallvec::SmallVec;
 use std::any::Any;
 use std::ops::{Bound, RangeBounds};
 use std::panic::Location;
@@ -67,7 +69,7 @@ impl Op for Permute {
         self.order.iter().map(|&a| a as u32).collect()
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        let dims: Vec<usize> = self.order.iter().map(|&a| inputs[0].shape.dims()[a]).collect();
+        let dims: SmallVec<[usize; MAX_RANK]> = self.order.iter().map(|&a| inputs[0].shape.dims()[a]).collect();
         Ok(inputs[0].reshaped(Shape::new(&dims)?))
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
@@ -511,23 +513,26 @@ impl Tensor {
             return self.clone();
         }
         let lead = from.rank() - to.rank();
-        let axes: Vec<isize> = (0..from.rank())
+        let axes: SmallVec<[isize; MAX_RANK]> = (0..from.rank())
             .filter(|&a| a < lead || (to.dims()[a - lead] == 1 && from.dims()[a] != 1))
             .map(|a| a as isize)
             .collect();
-        if axes.is_empty() { self.reshape(to) } else { self.sum(&axes).reshape(to) }
+        let sum = if axes.is_empty() { self.clone() } else { self.sum(&axes) };
+        if sum.node().spec().as_ref().is_ok_and(|spec| spec.shape == to) { sum } else { sum.reshape(to) }
     }
 }
 
 /// If `tensor` is a recorded transpose of its last two axes: what it transposes.
 pub(super) fn transposed(tensor: &Tensor) -> Option<Tensor> {
-    let crate::graph::node::Body::Call { op, inputs } = tensor.node().body() else { return None };
-    let permute = (&*op as &dyn Any).downcast_ref::<Permute>()?;
-    let n = permute.order.len();
-    let (last, rest) = (permute.order.get(n.checked_sub(2)?..)?, &permute.order[..n - 2]);
-    let swaps = last == [n - 1, n - 2] && rest.iter().enumerate().all(|(i, &a)| i == a);
-    let edge = &inputs[0];
-    (swaps && edge.version == edge.node.version()).then(|| Tensor::of(edge.node.clone()))
+    tensor.node().with_body(|body| {
+        let Body::Call { op, inputs } = body else { return None };
+        let permute = (&**op as &dyn Any).downcast_ref::<Permute>()?;
+        let n = permute.order.len();
+        let (last, rest) = (permute.order.get(n.checked_sub(2)?..)?, &permute.order[..n - 2]);
+        let swaps = last == [n - 1, n - 2] && rest.iter().enumerate().all(|(i, &a)| i == a);
+        let edge = &inputs[0];
+        (swaps && edge.version == edge.node.version()).then(|| Tensor::of(edge.node.clone()))
+    })
 }
 
 /// Test inputs of the layout ops.

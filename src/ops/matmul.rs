@@ -88,11 +88,11 @@ fn last_two(shape: &Shape) -> [usize; 2] {
 
 /// A shape with its last two axes exchanged if `swap`: as the op reads it and the user wrote it.
 fn read_as(shape: Shape, swap: bool) -> Result<Shape, OpError> {
-    let mut dims = shape.dims().to_vec();
-    if let (true, [.., outer, inner]) = (swap, &mut dims[..]) {
-        std::mem::swap(outer, inner);
+    let [outer, inner] = last_two(&shape);
+    match shape.rank() {
+        rank if swap && rank >= 2 => shape.with_dim(rank - 2, inner)?.with_dim(rank - 1, outer),
+        _ => Ok(shape),
     }
-    Shape::new(&dims)
 }
 
 /// The shape of a product of matrices by numpy's rule, of operands as they are read.
@@ -103,6 +103,9 @@ fn product(a: Shape, b: Shape) -> Result<Shape, OpError> {
     let ([m, k], [p, n]) = (last_two(&a), last_two(&b));
     if k != p {
         return Err(OpError::Shape(format!("{a} × {b}: inner sizes {k} and {p} differ")));
+    }
+    if batch_a == 0 && batch_b == 0 {
+        return Shape::new(&[m, n]);
     }
     let (batch_a, batch_b) = (Shape::new(&a.dims()[..batch_a])?, Shape::new(&b.dims()[..batch_b])?);
     let Ok(batch) = batch_a.broadcast(&batch_b) else {
@@ -282,17 +285,21 @@ const ALONE: usize = 1 << 20;
 fn native(layout: Layout) -> Native {
     Arc::new(move |io| {
         let (a, b) = (io.read(0), io.read(1));
-        let out = io.write(0);
         let Layout { m, n, k, .. } = layout;
         if m * n * k == 0 {
-            return out.fill(0.0);
+            return io.write(0).fill(0.0);
         }
+        let finish = io.finish.take();
+        let out = io.write(0);
         let batches = layout.batches();
         let matrix = |index: usize, out: &mut [f32], parallel: bool| {
             let (base_a, base_b) = layout.bases(index);
             let (a, b) = (Matrix { data: &a[base_a..], strides: layout.a }, Matrix { data: &b[base_b..], strides: layout.b });
             let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
-            gemm::multiply(a, b, k, out, parallel, None);
+            let epilogue = finish.map(|finish| {
+                move |first: usize, part: &mut [f32]| finish(index * m * n + first, bytemuck::cast_slice_mut(part))
+            });
+            gemm::multiply(a, b, k, out, parallel, epilogue.as_ref().map(|epilogue| epilogue as gemm::Epilogue<'_>));
         };
         if batches > 1 && batches * m * n * k > ALONE && batches >= 2 * rayon::current_num_threads() {
             // Several small matrices to a thread at a time.

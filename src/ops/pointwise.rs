@@ -60,9 +60,10 @@ impl Op for Pointwise {
         {
             return Err(OpError::DType(format!("operands are {first} and {other}; convert one of them")));
         }
-        let shape = inputs.iter().try_fold(Shape::SCALAR, |shape, spec| shape.broadcast(&spec.shape))?;
-        let last = inputs.last().copied().unwrap_or(Spec::f32(Shape::SCALAR));
-        Ok(Spec::new(shape, rule.output.unwrap_or(last.dtype)))
+        let first = inputs.first().map_or(Shape::SCALAR, |spec| spec.shape);
+        let shape = inputs.iter().skip(1).try_fold(first, |shape, spec| shape.broadcast(&spec.shape))?;
+        let last = inputs.last().map_or(DType::F32, |spec| spec.dtype);
+        Ok(Spec::new(shape, rule.output.unwrap_or(last)))
     }
 
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
@@ -83,8 +84,16 @@ impl Op for Pointwise {
     }
 
     fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
-        let parts = (self.row.grad)(ctx, self.scalars);
-        parts.into_iter().zip(ctx.inputs).map(|(part, input)| part.map(|p| p.sum_to_like(input))).collect()
+        let mut parts = (self.row.grad)(ctx, self.scalars);
+        for (part, input) in parts.iter_mut().zip(ctx.inputs) {
+            if let Some(gradient) = part
+                && let (Ok(from), Ok(to)) = (gradient.node().spec(), input.node().spec())
+                && from.shape != to.shape
+            {
+                *gradient = gradient.sum_to_like(input);
+            }
+        }
+        parts
     }
 }
 

@@ -157,6 +157,10 @@ impl Op for Reduce {
         let x = &ctx.inputs[0];
         let Ok(shape) = x.try_shape() else { return vec![Some(x.clone())] };
         let wide = shape.reduced(&self.axes, true);
+        if self.kind == Kind::Sum && self.axes.iter().enumerate().all(|(i, &a)| i == a) {
+            // What is left are the last axes, along which sizes are counted anyway when it is broadcast.
+            return vec![Some(ctx.grad.expand(shape))];
+        }
         let axes: Vec<isize> = self.axes.iter().map(|&a| a as isize).collect();
         let grad = ctx.grad.reshape(wide);
         let total = |t: &Tensor, kind: Kind| record(Reduce { kind, axes: self.axes.clone(), keepdim: true }, &[t]);
@@ -318,7 +322,9 @@ fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chun
             if kind.is_arg() { best } else { value.to_bits() }
         };
         let out = &mut *io.writes[0];
-        let alone = out.len() * group.min(span) < ALONE;
+        // Vectors are several times as fast.
+        let fast = matches!(kind, Kind::Sum | Kind::Max | Kind::Min) && (together || runs > 0 || abreast > 0);
+        let alone = out.len() * group.min(span) < if fast { 4 * ALONE } else { ALONE };
         if abreast > 0 && group > 0 {
             // Stretches of neighbouring outputs, none longer than a row, and enough of them for every thread.
             let outputs = out.len() / chunks;
@@ -430,6 +436,9 @@ impl Tensor {
 
     /// How many elements the axes hold together; 0 where that cannot be said.
     fn count(&self, axes: &[isize]) -> f64 {
+        if let (Ok(spec), []) = (self.node().spec(), axes) {
+            return spec.shape.numel() as f64;
+        }
         let axes = self.try_shape().ok().and_then(|s| Some((s, s.axes(axes).ok()?)));
         axes.map_or(0.0, |(s, axes)| axes.iter().map(|&a| s.dims()[a]).product::<usize>() as f64)
     }

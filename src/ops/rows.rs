@@ -6,7 +6,7 @@ use super::math;
 use super::simd::vectorised;
 
 /// Lanes of a sum or a maximum: a few vectors of the widest kind.
-const LANES: usize = 64;
+pub(super) const LANES: usize = 64;
 
 /// The sum of the lanes, by halves.
 #[inline(always)]
@@ -133,6 +133,25 @@ vectorised! {
             *lane += *o;
         }
         fold_lanes(lanes, |a, b| a + b)
+    }
+}
+
+vectorised! {
+    /// out = e^(x − largest of its row) for rows of `width` numbers; and the largest of each row and the sum, as [`exp_sum`]. For rows shorter
+    /// than there are lanes: only the exponentials are vectors, and those go on from row to row.
+    fn exponentials_of_short<'a>(x: &'a [f32], width: usize, out: &'a mut [f32], found: &'a mut [(f32, f32)]) {
+        for ((x, out), found) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(&mut *found) {
+            found.0 = x.iter().fold(f32::NEG_INFINITY, |max, &v| larger(v, max));
+            for (o, v) in out.iter_mut().zip(x) {
+                *o = v - found.0;
+            }
+        }
+        for o in &mut *out {
+            *o = math::exp(*o);
+        }
+        for (row, found) in out.chunks_exact(width).zip(found) {
+            found.1 = row.iter().sum();
+        }
     }
 }
 

@@ -322,8 +322,10 @@ impl Tensor {
             nesterov: velocity.is_some_and(|(_, _, nesterov)| nesterov),
             weight_decay,
         };
-        let inputs: Vec<&Tensor> = [self, gradient].into_iter().chain(velocity.map(|(v, ..)| v)).collect();
-        no_grad(|| record(op, &inputs))
+        no_grad(|| match velocity {
+            Some((velocity, ..)) => record(op, &[self, gradient, velocity]),
+            None => record(op, &[self, gradient]),
+        })
     }
 
     /// An update of this parameter by Adam; running the result overwrites the parameter and both moments, and with AMSGrad the

@@ -332,11 +332,8 @@ impl<'g> Fuser<'g> {
             },
             args: self.loads(member).unwrap_or_default().into_iter().map(argument).collect(),
         };
-        let program = Program {
-            count: self.numel(root),
-            instructions: order.iter().map(instruction).collect(),
-            loads: loads.iter().map(|(_, view)| Load { view: view.clone() }).collect(),
-        };
+        let loaded = loads.iter().map(|(_, view)| Load { view: view.clone() }).collect();
+        let program = Program::new(self.numel(root), loaded, order.iter().map(instruction).collect());
         (program, loads.into_iter().map(|(value, _)| value).collect())
     }
 

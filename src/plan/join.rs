@@ -153,8 +153,7 @@ impl Joins {
 /// A copy of `n` words.
 fn copy(from: Val, to: Val, n: usize, at: At) -> Step {
     let load = Load { view: View::new(0, [ViewDim { size: n, stride: 1 }]) };
-    let program =
-        Program { count: n, loads: vec![load], instructions: vec![Instruction { rule: None, args: vec![Arg::Load(0)] }] };
+    let program = Program::new(n, vec![load], vec![Instruction { rule: None, args: vec![Arg::Load(0)] }]);
     Step {
         kernel: program.kernel(),
         reads: vec![from],

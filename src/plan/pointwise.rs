@@ -58,9 +58,21 @@ pub struct Program {
     pub loads: Vec<Load>,
     /// Rules, in order.
     pub instructions: Vec<Instruction>,
+    /// Which of them have the same result everywhere, whatever is read.
+    constant: Vec<bool>,
 }
 
 impl Program {
+    /// A program over `count` elements.
+    pub fn new(count: usize, loads: Vec<Load>, instructions: Vec<Instruction>) -> Program {
+        let mut constant: Vec<bool> = Vec::with_capacity(instructions.len());
+        for instruction in &instructions {
+            let same = |arg: &Arg| matches!(arg, Arg::Result(k) if constant[*k]);
+            constant.push(instruction.args.iter().all(same));
+        }
+        Program { count, loads, instructions, constant }
+    }
+
     /// The kernel in both forms.
     pub fn kernel(self) -> Kernel {
         let simple = Variant {
@@ -90,8 +102,13 @@ impl Program {
         let own = Arc::new(move |io: &mut Io<'_>| {
             let (reads, extra) = io.reads.split_at(io.reads.len() - self.loads.len());
             let out = &mut *io.writes[0];
-            native(&mut Io { reads, writes: &mut [&mut *out], scalars: &[] });
-            self.compute(extra, io.scalars, out);
+            let scalars = numbers(io.scalars);
+            let finish = |start: usize, part: &mut [u32]| self.evaluate(extra, &scalars, start, part);
+            let mut core = Io { reads, writes: &mut [&mut *out], scalars: &[], finish: Some(&finish) };
+            native(&mut core);
+            if core.finish.is_some() {
+                self.compute(extra, &scalars, out);
+            }
         });
         Kernel { name, params, variants, native: own }
     }
@@ -191,19 +208,16 @@ impl Program {
     }
 
     fn native(self) -> Native {
-        Arc::new(move |io: &mut Io<'_>| self.compute(io.reads, io.scalars, io.writes[0]))
+        Arc::new(move |io: &mut Io<'_>| self.compute(io.reads, &numbers(io.scalars), io.writes[0]))
     }
 
     /// All elements, on all cores where that pays.
-    fn compute(&self, reads: &[&[u32]], scalars: &[u32], out: &mut [u32]) {
-        let mut numbers = [0.0; MAX_SCALARS];
-        numbers.iter_mut().zip(scalars).for_each(|(n, &word)| *n = f32::from_bits(word));
-        let scalars = numbers;
+    fn compute(&self, reads: &[&[u32]], scalars: &[f32; MAX_SCALARS], out: &mut [u32]) {
         if out.len() < PARALLEL {
-            self.evaluate(reads, &scalars, 0, out);
+            self.evaluate(reads, scalars, 0, out);
         } else {
             let share = out.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(CHUNK);
-            out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, &scalars, i * share, part));
+            out.par_chunks_mut(share).enumerate().for_each(|(i, part)| self.evaluate(reads, scalars, i * share, part));
         }
     }
 
@@ -240,6 +254,11 @@ impl Program {
             }
             let mut scalar = 0;
             for (j, instruction) in self.instructions.iter().enumerate() {
+                if chunk > 0 && j < last && self.constant[j] {
+                    // Still there from the first chunk, the largest.
+                    scalar += instruction.rule.map_or(0, |rule| rule.scalars);
+                    continue;
+                }
                 let (before, rest) = results.split_at_mut((j * width).min(last * width));
                 let args: [&[u32]; 3] = std::array::from_fn(|i| match instruction.args.get(i) {
                     Some(&Arg::Load(k)) if self.loads[k].view.is_contiguous() && !self.loads[k].is_single() => {
@@ -269,6 +288,13 @@ impl Program {
 thread_local! {
     /// What chains work on between reading and writing, kept from call to call.
     static MEMORY: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
+}
+
+/// Scalars as numbers.
+fn numbers(words: &[u32]) -> [f32; MAX_SCALARS] {
+    let mut numbers = [0.0; MAX_SCALARS];
+    numbers.iter_mut().zip(words).for_each(|(n, &word)| *n = f32::from_bits(word));
+    numbers
 }
 
 impl Load {

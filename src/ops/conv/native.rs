@@ -333,15 +333,17 @@ pub(super) fn forward(sizes: Sizes) -> Native {
     let staging = if empty { None } else { Some(sizes.staging(0..sizes.output[0])) };
     let offsets = staging.as_ref().map(|s| sizes.offsets(s)).unwrap_or_default();
     Arc::new(move |io| {
-        let (w, x, y) = (io.read(0), io.read(1), io.write(0));
-        let Some(staging) = &staging else { return y.fill(0.0) };
+        let (w, x) = (io.read(0), io.read(1));
+        let Some(staging) = &staging else { return io.write(0).fill(0.0) };
+        let finish = io.finish.take();
+        let y = io.write(0);
         let Sizes { groups, inner, outer, .. } = sizes;
         let (k, pixels, parallel) = (offsets.len(), sizes.pixels(), sizes.work() > ALONE);
         let planes = inner * sizes.plane();
         let images: Vec<_> = y.chunks_exact_mut(outer * pixels).enumerate().collect();
         // Images alone do not busy every thread where there are few: their channels are shared out too.
         let together = images.len() < 2 * rayon::current_num_threads();
-        each(images, parallel, |(index, y)| {
+        let image = |index: usize, y: &mut [f32]| {
             let (weights, x) = (&w[index % groups * outer * k..][..outer * k], &x[index * planes..][..planes]);
             if sizes.is_pointwise() {
                 let (a, b) = (Matrix { data: weights, strides: [k, 1] }, Matrix { data: x, strides: [pixels, 1] });
@@ -359,6 +361,12 @@ pub(super) fn forward(sizes: Sizes) -> Native {
                     Arch::new().dispatch(Scan { weights, image, offsets: &offsets, row, pixels: sizes.output, to, out });
                 });
             });
+        };
+        each(images, parallel, |(index, y)| {
+            image(index, y);
+            if let Some(finish) = finish {
+                finish(index * outer * pixels, bytemuck::cast_slice_mut(y));
+            }
         });
     })
 }

@@ -76,18 +76,9 @@ pub fn vectors<S: Simd, const N: usize>(from: &[f32]) -> [S::f32s; N] {
     from_fn(|v| whole[v])
 }
 
-/// Which terms of an output's sum a block has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// The first: what the output holds is overwritten.
-    pub first: bool,
-    /// The last: the output is finished.
-    pub last: bool,
-}
-
-/// Adds the sums to the output and finishes it; rows and columns beyond the window are dropped.
+/// Adds the sums to the output, or, where they are the first, overwrites it; rows and columns beyond the window are dropped.
 #[inline(always)]
-pub fn store<S: Simd, const M: usize, const N: usize>(simd: S, sums: &Sums<S, M, N>, part: Part, out: &mut Window<'_, '_, '_>) {
+pub fn store<S: Simd, const M: usize, const N: usize>(simd: S, sums: &Sums<S, M, N>, first: bool, out: &mut Window<'_, '_>) {
     // A copy, element by element: an index that is no constant would put the sums themselves into memory, for all of the loop before.
     let mut tile = zero::<S, M, N>(simd);
     for r in 0..M {
@@ -99,21 +90,18 @@ pub fn store<S: Simd, const M: usize, const N: usize>(simd: S, sums: &Sums<S, M,
         let (whole, rest) = S::as_mut_simd_f32s(out.row(r));
         if let Ok(whole) = <&mut [S::f32s; N]>::try_from(&mut *whole) {
             for v in 0..N {
-                whole[v] = if part.first { sums[v] } else { simd.add_f32s(whole[v], sums[v]) };
+                whole[v] = if first { sums[v] } else { simd.add_f32s(whole[v], sums[v]) };
             }
         } else {
             let last = whole.len();
             for (to, sum) in whole.iter_mut().zip(sums) {
-                *to = if part.first { *sum } else { simd.add_f32s(*to, *sum) };
+                *to = if first { *sum } else { simd.add_f32s(*to, *sum) };
             }
             if let Some(&sum) = sums.get(last) {
-                let sum = if part.first { sum } else { simd.add_f32s(simd.partial_load_f32s(rest), sum) };
+                let sum = if first { sum } else { simd.add_f32s(simd.partial_load_f32s(rest), sum) };
                 simd.partial_store_f32s(rest, sum);
             }
         }
-    }
-    if part.last {
-        out.finish();
     }
 }
 
@@ -133,8 +121,9 @@ pub struct Tile<'a, 'w, 'o, 'd, const M: usize, const N: usize> {
     pub right: &'a [f32],
     pub stride: usize,
     pub terms: usize,
-    pub part: Part,
-    pub out: &'w mut Window<'o, 'd, 'a>,
+    /// Whether these are the first terms of the sums.
+    pub first: bool,
+    pub out: &'w mut Window<'o, 'd>,
 }
 
 impl<const M: usize, const N: usize> WithSimd for Tile<'_, '_, '_, '_, M, N> {
@@ -142,7 +131,7 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, '_, '_, '_, M, N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Tile { left, right, stride, terms, part, out } = self;
+        let Tile { left, right, stride, terms, first, out } = self;
         let mut sums = zero::<S, M, N>(simd);
         match left {
             Left::Rows(rows) => {
@@ -162,7 +151,7 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, '_, '_, '_, M, N> {
                 }
             }
         }
-        store(simd, &sums, part, out);
+        store(simd, &sums, first, out);
     }
 }
 
