@@ -118,11 +118,11 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
                 let args = (0..views.len()).map(Arg::Load).collect();
                 let loads = views.into_iter().map(|view| Load { view }).collect();
                 let instructions = vec![Instruction { rule: Some(rule), args }];
-                vec![Program { count: output.shape.numel(), loads, instructions }.kernel()]
+                vec![Program::new(output.shape.numel(), loads, instructions).kernel()]
             }
             Lowering::View(view) => {
                 let instructions = vec![Instruction { rule: None, args: vec![Arg::Load(0)] }];
-                vec![Program { count: output.shape.numel(), loads: vec![Load { view }], instructions }.kernel()]
+                vec![Program::new(output.shape.numel(), vec![Load { view }], instructions).kernel()]
             }
             Lowering::Alias => vec![],
             // Alone and with another one behind it.
