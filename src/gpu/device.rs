@@ -55,6 +55,8 @@ pub struct GpuLimits {
     pub workgroup_size: [u32; 3],
     /// Workgroups along each axis of a dispatch.
     pub groups: u32,
+    /// Invocations of a subgroup, if all subgroups have as many and kernels may hand numbers around in one; else 0.
+    pub subgroup: u32,
 }
 
 /// The adapters of this machine that can compute: hardware first (discrete, integrated, virtual, other), then software. Empty if there is no
@@ -207,7 +209,12 @@ impl Core {
         // DX12 sizes a descriptor heap by this one.
         limits.max_non_sampler_bindings = limits.max_non_sampler_bindings.min(browser.max_non_sampler_bindings);
         let timestamps = !options.minimal_limits && adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        let required_features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let mut required_features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
+        let own = adapter.get_info();
+        let subgroups = !options.minimal_limits
+            && adapter.features().contains(wgpu::Features::SUBGROUP)
+            && own.subgroup_min_size == own.subgroup_max_size;
+        required_features.set(wgpu::Features::SUBGROUP, subgroups);
         let descriptor =
             wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
@@ -237,6 +244,7 @@ impl Core {
                 granted.max_compute_workgroup_size_z,
             ],
             groups: granted.max_compute_workgroups_per_dimension,
+            subgroup: if subgroups { own.subgroup_max_size } else { 0 },
         };
         Ok(Core {
             adapter: adapter.clone(),

@@ -24,6 +24,7 @@ pub(super) struct Shader {
     pub(super) bindings: Vec<Binding>,
     workgroup_size: [u32; 3],
     workgroup_bytes: u32,
+    subgroup: bool,
     module: Mutex<Option<naga::Module>>,
     compiled: OnceLock<Result<Compiled>>,
 }
@@ -124,9 +125,10 @@ fn suits(core: &Core, variant: &Variant) -> bool {
 impl Shader {
     fn parse(variant: &Variant) -> Result<Shader> {
         let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
-        let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(variant.shader, &text)?;
+        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, module, .. } = wgsl::reflect(variant.shader, &text)?;
         let module = Mutex::new(Some(module));
-        Ok(Shader { stem: variant.shader, bindings, workgroup_size, workgroup_bytes, module, compiled: OnceLock::new() })
+        let compiled = OnceLock::new();
+        Ok(Shader { stem: variant.shader, bindings, workgroup_size, workgroup_bytes, subgroup, module, compiled })
     }
 
     /// Whether the device's limits allow it.
@@ -138,6 +140,7 @@ impl Shader {
             && self.workgroup_size.iter().zip(limits.workgroup_size).all(|(&size, most)| size <= most)
             && variant.groups.iter().all(|&groups| groups <= limits.groups)
             && buffers <= limits.storage_buffers as usize
+            && (!self.subgroup || self.workgroup_size.iter().product::<u32>() == limits.subgroup)
     }
 
     /// The bindings `main` uses.

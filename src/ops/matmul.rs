@@ -266,6 +266,13 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
         suits,
         ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };
+    // Where the output is wide enough for eight invocations side by side.
+    if aligned && m > 4 && 3 * n >= 2 * n.next_multiple_of(8 * COLUMNS) {
+        let mut consts = vec![("ROWS", rows as u32), ("FUSED", 0)];
+        consts.extend(trans);
+        let shared = Variant::new("matmul_shared", Variant::groups(tiles(rows, 8 * COLUMNS)));
+        all.push(Variant { consts, suits: Suits::Software, ..shared });
+    }
     if aligned {
         let mut vectors = registers("matmul_vectors", 8, Suits::Software);
         vectors.consts.extend(trans);
