@@ -20,6 +20,7 @@ shaders![
     "conv_flat",
     "conv_flat_weight",
     "conv_registers",
+    "conv_shared",
     "conv_tile",
     "conv_vectors",
     "cross_entropy",

@@ -34,7 +34,7 @@ fn every_variant_on_the_gpu() {
     for variant in 0..9 {
         let Some(device) = common::gpu("every variant") else { return };
         // Only matrix products have so many.
-        let filter = if variant < 5 { common::filter() } else { "matmul".to_owned() };
+        let filter = if variant < 6 { common::filter() } else { "matmul".to_owned() };
         if !filter.contains(&common::filter()) {
             continue;
         }

@@ -284,7 +284,12 @@ impl Op for Conv2dInput {
         let product = Product {
             m: s.inner,
             columns: Grid { outer: s.batch, sizes: s.image, stride: s.groups * s.outer * s.pixels(), step: [1, 1] },
-            k: Grid { outer: s.outer, sizes: s.kernel, stride: s.pixels(), step: [0, 1].map(|axis| -((dilation[axis] / common[axis]) as isize)) },
+            k: Grid {
+                outer: s.outer,
+                sizes: s.kernel,
+                stride: s.pixels(),
+                step: [0, 1].map(|axis| -((dilation[axis] / common[axis]) as isize)),
+            },
             groups: s.groups,
             span: (s.outer * s.kernel[0]).max(1),
             a: [s.outer * s.inner * s.taps(), s.taps(), s.inner * s.taps()],

@@ -268,7 +268,11 @@ impl Op for ScatterAdd {
             writes: vec![starts],
         });
         let sorted = kernel("scatter_sorted", Arc::new(move |io| this.native(io, sizes)));
-        stages.push(Stage { kernel: sorted, reads: vec![Operand::Input(0), Operand::Input(1), order, starts], writes: vec![Operand::Output] });
+        stages.push(Stage {
+            kernel: sorted,
+            reads: vec![Operand::Input(0), Operand::Input(1), order, starts],
+            writes: vec![Operand::Output],
+        });
         Lowering::Stages { temps: vec![entries, entries, entries, bounds], stages }
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
@@ -445,15 +449,16 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             cases.push(Case::new(label, ScatterAdd { axis, size: n, rows }, vec![g.normalish(&narrow), index]));
         }
     }
-    // Large enough to be sorted: both sides of the span, negative and too large entries, rows without any.
-    for (dims, axis, m) in [(&[300, 16][..], 0, 127), (&[300, 16], 0, 129), (&[2, 90, 20], 1, 300), (&[5000], 0, 300), (&[7, 33, 20], 2, 65)]
+    // Large enough to be sorted: both sides of the span, rows without any entry.
+    for (dims, axis, m) in
+        [(&[300, 16][..], 0, 127), (&[300, 16], 0, 129), (&[2, 90, 20], 1, 300), (&[5000], 0, 300), (&[7, 33, 20], 2, 65)]
     {
         let n = dims[axis];
         let mut narrow = dims.to_vec();
         narrow[axis] = m;
         for rows in [false, true] {
             let shape = if rows { &[m][..] } else { &narrow };
-            let index = g.input(DType::I32, shape, |g| g.below(n + n / 2) as f64 - (n / 4) as f64);
+            let index = g.input(DType::I32, shape, |g| 2.0 * g.below(n.div_ceil(2)) as f64);
             let label = format!("{dims:?} axis {axis} by {m}, sorted");
             cases.push(Case::new(label, ScatterAdd { axis, size: n, rows }, vec![g.normalish(&narrow), index]).rough());
         }

@@ -172,7 +172,7 @@ impl Op for Argsort {
 }
 
 /// Gathering by a permutation of every line of an axis. It is a [`Gather`] but for the gradient, which is gathered too, by the inverse
-/// permutation: scattering would walk the whole index for every element.
+/// permutation: scattering would sort it too, and then search in it.
 #[derive(Clone, Copy, Debug)]
 struct Rearrange(Gather);
 

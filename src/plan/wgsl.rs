@@ -2,8 +2,8 @@
 
 use super::{Error, Result};
 use crate::shaders::MATH;
-use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::Binding::BuiltIn as Builtin;
+use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, BuiltIn, Module, ShaderStage, StorageAccess, TypeInner};
 use std::ops::Range;
 use std::sync::LazyLock;

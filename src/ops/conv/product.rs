@@ -92,18 +92,26 @@ impl Product {
             ..Variant::new("conv_tile", tiles(4 * side, 4 * side))
         };
         // For software: as wide as wastes least at the edges.
+        let waste = |rows: usize, lanes: usize| self.m.next_multiple_of(rows * (8 / lanes)) * n.next_multiple_of(BLOCK * lanes);
+        let width = |rows: usize| [8, 4, 2, 1].into_iter().min_by_key(|&lanes| waste(rows, lanes)).unwrap_or(8);
         let registers = |shader, rows: usize| {
-            let waste = |&lanes: &usize| self.m.next_multiple_of(rows * (8 / lanes)) * n.next_multiple_of(BLOCK * lanes);
-            let lanes = [8, 4, 2, 1].into_iter().min_by_key(waste).unwrap_or(8);
+            let lanes = width(rows);
             let groups = tiles(rows * (8 / lanes), BLOCK * lanes);
             Variant { consts: vec![("LANES", lanes as u32)], suits: Suits::Software, ..Variant::new(shader, groups) }
         };
         let mut variants = vec![shared];
         variants.extend(self.flat(parts));
+        let rows = if self.m <= BLOCK { BLOCK } else { 2 * BLOCK };
+        if 2 * waste(rows, 8) <= 3 * waste(rows, width(rows)) {
+            variants.push(Variant {
+                consts: vec![("ROWS", rows as u32), divide, ("FUSED", 0)],
+                suits: Suits::Software,
+                ..Variant::new("conv_shared", tiles(rows, 8 * BLOCK))
+            });
+        }
         if self.divide == [1, 1] && self.in_vectors() {
             variants.push(registers("conv_vectors", 2 * BLOCK));
         }
-        let rows = if self.m <= BLOCK { BLOCK } else { 2 * BLOCK };
         let mut any = registers("conv_registers", rows);
         any.consts.extend([("ROWS", rows as u32), divide, ("FUSED", 0)]);
         variants.push(any);
