@@ -16,9 +16,11 @@ use std::sync::Arc;
 
 /// Invocations in a workgroup of the shaders of this file.
 const WORKGROUP: usize = 256;
-/// Entries of an index that every output may walk over, and output elements times entries up to which that is quicker than sorting.
+/// Entries of an index that every output may walk over, and output elements times entries up to which that is quicker than several kernels.
 const FEW: usize = 64;
 const WALK: usize = 1 << 18;
+/// Entries that can be walked over in the time that sorting takes for one.
+const SORT: usize = 512;
 /// Words below which threads cost more than they save.
 const SMALL: usize = 1 << 14;
 
@@ -245,12 +247,12 @@ impl Op for ScatterAdd {
             }],
             native,
         };
-        if m <= FEW || count.saturating_mul(m) <= WALK {
+        let entries = inputs[1].shape.numel();
+        if m <= FEW || count.saturating_mul(m) <= WALK.max(SORT * entries) {
             return Lowering::kernel(kernel("scatter", Arc::new(move |io| this.native(io, sizes))), 2);
         }
         // The index sorted, then where every row begins in it, then every row's entries in their order. As plain words a negative index is
         // beyond all rows. Natively the last stage does everything, and reads the index where the shader does not.
-        let entries = inputs[1].shape.numel();
         let inner = if self.rows { 1 } else { inner };
         let lines = entries / m;
         let (order, starts) = (Operand::Temp(2), Operand::Temp(3));
@@ -451,7 +453,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     }
     // Large enough to be sorted: both sides of the span, rows without any entry.
     for (dims, axis, m) in
-        [(&[300, 16][..], 0, 127), (&[300, 16], 0, 129), (&[2, 90, 20], 1, 300), (&[5000], 0, 300), (&[7, 33, 20], 2, 65)]
+        [(&[600, 16][..], 0, 127), (&[600, 16], 0, 129), (&[2, 700, 20], 1, 300), (&[5000], 0, 300), (&[3, 5, 560], 2, 65)]
     {
         let n = dims[axis];
         let mut narrow = dims.to_vec();
