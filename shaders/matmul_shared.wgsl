@@ -56,7 +56,7 @@ fn bases(batch: u32) -> vec2<u32> {
     return at;
 }
 
-// What the invocation of a number has.
+// The numbers of the first and of the last four invocations.
 fn lower(v: f32) -> vec4<f32> {
     return vec4<f32>(subgroupBroadcast(v, 0u), subgroupBroadcast(v, 1u), subgroupBroadcast(v, 2u), subgroupBroadcast(v, 3u));
 }

@@ -97,3 +97,8 @@ pub fn epilogue(stem: &str) -> Option<Epilogue> {
     });
     STEMS.iter().find(|(name, _)| *name == stem).map(|(_, epilogue)| *epilogue)
 }
+
+/// Whether pointwise ops can be put behind a kernel.
+pub fn takes_epilogue(stem: &str) -> bool {
+    epilogue(stem).is_some()
+}

@@ -6,7 +6,7 @@ use super::layout::{Reshape, transposed};
 use super::reduce::{self, Kind};
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use ndarray::ArrayViewMut2;
@@ -168,9 +168,17 @@ impl Op for Matmul {
         let (splits, count) = (parts.batches(), output.shape.numel());
         let each = View::new(0, [ViewDim { size: count, stride: 1 }]);
         let pieces = View::new(0, [ViewDim { size: splits, stride: count as isize }]);
-        let sum = reduce::kernel(Kind::Sum, &each, &pieces, count, splits, splits);
+        let mut sum = reduce::kernel(Kind::Sum, &each, &pieces, count, splits, splits);
+        let mut products = self.kernel(parts);
+        // Natively threads share even a small output: the whole product is made at once, as the first piece.
+        let whole = native(layout);
+        products.native = Arc::new(move |io| {
+            let first = &mut io.writes[0][..count];
+            whole(&mut Io { reads: io.reads, writes: &mut [first], scalars: io.scalars });
+        });
+        sum.native = Arc::new(move |io| io.writes[0].copy_from_slice(&io.reads[0][..count]));
         let reads = vec![Operand::Input(0), Operand::Input(1)];
-        let products = Stage { kernel: self.kernel(parts), reads, writes: vec![Operand::Temp(0)] };
+        let products = Stage { kernel: products, reads, writes: vec![Operand::Temp(0)] };
         let sum = Stage { kernel: sum, reads: vec![Operand::Temp(0)], writes: vec![Operand::Output] };
         Lowering::Stages { temps: vec![splits * count], stages: vec![products, sum] }
     }

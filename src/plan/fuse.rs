@@ -274,7 +274,7 @@ impl<'g> Fuser<'g> {
             && self.graph.calls[call].spec.dtype == DType::F32
             && last.writes == [Operand::Output]
             && before.iter().all(|stage| !stage.writes.contains(&Operand::Output))
-            && last.kernel.variants.iter().all(|variant| crate::shaders::epilogue(variant.shader).is_some())
+            && last.kernel.variants.iter().all(|variant| crate::shaders::takes_epilogue(variant.shader))
     }
 
     /// The kernels of `core`, with the members behind the last one.
