@@ -39,6 +39,8 @@ struct Params {
     column_step: vec2<i32>,
     k_step: vec2<i32>,
     start: vec2<i32>,
+    // with DIVIDE: how far apart the taps lie that see the same pixels
+    tap_step: vec2<u32>,
     // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
 }
@@ -59,6 +61,51 @@ struct Scalars {
 
 // What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
 fn epilogue(v: f32, i: u32) -> f32 { return v; }
+
+// Columns that see the same taps. With DIVIDE those are pixels whose distances are multiples of the stride; else all of them.
+struct Phase {
+    // its pixels along both axes, and the first of them
+    pixels: vec2<u32>,
+    first: vec2<u32>,
+    // its taps along both axes, and the first of them
+    taps: vec2<u32>,
+    tap: vec2<u32>,
+    // the place in the image that the first tap sees of the first pixel
+    start: vec2<i32>,
+}
+
+fn phases() -> vec2<u32> {
+    if DIVIDE == 0u { return vec2<u32>(1u); }
+    return min(vec2<u32>(params.divide), params.column_sizes);
+}
+
+// Columns of the largest phase, the first one.
+fn most_columns() -> u32 {
+    if DIVIDE == 0u { return params.n; }
+    let pixels = (params.column_sizes - 1u) / vec2<u32>(params.divide) + 1u;
+    return params.n / (params.column_sizes.x * params.column_sizes.y) * pixels.x * pixels.y;
+}
+
+// The first of `count` taps that sees a whole place, and how many do. Tap i sees place (seen - i * dilation) / divide.
+fn taps_along(seen: i32, count: u32, dilation: i32, divide: i32, step: u32) -> vec2<u32> {
+    for (var i = 0u; i < min(count, step); i++) {
+        if (seen - i32(i) * dilation) % divide == 0 { return vec2<u32>(i, (count - i - 1u) / step + 1u); }
+    }
+    return vec2<u32>(0u);
+}
+
+fn phase_of(number: u32) -> Phase {
+    if DIVIDE == 0u { return Phase(params.column_sizes, vec2<u32>(0u), params.k_sizes, vec2<u32>(0u), params.start); }
+    let across = phases().y;
+    let first = vec2<u32>(number / across, number % across);
+    let pixels = (params.column_sizes - first - 1u) / vec2<u32>(params.divide) + 1u;
+    let seen = vec2<i32>(first) + params.start;
+    let dilation = params.divide / vec2<i32>(params.tap_step) * -params.k_step;
+    let y = taps_along(seen.x, params.k_sizes.x, dilation.x, params.divide.x, params.tap_step.x);
+    let x = taps_along(seen.y, params.k_sizes.y, dilation.y, params.divide.y, params.tap_step.y);
+    let tap = vec2<u32>(y.x, x.x);
+    return Phase(pixels, first, vec2<u32>(y.y, x.y), tap, (seen - vec2<i32>(tap) * dilation) / params.divide);
+}
 
 // Four columns: which image they lie in, their place in its plane, and where they start in the image that is read.
 struct Columns {
@@ -92,34 +139,34 @@ fn cell_of(i: u32, sizes: vec2<u32>) -> vec3<u32> {
     return vec3<u32>(outer, line - outer * sizes.x, i - line * sizes.y);
 }
 
-fn columns(first: u32) -> Columns {
-    let a = cell_of(first, params.column_sizes);
-    let b = following(a, params.column_sizes);
-    let c = following(b, params.column_sizes);
-    let d = following(c, params.column_sizes);
+fn columns(first: u32, phase: Phase) -> Columns {
+    let a = cell_of(first, phase.pixels);
+    let b = following(a, phase.pixels);
+    let c = following(b, phase.pixels);
+    let d = following(c, phase.pixels);
     let outer = vec4<u32>(a.x, b.x, c.x, d.x);
     let down = vec4<u32>(a.y, b.y, c.y, d.y);
     let across = vec4<u32>(a.z, b.z, c.z, d.z);
-    let y = vec4<i32>(down) * params.column_step.x + params.start.x;
-    let x = vec4<i32>(across) * params.column_step.y + params.start.y;
+    let y = vec4<i32>(down) * params.column_step.x + phase.start.x;
+    let x = vec4<i32>(across) * params.column_step.y + phase.start.y;
     // Columns beyond the last read the first image; they are not stored.
-    let exist = first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(params.n);
-    return Columns(select(vec4<u32>(0u), outer, exist), down * params.column_sizes.y + across, y, x);
+    let exist = first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(count(phase));
+    let step = vec2<u32>(params.divide);
+    let cell = (down * step.x + phase.first.x) * params.column_sizes.y + across * step.y + phase.first.y;
+    return Columns(select(vec4<u32>(0u), outer, exist), cell, y, x);
+}
+
+// Columns of a phase.
+fn count(phase: Phase) -> u32 {
+    if DIVIDE == 0u { return params.n; }
+    return params.n / (params.column_sizes.x * params.column_sizes.y) * phase.pixels.x * phase.pixels.y;
 }
 
 // The image at four places, 0 outside. What is read for places outside, wherever that is, is thrown away.
 fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
-    var row = y;
-    var column = x;
-    var inside = vec4<bool>(true);
-    if DIVIDE == 1u {
-        row = y / params.divide.x;
-        column = x / params.divide.y;
-        inside = (row * params.divide.x == y) & (column * params.divide.y == x);
-    }
     // A negative number is a large u32.
-    inside &= (vec4<u32>(row) < vec4<u32>(params.size.x)) & (vec4<u32>(column) < vec4<u32>(params.size.y));
-    let at = base + vec4<u32>(row) * params.size.y + vec4<u32>(column);
+    let inside = (vec4<u32>(y) < vec4<u32>(params.size.x)) & (vec4<u32>(x) < vec4<u32>(params.size.y));
+    let at = base + vec4<u32>(y) * params.size.y + vec4<u32>(x);
     return select(vec4<f32>(0.0), vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]), inside);
 }
 
@@ -128,20 +175,20 @@ fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
     return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
 }
 
-fn store_row(start: u32, row: u32, first: u32, at: Columns, v: vec4<f32>) {
+fn store_row(start: u32, row: u32, first: u32, end: u32, at: Columns, v: vec4<f32>) {
     if row >= params.m { return; }
     let place = vec4<u32>(start + row * params.out_row) + at.outer * params.out_outer + at.cell;
-    if first < params.n { out[place.x] = v.x; }
-    if first + 1u < params.n { out[place.y] = v.y; }
-    if first + 2u < params.n { out[place.z] = v.z; }
-    if first + 3u < params.n { out[place.w] = v.w; }
+    if first < end { out[place.x] = v.x; }
+    if first + 1u < end { out[place.y] = v.y; }
+    if first + 2u < end { out[place.z] = v.z; }
+    if first + 3u < end { out[place.w] = v.w; }
 }
 
-fn store(start: u32, row: u32, first: u32, at: Columns, c: mat4x4<f32>) {
-    store_row(start, row, first, at, c[0]);
-    store_row(start, row + 1u, first, at, c[1]);
-    store_row(start, row + 2u, first, at, c[2]);
-    store_row(start, row + 3u, first, at, c[3]);
+fn store(start: u32, row: u32, first: u32, end: u32, at: Columns, c: mat4x4<f32>) {
+    store_row(start, row, first, end, at, c[0]);
+    store_row(start, row + 1u, first, end, at, c[1]);
+    store_row(start, row + 2u, first, end, at, c[2]);
+    store_row(start, row + 3u, first, end, at, c[3]);
 }
 
 fn load_a(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(in0[at.x], in0[at.y], in0[at.z], in0[at.w]); }
@@ -154,20 +201,22 @@ fn main(
 ) {
     let tile_n = COLUMNS * LANES;
     let tile_m = ROWS * (WORKGROUP / LANES);
-    let tiles_n = (params.n + tile_n - 1u) / tile_n;
+    let tiles_n = (most_columns() + tile_n - 1u) / tile_n;
     let tiles_m = (params.m + tile_m - 1u) / tile_m;
     let id = workgroup.y * workgroups.x + workgroup.x;
     let part = id / (tiles_m * tiles_n);
-    if part >= params.groups * params.splits { return; }
+    if part >= params.groups * params.splits * phases().x * phases().y { return; }
     let tile = id % (tiles_m * tiles_n);
     let group = part % params.groups;
-    let split = part / params.groups;
+    let split = part / params.groups % params.splits;
+    let phase = phase_of(part / (params.groups * params.splits));
+    let last_column = count(phase);
     // Downwards first: the same part of the image is gathered again while it is near.
     let row = tile % tiles_m * tile_m + lane / LANES * ROWS;
     let column = tile / tiles_m * tile_n + lane % LANES * COLUMNS;
 
-    let left = columns(column);
-    let right = columns(column + 4u);
+    let left = columns(column, phase);
+    let right = columns(column + 4u, phase);
     let rows = row + vec4<u32>(0u, 1u, 2u, 3u);
     let last = vec4<u32>(params.m - 1u);
     let a_upper = group * params.a_group + min(rows, last) * params.a_row;
@@ -185,15 +234,16 @@ fn main(
     var c21 = mat4x4<f32>();
     var c30 = mat4x4<f32>();
     var c31 = mat4x4<f32>();
-    let end = min((split + 1u) * params.span, params.k_rows);
+    let k_rows = select(params.k_rows, params.k_rows / params.k_sizes.x * phase.taps.x, DIVIDE == 1u);
+    let end = min((split + 1u) * params.span, k_rows);
     for (var r = split * params.span; r < end; r++) {
-        let outer = r / params.k_sizes.x;
-        let k_row = r % params.k_sizes.x;
+        let outer = r / phase.taps.x;
+        let k_row = r % phase.taps.x;
         let down = i32(k_row) * params.k_step.x;
         let along_b = outer * params.k_outer;
-        var along_a = outer * params.a_outer + k_row * params.k_sizes.y;
+        var along_a = outer * params.a_outer + (phase.tap.x + k_row * params.tap_step.x) * params.k_sizes.y + phase.tap.y;
         var across = 0;
-        for (var j = 0u; j < params.k_sizes.y; j++) {
+        for (var j = 0u; j < phase.taps.y; j++) {
             let b0 = image(b_left + along_b, left.y + down, left.x + across);
             let b1 = image(b_right + along_b, right.y + down, right.x + across);
             let a0 = load_a(a_upper + along_a);
@@ -210,24 +260,24 @@ fn main(
                 c30 = outer_product(c30, a3, b0);
                 c31 = outer_product(c31, a3, b1);
             }
-            along_a += 1u;
+            along_a += params.tap_step.y;
             across += params.k_step.y;
         }
     }
     let start = (split * params.groups + group) * params.out_group;
-    store(start, row, column, left, c00);
-    store(start, row, column + 4u, right, c01);
-    store(start, row + 4u, column, left, c10);
-    store(start, row + 4u, column + 4u, right, c11);
+    store(start, row, column, last_column, left, c00);
+    store(start, row, column + 4u, last_column, right, c01);
+    store(start, row + 4u, column, last_column, left, c10);
+    store(start, row + 4u, column + 4u, last_column, right, c11);
     if ROWS == 16u {
-        store(start, row + 8u, column, left, c20);
-        store(start, row + 8u, column + 4u, right, c21);
-        store(start, row + 12u, column, left, c30);
-        store(start, row + 12u, column + 4u, right, c31);
+        store(start, row + 8u, column, last_column, left, c20);
+        store(start, row + 8u, column + 4u, last_column, right, c21);
+        store(start, row + 12u, column, last_column, left, c30);
+        store(start, row + 12u, column + 4u, last_column, right, c31);
     }
     if FUSED == 1u {
-        for (var c = column; c < min(column + COLUMNS, params.n); c++) {
-            let at = columns(c);
+        for (var c = column; c < min(column + COLUMNS, last_column); c++) {
+            let at = columns(c, phase);
             let place = start + at.outer.x * params.out_outer + at.cell.x;
             for (var r = row; r < min(row + ROWS, params.m); r++) {
                 let i = place + r * params.out_row;

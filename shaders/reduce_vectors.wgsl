@@ -39,11 +39,21 @@ fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
 fn are_not_numbers(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }
 
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
+}
+
 fn position(first: u32, rank: u32, index: u32) -> u32 {
     var at = 0u;
     for (var k = first; k < first + rank; k++) {
         let d = params.dims[k];
-        at += index / d.x % d.y * d.z;
+        let q = quotient(index, d.x);
+        at += (q - quotient(q, d.y) * d.y) * d.z;
     }
     return at;
 }

@@ -17,7 +17,10 @@ shaders![
     "avg_pool_input",
     "cat",
     "conv",
+    "conv_flat",
+    "conv_flat_weight",
     "conv_registers",
+    "conv_shared",
     "conv_tile",
     "conv_vectors",
     "cross_entropy",
@@ -33,6 +36,7 @@ shaders![
     "matmul",
     "matmul_deep",
     "matmul_registers",
+    "matmul_shared",
     "matmul_tiles",
     "matmul_vectors",
     "max_pool",
@@ -50,6 +54,8 @@ shaders![
     "rmsprop_centered",
     "scan",
     "scatter",
+    "scatter_sorted",
+    "scatter_starts",
     "sgd",
     "sgd_momentum",
     "softmax",
@@ -69,11 +75,30 @@ pub fn source(stem: &str) -> Option<&'static str> {
     SHADERS.iter().find(|(name, _)| *name == stem).map(|(_, source)| *source)
 }
 
-/// Whether pointwise ops can be put behind a kernel: its shader has a function `epilogue` and the spare inputs that go with it.
-pub fn takes_epilogue(stem: &str) -> bool {
-    static STEMS: LazyLock<Vec<&str>> = LazyLock::new(|| {
-        let takes = |(_, source): &&(&str, &str)| source.contains("fn epilogue(v: f32, i: u32) -> f32");
-        SHADERS.iter().filter(takes).map(|(stem, _)| *stem).collect()
+/// How pointwise ops are put behind a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Epilogue {
+    /// Its shader has a function `epilogue`, of one element.
+    One,
+    /// Its shader has functions `finish` and `load0` to `load3`, of four neighbours.
+    Four,
+}
+
+/// How pointwise ops can be put behind a kernel, if they can: its shader has the functions, and the spare inputs that go with them.
+pub fn epilogue(stem: &str) -> Option<Epilogue> {
+    static STEMS: LazyLock<Vec<(&str, Epilogue)>> = LazyLock::new(|| {
+        let each = SHADERS.iter().filter_map(|(stem, source)| {
+            let takes = |text: &str| source.contains(text);
+            let one = takes("fn epilogue(v: f32, i: u32) -> f32").then_some(Epilogue::One);
+            let four = || takes("fn finish(v: f32, x0: u32, x1: u32, x2: u32, x3: u32) -> f32").then_some(Epilogue::Four);
+            Some((*stem, one.or_else(four)?))
+        });
+        each.collect()
     });
-    STEMS.contains(&stem)
+    STEMS.iter().find(|(name, _)| *name == stem).map(|(_, epilogue)| *epilogue)
+}
+
+/// Whether pointwise ops can be put behind a kernel.
+pub fn takes_epilogue(stem: &str) -> bool {
+    epilogue(stem).is_some()
 }

@@ -123,6 +123,33 @@ fn an_unknown_index_outside_is_the_same_everywhere() {
     }
 }
 
+/// So many entries that they are sorted first: those of a row are added up in their order, and those outside are left out.
+#[test]
+fn long_indices_are_added_up_in_order() {
+    let (entries, rows, width) = (300usize, 601usize, 5usize);
+    let numbers: Vec<f32> =
+        (0..entries * width).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0 - 0.5).collect();
+    let index: Vec<i32> = (0..entries as i32).map(|i| i * 37 % 83 * 8 - 20).collect();
+    let mut expected = vec![0.0f32; rows * width];
+    for (row, &k) in numbers.chunks(width).zip(&index) {
+        if let Some(to) = usize::try_from(k).ok().filter(|&k| k < rows) {
+            expected[to * width..][..width].iter_mut().zip(row).for_each(|(t, x)| *t += x);
+        }
+    }
+    assert!(index.iter().any(|&k| k < 0) && index.iter().any(|&k| k >= rows as i32));
+    for device in common::devices("long indices") {
+        // Converted from floats, so that nothing is known of their range.
+        let at = device.tensor(&index.iter().map(|&k| k as f32).collect::<Vec<_>>(), entries).to_i32();
+        let g = device.tensor(&numbers, [entries, width]);
+        let exact = |t: &Tensor| floats(t).iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        let wanted: Vec<u32> = expected.iter().map(|x| x.to_bits()).collect();
+        assert_eq!(exact(&g.index_add(0, &at, rows)), wanted);
+        assert_eq!(exact(&g.scatter_add(0, &at.reshape([entries, 1]).expand([entries, width]), rows)), wanted);
+        let turned = g.t().scatter_add(1, &at.reshape([1, entries]).expand([width, entries]), rows).t();
+        assert_eq!(exact(&turned), wanted);
+    }
+}
+
 #[test]
 fn ranges_go_where_the_integers_go() {
     let device = Device::cpu();

@@ -93,7 +93,9 @@ fn a_step_needs_little_more_than_its_values() {
                     work.name,
                     now - before
                 );
-                assert!(ratio <= work.most_counted, "{}: {} bytes", work.name, now - before);
+                // Once runs share command lists, which hangs on how fast they are, their small uploads have a buffer of 256 KiB.
+                let uploads = f64::from(1 << 18) / least(&plan) as f64;
+                assert!(ratio <= work.most_counted + uploads, "{}: {} bytes", work.name, now - before);
             }
         }
     }

@@ -31,10 +31,10 @@ fn every_op_on_the_gpu() {
 /// Kernels that this adapter would not choose by itself, and those for adapters with the least of everything.
 #[test]
 fn every_variant_on_the_gpu() {
-    for variant in 0..8 {
+    for variant in 0..9 {
         let Some(device) = common::gpu("every variant") else { return };
         // Only matrix products have so many.
-        let filter = if variant < 5 { common::filter() } else { "matmul".to_owned() };
+        let filter = if variant < 6 { common::filter() } else { "matmul".to_owned() };
         if !filter.contains(&common::filter()) {
             continue;
         }

@@ -9,7 +9,7 @@ use steepest::graph::op::{Elementwise, Lowering, Spec, Variant};
 use steepest::plan::merge::{Part, merge};
 use steepest::plan::pointwise::{Arg, Instruction, Load, Program};
 use steepest::plan::wgsl::{BindingKind, Reflected, reflect, specialise};
-use steepest::shaders::{MATH, SHADERS};
+use steepest::shaders::{Epilogue, MATH, SHADERS};
 use steepest::verify;
 
 /// Translates a validated module to every language a backend of wgpu speaks.
@@ -97,6 +97,37 @@ fn an_epilogue_may_use_all_spare_inputs() {
     println!("an epilogue in {files:?}");
     for stem in ["matmul", "matmul_registers", "matmul_vectors", "conv", "conv_registers", "conv_tile"] {
         assert!(files.contains(&stem), "{stem} has no epilogue");
+    }
+}
+
+/// The same of files that finish four neighbours at a time.
+#[test]
+fn an_epilogue_of_four_may_use_all_spare_inputs() {
+    let files = SHADERS.iter().filter(|(stem, _)| steepest::shaders::epilogue(stem) == Some(Epilogue::Four));
+    let mut count = 0;
+    for (stem, source) in files {
+        let load = |k: usize| format!("{{ return vec4<u32>(extra{k}[i], extra{k}[i + 1u], extra{k}[params.extra[31].y], 0u); }}");
+        let finish = "{ return tanh_(v + scalars.v[7][3] * f32(x0 + x1 * x2 - x3)); }".to_owned();
+        let bodies = [("finish", finish), ("load0", load(0)), ("load1", load(1)), ("load2", load(2)), ("load3", load(3))];
+        let text = specialise(stem, source, &[("FUSED", 1)], &bodies).unwrap();
+        let shader = reflect(stem, &text).unwrap_or_else(|e| panic!("{e}"));
+        fits_a_browser(stem, &shader);
+        translate(stem, &shader);
+        let last = shader.params.last().unwrap();
+        assert_eq!((last.name.as_str(), last.size), ("extra", 512), "{stem}: the last member of Params");
+        let inputs: Vec<&str> = shader.of(BindingKind::Input).filter(|b| b.used).map(|b| b.name.as_str()).collect();
+        assert!(inputs.ends_with(&["extra0", "extra1", "extra2", "extra3"]), "{stem}: {inputs:?}");
+        count += 1;
+    }
+    assert!(count > 0);
+}
+
+/// Kernels that hand numbers around in a subgroup say so: a device without subgroups of just their workgroup must not run them.
+#[test]
+fn kernels_that_need_a_subgroup_are_known() {
+    for (stem, source) in SHADERS {
+        let shader = reflect(stem, source).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(shader.subgroup, source.contains("subgroupBroadcast("), "{stem}");
     }
 }
 

@@ -56,6 +56,8 @@ pub struct GpuLimits {
     pub workgroup_size: [u32; 3],
     /// Workgroups along each axis of a dispatch.
     pub groups: u32,
+    /// Invocations of a subgroup, if all subgroups have as many and kernels may hand numbers around in one; else 0.
+    pub subgroup: u32,
 }
 
 /// The adapters of this machine that can compute: hardware first (discrete, integrated, virtual, other), then software. Empty if there is no
@@ -208,9 +210,12 @@ impl Core {
         let mut limits = if options.minimal_limits { browser.clone().or_worse_values_from(&own) } else { own };
         // DX12 sizes a descriptor heap by this one.
         limits.max_non_sampler_bindings = limits.max_non_sampler_bindings.min(browser.max_non_sampler_bindings);
-        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+        let kind = adapter.get_info();
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+        wanted.set(wgpu::Features::SUBGROUP, kind.subgroup_min_size == kind.subgroup_max_size);
         let required_features = if options.minimal_limits { wgpu::Features::empty() } else { adapter.features() & wanted };
         let timestamps = required_features.contains(wgpu::Features::TIMESTAMP_QUERY);
+        let subgroups = required_features.contains(wgpu::Features::SUBGROUP);
         let descriptor =
             wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
@@ -240,6 +245,7 @@ impl Core {
                 granted.max_compute_workgroup_size_z,
             ],
             groups: granted.max_compute_workgroups_per_dimension,
+            subgroup: if subgroups { kind.subgroup_max_size } else { 0 },
         };
         Ok(Core {
             adapter: adapter.clone(),

@@ -209,9 +209,12 @@ fn shared(run: &[&Candidate]) -> Vec<Buffer> {
 }
 
 impl Shader {
-    /// Its text, if it works without workgroup memory and barriers and never asks how long a buffer is.
+    /// Its text, if it works without workgroup memory, barriers and subgroups and never asks how long a buffer is.
     fn alone(&self) -> Option<Arc<str>> {
-        let plain = self.workgroup_bytes == 0 && !self.text.contains("Barrier(") && !self.bindings.iter().any(|b| b.measured);
+        let plain = self.workgroup_bytes == 0
+            && !self.subgroup
+            && !self.text.contains("Barrier(")
+            && !self.bindings.iter().any(|b| b.measured);
         plain.then(|| Arc::clone(&self.text))
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Shader {
     pub(super) workgroup_bytes: u32,
     pub(super) text: Arc<str>,
     checks: ShaderChecks,
+    pub(super) subgroup: bool,
     module: Mutex<Option<naga::Module>>,
     compiled: OnceLock<Result<Compiled>>,
 }
@@ -151,9 +152,9 @@ fn suits(core: &Core, variant: &Variant) -> bool {
 
 impl Shader {
     fn parse(stem: &'static str, text: String, checks: ShaderChecks) -> Result<Shader> {
-        let Reflected { bindings, workgroup_size, workgroup_bytes, module, .. } = wgsl::reflect(stem, &text)?;
-        let module = Mutex::new(Some(module));
-        Ok(Shader { stem, bindings, workgroup_size, workgroup_bytes, text: text.into(), checks, module, compiled: OnceLock::new() })
+        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, module, .. } = wgsl::reflect(stem, &text)?;
+        let (text, module, compiled) = (text.into(), Mutex::new(Some(module)), OnceLock::new());
+        Ok(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled })
     }
 
     /// Whether the device's limits allow it.
@@ -165,6 +166,7 @@ impl Shader {
             && self.workgroup_size.iter().zip(limits.workgroup_size).all(|(&size, most)| size <= most)
             && variant.groups.iter().all(|&groups| groups <= limits.groups)
             && buffers <= limits.storage_buffers as usize
+            && (!self.subgroup || self.workgroup_size.iter().product::<u32>() == limits.subgroup)
     }
 
     /// The bindings `main` uses.

@@ -5,15 +5,17 @@
 
 mod methods;
 mod native;
+mod product;
 
 pub use methods::ConvOptions;
+use product::{Grid, Product};
 
 use super::case::{Case, Gen};
 use super::reduce::{self, Kind};
 use super::tolerance::Class;
 use super::window::word;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use std::any::Any;
@@ -27,7 +29,7 @@ pub struct Conv2d {
 
 /// The gradient of [`Conv2d`] by its input, which is the transposed convolution: y \[N, O, oH, oW\], w \[O, C/groups, kH, kW\] → x \[N, C, H, W\]
 ///
-/// x\[n,c,h,w\] = Σ over o, i, j of w\[o,c,i,j\] · y\[n, o, (h + padding − i·dilation) / stride, …\], where y is 0 outside and between.
+/// x\[n,c,h,w\] = Σ over o, i, j of w\[o,c,i,j\] · y\[n, o, (h + padding − i·dilation) / stride, …\], where y is 0 outside, and what falls between its elements is no term.
 #[derive(Clone, Copy, Debug)]
 pub struct Conv2dInput {
     /// How the kernel moves over x.
@@ -164,113 +166,8 @@ fn same(sizes: &Sizes, y: [usize; 4]) -> Result<Sizes, OpError> {
     if sizes.y() == y { Ok(*sizes) } else { Err(OpError::Shape(format!("{y:?} where a convolution makes {:?}", sizes.y()))) }
 }
 
-/// One of the two grids whose cells a sum runs over: pixels (image, y, x) or taps of the kernel (channel, i, j).
-#[derive(Clone, Copy)]
-struct Grid {
-    outer: usize,
-    sizes: [usize; 2],
-    /// Elements of the image that is read from one outer to the next.
-    stride: usize,
-    /// How far a step in the grid moves in the image.
-    step: [isize; 2],
-}
-
-/// out[row, column] = Σ_k A[row, k] · image(column + k), for every group; the formula and the names are those of `shaders/conv.wgsl`.
-struct Product {
-    m: usize,
-    columns: Grid,
-    k: Grid,
-    groups: usize,
-    /// Rows of the grid of k that one part of a sum takes; all of them where a sum is not divided.
-    span: usize,
-    /// Elements of A from one group, row and outer k to the next.
-    a: [usize; 3],
-    /// Elements of the image from one group to the next.
-    b_group: usize,
-    /// Elements of the output from one group, row and outer column to the next.
-    out: [usize; 3],
-    /// Height and width of the image that is read.
-    size: [usize; 2],
-    start: [isize; 2],
-    /// What a place in the image is divided by.
-    divide: [usize; 2],
-}
-
-/// Invocations of a workgroup of `conv.wgsl`.
-const WORKGROUP: usize = 64;
-/// Columns of the output an invocation of `conv_registers` and `conv_vectors` makes; rows as many or twice as many.
-const BLOCK: usize = 8;
-
-impl Product {
-    fn k_rows(&self) -> usize {
-        self.k.outer * self.k.sizes[0]
-    }
-
-    fn splits(&self) -> usize {
-        self.k_rows().div_ceil(self.span).max(1)
-    }
-
-    fn n(&self) -> usize {
-        self.columns.outer * self.columns.sizes[0] * self.columns.sizes[1]
-    }
-
-    fn kernel(&self, name: &'static str, native: Native) -> Kernel {
-        let (n, parts) = (self.n(), self.groups * self.splits());
-        let counts = [self.m, n, self.k_rows(), self.groups, self.splits(), self.span];
-        let strides = [self.a[0], self.a[1], self.a[2], self.b_group, self.out[0], self.out[1], self.out[2]];
-        let mut params: Vec<u32> = counts.iter().chain(&strides).map(|&n| n as u32).collect();
-        params.extend([0, self.columns.stride, self.k.stride].map(|n| n as u32));
-        params.extend([self.size, self.divide, self.columns.sizes, self.k.sizes].concat().into_iter().map(word));
-        params.extend([self.columns.step, self.k.step, self.start].concat().into_iter().map(signed));
-        // Whole up to `extra`, which belongs to what is fused behind and begins at a multiple of four.
-        params.resize(params.len().next_multiple_of(4), 0);
-
-        let divide = ("DIVIDE", u32::from(self.divide != [1, 1]));
-        let tiles = |rows: usize, columns: usize| Variant::groups(parts * self.m.div_ceil(rows) * n.div_ceil(columns));
-        // Tiles of 64, or of 32 where there are few rows.
-        let side = if self.m <= 32 { 8 } else { 16 };
-        let shared = Variant {
-            consts: vec![("SIDE", side as u32), divide],
-            suits: Suits::Hardware,
-            ..Variant::new("conv_tile", tiles(4 * side, 4 * side))
-        };
-        // For software: as wide as wastes least at the edges.
-        let registers = |shader, rows: usize| {
-            let waste = |&lanes: &usize| self.m.next_multiple_of(rows * (8 / lanes)) * n.next_multiple_of(BLOCK * lanes);
-            let lanes = [8, 4, 2, 1].into_iter().min_by_key(waste).unwrap_or(8);
-            let groups = tiles(rows * (8 / lanes), BLOCK * lanes);
-            Variant { consts: vec![("LANES", lanes as u32)], suits: Suits::Software, ..Variant::new(shader, groups) }
-        };
-        let mut variants = vec![shared];
-        if self.divide == [1, 1] && self.in_vectors() {
-            variants.push(registers("conv_vectors", 2 * BLOCK));
-        }
-        let rows = if self.m <= BLOCK { BLOCK } else { 2 * BLOCK };
-        let mut any = registers("conv_registers", rows);
-        any.consts.extend([("ROWS", rows as u32), divide, ("FUSED", 0)]);
-        variants.push(any);
-        let simple =
-            Variant { consts: vec![divide], ..Variant::new("conv", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
-        variants.push(simple);
-        Kernel { name, params, variants, native }
-    }
-
-    /// Whether A lies together in multiples of four along k, in every part of a sum.
-    fn in_vectors(&self) -> bool {
-        let plane = self.k.sizes[0] * self.k.sizes[1];
-        // Either one outer k follows the other at once, or none ends within a vector.
-        let terms = if self.a[2] == plane { self.k.outer * plane } else { plane };
-        let starts = if self.a[2] == plane { &self.a[..2] } else { &self.a[..] };
-        terms % 4 == 0
-            && starts.iter().all(|start| start % 4 == 0)
-            && (self.splits() == 1 || (self.span * self.k.sizes[1]).is_multiple_of(4))
-    }
-}
-
-/// A signed step or start as a word; those beyond every image are never taken.
-fn signed(value: isize) -> u32 {
-    let most = i32::MAX as isize;
-    value.clamp(-most, most) as i32 as u32
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn steps(sizes: [usize; 2], sign: isize) -> [isize; 2] {
@@ -302,6 +199,7 @@ impl Op for Conv2d {
             size: s.image,
             start: steps(s.options.padding, -1),
             divide: [1, 1],
+            tap_step: [1, 1],
         };
         Lowering::Stages { temps: vec![], stages: vec![stage(product.kernel("conv2d", native::forward(s)), Operand::Output)] }
     }
@@ -380,10 +278,18 @@ impl Op for Conv2dInput {
     }
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
         let Ok(s) = input_sizes(self, inputs) else { return nothing() };
+        // Strides and dilations beyond every image are never taken. Of taps whose dilations differ by a multiple of the stride all see the same pixels.
+        let [stride, dilation] = [s.options.stride, s.options.dilation].map(|sizes| sizes.map(|n| n.min(1 << 30)));
+        let common = [0, 1].map(|axis| gcd(stride[axis], dilation[axis]));
         let product = Product {
             m: s.inner,
             columns: Grid { outer: s.batch, sizes: s.image, stride: s.groups * s.outer * s.pixels(), step: [1, 1] },
-            k: Grid { outer: s.outer, sizes: s.kernel, stride: s.pixels(), step: steps(s.options.dilation, -1) },
+            k: Grid {
+                outer: s.outer,
+                sizes: s.kernel,
+                stride: s.pixels(),
+                step: [0, 1].map(|axis| -((dilation[axis] / common[axis]) as isize)),
+            },
             groups: s.groups,
             span: (s.outer * s.kernel[0]).max(1),
             a: [s.outer * s.inner * s.taps(), s.taps(), s.inner * s.taps()],
@@ -391,7 +297,8 @@ impl Op for Conv2dInput {
             out: [s.inner * s.plane(), s.plane(), s.groups * s.inner * s.plane()],
             size: s.output,
             start: steps(s.options.padding, 1),
-            divide: s.options.stride,
+            divide: stride,
+            tap_step: [0, 1].map(|axis| stride[axis] / common[axis]),
         };
         let kernel = product.kernel("conv2d_input", native::by_input(s));
         Lowering::Stages { temps: vec![], stages: vec![stage(kernel, Operand::Output)] }
@@ -405,12 +312,13 @@ impl Op for Conv2dInput {
             return Array::from_fn(output.shape, |_| f64::NAN);
         };
         let ([height, width], [rows, columns], [down, across]) = (s.image, s.kernel, s.output);
-        // The window that has its element i at place h, if there is one.
-        let window = |h: usize, i: usize, axis: usize, count: usize| {
-            let first = (h + s.options.padding[axis]).checked_sub(i * s.options.dilation[axis])?;
-            let whole = first % s.options.stride[axis] == 0;
-            Some(first / s.options.stride[axis]).filter(|&y| whole && y < count)
+        // The window that would have its element i at place h, if there were as many as one likes; none between two windows.
+        let window = |h: usize, i: usize, axis: usize| {
+            let first = (h + s.options.padding[axis]) as i128 - (i * s.options.dilation[axis]) as i128;
+            let stride = s.options.stride[axis] as i128;
+            (first % stride == 0).then_some(first / stride)
         };
+        let inside = |p: i128, count: usize| usize::try_from(p).ok().filter(|&p| p < count);
         let channels = s.groups * s.inner;
         Array::from_fn(output.shape, |at| {
             let (n, c, h, v) =
@@ -418,7 +326,8 @@ impl Op for Conv2dInput {
             let mut sum = 0.0;
             for o in c / s.inner * s.outer..(c / s.inner + 1) * s.outer {
                 for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
-                    let place = window(h, i, 0, down).zip(window(v, j, 1, across));
+                    let Some((p, q)) = window(h, i, 0).zip(window(v, j, 1)) else { continue };
+                    let place = inside(p, down).zip(inside(q, across));
                     let value = place.map_or(0.0, |(p, q)| y.data[((n * s.groups * s.outer + o) * down + p) * across + q]);
                     sum += w.data[((o * s.inner + c % s.inner) * rows + i) * columns + j] * value;
                 }
@@ -458,6 +367,7 @@ impl Op for Conv2dWeight {
             size: s.image,
             start: steps(s.options.padding, -1),
             divide: [1, 1],
+            tap_step: [1, 1],
         };
         let (splits, count) = (product.splits(), output.shape.numel());
         let kernel = product.kernel("conv2d_weight", native::by_weight(s, product.span));

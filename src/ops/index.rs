@@ -4,9 +4,10 @@
 //! gives NaN (0 for integers and bools), scattering leaves it out, and its one-hot row is all zero. The same on every device.
 
 use super::case::{Case, Gen, Input};
+use super::sort::Argsort;
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -15,6 +16,11 @@ use std::sync::Arc;
 
 /// Invocations in a workgroup of the shaders of this file.
 const WORKGROUP: usize = 256;
+/// Entries of an index that every output may walk over, and output elements times entries up to which that is quicker than several kernels.
+const FEW: usize = 64;
+const WALK: usize = 1 << 18;
+/// Entries that can be walked over in the time that sorting takes for one.
+const SORT: usize = 512;
 /// Words below which threads cost more than they save.
 const SMALL: usize = 1 << 14;
 
@@ -232,16 +238,44 @@ impl Op for ScatterAdd {
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let (_, m, inner) = inputs[0].shape.around(self.axis);
         let (this, count, sizes) = (*self, output.shape.numel(), Sizes { n: self.size, m, inner });
-        let kernel = Kernel {
-            name: self.name(),
-            params: vec![count as u32, self.size as u32, m as u32, inner as u32],
+        let kernel = |shader: &'static str, native: Native| Kernel {
+            name: this.name(),
+            params: vec![count as u32, this.size as u32, m as u32, inner as u32],
             variants: vec![Variant {
-                consts: vec![("ROWS", u32::from(self.rows))],
-                ..Variant::new("scatter", Variant::groups(count.div_ceil(WORKGROUP)))
+                consts: vec![("ROWS", u32::from(this.rows))],
+                ..Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP)))
             }],
-            native: Arc::new(move |io| this.native(io, sizes)),
+            native,
         };
-        Lowering::kernel(kernel, 2)
+        let entries = inputs[1].shape.numel();
+        if m <= FEW || count.saturating_mul(m) <= WALK.max(SORT * entries) {
+            return Lowering::kernel(kernel("scatter", Arc::new(move |io| this.native(io, sizes))), 2);
+        }
+        // The index sorted, then where every row begins in it, then every row's entries in their order. As plain words a negative index is
+        // beyond all rows. Natively the last stage does everything, and reads the index where the shader does not.
+        let inner = if self.rows { 1 } else { inner };
+        let lines = entries / m;
+        let (order, starts) = (Operand::Temp(2), Operand::Temp(3));
+        let sort = Argsort { axis: 0, descending: false };
+        let mut stages = sort.stages(DType::U32, [entries, m, inner], [Operand::Input(1), order], |_| {});
+        let bounds = lines * (self.size + 1);
+        stages.push(Stage {
+            kernel: Kernel {
+                name: "scatter_starts",
+                params: vec![bounds as u32, self.size as u32, m as u32, inner as u32],
+                variants: vec![Variant::new("scatter_starts", Variant::groups(bounds.div_ceil(WORKGROUP)))],
+                native: Arc::new(|_| {}),
+            },
+            reads: vec![Operand::Input(1), order],
+            writes: vec![starts],
+        });
+        let sorted = kernel("scatter_sorted", Arc::new(move |io| this.native(io, sizes)));
+        stages.push(Stage {
+            kernel: sorted,
+            reads: vec![Operand::Input(0), Operand::Input(1), order, starts],
+            writes: vec![Operand::Output],
+        });
+        Lowering::Stages { temps: vec![entries, entries, entries, bounds], stages }
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let (_, m, inner) = inputs[0].shape.around(self.axis);
@@ -415,6 +449,20 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             let gather = Gather { axis, rows, zero: false };
             cases.push(Case::new(label.clone(), gather, vec![g.normalish(dims), index.clone()]));
             cases.push(Case::new(label, ScatterAdd { axis, size: n, rows }, vec![g.normalish(&narrow), index]));
+        }
+    }
+    // Large enough to be sorted: both sides of the span, rows without any entry.
+    for (dims, axis, m) in
+        [(&[600, 16][..], 0, 127), (&[600, 16], 0, 129), (&[2, 700, 20], 1, 300), (&[5000], 0, 300), (&[3, 5, 560], 2, 65)]
+    {
+        let n = dims[axis];
+        let mut narrow = dims.to_vec();
+        narrow[axis] = m;
+        for rows in [false, true] {
+            let shape = if rows { &[m][..] } else { &narrow };
+            let index = g.input(DType::I32, shape, |g| 2.0 * g.below(n.div_ceil(2)) as f64);
+            let label = format!("{dims:?} axis {axis} by {m}, sorted");
+            cases.push(Case::new(label, ScatterAdd { axis, size: n, rows }, vec![g.normalish(&narrow), index]).rough());
         }
     }
     // The other types: raw words, and an index of the other integer type.

@@ -3,11 +3,12 @@
 use super::case::{Case, Gen};
 use super::gemm::{self, Matrix};
 use super::layout::{Reshape, transposed};
+use super::reduce::{self, Kind};
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Spec, Suits, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
 use crate::graph::{Tensor, record};
-use crate::shape::Shape;
+use crate::shape::{Shape, View, ViewDim};
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 use std::any::Any;
@@ -114,6 +115,39 @@ fn product(a: Shape, b: Shape) -> Result<Shape, OpError> {
     Shape::new(&[batch.dims(), &[m, n]].concat())
 }
 
+impl Matmul {
+    /// The product in pieces of k, as a batch of products, where there are few outputs and many terms: else most of a GPU would have nothing to
+    /// do. Only where both operands lie with k outermost, as for every gradient by a weight, so that the pieces are whole matrices. It hangs on
+    /// the sizes only, so the order of summation is the same everywhere.
+    fn parts(&self, layout: &Layout) -> Option<Layout> {
+        let Layout { m, n, k, .. } = *layout;
+        let tiles = m.div_ceil(32) * n.div_ceil(32);
+        if !self.trans_a || self.trans_b || !layout.batch.is_empty() || k < MANY || tiles == 0 || tiles >= BUSY {
+            return None;
+        }
+        let most = (BUSY / tiles).min(k / PIECE);
+        let splits = (2..=most).rev().find(|splits| k % (4 * splits) == 0)?;
+        let span = k / splits;
+        Some(Layout { k: span, batch: vec![[splits, span * m, span * n]], ..layout.clone() })
+    }
+
+    /// The kernel of a product.
+    fn kernel(&self, layout: Layout) -> Kernel {
+        let lanes_n = lanes(*self, &layout);
+        let Layout { m, n, k, a, b, .. } = layout;
+        let mut params: Vec<u32> = [m, n, k, layout.batches(), a[0], a[1], b[0], b[1], lanes_n].map(|x| x as u32).to_vec();
+        params.extend([layout.batch.len() as u32, 0, 0]);
+        let mut divisor = layout.batches();
+        for [size, in_a, in_b] in &layout.batch {
+            divisor /= (*size).max(1);
+            params.extend([divisor, *size, *in_a, *in_b].map(|x| x as u32));
+        }
+        // Whole up to `extra`, which belongs to what is fused behind.
+        params.resize(12 + 4 * AXES, 0);
+        Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) }
+    }
+}
+
 impl Op for Matmul {
     fn name(&self) -> &'static str {
         "matmul"
@@ -130,19 +164,26 @@ impl Op for Matmul {
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let layout = Layout::new(*self, &inputs[0].shape, &inputs[1].shape, &output.shape);
-        let lanes_n = lanes(*self, &layout);
-        let Layout { m, n, k, a, b, .. } = layout;
-        let mut params: Vec<u32> = [m, n, k, layout.batches(), a[0], a[1], b[0], b[1], lanes_n].map(|x| x as u32).to_vec();
-        params.extend([layout.batch.len() as u32, 0, 0]);
-        let mut divisor = layout.batches();
-        for [size, in_a, in_b] in &layout.batch {
-            divisor /= (*size).max(1);
-            params.extend([divisor, *size, *in_a, *in_b].map(|x| x as u32));
-        }
-        // Whole up to `extra`, which belongs to what is fused behind.
-        params.resize(12 + 4 * AXES, 0);
-        let kernel = Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) };
-        Lowering::kernel(kernel, 2)
+        let Some(parts) = self.parts(&layout) else {
+            return Lowering::kernel(self.kernel(layout), 2);
+        };
+        // Products of as many pieces of k, added up in order: the same bits every time.
+        let (splits, count) = (parts.batches(), output.shape.numel());
+        let each = View::new(0, [ViewDim { size: count, stride: 1 }]);
+        let pieces = View::new(0, [ViewDim { size: splits, stride: count as isize }]);
+        let mut sum = reduce::kernel(Kind::Sum, &each, &pieces, count, splits, splits);
+        let mut products = self.kernel(parts);
+        // Natively threads share even a small output: the whole product is made at once, as the first piece.
+        let whole = native(layout);
+        products.native = Arc::new(move |io| {
+            let first = &mut io.writes[0][..count];
+            whole(&mut Io { reads: io.reads, writes: &mut [first], scalars: io.scalars, finish: None });
+        });
+        sum.native = Arc::new(move |io| io.writes[0].copy_from_slice(&io.reads[0][..count]));
+        let reads = vec![Operand::Input(0), Operand::Input(1)];
+        let products = Stage { kernel: products, reads, writes: vec![Operand::Temp(0)] };
+        let sum = Stage { kernel: sum, reads: vec![Operand::Temp(0)], writes: vec![Operand::Output] };
+        Lowering::Stages { temps: vec![splits * count], stages: vec![products, sum] }
     }
     fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
         let k = inputs[0].shape.dims().iter().rev().nth(usize::from(self.trans_a)).copied().unwrap_or(1);
@@ -188,6 +229,12 @@ const COLUMNS: usize = 8;
 const FEW: usize = 96;
 /// Terms of a sum that are worth a slice of a workgroup in `matmul_deep`.
 const DEEP: usize = 16;
+
+/// Terms from which a sum is worth being made in pieces, by different workgroups, and the least of a piece.
+const MANY: usize = 4096;
+const PIECE: usize = 512;
+/// Tiles of 32×32 that keep a GPU busy: two for each of 64 cores.
+const BUSY: usize = 128;
 
 /// How a workgroup shares a tile of the output.
 #[derive(Clone, Copy)]
@@ -269,6 +316,13 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
         suits,
         ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };
+    // Where the output is wide enough for eight invocations side by side.
+    if aligned && m > 4 && 3 * n >= 2 * n.next_multiple_of(8 * COLUMNS) {
+        let mut consts = vec![("ROWS", rows as u32), ("FUSED", 0)];
+        consts.extend(trans);
+        let shared = Variant::new("matmul_shared", Variant::groups(tiles(rows, 8 * COLUMNS)));
+        all.push(Variant { consts, suits: Suits::Software, ..shared });
+    }
     if aligned {
         let mut vectors = registers("matmul_vectors", 8, Suits::Software);
         vectors.consts.extend(trans);
@@ -402,6 +456,11 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         // The gradient's formula does not hang on sizes: it is checked on the small ones.
         cases.push(if m * k * n > 20_000 { case.rough() } else { case });
     };
+    // Wide enough for workgroups that share rows: both sides of their edges, a k that is no multiple of four, batches.
+    for (flags, sizes) in flags.into_iter().zip([[5, 12, 44], [20, 7, 128], [16, 8, 64], [8, 20, 132]]) {
+        add(g, "shared ", &[], &[], sizes, flags);
+        add(g, "shared ", &[2], &[1], sizes, flags);
+    }
     for flags in flags {
         for sizes in
             [[1, 1, 1], [2, 3, 2], [5, 4, 3], [15, 16, 17], [17, 33, 16], [33, 1, 31], [16, 15, 63], [1, 40, 9], [40, 9, 1]]
@@ -427,6 +486,10 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     }
     add(g, "many ", &[70], &[70], [9, 10, 11], (false, false));
     add(g, "deep ", &[], &[], [4, 1000, 5], (false, true));
+    // In pieces of k: of eight, of five, of vectors and of single columns; and one that no number divides.
+    for sizes in [[20, 4096, 12], [33, 4100, 70], [7, 6000, 1], [4, 4099, 4]] {
+        add(g, "pieces ", &[], &[], sizes, (true, false));
+    }
     add(g, "tall ", &[], &[], [1000, 12, 10], (false, false));
     add(g, "wide ", &[], &[], [10, 12, 1000], (true, false));
     // Enough for several threads, which divide rows or columns or the batch.

@@ -48,6 +48,35 @@ fn order(a: f64, b: f64) -> Ordering {
 }
 
 impl Argsort {
+    /// The kernels that write the order of every line of `from` into `to`, by way of two temporaries where lines are longer than a span. `native` does
+    /// all of it, or what comes after it does.
+    pub(super) fn stages(
+        &self,
+        dtype: DType,
+        [count, n, inner]: [usize; 3],
+        [from, to]: [Operand; 2],
+        native: impl Fn(&mut Io<'_>) + Send + Sync + 'static,
+    ) -> Vec<Stage> {
+        let stage = |kernel, reads: &[Operand], to| Stage { kernel, reads: reads.to_vec(), writes: vec![to] };
+        if n <= SPAN || count == 0 {
+            return vec![stage(self.kernel("sort", dtype, [count, n, inner, SPAN], native), &[from], to)];
+        }
+        // The last stage sorts whole lines natively; those before it need not have done anything.
+        let spans = self.kernel("sort", dtype, [count, n, inner, SPAN], |_| {});
+        let mut stages = vec![stage(spans, &[from], Operand::Temp(0))];
+        let mut width = SPAN;
+        while 2 * width < n {
+            let last = (stages.len() + 1) % 2;
+            let merge = self.kernel("sort_merge", dtype, [count, n, inner, width], |_| {});
+            stages.push(stage(merge, &[from, Operand::Temp(last)], Operand::Temp(1 - last)));
+            width *= 2;
+        }
+        let last = (stages.len() + 1) % 2;
+        let merge = self.kernel("sort_merge", dtype, [count, n, inner, width], native);
+        stages.push(stage(merge, &[from, Operand::Temp(last)], to));
+        stages
+    }
+
     fn kernel(
         &self,
         shader: &'static str,
@@ -120,23 +149,7 @@ impl Op for Argsort {
         let (dtype, descending, count) = (inputs[0].dtype, self.descending, output.shape.numel());
         let (_, n, inner) = output.shape.around(self.axis);
         let whole = move |io: &mut Io<'_>| native(io, n, inner, dtype, descending);
-        if n <= SPAN || count == 0 {
-            return Lowering::kernel(self.kernel("sort", dtype, [count, n, inner, SPAN], whole), 1);
-        }
-        // The last stage sorts whole lines natively; those before it need not have done anything.
-        let spans = self.kernel("sort", dtype, [count, n, inner, SPAN], |_| {});
-        let mut stages = vec![Stage { kernel: spans, reads: vec![Operand::Input(0)], writes: vec![Operand::Temp(0)] }];
-        let mut width = SPAN;
-        while width < n {
-            let (from, params) = ((stages.len() + 1) % 2, [count, n, inner, width]);
-            width *= 2;
-            let (kernel, to) = if width < n {
-                (self.kernel("sort_merge", dtype, params, |_| {}), Operand::Temp(1 - from))
-            } else {
-                (self.kernel("sort_merge", dtype, params, whole), Operand::Output)
-            };
-            stages.push(Stage { kernel, reads: vec![Operand::Input(0), Operand::Temp(from)], writes: vec![to] });
-        }
+        let stages = self.stages(dtype, [count, n, inner], [Operand::Input(0), Operand::Output], whole);
         Lowering::Stages { temps: vec![count; stages.len().min(3) - 1], stages }
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
@@ -159,7 +172,7 @@ impl Op for Argsort {
 }
 
 /// Gathering by a permutation of every line of an axis. It is a [`Gather`] but for the gradient, which is gathered too, by the inverse
-/// permutation: scattering would walk the whole index for every element.
+/// permutation: scattering would sort it too, and then search in it.
 #[derive(Clone, Copy, Debug)]
 struct Rearrange(Gather);
 

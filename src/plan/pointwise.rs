@@ -2,6 +2,7 @@
 
 use super::{Io, Kernel, Native, Variant};
 use crate::graph::op::{DType, Rule};
+use crate::shaders::Epilogue;
 use crate::shape::View;
 use rayon::prelude::*;
 use std::cell::Cell;
@@ -24,6 +25,9 @@ const WORKGROUP: usize = 256;
 const CHUNK: usize = 1024;
 /// Elements below which a second thread costs more than it saves.
 const PARALLEL: usize = 1 << 15;
+
+/// Functions that read four neighbours of a load.
+const LOADS: [&str; MAX_LOADS] = ["load0", "load1", "load2", "load3", "load4", "load5"];
 
 /// One buffer, read in one way.
 pub struct Load {
@@ -93,9 +97,14 @@ impl Program {
     pub fn behind(self, kernel: Kernel) -> Kernel {
         let Kernel { name, mut params, mut variants, native } = kernel;
         params.extend(self.dims());
-        let body = self.wgsl("extra", "extra", "bitcast<f32>");
         for variant in &mut variants {
-            variant.bodies.push(("epilogue", body.clone()));
+            if crate::shaders::epilogue(variant.shader) == Some(Epilogue::Four) {
+                variant.bodies.push(("finish", format!("{{\n{}", self.chain("bitcast<f32>"))));
+                let loads = self.loads.iter().enumerate().zip(LOADS);
+                variant.bodies.extend(loads.map(|((k, load), name)| (name, four_extra(k, &load.view))));
+            } else {
+                variant.bodies.push(("epilogue", self.wgsl("extra", "extra", "bitcast<f32>")));
+            }
             // Some shaders want to know whether there is one.
             variant.consts.iter_mut().filter(|(name, _)| *name == "FUSED").for_each(|fused| fused.1 = 1);
         }
@@ -142,7 +151,6 @@ impl Program {
 
     /// The form that takes four neighbouring elements at a time, where all loads can.
     fn vectors(&self) -> Option<Variant> {
-        const LOADS: [&str; MAX_LOADS] = ["load0", "load1", "load2", "load3", "load4", "load5"];
         if !self.count.is_multiple_of(4) {
             return None;
         }
@@ -162,7 +170,7 @@ impl Program {
         let mut body = String::from("{\n");
         // Writing to a String cannot fail.
         for (k, load) in self.loads.iter().enumerate() {
-            let _ = writeln!(body, "    let x{k} = {loads}{k}[{}];", position(dims, k, &load.view));
+            let _ = writeln!(body, "    let x{k} = {loads}{k}[{}];", position("i", dims, k, &load.view));
         }
         body + &self.chain(convert)
     }
@@ -318,7 +326,7 @@ fn four(k: usize, view: &View) -> Option<String> {
         }
         Some(_) => return None,
     };
-    let place = position("dims", k, view);
+    let place = position("i", "dims", k, view);
     match inner {
         1 if outer => Some(format!("{{ return in{k}[({place}) / 4u]; }}")),
         0 if readable => Some(format!("{{\n    let p = {place};\n    return vec4<u32>(in{k}[p / 4u][p % 4u]);\n}}")),
@@ -326,10 +334,24 @@ fn four(k: usize, view: &View) -> Option<String> {
     }
 }
 
+/// The body of load `k` of an epilogue of four neighbours, the first a multiple of four.
+fn four_extra(k: usize, view: &View) -> String {
+    let one = |i: &str| format!("extra{k}[{}]", position(i, "extra", k, view));
+    match view.dims.last() {
+        // One number for all four.
+        None => format!("{{ return vec4<u32>({}); }}", one("i")),
+        Some(inner) if inner.stride == 0 && inner.size % 4 == 0 => format!("{{ return vec4<u32>({}); }}", one("i")),
+        _ => {
+            let each = ["i", "(i + 1u)", "(i + 2u)", "(i + 3u)"].map(one);
+            format!("{{ return vec4<u32>({}); }}", each.join(", "))
+        }
+    }
+}
+
 /// The WGSL expression for where load `k` finds element `i`. Sizes come from the uniform, so that shapes share a shader.
-fn position(dims: &str, k: usize, view: &View) -> String {
+fn position(i: &str, dims: &str, k: usize, view: &View) -> String {
     if view.is_contiguous() && !view.dims.is_empty() {
-        return "i".to_owned();
+        return i.to_owned();
     }
     let at = |axis: usize| format!("params.{dims}[{}]", k * MAX_DIMS + axis);
     let mut text = format!("{}.w", at(0));
@@ -340,10 +362,10 @@ fn position(dims: &str, k: usize, view: &View) -> String {
         let d = at(axis);
         // Wrapping arithmetic: a negative stride is a large unsigned one.
         let index = match (axis, axis + 1 == view.dims.len()) {
-            (0, true) => "i".to_owned(),
-            (0, false) => format!("quotient_(i, {d}.x)"),
-            (_, true) => format!("remainder_(i, {d}.y)"),
-            _ => format!("remainder_(quotient_(i, {d}.x), {d}.y)"),
+            (0, true) => i.to_owned(),
+            (0, false) => format!("quotient_({i}, {d}.x)"),
+            (_, true) => format!("remainder_({i}, {d}.y)"),
+            _ => format!("remainder_(quotient_({i}, {d}.x), {d}.y)"),
         };
         let _ = write!(text, " + {index} * {d}.z");
     }

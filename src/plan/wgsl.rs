@@ -2,8 +2,9 @@
 
 use super::{Error, Result};
 use crate::shaders::MATH;
+use naga::Binding::BuiltIn as Builtin;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, ShaderStage, StorageAccess, TypeInner};
+use naga::{AddressSpace, BuiltIn, Module, ShaderStage, StorageAccess, TypeInner};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -231,6 +232,8 @@ pub struct Reflected {
     pub workgroup_size: [u32; 3],
     /// Bytes of workgroup memory `main` uses.
     pub workgroup_bytes: u32,
+    /// Whether `main` asks for its place in a subgroup: then a workgroup must be one subgroup, whole.
+    pub subgroup: bool,
     /// Members of the `params` struct; empty if there is none.
     pub params: Vec<Member>,
     /// Members of the `scalars` struct; empty if there is none.
@@ -260,7 +263,7 @@ impl Reflected {
 pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
     let path = format!("{stem}.wgsl");
     let module = naga::front::wgsl::parse_str(source).map_err(|e| fault(stem, e.emit_to_string_with_path(source, &path)))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::default())
+    let info = Validator::new(ValidationFlags::all(), Capabilities::default() | Capabilities::SUBGROUP)
         .validate(&module)
         .map_err(|e| fault(stem, e.emit_to_string_with_path(source, &path)))?;
     let main = |module: &Module| module.entry_points.iter().position(|e| e.name == "main" && e.stage == ShaderStage::Compute);
@@ -331,8 +334,10 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
         .map(|(_, v)| layout[v.ty].size.next_multiple_of(16))
         .sum();
     let workgroup_size = fixed.entry_points[fixed_entry].workgroup_size;
+    let place = Some(Builtin(BuiltIn::SubgroupInvocationId));
+    let subgroup = fixed.entry_points[fixed_entry].function.arguments.iter().any(|a| a.binding == place);
     drop((fixed, fixed_info));
-    Ok(Reflected { bindings, workgroup_size, workgroup_bytes, params, scalars, module, info })
+    Ok(Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, params, scalars, module, info })
 }
 
 fn layouter(stem: &str, module: &Module) -> Result<naga::proc::Layouter> {

@@ -542,19 +542,22 @@ pub(super) fn by_input(sizes: Sizes) -> Native {
     })
 }
 
-/// A weight that is not finite makes NaN of the zeros outside and between the elements of y too, as it does where these are multiplied.
+/// A weight that is not finite makes NaN of the zeros outside of y too, as it does where these are multiplied.
 fn spread_nan(sizes: &Sizes, w: &[f32], planes: &mut [f32]) {
     let (taps, ConvOptions { stride, padding, dilation, .. }) = (sizes.taps(), sizes.options);
     for (at, _) in w.iter().enumerate().filter(|(_, w)| !w.is_finite()) {
         let (c, i, j) = (at / taps % sizes.inner, at % taps / sizes.kernel[1], at % sizes.kernel[1]);
+        // Whether an element of y is seen there, inside or outside; none between two of them.
         let seen = |place: usize, tap: usize, axis: usize| {
-            let first = (place + padding[axis]).checked_sub(tap * dilation[axis]);
-            first.is_some_and(|f| f % stride[axis] == 0 && f / stride[axis] < sizes.output[axis])
+            let (before, after) = (place + padding[axis], tap * dilation[axis]);
+            let whole = before.abs_diff(after) % stride[axis] == 0;
+            whole.then(|| before >= after && (before - after) / stride[axis] < sizes.output[axis])
         };
         let plane = &mut planes[c * sizes.plane()..][..sizes.plane()];
         for (h, row) in plane.chunks_exact_mut(sizes.image[1]).enumerate() {
             let row = row.iter_mut().enumerate();
-            row.filter(|(v, _)| !seen(h, i, 0) || !seen(*v, j, 1)).for_each(|(_, x)| *x = f32::NAN);
+            let outside = |v: usize| seen(h, i, 0).zip(seen(v, j, 1)).is_some_and(|(down, across)| !down || !across);
+            row.filter(|(v, _)| outside(*v)).for_each(|(_, x)| *x = f32::NAN);
         }
     }
 }

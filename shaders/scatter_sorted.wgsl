@@ -1,0 +1,55 @@
+// Scatter-add by a sorted index: out[o, k, i] = Σ g[o, j, i] over the entries of row k, which lie together in `order` from `starts[k]` on.
+// One invocation per output element; entries that say the same stand in order of j: no atomics, the same bits every time.
+
+const WORKGROUP: u32 = 256u;
+const ROWS: u32 = 0u;
+
+struct Params {
+    count: u32,
+    n: u32,
+    m: u32,
+    inner: u32,
+}
+
+@group(0) @binding(0) var<storage, read> in0: array<f32>;
+// Not read here: the order says all. Native kernels read it.
+@group(0) @binding(1) var<storage, read> index: array<u32>;
+@group(0) @binding(2) var<storage, read> order: array<u32>;
+@group(0) @binding(3) var<storage, read> starts: array<u32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
+fn quotient(a: u32, b: u32) -> u32 {
+    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
+    var q = u32(f32(a) / f32(b));
+    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
+    let left = i32(a - q * b);
+    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let e = id.y * groups.x * WORKGROUP + id.x;
+    if e >= params.count { return; }
+    let row = quotient(e, params.inner);
+    let i = e - row * params.inner;
+    let outer = quotient(row, params.n);
+    let k = row - outer * params.n;
+    let base = outer * params.m * params.inner + i;
+    // With ROWS there is one line of the index for all.
+    var first = k;
+    var place = 0u;
+    var step = 1u;
+    if ROWS == 0u {
+        first += (outer * params.inner + i) * (params.n + 1u);
+        place = base;
+        step = params.inner;
+    }
+    let end = starts[first + 1u];
+    var sum = 0.0;
+    for (var p = starts[first]; p < end; p++) {
+        sum += in0[base + order[place + p * step] * params.inner];
+    }
+    out[e] = sum;
+}

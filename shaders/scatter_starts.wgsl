@@ -1,0 +1,36 @@
+// Where the entries of each row begin in a sorted index: out[line, k] = how many entries of a line are below k, for k in 0 ..= n.
+// A line is a sum of its own; `order` holds the places of its entries in the order of what they say. By bisection.
+
+const WORKGROUP: u32 = 256u;
+
+struct Params {
+    count: u32,
+    n: u32,
+    m: u32,
+    inner: u32,
+}
+
+@group(0) @binding(0) var<storage, read> index: array<u32>;
+@group(0) @binding(1) var<storage, read> order: array<u32>;
+@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let e = id.y * groups.x * WORKGROUP + id.x;
+    if e >= params.count { return; }
+    let line = e / (params.n + 1u);
+    let k = e - line * (params.n + 1u);
+    let base = line / params.inner * params.m * params.inner + line % params.inner;
+    var low = 0u;
+    var high = params.m;
+    while low < high {
+        let middle = (low + high) / 2u;
+        if index[base + order[base + middle * params.inner] * params.inner] < k {
+            low = middle + 1u;
+        } else {
+            high = middle;
+        }
+    }
+    out[e] = low;
+}
