@@ -47,6 +47,9 @@ impl Op for Planted {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         self.op.infer(inputs)
     }
+    fn takes_halves(&self) -> bool {
+        self.op.takes_halves()
+    }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let mut lowering = self.op.lower(inputs, output);
         let bug = self.bug;

@@ -1,5 +1,6 @@
 //! Adapters, opening a device, and its health: after a loss wgpu goes silent, so the device keeps its own flags.
 
+use super::cooperative::{self, Cooperative};
 use super::counters::Counters;
 use super::queue::Pending;
 use crate::error::{Error, Result};
@@ -147,6 +148,7 @@ pub(super) struct Core {
     pub(super) counters: Counters,
     /// Whether passes can be timed by the GPU.
     pub(super) timestamps: bool,
+    pub(super) cooperative: Cooperative,
     health: Arc<Health>,
     /// Bytes handed out by the pool.
     pub(super) in_use: AtomicU64,
@@ -210,7 +212,27 @@ impl Core {
         let required_features = if timestamps { wgpu::Features::TIMESTAMP_QUERY } else { wgpu::Features::empty() };
         let descriptor =
             wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
+        let mut kind = if options.minimal_limits { None } else { cooperative::offered(adapter) };
+        let mut opened = None;
+        if kind.is_some() {
+            let more = wgpu::DeviceDescriptor {
+                required_features: descriptor.required_features | cooperative::FEATURES,
+                experimental_features: cooperative::promise(),
+                ..descriptor.clone()
+            };
+            match adapter.request_device(&more).await {
+                Ok(both) => opened = Some(both),
+                // What is only for speed must not be what opening fails at.
+                Err(error) => {
+                    tracing::warn!("{}: opened without cooperative matrices: {error}", info.name);
+                    kind = None;
+                }
+            }
+        }
+        let (device, queue) = match opened {
+            Some(both) => both,
+            None => adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?,
+        };
 
         let health = Arc::new(Health::default());
         let flags = Arc::clone(&health);
@@ -247,12 +269,18 @@ impl Core {
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
             counters: Counters::default(),
             timestamps,
+            cooperative: Cooperative::new(kind),
             health,
             in_use: AtomicU64::new(0),
             pending: Pending::default(),
             device,
             queue,
         })
+    }
+
+    /// Another device of the same adapter.
+    pub(super) async fn another(&self, options: OpenOptions) -> Result<Core, String> {
+        Core::request(&self.adapter, &describe(&self.adapter.get_info()), options).await
     }
 
     /// What the adapter says of itself, by name.
@@ -277,6 +305,7 @@ impl Core {
             ("subgroup sizes", format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size)),
             ("timestamp period", format!("{} ns", self.queue.get_timestamp_period())),
             ("cooperative matrices", if tiles.is_empty() { "none".to_owned() } else { format!("{tiles:?}") }),
+            ("products of halves on them", self.cooperative.describe()),
             ("features", features.join(" ")),
         ]
     }

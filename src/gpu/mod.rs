@@ -5,6 +5,7 @@
 //! device is an `Err` from then on.
 
 mod buffers;
+mod cooperative;
 mod counters;
 mod device;
 mod guard;
@@ -64,8 +65,12 @@ impl Gpu {
     /// # Errors
     /// No such adapter, or it refuses.
     pub async fn open_with(name_part: Option<&str>, options: OpenOptions) -> Result<Gpu> {
-        let core = Arc::new(Core::open(name_part, options).await?);
-        Ok(Gpu {
+        Ok(Gpu::of(Core::open(name_part, options).await?))
+    }
+
+    fn of(core: Core) -> Gpu {
+        let core = Arc::new(core);
+        Gpu {
             pool: Arc::new(Pool::new(Arc::clone(&core))),
             core,
             shaders: Shaders::default(),
@@ -74,7 +79,7 @@ impl Gpu {
             force_variant: Mutex::new(None),
             timing: Timing::default(),
             tuning: Tuning::default(),
-        })
+        }
     }
 
     /// The adapter's name.

@@ -38,15 +38,24 @@ pub enum Tune {
 /// What was found, and where it is kept.
 #[derive(Default)]
 pub(super) struct Tuning {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     tune: Tune,
     file: Option<PathBuf>,
     /// By the signature of a kernel: its fastest variant. `None` before the file was looked at.
     found: Option<BTreeMap<u64, Found>>,
+}
+
+impl State {
+    /// A file of another kind for the same adapter.
+    pub(super) fn beside(&self, kind: &str) -> Option<PathBuf> {
+        let stem = self.file.as_ref()?.file_stem()?.to_str()?;
+        let adapter = stem.strip_prefix("tuned-").unwrap_or(stem);
+        self.file.as_ref().map(|file| file.with_file_name(format!("{kind}-{adapter}.txt")))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -93,7 +102,7 @@ fn parse(text: &str, head: &str) -> Option<BTreeMap<u64, Found>> {
 }
 
 /// Written whole or not at all: two programs may tune at a time.
-fn write(file: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -116,7 +125,7 @@ impl Gpu {
     }
 
     /// Adapter, driver, and the shaders of this build: what was measured with others does not count.
-    fn head(&self) -> String {
+    pub(super) fn head(&self) -> String {
         let mut hasher = FxHasher::default();
         crate::shaders::SHADERS.hash(&mut hasher);
         let details = self.core.details();

@@ -2,6 +2,7 @@
 
 use super::case::{Case, Gen};
 use super::gemm::{self, Matrix};
+use super::half;
 use super::layout::{Reshape, transposed};
 use super::tolerance::Class;
 use crate::error::OpError;
@@ -119,13 +120,17 @@ impl Op for Matmul {
         vec![u32::from(self.trans_a), u32::from(self.trans_b)]
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        if let Some((i, spec)) = inputs.iter().enumerate().find(|(_, spec)| spec.dtype != DType::F32) {
+        if let Some((i, spec)) = inputs.iter().enumerate().find(|(_, spec)| !spec.dtype.is_float()) {
             return Err(OpError::DType(format!("operand {i} is {spec}, expected f32; convert with to_f32()")));
         }
         let (a, b) = (read_as(inputs[0].shape, self.trans_a)?, read_as(inputs[1].shape, self.trans_b)?);
         Ok(Spec::f32(product(a, b)?))
     }
+    fn takes_halves(&self) -> bool {
+        true
+    }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let halves = [inputs[0].dtype == DType::F16, inputs[1].dtype == DType::F16];
         let layout = Layout::new(*self, &inputs[0].shape, &inputs[1].shape, &output.shape);
         let lanes_n = lanes(*self, &layout);
         let Layout { m, n, k, a, b, .. } = layout;
@@ -138,7 +143,8 @@ impl Op for Matmul {
         }
         // Whole up to `extra`, which belongs to what is fused behind.
         params.resize(12 + 4 * AXES, 0);
-        let kernel = Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) };
+        let name = if halves == [false; 2] { "matmul" } else { "matmul_half" };
+        let kernel = Kernel { name, params, variants: variants(*self, &layout, lanes_n, halves), native: native(layout, halves) };
         Lowering::kernel(kernel, 2)
     }
     fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
@@ -210,7 +216,8 @@ impl Tile {
     }
 }
 
-/// Tiles for hardware, the largest first, of operands that can be read as vectors: 128×128, 128×64, 64×64 and 32×32.
+/// Tiles for hardware, the largest first, of operands that can be read as vectors: 128×128, 128×64, 64×64 and 32×32. For halves there is a
+/// shader of its own.
 const TILES: [Tile; 4] = [
     Tile { shader: "matmul_tiles", sides: [16, 16], blocks: [2, 2], depth: 16, stages: 2 },
     Tile { shader: "matmul_tiles", sides: [16, 16], blocks: [2, 1], depth: 16, stages: 1 },
@@ -232,15 +239,37 @@ fn lanes(op: Matmul, layout: &Layout) -> usize {
     (if op.trans_a { 8 } else { 2 }).max(8 / tallest).min(widest)
 }
 
-fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
+fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> Vec<Variant> {
     let Layout { m, n, k, .. } = *layout;
     let tiles = |rows: usize, columns: usize| layout.batches() * m.div_ceil(rows) * n.div_ceil(columns);
     let trans = [("TRANS_A", u32::from(op.trans_a)), ("TRANS_B", u32::from(op.trans_b))];
     // Every row of an operand, as it lies, starts at a multiple of four.
     let (inner_a, inner_b) = (if op.trans_a { m } else { k }, if op.trans_b { k } else { n });
     let aligned = inner_a % 4 == 0 && inner_b % 4 == 0;
+    let some_half = halves != [false; 2];
+    // Which operands are halves: for shaders made for them, and for the others, which read number by number.
+    let mixed = if some_half {
+        [("HALF_A", halves[0]), ("HALF_B", halves[1])].map(|(name, half)| (name, u32::from(half))).to_vec()
+    } else {
+        vec![]
+    };
+    let number = |(name, operand)| (name, format!("{{ return unpack2x16float({operand}[i >> 1u] >> (16u * (i & 1u))).x; }}"));
+    let readers = [("number_a", "in0"), ("number_b", "in1")].into_iter().zip(halves).filter(|(_, half)| *half);
+    let readers: Vec<(&'static str, String)> = readers.map(|(reader, _)| number(reader)).collect();
     let mut all = Vec::new();
-    if aligned && k >= 16 * DEEP && tiles(32, 32) <= FEW {
+    if aligned && halves == [true; 2] {
+        // Each device takes the one of its own matrices, if it has any.
+        all.extend([(16, 32), (16, 64), (8, 32), (8, 64)].map(|(side, team)| {
+            let tile = 4 * side as usize;
+            let shader = if side == 16 { "matmul_cooperative_16" } else { "matmul_cooperative_8" };
+            Variant {
+                consts: [&[("TEAM", team)], &trans[..]].concat(),
+                suits: Suits::Cooperative { side, team },
+                ..Variant::new(shader, Variant::groups(tiles(tile, tile)))
+            }
+        }));
+    }
+    if aligned && !some_half && k >= 16 * DEEP && tiles(32, 32) <= FEW {
         let deep = Variant::new("matmul_deep", Variant::groups(tiles(16, 16)));
         all.push(Variant { consts: trans.to_vec(), suits: Suits::Hardware, ..deep });
     }
@@ -249,13 +278,15 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     let best = sizes.iter().position(|t| tiles(t.rows(), t.columns()) >= FEW).unwrap_or(sizes.len() - 1);
     sizes[..=best].rotate_right(1);
     all.extend(sizes.iter().map(|t| {
+        let shader = if aligned && some_half { "matmul_half_tiles" } else { t.shader };
         let mut variant =
-            Variant { suits: Suits::Hardware, ..Variant::new(t.shader, Variant::groups(tiles(t.rows(), t.columns()))) };
+            Variant { suits: Suits::Hardware, ..Variant::new(shader, Variant::groups(tiles(t.rows(), t.columns()))) };
         variant.consts = if aligned {
             let [side_m, side_n, blocks_m, blocks_n] = [t.sides[0], t.sides[1], t.blocks[0], t.blocks[1]].map(|n| n as u32);
             let sizes = [("SIDE_M", side_m), ("SIDE_N", side_n), ("BLOCKS_M", blocks_m), ("BLOCKS_N", blocks_n)];
-            [&sizes[..], &[("DEPTH", t.depth), ("STAGES", t.stages)], &trans].concat()
+            [&sizes[..], &[("DEPTH", t.depth), ("STAGES", t.stages)], &trans, &mixed].concat()
         } else {
+            variant.bodies = readers.clone();
             vec![("SIDE", t.sides[0] as u32), ("BLOCKS", t.blocks[0] as u32), ("DEPTH", t.depth)]
         };
         variant
@@ -263,12 +294,15 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     let rows = rows(m);
     let registers = |shader, workgroup: usize, suits| Variant {
         consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32), ("FUSED", 0)],
+        bodies: readers.clone(),
         suits,
         ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };
     if aligned {
-        let mut vectors = registers("matmul_vectors", 8, Suits::Software);
-        vectors.consts.extend(trans);
+        let shader = if some_half { "matmul_half_vectors" } else { "matmul_vectors" };
+        let mut vectors = registers(shader, 8, Suits::Software);
+        vectors.consts.extend(trans.iter().chain(&mixed));
+        vectors.bodies.clear();
         all.push(vectors);
     }
     all.push(registers("matmul_registers", 8, Suits::Software));
@@ -279,30 +313,34 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
 /// Multiplications below which one thread is faster than several.
 const ALONE: usize = 1 << 20;
 
-fn native(layout: Layout) -> Native {
+fn native(layout: Layout, halves: [bool; 2]) -> Native {
     Arc::new(move |io| {
-        let (a, b) = (io.read(0), io.read(1));
+        let (a, b) = (io.reads[0], io.reads[1]);
         let out = io.write(0);
-        let Layout { m, n, k, .. } = layout;
-        if m * n * k == 0 {
-            return out.fill(0.0);
-        }
-        let batches = layout.batches();
-        let matrix = |index: usize, out: &mut [f32], parallel: bool| {
-            let (base_a, base_b) = layout.bases(index);
-            let (a, b) = (Matrix { data: &a[base_a..], strides: layout.a }, Matrix { data: &b[base_b..], strides: layout.b });
-            let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
-            gemm::multiply(a, b, k, out, parallel, None);
-        };
-        if batches > 1 && batches * m * n * k > ALONE && batches >= 2 * rayon::current_num_threads() {
-            // Several small matrices to a thread at a time.
-            let several = (ALONE / 8 / (m * n * k)).max(1);
-            let all = out.par_chunks_mut(m * n).with_min_len(several).enumerate();
-            all.for_each(|(index, out)| matrix(index, out, false));
-        } else {
-            out.chunks_mut(m * n).enumerate().for_each(|(index, out)| matrix(index, out, true));
-        }
+        half::with_floats(a, halves[0], |a| half::with_floats(b, halves[1], |b| products(&layout, a, b, out)));
     })
+}
+
+fn products(layout: &Layout, a: &[f32], b: &[f32], out: &mut [f32]) {
+    let Layout { m, n, k, .. } = *layout;
+    if m * n * k == 0 {
+        return out.fill(0.0);
+    }
+    let batches = layout.batches();
+    let matrix = |index: usize, out: &mut [f32], parallel: bool| {
+        let (base_a, base_b) = layout.bases(index);
+        let (a, b) = (Matrix { data: &a[base_a..], strides: layout.a }, Matrix { data: &b[base_b..], strides: layout.b });
+        let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
+        gemm::multiply(a, b, k, out, parallel, None);
+    };
+    if batches > 1 && batches * m * n * k > ALONE && batches >= 2 * rayon::current_num_threads() {
+        // Several small matrices to a thread at a time.
+        let several = (ALONE / 8 / (m * n * k)).max(1);
+        let all = out.par_chunks_mut(m * n).with_min_len(several).enumerate();
+        all.for_each(|(index, out)| matrix(index, out, false));
+    } else {
+        out.chunks_mut(m * n).enumerate().for_each(|(index, out)| matrix(index, out, true));
+    }
 }
 
 impl Tensor {
@@ -310,6 +348,9 @@ impl Tensor {
     /// as a row before, as a column behind a matrix, and its axis is left out of the result.
     ///
     /// A recorded transpose of the last two axes ([`Tensor::t`]) is read in place and not copied.
+    ///
+    /// One or both operands may be f16 ([`Tensor::to_f16`]): products of halves are exact in f32, sums and the result are f32.
+    /// [`Device::set_precision`](crate::Device::set_precision) has all products round their operands.
     ///
     /// ```
     /// use steepest::Device;
@@ -337,6 +378,7 @@ impl Tensor {
             (_, 1) => self.matmul(&other.unsqueeze(-1)).squeeze(&[-1]),
             _ => {
                 let ((x, trans_a), (y, trans_b)) = (untransposed(self), untransposed(other));
+                let (x, y) = if self.node().runner().halves() { (x.to_f16(), y.to_f16()) } else { (x, y) };
                 let op = Matmul { trans_a, trans_b };
                 match (x.try_shape(), y.try_shape()) {
                     // A batch against one matrix is one tall matrix against it.
@@ -438,7 +480,51 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         let inputs = vec![sprinkled(g), if trans_b { sprinkled(g) } else { zeros }];
         cases.push(Case::new("not finite", Matmul { trans_a, trans_b }, inputs).rough());
     }
+    half_cases(g, &mut cases);
     cases
+}
+
+/// The same where one operand or both are halves: rows that begin within a word, vectors, batches, and every kind of half.
+fn half_cases(g: &mut Gen, cases: &mut Vec<Case>) {
+    let operand = |g: &mut Gen, dims: &[usize], is_half: bool| if is_half { g.halves(dims) } else { g.normalish(dims) };
+    for (trans_a, trans_b) in [(false, false), (true, false), (false, true), (true, true)] {
+        for (which, label) in [([true, true], "f16 × f16"), ([true, false], "f16 × f32"), ([false, true], "f32 × f16")] {
+            let sizes: [(&[usize], &[usize], [usize; 3]); 6] = [
+                (&[], &[], [5, 3, 7]),
+                (&[], &[], [66, 33, 65]),
+                (&[], &[], [12, 20, 36]),
+                (&[], &[], [132, 260, 68]),
+                (&[3], &[3], [3, 5, 9]),
+                (&[2, 1], &[3], [4, 8, 4]),
+            ];
+            for (batch_a, batch_b, [m, k, n]) in sizes {
+                let a = [batch_a, &if trans_a { [k, m] } else { [m, k] }].concat();
+                let b = [batch_b, &if trans_b { [n, k] } else { [k, n] }].concat();
+                let inputs = vec![operand(g, &a, which[0]), operand(g, &b, which[1])];
+                let case = Case::new(format!("{label} {a:?} × {b:?}"), Matmul { trans_a, trans_b }, inputs);
+                cases.push(if m * k * n > 20_000 { case.rough() } else { case });
+            }
+        }
+    }
+    let op = Matmul { trans_a: false, trans_b: true };
+    for (dims, label) in
+        [([1, 1], "one half"), ([3, 0], "no terms of halves"), ([0, 3], "no rows of halves"), ([9, 1024], "deep halves")]
+    {
+        cases.push(Case::new(label, op, vec![g.halves(&dims), g.halves(&[2, dims[1]])]).rough());
+    }
+    // From the smallest subnormal to the largest: the terms of a sum are of like size, so that none hides another.
+    let extreme =
+        |g: &mut Gen, scale: f64| g.input(DType::F16, &[8, 16], |g| crate::graph::half::rounded(scale * g.uniform(-1.0, 1.0)));
+    for (a, b) in [(6e-7, 1.0), (6e-5, 6e-5), (65_000.0, 1.0), (65_000.0, 65_000.0)] {
+        cases.push(Case::new(format!("halves of size {a:e} and {b:e}"), op, vec![extreme(g, a), extreme(g, b)]).rough());
+    }
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0];
+    let sprinkled = |g: &mut Gen| {
+        g.input(DType::F16, &[20, 20], |g| {
+            if g.below(60) == 0 { odd[g.below(5)] } else { crate::graph::half::rounded(g.uniform(-1.0, 1.0)) }
+        })
+    };
+    cases.push(Case::new("halves that are not finite", op, vec![sprinkled(g), sprinkled(g)]).rough());
 }
 
 /// Sums of k terms.
