@@ -110,7 +110,7 @@ fn numbers(count: usize, seed: u32, scale: f32) -> Vec<f32> {
     let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         let unit = ((state >> 8) % 2048) as f32 / 1024.0 - 1.0;
-        if (state >> 8) % 11 == 0 { 0.0 } else { half::to_f32(half::from_f32(unit * scale)) }
+        if (state >> 8).is_multiple_of(11) { 0.0 } else { half::to_f32(half::from_f32(unit * scale)) }
     };
     (0..count).map(|_| next()).collect()
 }
@@ -177,8 +177,7 @@ impl Trial {
             // As the library's own check of sums: (k + 8) half units in the last place of the sum of absolute values.
             let bound = (k + 8) as f64 * size / f64::from(1u32 << 24) + 1.2e-38;
             let found = f64::from(f32::from_bits(*word));
-            // Written so that NaN is wrong too.
-            if !((found - sum).abs() <= bound) {
+            if found.is_nan() || (found - sum).abs() > bound {
                 let names = |t: bool| if t { "ᵀ" } else { "" };
                 return Err(format!(
                     "element ({row}, {column}) of {m}×{k}{} times {k}×{n}{} is {found:e} instead of {sum:e}",

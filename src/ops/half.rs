@@ -200,7 +200,7 @@ impl Tensor {
 
     /// The numbers of an f16 tensor as f32.
     #[track_caller]
-    pub(super) fn from_f16(&self) -> Tensor {
+    pub(super) fn halves_to_f32(&self) -> Tensor {
         record(FromF16, &[self])
     }
 }

@@ -112,7 +112,7 @@ impl Gather {
 
 impl Gather {
     /// Of halves, to floats.
-    fn from_halves(&self, io: &mut Io<'_>, sizes: Sizes) {
+    fn native_of_halves(&self, io: &mut Io<'_>, sizes: Sizes) {
         let (x, index, rows) = (io.reads[0], io.reads[1], self.rows);
         let Sizes { n, m, inner } = sizes;
         let outside = f32::from_bits(self.outside(DType::F32));
@@ -183,7 +183,7 @@ impl Op for Gather {
                 bodies: if halves { vec![("word_at", word.to_owned())] } else { vec![] },
                 ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP)))
             }],
-            native: Arc::new(move |io| if halves { this.from_halves(io, sizes) } else { this.native(io, sizes, outside) }),
+            native: Arc::new(move |io| if halves { this.native_of_halves(io, sizes) } else { this.native(io, sizes, outside) }),
         };
         Lowering::kernel(kernel, 2)
     }

@@ -1,8 +1,9 @@
 //! Matrix product: out[…, i, j] = Σ_p A[…, i, p] B[…, p, j], with broadcast batch axes, either operand read transposed.
 
+mod halves;
+
 use super::case::{Case, Gen};
 use super::gemm::{self, Matrix};
-use super::half;
 use super::layout::{Reshape, transposed};
 use super::tolerance::Class;
 use crate::error::OpError;
@@ -317,7 +318,10 @@ fn native(layout: Layout, halves: [bool; 2]) -> Native {
     Arc::new(move |io| {
         let (a, b) = (io.reads[0], io.reads[1]);
         let out = io.write(0);
-        half::with_floats(a, halves[0], |a| half::with_floats(b, halves[1], |b| products(&layout, a, b, out)));
+        match halves {
+            [false, false] => products(&layout, bytemuck::cast_slice(a), bytemuck::cast_slice(b), out),
+            _ => halves::products(&layout, [a, b], halves, out),
+        }
     })
 }
 
@@ -480,51 +484,8 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         let inputs = vec![sprinkled(g), if trans_b { sprinkled(g) } else { zeros }];
         cases.push(Case::new("not finite", Matmul { trans_a, trans_b }, inputs).rough());
     }
-    half_cases(g, &mut cases);
+    halves::cases(g, &mut cases);
     cases
-}
-
-/// The same where one operand or both are halves: rows that begin within a word, vectors, batches, and every kind of half.
-fn half_cases(g: &mut Gen, cases: &mut Vec<Case>) {
-    let operand = |g: &mut Gen, dims: &[usize], is_half: bool| if is_half { g.halves(dims) } else { g.normalish(dims) };
-    for (trans_a, trans_b) in [(false, false), (true, false), (false, true), (true, true)] {
-        for (which, label) in [([true, true], "f16 × f16"), ([true, false], "f16 × f32"), ([false, true], "f32 × f16")] {
-            let sizes: [(&[usize], &[usize], [usize; 3]); 6] = [
-                (&[], &[], [5, 3, 7]),
-                (&[], &[], [66, 33, 65]),
-                (&[], &[], [12, 20, 36]),
-                (&[], &[], [132, 260, 68]),
-                (&[3], &[3], [3, 5, 9]),
-                (&[2, 1], &[3], [4, 8, 4]),
-            ];
-            for (batch_a, batch_b, [m, k, n]) in sizes {
-                let a = [batch_a, &if trans_a { [k, m] } else { [m, k] }].concat();
-                let b = [batch_b, &if trans_b { [n, k] } else { [k, n] }].concat();
-                let inputs = vec![operand(g, &a, which[0]), operand(g, &b, which[1])];
-                let case = Case::new(format!("{label} {a:?} × {b:?}"), Matmul { trans_a, trans_b }, inputs);
-                cases.push(if m * k * n > 20_000 { case.rough() } else { case });
-            }
-        }
-    }
-    let op = Matmul { trans_a: false, trans_b: true };
-    for (dims, label) in
-        [([1, 1], "one half"), ([3, 0], "no terms of halves"), ([0, 3], "no rows of halves"), ([9, 1024], "deep halves")]
-    {
-        cases.push(Case::new(label, op, vec![g.halves(&dims), g.halves(&[2, dims[1]])]).rough());
-    }
-    // From the smallest subnormal to the largest: the terms of a sum are of like size, so that none hides another.
-    let extreme =
-        |g: &mut Gen, scale: f64| g.input(DType::F16, &[8, 16], |g| crate::graph::half::rounded(scale * g.uniform(-1.0, 1.0)));
-    for (a, b) in [(6e-7, 1.0), (6e-5, 6e-5), (65_000.0, 1.0), (65_000.0, 65_000.0)] {
-        cases.push(Case::new(format!("halves of size {a:e} and {b:e}"), op, vec![extreme(g, a), extreme(g, b)]).rough());
-    }
-    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0];
-    let sprinkled = |g: &mut Gen| {
-        g.input(DType::F16, &[20, 20], |g| {
-            if g.below(60) == 0 { odd[g.below(5)] } else { crate::graph::half::rounded(g.uniform(-1.0, 1.0)) }
-        })
-    };
-    cases.push(Case::new("halves that are not finite", op, vec![sprinkled(g), sprinkled(g)]).rough());
 }
 
 /// Sums of k terms.

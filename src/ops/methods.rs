@@ -217,7 +217,7 @@ impl Tensor {
             DType::I32 => self.pointwise(&row::I32_TO_F32, &[], [0.0; 2]),
             DType::U32 => self.pointwise(&row::U32_TO_F32, &[], [0.0; 2]),
             DType::Bool => self.pointwise(&row::BOOL_TO_F32, &[], [0.0; 2]),
-            DType::F16 => self.from_f16(),
+            DType::F16 => self.halves_to_f32(),
         }
     }
 
