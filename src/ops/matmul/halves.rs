@@ -23,7 +23,12 @@ pub(super) fn products(layout: &Layout, [a, b]: [&[u32]; 2], halves: [bool; 2], 
         return with_floats(a, halves[0], |a| with_floats(b, halves[1], |b| super::products(layout, a, b, out)));
     }
     // By the sizes alone, so that sums are the same with any number of threads.
-    let width = (PANEL / k).max(16).next_multiple_of(16).min(count);
+    let mut width = (PANEL / k).max(16).next_multiple_of(16);
+    while width < count && count % width == 1 {
+        // A last part of one column would be a column whose numbers do not lie side by side.
+        width += 16;
+    }
+    let width = width.min(count);
     let axis = Axis(usize::from(by_columns));
     let mut rest = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
     let mut parts = Vec::with_capacity(count.div_ceil(width));
