@@ -82,21 +82,24 @@ pub(super) fn promise() -> wgpu::ExperimentalFeatures {
     unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
-/// One product of the self-test: sizes, transposes, matrices in a batch, and how large numbers are.
+/// One product of the self-test: sizes, transposes, matrices in a batch, how large numbers are, and whether one of each operand is NaN.
 struct Trial {
     sizes: [usize; 3],
     trans: [bool; 2],
     batches: usize,
     scale: f32,
+    nan: bool,
 }
 
-/// One matrix, several, edges in every direction, both orientations of both operands, a long sum, sums far beyond the range of halves.
+/// One matrix, several, edges in every direction, both orientations of both operands, a long sum, sums far beyond the range of halves; NaN, which must
+/// reach its row and column and, by what lies beyond an edge, nothing else.
 fn trials(side: usize) -> Vec<Trial> {
-    let trial = |sizes, trans| Trial { sizes, trans, batches: 1, scale: 1.0 };
+    let trial = |sizes, trans| Trial { sizes, trans, batches: 1, scale: 1.0, nan: false };
     let mut trials = vec![trial([side; 3], [false; 2]), trial([4, 4, 4], [false; 2])];
     for trans in [[false, false], [true, false], [false, true], [true, true]] {
         trials.push(trial([8 * side, 4 * side, 4 * side], trans));
         trials.push(trial([9 * side + 4, 5 * side + 12, 4 * side + 8], trans));
+        trials.push(Trial { nan: true, ..trial([4 * side + 4, side + 4, 4 * side + 4], trans) });
     }
     trials.push(trial([2 * side, 4096, 4 * side + 4], [false, true]));
     trials.push(Trial { batches: 3, ..trial([20, 36, 28], [true, false]) });
@@ -128,10 +131,14 @@ impl Trial {
 
     /// Runs it on a device and compares every number with the product in f64.
     fn run(&self, gpu: &Gpu, variant: Variant) -> Result<(), String> {
-        let Trial { sizes: [m, k, n], trans: [trans_a, trans_b], batches, scale } = *self;
-        let (a, b) = (numbers(batches * m * k, 1, scale), numbers(batches * k * n, 2, scale));
+        let Trial { sizes: [m, k, n], trans: [trans_a, trans_b], batches, scale, nan } = *self;
+        let (mut a, mut b) = (numbers(batches * m * k, 1, scale), numbers(batches * k * n, 2, scale));
         let [a_row, a_col] = if trans_a { [1, m] } else { [k, 1] };
         let [b_row, b_col] = if trans_b { [1, k] } else { [n, 1] };
+        if nan {
+            // Where an operand lies along the sum: the first number behind the end of its first row or column, which is finite itself.
+            (a[a_row], b[b_col]) = (f32::NAN, f32::NAN);
+        }
         let mut params = [m, n, k, batches, a_row, a_col, b_row, b_col, 1, 1, 0, 0].to_vec();
         params.extend([1, batches, m * k, k * n]);
         let mut params: Vec<u32> = params.into_iter().map(|x| x as u32).collect();
@@ -177,7 +184,7 @@ impl Trial {
             // As the library's own check of sums: (k + 8) half units in the last place of the sum of absolute values.
             let bound = (k + 8) as f64 * size / f64::from(1u32 << 24) + 1.2e-38;
             let found = f64::from(f32::from_bits(*word));
-            if found.is_nan() || (found - sum).abs() > bound {
+            if found.is_nan() != sum.is_nan() || (found - sum).abs() > bound {
                 let names = |t: bool| if t { "ᵀ" } else { "" };
                 return Err(format!(
                     "element ({row}, {column}) of {m}×{k}{} times {k}×{n}{} is {found:e} instead of {sum:e}",
@@ -293,7 +300,7 @@ mod tests {
         assert!(std::fs::read_to_string(&file).unwrap().ends_with("\npassed\n"));
         std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("\npassed\n", "\nwrong once\n")).unwrap();
         assert!(gpu.judge(kind).unwrap_err().starts_with("wrong once (delete"));
-        let trial = Trial { sizes: [64, 64, 64], trans: [false, true], batches: 1, scale: 1.0 };
+        let trial = Trial { sizes: [64, 64, 64], trans: [false, true], batches: 1, scale: 1.0, nan: false };
         let variant = trial.variant(kind);
         assert_eq!(trial.run(&gpu, variant.clone()), Ok(()));
         // A kernel that reads B as if it lay the other way round, and one that starts too few workgroups.
