@@ -17,7 +17,7 @@ impl Device {
     /// Has matrix products round their operands to f16 from now on, or stop doing so: mixed precision.
     ///
     /// It touches every f32 operand of [`Tensor::matmul`](crate::Tensor::matmul), and so linear layers, attention and products of
-    /// [`einsum`](crate::einsum), when they are *recorded*: the rounding is part of the graph, shows in its plan and is undone by nothing later.
+    /// [`einsum`](crate::ops::einsum), when they are *recorded*: the rounding is part of the graph, shows in its plan and is undone by nothing later.
     /// Convolutions, reductions and elementwise ops stay in f32. Products of halves are exact in f32, where they are summed. Parameters,
     /// gradients and optimizer state stay f32 ("master weights"), and a gradient is never rounded: it is the product of an f32 gradient
     /// with a half. So no scaling of losses is needed. What is beyond 65,504 becomes infinite; activations hardly are.
