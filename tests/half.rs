@@ -267,7 +267,7 @@ fn a_training_with_rounded_products_is_as_good() {
         };
         let ((full, weights), (half, halves)) = (accuracy(Precision::Full), accuracy(Precision::Half));
         println!("{device}: {full:.4} in f32, {half:.4} with products of halves");
-        assert!(full > 0.94 && half > full - 0.01, "{device}: {half} with halves, {full} without");
+        assert!(full > 0.92 && half > full - 0.01, "{device}: {half} with halves, {full} without");
         assert_ne!(weights, halves, "something was rounded");
         assert_ne!(halves, rounded(&halves), "weights stay f32");
     }
