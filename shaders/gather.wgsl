@@ -33,6 +33,9 @@ struct Scalars {
 // What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
 fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
+// Element i of x. Where x is halves, two to a word, the body is replaced by one that gives the word of an f32.
+fn word_at(i: u32) -> u32 { return in0[i]; }
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let at = id.y * groups.x * WORKGROUP + id.x;
@@ -41,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let k = index[select(at, row % params.m, ROWS == 1u)];
     var word = params.outside;
     if k < params.n {
-        word = in0[(row / params.m * params.n + k) * params.inner + at % params.inner];
+        word = word_at((row / params.m * params.n + k) * params.inner + at % params.inner);
     }
     // As a float a word may lose bits: not where it is one of an integer.
     if FLOAT == 1u { word = bitcast<u32>(epilogue(bitcast<f32>(word), at)); }

@@ -33,8 +33,8 @@ struct Scalars {
     v: array<vec4<f32>, 8>,
 }
 
-@group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(0) var<storage, read> in0: array<u32>;
+@group(0) @binding(1) var<storage, read> in1: array<u32>;
 @group(0) @binding(2) var<storage, read> extra0: array<u32>;
 @group(0) @binding(3) var<storage, read> extra1: array<u32>;
 @group(0) @binding(4) var<storage, read> extra2: array<u32>;
@@ -59,13 +59,17 @@ fn bases(batch: u32) -> vec2<u32> {
     return at;
 }
 
+// Element i of A and of B. Where one is halves, two to a word, the body of its function is replaced.
+fn number_a(i: u32) -> f32 { return bitcast<f32>(in0[i]); }
+fn number_b(i: u32) -> f32 { return bitcast<f32>(in1[i]); }
+
 fn a_at(base: u32, row: u32, p: u32) -> f32 {
-    if row < params.m && p < params.k { return in0[base + row * params.a_row + p * params.a_col]; }
+    if row < params.m && p < params.k { return number_a(base + row * params.a_row + p * params.a_col); }
     return 0.0;
 }
 
 fn b_at(base: u32, p: u32, column: u32) -> f32 {
-    if column < params.n && p < params.k { return in1[base + p * params.b_row + column * params.b_col]; }
+    if column < params.n && p < params.k { return number_b(base + p * params.b_row + column * params.b_col); }
     return 0.0;
 }
 

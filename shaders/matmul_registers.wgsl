@@ -31,8 +31,8 @@ struct Scalars {
     v: array<vec4<f32>, 8>,
 }
 
-@group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(0) var<storage, read> in0: array<u32>;
+@group(0) @binding(1) var<storage, read> in1: array<u32>;
 @group(0) @binding(2) var<storage, read> extra0: array<u32>;
 @group(0) @binding(3) var<storage, read> extra1: array<u32>;
 @group(0) @binding(4) var<storage, read> extra2: array<u32>;
@@ -54,8 +54,12 @@ fn bases(batch: u32) -> vec2<u32> {
     return at;
 }
 
-fn load_a(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(in0[at.x], in0[at.y], in0[at.z], in0[at.w]); }
-fn load_b(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]); }
+// Element i of A and of B. Where one is halves, two to a word, the body of its function is replaced.
+fn number_a(i: u32) -> f32 { return bitcast<f32>(in0[i]); }
+fn number_b(i: u32) -> f32 { return bitcast<f32>(in1[i]); }
+
+fn load_a(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(number_a(at.x), number_a(at.y), number_a(at.z), number_a(at.w)); }
+fn load_b(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(number_b(at.x), number_b(at.y), number_b(at.z), number_b(at.w)); }
 
 // c + a bᵀ; column r of the WGSL matrix is row r of the tile.
 fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {

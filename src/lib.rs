@@ -61,7 +61,7 @@ pub mod train;
 pub mod unsupervised;
 pub mod verify;
 
-pub use device::{Anomaly, Device, DeviceInfo};
+pub use device::{Anomaly, Device, DeviceInfo, Precision};
 pub use error::{Error, Result};
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
 pub use ops::conv::ConvOptions;
@@ -74,7 +74,7 @@ pub mod prelude {
     pub use crate::data::{DataLoader, Dataset, Labels};
     pub use crate::nn::{Activation, Dropout, Flatten, Init, Linear, Module, Sequential};
     pub use crate::optim::{Adam, Optimizer, Sgd};
-    pub use crate::{DType, Device, Error, Gradients, Shape, Tensor, no_grad};
+    pub use crate::{DType, Device, Error, Gradients, Precision, Shape, Tensor, no_grad};
 }
 
 /// The README's program is a test.

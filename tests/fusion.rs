@@ -18,6 +18,7 @@ fn inputs(device: &Device, case: &Case) -> Vec<Tensor> {
         let shape = input.array.shape;
         let integers = |x: &f64| *x as i64;
         match input.dtype {
+            DType::F16 => device.tensor_f16(&input.array.data.iter().map(|&x| x as f32).collect::<Vec<_>>(), shape),
             DType::F32 => device.tensor(&input.array.data.iter().map(|&x| x as f32).collect::<Vec<_>>(), shape),
             DType::U32 => device.tensor(&input.array.data.iter().map(|x| integers(x) as u32).collect::<Vec<_>>(), shape),
             DType::I32 => device.tensor(&input.array.data.iter().map(|x| integers(x) as i32).collect::<Vec<_>>(), shape),

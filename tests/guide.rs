@@ -151,7 +151,9 @@ fn every_example_named_is_there() {
     for page in pages() {
         for name in examples_in(&read(&page)) {
             count += 1;
-            assert!(root().join(format!("examples/{name}.rs")).exists(), "{page} names the example {name}");
+            let there =
+                [format!("examples/{name}.rs"), format!("examples/{name}/main.rs")].iter().any(|file| root().join(file).exists());
+            assert!(there, "{page} names the example {name}");
         }
     }
     assert!(count > 50, "only {count} names were found");

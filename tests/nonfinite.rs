@@ -254,7 +254,7 @@ fn shown(x: f32) -> String {
 fn cells(f: impl Fn(&Tensor) -> Tensor, x: &Tensor) -> Vec<String> {
     let made = f(x);
     let numbers: Vec<f32> = match made.dtype() {
-        DType::F32 => made.to_vec::<f32>().unwrap(),
+        DType::F32 | DType::F16 => made.to_vec::<f32>().unwrap(),
         DType::Bool => made.to_vec::<bool>().unwrap().into_iter().map(|b| f32::from(u8::from(b))).collect(),
         DType::U32 => made.to_vec::<u32>().unwrap().into_iter().map(|u| u as f32).collect(),
         DType::I32 => made.to_vec::<i32>().unwrap().into_iter().map(|i| i as f32).collect(),

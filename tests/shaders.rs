@@ -17,8 +17,15 @@ fn translate(what: &str, shader: &Reflected) {
     let (module, info) = (&shader.module, &shader.info);
     spv::write_vec(module, info, &spv::Options::default(), None).unwrap_or_else(|e| panic!("{what}: SPIR-V: {e}"));
 
-    let options = msl::Options { lang_version: (2, 0), fake_missing_bindings: true, ..Default::default() };
+    // Only Vulkan and Metal have cooperative matrices, and only devices that have them are given these shaders.
+    let cooperative = module.types.iter().any(|(_, ty)| matches!(ty.inner, naga::TypeInner::CooperativeMatrix { .. }));
+    let lang_version = if cooperative { (2, 3) } else { (2, 0) };
+    let options = msl::Options { lang_version, fake_missing_bindings: true, ..Default::default() };
     msl::write_string(module, info, &options, &msl::PipelineOptions::default()).unwrap_or_else(|e| panic!("{what}: MSL: {e}"));
+
+    if cooperative {
+        return;
+    }
 
     let options = hlsl::Options { fake_missing_bindings: true, ..Default::default() };
     let pipeline = hlsl::PipelineOptions::default();
@@ -95,7 +102,17 @@ fn an_epilogue_may_use_all_spare_inputs() {
         files.push(*stem);
     }
     println!("an epilogue in {files:?}");
-    for stem in ["matmul", "matmul_registers", "matmul_vectors", "conv", "conv_registers", "conv_tile"] {
+    for stem in [
+        "matmul",
+        "matmul_registers",
+        "matmul_vectors",
+        "matmul_half_tiles",
+        "matmul_cooperative_16",
+        "half_floats",
+        "conv",
+        "conv_registers",
+        "conv_tile",
+    ] {
         assert!(files.contains(&stem), "{stem} has no epilogue");
     }
 }
@@ -200,6 +217,20 @@ fn every_variant_is_valid_and_translates() {
     println!("{} variants of {} files", variants.len(), seen.len());
     let unused: Vec<&str> = SHADERS.iter().map(|(stem, _)| *stem).filter(|stem| !seen.contains(stem)).collect();
     assert!(unused.is_empty(), "no test case uses {unused:?}");
+}
+
+/// What few devices have is allowed to the files that ask for it only.
+#[test]
+fn cooperative_matrices_are_for_the_files_that_enable_them() {
+    let asking: Vec<&str> = SHADERS.iter().filter(|(_, text)| text.contains("\nenable ")).map(|(stem, _)| *stem).collect();
+    assert_eq!(asking, ["matmul_cooperative_16", "matmul_cooperative_8"]);
+    let source = steepest::shaders::source("matmul_cooperative_16").unwrap();
+    for line in ["enable f16;", "enable wgpu_cooperative_matrix;"] {
+        assert!(reflect("matmul_cooperative_16", &source.replace(line, "")).is_err(), "{line}");
+    }
+    let plain = steepest::shaders::source("half").unwrap();
+    let with_f16 = format!("enable f16;\n{}", plain.replace("var word = half_of", "let h = f16(1.0); var word = half_of"));
+    assert!(reflect("half", &with_f16).is_err(), "f16 arithmetic is not for every device");
 }
 
 /// The rung has teeth: a shader that does not parse, one that does not validate, and one too large for a browser.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use steepest::error::OpError;
 use steepest::graph::op::{Array, GradCtx, Io, Kernel, Lowering, Op, Spec};
 use steepest::ops::case::{Case, Gen};
+use steepest::ops::matmul::Matmul;
 use steepest::ops::reduce::{Kind, Reduce};
 use steepest::ops::softmax::Softmax;
 use steepest::ops::update::Sgd;
@@ -46,6 +47,9 @@ impl Op for Planted {
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         self.op.infer(inputs)
+    }
+    fn takes_halves(&self) -> bool {
+        self.op.takes_halves()
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let mut lowering = self.op.lower(inputs, output);
@@ -110,6 +114,7 @@ fn victims(g: &mut Gen) -> Vec<Case> {
             Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.1 },
             vec![g.normalish(&[1500]), g.normalish(&[1500]), g.normalish(&[1500])],
         ),
+        Case::new("halves", Matmul { trans_a: false, trans_b: false }, vec![g.halves(&[64, 36]), g.halves(&[36, 40])]),
     ]
 }
 

@@ -146,6 +146,10 @@ impl Probe {
                     no_grad(|| read(&a, ta).matmul(&read(&b, tb))).run()
                 })?;
             }
+            // On cooperative matrices, where this GPU has them and passed the self-test.
+            let halves = no_grad(|| (a.to_f16(), b.to_f16()));
+            self.device.run([&halves.0, &halves.1])?;
+            self.line("matmul", &format!("{n}: A B of halves"), flops, 0.0, || no_grad(|| halves.0.matmul(&halves.1)).run())?;
             if n <= 2048 {
                 let error = row_error(&a, &b, n)?;
                 println!("{:<44} {error:>12.3}", format!("{n}: error of the last row"));

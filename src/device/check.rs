@@ -4,7 +4,7 @@ use super::{Cached, Inner, Machine, Prepared};
 use crate::error::{Error, Result};
 use crate::graph::key::{Graph, Source};
 use crate::graph::node::{Node, Runner, Storage, Value};
-use crate::graph::op::Array;
+use crate::graph::op::{Array, DType};
 use crate::ops::tolerance;
 use crate::plan::{Plan, Switches};
 use std::sync::Arc;
@@ -35,7 +35,9 @@ impl Inner {
         }
         let array = |source: Source, words: Vec<u32>| {
             let spec = graph.spec_of(source);
-            Array { shape: spec.shape, data: words.into_iter().map(|w| spec.dtype.to_f64(w)).collect() }
+            // All of them: those that several updated values have are more than the shape says.
+            let count = if spec.dtype == DType::F16 { spec.shape.numel() } else { words.len() };
+            Array { shape: spec.shape, data: spec.dtype.unpack(&words, count) }
         };
         let mut values: Vec<Option<Array>> = Vec::with_capacity(graph.calls.len());
         for (i, call) in graph.calls.iter().enumerate() {

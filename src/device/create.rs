@@ -2,6 +2,7 @@
 
 use super::Device;
 use crate::error::{At, Error, OpError, Result};
+use crate::graph::half;
 use crate::graph::node::{Tensor, Value, record_on};
 use crate::graph::op::{DType, Spec};
 use crate::ops::elementwise::FILL;
@@ -82,6 +83,24 @@ impl Device {
         self.given(data, shape, false)
     }
 
+    /// A tensor of halves from a slice of f32, row-major: each number rounded to the nearest half, in half the memory. See [`Tensor::to_f16`].
+    ///
+    /// For data that stays on a device and is read in batches, and for weights that are not trained.
+    ///
+    /// ```
+    /// use steepest::{DType, Device};
+    /// let device = Device::cpu();
+    /// let data = device.tensor_f16(&[0.5, 1.5, 2.5, 3.5], [2, 2]);
+    /// let batch = data.index_select(0, &device.tensor(&[1u32], 1)); // f32
+    /// assert_eq!((batch.dtype(), batch.to_vec::<f32>()?), (DType::F32, vec![2.5, 3.5]));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tensor_f16(&self, data: &[f32], shape: impl ToShape) -> Tensor {
+        let spec = spec_of(data, shape).map(|s| Spec { dtype: DType::F16, ..s });
+        Tensor::leaf(&self.runner, spec, Some(Value::Host(Arc::new(half::pack(data)))), false, Location::caller())
+    }
+
     /// A parameter: a tensor that gradients are taken by and that optimizers update in place.
     #[track_caller]
     pub fn parameter(&self, data: &[f32], shape: impl ToShape) -> Tensor {
@@ -91,10 +110,19 @@ impl Device {
     /// A tensor of any type from device words; the range of integers is worked out.
     #[track_caller]
     pub(crate) fn words(&self, words: Vec<u32>, shape: Shape, dtype: DType, parameter: bool) -> Tensor {
+        if dtype == DType::F16 {
+            let spec = Spec::new(shape, dtype);
+            let spec = if spec.words() == words.len() {
+                Ok(spec)
+            } else {
+                Err(OpError::Shape(format!("{} words given for {spec}, which takes {}", words.len(), spec.words())))
+            };
+            return Tensor::leaf(&self.runner, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller());
+        }
         let spec = match dtype {
             DType::F32 => spec_of(&words, shape).map(|s| Spec { dtype, range: None, ..s }),
             DType::I32 => spec_of(&words.iter().map(|&w| w as i32).collect::<Vec<_>>(), shape),
-            DType::U32 | DType::Bool => spec_of(&words, shape).map(|s| Spec { dtype, ..s }),
+            DType::U32 | DType::Bool | DType::F16 => spec_of(&words, shape).map(|s| Spec { dtype, ..s }),
         };
         Tensor::leaf(&self.runner, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller())
     }
@@ -160,7 +188,7 @@ fn or_scalar(shape: impl ToShape) -> impl ToShape {
 }
 
 impl Tensor {
-    /// Puts new numbers into a leaf in place, as loading weights does.
+    /// Puts new numbers into a leaf in place, as loading weights does. A leaf of halves takes f32 and rounds.
     ///
     /// # Errors
     /// A wrong number of elements, a type other than the tensor's, integers beyond the range it was made with, or a tensor
@@ -169,7 +197,8 @@ impl Tensor {
     pub fn set<T: Element>(&self, data: &[T]) -> Result<()> {
         let spec = self.spec()?;
         let fail = |error| Error::op("set", Location::caller(), error);
-        if spec.dtype != T::DTYPE {
+        let rounds = spec.dtype == DType::F16 && T::DTYPE == DType::F32;
+        if spec.dtype != T::DTYPE && !rounds {
             return Err(fail(OpError::DType(format!("{} elements for a tensor {spec}", T::DTYPE))));
         }
         let given = spec_of(data, spec.shape).map_err(fail)?;
@@ -183,7 +212,9 @@ impl Tensor {
         if !self.is_leaf() {
             return Err(fail(OpError::Value("the tensor is computed from others; only given tensors can be set".to_owned())));
         }
-        self.node().replace_value(Value::Host(Arc::new(data.iter().map(|x| x.to_word()).collect())));
+        let words = data.iter().map(|x| x.to_word());
+        let words = if rounds { half::pack(&words.map(f32::from_bits).collect::<Vec<_>>()) } else { words.collect() };
+        self.node().replace_value(Value::Host(Arc::new(words)));
         Ok(())
     }
 

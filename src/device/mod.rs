@@ -4,6 +4,7 @@ mod anomaly;
 mod check;
 mod create;
 mod peak;
+mod precision;
 mod profile;
 mod random;
 mod read;
@@ -11,6 +12,7 @@ mod tune;
 mod waiting;
 
 pub use anomaly::Anomaly;
+pub use precision::Precision;
 pub use tune::{ShaderChecks, Tune};
 
 use crate::cpu::{self, Cpu, CpuBuffer};
@@ -71,6 +73,8 @@ struct Inner {
     machine: Machine,
     live: Live,
     check: AtomicBool,
+    /// Whether products round their operands to f16; see [`Device::set_precision`].
+    halves: AtomicBool,
     runs: AtomicU64,
     misses: AtomicU64,
     switches: Mutex<Switches>,
@@ -123,6 +127,7 @@ impl Device {
             machine,
             live: Live::new(),
             check: AtomicBool::new(std::env::var("STEEPEST_CHECK").is_ok_and(|v| v == "1")),
+            halves: AtomicBool::new(false),
             runs: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             switches: Mutex::new(Switches::default()),
@@ -432,6 +437,10 @@ impl Runner for Inner {
 
     fn live(&self) -> &Live {
         &self.live
+    }
+
+    fn halves(&self) -> bool {
+        self.halves.load(Ordering::Relaxed)
     }
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {

@@ -2,7 +2,9 @@
 
 use super::create::Element;
 use crate::error::{Error, OpError, Result};
+use crate::graph::half;
 use crate::graph::node::{Tensor, Value};
+use crate::graph::op::DType;
 use std::panic::Location;
 
 impl Tensor {
@@ -14,7 +16,7 @@ impl Tensor {
         self.node().runner().run(std::slice::from_ref(self.node()))
     }
 
-    /// The elements, row-major: computes them if need be and waits.
+    /// The elements, row-major: computes them if need be and waits. Those of an f16 tensor are read as f32.
     ///
     /// # Errors
     /// The error this tensor carries, an element type that is not `T`, or what the device reports.
@@ -73,7 +75,7 @@ impl Tensor {
     #[track_caller]
     fn expect<T: Element>(&self) -> Result<()> {
         let spec = self.spec()?;
-        if spec.dtype == T::DTYPE {
+        if spec.dtype == T::DTYPE || (spec.dtype == DType::F16 && T::DTYPE == DType::F32) {
             return Ok(());
         }
         let message = format!("the tensor is {spec}, read as {}; convert with to_{}()", T::DTYPE, T::DTYPE);
@@ -92,6 +94,10 @@ impl Tensor {
                 return Err(Error::op(self.node().op_name(), self.node().at(), spent));
             }
         };
+        let spec = self.spec()?;
+        if spec.dtype == DType::F16 {
+            return Ok(half::unpack(&words, spec.shape.numel()).into_iter().map(|x| T::from_word(x.to_bits())).collect());
+        }
         Ok(words.into_iter().map(T::from_word).collect())
     }
 }

@@ -1,5 +1,6 @@
 //! Adapters, opening a device, and its health: after a loss wgpu goes silent, so the device keeps its own flags.
 
+use super::cooperative::{self, Cooperative};
 use super::counters::Counters;
 use super::pipeline_cache::PipelineCache;
 use super::queue::Pending;
@@ -151,6 +152,7 @@ pub(super) struct Core {
     pub(super) pipeline_cache: PipelineCache,
     /// Whether passes can be timed by the GPU.
     pub(super) timestamps: bool,
+    pub(super) cooperative: Cooperative,
     health: Arc<Health>,
     /// Bytes handed out by the pool.
     pub(super) in_use: AtomicU64,
@@ -210,15 +212,35 @@ impl Core {
         let mut limits = if options.minimal_limits { browser.clone().or_worse_values_from(&own) } else { own };
         // DX12 sizes a descriptor heap by this one.
         limits.max_non_sampler_bindings = limits.max_non_sampler_bindings.min(browser.max_non_sampler_bindings);
-        let kind = adapter.get_info();
+        let told = adapter.get_info();
         let mut wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
-        wanted.set(wgpu::Features::SUBGROUP, kind.subgroup_min_size == kind.subgroup_max_size);
+        wanted.set(wgpu::Features::SUBGROUP, told.subgroup_min_size == told.subgroup_max_size);
         let required_features = if options.minimal_limits { wgpu::Features::empty() } else { adapter.features() & wanted };
         let timestamps = required_features.contains(wgpu::Features::TIMESTAMP_QUERY);
         let subgroups = required_features.contains(wgpu::Features::SUBGROUP);
         let descriptor =
             wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?;
+        let mut kind = if options.minimal_limits { None } else { cooperative::offered(adapter) };
+        let mut opened = None;
+        if kind.is_some() {
+            let more = wgpu::DeviceDescriptor {
+                required_features: descriptor.required_features | cooperative::FEATURES,
+                experimental_features: cooperative::promise(),
+                ..descriptor.clone()
+            };
+            match adapter.request_device(&more).await {
+                Ok(both) => opened = Some(both),
+                // What is only for speed must not be what opening fails at.
+                Err(error) => {
+                    tracing::warn!("{}: opened without cooperative matrices: {error}", info.name);
+                    kind = None;
+                }
+            }
+        }
+        let (device, queue) = match opened {
+            Some(both) => both,
+            None => adapter.request_device(&descriptor).await.map_err(|e| e.to_string())?,
+        };
 
         let health = Arc::new(Health::default());
         let flags = Arc::clone(&health);
@@ -245,7 +267,7 @@ impl Core {
                 granted.max_compute_workgroup_size_z,
             ],
             groups: granted.max_compute_workgroups_per_dimension,
-            subgroup: if subgroups { kind.subgroup_max_size } else { 0 },
+            subgroup: if subgroups { told.subgroup_max_size } else { 0 },
         };
         Ok(Core {
             adapter: adapter.clone(),
@@ -257,12 +279,18 @@ impl Core {
             counters: Counters::default(),
             pipeline_cache: PipelineCache::default(),
             timestamps,
+            cooperative: Cooperative::new(kind),
             health,
             in_use: AtomicU64::new(0),
             pending: Pending::default(),
             device,
             queue,
         })
+    }
+
+    /// Another device of the same adapter.
+    pub(super) async fn another(&self, options: OpenOptions) -> Result<Core, String> {
+        Core::request(&self.adapter, &describe(&self.adapter.get_info()), options).await
     }
 
     /// What the adapter says of itself, by name.
@@ -288,6 +316,7 @@ impl Core {
             ("subgroup sizes", format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size)),
             ("timestamp period", format!("{} ns", self.queue.get_timestamp_period())),
             ("cooperative matrices", if tiles.is_empty() { "none".to_owned() } else { format!("{tiles:?}") }),
+            ("products of halves on them", self.cooperative.describe()),
             ("features", features.join(" ")),
         ]
     }

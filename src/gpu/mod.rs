@@ -6,6 +6,7 @@
 
 mod buffers;
 mod checks;
+mod cooperative;
 mod counters;
 mod device;
 mod guard;
@@ -69,8 +70,12 @@ impl Gpu {
     /// # Errors
     /// No such adapter, or it refuses.
     pub async fn open_with(name_part: Option<&str>, options: OpenOptions) -> Result<Gpu> {
-        let core = Arc::new(Core::open(name_part, options).await?);
-        Ok(Gpu {
+        Ok(Gpu::of(Core::open(name_part, options).await?))
+    }
+
+    fn of(core: Core) -> Gpu {
+        let core = Arc::new(core);
+        Gpu {
             pool: Arc::new(Pool::new(Arc::clone(&core))),
             core,
             shaders: Shaders::default(),
@@ -80,7 +85,7 @@ impl Gpu {
             force_variant: Mutex::new(None),
             timing: Timing::default(),
             tuning: Tuning::default(),
-        })
+        }
     }
 
     /// The adapter's name.

@@ -110,6 +110,9 @@ impl Shaders {
 
     /// A certain variant of a kernel, if the device's limits allow it.
     pub(super) fn exactly(&self, core: &Core, kernel: &Kernel, index: usize) -> Result<Option<(usize, Arc<Shader>)>> {
+        if !allowed(core, &kernel.variants[index]) {
+            return Ok(None);
+        }
         let shader = self.get(&kernel.variants[index])?;
         Ok(shader.fits(core, &kernel.variants[index]).then_some((index, shader)))
     }
@@ -122,7 +125,7 @@ impl Shaders {
         // Those made for this kind of device come first; the others only if none of them fits.
         for suited in [true, false] {
             for (index, variant) in kernel.variants.iter().enumerate() {
-                if force.is_none() && suits(core, variant) != suited {
+                if (force.is_none() && suits(core, variant) != suited) || !allowed(core, variant) {
                     continue;
                 }
                 let shader = self.get(variant)?;
@@ -147,6 +150,15 @@ fn suits(core: &Core, variant: &Variant) -> bool {
         Suits::Any => true,
         Suits::Hardware => !core.software,
         Suits::Software => core.software,
+        Suits::Cooperative { .. } => !core.software && allowed(core, variant),
+    }
+}
+
+/// Whether a variant may run at all: one of cooperative matrices only where they are known to work.
+fn allowed(core: &Core, variant: &Variant) -> bool {
+    match variant.suits {
+        Suits::Cooperative { side, team } => core.cooperative.allows(side, team),
+        _ => true,
     }
 }
 

@@ -204,6 +204,7 @@ impl Gpu {
         self.core.check()?;
         self.vet(&plan)?;
         let force = *lock(&self.force_variant);
+        self.prove_cooperative(&plan, force.is_some());
         self.shaders.parse_all(&self.core, &plan, force);
         let alignment = self.core.uniform_alignment;
         let (mut params, mut scalars) = (Pieces { alignment, words: vec![] }, Pieces { alignment, words: vec![] });

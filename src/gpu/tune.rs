@@ -39,15 +39,24 @@ pub enum Tune {
 /// What was found, and where it is kept.
 #[derive(Default)]
 pub(super) struct Tuning {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
+pub(super) struct State {
     tune: Tune,
     file: Option<PathBuf>,
     /// By the signature of a kernel: its fastest variant. `None` before the file was looked at.
     found: Option<BTreeMap<u64, Found>>,
+}
+
+impl State {
+    /// A file of another kind for the same adapter.
+    pub(super) fn beside(&self, kind: &str) -> Option<PathBuf> {
+        let stem = self.file.as_ref()?.file_stem()?.to_str()?;
+        let adapter = stem.strip_prefix("tuned-").unwrap_or(stem);
+        self.file.as_ref().map(|file| file.with_file_name(format!("{kind}-{adapter}.txt")))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

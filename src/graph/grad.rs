@@ -1,7 +1,7 @@
 //! Reverse-mode differentiation: one walk over the graph that records gradients as ordinary ops.
 
 use super::node::{Body, Edge, Node, Tensor, Walk, grad_off, on_behalf_of};
-use super::op::{DType, GradCtx};
+use super::op::{GradCtx, Spec};
 use super::severed::{self, Missing, Refusals};
 use crate::error::{Error, OpError, Result};
 use smallvec::SmallVec;
@@ -215,14 +215,16 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
     let at = Location::caller();
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     let (spec, given) = (root.spec()?, cotangent.spec()?);
-    if spec.dtype != DType::F32 || !root.requires_grad() {
+    if !spec.dtype.is_float() || !root.requires_grad() {
         if let Some(error) = severed::anything(root) {
             return Err(error);
         }
         return Err(fail(format!("{root:?} depends on no parameter")));
     }
-    if (given.shape, given.dtype) != (spec.shape, spec.dtype) {
-        return Err(fail(format!("the cotangent is {given} where {spec} is expected")));
+    // Gradients are f32, those of halves too.
+    let expected = Spec::f32(spec.shape);
+    if (given.shape, given.dtype) != (expected.shape, expected.dtype) {
+        return Err(fail(format!("the cotangent is {given} where {expected} is expected")));
     }
 
     let Tracked { nodes, mut bodies, order, places } = Tracked::of(root);

@@ -3,6 +3,7 @@
 pub mod curvature;
 pub mod dump;
 pub mod grad;
+pub mod half;
 pub mod key;
 pub mod node;
 pub mod op;

@@ -21,6 +21,8 @@ pub trait Runner: Any + Send + Sync {
     fn name(&self) -> &str;
     /// Counts the nodes recorded for this device and not dropped yet.
     fn live(&self) -> &Live;
+    /// Whether matrix products recorded for it round their operands to half precision.
+    fn halves(&self) -> bool;
     /// Computes the given nodes.
     ///
     /// # Errors
@@ -514,7 +516,7 @@ pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tenso
         Err(error) => Tensor::invalid(runner, error, at),
         Ok(spec) => {
             let tracked = inputs.iter().any(|t| t.node.requires_grad);
-            let requires_grad = tracked && spec.dtype == DType::F32 && GRAD_OFF.with(|off| off.get() == 0);
+            let requires_grad = tracked && spec.dtype.is_float() && GRAD_OFF.with(|off| off.get() == 0);
             let mut edges = Edges::new();
             for input in inputs {
                 edges.push(Edge { node: input.node.clone(), version: input.node.version() });
@@ -535,5 +537,12 @@ fn infer(runner: &Arc<dyn Runner>, op: &dyn Op, inputs: &[&Tensor], at: At) -> R
         let devices = OpError::Devices(runner.name().to_owned(), other.node.runner.name().to_owned());
         return Err(Error::op(name, at, devices));
     }
-    runner.live().check().and_then(|()| op.infer(&specs)).map_err(|error| Error::op(name, at, error))
+    let halves = specs.iter().enumerate().find(|(_, spec)| spec.dtype == DType::F16 && !op.takes_halves());
+    let readable = match halves {
+        Some((i, spec)) => {
+            Err(OpError::DType(format!("operand {i} is {spec}, which only products and gathers read; convert with to_f32()")))
+        }
+        None => Ok(()),
+    };
+    runner.live().check().and(readable).and_then(|()| op.infer(&specs)).map_err(|error| Error::op(name, at, error))
 }

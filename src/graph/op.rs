@@ -1,5 +1,6 @@
 //! What an op tells the world: its shape rule, its kernels, its definition, its gradient.
 
+use super::half;
 use super::node::Tensor;
 use crate::error::OpError;
 use crate::shape::{Shape, View};
@@ -8,7 +9,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Element types. Every element takes 4 bytes on every device; a bool is a 0 or a 1.
+/// Element types. Every element takes a word of 4 bytes on every device, and a bool is a 0 or a 1; but for halves, of which a word holds two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
     /// 32-bit float: everything that has a gradient.
@@ -19,25 +20,55 @@ pub enum DType {
     I32,
     /// Truth value: masks.
     Bool,
+    /// 16-bit float, for storage only: two of them to a word, row-major without gaps. What is computed from it is f32, and so is its gradient.
+    F16,
 }
 
 impl DType {
-    /// The word of a device buffer as a number.
+    /// Whether it is one of the types that have a gradient.
+    pub fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F16)
+    }
+
+    /// Words that `count` elements take.
+    pub fn words(self, count: usize) -> usize {
+        if self == DType::F16 { half::words(count) } else { count }
+    }
+
+    /// Elements as the words of a device buffer, each rounded as [`DType::to_word`] does.
+    pub fn pack(self, numbers: &[f64]) -> Vec<u32> {
+        if self == DType::F16 {
+            return half::pack(&numbers.iter().map(|&x| x as f32).collect::<Vec<_>>());
+        }
+        numbers.iter().map(|&x| self.to_word(x)).collect()
+    }
+
+    /// The first `count` elements of a device buffer as numbers.
+    pub fn unpack(self, words: &[u32], count: usize) -> Vec<f64> {
+        if self == DType::F16 {
+            return half::unpack(words, count).into_iter().map(f64::from).collect();
+        }
+        words.iter().take(count).map(|&word| self.to_f64(word)).collect()
+    }
+
+    /// The word of a device buffer as a number; of a half, the one in its low bits.
     pub fn to_f64(self, word: u32) -> f64 {
         match self {
             DType::F32 => f64::from(f32::from_bits(word)),
             DType::I32 => f64::from(word as i32),
             DType::U32 | DType::Bool => f64::from(word),
+            DType::F16 => f64::from(half::to_f32(word as u16)),
         }
     }
 
-    /// A number as the word of a device buffer (rounded to f32, truncated to an integer).
+    /// A number as the word of a device buffer (rounded to f32 and where wanted to f16, truncated to an integer).
     pub fn to_word(self, value: f64) -> u32 {
         match self {
             DType::F32 => (value as f32).to_bits(),
             DType::I32 => value as i32 as u32,
             DType::U32 => value as u32,
             DType::Bool => u32::from(value != 0.0),
+            DType::F16 => u32::from(half::from_f32(value as f32)),
         }
     }
 }
@@ -49,6 +80,7 @@ impl fmt::Display for DType {
             DType::U32 => "u32",
             DType::I32 => "i32",
             DType::Bool => "bool",
+            DType::F16 => "f16",
         })
     }
 }
@@ -73,6 +105,11 @@ impl Spec {
     /// An f32 spec.
     pub fn f32(shape: Shape) -> Spec {
         Spec::new(shape, DType::F32)
+    }
+
+    /// Words of a device buffer that its elements take.
+    pub fn words(&self) -> usize {
+        self.dtype.words(self.shape.numel())
     }
 
     /// The same elements (type and range) in another shape.
@@ -141,6 +178,11 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever is wrong with the inputs' shapes, types or ranges.
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError>;
+
+    /// Whether it can read inputs of type [`DType::F16`], of which two lie in a word. Recording refuses them for every op that does not say so.
+    fn takes_halves(&self) -> bool {
+        false
+    }
 
     /// How devices compute it.
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering;
@@ -313,6 +355,13 @@ pub enum Suits {
     Hardware,
     /// Software adapters only (llvmpipe, SwiftShader, WARP), where workgroup memory and barriers cost.
     Software,
+    /// Hardware with cooperative matrices of this side whose subgroups make up teams of this many invocations, once it has passed a self-test.
+    Cooperative {
+        /// Rows and columns of a matrix.
+        side: u32,
+        /// Invocations of a team.
+        team: u32,
+    },
 }
 
 /// What a native kernel works on. Words are reinterpreted with [`bytemuck::cast_slice`].

@@ -1,7 +1,6 @@
 //! The severed-graph guard: why a parameter gets no gradient, and which op on the way from it to the loss cut it off.
 
 use super::node::{Body, Node, Tensor};
-use super::op::DType;
 use crate::error::{Error, OpError};
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, HashSet};
@@ -61,7 +60,7 @@ fn cut(nodes: &BTreeMap<u64, Arc<Node>>, parameter: &Arc<Node>, refusals: &Refus
         }
         let why = match node.spec() {
             _ if op.name() == "detach" => "it was asked to",
-            Ok(spec) if spec.dtype != DType::F32 => {
+            Ok(spec) if !spec.dtype.is_float() => {
                 "its output is not a float, and nothing flows back through integers and truth values"
             }
             _ if !node.requires_grad() => "it was recorded in a no_grad block",

@@ -36,7 +36,7 @@ impl Array {
     pub fn of(tensor: &Tensor) -> Result<Array> {
         let spec = tensor.spec()?;
         let values = match spec.dtype {
-            DType::F32 => Values::F32(tensor.to_vec()?),
+            DType::F32 | DType::F16 => Values::F32(tensor.to_vec()?),
             DType::U32 => Values::U32(tensor.to_vec()?),
             DType::I32 => Values::I32(tensor.to_vec()?),
             DType::Bool => Values::Bool(tensor.to_vec()?),

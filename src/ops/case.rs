@@ -1,5 +1,6 @@
 //! Test inputs: generators of shapes and values, and what a case is.
 
+use crate::graph::half;
 use crate::graph::op::{Array, DType, Op};
 use crate::shape::Shape;
 use std::sync::Arc;
@@ -101,6 +102,11 @@ impl Gen {
     /// A u32 input with values below `n`.
     pub fn indices(&mut self, dims: &[usize], n: usize) -> Input {
         self.input(DType::U32, dims, |g| g.below(n) as f64)
+    }
+
+    /// An f16 input with values in −2..2, each a half.
+    pub fn halves(&mut self, dims: &[usize]) -> Input {
+        self.input(DType::F16, dims, |g| half::rounded(g.uniform(-2.0, 2.0)))
     }
 
     /// A bool input.

@@ -4,6 +4,7 @@
 //! gives NaN (0 for integers and bools), scattering leaves it out, and its one-hot row is all zero. The same on every device.
 
 use super::case::{Case, Gen, Input};
+use super::half;
 use super::sort::Argsort;
 use super::tolerance::Class;
 use crate::error::OpError;
@@ -115,6 +116,32 @@ impl Gather {
     }
 }
 
+impl Gather {
+    /// Of halves, to floats.
+    fn native_of_halves(&self, io: &mut Io<'_>, sizes: Sizes) {
+        let (x, index, rows) = (io.reads[0], io.reads[1], self.rows);
+        let Sizes { n, m, inner } = sizes;
+        let outside = f32::from_bits(self.outside(DType::F32));
+        by_rows(io.write(0), inner, |first, out| {
+            for (r, row) in out.chunks_exact_mut(inner).enumerate() {
+                let r = first + r;
+                let block = r / m * n * inner;
+                if rows {
+                    match index[r % m] as usize {
+                        k if k < n => half::some(x, block + k * inner, row),
+                        _ => row.fill(outside),
+                    }
+                } else {
+                    for (c, (o, &k)) in row.iter_mut().zip(&index[r * inner..]).enumerate() {
+                        let k = k as usize;
+                        *o = if k < n { crate::graph::half::at(x, block + k * inner + c) } else { outside };
+                    }
+                }
+            }
+        });
+    }
+}
+
 impl Op for Gather {
     fn name(&self) -> &'static str {
         if self.rows { "index_select" } else { "gather" }
@@ -140,21 +167,29 @@ impl Op for Gather {
         check("index", &index, x.shape.dims()[self.axis])?;
         // Integers can become 0 where an index may turn out to be outside.
         let range = x.range.map(|(low, high)| if index.range.is_some() { (low, high) } else { (low.min(0), high.max(0)) });
-        Ok(Spec { shape, dtype: x.dtype, range })
+        // Halves come out as floats: a row of them may begin within a word.
+        let dtype = if x.dtype == DType::F16 { DType::F32 } else { x.dtype };
+        Ok(Spec { shape, dtype, range })
+    }
+    fn takes_halves(&self) -> bool {
+        true
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let (_, n, inner) = inputs[0].shape.around(self.axis);
         let sizes = Sizes { n, m: output.shape.dims()[self.axis], inner };
         let (this, count, outside) = (*self, output.shape.numel(), self.outside(output.dtype));
+        let halves = inputs[0].dtype == DType::F16;
+        let word = "{ return bitcast<u32>(unpack2x16float(in0[i >> 1u] >> (16u * (i & 1u))).x); }";
         let kernel = Kernel {
             name: self.name(),
             // vec3 begins at a multiple of four words, and `extra` behind it.
             params: [vec![count as u32, n as u32, sizes.m as u32, inner as u32, outside], vec![0; 7]].concat(),
             variants: vec![Variant {
                 consts: vec![("ROWS", u32::from(self.rows)), ("FLOAT", u32::from(output.dtype == DType::F32))],
+                bodies: if halves { vec![("word_at", word.to_owned())] } else { vec![] },
                 ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP)))
             }],
-            native: Arc::new(move |io| this.native(io, sizes, outside)),
+            native: Arc::new(move |io| if halves { this.native_of_halves(io, sizes) } else { this.native(io, sizes, outside) }),
         };
         Lowering::kernel(kernel, 2)
     }
@@ -476,6 +511,16 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         let gather = |rows| Gather { axis: 0, rows, zero: false };
         cases.push(Case::new(format!("{} rows", x.dtype), gather(true), vec![x.clone(), signed(g, &[4], 6)]).rough());
         cases.push(Case::new(format!("{} elements", x.dtype), gather(false), vec![x, signed(g, &[5, 3], 6)]).rough());
+    }
+    // Halves: rows that begin within a word.
+    for (dims, axis) in [(&[5, 3][..], 0), (&[5, 4], 0), (&[2, 5, 3], 1), (&[7], 0), (&[90, 129], 0)] {
+        for rows in [false, true] {
+            let mut narrow = dims.to_vec();
+            narrow[axis] = 40;
+            let index = g.input(DType::U32, if rows { &[40] } else { &narrow }, |g| g.below(dims[axis]) as f64);
+            let gather = Gather { axis, rows, zero: false };
+            cases.push(Case::new(format!("f16 {dims:?} axis {axis}"), gather, vec![g.halves(dims), index]));
+        }
     }
     // Every index the same: all terms in one place.
     let same = g.input(DType::U32, &[500], |_| 2.0);

@@ -1,6 +1,7 @@
 //! Layout: the same numbers in another shape or order. reshape, permute, expand, slice, and embed (the opposite of slice).
 
 use super::case::{Case, Gen};
+use super::half;
 use super::tolerance::Class;
 use crate::error::{Error, OpError};
 use crate::graph::node::Body;
@@ -40,6 +41,9 @@ impl Op for Reshape {
         }
         Ok(inputs[0].reshaped(self.shape))
     }
+    fn takes_halves(&self) -> bool {
+        true
+    }
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
         Lowering::Alias
     }
@@ -72,10 +76,14 @@ impl Op for Permute {
         let dims: SmallVec<[usize; MAX_RANK]> = self.order.iter().map(|&a| inputs[0].shape.dims()[a]).collect();
         Ok(inputs[0].reshaped(Shape::new(&dims)?))
     }
+    fn takes_halves(&self) -> bool {
+        true
+    }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let strides = inputs[0].shape.strides();
         let dims = self.order.iter().zip(output.shape.dims());
-        Lowering::View(View::new(0, dims.map(|(&a, &size)| ViewDim { size, stride: strides[a] as isize })))
+        let view = View::new(0, dims.map(|(&a, &size)| ViewDim { size, stride: strides[a] as isize }));
+        if output.dtype == DType::F16 { half::moved("permute", view) } else { Lowering::View(view) }
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let (from, to) = (inputs[0].shape.strides(), output.shape.strides());
@@ -556,6 +564,11 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     ] {
         cases.push(Case::new(format!("{dims:?} by {order:?}"), Permute { order: order.to_vec() }, vec![g.normalish(dims)]));
     }
+    // Halves, an odd number of them too; a reshape of halves is no work.
+    for (dims, order) in [(&[3, 5][..], &[1, 0][..]), (&[2, 3, 4], &[2, 0, 1]), (&[0, 3], &[1, 0]), (&[130, 67], &[1, 0])] {
+        cases.push(Case::new(format!("f16 {dims:?} by {order:?}"), Permute { order: order.to_vec() }, vec![g.halves(dims)]));
+    }
+    cases.push(Case::new("f16", Reshape { shape: shape(&[5, 3]) }, vec![g.halves(&[3, 5])]));
     for (from, to) in [(&[][..], &[3][..]), (&[3, 1], &[3, 4]), (&[1, 4], &[2, 3, 4]), (&[1], &[0]), (&[5, 1, 2], &[5, 300, 2])] {
         cases.push(Case::new(format!("{from:?} → {to:?}"), Expand { shape: shape(to) }, vec![g.normalish(from)]));
     }

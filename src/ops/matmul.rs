@@ -1,12 +1,14 @@
 //! Matrix product: out[…, i, j] = Σ_p A[…, i, p] B[…, p, j], with broadcast batch axes, either operand read transposed.
 
+mod halves;
+
 use super::case::{Case, Gen};
 use super::gemm::{self, Matrix};
 use super::layout::{Reshape, transposed};
 use super::reduce::{self, Kind};
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::op::{Array, DType, Finish, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use ndarray::ArrayViewMut2;
@@ -132,7 +134,7 @@ impl Matmul {
     }
 
     /// The kernel of a product.
-    fn kernel(&self, layout: Layout) -> Kernel {
+    fn kernel(&self, layout: Layout, halves: [bool; 2]) -> Kernel {
         let lanes_n = lanes(*self, &layout);
         let Layout { m, n, k, a, b, .. } = layout;
         let mut params: Vec<u32> = [m, n, k, layout.batches(), a[0], a[1], b[0], b[1], lanes_n].map(|x| x as u32).to_vec();
@@ -144,7 +146,8 @@ impl Matmul {
         }
         // Whole up to `extra`, which belongs to what is fused behind.
         params.resize(12 + 4 * AXES, 0);
-        Kernel { name: "matmul", params, variants: variants(*self, &layout, lanes_n), native: native(layout) }
+        let name = if halves == [false; 2] { "matmul" } else { "matmul_half" };
+        Kernel { name, params, variants: variants(*self, &layout, lanes_n, halves), native: native(layout, halves) }
     }
 }
 
@@ -156,25 +159,30 @@ impl Op for Matmul {
         vec![u32::from(self.trans_a), u32::from(self.trans_b)]
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
-        if let Some((i, spec)) = inputs.iter().enumerate().find(|(_, spec)| spec.dtype != DType::F32) {
+        if let Some((i, spec)) = inputs.iter().enumerate().find(|(_, spec)| !spec.dtype.is_float()) {
             return Err(OpError::DType(format!("operand {i} is {spec}, expected f32; convert with to_f32()")));
         }
         let (a, b) = (read_as(inputs[0].shape, self.trans_a)?, read_as(inputs[1].shape, self.trans_b)?);
         Ok(Spec::f32(product(a, b)?))
     }
+    fn takes_halves(&self) -> bool {
+        true
+    }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
+        let halves = [inputs[0].dtype == DType::F16, inputs[1].dtype == DType::F16];
         let layout = Layout::new(*self, &inputs[0].shape, &inputs[1].shape, &output.shape);
-        let Some(parts) = self.parts(&layout) else {
-            return Lowering::kernel(self.kernel(layout), 2);
+        // Halves are half as much to read: in one piece.
+        let Some(parts) = (if halves == [false; 2] { self.parts(&layout) } else { None }) else {
+            return Lowering::kernel(self.kernel(layout, halves), 2);
         };
         // Products of as many pieces of k, added up in order: the same bits every time.
         let (splits, count) = (parts.batches(), output.shape.numel());
         let each = View::new(0, [ViewDim { size: count, stride: 1 }]);
         let pieces = View::new(0, [ViewDim { size: splits, stride: count as isize }]);
         let mut sum = reduce::kernel(Kind::Sum, &each, &pieces, count, splits, splits);
-        let mut products = self.kernel(parts);
+        let mut products = self.kernel(parts, halves);
         // Natively threads share even a small output: the whole product is made at once, as the first piece.
-        let whole = native(layout);
+        let whole = native(layout, halves);
         products.native = Arc::new(move |io| {
             let first = &mut io.writes[0][..count];
             whole(&mut Io { reads: io.reads, writes: &mut [first], scalars: io.scalars, finish: None });
@@ -260,7 +268,8 @@ impl Tile {
     }
 }
 
-/// Tiles for hardware, the largest first, of operands that can be read as vectors: 128×128, 128×64, 64×64 and 32×32.
+/// Tiles for hardware, the largest first, of operands that can be read as vectors: 128×128, 128×64, 64×64 and 32×32. For halves there is a
+/// shader of its own.
 const TILES: [Tile; 4] = [
     Tile { shader: "matmul_tiles", sides: [16, 16], blocks: [2, 2], depth: 16, stages: 2 },
     Tile { shader: "matmul_tiles", sides: [16, 16], blocks: [2, 1], depth: 16, stages: 1 },
@@ -282,15 +291,37 @@ fn lanes(op: Matmul, layout: &Layout) -> usize {
     (if op.trans_a { 8 } else { 2 }).max(8 / tallest).min(widest)
 }
 
-fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
+fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> Vec<Variant> {
     let Layout { m, n, k, .. } = *layout;
     let tiles = |rows: usize, columns: usize| layout.batches() * m.div_ceil(rows) * n.div_ceil(columns);
     let trans = [("TRANS_A", u32::from(op.trans_a)), ("TRANS_B", u32::from(op.trans_b))];
     // Every row of an operand, as it lies, starts at a multiple of four.
     let (inner_a, inner_b) = (if op.trans_a { m } else { k }, if op.trans_b { k } else { n });
     let aligned = inner_a % 4 == 0 && inner_b % 4 == 0;
+    let some_half = halves != [false; 2];
+    // Which operands are halves: for shaders made for them, and for the others, which read number by number.
+    let mixed = if some_half {
+        [("HALF_A", halves[0]), ("HALF_B", halves[1])].map(|(name, half)| (name, u32::from(half))).to_vec()
+    } else {
+        vec![]
+    };
+    let number = |(name, operand)| (name, format!("{{ return unpack2x16float({operand}[i >> 1u] >> (16u * (i & 1u))).x; }}"));
+    let readers = [("number_a", "in0"), ("number_b", "in1")].into_iter().zip(halves).filter(|(_, half)| *half);
+    let readers: Vec<(&'static str, String)> = readers.map(|(reader, _)| number(reader)).collect();
     let mut all = Vec::new();
-    if aligned && k >= 16 * DEEP && tiles(32, 32) <= FEW {
+    if aligned && halves == [true; 2] {
+        // Each device takes the one of its own matrices, if it has any.
+        all.extend([(16, 32), (16, 64), (8, 32), (8, 64)].map(|(side, team)| {
+            let tile = 4 * side as usize;
+            let shader = if side == 16 { "matmul_cooperative_16" } else { "matmul_cooperative_8" };
+            Variant {
+                consts: [&[("TEAM", team)], &trans[..]].concat(),
+                suits: Suits::Cooperative { side, team },
+                ..Variant::new(shader, Variant::groups(tiles(tile, tile)))
+            }
+        }));
+    }
+    if aligned && !some_half && k >= 16 * DEEP && tiles(32, 32) <= FEW {
         let deep = Variant::new("matmul_deep", Variant::groups(tiles(16, 16)));
         all.push(Variant { consts: trans.to_vec(), suits: Suits::Hardware, ..deep });
     }
@@ -299,13 +330,15 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     let best = sizes.iter().position(|t| tiles(t.rows(), t.columns()) >= FEW).unwrap_or(sizes.len() - 1);
     sizes[..=best].rotate_right(1);
     all.extend(sizes.iter().map(|t| {
+        let shader = if aligned && some_half { "matmul_half_tiles" } else { t.shader };
         let mut variant =
-            Variant { suits: Suits::Hardware, ..Variant::new(t.shader, Variant::groups(tiles(t.rows(), t.columns()))) };
+            Variant { suits: Suits::Hardware, ..Variant::new(shader, Variant::groups(tiles(t.rows(), t.columns()))) };
         variant.consts = if aligned {
             let [side_m, side_n, blocks_m, blocks_n] = [t.sides[0], t.sides[1], t.blocks[0], t.blocks[1]].map(|n| n as u32);
             let sizes = [("SIDE_M", side_m), ("SIDE_N", side_n), ("BLOCKS_M", blocks_m), ("BLOCKS_N", blocks_n)];
-            [&sizes[..], &[("DEPTH", t.depth), ("STAGES", t.stages)], &trans].concat()
+            [&sizes[..], &[("DEPTH", t.depth), ("STAGES", t.stages)], &trans, &mixed].concat()
         } else {
+            variant.bodies = readers.clone();
             vec![("SIDE", t.sides[0] as u32), ("BLOCKS", t.blocks[0] as u32), ("DEPTH", t.depth)]
         };
         variant
@@ -313,19 +346,22 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
     let rows = rows(m);
     let registers = |shader, workgroup: usize, suits| Variant {
         consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32), ("FUSED", 0)],
+        bodies: readers.clone(),
         suits,
         ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };
     // Where the output is wide enough for eight invocations side by side.
-    if aligned && m > 4 && 3 * n >= 2 * n.next_multiple_of(8 * COLUMNS) {
+    if aligned && !some_half && m > 4 && 3 * n >= 2 * n.next_multiple_of(8 * COLUMNS) {
         let mut consts = vec![("ROWS", rows as u32), ("FUSED", 0)];
         consts.extend(trans);
         let shared = Variant::new("matmul_shared", Variant::groups(tiles(rows, 8 * COLUMNS)));
         all.push(Variant { consts, suits: Suits::Software, ..shared });
     }
     if aligned {
-        let mut vectors = registers("matmul_vectors", 8, Suits::Software);
-        vectors.consts.extend(trans);
+        let shader = if some_half { "matmul_half_vectors" } else { "matmul_vectors" };
+        let mut vectors = registers(shader, 8, Suits::Software);
+        vectors.consts.extend(trans.iter().chain(&mixed));
+        vectors.bodies.clear();
         all.push(vectors);
     }
     all.push(registers("matmul_registers", 8, Suits::Software));
@@ -336,34 +372,41 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize) -> Vec<Variant> {
 /// Multiplications below which one thread is faster than several.
 const ALONE: usize = 1 << 20;
 
-fn native(layout: Layout) -> Native {
+fn native(layout: Layout, halves: [bool; 2]) -> Native {
     Arc::new(move |io| {
-        let (a, b) = (io.read(0), io.read(1));
-        let Layout { m, n, k, .. } = layout;
-        if m * n * k == 0 {
-            return io.write(0).fill(0.0);
-        }
-        let finish = io.finish.take();
-        let out = io.write(0);
-        let batches = layout.batches();
-        let matrix = |index: usize, out: &mut [f32], parallel: bool| {
-            let (base_a, base_b) = layout.bases(index);
-            let (a, b) = (Matrix { data: &a[base_a..], strides: layout.a }, Matrix { data: &b[base_b..], strides: layout.b });
-            let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
-            let epilogue = finish.map(|finish| {
-                move |first: usize, part: &mut [f32]| finish(index * m * n + first, bytemuck::cast_slice_mut(part))
-            });
-            gemm::multiply(a, b, k, out, parallel, epilogue.as_ref().map(|epilogue| epilogue as gemm::Epilogue<'_>));
-        };
-        if batches > 1 && batches * m * n * k > ALONE && batches >= 2 * rayon::current_num_threads() {
-            // Several small matrices to a thread at a time.
-            let several = (ALONE / 8 / (m * n * k)).max(1);
-            let all = out.par_chunks_mut(m * n).with_min_len(several).enumerate();
-            all.for_each(|(index, out)| matrix(index, out, false));
-        } else {
-            out.chunks_mut(m * n).enumerate().for_each(|(index, out)| matrix(index, out, true));
+        let (a, b) = (io.reads[0], io.reads[1]);
+        match halves {
+            [false, false] => {
+                let finish = io.finish.take();
+                products(&layout, bytemuck::cast_slice(a), bytemuck::cast_slice(b), io.write(0), finish)
+            }
+            _ => halves::products(&layout, [a, b], halves, io.write(0)),
         }
     })
+}
+
+fn products(layout: &Layout, a: &[f32], b: &[f32], out: &mut [f32], finish: Option<Finish<'_>>) {
+    let Layout { m, n, k, .. } = *layout;
+    if m * n * k == 0 {
+        return out.fill(0.0);
+    }
+    let batches = layout.batches();
+    let matrix = |index: usize, out: &mut [f32], parallel: bool| {
+        let (base_a, base_b) = layout.bases(index);
+        let (a, b) = (Matrix { data: &a[base_a..], strides: layout.a }, Matrix { data: &b[base_b..], strides: layout.b });
+        let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
+        let epilogue = finish
+            .map(|finish| move |first: usize, part: &mut [f32]| finish(index * m * n + first, bytemuck::cast_slice_mut(part)));
+        gemm::multiply(a, b, k, out, parallel, epilogue.as_ref().map(|epilogue| epilogue as gemm::Epilogue<'_>));
+    };
+    if batches > 1 && batches * m * n * k > ALONE && batches >= 2 * rayon::current_num_threads() {
+        // Several small matrices to a thread at a time.
+        let several = (ALONE / 8 / (m * n * k)).max(1);
+        let all = out.par_chunks_mut(m * n).with_min_len(several).enumerate();
+        all.for_each(|(index, out)| matrix(index, out, false));
+    } else {
+        out.chunks_mut(m * n).enumerate().for_each(|(index, out)| matrix(index, out, true));
+    }
 }
 
 impl Tensor {
@@ -371,6 +414,9 @@ impl Tensor {
     /// as a row before, as a column behind a matrix, and its axis is left out of the result.
     ///
     /// A recorded transpose of the last two axes ([`Tensor::t`]) is read in place and not copied.
+    ///
+    /// One or both operands may be f16 ([`Tensor::to_f16`]): products of halves are exact in f32, sums and the result are f32.
+    /// [`Device::set_precision`](crate::Device::set_precision) has all products round their operands.
     ///
     /// ```
     /// use steepest::Device;
@@ -398,6 +444,7 @@ impl Tensor {
             (_, 1) => self.matmul(&other.unsqueeze(-1)).squeeze(&[-1]),
             _ => {
                 let ((x, trans_a), (y, trans_b)) = (untransposed(self), untransposed(other));
+                let (x, y) = if self.node().runner().halves() { (x.to_f16(), y.to_f16()) } else { (x, y) };
                 let op = Matmul { trans_a, trans_b };
                 match (x.try_shape(), y.try_shape()) {
                     // A batch against one matrix is one tall matrix against it.
@@ -508,6 +555,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         let inputs = vec![sprinkled(g), if trans_b { sprinkled(g) } else { zeros }];
         cases.push(Case::new("not finite", Matmul { trans_a, trans_b }, inputs).rough());
     }
+    halves::cases(g, &mut cases);
     cases
 }
 

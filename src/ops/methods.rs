@@ -209,7 +209,7 @@ impl Tensor {
         self.pointwise(&row::WHERE, &[yes, no], [0.0; 2])
     }
 
-    /// As f32: integers rounded to the nearest, bools 0 or 1. An f32 tensor is returned as it is.
+    /// As f32: integers rounded to the nearest, bools 0 or 1, halves as they are. An f32 tensor is returned as it is.
     #[track_caller]
     pub fn to_f32(&self) -> Tensor {
         match self.dtype_or_f32() {
@@ -217,6 +217,7 @@ impl Tensor {
             DType::I32 => self.pointwise(&row::I32_TO_F32, &[], [0.0; 2]),
             DType::U32 => self.pointwise(&row::U32_TO_F32, &[], [0.0; 2]),
             DType::Bool => self.pointwise(&row::BOOL_TO_F32, &[], [0.0; 2]),
+            DType::F16 => self.halves_to_f32(),
         }
     }
 

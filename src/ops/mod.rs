@@ -8,6 +8,7 @@ pub mod cross_entropy;
 mod einsum;
 pub mod elementwise;
 mod gemm;
+pub mod half;
 pub mod index;
 pub mod layout;
 mod math;
@@ -52,6 +53,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "elementwise", class: pointwise::class, cases: pointwise::cases },
     Family { name: "layout", class: layout::class, cases: layout::cases },
     Family { name: "matmul", class: matmul::class, cases: matmul::cases },
+    Family { name: "half", class: half::class, cases: half::cases },
     Family { name: "conv", class: conv::class, cases: conv::cases },
     Family { name: "pool", class: pool::class, cases: pool::cases },
     Family { name: "random", class: random::class, cases: random::cases },

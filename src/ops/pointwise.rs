@@ -368,7 +368,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
                 DType::Bool => (g.bits() & 1) as f64,
                 DType::U32 => g.below(7) as f64,
                 DType::I32 => g.below(9) as f64 - 4.0,
-                DType::F32 => g.draw(row.domain, k),
+                DType::F32 | DType::F16 => g.draw(row.domain, k),
             })
         };
         if arity == 0 {

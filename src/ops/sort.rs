@@ -37,7 +37,8 @@ fn key(word: u32, dtype: DType, descending: bool) -> u32 {
             _ => !word,
         },
         DType::I32 => word ^ 1 << 31,
-        DType::U32 | DType::Bool => word,
+        // Recording refuses halves.
+        DType::U32 | DType::Bool | DType::F16 => word,
     };
     if descending { !ascending } else { ascending }
 }
@@ -87,7 +88,7 @@ impl Argsort {
         let dtype = match dtype {
             DType::F32 => 0,
             DType::I32 => 1,
-            DType::U32 | DType::Bool => 2,
+            DType::U32 | DType::Bool | DType::F16 => 2,
         };
         Kernel {
             name: shader,

@@ -4,8 +4,8 @@ use super::join::{Joins, Update, join};
 use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
 use super::{At, Kernel, Row};
 use crate::graph::key::{Graph, Source};
-use crate::graph::op::{DType, Lowering, Operand, Stage};
-use crate::shape::View;
+use crate::graph::op::{DType, Lowering, Operand, Spec, Stage};
+use crate::shape::{View, ViewDim};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A value inside a plan under construction.
@@ -56,6 +56,14 @@ pub fn fuse(graph: &Graph, on: bool) -> Steps {
     Fuser::new(graph).run(on)
 }
 
+/// A copy of a value, word by word.
+fn words_as_they_lie(spec: &Spec) -> View {
+    if spec.dtype == DType::F16 {
+        return View::new(0, [ViewDim { size: spec.words(), stride: 1 }]);
+    }
+    View::contiguous(&spec.shape)
+}
+
 struct Fuser<'g> {
     graph: &'g Graph,
     lowered: Vec<Option<Lowering>>,
@@ -85,7 +93,7 @@ impl<'g> Fuser<'g> {
             if matches!(lowering, Lowering::Alias) {
                 match this.value(call.inputs[0]) {
                     // A kept alias of a leaf must not change when the leaf is updated: it gets a copy.
-                    Val::Leaf(_) if call.kept => lowering = Lowering::View(View::contiguous(&call.spec.shape)),
+                    Val::Leaf(_) if call.kept => lowering = Lowering::View(words_as_they_lie(&call.spec)),
                     other => found = other,
                 }
             }
@@ -125,8 +133,9 @@ impl<'g> Fuser<'g> {
         }
     }
 
+    /// Words of a call's value: its elements, but for halves.
     fn numel(&self, call: usize) -> usize {
-        self.graph.calls[call].spec.shape.numel()
+        self.graph.calls[call].spec.words()
     }
 
     fn run(mut self, on: bool) -> Steps {

@@ -10,6 +10,7 @@ pub mod watch;
 pub mod wgsl;
 
 pub use crate::error::{At, Error, Result};
+pub use crate::graph::half;
 pub use crate::graph::op::{Io, Kernel, Native, Suits, Variant};
 
 use crate::graph::dump;

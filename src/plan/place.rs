@@ -10,10 +10,10 @@ use std::ops::Range;
 
 /// Assigns buffers. One buffer may not be bound for reading and writing in one dispatch.
 pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Plan {
-    let leaves: Vec<usize> = (0..graph.leaves.len()).map(|i| graph.spec_of(Source::Leaf(i)).shape.numel()).collect();
+    let leaves: Vec<usize> = (0..graph.leaves.len()).map(|i| graph.spec_of(Source::Leaf(i)).words()).collect();
     let words = |v: Val| match v {
         Val::Leaf(i) => leaves[i],
-        Val::Call(i) => graph.calls[i].spec.shape.numel(),
+        Val::Call(i) => graph.calls[i].spec.words(),
         Val::Temp(i) => steps.temps[i],
         Val::Row(i) => steps.rows[i].words,
     };
@@ -29,7 +29,7 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
         let next = outputs.len();
         let Buffer::Output(output) = *placed.entry(value).or_insert(Buffer::Output(next)) else { continue };
         if output == next {
-            outputs.push(call.spec.shape.numel());
+            outputs.push(call.spec.words());
         }
         kept.push((i, output));
     }

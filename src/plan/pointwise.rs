@@ -196,7 +196,8 @@ impl Program {
                     Some(DType::F32) => format!("bitcast<f32>({})", word(arg)),
                     Some(DType::I32) => format!("bitcast<i32>({})", word(arg)),
                     Some(DType::Bool) => format!("({} != 0u)", word(arg)),
-                    Some(DType::U32) | None => word(arg),
+                    // No row takes or gives halves.
+                    Some(DType::U32 | DType::F16) | None => word(arg),
                 };
                 let _ = writeln!(body, "        let {name} = {value};");
             }
@@ -207,7 +208,7 @@ impl Program {
             let result = match rule.output {
                 Some(DType::F32 | DType::I32) => format!("bitcast<u32>({})", rule.wgsl),
                 Some(DType::Bool) => format!("select(0u, 1u, {})", rule.wgsl),
-                Some(DType::U32) | None => rule.wgsl.to_owned(),
+                Some(DType::U32 | DType::F16) | None => rule.wgsl.to_owned(),
             };
             let _ = writeln!(body, "        y{j} = {result};\n    }}");
         }

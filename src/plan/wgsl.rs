@@ -256,6 +256,16 @@ impl Reflected {
     }
 }
 
+/// What a shader may use. `unpack2x16float` is WGSL without extensions, and every backend but some of OpenGL has it. Cooperative matrices are for
+/// the files that ask for them, which only devices with the feature are given.
+fn capabilities(source: &str) -> Capabilities {
+    let plain = Capabilities::default() | Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    match source.contains("\nenable wgpu_cooperative_matrix;") {
+        true => plain | Capabilities::COOPERATIVE_MATRIX | Capabilities::SHADER_FLOAT16,
+        false => plain,
+    }
+}
+
 /// Parses and validates a shader and reads off its bindings, workgroup and uniform structs.
 ///
 /// # Errors
@@ -263,7 +273,7 @@ impl Reflected {
 pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
     let path = format!("{stem}.wgsl");
     let module = naga::front::wgsl::parse_str(source).map_err(|e| fault(stem, e.emit_to_string_with_path(source, &path)))?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::default() | Capabilities::SUBGROUP)
+    let info = Validator::new(ValidationFlags::all(), capabilities(source))
         .validate(&module)
         .map_err(|e| fault(stem, e.emit_to_string_with_path(source, &path)))?;
     let main = |module: &Module| module.entry_points.iter().position(|e| e.name == "main" && e.stage == ShaderStage::Compute);

@@ -42,7 +42,7 @@ pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
             }
             (None, Body::Leaf | Body::Released) => {
                 let words = read(&node)?;
-                Array::new(spec.shape, words.into_iter().map(|w| spec.dtype.to_f64(w)).collect())
+                Array::new(spec.shape, spec.dtype.unpack(&words, spec.shape.numel()))
             }
         };
         values.insert(id, value);

@@ -95,8 +95,8 @@ fn tensors(device: &Device, case: &Case, gradients: bool) -> Vec<Tensor> {
     case.inputs
         .iter()
         .map(|input| {
-            let words = input.array.data.iter().map(|&v| input.dtype.to_word(v)).collect();
-            device.words(words, input.array.shape, input.dtype, gradients && input.dtype == DType::F32)
+            let words = input.dtype.pack(&input.array.data);
+            device.words(words, input.array.shape, input.dtype, gradients && input.dtype.is_float())
         })
         .collect()
 }
@@ -107,7 +107,7 @@ fn recorded(device: &Device, case: &Case, inputs: &[Tensor]) -> Tensor {
 
 fn numbers(tensor: &Tensor, spec: &Spec) -> Result<Vec<f64>> {
     Ok(match spec.dtype {
-        DType::F32 => tensor.to_vec::<f32>()?.into_iter().map(f64::from).collect(),
+        DType::F32 | DType::F16 => tensor.to_vec::<f32>()?.into_iter().map(f64::from).collect(),
         DType::U32 => tensor.to_vec::<u32>()?.into_iter().map(f64::from).collect(),
         DType::I32 => tensor.to_vec::<i32>()?.into_iter().map(f64::from).collect(),
         DType::Bool => tensor.to_vec::<bool>()?.into_iter().map(|b| f64::from(u8::from(b))).collect(),

@@ -29,6 +29,9 @@ impl Op for Planted {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         self.0.infer(inputs)
     }
+    fn takes_halves(&self) -> bool {
+        self.0.takes_halves()
+    }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         match self.0.lower(inputs, output) {
             Lowering::Elementwise(Elementwise { rule, views }) => {

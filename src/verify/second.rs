@@ -52,7 +52,7 @@ fn of(case: &Case, g: &mut Gen) -> Result<Option<Worst>> {
     let vectors: Vec<Array> = floats.iter().map(|&i| random(&case.inputs[i].array)).collect();
     let direction: Vec<Array> = floats.iter().map(|&i| random(&case.inputs[i].array)).collect();
 
-    let loss = output.mul(&cotangent).sum(&[]);
+    let loss = output.to_f32().mul(&cotangent).sum(&[]);
     let parameters: Vec<&Tensor> = floats.iter().map(|&i| &inputs[i]).collect();
     let curvature = Curvature::new(&loss, &parameters)?;
     let vectors: Vec<Tensor> = vectors.iter().map(data).collect();

@@ -14,7 +14,7 @@ pub fn reference(tensor: &Tensor) -> Vec<f64> {
 pub fn agreed(tensor: &Tensor) -> Vec<f64> {
     let expected = reference(tensor);
     let found: Vec<f64> = match tensor.dtype() {
-        DType::F32 => tensor.to_vec::<f32>().unwrap().into_iter().map(f64::from).collect(),
+        DType::F32 | DType::F16 => tensor.to_vec::<f32>().unwrap().into_iter().map(f64::from).collect(),
         DType::U32 => tensor.to_vec::<u32>().unwrap().into_iter().map(f64::from).collect(),
         DType::I32 => tensor.to_vec::<i32>().unwrap().into_iter().map(f64::from).collect(),
         DType::Bool => tensor.to_vec::<bool>().unwrap().into_iter().map(|b| f64::from(u8::from(b))).collect(),

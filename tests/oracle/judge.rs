@@ -68,6 +68,7 @@ impl Recording<'_> {
         let tensor = match dtype {
             DType::F32 if parameter => self.device.parameter(&words(|x| x as f32), shape),
             DType::F32 => self.device.tensor(&words(|x| x as f32), shape),
+            DType::F16 => self.device.tensor_f16(&words(|x| x as f32), shape),
             DType::U32 => self.device.tensor(&data.iter().map(|&x| x as u32).collect::<Vec<_>>(), shape),
             DType::I32 => self.device.tensor(&data.iter().map(|&x| x as i32).collect::<Vec<_>>(), shape),
             DType::Bool => self.device.tensor(&data.iter().map(|&x| x != 0.0).collect::<Vec<_>>(), shape),

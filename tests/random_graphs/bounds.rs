@@ -64,7 +64,7 @@ pub fn judge(roots: &[&Tensor], seed: u64) -> Vec<Judged> {
             Body::Leaf | Body::Released => {
                 // Nothing of this graph has run: what was given is still here.
                 let Some(Value::Host(words)) = node.value() else { panic!("{node:?} has no value") };
-                let value = Array::new(spec.shape, words.iter().map(|&w| spec.dtype.to_f64(w)).collect());
+                let value = Array::new(spec.shape, spec.dtype.unpack(&words, spec.shape.numel()));
                 Judged { bound: vec![0.0; value.data.len()], value }
             }
         };

@@ -98,6 +98,7 @@ const SHAPED: &[&str] = &[
     "diagonal",
     "gram",
     "matmul",
+    "halves",
     "outer",
     "index_select",
     "gather",
@@ -193,6 +194,12 @@ fn apply(device: &Device, call: &Call, values: &[Tensor]) -> Tensor {
         "diagonal" => x.diagonal(k1 as isize % 2),
         "gram" => x.matmul(&x.t()) * 0.2,
         "matmul" => x.matmul(y) * 0.2,
+        // By halves that are given: rounding what is computed would turn the last bit of an f32 into one of a half.
+        "halves" => {
+            let width = dims.last().copied().unwrap_or(1);
+            let weights: Vec<f32> = (0..3 * width).map(|i| ((i * (k1 + 3) + k2) % 17) as f32 / 16.0 - 0.5).collect();
+            x.matmul(&device.tensor_f16(&weights, [3, width]).t()) * 0.3
+        }
         "outer" => x.flatten().outer(&y.flatten()),
         "index_select" => x.index_select(axis, &device.tensor(&indices(size, 1 + k2 % 4), 1 + k2 % 4)),
         "gather" => x.gather(axis, &device.tensor(&indices(size, dims.iter().product()), dims.clone())),
