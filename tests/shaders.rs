@@ -289,22 +289,11 @@ fn variants_without_barriers_can_be_merged() {
                 merged += 1;
             }
             None => {
+                assert!(held || shader.subgroup || text.contains("\nenable "), "{name} is not merged");
                 apart.insert(variant.shader);
             }
         }
     }
     println!("{merged} variants can be merged; not those of {apart:?}");
     assert!(merged > 100, "{merged}");
-    let known = [
-        "conv_tile",
-        "cross_entropy_grad_group",
-        "cross_entropy_group",
-        "matmul",
-        "matmul_deep",
-        "matmul_tiles",
-        "reduce_group",
-        "softmax_group",
-        "watch",
-    ];
-    assert!(apart.iter().all(|stem| known.contains(stem)), "{apart:?}");
 }

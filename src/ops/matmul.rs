@@ -388,7 +388,8 @@ fn native(layout: Layout, halves: [bool; 2]) -> Native {
 fn products(layout: &Layout, a: &[f32], b: &[f32], out: &mut [f32], finish: Option<Finish<'_>>) {
     let Layout { m, n, k, .. } = *layout;
     if m * n * k == 0 {
-        return out.fill(0.0);
+        out.fill(0.0);
+        return finish.into_iter().for_each(|finish| finish(0, bytemuck::cast_slice_mut(out)));
     }
     let batches = layout.batches();
     let matrix = |index: usize, out: &mut [f32], parallel: bool| {
