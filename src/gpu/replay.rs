@@ -29,7 +29,7 @@ pub struct Prepared {
     merged: OnceLock<Option<Line>>,
     scalar_words: usize,
     pool: Arc<Pool>,
-    state: Mutex<State>,
+    state: Box<Mutex<State>>,
 }
 
 /// Steps in order, and their uniforms.
@@ -240,7 +240,7 @@ impl Gpu {
             scalar_words: plan.dispatches.iter().map(|d| d.scalars.end).max().unwrap_or(0),
             pool: Arc::clone(&self.pool),
             plan,
-            state: Mutex::new(State { slots, guarded, runs: 0, failures, apart: lately, merged: Lately::default() }),
+            state: Box::new(Mutex::new(State { slots, guarded, runs: 0, failures, apart: lately, merged: Lately::default() })),
         };
         if self.merge_after.load(Ordering::Relaxed) == 0 {
             self.merged(&prepared, &mut lock(&prepared.state));

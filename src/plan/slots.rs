@@ -209,7 +209,10 @@ mod tests {
     fn check(values: &[Value], apart: &FxHashSet<(usize, usize)>, slots: &Slots) {
         for (i, v) in values.iter().enumerate() {
             let at = slots.part[i].unwrap_or(0);
-            assert!(at % ALIGNMENT == 0 && at + v.words <= slots.words[slots.slot[i]], "value {i} of {values:?} in {slots:?}");
+            assert!(
+                at.is_multiple_of(ALIGNMENT) && at + v.words <= slots.words[slots.slot[i]],
+                "value {i} of {values:?} in {slots:?}"
+            );
             for (j, w) in values.iter().enumerate().skip(i + 1) {
                 if slots.slot[i] != slots.slot[j] || !v.meets(w) {
                     continue;
