@@ -277,19 +277,20 @@ mod tests {
         assert_eq!(run([2.0, 4.0]), (1, 0));
     }
 
-    /// Many workgroups of one invocation, spread over x and y, then a kernel that reads what they wrote.
+    /// Many workgroups of one invocation, spread over x and y, and of 64, of which the last is not full.
     #[test]
     fn each_invocation_of_a_merged_kernel_is_done_once() {
         let Some(gpu) = merging() else { return };
         let iota = kernel("iota", vec![Variant::new("t_iota", [7, 11, 1])], &[70]);
-        let twice = axpy(70, [slot(0, 70), slot(0, 70)], output(0, 70), 0);
-        let plan = plan(&[], &[70], &[70], vec![dispatch(iota, &[], &[slot(0, 70)], 0..0), twice]);
+        let add = axpy(150, [leaf(0, 150), leaf(1, 150)], output(1, 150), 0);
+        let plan = plan(&[150, 150], &[], &[70, 150], vec![dispatch(iota, &[], &[output(0, 70)], 0..0), add]);
         let prepared = gpu.prepare(plan).unwrap();
         assert_eq!(prepared.encoded(), 1);
-        // Small integers as bits are subnormal numbers, which a device may flush: times zero they are what they were or nothing.
-        let out = gpu.run(&prepared, &[], &[], &floats(&[0.0])).unwrap();
-        let found = fetch(&gpu, &out[0]);
-        assert!(found.iter().eq(&(0..70).collect::<Vec<u32>>()) || found.iter().all(|&w| w == 0), "{found:?}");
+        let x: Vec<f32> = (0..150).map(|i| i as f32).collect();
+        let leaves = [gpu.upload(&floats(&x)).unwrap(), gpu.upload(&floats(&[1.0; 150])).unwrap()];
+        let out = gpu.run(&prepared, &leaves, &[], &floats(&[2.0])).unwrap();
+        assert_eq!(fetch(&gpu, &out[0]), (0..70).collect::<Vec<u32>>());
+        assert_eq!(fetch_floats(&gpu, &out[1]), x.iter().map(|x| 2.0 * x + 1.0).collect::<Vec<_>>());
     }
 
     #[test]
