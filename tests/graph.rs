@@ -333,11 +333,18 @@ fn a_miss_says_what_differs() {
     let writer = log.clone();
     let subscriber =
         tracing_subscriber::fmt().with_env_filter("steepest=debug").with_writer(move || writer.clone()).with_ansi(false).finish();
-    tracing::subscriber::with_default(subscriber, || {
+    let three = || {
         let device = Device::cpu();
         for n in [3, 3, 4] {
             device.tensor(&vec![1.0f32; n], n).exp().sum(&[]).item().unwrap();
         }
+    };
+    // What logs is registered where it is first met. If that is in another test's thread just as the subscriber comes, it may be taken for of
+    // no interest to anybody: so everything is met, and then asked for once more.
+    three();
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::callsite::rebuild_interest_cache();
+        three();
     });
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");
