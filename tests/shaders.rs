@@ -233,6 +233,15 @@ fn cooperative_matrices_are_for_the_files_that_enable_them() {
     assert!(reflect("half", &with_f16).is_err(), "f16 arithmetic is not for every device");
 }
 
+/// WGSL has no type whose size is a constant's, so there are two files for two sizes: they differ in nothing else.
+#[test]
+fn cooperative_matrices_of_both_sizes_are_used_alike() {
+    let [large, small] = ["matmul_cooperative_16", "matmul_cooperative_8"].map(|stem| steepest::shaders::source(stem).unwrap());
+    let code = |text: &str| text.lines().filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n");
+    let turned = code(large).replace("coop_mat16x16", "coop_mat8x8").replace("SIDE: u32 = 16u", "SIDE: u32 = 8u");
+    assert_eq!(turned, code(small));
+}
+
 /// The rung has teeth: a shader that does not parse, one that does not validate, and one too large for a browser.
 #[test]
 fn broken_shaders_are_caught() {

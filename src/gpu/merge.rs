@@ -170,6 +170,7 @@ impl Gpu {
                         Buffer::Output(i) => plan.outputs[i],
                         Buffer::Row(i) => plan.rows[i].words,
                     };
+                    // Bound to its end and no further: guarded runs take every dispatch by itself.
                     What::Write { place: Place { buffer, part: None, words }, least: 4, measured: true }
                 }
                 BindingKind::Params => {

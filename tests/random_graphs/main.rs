@@ -40,9 +40,7 @@ fn compare(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> O
         return None;
     }
     let mut found = Found::default();
-    // Merging concerns what is left after the others have done their work; with the others on is the usual case, with all off the largest.
-    let merging = |s: &Switches| !s.merge || [s.fuse, s.reuse, s.cache] == [true; 3] || [s.fuse, s.reuse] == [false; 2];
-    for switches in Switches::all().filter(merging) {
+    for switches in Switches::all() {
         device.set_switches(switches);
         if let (Some(gpu), true) = (device.as_gpu(), switches.merge) {
             gpu.merge_after(Some(0));
