@@ -28,7 +28,7 @@ pub struct Switches {
     pub reuse: bool,
     /// Plans are kept and found again by structure.
     pub cache: bool,
-    /// Small dispatches that follow each other run as one, where the device is a GPU.
+    /// Small dispatches that follow each other run as one, where the device is a GPU and fusion is on.
     pub merge: bool,
 }
 
