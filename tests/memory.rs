@@ -79,6 +79,8 @@ fn a_step_needs_little_more_than_its_values() {
             for _ in 0..20 {
                 step(&mut work);
             }
+            // Uploads are counted until what they came with is done.
+            device.wait().unwrap();
             let plan = device.last_plan().unwrap();
             let ratio = plan.peak_bytes() as f64 / least(&plan) as f64;
             println!("{device}: {}: {} bytes planned, {ratio:.3} of the least", work.name, plan.peak_bytes());
