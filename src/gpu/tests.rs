@@ -482,7 +482,8 @@ fn faults_are_errors_and_the_device_goes_on() {
     let (x, z) = (gpu.upload(&floats(&[1.0; 10])).expect("uploads"), gpu.upload(&[0; 10]).expect("uploads"));
     assert!(gpu.run(&prepared, &[Arc::clone(&x)], &[], &[0]).is_err(), "a leaf is missing");
     assert!(gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&z)], &[], &[]).is_err(), "a scalar is missing");
-    let twice = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&x)], &[], &[0]);
+    // At the latest once it is submitted.
+    let twice = gpu.run(&prepared, &[Arc::clone(&x), Arc::clone(&x)], &[], &[0]).and_then(|_| gpu.wait());
     assert!(matches!(twice, Err(Error::Device { .. })), "one buffer read and written: {twice:?}");
     let Some(other) = self::gpu() else { return };
     let foreign = other.upload(&[0; 10]).expect("uploads");
