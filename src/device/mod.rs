@@ -349,7 +349,7 @@ impl Device {
         *lock(&self.inner.switches) = switches;
         if let Machine::Gpu(gpu) = &self.inner.machine {
             // Merged steps of unfused plans took llvmpipe milliseconds where apart they take half of one; why is not known.
-            gpu.set_merging(switches.merge && switches.fuse);
+            gpu.set_merging(switches.merge);
         }
         lock(&self.inner.plans).clear();
     }

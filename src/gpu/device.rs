@@ -148,6 +148,8 @@ pub(super) struct Core {
     pub(super) limits: GpuLimits,
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
+    /// Bytes of the largest uniform that can be bound.
+    pub(super) uniform_bytes: u64,
     pub(super) counters: Counters,
     pub(super) pipeline_cache: PipelineCache,
     /// Whether passes can be timed by the GPU.
@@ -276,6 +278,7 @@ impl Core {
             limits,
             features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
+            uniform_bytes: granted.max_uniform_buffer_binding_size,
             counters: Counters::default(),
             pipeline_cache: PipelineCache::default(),
             timestamps,

@@ -7,7 +7,7 @@ use super::device::Core;
 use super::pipelines::Shader;
 use super::replay::{Bound, Pieces, Step, What, bind};
 use crate::error::Result;
-use crate::plan::merge::{Part, merge};
+use crate::plan::merge::{COPIES, Part, merge};
 use crate::plan::wgsl::BindingKind;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
 use std::collections::HashMap;
@@ -19,8 +19,6 @@ pub(super) const AFTER: u32 = 256;
 pub(super) const NEVER: u32 = u32::MAX;
 /// Dispatches in one, at most: a driver compiles them as one piece.
 const MOST: usize = 16;
-/// Bytes of uniforms that every device can bind.
-const UNIFORM: u32 = 16 << 10;
 
 /// What counts as small on a kind of device, and how many invocations do it.
 struct Small {
@@ -46,6 +44,8 @@ struct Candidate {
     groups: [u32; 3],
     /// Storage variables in use: their names and where they lie.
     buffers: Vec<(String, Buffer, usize)>,
+    /// Bytes of its `params` and of its `scalars` among those of others.
+    uniforms: [u64; 2],
 }
 
 /// Where a part of a row lies: its leaf is a part of the row, and both may be bound in one dispatch.
@@ -94,7 +94,11 @@ impl Gpu {
         let mut at = 0;
         while at < steps.len() {
             let run: Vec<&Candidate> = candidates[at..].iter().take(MOST).map_while(Option::as_ref).collect();
-            let length = (1..=run.len()).take_while(|&n| shared(&run[..n]).len() <= most).last().unwrap_or(1);
+            let fits = |of: &[&Candidate]| {
+                let bytes = [0, 1].map(|which| COPIES * of.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
+                shared(of).len() <= most && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
+            };
+            let length = (1..=run.len()).take_while(|&n| fits(&run[..n])).last().unwrap_or(1);
             let merged =
                 if length > 1 { self.merged_step(plan, &steps[at..at + length], &run[..length], params, scalars)? } else { None };
             match merged {
@@ -126,7 +130,10 @@ impl Gpu {
             };
             let mut buffers = of(BindingKind::Input, &dispatch.reads);
             buffers.extend(of(BindingKind::Output, &dispatch.writes));
-            return Ok(Some(Candidate { text, workgroup_size: shader.workgroup_size, groups: variant.groups, buffers }));
+            let uniforms = [BindingKind::Params, BindingKind::Scalars].map(|kind| {
+                shader.bindings.iter().filter(|b| b.kind == kind).map(|b| u64::from(b.bytes).next_multiple_of(16)).sum()
+            });
+            return Ok(Some(Candidate { text, workgroup_size: shader.workgroup_size, groups: variant.groups, buffers, uniforms }));
         }
         Ok(None)
     }
@@ -152,10 +159,6 @@ impl Gpu {
             .collect();
         let Some(text) = merge(&parts, buffers.len(), Small::of(&self.core).invocations) else { return Ok(None) };
         let shader = self.shaders.text("merged", &text)?;
-        let uniform = shader.bindings.iter().filter(|b| matches!(b.kind, BindingKind::Params | BindingKind::Scalars));
-        if uniform.map(|b| b.bytes).max().is_some_and(|bytes| bytes > UNIFORM) {
-            return Ok(None);
-        }
         let dispatches: Vec<&Dispatch> = steps.iter().map(|step| &plan.dispatches[step.dispatch]).collect();
         let mut bound: Vec<Bound> = vec![];
         for binding in shader.used() {

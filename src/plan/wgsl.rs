@@ -295,7 +295,11 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
             (AddressSpace::Uniform, "scalars") => BindingKind::Scalars,
             _ => return Err(fault(stem, format!("`{name}` is neither a storage buffer nor the uniform `params` or `scalars`"))),
         };
-        let members = match &module.types[variable.ty].inner {
+        let uniform = match &module.types[variable.ty].inner {
+            TypeInner::Array { base, .. } => *base,
+            _ => variable.ty,
+        };
+        let members = match &module.types[uniform].inner {
             TypeInner::Struct { members, .. } => members.as_slice(),
             _ => &[],
         };
