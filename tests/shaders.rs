@@ -6,6 +6,7 @@ use naga::back::{glsl, hlsl, msl, spv};
 use naga::proc::BoundsCheckPolicies;
 use std::collections::BTreeMap;
 use steepest::graph::op::{Elementwise, Lowering, Spec, Variant};
+use steepest::plan::hide::hide;
 use steepest::plan::merge::{Part, merge};
 use steepest::plan::pointwise::{Arg, Instruction, Load, Program};
 use steepest::plan::wgsl::{BindingKind, Reflected, reflect, specialise};
@@ -47,6 +48,28 @@ fn fits_a_browser(what: &str, shader: &Reflected) {
     assert!(storage <= 8, "{what}: {storage} storage buffers");
     assert!(shader.workgroup_bytes <= 16 << 10, "{what}: {} bytes of workgroup memory", shader.workgroup_bytes);
     assert!(shader.invocations() <= 256, "{what}: {} invocations", shader.invocations());
+}
+
+/// No compiler can know which of a hidden uniform's copies is read: all go by an index that is none of the file's constants.
+fn keeps_secrets(what: &str, shader: &Reflected) {
+    let module = &shader.module;
+    for function in module.functions.iter().map(|(_, f)| f).chain(module.entry_points.iter().map(|e| &e.function)) {
+        let is_uniform = |handle| {
+            matches!(function.expressions[handle], naga::Expression::GlobalVariable(variable)
+                if module.global_variables[variable].space == naga::AddressSpace::Uniform)
+        };
+        for (_, expression) in function.expressions.iter() {
+            let told = match *expression {
+                naga::Expression::AccessIndex { base, .. } => is_uniform(base),
+                naga::Expression::Load { pointer } => is_uniform(pointer),
+                naga::Expression::Access { base, index } => {
+                    is_uniform(base) && !matches!(function.expressions[index], naga::Expression::Load { .. })
+                }
+                _ => false,
+            };
+            assert!(!told, "{what}: {expression:?} of {:?}", function.name);
+        }
+    }
 }
 
 #[test]
@@ -212,6 +235,13 @@ fn every_variant_is_valid_and_translates() {
         }
         assert_eq!(shader.of(BindingKind::Scalars).next().is_some(), !shader.scalars.is_empty(), "{name}: scalars");
         translate(name, &shader);
+        if !text.contains("\nenable ") {
+            let hidden = reflect(variant.shader, &hide(&text)).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!((&hidden.params, &hidden.scalars), (&shader.params, &shader.scalars), "{name}");
+            keeps_secrets(name, &hidden);
+            translate(name, &hidden);
+        }
+        assert_eq!(variant.groups[2], 1, "{name}: the place along z is what hidden uniforms go by");
         seen.insert(variant.shader);
     }
     println!("{} variants of {} files", variants.len(), seen.len());
@@ -294,6 +324,9 @@ fn variants_without_barriers_can_be_merged() {
                 fits_a_browser(&name, &shader);
                 if merged % 8 == 0 {
                     translate(&name, &shader);
+                    let hidden = reflect("merged", &hide(&text)).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
+                    keeps_secrets(&name, &hidden);
+                    translate(&name, &hidden);
                 }
                 merged += 1;
             }

@@ -348,7 +348,6 @@ impl Device {
     pub fn set_switches(&self, switches: Switches) {
         *lock(&self.inner.switches) = switches;
         if let Machine::Gpu(gpu) = &self.inner.machine {
-            // Merged steps of unfused plans took llvmpipe milliseconds where apart they take half of one; why is not known.
             gpu.set_merging(switches.merge);
         }
         lock(&self.inner.plans).clear();

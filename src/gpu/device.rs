@@ -145,6 +145,8 @@ pub(super) struct Core {
     pub(super) queue: wgpu::Queue,
     pub(super) name: String,
     pub(super) software: bool,
+    /// Whether its driver compiles what uniforms hold into the code: Mesa's software adapter.
+    pub(super) inlines_uniforms: bool,
     pub(super) limits: GpuLimits,
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
@@ -275,6 +277,7 @@ impl Core {
             adapter: adapter.clone(),
             name: info.name.clone(),
             software: info.software,
+            inlines_uniforms: [&info.name, &info.driver].iter().any(|told| told.contains("llvmpipe")),
             limits,
             features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),

@@ -7,7 +7,8 @@ use super::device::Core;
 use super::pipelines::Shader;
 use super::replay::{Bound, Pieces, Step, What, bind};
 use crate::error::Result;
-use crate::plan::merge::{COPIES, Part, merge};
+use crate::plan::hide::COPIES;
+use crate::plan::merge::{Part, merge};
 use crate::plan::wgsl::BindingKind;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
 use std::collections::HashMap;
@@ -95,7 +96,8 @@ impl Gpu {
         while at < steps.len() {
             let run: Vec<&Candidate> = candidates[at..].iter().take(MOST).map_while(Option::as_ref).collect();
             let fits = |of: &[&Candidate]| {
-                let bytes = [0, 1].map(|which| COPIES * of.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
+                let bytes =
+                    [0, 1].map(|which| u64::from(COPIES) * of.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
                 shared(of).len() <= most && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
             };
             let length = (1..=run.len()).take_while(|&n| fits(&run[..n])).last().unwrap_or(1);
@@ -133,7 +135,13 @@ impl Gpu {
             let uniforms = [BindingKind::Params, BindingKind::Scalars].map(|kind| {
                 shader.bindings.iter().filter(|b| b.kind == kind).map(|b| u64::from(b.bytes).next_multiple_of(16)).sum()
             });
-            return Ok(Some(Candidate { text, workgroup_size: shader.workgroup_size, groups: variant.groups, buffers, uniforms }));
+            return Ok(Some(Candidate {
+                text,
+                workgroup_size: shader.workgroup_size,
+                groups: variant.groups,
+                buffers,
+                uniforms,
+            }));
         }
         Ok(None)
     }
@@ -182,11 +190,11 @@ impl Gpu {
                         let own = member(name).map_or(&[][..], |dispatch| &dispatch.kernel.params);
                         words[*offset as usize / 4..][..own.len()].copy_from_slice(own);
                     }
-                    let (at, size) = params.push(&words, binding.bytes);
+                    let (at, size) = params.push(&words, binding.bound);
                     What::Params { at, size }
                 }
                 BindingKind::Scalars => {
-                    let (at, size) = scalars.push(&[], binding.bytes);
+                    let (at, size) = scalars.push(&[], binding.bound);
                     let pieces = binding.members.iter().filter_map(|(name, offset)| {
                         member(name).map(|dispatch| (at as usize / 4 + *offset as usize / 4, dispatch.scalars.clone()))
                     });

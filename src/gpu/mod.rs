@@ -77,8 +77,8 @@ impl Gpu {
         let core = Arc::new(core);
         Gpu {
             pool: Arc::new(Pool::new(Arc::clone(&core))),
+            shaders: Shaders::new(core.inlines_uniforms),
             core,
-            shaders: Shaders::default(),
             staging: Staging::default(),
             guarded: AtomicBool::new(false),
             merge_after: AtomicU32::new(merge::AFTER),

@@ -4,6 +4,7 @@ use super::checks::{self, ShaderChecks};
 use super::counters::add;
 use super::device::{Core, lock};
 use crate::error::{Error, Result};
+use crate::plan::hide::hide;
 use crate::plan::wgsl::{self, Binding, BindingKind, Reflected};
 use crate::plan::{Kernel, Plan, Suits, Variant};
 use rayon::prelude::*;
@@ -48,6 +49,8 @@ pub(super) struct Shaders {
     /// Those made of several, by their text.
     merged: Mutex<HashMap<(String, ShaderChecks), Arc<Parsed>>>,
     checks: Mutex<ShaderChecks>,
+    /// Whether uniforms are hidden from the driver.
+    hide: bool,
 }
 
 /// The text of a shader file.
@@ -61,6 +64,10 @@ fn source(stem: &'static str) -> Result<&'static str> {
 }
 
 impl Shaders {
+    pub(super) fn new(hide: bool) -> Shaders {
+        Shaders { hide, ..Shaders::default() }
+    }
+
     /// Whether shaders asked for from now on carry checks.
     pub(super) fn set_checks(&self, checks: ShaderChecks) {
         *lock(&self.checks) = checks;
@@ -79,7 +86,7 @@ impl Shaders {
         let slot = Arc::clone(lock(&self.known).entry(key).or_default());
         let parse = || {
             let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
-            Shader::parse(variant.shader, text, checks).map(Arc::new)
+            self.parse(variant.shader, text, checks)
         };
         slot.get_or_init(parse).clone()
     }
@@ -88,7 +95,14 @@ impl Shaders {
     pub(super) fn text(&self, stem: &'static str, text: &str) -> Result<Arc<Shader>> {
         let checks = self.checks();
         let slot = Arc::clone(lock(&self.merged).entry((text.to_owned(), checks)).or_default());
-        slot.get_or_init(|| Shader::parse(stem, text.to_owned(), checks).map(Arc::new)).clone()
+        slot.get_or_init(|| self.parse(stem, text.to_owned(), checks)).clone()
+    }
+
+    fn parse(&self, stem: &'static str, text: String, checks: ShaderChecks) -> Result<Arc<Shader>> {
+        let reflected = if self.hide { wgsl::reflect(stem, &hide(&text)) } else { wgsl::reflect(stem, &text) }?;
+        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, module, .. } = reflected;
+        let (text, module, compiled) = (text.into(), Mutex::new(Some(module)), OnceLock::new());
+        Ok(Arc::new(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled }))
     }
 
     /// Parses what a plan's kernels need, on all cores, so that [`Shaders::choose`] finds it.
@@ -163,12 +177,6 @@ fn allowed(core: &Core, variant: &Variant) -> bool {
 }
 
 impl Shader {
-    fn parse(stem: &'static str, text: String, checks: ShaderChecks) -> Result<Shader> {
-        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, module, .. } = wgsl::reflect(stem, &text)?;
-        let (text, module, compiled) = (text.into(), Mutex::new(Some(module)), OnceLock::new());
-        Ok(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled })
-    }
-
     /// Whether the device's limits allow it.
     fn fits(&self, core: &Core, variant: &Variant) -> bool {
         let limits = &core.limits;
@@ -177,6 +185,8 @@ impl Shader {
             && self.workgroup_size.iter().product::<u32>() <= limits.invocations
             && self.workgroup_size.iter().zip(limits.workgroup_size).all(|(&size, most)| size <= most)
             && variant.groups.iter().all(|&groups| groups <= limits.groups)
+            // Hidden uniforms are found by it.
+            && (!core.inlines_uniforms || variant.groups[2] == 1)
             && buffers <= limits.storage_buffers as usize
             && (!self.subgroup || self.workgroup_size.iter().product::<u32>() == limits.subgroup)
     }

@@ -570,12 +570,12 @@ pub(super) fn bind(dispatch: &Dispatch, shader: &Shader, params: &mut Pieces, sc
             BindingKind::Output => What::Write { place: pick(&dispatch.writes)?, least, measured: binding.measured },
             BindingKind::Params => {
                 fits(dispatch.kernel.params.len())?;
-                let (at, size) = params.push(&dispatch.kernel.params, binding.bytes);
+                let (at, size) = params.push(&dispatch.kernel.params, binding.bound);
                 What::Params { at, size }
             }
             BindingKind::Scalars => {
                 fits(dispatch.scalars.len())?;
-                let (at, size) = scalars.push(&[], binding.bytes);
+                let (at, size) = scalars.push(&[], binding.bound);
                 What::Scalars { at, size, pieces: vec![((at / 4) as usize, dispatch.scalars.clone())] }
             }
         };

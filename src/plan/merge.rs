@@ -10,11 +10,6 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-/// How often a merged module's uniforms are declared, one behind the other. Only the first is read, by an index that is always 0, which a driver's
-/// compiler cannot know: Mesa's software adapter (22.3; later ones keep what they compiled) otherwise puts the numbers that bound loops into
-/// the code, and compiles that anew for each dispatch if unrolled loops made it longer.
-pub const COPIES: u64 = 2;
-
 /// A kernel to be merged with others.
 pub struct Part<'a> {
     /// Its file, specialised.
@@ -59,12 +54,12 @@ pub fn merge(parts: &[Part<'_>], buffers: usize, invocations: u32) -> Option<Str
             )
         };
     }
-    let mut text = String::from("// Small kernels of a plan, one after the other in one workgroup.\n\nvar<private> first_uniforms: u32;\n");
+    let mut text = String::from("// Small kernels of a plan, one after the other in one workgroup.\n\n");
     for (name, members, binding) in [("Params", &params, buffers), ("Scalars", &scalars, buffers + 1)] {
         if !members.is_empty() {
             let variable = name.to_lowercase();
             let _ =
-                writeln!(text, "struct {name} {{\n{members}}}\n@group(0) @binding({binding}) var<uniform> {variable}: array<{name}, {COPIES}>;");
+                writeln!(text, "struct {name} {{\n{members}}}\n@group(0) @binding({binding}) var<uniform> {variable}: {name};");
         }
     }
     for buffer in 0..buffers {
@@ -72,7 +67,7 @@ pub fn merge(parts: &[Part<'_>], buffers: usize, invocations: u32) -> Option<Str
     }
     let _ = write!(
         text,
-        "\n{files}@compute @workgroup_size({invocations})\nfn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group: vec3<u32>) {{\n    first_uniforms = group.x;\n{main}}}\n"
+        "\n{files}@compute @workgroup_size({invocations})\nfn main(@builtin(local_invocation_index) lane: u32) {{\n{main}}}\n"
     );
     Some(text)
 }
@@ -243,7 +238,7 @@ impl<'a> File<'a> {
             if self.names.contains(&name) {
                 let _ = write!(text, "{}{name}", self.prefix);
             } else if !member && (name == "params" && self.params.is_some() || name == "scalars" && self.scalars.is_some()) {
-                let _ = write!(text, "{name}[first_uniforms].{}", self.prefix.trim_end_matches('_'));
+                let _ = write!(text, "{name}.{}", self.prefix.trim_end_matches('_'));
             } else if !member && self.buffers.contains_key(&name) {
                 if pointed {
                     return None;

@@ -1,6 +1,7 @@
 //! HOW to compute a graph: kernels, buffers, order. Plain data, made by small pure passes: order → fuse → place.
 
 pub mod fuse;
+pub mod hide;
 pub mod join;
 pub mod merge;
 pub mod place;
@@ -28,7 +29,7 @@ pub struct Switches {
     pub reuse: bool,
     /// Plans are kept and found again by structure.
     pub cache: bool,
-    /// Small dispatches that follow each other run as one, where the device is a GPU and fusion is on.
+    /// Small dispatches that follow each other run as one, where the device is a GPU.
     pub merge: bool,
 }
 

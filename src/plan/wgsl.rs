@@ -1,10 +1,11 @@
 //! Shader files: give values to consts and overrides, replace a named function, and read off what a file binds.
 
+use super::hide::HIDDEN;
 use super::{Error, Result};
 use crate::shaders::MATH;
 use naga::Binding::BuiltIn as Builtin;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
-use naga::{AddressSpace, BuiltIn, Module, ShaderStage, StorageAccess, TypeInner};
+use naga::{AddressSpace, BuiltIn, Handle, Module, ShaderStage, StorageAccess, Type, TypeInner};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -162,7 +163,7 @@ fn value_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
 }
 
 /// Where the body of a function lies, braces included.
-fn body_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
+pub(super) fn body_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
     let [(_, after)] = declarations(code, &["fn"], name)[..] else {
         return Err(format!("no `fn {name}` at module scope"));
     };
@@ -208,6 +209,8 @@ pub struct Binding {
     pub measured: bool,
     /// Bytes of the variable's type; for an array of run-time length, those of one element: the least that may be bound.
     pub bytes: u32,
+    /// For a uniform, the bytes that must be bound: more than `bytes` if it is hidden (see [`hide`](super::hide)).
+    pub bound: u32,
     /// The members of its struct, and where each starts, in bytes; empty for a storage buffer.
     pub members: Vec<(String, u32)>,
 }
@@ -295,11 +298,8 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
             (AddressSpace::Uniform, "scalars") => BindingKind::Scalars,
             _ => return Err(fault(stem, format!("`{name}` is neither a storage buffer nor the uniform `params` or `scalars`"))),
         };
-        let uniform = match &module.types[variable.ty].inner {
-            TypeInner::Array { base, .. } => *base,
-            _ => variable.ty,
-        };
-        let members = match &module.types[uniform].inner {
+        let inner = unhidden(&module, variable.ty);
+        let members = match &module.types[inner].inner {
             TypeInner::Struct { members, .. } => members.as_slice(),
             _ => &[],
         };
@@ -325,7 +325,8 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
             kind,
             used: !uses.is_empty(),
             measured: uses.contains(GlobalUse::QUERY),
-            bytes: layout[variable.ty].size,
+            bytes: layout[inner].size,
+            bound: layout[variable.ty].size,
             members: starts,
         });
     }
@@ -352,6 +353,15 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
     let subgroup = fixed.entry_points[fixed_entry].function.arguments.iter().any(|a| a.binding == place);
     drop((fixed, fixed_info));
     Ok(Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, params, scalars, module, info })
+}
+
+/// The type inside a hidden uniform; of others, their own.
+fn unhidden(module: &Module, ty: Handle<Type>) -> Handle<Type> {
+    let TypeInner::Array { base, .. } = module.types[ty].inner else { return ty };
+    match &module.types[base] {
+        Type { name: Some(name), inner: TypeInner::Struct { members, .. } } if name.starts_with(HIDDEN) => members[0].ty,
+        _ => ty,
+    }
 }
 
 fn layouter(stem: &str, module: &Module) -> Result<naga::proc::Layouter> {
