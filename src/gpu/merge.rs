@@ -34,7 +34,7 @@ struct Small {
 
 /// A software adapter wakes threads for each dispatch, some 50 µs; one core does this much in that time. Its invocations are the lanes of one
 /// vector, so that barriers cost nothing.
-const SOFTWARE: Small = Small { work: 1 << 16, words: 1 << 14, depth: 1 << 13, invocations: 8 };
+const SOFTWARE: Small = Small { work: 1 << 18, words: 1 << 16, depth: 1 << 13, invocations: 8 };
 /// A GPU takes a few microseconds from one dependent dispatch to the next; one of its cores does this much in that time.
 const HARDWARE: Small = Small { work: 1 << 15, words: 1 << 13, depth: 1 << 8, invocations: 256 };
 
