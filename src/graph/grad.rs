@@ -227,23 +227,19 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
         return Err(fail(format!("the cotangent is {given} where {expected} is expected")));
     }
 
-    let Tracked { nodes, mut bodies, order, places } = Tracked::of(root);
-    let mut places = places.into_iter();
+    let Tracked { nodes, order, places } = Tracked::of(root);
     // The gradient of each node in that order, as far as it is summed up.
     let mut pending: Vec<Option<Tensor>> = vec![None; nodes.len()];
     pending[0] = Some(cotangent.clone());
     let mut found = vec![];
     let mut refusals = Refusals::default();
-    for (rank, &(id, which)) in order.iter().enumerate() {
+    for (rank, &(id, which, first)) in order.iter().enumerate() {
         let node = &nodes[which];
-        match (std::mem::replace(&mut bodies[which], Body::Released), pending[rank].take()) {
-            (Body::Call { inputs, .. }, None) => {
-                // Nothing flows through here.
-                inputs.iter().filter(|edge| edge.node.requires_grad()).for_each(|_| _ = places.next());
-            }
-            (_, None) => {}
-            (Body::Leaf, Some(gradient)) => found.push((id, gradient)),
-            (Body::Released, Some(_)) => {
+        // Nothing flows through the others.
+        let Some(gradient) = pending[rank].take() else { continue };
+        match node.body() {
+            Body::Leaf => found.push((id, gradient)),
+            Body::Released => {
                 return Err(Error::op(
                     "backward",
                     at,
@@ -255,7 +251,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
                     )),
                 ));
             }
-            (Body::Call { op, inputs }, Some(gradient)) => {
+            Body::Call { op, inputs } => {
                 if let Some(edge) = inputs.iter().find(|e| e.node.version() != e.version) {
                     return Err(Error::op(op.name(), node.at(), super::key::spent(&edge.node)));
                 }
@@ -265,12 +261,13 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
                 let ctx = GradCtx { grad: &gradient, inputs: &handles, output: &output, needs: &needs };
                 let parts = on_behalf_of(node.at(), || op.grad(&ctx));
                 let needed = handles.iter().zip(parts.into_iter().chain(std::iter::repeat(None)));
-                for (input, part) in needed.filter(|(input, _)| input.requires_grad()) {
-                    let place = places.next().map(|place| &mut pending[place]);
-                    let (Some(part), Some(place)) = (part, place) else {
+                let needed = needed.filter(|(input, _)| input.requires_grad());
+                for ((input, part), &place) in needed.zip(&places[first..]) {
+                    let Some(part) = part else {
                         refusals.insert((input.id(), id));
                         continue;
                     };
+                    let place = &mut pending[place];
                     let (want, got) = (input.try_shape()?, part.try_shape()?);
                     if want != got {
                         return Err(fail(format!("{}: a gradient of shape {got} for an input {want}", op.name())));
@@ -291,10 +288,8 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
 /// Everything a gradient flows through on its way from a root.
 struct Tracked {
     nodes: Vec<Arc<Node>>,
-    /// What each was recorded as.
-    bodies: Vec<Body>,
-    /// Number and place of every node, the latest first: inputs have smaller numbers than what reads them.
-    order: Vec<(u64, usize)>,
+    /// Number and place of every node, the latest first: inputs have smaller numbers than what reads them. And where its `places` begin.
+    order: Vec<(u64, usize, usize)>,
     /// For each node in that order, where in that order those of its inputs stand that a gradient flows to.
     places: Vec<usize>,
 }
@@ -302,29 +297,32 @@ struct Tracked {
 impl Tracked {
     fn of(root: &Tensor) -> Tracked {
         let walk = Walk::begin(root.node().runner().live());
-        let (mut nodes, mut bodies) = (Vec::with_capacity(32), Vec::with_capacity(32));
+        let mut nodes = Vec::with_capacity(32);
         let flows = |edge: &&Edge| edge.node.requires_grad();
         walk.give(root.node(), 0);
         nodes.push(root.node().clone());
-        while let Some(node) = nodes.get(bodies.len()) {
-            let body = node.body();
-            if let Body::Call { inputs, .. } = &body {
+        let mut seen = 0;
+        while let Some(node) = nodes.get(seen).cloned() {
+            node.with_body(|body| {
+                let Body::Call { inputs, .. } = body else { return };
                 nodes.extend(inputs.iter().filter(flows).filter(|edge| walk.meet(&edge.node, 0)).map(|edge| edge.node.clone()));
-            }
-            bodies.push(body);
+            });
+            seen += 1;
         }
-        let mut order: Vec<(u64, usize)> = nodes.iter().enumerate().map(|(i, node)| (node.id(), i)).collect();
-        order.sort_unstable_by_key(|&(id, _)| std::cmp::Reverse(id));
-        for (rank, &(_, which)) in order.iter().enumerate() {
+        let mut order: Vec<(u64, usize, usize)> = nodes.iter().enumerate().map(|(i, node)| (node.id(), i, 0)).collect();
+        order.sort_unstable_by_key(|&(id, ..)| std::cmp::Reverse(id));
+        for (rank, &(_, which, _)) in order.iter().enumerate() {
             walk.give(&nodes[which], rank as u32);
         }
         let mut places = Vec::with_capacity(2 * nodes.len());
-        for &(_, which) in &order {
-            if let Body::Call { inputs, .. } = &bodies[which] {
+        for (_, which, first) in &mut order {
+            *first = places.len();
+            nodes[*which].with_body(|body| {
+                let Body::Call { inputs, .. } = body else { return };
                 // Every one was met.
                 places.extend(inputs.iter().filter(flows).map(|edge| walk.number(&edge.node).unwrap_or_default() as usize));
-            }
+            });
         }
-        Tracked { nodes, bodies, order, places }
+        Tracked { nodes, order, places }
     }
 }

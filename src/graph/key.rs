@@ -7,7 +7,9 @@ use crate::shape::Shape;
 // Names are ours: nobody can choose them to collide, so the hash can be a fast one.
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
+use std::cell::Cell;
 use std::hash::Hasher;
+use std::mem::take;
 use std::sync::Arc;
 
 /// What one run computes: calls in recording order (updates last), and the values they start from.
@@ -48,13 +50,38 @@ const GIVEN: u32 = u32::MAX - 2;
 const INNER: u32 = u32::MAX - 1;
 const ROOT: u32 = u32::MAX;
 
+/// A graph's lists.
+type Lists = (Vec<Arc<Node>>, Vec<Call>, Vec<u32>);
+
+thread_local! {
+    /// Those of the graph that was dropped last, empty, for the next one: in a loop they have the right size.
+    static SPARE: Cell<Lists> = const { Cell::new((vec![], vec![], vec![])) };
+}
+
+/// Calls whose memory is kept, at most.
+const KEPT: usize = 1 << 12;
+
+impl Drop for Graph {
+    fn drop(&mut self) {
+        let (mut leaves, mut calls, mut key) = (take(&mut self.leaves), take(&mut self.calls), take(&mut self.key));
+        leaves.clear();
+        calls.clear();
+        key.clear();
+        if (1..=KEPT).contains(&calls.capacity()) {
+            // A thread that ends keeps nothing.
+            let _ = SPARE.try_with(|spare| spare.set((leaves, calls, key)));
+        }
+    }
+}
+
 impl Graph {
     /// Collects the calls that `roots`, all of one device, need and that have no value yet.
     ///
     /// # Errors
     /// The error an invalid tensor carries, or [`OpError::Spent`] where a parameter was updated after a call that reads it was recorded.
     pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
-        let mut graph = Graph { leaves: vec![], calls: vec![], key: vec![] };
+        let (leaves, calls, key) = SPARE.take();
+        let mut graph = Graph { leaves, calls, key };
         let Some(first) = roots.first() else { return Ok(graph) };
         let walk = Walk::begin(first.runner().live());
         let mut pending = Vec::with_capacity(64);
@@ -89,7 +116,7 @@ impl Graph {
         // Recording order is a valid order, and the same in every round of a loop. Updates go last: all others read the old values.
         pending.sort_unstable_by_key(|(updates, node)| (*updates, node.id()));
 
-        graph.calls.reserve_exact(pending.len());
+        graph.calls.reserve(pending.len());
         graph.leaves.reserve(pending.len() / 2 + 2);
         // About as many words as a call's name, shapes and inputs take.
         graph.key.reserve(16 * pending.len());
