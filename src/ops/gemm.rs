@@ -196,22 +196,24 @@ impl WithSimd for Block<'_, '_> {
         let direct_b = b.strides[1] == 1 && (m <= 2 * high || k * n <= SMALL);
         let width = WIDTH.next_multiple_of(wide).min(n.next_multiple_of(wide));
         let pack_a = n > 512;
-        let height = if pack_a { HEIGHT.min(m.next_multiple_of(high)) } else { m };
+        let height = HEIGHT.min(m.next_multiple_of(high));
         let room_a = if pack_a { height * depth } else { 0 };
         scratch::with(width * depth + room_a, |memory| {
             let (panels, block_a) = memory.split_at_mut(width * depth);
             for jc in (0..n).step_by(width) {
                 let columns = width.min(n - jc);
+                // Where a panel begins, and how many columns it has.
+                let panel = |j: usize| cut(columns, S::F32_LANES, j);
                 for pc in (0..k.max(1)).step_by(depth) {
                     let terms = depth.min(k - pc);
                     let first = pc == 0;
-                    for (j, panel) in panels.chunks_exact_mut(wide * depth).enumerate().take(columns.div_ceil(wide)) {
-                        let count = wide.min(columns - j * wide);
+                    for (j, to) in panels.chunks_exact_mut(wide * depth).enumerate().take(columns.div_ceil(wide)) {
+                        let (start, count) = panel(j);
                         if !direct_b || count % S::F32_LANES != 0 {
-                            let from = b.from(pc, left + jc + j * wide);
+                            let from = b.from(pc, left + jc + start);
                             // As wide as its last vector.
                             let width = count.next_multiple_of(S::F32_LANES);
-                            simd.vectorize(Panel { from, strides: b.strides, terms, count, width, to: panel });
+                            simd.vectorize(Panel { from, strides: b.strides, terms, count, width, to });
                         }
                     }
                     for ic in (0..m).step_by(height) {
@@ -238,9 +240,9 @@ impl WithSimd for Block<'_, '_> {
                             }
                         };
                         for j in 0..columns.div_ceil(wide) {
-                            let count = wide.min(columns - j * wide);
+                            let (start, count) = panel(j);
                             let (right, stride) = if direct_b && count % S::F32_LANES == 0 {
-                                (b.from(pc, left + jc + j * wide), b.strides[0])
+                                (b.from(pc, left + jc + start), b.strides[0])
                             } else {
                                 (&panels[j * wide * depth..], count.next_multiple_of(S::F32_LANES))
                             };
@@ -248,7 +250,7 @@ impl WithSimd for Block<'_, '_> {
                             let mut row = 0;
                             while row < rows {
                                 let (tall, size) = form.tall(high, rows - row);
-                                let at = [ic + row, jc + j * wide];
+                                let at = [ic + row, jc + start];
                                 let window = Window { out: &mut out, at, rows: tall, columns: count };
                                 let piece = Piece { form, row, tall, right, stride, terms, first };
                                 kernel::sized(simd, size, vectors, (piece, window));
@@ -260,6 +262,17 @@ impl WithSimd for Block<'_, '_> {
             }
         });
     }
+}
+
+/// Where panel `j` of `columns` columns begins, and how many it has: `VECTORS` vectors of so many lanes, but two and two where one would be left
+/// over, because a tile one vector wide waits for its sums.
+fn cut(columns: usize, lanes: usize, j: usize) -> (usize, usize) {
+    let wide = VECTORS * lanes;
+    let (last, vectors) = (columns.div_ceil(wide) - 1, columns.div_ceil(lanes));
+    let even = last > 0 && vectors % VECTORS == 1;
+    let start = if even && j == last { j * wide - lanes } else { j * wide };
+    let end = if even && j + 1 == last { last * wide - lanes } else { (j + 1) * wide };
+    (start, end.min(columns) - start)
 }
 
 /// How a block of A lies.
@@ -316,6 +329,21 @@ impl SizedTile for (Piece<'_>, Window<'_, '_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn panels_cover_all_columns_and_none_is_narrow_but_the_only_one() {
+        for (lanes, columns) in
+            [4, 8, 16].into_iter().flat_map(|lanes: usize| (1..300_usize).map(move |columns| (lanes, columns)))
+        {
+            let panels: Vec<_> = (0..columns.div_ceil(VECTORS * lanes)).map(|j| cut(columns, lanes, j)).collect();
+            let ends: Vec<usize> = panels.iter().map(|(start, count)| start + count).collect();
+            assert!(panels[0].0 == 0 && panels[1..].iter().map(|p| p.0).eq(ends[..ends.len() - 1].iter().copied()));
+            assert_eq!(ends.last(), Some(&columns));
+            let narrow = panels.iter().filter(|(_, count)| *count <= lanes).count();
+            assert!(panels.iter().all(|(_, count)| (1..=VECTORS * lanes).contains(count)));
+            assert!(narrow == 0 || panels.len() == 1, "{lanes} lanes, {columns} columns: {panels:?}");
+        }
+    }
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count).map(|i| ((i * 7919 + seed * 104_729 + 13) % 1013) as f32 / 1013.0 - 0.5).collect()
