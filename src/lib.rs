@@ -57,6 +57,7 @@ pub mod reference;
 pub mod save;
 pub mod shaders;
 pub mod shape;
+mod threads;
 pub mod train;
 pub mod unsupervised;
 pub mod verify;

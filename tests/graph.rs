@@ -3,6 +3,7 @@
 
 mod common;
 
+use rayon::prelude::*;
 use steepest::error::OpError;
 use steepest::optim::{Optimizer, Sgd};
 use steepest::plan::Switches;
@@ -21,6 +22,28 @@ fn send_and_sync() {
     check::<Tensor>();
     check::<Device>();
     check::<Error>();
+}
+
+/// A thread that waits for a part of a run must not pick up a task that waits for that run to end.
+#[test]
+fn tasks_of_rayon_may_use_one_device() {
+    for device in common::devices("tasks of rayon") {
+        let (n, tasks) = if device.as_gpu().is_some() { (64, 64) } else { (400, 300) };
+        let w = device.tensor(&vec![1.0f32 / n as f32; n * n], [n, n]);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(8).build().unwrap();
+        let (say, hear) = std::sync::mpsc::channel();
+        let started = device.clone();
+        std::thread::spawn(move || {
+            let one = |i: usize| {
+                let x = started.tensor(&vec![i as f32; n * n], [n, n]);
+                x.matmul(&w).matmul(&w).to_vec::<f32>().unwrap()[n]
+            };
+            let found: Vec<f32> = pool.install(|| (0..tasks).into_par_iter().with_max_len(1).map(one).collect());
+            say.send(found).unwrap();
+        });
+        let found = hear.recv_timeout(std::time::Duration::from_secs(60)).unwrap_or_else(|_| panic!("{device}: all wait"));
+        assert!(found.iter().enumerate().all(|(i, v)| (v - i as f32).abs() <= 1e-4 * i as f32), "{device}: {found:?}");
+    }
 }
 
 #[test]

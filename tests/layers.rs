@@ -9,15 +9,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shape.rs", &["error"]),
     ("shaders.rs", &[]),
     ("files.rs", &["error"]),
+    ("threads.rs", &[]),
     ("graph", &["shape", "error", "graph"]),
     ("ops", &["shape", "error", "graph", "ops"]),
     ("plan", &["shape", "error", "graph", "plan", "shaders"]),
     ("reference", &["shape", "error", "graph"]),
     ("profile", &["error", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
-    ("cpu", &["plan"]),
-    ("gpu", &["plan", "error", "shaders", "gpu"]),
-    ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "profile", "device"]),
+    ("cpu", &["plan", "threads"]),
+    ("gpu", &["plan", "error", "shaders", "threads", "gpu"]),
+    ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "profile", "threads", "device"]),
     // What stands on top sees the ground floor and the public methods of tensors and devices.
     (
         "nn",

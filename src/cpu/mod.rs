@@ -3,6 +3,7 @@
 mod pool;
 
 use crate::plan::{Buffer, Dispatch, Error, Io, Place, Plan, Result, Row};
+use crate::threads;
 use pool::{Pool, Words};
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -64,13 +65,13 @@ pub struct Cpu {
 pub struct Prepared {
     plan: Arc<Plan>,
     slots: Mutex<Vec<Vec<u32>>>,
-    /// Whether there are several kernels in it that threads are likely to share.
+    /// Whether there is a kernel in it that threads are likely to share.
     shared: bool,
 }
 
 /// Operations, and bytes, of a kernel that is likely to be shared by threads.
-const SHARED_FLOPS: u64 = 1 << 21;
-const SHARED_BYTES: u64 = 1 << 18;
+const SHARED_FLOPS: u64 = 1 << 20;
+const SHARED_BYTES: u64 = 1 << 17;
 
 impl Cpu {
     /// Fills slots and outputs with NaN before every run.
@@ -82,7 +83,7 @@ impl Cpu {
     pub fn prepare(&self, plan: Arc<Plan>) -> Prepared {
         let slots = plan.slots.iter().map(|&words| vec![0; words]).collect();
         let large = |dispatch: &Dispatch| dispatch.flops >= SHARED_FLOPS || dispatch.bytes() >= SHARED_BYTES;
-        let shared = plan.dispatches.iter().filter(|dispatch| large(dispatch)).nth(1).is_some();
+        let shared = plan.dispatches.iter().any(large);
         Prepared { plan, slots: Mutex::new(slots), shared }
     }
 
@@ -119,7 +120,7 @@ impl Cpu {
     ) -> Result<Vec<Arc<CpuBuffer>>> {
         if prepared.shared {
             // On one of the threads that share them: to hand each over and to be woken when it is done costs more than some kernels.
-            rayon::scope(|_| self.run_here(prepared, leaves, rows, scalars))
+            threads::install(|| self.run_here(prepared, leaves, rows, scalars))
         } else {
             self.run_here(prepared, leaves, rows, scalars)
         }

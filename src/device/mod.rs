@@ -22,6 +22,7 @@ use crate::gpu::{self, Gpu, GpuBuffer};
 use crate::graph::key::Graph;
 use crate::graph::node::{Live, Node, Runner, Storage, Tensor};
 use crate::plan::{Plan, Switches};
+use crate::threads;
 use profile::Profiler;
 use rustc_hash::FxHashMap;
 use std::any::Any;
@@ -444,14 +445,7 @@ impl Runner for Inner {
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
         let _one_at_a_time = lock(&self.running);
-        self.foreign(roots)?;
-        // What is overwritten must be there first.
-        let missing = self.missing(roots);
-        if !missing.is_empty() {
-            self.run_collected(Graph::collect(&missing)?)?;
-        }
-        let graph = self.collect(roots)?;
-        self.run_collected(graph)
+        if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) }
     }
 
     fn fetch(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {

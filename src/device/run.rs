@@ -13,6 +13,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 impl Inner {
+    /// What [`Runner::run`](crate::graph::node::Runner::run) does, once no other run is under way.
+    pub(super) fn run_alone(&self, roots: &[Arc<Node>]) -> Result<()> {
+        self.foreign(roots)?;
+        // What is overwritten must be there first.
+        let missing = self.missing(roots);
+        if !missing.is_empty() {
+            self.run_collected(Graph::collect(&missing)?)?;
+        }
+        let graph = self.collect(roots)?;
+        self.run_collected(graph)
+    }
+
     pub(super) fn run_collected(&self, graph: Graph) -> Result<()> {
         if self.check.load(Ordering::Relaxed) {
             let checked = self.run_checked(graph);

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::plan::hide::hide;
 use crate::plan::wgsl::{self, Binding, BindingKind, Reflected};
 use crate::plan::{Kernel, Plan, Suits, Variant};
+use crate::threads;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -108,7 +109,8 @@ impl Shaders {
     /// Parses what a plan's kernels need, on all cores, so that [`Shaders::choose`] finds it.
     pub(super) fn parse_all(&self, core: &Core, plan: &Plan, force: Option<usize>) {
         // An error comes back when the kernel's turn comes.
-        plan.dispatches.par_iter().for_each(|dispatch| drop(self.choose(core, &dispatch.kernel, force)));
+        let choose = || plan.dispatches.par_iter().for_each(|dispatch| drop(self.choose(core, &dispatch.kernel, force)));
+        threads::install(choose);
     }
 
     /// The variants of a kernel made for this kind of device and within its limits, by index.

@@ -9,6 +9,7 @@ use super::{Gpu, GpuBuffer};
 use crate::error::{Error, Result};
 use crate::plan::wgsl::BindingKind;
 use crate::plan::{Buffer, Dispatch, Place, Plan, Row};
+use crate::threads;
 use rayon::prelude::*;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -251,7 +252,7 @@ impl Gpu {
     /// Compiles steps and makes their uniforms.
     fn line(&self, steps: Vec<Step>, params: &Pieces, scalars: &Pieces) -> Result<(Line, Lately)> {
         // Drivers compile on the calling thread, so several pipelines are compiled at once.
-        steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ()))?;
+        threads::install(|| steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ())))?;
         self.core.pipeline_cache.save(false);
         let params_buffer = self.uniform(params)?;
         if let Some(buffer) = &params_buffer {
