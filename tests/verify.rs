@@ -47,6 +47,7 @@ fn verify_passes_and_reports() {
         assert!(report["cases"].as_u64().unwrap() > 15 && report["elements"].as_u64().unwrap() > 1000, "{report}");
         let stages = report["stages"].as_array().unwrap();
         assert!(stages.iter().all(|s| s["failures"].as_array().unwrap().is_empty()));
+        assert_eq!(stages.iter().any(|s| s["name"] == "ops, merged dispatches"), name != "cpu");
         let driver = report["driver"].as_array().unwrap();
         let exp = driver.iter().find(|r| r["function"] == "exp").unwrap();
         assert!(exp["engine_ulp"].as_f64().unwrap() < 3.0, "{exp}");

@@ -1,7 +1,7 @@
 //! The whole verification of one device, as `steepest verify` runs it: random bits, the driver's functions, every op × case × kernel variant,
-//! every gradient, and gradients of gradients.
+//! merged dispatches, every gradient, and gradients of gradients.
 
-use super::{DriverRow, Report, cases, driver, first_order, op, plant, probe, recorded, second, tensors};
+use super::{DriverRow, Report, cases, driver, first_order, merged, op, plant, probe, recorded, second, tensors};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::op::{Array, DType, Lowering, Op, Spec};
@@ -94,10 +94,10 @@ impl Outcome {
 }
 
 /// A case with the op whose definition is its truth.
-struct Item {
-    family: &'static str,
-    case: Case,
-    truth: Arc<dyn Op>,
+pub(super) struct Item {
+    pub(super) family: &'static str,
+    pub(super) case: Case,
+    pub(super) truth: Arc<dyn Op>,
     /// Forms of the kernel with the most of them.
     variants: usize,
 }
@@ -114,7 +114,9 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
     // The browser's limits choose the last form that suits; forced forms have covered most of them already.
     let minimal = if depth.deep && device.is_gpu() { Some(Device::gpu_with_minimal_limits(device.name())?) } else { None };
     let with = |variant: usize| items.iter().filter(|i| i.variants > variant).count();
-    let total = probe::rows() + (0..most).map(with).sum::<usize>() + minimal.iter().count() * items.len() + 3 * items.len();
+    let small = if device.is_gpu() { merged::small(&items) } else { vec![] };
+    let total =
+        small.len() + probe::rows() + (0..most).map(with).sum::<usize>() + minimal.iter().count() * items.len() + 3 * items.len();
     let mut done = 0;
     let mut outcome = Outcome {
         device: device.to_string(),
@@ -167,6 +169,16 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
             for item in &items {
                 op(minimal, item.family, &item.case, &item.truth, report)?;
                 tick();
+            }
+            Ok(())
+        })?;
+    }
+    if device.is_gpu() {
+        stage("ops, merged dispatches".to_owned(), device.to_string(), &mut |report, tick| {
+            let (planned, made) = merged::enter(device, &small, report, tick)?;
+            // An op alone may have kernels that cannot be merged; all of them do not.
+            if depth.filter.is_empty() && made >= planned {
+                report.failures.push(format!("{planned} dispatches were planned and none of them merged"));
             }
             Ok(())
         })?;

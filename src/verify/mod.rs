@@ -5,6 +5,7 @@
 mod derivative;
 mod full;
 mod gradcheck;
+mod merged;
 pub mod plant;
 mod probe;
 mod second;
