@@ -141,6 +141,41 @@ fn errors_say_what_was_given() {
     assert!(text(shape(&[4]).matmul(&wrong)).contains("inner sizes 2 and 3 differ"));
 }
 
+/// Mesa's software adapter leaves long loops early, without a word.
+#[test]
+fn very_many_terms_are_all_added_or_refused() {
+    for device in common::devices("very many terms") {
+        for k in [65_000, 70_000, 131_072, 65_537] {
+            let ones = |rows, columns| device.tensor(&vec![1.0f32; rows * columns], [rows, columns]);
+            for product in
+                [ones(2, k).matmul(&ones(k, 3)), ones(k, 2).t().matmul(&ones(k, 3)), ones(2, k).matmul(&ones(3, k).t())]
+            {
+                match product.to_vec::<f32>() {
+                    Ok(found) => assert_eq!(found, [k as f32; 6], "{device}"),
+                    // A prime is not divided.
+                    Err(error) => {
+                        assert!(k == 65_537 && error.to_string().contains("within the device's limits"), "{device}: {error}")
+                    }
+                }
+            }
+        }
+        for n in [60_000, 200_000, 600_000] {
+            let row = device.tensor(&vec![0.5f32; n], [1, n]);
+            let right = |what: &str, found: Result<Vec<f32>, steepest::Error>, expected: f32| match found {
+                Ok(found) => {
+                    assert!(found.iter().all(|x| (x / expected - 1.0).abs() < 1e-3), "{device}: {what} of {n}: {}", found[0])
+                }
+                Err(error) => assert!(error.to_string().contains("within the device's limits"), "{device}: {error}"),
+            };
+            right("softmax", row.softmax(1).to_vec(), 1.0 / n as f32);
+            right("sum", row.sum(&[1]).to_vec(), 0.5 * n as f32);
+            right("mean over rows", row.reshape([n, 1]).mean(&[0]).to_vec(), 0.5);
+            right("cross-entropy", row.cross_entropy(&device.tensor(&[0u32], [1])).to_vec(), (n as f32).ln());
+            right("pooling", row.reshape([1, 1, n / 200, 200]).adaptive_avg_pool2d([1, 1]).to_vec(), 0.5);
+        }
+    }
+}
+
 /// Threads divide the output, not the sums: the bits do not hang on how many there are.
 #[test]
 fn bits_do_not_hang_on_the_number_of_threads() {

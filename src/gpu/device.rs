@@ -147,6 +147,8 @@ pub(super) struct Core {
     pub(super) software: bool,
     /// Whether its driver compiles what uniforms hold into the code: Mesa's software adapter.
     pub(super) inlines_uniforms: bool,
+    /// Rounds of loops that one invocation may go: Mesa's software adapter leaves all loops after 65,535 in a kernel.
+    pub(super) turns: usize,
     pub(super) limits: GpuLimits,
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
@@ -273,11 +275,13 @@ impl Core {
             groups: granted.max_compute_workgroups_per_dimension,
             subgroup: if subgroups { told.subgroup_max_size } else { 0 },
         };
+        let llvmpipe = [&info.name, &info.driver].iter().any(|told| told.contains("llvmpipe"));
         Ok(Core {
             adapter: adapter.clone(),
             name: info.name.clone(),
             software: info.software,
-            inlines_uniforms: [&info.name, &info.driver].iter().any(|told| told.contains("llvmpipe")),
+            inlines_uniforms: llvmpipe,
+            turns: if llvmpipe { 65_000 } else { usize::MAX },
             limits,
             features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),

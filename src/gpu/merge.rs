@@ -47,6 +47,8 @@ struct Candidate {
     buffers: Vec<(String, Buffer, usize)>,
     /// Bytes of its `params` and of its `scalars` among those of others.
     uniforms: [u64; 2],
+    /// Rounds of loops that each invocation of the merged kernel goes for it.
+    turns: usize,
 }
 
 /// Where a part of a row lies: its leaf is a part of the row, and both may be bound in one dispatch.
@@ -98,7 +100,10 @@ impl Gpu {
             let fits = |of: &[&Candidate]| {
                 let bytes =
                     [0, 1].map(|which| u64::from(COPIES) * of.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
-                shared(of).len() <= most && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
+                let turns = of.iter().map(|candidate| candidate.turns).fold(0, usize::saturating_add);
+                turns <= self.core.turns
+                    && shared(of).len() <= most
+                    && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
             };
             let length = (1..=run.len()).take_while(|&n| fits(&run[..n])).last().unwrap_or(1);
             let merged =
@@ -125,6 +130,14 @@ impl Gpu {
             let variant = &variants[index];
             let Some((_, shader)) = self.shaders.exactly(&self.core, &dispatch.kernel, index)? else { continue };
             let Some(text) = shader.alone() else { continue };
+            let all = shader.workgroup_size.iter().chain(&variant.groups).map(|&n| n as usize).product::<usize>();
+            let rounds = all.div_ceil(Small::of(&self.core).invocations as usize);
+            let turns = match (variant.turns, self.core.turns) {
+                (Some(turns), _) => rounds.saturating_mul(turns + 1),
+                (None, usize::MAX) => 0,
+                // Nobody knows.
+                (None, _) => continue,
+            };
             let of = |kind: BindingKind, places: &[Place]| -> Vec<(String, Buffer, usize)> {
                 let places = shader.bindings.iter().filter(|b| b.kind == kind).zip(places).filter(|(b, _)| b.used);
                 let found = places.map(|(binding, &place)| (binding.name.clone(), home(rows, place)));
@@ -141,6 +154,7 @@ impl Gpu {
                 groups: variant.groups,
                 buffers,
                 uniforms,
+                turns,
             }));
         }
         Ok(None)
@@ -335,6 +349,30 @@ mod tests {
         let variants = vec![Variant::new("t_who", [1, 1, 1]), Variant::new("t_rounds", [1, 1, 1])];
         let either = || dispatch(kernel("either", variants.clone(), &[]), &[], &[output(0, 8)], 0..0);
         assert_eq!(gpu.prepare(plan(&[], &[], &[8], vec![either(), either()])).unwrap().encoded(), 1);
+    }
+
+    /// Mesa's software adapter leaves loops once it has counted 65,535 rounds in a kernel: `t_turns` counts its own.
+    #[test]
+    fn loops_are_not_too_long_together_nor_by_themselves() {
+        let Some(gpu) = merging() else { return };
+        let count = |turns: u32, to: Place| {
+            let variants = vec![Variant::new("t_turns", [1, 1, 1]).turning(turns as usize)];
+            dispatch(kernel("turns", variants, &[turns]), &[], &[to], 0..0)
+        };
+        let turns = [30_000, 30_000, 30_000, 4_000];
+        let dispatches = turns.iter().enumerate().map(|(i, &n)| count(n, output(i, 1))).collect();
+        let prepared = gpu.prepare(plan(&[], &[], &[1; 4], dispatches)).unwrap();
+        assert_eq!(prepared.encoded(), if gpu.core.turns == usize::MAX { 1 } else { 2 });
+        let out = gpu.run(&prepared, &[], &[], &[]).unwrap();
+        assert_eq!(out.iter().map(|o| fetch(&gpu, o)[0]).collect::<Vec<u32>>(), turns);
+        // Right where the device does it at all.
+        let long = gpu.prepare(plan(&[], &[], &[1], vec![count(200_000, output(0, 1))]));
+        match long {
+            Ok(long) => assert_eq!(fetch(&gpu, &gpu.run(&long, &[], &[], &[]).unwrap()[0]), [200_000]),
+            Err(error) => {
+                assert!(gpu.core.turns < 200_000 && error.to_string().contains("within the device's limits"), "{error}")
+            }
+        }
     }
 
     #[test]

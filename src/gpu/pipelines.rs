@@ -189,6 +189,7 @@ impl Shader {
             && variant.groups.iter().all(|&groups| groups <= limits.groups)
             // Hidden uniforms are found by it.
             && (!core.inlines_uniforms || variant.groups[2] == 1)
+            && variant.turns.is_none_or(|turns| turns <= core.turns)
             && buffers <= limits.storage_buffers as usize
             && (!self.subgroup || self.workgroup_size.iter().product::<u32>() == limits.subgroup)
     }

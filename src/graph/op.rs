@@ -330,12 +330,21 @@ pub struct Variant {
     pub groups: [u32; 3],
     /// The kind of device it is made for.
     pub suits: Suits,
+    /// How often one invocation goes round loops, at most, where that is known; see [`Variant::turning`].
+    pub turns: Option<usize>,
 }
 
 impl Variant {
     /// A variant without specialisation, for any device.
     pub fn new(shader: &'static str, groups: [u32; 3]) -> Variant {
-        Variant { shader, consts: vec![], bodies: vec![], groups, suits: Suits::Any }
+        Variant { shader, consts: vec![], bodies: vec![], groups, suits: Suits::Any, turns: None }
+    }
+
+    /// The same, with a bound on how often one invocation goes round loops, all of them together. Mesa's software adapter leaves every loop once
+    /// it has counted 65,535 rounds, without a word: there a variant that turns more often is not used.
+    pub fn turning(mut self, turns: usize) -> Variant {
+        self.turns = Some(turns);
+        self
     }
 
     /// Spreads `n` workgroups over x and y, because one dimension holds at most 65,535.

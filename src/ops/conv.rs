@@ -407,8 +407,9 @@ fn span(s: &Sizes) -> usize {
     let tiles = s.groups * s.outer.div_ceil(64) * (s.inner * s.taps()).div_ceil(64);
     // Parts of at least 256 pixels; as many as fill a device, and no more than memory for them that is worth it.
     let most = (256 / tiles.max(1)).min((1 << 22) / weights.max(1)).min(rows * s.output[1] / 256).clamp(1, 128);
-    // Whole vectors, whatever the width.
-    rows.div_ceil(most).next_multiple_of(4).max(1)
+    // Whole vectors, whatever the width; never so many that a loop over them is too long for a software adapter.
+    let whole = rows.div_ceil(most).min((1 << 15) / (s.output[1] + 1));
+    whole.next_multiple_of(4).max(1)
 }
 
 fn key(options: &ConvOptions, size: [usize; 2]) -> Vec<u32> {

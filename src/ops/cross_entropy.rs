@@ -255,6 +255,10 @@ fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize)
         variants.push(form(vectors, 8, Suits::Software));
     }
     variants.push(form(simple, 64, Suits::Any));
+    for variant in &mut variants {
+        let passes = if variant.shader == simple { 4 } else { 2 };
+        variant.turns = Some(passes * classes + 64);
+    }
     variants
 }
 

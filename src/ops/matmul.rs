@@ -13,6 +13,7 @@ use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
+use smallvec::SmallVec;
 use std::any::Any;
 use std::sync::Arc;
 
@@ -91,9 +92,13 @@ fn last_two(shape: &Shape) -> [usize; 2] {
 
 /// A shape with its last two axes exchanged if `swap`: as the op reads it and the user wrote it.
 fn read_as(shape: Shape, swap: bool) -> Result<Shape, OpError> {
-    let [outer, inner] = last_two(&shape);
     match shape.rank() {
-        rank if swap && rank >= 2 => shape.with_dim(rank - 2, inner)?.with_dim(rank - 1, outer),
+        rank if swap && rank >= 2 => {
+            // At once: with one of them twice, it could be too large.
+            let mut dims: SmallVec<[usize; 4]> = SmallVec::from_slice(shape.dims());
+            dims.swap(rank - 2, rank - 1);
+            Shape::new(&dims)
+        }
         _ => Ok(shape),
     }
 }
@@ -119,10 +124,15 @@ fn product(a: Shape, b: Shape) -> Result<Shape, OpError> {
 
 impl Matmul {
     /// The product in pieces of k, as a batch of products, where there are few outputs and many terms: else most of a GPU would have nothing to
-    /// do. Only where both operands lie with k outermost, as for every gradient by a weight, so that the pieces are whole matrices. It hangs on
+    /// do. Very many terms are divided always: there are software adapters that leave long loops early. Else only where both operands lie with k outermost, as for every gradient by a weight, so that the pieces are whole matrices. It hangs on
     /// the sizes only, so the order of summation is the same everywhere.
     fn parts(&self, layout: &Layout) -> Option<Layout> {
         let Layout { m, n, k, .. } = *layout;
+        if k > LONG && layout.batch.is_empty() {
+            let splits = (2..=k / PIECE).find(|splits| k % (4 * splits) == 0 && k / splits <= LONG / 2)?;
+            let span = k / splits;
+            return Some(Layout { k: span, batch: vec![[splits, span * layout.a[1], span * layout.b[0]]], ..layout.clone() });
+        }
         let tiles = m.div_ceil(32) * n.div_ceil(32);
         if !self.trans_a || self.trans_b || !layout.batch.is_empty() || k < MANY || tiles == 0 || tiles >= BUSY {
             return None;
@@ -241,6 +251,8 @@ const DEEP: usize = 16;
 /// Terms from which a sum is worth being made in pieces, by different workgroups, and the least of a piece.
 const MANY: usize = 4096;
 const PIECE: usize = 512;
+/// Terms that are never summed in one loop.
+const LONG: usize = 64_000;
 /// Tiles of 32×32 that keep a GPU busy: two for each of 64 cores.
 const BUSY: usize = 128;
 
@@ -366,6 +378,16 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> V
     }
     all.push(registers("matmul_registers", 8, Suits::Software));
     all.push(registers("matmul_registers", 64, Suits::Any));
+    for variant in &mut all {
+        let around = match variant.shader {
+            "matmul_vectors" | "matmul_half_vectors" | "matmul_shared" => k / 4,
+            "matmul_registers" => k,
+            // Terms, and what is brought to workgroup memory.
+            _ => 2 * k,
+        };
+        // And the rest, the axes of a batch, a tile of what is fused.
+        variant.turns = Some(around + 4 + AXES + 17 * 16);
+    }
     all
 }
 

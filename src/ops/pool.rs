@@ -204,7 +204,16 @@ impl Plane {
         let mut params = vec![count as u32, u32::from(inside)];
         params.extend([self.size, self.output, kernel, stride, padding].concat().into_iter().map(word));
         let consts = if shader.starts_with("avg") { consts } else { vec![] };
-        let variants = vec![Variant { consts, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) }];
+        let mut variant = Variant { consts, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
+        if !shader.ends_with("_input") {
+            // Places of a window, line by line.
+            let sides = match self.cells {
+                Cells::Sliding { window, .. } => window.kernel,
+                Cells::Adaptive { .. } => [0, 1].map(|axis| self.size[axis].div_ceil(self.output[axis].max(1)) + 1),
+            };
+            variant.turns = Some(sides[0].min(self.size[0]) * (sides[1].min(self.size[1]) + 1));
+        }
+        let variants = vec![variant];
         Kernel { name, params, variants, native }
     }
 }

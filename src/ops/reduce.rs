@@ -231,6 +231,9 @@ pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, gr
         });
     }
     variants.push(one_each);
+    // Members, each by its axes, and the axes of the output.
+    let (axes, members) = (if flat.1 == 1 { 0 } else { reduced.dims.len() }, group.min(span));
+    variants.iter_mut().for_each(|variant| variant.turns = Some(members * (1 + axes) + kept.dims.len() + 8));
     Kernel { name: kind.name(), params, variants, native: native(kind, kept.clone(), reduced.clone(), group, span, chunks) }
 }
 

@@ -51,12 +51,12 @@ impl Op for Softmax {
                 };
                 let mut variants = vec![];
                 if inner == 1 && n >= WIDE {
-                    variants.push(form("softmax_group", 1, Suits::Hardware));
+                    variants.push(form("softmax_group", 1, Suits::Hardware).turning(n));
                 }
                 if inner == 1 && n % 4 == 0 {
-                    variants.push(form("softmax_vectors", 8, Suits::Software));
+                    variants.push(form("softmax_vectors", 8, Suits::Software).turning(n / 2 + 8));
                 }
-                variants.push(form("softmax", 64, Suits::Any));
+                variants.push(form("softmax", 64, Suits::Any).turning(3 * n));
                 variants
             },
             native: Arc::new(move |io| {

@@ -60,7 +60,8 @@ pub(super) fn joined<const K: usize>(
         Kernel {
             name,
             params,
-            variants: vec![Variant { groups, ..variant.clone() }],
+            // They look for their tensor by halves.
+            variants: vec![Variant { groups, ..variant.clone() }.turning(usize::BITS as usize)],
             native: Arc::new(move |io| shares(io, &spans, &*native)),
         }
     }))

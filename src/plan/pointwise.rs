@@ -81,7 +81,7 @@ impl Program {
     pub fn kernel(self) -> Kernel {
         let simple = Variant {
             bodies: vec![("element", self.wgsl("in", "dims", ""))],
-            ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP)))
+            ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP))).turning(0)
         };
         let variants = self.vectors().into_iter().chain([simple]).collect();
         let name = match self.instructions.as_slice() {
@@ -161,7 +161,8 @@ impl Program {
         if self.loads.is_empty() {
             bodies.push((LOADS[0], "{ return vec4<u32>(0u); }".to_owned()));
         }
-        Some(Variant { bodies, ..Variant::new("elementwise_vectors", Variant::groups(self.count.div_ceil(4 * WORKGROUP))) })
+        let groups = Variant::groups(self.count.div_ceil(4 * WORKGROUP));
+        Some(Variant { bodies, ..Variant::new("elementwise_vectors", groups).turning(0) })
     }
 
     /// The body of `element(i) -> u32` or `epilogue(v, i) -> f32`; `loads` and `dims` are the names of the bindings and of the table of views,

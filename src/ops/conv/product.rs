@@ -118,6 +118,17 @@ impl Product {
         let simple =
             Variant { consts: vec![divide], ..Variant::new("conv", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
         variants.push(simple);
+        for variant in &mut variants {
+            let taps = self.span.min(self.k_rows()).saturating_mul(self.k.sizes[1] + 1);
+            let around = match variant.shader {
+                "conv_vectors" | "conv_flat_weight" => taps / 2,
+                "conv_flat" => taps / 3 + self.k_rows(),
+                "conv_tile" => 2 * taps,
+                _ => taps,
+            };
+            // And which taps a phase sees, and a tile of what is fused.
+            variant.turns = Some(around + self.k.sizes[0] + self.k.sizes[1] + 17 * 16);
+        }
         Kernel { name, params, variants, native }
     }
 
