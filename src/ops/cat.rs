@@ -89,7 +89,7 @@ fn copy(count: usize, part: usize, stride: usize, start: usize) -> Kernel {
     Kernel {
         name: "cat",
         params: [count, part, stride, start].map(|n| n as u32).to_vec(),
-        variants: vec![Variant::new("cat", Variant::groups(count.div_ceil(256)))],
+        variants: vec![Variant::new("cat", Variant::groups(count.div_ceil(256))).turning(0)],
         native: Arc::new(move |io| {
             let (read, out) = (io.reads[0], &mut *io.writes[0]);
             let copy = |(row, from): (&mut [u32], &[u32])| row[start..][..part].copy_from_slice(from);

@@ -187,7 +187,7 @@ impl Op for Gather {
             variants: vec![Variant {
                 consts: vec![("ROWS", u32::from(self.rows)), ("FLOAT", u32::from(output.dtype == DType::F32))],
                 bodies: if halves { vec![("word_at", word.to_owned())] } else { vec![] },
-                ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP)))
+                ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP))).turning(0)
             }],
             native: Arc::new(move |io| if halves { this.native_of_halves(io, sizes) } else { this.native(io, sizes, outside) }),
         };
@@ -278,7 +278,8 @@ impl Op for ScatterAdd {
             params: vec![count as u32, this.size as u32, m as u32, inner as u32],
             variants: vec![Variant {
                 consts: vec![("ROWS", u32::from(this.rows))],
-                ..Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP)))
+                // All of the index, or as much of it as names one row: that may be all.
+                ..Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP))).turning(m)
             }],
             native,
         };
@@ -298,7 +299,7 @@ impl Op for ScatterAdd {
             kernel: Kernel {
                 name: "scatter_starts",
                 params: vec![bounds as u32, self.size as u32, m as u32, inner as u32],
-                variants: vec![Variant::new("scatter_starts", Variant::groups(bounds.div_ceil(WORKGROUP)))],
+                variants: vec![Variant::new("scatter_starts", Variant::groups(bounds.div_ceil(WORKGROUP))).turning(64)],
                 native: Arc::new(|_| {}),
             },
             reads: vec![Operand::Input(1), order],
@@ -345,7 +346,7 @@ impl Op for OneHot {
         let kernel = Kernel {
             name: "one_hot",
             params: vec![count as u32, classes as u32],
-            variants: vec![Variant::new("one_hot", Variant::groups(count.div_ceil(WORKGROUP)))],
+            variants: vec![Variant::new("one_hot", Variant::groups(count.div_ceil(WORKGROUP))).turning(0)],
             native: Arc::new(move |io| {
                 let index = io.reads[0];
                 by_rows(io.write(0), classes, |first, out| {

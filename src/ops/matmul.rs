@@ -124,8 +124,9 @@ fn product(a: Shape, b: Shape) -> Result<Shape, OpError> {
 
 impl Matmul {
     /// The product in pieces of k, as a batch of products, where there are few outputs and many terms: else most of a GPU would have nothing to
-    /// do. Very many terms are divided always: there are software adapters that leave long loops early. Else only where both operands lie with k outermost, as for every gradient by a weight, so that the pieces are whole matrices. It hangs on
-    /// the sizes only, so the order of summation is the same everywhere.
+    /// do. Only where both operands lie with k outermost, as for every gradient by a weight, so that the pieces are whole matrices. And however
+    /// they lie, where there are so many terms that one loop over them is too long for a software adapter. It hangs on the sizes only, so the
+    /// order of summation is the same everywhere.
     fn parts(&self, layout: &Layout) -> Option<Layout> {
         let Layout { m, n, k, .. } = *layout;
         if k > LONG && layout.batch.is_empty() {

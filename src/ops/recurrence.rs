@@ -46,7 +46,7 @@ impl Op for Recurrence {
             params: [lines, n, inner].map(|n| n as u32).to_vec(),
             variants: vec![Variant {
                 consts: vec![("REVERSE", u32::from(reverse))],
-                ..Variant::new("recurrence", Variant::groups(lines.div_ceil(64)))
+                ..Variant::new("recurrence", Variant::groups(lines.div_ceil(64))).turning(n)
             }],
             native: Arc::new(move |io| native(io, n, inner, reverse)),
         };

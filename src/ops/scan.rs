@@ -43,7 +43,7 @@ impl Op for Scan {
         let lines = outer * inner;
         let span = if lines < LINES { SPAN } else { n.max(1) };
         let spans = n.div_ceil(span).max(1);
-        let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256)));
+        let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256))).turning(span + spans);
         variant.consts.push(("REVERSE", u32::from(self.reverse)));
         if spans == 1 {
             variant.bodies.push(("before", "{ return 0.0; }".to_owned()));

@@ -95,7 +95,7 @@ impl Argsort {
             params: params.map(|n| n as u32).to_vec(),
             variants: vec![Variant {
                 consts: vec![("TYPE", dtype), ("DESCENDING", u32::from(self.descending))],
-                ..Variant::new(shader, Variant::groups(params[0].div_ceil(256)))
+                ..Variant::new(shader, Variant::groups(params[0].div_ceil(256))).turning(if shader == "sort" { SPAN } else { 64 })
             }],
             native: Arc::new(native),
         }

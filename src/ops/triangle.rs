@@ -71,7 +71,7 @@ impl Op for Triangle {
             params: [count, rows, columns, right as usize, down as usize].map(|n| n as u32).to_vec(),
             variants: vec![Variant {
                 consts: vec![("UPPER", u32::from(self.upper))],
-                ..Variant::new("triangle", Variant::groups(count.div_ceil(256)))
+                ..Variant::new("triangle", Variant::groups(count.div_ceil(256))).turning(0)
             }],
             native: Arc::new(move |io| {
                 let (read, fill) = (io.reads[0], io.scalars[0]);

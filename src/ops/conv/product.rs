@@ -121,7 +121,7 @@ impl Product {
         for variant in &mut variants {
             let taps = self.span.min(self.k_rows()).saturating_mul(self.k.sizes[1] + 1);
             let around = match variant.shader {
-                "conv_vectors" | "conv_flat_weight" => taps / 2,
+                "conv_vectors" => taps / 2,
                 "conv_flat" => taps / 3 + self.k_rows(),
                 "conv_tile" => 2 * taps,
                 _ => taps,
