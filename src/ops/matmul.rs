@@ -130,7 +130,9 @@ impl Matmul {
     fn parts(&self, layout: &Layout) -> Option<Layout> {
         let Layout { m, n, k, .. } = *layout;
         if k > LONG && layout.batch.is_empty() {
-            let splits = (2..=k / PIECE).find(|splits| k % (4 * splits) == 0 && k / splits <= LONG / 2)?;
+            // In multiples of four where that is possible: pieces may then be read as vectors.
+            let into = |of: usize| (2..=k / PIECE).find(|splits| k % (of * splits) == 0 && k / splits <= LONG / 2);
+            let splits = into(4).or_else(|| into(1))?;
             let span = k / splits;
             return Some(Layout { k: span, batch: vec![[splits, span * layout.a[1], span * layout.b[0]]], ..layout.clone() });
         }

@@ -1,12 +1,10 @@
 //! Small dispatches as the device runs them in long loops: several merged into one.
 
 use super::full::Item;
-use super::{Report, class_of, numbers, recorded, tensors};
+use super::{Report, made, recorded, tensors};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::Tensor;
-use crate::graph::op::{Array, Spec};
-use crate::ops::tolerance;
 use std::collections::BTreeMap;
 
 /// Cases of one run.
@@ -32,7 +30,7 @@ pub(super) fn small(items: &[Item]) -> Vec<&Item> {
 /// A device that was lost.
 pub(super) fn enter(device: &Device, items: &[&Item], report: &mut Report, tick: &mut dyn FnMut()) -> Result<(u64, u64)> {
     let Some(gpu) = device.as_gpu() else { return Ok((0, 0)) };
-    let (mut planned, mut made) = (0, 0);
+    let (mut planned, mut done) = (0, 0);
     gpu.merge_after(Some(0));
     let mut all = || -> Result<()> {
         for some in items.chunks(TOGETHER) {
@@ -44,10 +42,10 @@ pub(super) fn enter(device: &Device, items: &[&Item], report: &mut Report, tick:
                 Err(lost @ Error::DeviceLost { .. }) => return Err(lost),
                 Err(error) => report.failures.push(error.to_string()),
                 Ok(()) => {
-                    made += gpu.counts().dispatches - before;
+                    done += gpu.counts().dispatches - before;
                     planned += device.last_plan().map_or(0, |plan| plan.dispatches.len() as u64);
                     for ((item, inputs), output) in some.iter().zip(&given).zip(&outputs) {
-                        one(item, inputs, output, report)?;
+                        super::enter(made(&item.case, inputs, output), item.family, &item.case, &item.truth, report)?;
                     }
                 }
             }
@@ -57,29 +55,5 @@ pub(super) fn enter(device: &Device, items: &[&Item], report: &mut Report, tick:
     };
     let result = all();
     gpu.set_merging(true);
-    result.map(|()| (planned, made))
-}
-
-/// One case's numbers against the reference.
-fn one(item: &Item, inputs: &[Tensor], output: &Tensor, report: &mut Report) -> Result<()> {
-    let place = format!("{} {:?} ({})", item.family, item.truth, item.case.label);
-    let found = || -> Result<(Spec, Array)> {
-        let spec = output.spec()?;
-        let mutated = item.case.op.mutates();
-        if mutated.is_empty() {
-            return Ok((spec, Array::new(spec.shape, numbers(output, &spec)?)));
-        }
-        let values = mutated.iter().map(|&i| numbers(&inputs[i], &inputs[i].spec()?)).collect::<Result<Vec<_>>>()?;
-        Ok((spec, Array::new(spec.shape, values.concat())))
-    };
-    match found() {
-        Err(lost @ Error::DeviceLost { .. }) => return Err(lost),
-        Err(error) => report.failures.push(format!("{place}: {error}")),
-        Ok((spec, found)) => {
-            let given: Vec<&Array> = item.case.inputs.iter().map(|i| &i.array).collect();
-            let worst = tolerance::judge(&*item.truth, &given, &spec, &found);
-            report.note(class_of(&*item.truth, &given).name(), &place, found.data.len(), worst);
-        }
-    }
-    Ok(())
+    result.map(|()| (planned, done))
 }
