@@ -81,12 +81,15 @@ pub enum Error {
         message: String,
     },
     /// CHECK mode found a value that differs from the reference.
-    #[error("check: {op} at {}:{} is wrong at element {index}: {found}, reference {expected} (bound {bound:e})", at.file(), at.line())]
+    #[error("check: {op} at {}:{} is wrong at element {index} ({how}): {found}, reference {expected} (bound {bound:e})", at.file(), at.line())]
     Check {
         /// The op's name.
         op: &'static str,
         /// The caller's line.
         at: At,
+        /// `op by op`: the op's own kernel is wrong. `as planned`: that is right, and the kernels that the program ran, which compute several
+        /// ops at once and share memory, are wrong in or before this op.
+        how: &'static str,
         /// Row-major index of the worst element.
         index: usize,
         /// The device's value.

@@ -39,6 +39,12 @@ impl Op for Planted {
     fn name(&self) -> &'static str {
         self.op.name()
     }
+    fn wrapped(&self) -> Option<&dyn Op> {
+        Some(&*self.op)
+    }
+    fn rounded(&self) -> Option<Arc<dyn Op>> {
+        self.op.rounded()
+    }
     fn params(&self) -> Vec<u32> {
         self.op.params()
     }

@@ -128,7 +128,9 @@ impl Inner {
         if plans.len() >= PLANS {
             plans.clear();
         }
-        plans.insert(graph.key.clone(), watching.clone());
+        if watching.cached.plan.cacheable {
+            plans.insert(graph.key.clone(), watching.clone());
+        }
         Ok(watching)
     }
 

@@ -1,17 +1,45 @@
-//! CHECK mode: every run node by node, each compared with the reference on the values the device itself had.
+//! CHECK mode: every run twice. First op by op, each compared with the reference on the values the device itself had; then as it is planned,
+//! with all that fusing, placing and merging do, compared with the first.
 
-use super::{Cached, Inner, Machine, Prepared};
+use super::{Inner, Machine};
+use crate::cpu::CpuBuffer;
 use crate::error::{Error, Result};
 use crate::graph::key::{Graph, Source};
 use crate::graph::node::{Node, Runner, Storage, Value};
 use crate::graph::op::{Array, DType};
-use crate::ops::tolerance;
+use crate::ops::case::Gen;
+use crate::ops::propagate::Judged;
+use crate::ops::tolerance::{self, Worst};
 use crate::plan::{Plan, Switches};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+
+/// What a run works out op by op.
+struct Shadow {
+    /// The leaves before the run.
+    leaves: Vec<Array>,
+    /// The calls: their values or, of updates, all that they wrote over.
+    calls: Vec<Array>,
+}
+
+impl Shadow {
+    fn value(&self, source: Source) -> &Array {
+        match source {
+            Source::Leaf(i) => &self.leaves[i],
+            Source::Call(i) => &self.calls[i],
+        }
+    }
+}
+
+fn array(graph: &Graph, source: Source, words: &[u32]) -> Array {
+    let spec = graph.spec_of(source);
+    // All of them: those that several updated values have are more than the shape says.
+    let count = if spec.dtype == DType::F16 { spec.shape.numel() } else { words.len() };
+    Array { shape: spec.shape, data: spec.dtype.unpack(words, count) }
+}
 
 impl Inner {
-    /// Runs without any optimisation, keeping every value, and compares each op's output with its reference on the device's own inputs.
+    /// Runs a graph op by op on memory of its own and compares each op with its reference; then runs it as it is planned, and compares what
+    /// the program gets with what came out op by op.
     pub(super) fn run_checked(&self, mut graph: Graph) -> Result<()> {
         if graph.calls.is_empty() {
             return Ok(());
@@ -20,78 +48,122 @@ impl Inner {
         for call in &mut graph.calls {
             call.kept = call.op.mutates().is_empty();
         }
-        let before = graph.leaves.iter().map(|leaf| self.leaf_words(leaf)).collect::<Result<Vec<_>>>()?;
-        let plan = Arc::new(Plan::build(&graph, Switches { fuse: false, reuse: false, cache: false, merge: false }));
-        let prepared = match &self.machine {
-            Machine::Gpu(gpu) => Prepared::Gpu(gpu.prepare(plan.clone())?),
-            Machine::Cpu(cpu) => Prepared::Cpu(cpu.prepare(plan.clone())),
-        };
-        let cached = Cached { plan, prepared, used: AtomicU64::new(0) };
-        let outputs = self.execute(&cached, &graph)?;
-
-        let mut stored: Vec<Option<Arc<dyn Storage>>> = vec![None; graph.calls.len()];
-        for &(call, output) in &cached.plan.kept {
-            stored[call] = Some(outputs[output].clone());
-        }
-        let array = |source: Source, words: Vec<u32>| {
-            let spec = graph.spec_of(source);
-            // All of them: those that several updated values have are more than the shape says.
-            let count = if spec.dtype == DType::F16 { spec.shape.numel() } else { words.len() };
-            Array { shape: spec.shape, data: spec.dtype.unpack(&words, count) }
-        };
-        let mut values: Vec<Option<Array>> = Vec::with_capacity(graph.calls.len());
-        for (i, call) in graph.calls.iter().enumerate() {
-            let found = match stored[i].clone() {
-                Some(buffer) => array(Source::Call(i), pollster::block_on(self.fetch(buffer))?),
-                // An update has no value of its own: what it overwrote is compared.
-                None => {
-                    let mut words = Vec::new();
-                    for &k in call.op.mutates() {
-                        if let Source::Leaf(l) = call.inputs[k] {
-                            words.extend(self.leaf_words(&graph.leaves[l])?);
-                        }
-                    }
-                    array(Source::Call(i), words)
-                }
-            };
-            let inputs: Vec<Array> = call
-                .inputs
-                .iter()
-                .map(|&source| match source {
-                    Source::Leaf(l) => array(source, before[l].clone()),
-                    Source::Call(c) => values[c].clone().unwrap_or(Array { shape: call.spec.shape, data: vec![] }),
-                })
-                .collect();
-            let inputs: Vec<&Array> = inputs.iter().collect();
-            if let Some(miss) = tolerance::compare(&*call.op, &inputs, &call.spec, &found) {
-                return Err(Error::Check {
-                    op: call.op.name(),
-                    at: call.node.at(),
-                    index: miss.index,
-                    found: miss.found,
-                    expected: miss.expected,
-                    bound: miss.bound,
-                });
-            }
-            values.push(Some(found));
-        }
-        for (i, call) in graph.calls.iter().enumerate() {
-            if let (true, Some(buffer)) = (wanted[i], stored[i].take()) {
-                call.node.set_value(Value::Stored(buffer));
-            }
-        }
+        let shadow = self.op_by_op(&graph)?;
         for (call, wanted) in graph.calls.iter_mut().zip(wanted) {
             call.kept = wanted;
         }
-        self.updated(&graph, &cached.plan);
+        for (i, call) in graph.calls.iter().enumerate() {
+            let inputs: Vec<&Array> = call.inputs.iter().map(|&source| shadow.value(source)).collect();
+            if let Some(miss) = tolerance::compare(&*call.op, &inputs, &call.spec, &shadow.calls[i]) {
+                return Err(wrong(&graph, i, miss, "op by op"));
+            }
+        }
+        self.run_planned(&graph)?;
+        self.compare_planned(&graph, &shadow)
+    }
+
+    /// Computes every call by a kernel of its own and reads every value. The leaves are copies: those of the program stay as they are.
+    fn op_by_op(&self, graph: &Graph) -> Result<Shadow> {
+        let before = graph.leaves.iter().map(|leaf| self.node_words(leaf)).collect::<Result<Vec<_>>>()?;
+        let plan = Arc::new(Plan::build(graph, Switches { fuse: false, reuse: false, cache: false, merge: false }));
+        let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
+        let (leaves, outputs): (Vec<Arc<dyn Storage>>, Vec<Arc<dyn Storage>>) = match &self.machine {
+            Machine::Gpu(gpu) => {
+                let mut leaves = before.iter().map(|words| gpu.upload(words)).collect::<Result<Vec<_>>>()?;
+                let rows = plan.rows.iter().map(|row| gpu.row(row, &mut leaves)).collect::<Result<Vec<_>>>()?;
+                let outputs = gpu.run(&gpu.prepare(plan.clone())?, &leaves, &rows, &scalars)?;
+                (leaves.into_iter().map(|b| b as _).collect(), outputs.into_iter().map(|b| b as _).collect())
+            }
+            Machine::Cpu(cpu) => {
+                let mut leaves: Vec<_> = before.iter().map(|words| CpuBuffer::new(words.clone())).collect();
+                let rows: Vec<_> = plan.rows.iter().map(|row| cpu.row(row, &mut leaves)).collect();
+                let outputs = cpu.run(&cpu.prepare(plan.clone()), &leaves, &rows, &scalars)?;
+                (leaves.into_iter().map(|b| b as _).collect(), outputs.into_iter().map(|b| b as _).collect())
+            }
+        };
+        let mut stored: Vec<Option<Arc<dyn Storage>>> = vec![None; graph.calls.len()];
+        for &(call, output) in &plan.kept {
+            stored[call] = Some(outputs[output].clone());
+        }
+        let read = |buffer: &Arc<dyn Storage>| pollster::block_on(self.fetch(buffer.clone()));
+        let mut calls = Vec::with_capacity(graph.calls.len());
+        for (i, stored) in stored.iter().enumerate() {
+            let words = match stored {
+                Some(buffer) => read(buffer)?,
+                // An update has no value of its own: what it wrote over is compared.
+                None => overwritten(graph, i).map(|leaf| read(&leaves[leaf])).collect::<Result<Vec<_>>>()?.concat(),
+            };
+            calls.push(array(graph, Source::Call(i), &words));
+        }
+        let leaves = before.iter().enumerate().map(|(i, words)| array(graph, Source::Leaf(i), words)).collect();
+        Ok(Shadow { leaves, calls })
+    }
+
+    /// Compares what the program got with what came out op by op: the same but for rounding, where a compiler contracts what was fused.
+    fn compare_planned(&self, graph: &Graph, shadow: &Shadow) -> Result<()> {
+        let mut judged: Option<Vec<Judged>> = None;
+        for (i, call) in graph.calls.iter().enumerate() {
+            let updates = !call.op.mutates().is_empty();
+            let words = match (updates, call.kept) {
+                (true, _) => {
+                    let leaves = overwritten(graph, i).map(|leaf| self.node_words(&graph.leaves[leaf]));
+                    leaves.collect::<Result<Vec<_>>>()?.concat()
+                }
+                (false, true) => self.node_words(&call.node)?,
+                (false, false) => continue,
+            };
+            let found = array(graph, Source::Call(i), &words);
+            let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
+            if found.data.len() == shadow.calls[i].data.len() && found.data.iter().zip(&shadow.calls[i].data).all(same) {
+                continue;
+            }
+            let inputs: Vec<&Array> = call.inputs.iter().map(|&source| shadow.value(source)).collect();
+            if tolerance::compare(&*call.op, &inputs, &call.spec, &found).is_none() {
+                continue;
+            }
+            // Further off than the last op alone may be: as far as all of them together may be, then?
+            let judged = judged.get_or_insert_with(|| judge(graph, shadow));
+            if let Some(miss) = tolerance::worst(&found.data, &judged[i].value.data, &judged[i].bound).filter(|w| w.ratio > 1.0) {
+                return Err(wrong(graph, i, miss, "as planned"));
+            }
+        }
         Ok(())
     }
 
-    fn leaf_words(&self, leaf: &Arc<Node>) -> Result<Vec<u32>> {
-        match leaf.value() {
+    fn node_words(&self, node: &Arc<Node>) -> Result<Vec<u32>> {
+        match node.value() {
             Some(Value::Host(words)) => Ok(words.to_vec()),
             Some(Value::Stored(stored)) => pollster::block_on(self.fetch(stored)),
-            None => Err(self.fault("a leaf without a value")),
+            None => Err(self.fault("a value that is not there")),
         }
     }
+}
+
+/// The leaves that a call writes over.
+fn overwritten(graph: &Graph, call: usize) -> impl Iterator<Item = usize> {
+    let call = &graph.calls[call];
+    call.op.mutates().iter().filter_map(|&k| if let Source::Leaf(leaf) = call.inputs[k] { Some(leaf) } else { None })
+}
+
+/// All calls by the reference, with how far a device may be off that computes them in any way.
+fn judge(graph: &Graph, shadow: &Shadow) -> Vec<Judged> {
+    let leaves: Vec<Judged> = shadow.leaves.iter().map(|leaf| Judged::exact(leaf.clone())).collect();
+    let mut signs = Gen::new(0);
+    let mut judged: Vec<Judged> = Vec::with_capacity(graph.calls.len());
+    for call in &graph.calls {
+        let input = |source: &Source| match *source {
+            Source::Leaf(i) => &leaves[i],
+            Source::Call(i) => &judged[i],
+        };
+        let inputs: Vec<&Judged> = call.inputs.iter().map(input).collect();
+        let next = Judged::of(&*call.op, &inputs, &call.spec, &mut signs);
+        judged.push(next);
+    }
+    judged
+}
+
+fn wrong(graph: &Graph, call: usize, miss: Worst, how: &'static str) -> Error {
+    let Worst { index, found, expected, bound, .. } = miss;
+    let call = &graph.calls[call];
+    Error::Check { op: call.op.name(), at: call.node.at(), how, index, found, expected, bound }
 }

@@ -137,6 +137,7 @@ fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
         unplanned_words: words,
         live_words: words,
         graph: vec![],
+        cacheable: true,
     })
 }
 

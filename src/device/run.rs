@@ -32,23 +32,28 @@ impl Inner {
             self.forget_times();
             return checked;
         }
+        self.run_planned(&graph)
+    }
+
+    /// Runs a graph by its plan.
+    pub(super) fn run_planned(&self, graph: &Graph) -> Result<()> {
         if graph.calls.is_empty() {
             return Ok(());
         }
-        if let Some(result) = self.run_watched(&graph) {
+        if let Some(result) = self.run_watched(graph) {
             return result;
         }
         let switches = *lock(&self.switches);
-        let cached = self.cached(&graph, switches)?;
+        let cached = self.cached(graph, switches)?;
         let start = self.profiler.is_on().then(Instant::now);
-        let outputs = self.execute(&cached, &graph)?;
+        let outputs = self.execute(&cached, graph)?;
         if let Some(start) = start {
             self.book(&cached.plan, start);
         }
         for &(call, output) in &cached.plan.kept {
             graph.calls[call].node.set_value(Value::Stored(outputs[output].clone()));
         }
-        self.updated(&graph, &cached.plan);
+        self.updated(graph, &cached.plan);
         Ok(())
     }
 
@@ -82,7 +87,7 @@ impl Inner {
             Machine::Cpu(cpu) => Prepared::Cpu(cpu.prepare(plan.clone())),
         };
         let cached = Arc::new(Cached { plan, prepared, used: AtomicU64::new(run) });
-        if switches.cache {
+        if switches.cache && cached.plan.cacheable {
             if plans.len() >= PLANS {
                 let oldest = plans.iter().min_by_key(|(_, c)| c.used.load(Ordering::Relaxed)).map(|(k, _)| k.clone());
                 oldest.map(|key| plans.remove(&key));

@@ -166,6 +166,7 @@ impl Trial {
             unplanned_words: 0,
             live_words: 0,
             graph: vec![],
+            cacheable: true,
         };
         let found = (|| {
             let prepared = gpu.prepare(Arc::new(plan))?;

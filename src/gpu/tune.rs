@@ -257,6 +257,7 @@ fn alone(dispatch: &Dispatch) -> Plan {
         unplanned_words: 0,
         live_words: 0,
         graph: vec![],
+        cacheable: true,
     }
 }
 

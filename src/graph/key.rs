@@ -4,11 +4,12 @@ use super::node::{Body, Edge, Node, Walk};
 use super::op::{Op, Spec};
 use crate::error::{Error, OpError, Result};
 use crate::shape::Shape;
-// Names are ours: nobody can choose them to collide, so the hash can be a fast one.
+// Types' hashes are the compiler's, and names count only beside them: nobody can choose them to collide, so the hash can be a fast one.
 use rustc_hash::FxHasher;
 use smallvec::SmallVec;
+use std::any::Any;
 use std::cell::Cell;
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -146,10 +147,7 @@ impl Graph {
         overwritten: &mut Vec<bool>,
     ) -> Result<()> {
         let spec = *node.spec().as_ref().map_err(Clone::clone)?;
-        let name = name_hash(op.name());
-        let params = op.params();
-        self.key.extend_from_slice(&[name as u32, (name >> 32) as u32, params.len() as u32]);
-        self.key.extend_from_slice(&params);
+        push_op(&mut self.key, &**op);
         let mut inputs = SmallVec::new();
         self.key.push(edges.len() as u32);
         for edge in edges {
@@ -217,16 +215,41 @@ pub(super) fn spent(node: &Node) -> OpError {
     ))
 }
 
+/// What calls that may share kernels have in common: the type of the op, what it is called (one type may give several names), the rule it
+/// applies and its parameters; of an op that wraps another, those of both.
+fn push_op(key: &mut Vec<u32>, op: &dyn Op) {
+    let mut next = Some(op);
+    while let Some(op) = next {
+        let rule = op.rule().map_or(0, |rule| std::ptr::from_ref(rule).addr() as u64);
+        let params = op.params();
+        next = op.wrapped();
+        for number in [hash(&Any::type_id(op)), hash(op.name()), rule, 2 * params.len() as u64 + u64::from(next.is_some())] {
+            key.extend([number as u32, (number >> 32) as u32]);
+        }
+        key.extend_from_slice(&params);
+    }
+}
+
 fn push_spec(key: &mut Vec<u32>, spec: &Spec) {
     key.push((spec.dtype as u32) << 8 | spec.shape.rank() as u32);
     key.extend(spec.shape.dims().iter().map(|&d| d as u32));
 }
 
-/// A hash of an op's name: there are few of them, and a test sees that no two are the same.
-fn name_hash(name: &str) -> u64 {
+/// A hash of a type or a name.
+fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut hasher = FxHasher::default();
-    hasher.write(name.as_bytes());
+    value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Whether two calls may share a kernel, as far as the op decides that.
+pub(crate) fn same_op(a: &dyn Op, b: &dyn Op) -> bool {
+    let key = |op| {
+        let mut key = vec![];
+        push_op(&mut key, op);
+        key
+    };
+    key(a) == key(b)
 }
 
 #[cfg(test)]
@@ -237,7 +260,7 @@ mod tests {
         let cases = crate::ops::REGISTRY.iter().flat_map(|family| (family.cases)(&mut inputs));
         let names: std::collections::BTreeSet<&str> = cases.map(|case| case.op.name()).collect();
         assert!(names.len() > 50);
-        let hashes: std::collections::BTreeSet<u64> = names.iter().map(|name| super::name_hash(name)).collect();
+        let hashes: std::collections::BTreeSet<u64> = names.iter().map(|name| super::hash(*name)).collect();
         assert_eq!(hashes.len(), names.len());
     }
 }

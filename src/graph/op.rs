@@ -160,8 +160,25 @@ impl Array {
 ///
 /// There is no default for what matters. Columns that may stay empty (`params`, `scalars`) do stay empty.
 pub trait Op: Any + fmt::Debug + Send + Sync {
-    /// The name in plans, errors and the registry.
+    /// The name in plans, errors and the registry. Nothing is decided by it: two ops may have the same name.
     fn name(&self) -> &'static str;
+
+    /// The rule this call applies, for a type whose calls apply many: with the type and [`Op::params`] it is what calls that share a plan have
+    /// in common. A plan with an [elementwise](Lowering::Elementwise) call that applies another rule than it says here is not kept for later runs.
+    fn rule(&self) -> Option<&'static Rule> {
+        None
+    }
+
+    /// The op that this one wraps, for one that changes how another is computed and not what: how exact it must be follows from that one.
+    fn wrapped(&self) -> Option<&dyn Op> {
+        None
+    }
+
+    /// The same call with its real numbers as devices hold them, rounded to f32: what a device is compared with. `None` if it has no such
+    /// numbers, or they are f32 already. 0.1 is no f32: the definition of x < 0.1 in f64 and that on a device differ at the f32 nearest to 0.1.
+    fn rounded(&self) -> Option<Arc<dyn Op>> {
+        None
+    }
 
     /// Parameters that change the program (axis, stride, transpose flags): part of a plan's key.
     fn params(&self) -> Vec<u32> {

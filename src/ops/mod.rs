@@ -16,6 +16,7 @@ pub mod matmul;
 mod methods;
 pub mod pointwise;
 pub mod pool;
+pub mod propagate;
 pub mod random;
 pub mod recurrence;
 pub mod reduce;
@@ -72,6 +73,10 @@ pub const REGISTRY: &[Family] = &[
 
 /// How exact a device must be at an op.
 pub fn class_of(op: &dyn Op, inputs: &[&Array]) -> Class {
+    let mut op = op;
+    while let Some(wrapped) = op.wrapped() {
+        op = wrapped;
+    }
     // An op that no family knows is held to the strictest bound, so that forgetting its line shows.
     REGISTRY.iter().find_map(|family| (family.class)(op, inputs)).unwrap_or(Class::Exact)
 }

@@ -9,6 +9,7 @@ use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View};
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 /// A row of the table: the rule in every language, its gradient, and how it is tested.
 pub struct Row {
@@ -40,6 +41,15 @@ impl fmt::Debug for Pointwise {
 impl Op for Pointwise {
     fn name(&self) -> &'static str {
         self.row.rule.name
+    }
+
+    fn rule(&self) -> Option<&'static Rule> {
+        Some(&self.row.rule)
+    }
+
+    fn rounded(&self) -> Option<Arc<dyn Op>> {
+        let scalars = self.scalars.map(|s| f64::from(s as f32));
+        (scalars != self.scalars).then(|| Arc::new(Pointwise { scalars, ..*self }) as Arc<dyn Op>)
     }
 
     fn scalars(&self) -> Vec<u32> {

@@ -72,13 +72,17 @@ impl Op for Scan {
         }
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
-        let (_, n, inner) = output.shape.around(self.axis);
-        let x = &inputs[0].data;
-        Array::from_fn(output.shape, |at| {
-            let (k, line) = (at / inner % n, at - at / inner % n * inner);
-            let members = if self.reverse { k..n } else { 0..k + 1 };
-            members.map(|j| x[line + j * inner]).sum()
-        })
+        let (outer, n, inner) = output.shape.around(self.axis);
+        let mut out = Array::from_fn(output.shape, |_| 0.0);
+        for first in (0..outer).flat_map(|o| (0..inner).map(move |i| o * n * inner + i)) {
+            let mut sum = 0.0;
+            for step in 0..n {
+                let at = first + if self.reverse { n - 1 - step } else { step } * inner;
+                sum += inputs[0].data[at];
+                out.data[at] = sum;
+            }
+        }
+        out
     }
     fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
         vec![Some(record(Scan { reverse: !self.reverse, ..*self }, &[ctx.grad]))]

@@ -145,6 +145,8 @@ fn ratio(found: f64, expected: f64, bound: f64) -> f64 {
 
 /// Compares a device's output with the reference on the same inputs: the worst element, right or wrong. `None` of no elements.
 pub fn judge(op: &dyn Op, inputs: &[&Array], output: &Spec, found: &Array) -> Option<Worst> {
+    let rounded = op.rounded();
+    let op = rounded.as_deref().unwrap_or(op);
     let expected = op.reference(inputs, output);
     let bounds = super::class_of(op, inputs).bounds(op, inputs, output, &expected);
     worst(&found.data, &expected.data, &bounds)

@@ -50,6 +50,10 @@ impl Op for Triangle {
         let at = self.diagonal as i64 as u64;
         vec![u32::from(self.upper), at as u32, (at >> 32) as u32]
     }
+    fn rounded(&self) -> Option<Arc<dyn Op>> {
+        let fill = f64::from(self.fill as f32);
+        (fill != self.fill).then(|| Arc::new(Triangle { fill, ..*self }) as Arc<dyn Op>)
+    }
     fn scalars(&self) -> Vec<u32> {
         vec![(self.fill as f32).to_bits()]
     }

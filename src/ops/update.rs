@@ -10,6 +10,7 @@ use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Va
 use crate::graph::{Tensor, no_grad, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
+use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -347,7 +348,8 @@ impl Tensor {
 
 /// The bound of one training step.
 pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    matches!(op.name(), "sgd" | "adam" | "adamw").then_some(Class::Update)
+    let op = op as &dyn Any;
+    (op.is::<Sgd>() || op.is::<Adam>()).then_some(Class::Update)
 }
 
 /// Test inputs: every form, both sides of the workgroup, first and later steps.

@@ -6,6 +6,7 @@ use super::update::{SIZES, infer, joined, words};
 use crate::error::OpError;
 use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, no_grad, record};
+use std::any::Any;
 
 /// The new values of what an update overwrites, from the values of its inputs, element by element.
 fn by_element<const K: usize>(inputs: &[&Array], output: &Spec, f: impl Fn(&[f64]) -> [f64; K]) -> Array {
@@ -247,7 +248,8 @@ impl Tensor {
 
 /// The bound of one training step.
 pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    matches!(op.name(), "adagrad" | "rmsprop" | "adadelta").then_some(Class::Update)
+    let op = op as &dyn Any;
+    (op.is::<AdaGrad>() || op.is::<RmsProp>() || op.is::<Adadelta>()).then_some(Class::Update)
 }
 
 /// Test inputs: every form, first steps (all state 0) and later ones.

@@ -49,6 +49,8 @@ pub struct Steps {
     pub rows: Vec<Row>,
     /// Values that are computed into a part of another: `(whole, first word)`.
     pub inside: HashMap<Val, (Val, usize)>,
+    /// See [`Plan::cacheable`](super::Plan::cacheable).
+    pub cacheable: bool,
 }
 
 /// Lowers every call; with `on`, elementwise calls join the kernel of their only reader.
@@ -71,8 +73,10 @@ struct Fuser<'g> {
     /// Calls that read the value of a call.
     readers: Vec<Vec<usize>>,
     kept: Vec<bool>,
-    /// Calls with the same value at every index, whatever the data: fills and pointwise calls of fills.
+    /// Calls whose value is the same at every index and can be computed anywhere, from scalars alone: fills, and pointwise calls of such calls.
     constant: Vec<bool>,
+    /// Whether every elementwise call applies the rule its op names.
+    cacheable: bool,
 }
 
 impl<'g> Fuser<'g> {
@@ -85,6 +89,7 @@ impl<'g> Fuser<'g> {
             readers: vec![vec![]; n],
             kept: vec![false; n],
             constant: vec![false; n],
+            cacheable: true,
         };
         for (i, call) in graph.calls.iter().enumerate() {
             let specs: Vec<_> = call.inputs.iter().map(|&s| graph.spec_of(s)).collect();
@@ -97,14 +102,14 @@ impl<'g> Fuser<'g> {
                     other => found = other,
                 }
             }
+            if let Lowering::Elementwise(e) = &lowering {
+                this.cacheable &= call.op.rule().is_some_and(|rule| std::ptr::eq(rule, e.rule));
+            }
             this.lowered.push(Some(lowering));
             this.found_in.push(found);
             if let (true, Val::Call(c)) = (call.kept, found) {
                 this.kept[c] = true;
             }
-            this.constant[i] = this
-                .loads(i)
-                .is_some_and(|loads| loads.iter().all(|(value, _)| matches!(value, Val::Call(c) if this.constant[*c])));
             if found == Val::Call(i) {
                 for &source in &call.inputs {
                     if let Val::Call(c) = this.value(source) {
@@ -112,6 +117,12 @@ impl<'g> Fuser<'g> {
                     }
                 }
             }
+        }
+        // Only now is it known what is kept: an alias of a value may be kept that was recorded long after it. What reads a kept constant reads
+        // memory, so how it is read matters.
+        for i in 0..n {
+            let constant = |value: &Val| matches!(*value, Val::Call(c) if this.constant[c] && !this.kept[c]);
+            this.constant[i] = this.loads(i).is_some_and(|loads| loads.iter().all(|(value, _)| constant(value)));
         }
         this
     }
@@ -176,7 +187,7 @@ impl<'g> Fuser<'g> {
             }
         }
         steps.reverse();
-        Steps { steps, temps, found_in: self.found_in, rows, inside }
+        Steps { steps, temps, found_in: self.found_in, rows, inside, cacheable: self.cacheable }
     }
 
     /// The updates in place, in order.
@@ -209,30 +220,60 @@ impl<'g> Fuser<'g> {
                 .filter(|c| !refused.contains(c))
                 .max();
             let Some(candidate) = candidate else { break };
-            members.insert(candidate);
-            if !self.may_join(root, candidate, &members) {
-                members.remove(&candidate);
-                refused.insert(candidate);
+            match self.with(root, candidate, &members) {
+                Some(more) => members = more,
+                None => drop(refused.insert(candidate)),
             }
         }
         members
     }
 
-    /// Whether `candidate`, already among `members`, may stay there.
-    fn may_join(&self, root: usize, candidate: usize, members: &BTreeSet<usize>) -> bool {
-        if self.loads(candidate).is_none() || self.kept[candidate] || members.len() > MAX_INSTRUCTIONS {
-            return false;
+    /// The members with `candidate` among them, if it can be computed there.
+    ///
+    /// Every member is read element by element as the root is written, or it is a constant that stands there with all it is computed from:
+    /// such a one costs little to compute twice, and how it is read does not matter.
+    fn with(&self, root: usize, candidate: usize, members: &BTreeSet<usize>) -> Option<BTreeSet<usize>> {
+        if self.loads(candidate).is_none() || self.kept[candidate] {
+            return None;
         }
-        let read_in_step = || {
-            self.numel(candidate) == self.numel(root)
-                && self.readers[candidate].iter().all(|r| members.contains(r))
-                && members.iter().all(|&m| {
-                    let reads = self.loads(m).unwrap_or_default();
-                    reads.iter().all(|(v, view)| *v != Val::Call(candidate) || view.is_contiguous())
-                })
-        };
-        // A constant costs nothing to compute twice, and how it is read does not matter.
-        (self.constant[candidate] || read_in_step())
+        let mut whole = members.clone();
+        if self.constant[candidate] {
+            self.add_constant(candidate, &mut whole);
+            if self.fits(&whole) {
+                return Some(whole);
+            }
+        }
+        let mut alone = members.clone();
+        alone.insert(candidate);
+        (self.read_in_step(root, candidate, &alone) && self.fits(&alone)).then_some(alone)
+    }
+
+    /// Adds a constant and all it is computed from.
+    fn add_constant(&self, constant: usize, members: &mut BTreeSet<usize>) {
+        let mut stack = vec![constant];
+        while let Some(call) = stack.pop() {
+            if members.insert(call) {
+                stack.extend(self.loads(call).unwrap_or_default().into_iter().filter_map(|(value, _)| match value {
+                    Val::Call(c) => Some(c),
+                    _ => None,
+                }));
+            }
+        }
+    }
+
+    /// Whether only members read `candidate`, one of them, and each element of it where that element of the root is computed.
+    fn read_in_step(&self, root: usize, candidate: usize, members: &BTreeSet<usize>) -> bool {
+        self.numel(candidate) == self.numel(root)
+            && self.readers[candidate].iter().all(|r| members.contains(r))
+            && members.iter().all(|&m| {
+                let reads = self.loads(m).unwrap_or_default();
+                reads.iter().all(|(v, view)| *v != Val::Call(candidate) || view.is_contiguous())
+            })
+    }
+
+    /// Whether one kernel has room for the members.
+    fn fits(&self, members: &BTreeSet<usize>) -> bool {
+        members.len() <= MAX_INSTRUCTIONS
             && self.external(members).len() <= MAX_LOADS
             && members.iter().map(|&m| self.scalar_count(m)).sum::<usize>() <= MAX_SCALARS
     }

@@ -3,7 +3,7 @@
 use super::fuse::{Step, Val};
 use super::pointwise::{Arg, Instruction, Load, Program};
 use super::{At, Row};
-use crate::graph::key::{Call, Graph, Source};
+use crate::graph::key::{Call, Graph, Source, same_op};
 use crate::graph::op::Joined;
 use crate::shape::{View, ViewDim};
 use std::collections::HashMap;
@@ -55,7 +55,7 @@ impl Update<'_> {
     }
 
     fn is_like(&self, other: &Update<'_>) -> bool {
-        self.call.op.name() == other.call.op.name() && self.call.op.params() == other.call.op.params()
+        same_op(&*self.call.op, &*other.call.op)
     }
 }
 

@@ -115,6 +115,11 @@ pub struct Plan {
     pub live_words: usize,
     /// The graph's lines, for explaining a later miss.
     pub graph: Vec<String>,
+    /// Whether graphs with the same key have this plan: not if an op applies an elementwise rule that it does not name ([`Op::rule`]), and so
+    /// may apply another one the next time.
+    ///
+    /// [`Op::rule`]: crate::graph::Op::rule
+    pub cacheable: bool,
 }
 
 /// One kernel on its buffers.

@@ -110,5 +110,6 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
         unplanned_words,
         live_words,
         graph: lines,
+        cacheable: steps.cacheable,
     }
 }

@@ -74,6 +74,7 @@ impl Program {
             let same = |arg: &Arg| matches!(arg, Arg::Result(k) if constant[*k]);
             constant.push(instruction.args.iter().all(same));
         }
+        debug_assert!(loads.iter().all(|load| load.view.numel() == count), "a load of another number of elements than {count}");
         Program { count, loads, instructions, constant }
     }
 

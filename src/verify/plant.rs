@@ -20,6 +20,12 @@ impl Op for Planted {
     fn name(&self) -> &'static str {
         self.0.name()
     }
+    fn wrapped(&self) -> Option<&dyn Op> {
+        Some(&*self.0)
+    }
+    fn rounded(&self) -> Option<Arc<dyn Op>> {
+        self.0.rounded()
+    }
     fn params(&self) -> Vec<u32> {
         self.0.params()
     }

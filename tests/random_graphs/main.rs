@@ -1,5 +1,6 @@
 //! Rung 5: programs of ops drawn at random (shapes, broadcasting, reuse, in and out of gradients, gradients of gradients) give on every device,
-//! with every combination of switches, what the unfused f64 reference gives, within errors that come from the program itself.
+//! with every combination of switches, what the unfused f64 reference gives, within errors that come from the program itself. Which values are
+//! held while others are computed is drawn, too, and some programs run in CHECK mode, which must find nothing.
 //!
 //! 100 programs; `STEEPEST_GRAPHS=1000` takes more, `STEEPEST_GRAPH=seed` one.
 #![allow(clippy::unwrap_used)]
@@ -11,6 +12,8 @@ mod program;
 
 use bounds::judge;
 use program::Program;
+use std::collections::HashSet;
+use steepest::graph::node::Body;
 use steepest::plan::Switches;
 use steepest::{DType, Device, Tensor};
 
@@ -34,7 +37,7 @@ type Plant<'a> = Option<&'a dyn Fn(&mut [f64])>;
 /// A program on a device against the reference. `None`: it is no program, or its numbers leave the range in which comparing makes sense.
 fn compare(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> Option<Found> {
     let truth = program.build(&Device::cpu())?;
-    let roots: Vec<&Tensor> = truth.roots.iter().map(|(_, t)| t).collect();
+    let roots: Vec<&Tensor> = truth.roots.iter().chain(&truth.held).map(|(_, t)| t).collect();
     let expected = judge(&roots, seed);
     if expected.iter().any(|j| j.value.data.iter().any(|x| x.is_nan() || x.abs() >= 1e6)) {
         return None;
@@ -46,15 +49,21 @@ fn compare(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> O
             gpu.merge_after(Some(0));
         }
         let built = program.build(device)?;
-        // Only the roots are held, or nothing would be fused.
-        let program::Built { roots, values, leaves } = built;
-        drop((values, leaves));
+        // Only some values are held besides the roots, or nothing would be fused.
+        let program::Built { roots, held, leaves } = built;
+        drop(leaves);
+        let needed = needed(&roots);
         if let Err(error) = device.run(roots.iter().map(|(_, t)| t)) {
             found.wrong = Some(format!("{device} {switches:?}: {error}"));
             return Some(found);
         }
-        for ((name, tensor), judged) in roots.iter().zip(&expected) {
+        for ((name, tensor), judged) in roots.iter().chain(&held).zip(&expected) {
             assert_eq!(tensor.dtype(), DType::F32);
+            // One that no root needs is not computed with them; any other is kept, not computed again when it is read.
+            if !needed.contains(&tensor.id()) {
+                continue;
+            }
+            assert!(tensor.node().value().is_some(), "{device} {switches:?}: {name} is held and was not kept");
             let mut numbers: Vec<f64> = tensor.to_vec::<f32>().unwrap().into_iter().map(f64::from).collect();
             if let Some(plant) = plant {
                 plant(&mut numbers);
@@ -80,6 +89,18 @@ fn compare(program: &Program, device: &Device, seed: u64, plant: Plant<'_>) -> O
     }
     device.set_switches(Switches::default());
     Some(found)
+}
+
+/// The values that the roots are computed from, and the roots.
+fn needed(roots: &[(String, Tensor)]) -> HashSet<u64> {
+    let mut found = HashSet::new();
+    let mut stack: Vec<_> = roots.iter().map(|(_, t)| t.node().clone()).collect();
+    while let Some(node) = stack.pop() {
+        if let (true, Body::Call { inputs, .. }) = (found.insert(node.id()), node.body()) {
+            stack.extend(inputs.iter().map(|edge| edge.node.clone()));
+        }
+    }
+    found
 }
 
 /// The smallest program found that is still wrong.
@@ -148,6 +169,34 @@ fn random_graphs_on_the_cpu() {
 fn random_graphs_on_the_gpu() {
     if let Some(device) = common::gpu("random graphs") {
         check(&device);
+    }
+}
+
+/// CHECK mode finds nothing wrong in programs that are right, whatever is held and whatever constants there are.
+fn check_mode(device: &Device) {
+    device.set_check(true);
+    let mut checked = 0;
+    for seed in (0..400).step_by(7) {
+        let program = Program::draw(seed, MOST);
+        let Some(program::Built { roots, held, .. }) = program.build(device) else { continue };
+        checked += 1;
+        if let Err(error) = device.run(roots.iter().map(|(_, t)| t)) {
+            panic!("program {seed}:\n{program}\n{error}");
+        }
+        drop(held);
+    }
+    assert!(checked > 40, "{checked}");
+}
+
+#[test]
+fn check_mode_passes_right_programs_on_the_cpu() {
+    check_mode(&Device::cpu());
+}
+
+#[test]
+fn check_mode_passes_right_programs_on_the_gpu() {
+    if let Some(device) = common::gpu("check mode") {
+        check_mode(&device);
     }
 }
 

@@ -28,9 +28,14 @@ pub struct Program {
     pub calls: Vec<Call>,
     /// 0: values only; 1: and gradients by the parameters; 2: and gradients of those.
     pub order: usize,
-    /// Values kept besides the last: their bit is set.
+    /// Values that are asked for besides the last: their bit is set.
     pub kept: u64,
+    /// Values that are not asked for, but held while others are computed: their bit is set.
+    pub held: u64,
 }
+
+/// Values that follow from no data: of a shape that broadcasts to that of their argument.
+const CONSTANT: &[&str] = &["full", "full", "ones", "zeros", "full_like"];
 
 const UNARY: &[&str] = &[
     "exp",
@@ -120,9 +125,19 @@ fn apply(device: &Device, call: &Call, values: &[Tensor]) -> Tensor {
     let [k0, k1, k2] = call.k;
     let axis = if rank == 0 { 0 } else { (k0 % rank) as isize };
     let size = dims.get(axis as usize).copied().unwrap_or(1).max(1);
-    let factor = 0.25 + (k1 % 8) as f64 * 0.25;
+    // Half of them are no f32.
+    let factor = [0.25, 0.1][k2 % 2] + (k1 % 8) as f64 * 0.25;
+    // A suffix of the argument's shape, or its sizes with some of them 1.
+    let smaller: Vec<usize> = match k2 % 3 {
+        0 => dims[k0 % (rank + 1)..].to_vec(),
+        _ => dims.iter().enumerate().map(|(i, &d)| if (k0 >> i) & 1 == 1 { 1 } else { d }).collect(),
+    };
     let indices = |n: usize, count: usize| -> Vec<u32> { (0..count).map(|i| ((i * (k1 % 5 + 1) + k2) % n) as u32).collect() };
     match call.op {
+        "full" => device.full(smaller, factor),
+        "ones" => device.ones(smaller),
+        "zeros" => device.zeros(smaller),
+        "full_like" => x.full_like(factor),
         "exp" => x.exp(),
         "tanh" => x.tanh(),
         "sigmoid" => x.sigmoid(),
@@ -220,7 +235,8 @@ fn apply(device: &Device, call: &Call, values: &[Tensor]) -> Tensor {
 /// A program on a device.
 pub struct Built {
     pub leaves: Vec<Tensor>,
-    pub values: Vec<Tensor>,
+    /// Values that are held and not asked for.
+    pub held: Vec<(String, Tensor)>,
     /// What is compared.
     pub roots: Vec<(String, Tensor)>,
 }
@@ -238,7 +254,8 @@ impl Program {
                 Leaf { dims, seed: seed * 8 + i as u64, parameter: i == 0 || g.below(3) > 0 }
             })
             .collect();
-        let mut program = Program { leaves, calls: vec![], order: g.below(3), kept: g.bits() & g.bits() };
+        let (order, kept, held) = (g.below(3), g.bits() & g.bits(), g.bits() & g.bits());
+        let mut program = Program { leaves, calls: vec![], order, kept, held };
         let device = Device::cpu();
         let mut values = program.build_leaves(&device);
         let wanted = 3 + g.below(most - 2);
@@ -246,11 +263,15 @@ impl Program {
             if program.calls.len() == wanted {
                 break;
             }
-            let list = [UNARY, BINARY, SHAPED, BINARY][g.below(4)];
+            let list = [UNARY, BINARY, SHAPED, BINARY, CONSTANT][g.below(5)];
             // The newest values are the likeliest: deep graphs; but any may be used again.
             let mut pick =
                 || if g.below(3) > 0 { values.len() - 1 - g.below(values.len().min(3)) } else { g.below(values.len()) };
-            let args = vec![pick(), pick()];
+            let mut args = vec![pick(), pick()];
+            let constants: Vec<usize> = (0..program.calls.len()).filter(|&i| CONSTANT.contains(&program.calls[i].op)).collect();
+            if !constants.is_empty() && g.below(4) == 0 {
+                args[g.below(2)] = program.leaves.len() + constants[g.below(constants.len())];
+            }
             let call = Call { op: list[g.below(list.len())], args, k: [g.below(12), g.below(12), g.below(12)] };
             if values[call.args[0]].shape().rank() == 0 && SHAPED.contains(&call.op) {
                 continue;
@@ -299,6 +320,8 @@ impl Program {
                 roots.push((format!("t{i}"), value.clone()));
             }
         }
+        let is_held = |&(i, _): &(usize, &Tensor)| i + 1 < values.len() && (self.held & !self.kept) >> (i % 64) & 1 == 1;
+        let held = values.iter().enumerate().skip(first).filter(is_held).map(|(i, t)| (format!("t{i}"), t.clone())).collect();
         let loss = values[first..].iter().rev().take(3).map(|v| v.mean(&[])).reduce(|a, b| a + b)?;
         let mut scalar = loss.clone();
         roots.push(("loss".to_owned(), loss));
@@ -317,7 +340,7 @@ impl Program {
             let Some(next) = next else { break };
             scalar = next;
         }
-        Some(Built { leaves, values: values.split_off(first), roots })
+        Some(Built { leaves, held, roots })
     }
 
     /// Smaller programs: without one call, whose readers read something else; without gradients; without kept values.
@@ -347,6 +370,9 @@ impl Program {
         if self.kept != 0 {
             found.push(Program { kept: 0, ..self.clone() });
         }
+        let calls = self.calls.len() as u32;
+        let bits = (0..64).filter(|bit| self.held >> bit & 1 == 1 && *bit < first as u32 + calls);
+        found.extend(bits.map(|bit| Program { held: self.held & !(1 << bit), ..self.clone() }));
         found.retain(|p| !p.calls.is_empty());
         found
     }
@@ -362,6 +388,6 @@ impl fmt::Display for Program {
             let args: Vec<String> = call.args.iter().map(|a| format!("t{a}")).collect();
             writeln!(f, "  t{} = {}({}) {:?}", i + self.leaves.len(), call.op, args.join(", "), call.k)?;
         }
-        write!(f, "  gradients to order {}, kept {:#x}", self.order, self.kept)
+        write!(f, "  gradients to order {}, kept {:#x}, held {:#x}", self.order, self.kept, self.held)
     }
 }
