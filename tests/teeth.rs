@@ -4,6 +4,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use steepest::error::OpError;
 use steepest::graph::op::{Array, GradCtx, Io, Kernel, Lowering, Op, Spec};
 use steepest::ops::case::{Case, Gen};
@@ -26,6 +27,8 @@ enum Bug {
     NoWrite,
     /// The gradient is twice what it should be.
     WrongGradient,
+    /// The kernel of every second plan has the fault of `WrongKernel`: right op by op, wrong as planned.
+    WrongSecondPlan,
 }
 
 /// An op with a bug; its definition is that of the op it wraps.
@@ -33,6 +36,14 @@ enum Bug {
 struct Planted {
     op: Arc<dyn Op>,
     bug: Bug,
+    /// Plans made of it.
+    plans: Arc<AtomicUsize>,
+}
+
+impl Planted {
+    fn new(op: Arc<dyn Op>, bug: Bug) -> Planted {
+        Planted { op, bug, plans: Arc::default() }
+    }
 }
 
 impl Op for Planted {
@@ -59,7 +70,11 @@ impl Op for Planted {
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let mut lowering = self.op.lower(inputs, output);
-        let bug = self.bug;
+        let second = self.plans.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+        let bug = match self.bug {
+            Bug::WrongSecondPlan if second => Bug::WrongKernel,
+            bug => bug,
+        };
         match &mut lowering {
             Lowering::Stages { stages, .. } => stages.iter_mut().for_each(|s| plant(&mut s.kernel, bug, output.shape.numel())),
             Lowering::Update(joined) => {
@@ -130,7 +145,7 @@ fn the_op_rung_catches_wrong_kernels_and_missing_writes_on_every_device() {
         device.set_guarded(true);
         for victim in victims(&mut Gen::new(1)) {
             for bug in [Bug::None, Bug::WrongKernel, Bug::SkippedWrite, Bug::NoWrite] {
-                let case = Case { op: Arc::new(Planted { op: victim.op.clone(), bug }), ..victim.clone() };
+                let case = Case { op: Arc::new(Planted::new(victim.op.clone(), bug)), ..victim.clone() };
                 device.set_switches(Default::default());
                 let found = verify::one(&device, &case, &victim.op).unwrap().unwrap();
                 assert_eq!(found.ratio > 1.0, bug != Bug::None, "{device}: {} with {bug:?}: {found:?}", victim.label);
@@ -143,7 +158,7 @@ fn the_op_rung_catches_wrong_kernels_and_missing_writes_on_every_device() {
 fn the_gradient_rung_catches_a_wrong_gradient() {
     for victim in victims(&mut Gen::new(2)).into_iter().take(2) {
         for bug in [Bug::None, Bug::WrongGradient] {
-            let case = Case { op: Arc::new(Planted { op: victim.op.clone(), bug }), ..victim.clone() };
+            let case = Case { op: Arc::new(Planted::new(victim.op.clone(), bug)), ..victim.clone() };
             let (_, worst) = verify::gradient_of(&case, &mut Gen::new(3)).unwrap().unwrap();
             assert_eq!(worst.ratio > 1.0, bug != Bug::None, "{} with {bug:?}: {worst:?}", victim.label);
         }
@@ -156,10 +171,10 @@ fn check_mode_names_the_first_wrong_node_and_its_line() {
         device.set_check(true);
         let x = device.tensor(&(0..3000).map(|i| (i % 7) as f32 - 3.0).collect::<Vec<_>>(), [600, 5]);
         let softmax = Softmax { axis: 1, log: false };
-        let right = steepest::graph::record(Planted { op: Arc::new(softmax.clone()), bug: Bug::None }, &[&x.exp()]);
+        let right = steepest::graph::record(Planted::new(Arc::new(softmax.clone()), Bug::None), &[&x.exp()]);
         right.log().mean(&[]).item().unwrap();
         let line = line!() + 1;
-        let wrong = steepest::graph::record(Planted { op: Arc::new(softmax), bug: Bug::WrongKernel }, &[&x.exp()]);
+        let wrong = steepest::graph::record(Planted::new(Arc::new(softmax), Bug::WrongKernel), &[&x.exp()]);
         match wrong.log().mean(&[]).item().unwrap_err() {
             Error::Check { op, at, .. } => assert_eq!((op, at.line()), ("softmax", line), "{device}"),
             other => panic!("{other}"),
@@ -169,8 +184,65 @@ fn check_mode_names_the_first_wrong_node_and_its_line() {
         let v = device.zeros(600).add_scalar(0.0);
         device.run([&v]).unwrap();
         let sgd = Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.0 };
-        let update = steepest::graph::record(Planted { op: Arc::new(sgd), bug: Bug::WrongKernel }, &[&w, &w.detach(), &v]);
+        let update = steepest::graph::record(Planted::new(Arc::new(sgd), Bug::WrongKernel), &[&w, &w.detach(), &v]);
         assert!(matches!(device.run([&update]), Err(Error::Check { op: "sgd", .. })), "{device}");
+    }
+}
+
+/// Every op right by itself, and a wrong number in what the program gets: from the plan. CHECK mode looks at that, too.
+#[test]
+fn check_mode_sees_a_plan_that_is_wrong_where_every_op_is_right() {
+    for device in common::devices("check mode, plans") {
+        let x = device.tensor(&(0..3000).map(|i| (i % 7) as f32 - 3.0).collect::<Vec<_>>(), [600, 5]);
+        let planted = |bug| {
+            let softmax = Planted::new(Arc::new(Softmax { axis: 1, log: false }), bug);
+            let y = steepest::graph::record(softmax, &[&x.exp()]);
+            device.run([&(&y * 2.0), &y.square()])
+        };
+        device.set_check(true);
+        planted(Bug::None).unwrap();
+        device.set_switches(Default::default());
+        match planted(Bug::WrongSecondPlan).unwrap_err() {
+            Error::Check { how, .. } => assert_eq!(how, "as planned", "{device}"),
+            other => panic!("{device}: {other}"),
+        }
+        // An update that is wrong as planned.
+        let w = device.parameter(&[1.0; 600], 600);
+        let v = device.zeros(600).add_scalar(0.0);
+        device.run([&v]).unwrap();
+        let sgd = Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.0 };
+        let update = steepest::graph::record(Planted::new(Arc::new(sgd), Bug::WrongSecondPlan), &[&w, &w.detach(), &v]);
+        assert!(matches!(device.run([&update]), Err(Error::Check { op: "sgd", how: "as planned", .. })), "{device}");
+    }
+}
+
+/// Options that are no f32 (0.1, 0.3) are not called wrong: the definition is taken at the f32 that a device holds.
+#[test]
+fn check_mode_passes_options_that_are_no_f32() {
+    for device in common::devices("check mode, options") {
+        device.set_check(true);
+        // Among them the very f32 that are nearest to the options.
+        let x = device.parameter(&[0.1, 0.3, -0.1, 1e-3, -0.3, 2.5, 0.7, 1.1, -7.0, 0.2, 0.6, 0.9], [3, 4]);
+        let ones = x.detach().full_like(1.0);
+        let y = x.detach() * 0.7;
+        let q = x.reshape([1, 1, 3, 4]);
+        let mut losses = vec![
+            device.full([2, 2], 0.1).add(&device.full(2, 1e-7)).sum(&[]),
+            x.lt_scalar(0.3).where_(&x, &ones).sum(&[]),
+            x.clamp(0.1, 0.3).sum(&[]),
+            x.leaky_relu(0.01).sum(&[]) + x.elu(0.3).sum(&[]) + x.softplus(0.7).sum(&[]),
+            x.abs().pow_scalar(0.3).sum(&[]),
+            x.pad(&[(1, 1), (0, 2)], 0.1).sum(&[]),
+            steepest::nn::loss::huber(&x, &y, 0.1, steepest::nn::Reduction::Mean),
+            (&x * 0.1 + 0.3).square().mean(&[]),
+            steepest::nn::norm::layer_norm(&x, 1, None, None, 1e-5).square().sum(&[]),
+            q.scaled_dot_product_attention(&q, &q, true, Some(0.3)).sum(&[]),
+            q.scaled_dot_product_attention(&q, &q, true, None).sum(&[]),
+        ];
+        let total = losses.iter().skip(1).fold(losses[0].clone(), |sum, loss| sum + loss);
+        let gradient = total.backward().wrt(&x).unwrap();
+        losses.push(total);
+        device.run(losses.iter().chain([&gradient])).unwrap_or_else(|error| panic!("{device}: {error}"));
     }
 }
 

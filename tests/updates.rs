@@ -169,3 +169,25 @@ fn an_update_that_comes_again_is_joined_by_nobody() {
         assert_eq!(w.to_vec::<f32>().unwrap(), [0.75; 300], "{device}");
     }
 }
+
+/// What is updated in place changes alone: not a reshape of it that was computed with it and may lie in the same memory.
+#[test]
+fn an_alias_of_what_is_updated_stays_as_it_was() {
+    for device in devices() {
+        for alias_first in [false, true] {
+            let state = device.tensor(&[1.0, 2.0, 3.0, 4.0], 4).add_scalar(1.0);
+            let alias = state.reshape([2, 2]);
+            let again = alias.reshape([4, 1]);
+            device.run(if alias_first { [&again, &alias, &state] } else { [&state, &alias, &again] }).unwrap();
+            let slope = device.tensor(&[1.0; 4], 4);
+            for round in 1..4 {
+                let sgd = steepest::ops::update::Sgd { lr: 0.5, momentum: None, nesterov: false, weight_decay: 0.0 };
+                device.run([&steepest::graph::record(sgd, &[&state, &slope])]).unwrap();
+                let moved: Vec<f32> = [2.0, 3.0, 4.0, 5.0].iter().map(|x| x - 0.5 * round as f32).collect();
+                assert_eq!(state.to_vec::<f32>().unwrap(), moved, "{device}");
+                assert_eq!(alias.to_vec::<f32>().unwrap(), [2.0, 3.0, 4.0, 5.0], "{device}");
+                assert_eq!(again.to_vec::<f32>().unwrap(), [2.0, 3.0, 4.0, 5.0], "{device}");
+            }
+        }
+    }
+}

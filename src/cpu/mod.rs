@@ -18,12 +18,14 @@ pub struct CpuBuffer {
     words: Arc<RwLock<Words>>,
     start: usize,
     len: usize,
+    /// Whether the words are those of a row: only leaves of that row have them.
+    in_row: bool,
 }
 
 impl CpuBuffer {
     /// Takes words over.
     pub fn new(words: Vec<u32>) -> Arc<CpuBuffer> {
-        Arc::new(CpuBuffer { start: 0, len: words.len(), words: Arc::new(RwLock::new(Words::own(words))) })
+        Arc::new(CpuBuffer { start: 0, len: words.len(), in_row: false, words: Arc::new(RwLock::new(Words::own(words))) })
     }
 
     /// Its length.
@@ -87,13 +89,14 @@ impl Cpu {
         Prepared { plan, slots: Mutex::new(slots), shared }
     }
 
-    /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced.
+    /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced: also a
+    /// single leaf, whose memory may be that of another value too, such as a reshape of it that was computed in the same run.
     pub fn row(&self, row: &Row, leaves: &mut [Arc<CpuBuffer>]) -> Arc<CpuBuffer> {
         let first = &leaves[row.members[0].0];
         let lies =
             |&(leaf, start): &(usize, usize)| Arc::ptr_eq(&leaves[leaf].words, &first.words) && leaves[leaf].start == start;
-        if first.read().len() == row.words && row.members.iter().all(lies) {
-            return Arc::new(CpuBuffer { words: first.words.clone(), start: 0, len: row.words });
+        if first.in_row && first.read().len() == row.words && row.members.iter().all(lies) {
+            return Arc::new(CpuBuffer { words: first.words.clone(), start: 0, len: row.words, in_row: true });
         }
         let mut words = vec![0; row.words];
         for &(leaf, start) in &row.members {
@@ -102,7 +105,7 @@ impl Cpu {
         }
         let whole = CpuBuffer::new(words);
         for &(leaf, start) in &row.members {
-            leaves[leaf] = Arc::new(CpuBuffer { words: whole.words.clone(), start, len: leaves[leaf].len });
+            leaves[leaf] = Arc::new(CpuBuffer { words: whole.words.clone(), start, len: leaves[leaf].len, in_row: true });
         }
         whole
     }
@@ -201,7 +204,7 @@ impl Cpu {
                 }
             }
         }
-        let buffer = |words: Words| CpuBuffer { start: 0, len: words.len(), words: Arc::new(RwLock::new(words)) };
+        let buffer = |words: Words| CpuBuffer { start: 0, len: words.len(), in_row: false, words: Arc::new(RwLock::new(words)) };
         Ok(outputs.into_iter().map(|words| Arc::new(buffer(words))).collect())
     }
 }

@@ -354,8 +354,9 @@ impl Device {
         lock(&self.inner.plans).clear();
     }
 
-    /// CHECK mode (also `STEEPEST_CHECK=1`): every run computes each node on its own and compares it with the reference;
-    /// the first wrong one is an error with its source line. Slow.
+    /// CHECK mode (also `STEEPEST_CHECK=1`): every run computes each node on its own and compares it with the reference, then runs as it is
+    /// planned and compares what came out with that; the first wrong value is an error with its source line. Slow, and takes memory for every
+    /// value of the run.
     pub fn set_check(&self, on: bool) {
         self.inner.check.store(on, Ordering::Relaxed);
     }

@@ -169,6 +169,7 @@ pub(super) fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatc
         unplanned_words: 0,
         live_words: 0,
         graph,
+        cacheable: true,
     })
 }
 

@@ -259,6 +259,8 @@ impl Program {
         let device = Device::cpu();
         let mut values = program.build_leaves(&device);
         let wanted = 3 + g.below(most - 2);
+        // Values that follow from no data.
+        let mut constants: Vec<usize> = vec![];
         for _ in 0..20 * most {
             if program.calls.len() == wanted {
                 break;
@@ -268,9 +270,16 @@ impl Program {
             let mut pick =
                 || if g.below(3) > 0 { values.len() - 1 - g.below(values.len().min(3)) } else { g.below(values.len()) };
             let mut args = vec![pick(), pick()];
-            let constants: Vec<usize> = (0..program.calls.len()).filter(|&i| CONSTANT.contains(&program.calls[i].op)).collect();
-            if !constants.is_empty() && g.below(4) == 0 {
-                args[g.below(2)] = program.leaves.len() + constants[g.below(constants.len())];
+            if !constants.is_empty() {
+                let mut constant = || constants[g.below(constants.len())];
+                let (a, b) = (constant(), constant());
+                match g.below(8) {
+                    // A constant of constants.
+                    0 | 1 => args = vec![a, b],
+                    2 => args[0] = a,
+                    3 => args[1] = a,
+                    _ => {}
+                }
             }
             let call = Call { op: list[g.below(list.len())], args, k: [g.below(12), g.below(12), g.below(12)] };
             if values[call.args[0]].shape().rank() == 0 && SHAPED.contains(&call.op) {
@@ -281,9 +290,15 @@ impl Program {
             if !fits || !evaluate(&[&made], &Overrides::new()).is_ok_and(|v| v[0].data.iter().all(|x| x.abs() < 30.0)) {
                 continue;
             }
+            if CONSTANT.contains(&call.op) || call.args.iter().all(|arg| constants.contains(arg)) {
+                constants.push(values.len());
+            }
             values.push(made);
             program.calls.push(call);
         }
+        // Constants are held more often than other values.
+        let more = g.bits();
+        program.held |= constants.iter().map(|&i| more & 1 << (i % 64)).sum::<u64>();
         program
     }
 
