@@ -25,6 +25,55 @@ fn is_negative(x: f32) -> bool { return (bitcast<u32>(x) >> 31u) != 0u; }
 fn maximum(a: f32, b: f32) -> f32 { return select(select(max(a, b), b, is_nan(b)), a, is_nan(a)); }
 fn minimum(a: f32, b: f32) -> f32 { return select(select(min(a, b), b, is_nan(b)), a, is_nan(a)); }
 
+// a / b rounded to the nearest, on every device: WGSL lets a division be 2.5 units in the last place off. The driver's quotient of the digits is
+// a first guess, and whole numbers say exactly what it missed.
+fn div_(a: f32, b: f32) -> f32 {
+    let x = bitcast<u32>(a) & 0x7fffffffu;
+    let y = bitcast<u32>(b) & 0x7fffffffu;
+    let sign = (bitcast<u32>(a) ^ bitcast<u32>(b)) & 0x80000000u;
+    if x > INF_BITS { return a; }
+    if y > INF_BITS { return b; }
+    if (x == y && (x == 0u || x == INF_BITS)) { return nan(); }
+    if x == 0u || y == INF_BITS { return bitcast<f32>(sign); }
+    if y == 0u || x == INF_BITS { return bitcast<f32>(sign | INF_BITS); }
+    let n = digits_of(x);
+    let d = digits_of(y);
+    // 24 binary digits of the quotient and what is left. Products wrap around, but what is left is small, so it is exact.
+    let less = n.x < d.x;
+    let shift = select(23u, 24u, less);
+    var q = u32(f32(n.x) / f32(d.x) * select(8388608.0, 16777216.0, less));
+    var left = i32((u32(n.x) << shift) - q * u32(d.x));
+    let missed = i32(floor(f32(left) / f32(d.x)));
+    q = u32(i32(q) + missed);
+    left = left - missed * d.x;
+    if left < 0 {
+        q = q - 1u;
+        left = left + d.x;
+    } else if left >= d.x {
+        q = q + 1u;
+        left = left - d.x;
+    }
+    let e = n.y - d.y + 127 - select(0, 1, less);
+    if e >= 255 { return bitcast<f32>(sign | INF_BITS); }
+    // A quotient of numbers with so many digits never lies in the middle between two of them.
+    if e >= 1 { return bitcast<f32>(sign | ((u32(e - 1) << 23u) + q + select(0u, 1u, 2 * left > d.x))); }
+    // Subnormal: fewer digits, rounded once.
+    let drop = u32(min(1 - e, 26));
+    let kept = q >> drop;
+    let lost = q - (kept << drop);
+    let half = 1u << (drop - 1u);
+    let up = lost > half || (lost == half && (left > 0 || (kept & 1u) == 1u));
+    return bitcast<f32>(sign | (kept + select(0u, 1u, up)));
+}
+
+// The 24 binary digits of a positive number as a whole number, and its exponent as floats store it; below 1 for subnormal numbers.
+fn digits_of(x: u32) -> vec2<i32> {
+    let tiny = x < 0x00800000u;
+    // Whole numbers below 2^24 are floats, with the digits in their place.
+    let bits = select(x, bitcast<u32>(f32(x & 0x007fffffu)), tiny);
+    return vec2<i32>(i32((bits & 0x007fffffu) | 0x00800000u), i32(bits >> 23u) - select(0, 149, tiny));
+}
+
 // e^x for any x. Cody-Waite reduction x = k ln 2 + r, |r| <= ln 2 / 2, then a polynomial for e^r.
 fn exp_(x: f32) -> f32 {
     if is_nan(x) { return x; }
@@ -144,7 +193,7 @@ fn pow_(a: f32, b: f32) -> f32 {
     if b == 1.0 { return a; }
     if b == 2.0 { return a * a; }
     if b == 3.0 { return a * a * a; }
-    if b == -1.0 { return 1.0 / a; }
+    if b == -1.0 { return div_(1.0, a); }
     if b == 0.5 && a > 0.0 { return sqrt_(a); }
     let whole = floor(b) == b;
     // Above 2^24 every float is even.

@@ -39,7 +39,7 @@ impl Ensemble {
 
     fn mean(&self, x: &Tensor, outputs: impl Iterator<Item = Tensor>) -> Tensor {
         match outputs.reduce(|sum, output| sum.add(&output)) {
-            Some(sum) => sum.mul_scalar(1.0 / self.members.len() as f64),
+            Some(sum) => sum.div_scalar(self.members.len() as f64),
             None => x.refuse("ensemble", OpError::Value("it has no members".to_owned())),
         }
     }

@@ -27,7 +27,7 @@ impl Reduction {
         match self {
             Reduction::Mean => each.mean(&[]),
             Reduction::Sum => each.sum(&[]),
-            Reduction::BatchMean => each.sum(&[]).mul_scalar(1.0 / rows(each)),
+            Reduction::BatchMean => each.sum(&[]).div_scalar(rows(each)),
             Reduction::None => each.clone(),
         }
     }

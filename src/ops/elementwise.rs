@@ -53,7 +53,7 @@ row! {
 }
 row! {
     /// a / b
-    DIV = "div"(a: f32, b: f32)[] -> f32, "a / b", a / b,
+    DIV = "div"(a: f32, b: f32)[] -> f32, "div_(a, b)", a / b,
     |c| two(c, || c.grad.div(&c.inputs[1]), || c.grad.mul(c.output).div(&c.inputs[1]).neg()), Division, NonZero;
 }
 row! {
@@ -83,6 +83,10 @@ row! {
 row! {
     /// a · p
     MUL_SCALAR = "mul_scalar"(a: f32)[p] -> f32, "a * p", a * p, |c| one(c.grad.mul_scalar(p)), Ulp, Line;
+}
+row! {
+    /// a / p, rounded once: a product with 1 / p would round twice.
+    DIV_SCALAR = "div_scalar"(a: f32)[p] -> f32, "div_(a, p)", a / p, |c| one(c.grad.div_scalar(p)), Division, Line;
 }
 row! {
     /// a^p for a number p: products for small whole p, so that negative bases and gradients are exact.
@@ -157,7 +161,7 @@ row! {
 }
 row! {
     /// 1 / a
-    RECIPROCAL = "reciprocal"(a: f32)[] -> f32, "1.0 / a", 1.0 / a,
+    RECIPROCAL = "reciprocal"(a: f32)[] -> f32, "div_(1.0, a)", 1.0 / a,
     |c| one(c.grad.mul(&c.output.square()).neg()), Division, NonZero;
 }
 row! {
@@ -194,10 +198,10 @@ row! {
 }
 row! {
     /// clamp(a / 6 + ½, 0, 1)
-    HARD_SIGMOID = "hard_sigmoid"(a: f32)[] -> f32, "minimum(maximum(a / 6.0 + 0.5, 0.0), 1.0)",
+    HARD_SIGMOID = "hard_sigmoid"(a: f32)[] -> f32, "minimum(maximum(div_(a, 6.0) + 0.5, 0.0), 1.0)",
     Real::minimum(Real::maximum(a / 6.0 + 0.5, 0.0), 1.0),
     |c| { let inside = c.inputs[0].abs().lt_scalar(3.0);
-          one(inside.where_(&c.grad.mul_scalar(1.0 / 6.0), &c.grad.full_like(0.0))) },
+          one(inside.where_(&c.grad.div_scalar(6.0), &c.grad.full_like(0.0))) },
     Transcendental, Kinks(&[-3.0, 3.0]);
 }
 row! {
@@ -372,6 +376,7 @@ pub static ROWS: &[&Row] = &[
     &MINIMUM,
     &ADD_SCALAR,
     &MUL_SCALAR,
+    &DIV_SCALAR,
     &POW_SCALAR,
     &NEG,
     &ABS,

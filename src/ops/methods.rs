@@ -137,6 +137,8 @@ with_scalar! {
     add_scalar => ADD_SCALAR;
     /// x · p
     mul_scalar => MUL_SCALAR;
+    /// x / p, rounded once.
+    div_scalar => DIV_SCALAR;
     /// x^p
     pow_scalar => POW_SCALAR;
     /// x where x > 0, p x elsewhere.
@@ -338,7 +340,7 @@ macro_rules! operator_scalar {
             type Output = Tensor;
             #[track_caller]
             fn div(self, p: f64) -> Tensor {
-                self.mul_scalar(1.0 / p)
+                self.div_scalar(p)
             }
         }
         impl ops::Neg for $t {
@@ -380,7 +382,7 @@ macro_rules! scalar_first {
             type Output = Tensor;
             #[track_caller]
             fn div(self, x: $t) -> Tensor {
-                x.reciprocal().mul_scalar(self)
+                Tensor::div(&x.constant(self), &x)
             }
         }
     };

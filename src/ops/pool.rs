@@ -203,8 +203,11 @@ impl Plane {
         let inside = !matches!(self.cells, Cells::Sliding { count_include_pad: true, .. });
         let mut params = vec![count as u32, u32::from(inside)];
         params.extend([self.size, self.output, kernel, stride, padding].concat().into_iter().map(word));
-        let consts = if shader.starts_with("avg") { consts } else { vec![] };
-        let mut variant = Variant { consts, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
+        let (consts, bodies) = match shader.starts_with("avg") {
+            true => (consts, vec![("divided", "{ return div_(a, b); }".to_owned())]),
+            false => (vec![], vec![]),
+        };
+        let mut variant = Variant { consts, bodies, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
         if !shader.ends_with("_input") {
             // Places of a window, line by line.
             let sides = match self.cells {
