@@ -175,9 +175,6 @@ fn sigmoid_(x: f32) -> f32 {
     return select(1.0, e, is_negative(x)) / (1.0 + e);
 }
 
-// log(1 + e^x) = max(x, 0) + log1p(e^-|x|).
-fn softplus_(x: f32) -> f32 { return maximum(x, 0.0) + log1p_(exp_(-abs(x))); }
-
 // √x; NaN below 0.
 fn sqrt_(x: f32) -> f32 {
     if is_nan(x) || x == 0.0 { return x; }

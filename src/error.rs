@@ -423,3 +423,8 @@ impl Error {
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whether a number is one in f32, too: what options are held to.
+pub(crate) fn finite(x: f64) -> bool {
+    (x as f32).is_finite()
+}

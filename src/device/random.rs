@@ -1,9 +1,9 @@
 //! Making random tensors: each element follows from seed, stream and index alone, on every device.
 
 use super::Device;
-use crate::error::OpError;
+use crate::error::{OpError, finite};
 use crate::graph::node::{Tensor, record_on};
-use crate::ops::random::{Kind, Random};
+use crate::ops::random::{Kind, Random, deviation, range};
 use crate::shape::{Shape, ToShape};
 use std::panic::Location;
 
@@ -18,16 +18,29 @@ impl Device {
     }
 
     /// Numbers evenly distributed in `low..high`: low + (high − low) u with u a multiple of 2⁻²⁴ in 0..1.
+    ///
+    /// Bounds that are not finite, or further apart than f32 can hold, and a `low` above `high` make the tensor invalid.
     #[track_caller]
     pub fn uniform(&self, shape: impl ToShape, low: f64, high: f64, seed: u64) -> Tensor {
-        let unit = self.random("uniform", shape, |shape| Ok(Random::new(Kind::Uniform, shape, seed, 0)));
+        let unit = self.random("uniform", shape, |shape| {
+            range(low, high)?;
+            Ok(Random::new(Kind::Uniform, shape, seed, 0))
+        });
         moved(unit, low, high - low)
     }
 
-    /// Normally distributed numbers.
+    /// Normally distributed numbers with mean `mean` and standard deviation `std`.
+    ///
+    /// A mean that is not finite, and a deviation that is negative or not finite, make the tensor invalid.
     #[track_caller]
     pub fn normal(&self, shape: impl ToShape, mean: f64, std: f64, seed: u64) -> Tensor {
-        let unit = self.random("normal", shape, |shape| Ok(Random::new(Kind::Normal, shape, seed, 0)));
+        let unit = self.random("normal", shape, |shape| {
+            if !finite(mean) {
+                return Err(OpError::Value(format!("mean is {mean}, expected a finite number")));
+            }
+            deviation(std)?;
+            Ok(Random::new(Kind::Normal, shape, seed, 0))
+        });
         moved(unit, mean, std)
     }
 

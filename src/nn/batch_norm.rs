@@ -1,6 +1,6 @@
 //! Batch normalisation (Ioffe and Szegedy 2015): by each channel's statistics over the batch in training, by running ones in evaluation.
 
-use super::norm::{affine, per_channel, scaled, standardised, visit_affine, wrong_parameters};
+use super::norm::{affine, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
 use super::{Blueprint, Module, Site, summary};
 use crate::error::{OpError, Result};
 use crate::{Device, Tensor};
@@ -21,7 +21,7 @@ pub fn batch_norm_train(x: &Tensor, gamma: Option<&Tensor>, beta: Option<&Tensor
 /// The same, the statistics with x's axes as the output reads them.
 #[track_caller]
 fn train(x: &Tensor, gamma: Option<&Tensor>, beta: Option<&Tensor>, eps: f64) -> (Tensor, Tensor, Tensor) {
-    if let Err(invalid) = check(x, &[gamma, beta]) {
+    if let Err(invalid) = check(x, &[gamma, beta], eps) {
         return (invalid.clone(), invalid.clone(), invalid);
     }
     let shape = x.shape();
@@ -42,7 +42,7 @@ pub fn batch_norm_eval(
     beta: Option<&Tensor>,
     eps: f64,
 ) -> Tensor {
-    if let Err(invalid) = check(x, &[Some(mean), Some(var), gamma, beta]) {
+    if let Err(invalid) = check(x, &[Some(mean), Some(var), gamma, beta], eps) {
         return invalid;
     }
     let shape = x.shape();
@@ -53,12 +53,12 @@ pub fn batch_norm_eval(
 
 /// An invalid tensor unless x has channels and the parameters are one number for each.
 #[track_caller]
-fn check(x: &Tensor, parameters: &[Option<&Tensor>]) -> Result<(), Tensor> {
+fn check(x: &Tensor, parameters: &[Option<&Tensor>], eps: f64) -> Result<(), Tensor> {
     let Ok(shape) = x.try_shape() else { return Err(x.clone()) };
     let &[_, channels, ..] = shape.dims() else {
         return Err(x.refuse("batch_norm", OpError::Shape(format!("input is {shape}, expected [n,channels,…]"))));
     };
-    match wrong_parameters("batch_norm", x, &[channels], parameters) {
+    match wrong_parameters("batch_norm", x, &[channels], parameters).or_else(|| wrong_eps("batch_norm", x, eps)) {
         Some(invalid) => Err(invalid),
         None => Ok(()),
     }

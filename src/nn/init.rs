@@ -1,7 +1,9 @@
 //! Initial values of parameters, drawn on the host from Philox: the same numbers on every device.
 
-use crate::random;
+use crate::error::{OpError, finite};
+use crate::random::{self, deviation, range};
 use crate::{Device, Tensor};
+use std::panic::Location;
 
 /// How a weight starts. `fan_in` and `fan_out` are the numbers of inputs and outputs of one unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,9 +27,26 @@ pub enum Init {
 }
 
 impl Init {
+    /// What is wrong with its number.
+    fn check(self) -> Result<(), OpError> {
+        match self {
+            Init::Constant(value) if !finite(value) => {
+                Err(OpError::Value(format!("the constant is {value}, expected a finite number")))
+            }
+            Init::Uniform(bound) => range(-bound, bound),
+            Init::Normal(std) => deviation(std),
+            _ => Ok(()),
+        }
+    }
+
     /// A parameter of shape \[fan_out, fan_in\] or \[fan_out\], drawn from stream `stream` of `seed`.
+    ///
+    /// A number that is not finite, and a bound or a deviation that is negative, make the tensor invalid.
     #[track_caller]
     pub fn parameter(self, device: &Device, shape: &[usize], fans: (usize, usize), seed: u64, stream: u64) -> Tensor {
+        if let Err(error) = self.check() {
+            return device.invalid("init", Location::caller(), error);
+        }
         let n: usize = shape.iter().product();
         let (fan_in, fan_out) = (fans.0.max(1) as f64, fans.1.max(1) as f64);
         let uniform = |bound: f64| random::uniform_host(n, -bound as f32, bound as f32, seed, stream);

@@ -3,7 +3,7 @@
 //! Prediction and target must have one shape: a loss never broadcasts. A mismatch gives an invalid tensor that carries an
 //! [`OpError::Shape`] to the first run point.
 
-use crate::error::OpError;
+use crate::error::{OpError, finite};
 use crate::{DType, Tensor};
 
 /// What becomes of the losses of all elements (of all rows, for the losses over classes).
@@ -61,21 +61,26 @@ pub fn mae(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
     mismatch("mae", x, target).unwrap_or_else(|| reduction.of(&x.sub(target).abs()))
 }
 
-/// Huber's loss (1964): d² / 2 for d = |x − t| below `delta`, delta (d − delta / 2) above. `delta` must be above 0.
+/// Huber's loss (1964): d² / 2 for d = |x − t| below `delta`, delta (d − delta / 2) above. `delta` must be above 0, and may be infinite: then it
+/// is d² / 2 everywhere.
 #[track_caller]
 pub fn huber(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Tensor {
     if let Some(invalid) = mismatch("huber", x, target).or_else(|| positive("huber", x, "delta", delta)) {
         return invalid;
     }
     let d = x.sub(target).abs();
-    let far = d.add_scalar(-delta / 2.0).mul_scalar(delta);
-    reduction.of(&d.lt_scalar(delta).where_(&d.square().mul_scalar(0.5), &far))
+    if delta.is_infinite() {
+        return reduction.of(&d.square().mul_scalar(0.5));
+    }
+    // c (d − c / 2) with c = min(d, delta): one formula for both parts, of which neither overflows where the other is meant.
+    let c = d.clamp(f64::NEG_INFINITY, delta);
+    reduction.of(&c.mul(&d.sub(&c.mul_scalar(0.5))))
 }
 
-/// An invalid tensor unless `value` is above 0.
+/// An invalid tensor unless `value` is above 0, in f32 too, where very small numbers are 0.
 #[track_caller]
 fn positive(loss: &'static str, x: &Tensor, what: &str, value: f64) -> Option<Tensor> {
-    (value.is_nan() || value <= 0.0).then(|| x.refuse(loss, OpError::Value(format!("{what} is {value}, expected above 0"))))
+    x.unfit(loss, what, value, |value| value >= f64::from(f32::MIN_POSITIVE), "above 0")
 }
 
 /// max(log x, −100), whose slope below 10⁻¹² stays 10¹²: no 0 · ∞ in the gradient at 0.
@@ -156,10 +161,14 @@ pub fn soft_margin(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor 
     mismatch("soft_margin", x, target).unwrap_or_else(|| reduction.of(&x.mul(target).neg().softplus(1.0)))
 }
 
-/// max(0, margin − t x) for targets of −1 and 1: the loss of support vector machines.
+/// max(0, margin − t x) for targets of −1 and 1: the loss of support vector machines. A margin that is no finite f32 is an error.
 #[track_caller]
 pub fn hinge(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Tensor {
-    mismatch("hinge", x, target).unwrap_or_else(|| reduction.of(&x.mul(target).neg().add_scalar(margin).relu()))
+    if let Some(invalid) = mismatch("hinge", x, target).or_else(|| x.unfit("hinge", "margin", margin, finite, "a finite number"))
+    {
+        return invalid;
+    }
+    reduction.of(&x.mul(target).neg().add_scalar(margin).relu())
 }
 
 /// Kullback-Leibler divergence from log-probabilities x to probabilities t: t (log t − x), 0 where t = 0.
@@ -168,8 +177,10 @@ pub fn hinge(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> 
 #[track_caller]
 pub fn kl_div(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
     mismatch("kl_div", x, target).unwrap_or_else(|| {
-        let safe = target.eq_scalar(0.0).where_(&target.full_like(1.0), target);
-        reduction.of(&target.mul(&safe.log().sub(x)))
+        // Where t is 0 neither logarithm counts, not even one that is infinite.
+        let off = target.eq_scalar(0.0);
+        let (safe, log) = (off.where_(&target.full_like(1.0), target), off.where_(&x.full_like(0.0), x));
+        reduction.of(&target.mul(&safe.log().sub(&log)))
     })
 }
 

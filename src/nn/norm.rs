@@ -1,7 +1,7 @@
 //! Normalisation: x̂ = (x − mean) / √(var + ε) over some axes, then γ x̂ + β; as layers and as functions of given γ and β.
 
 use super::{Blueprint, Init, Module, Site};
-use crate::error::{OpError, Result};
+use crate::error::{OpError, Result, finite};
 use crate::{Device, Shape, Tensor, ToShape};
 
 /// x̂ over `axes` with their mean and (biased) variance, which keep the axes with size 1.
@@ -35,12 +35,21 @@ pub(super) fn wrong_parameters(name: &'static str, x: &Tensor, expected: &[usize
     Some(x.refuse(name, OpError::Shape(format!("input is {input}: a parameter is {wrong}, expected {expected:?}"))))
 }
 
+/// An invalid tensor unless ε is a finite number that is not negative.
+#[track_caller]
+pub(super) fn wrong_eps(name: &'static str, x: &Tensor, eps: f64) -> Option<Tensor> {
+    x.unfit(name, "eps", eps, |eps| finite(eps) && eps >= 0.0, "a finite number that is not negative")
+}
+
 /// Layer normalisation (Ba et al. 2016) over the last `dims` axes, whose sizes are the shape of γ and β: \[…\] → \[…\].
 ///
 /// More axes than x has, or γ or β of another shape, make the result invalid.
 #[track_caller]
 pub fn layer_norm(x: &Tensor, dims: usize, gamma: Option<&Tensor>, beta: Option<&Tensor>, eps: f64) -> Tensor {
     let Ok(shape) = x.try_shape() else { return x.clone() };
+    if let Some(invalid) = wrong_eps("layer_norm", x, eps) {
+        return invalid;
+    }
     if dims == 0 || dims > shape.rank() {
         return x.refuse("layer_norm", OpError::Shape(format!("the last {dims} axes of {shape}")));
     }
@@ -61,6 +70,9 @@ fn last(dims: usize) -> Vec<isize> {
 #[track_caller]
 pub fn rms_norm(x: &Tensor, gamma: Option<&Tensor>, eps: f64) -> Tensor {
     let Ok(shape) = x.try_shape() else { return x.clone() };
+    if let Some(invalid) = wrong_eps("rms_norm", x, eps) {
+        return invalid;
+    }
     let Some(&width) = shape.dims().last() else {
         return x.refuse("rms_norm", OpError::Shape("a scalar has no axis to normalise over".to_owned()));
     };
@@ -76,6 +88,9 @@ pub fn rms_norm(x: &Tensor, gamma: Option<&Tensor>, eps: f64) -> Tensor {
 #[track_caller]
 pub fn group_norm(x: &Tensor, groups: usize, gamma: Option<&Tensor>, beta: Option<&Tensor>, eps: f64) -> Tensor {
     let Ok(shape) = x.try_shape() else { return x.clone() };
+    if let Some(invalid) = wrong_eps("group_norm", x, eps) {
+        return invalid;
+    }
     let &[rows, channels, ref rest @ ..] = shape.dims() else {
         return x.refuse("group_norm", OpError::Shape(format!("input is {shape}, expected [n,channels,…]")));
     };

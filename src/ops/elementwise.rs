@@ -2,6 +2,10 @@
 //!
 //! Conventions at points without a derivative: relu'(0) = leaky_relu'(0)'s negative side, |x|'(0) = 0, and maximum and minimum give
 //! half the gradient to each side of a tie, as PyTorch does.
+//!
+//! A gradient rule *selects* where an op is switched off (the side of a ReLU that is 0, the smaller of two): a product of a mask and the
+//! gradient would be 0 · ∞ where the slope behind the op is infinite, as that of √x at 0. An op that is constant everywhere has a gradient
+//! of zeros that does not depend on the one it is given.
 
 use super::case::Domain::{AboveMinusOne, Integers, Kinks, Line, NonZero, Positive, Power};
 use super::pointwise::{Real, Row, dtype, from_f64, from_word, row, to_f64, to_word, vectorised};
@@ -17,6 +21,11 @@ fn one(gradient: Tensor) -> Vec<Option<Tensor>> {
 /// The gradients of a binary op, each computed only if asked for.
 fn two(ctx: &GradCtx<'_>, a: impl FnOnce() -> Tensor, b: impl FnOnce() -> Tensor) -> Vec<Option<Tensor>> {
     vec![ctx.needs[0].then(a), ctx.needs[1].then(b)]
+}
+
+/// Zeros for input `i`: the op does not depend on it, or only in steps.
+fn zeros(ctx: &GradCtx<'_>, i: usize) -> Tensor {
+    ctx.inputs[i].full_like(0.0)
 }
 
 fn none(ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
@@ -59,22 +68,55 @@ row! {
 row! {
     /// a^b: of a negative base with integer exponents only, as `f32::powf`.
     POW = "pow"(a: f32, b: f32)[] -> f32, "pow_(a, b)", a.powf(b),
-    |c| two(c,
-        || c.grad.mul(&c.inputs[1]).mul(&c.inputs[0].pow(&c.inputs[1].add_scalar(-1.0))),
-        // Where the base is 0 the logarithm is not finite, and the power does not depend on the exponent.
-        || { let safe = c.inputs[0].gt_scalar(0.0).where_(&c.inputs[0], &c.inputs[0].full_like(1.0));
-             c.grad.mul(c.output).mul(&safe.log()) }),
+    |c| two(c, || c.inputs[0].pow_slope(&c.inputs[1], c.grad),
+        // By the exponent, where the base is 0: 0. Of a negative base the logarithm is no number, and only whole exponents are allowed.
+        || { let off = c.inputs[0].le_scalar(0.0);
+             let safe = off.where_(&c.inputs[0].full_like(1.0), &c.inputs[0]);
+             let slope = c.grad.mul(c.output).mul(&safe.log());
+             off.where_(&slope.full_like(0.0), &slope) }),
+    Transcendental, Power;
+}
+row! {
+    /// The gradient c of a^b by a: c b a^(b−1), and 0 where b = 0, because a⁰ is 1 also at a = 0.
+    POW_SLOPE = "pow_slope"(a: f32, b: f32, c: f32)[] -> f32, "select(c * (b * pow_(a, b - 1.0)), 0.0, b == 0.0)",
+    if b == 0.0 { 0.0 } else { c * (b * a.powf(b - 1.0)) },
+    |x| { let (a, b) = (&x.inputs[0], &x.inputs[1]);
+          let both = || x.grad.mul(&x.inputs[2]);
+          let one = || a.full_like(1.0);
+          let by_base = || { let off = b.eq_scalar(0.0);
+              let slope = off.where_(&one(), a).pow_slope(&b.add_scalar(-1.0), &both().mul(b));
+              off.where_(&slope.full_like(0.0), &slope) };
+          let by_exponent = || { let off = a.eq_scalar(0.0);
+              let log = a.gt_scalar(0.0).where_(a, &one()).log();
+              let slope = both().mul(&a.pow(&b.add_scalar(-1.0))).mul(&b.mul(&log).add_scalar(1.0));
+              off.where_(&slope.full_like(0.0), &slope) };
+          vec![x.needs[0].then(by_base), x.needs[1].then(by_exponent), x.needs[2].then(|| a.pow_slope(b, x.grad))] },
     Transcendental, Power;
 }
 row! {
     /// The larger; NaN if either is NaN.
     MAXIMUM = "maximum"(a: f32, b: f32)[] -> f32, "maximum(a, b)", Real::maximum(a, b),
-    |c| two(c, || c.grad.mul(&share(&c.inputs[0], &c.inputs[1])), || c.grad.mul(&share(&c.inputs[1], &c.inputs[0]))), Ulp, Line;
+    |c| two(c, || c.grad.share(&c.inputs[0], &c.inputs[1]), || c.grad.share(&c.inputs[1], &c.inputs[0])), Ulp, Line;
 }
 row! {
     /// The smaller; NaN if either is NaN.
     MINIMUM = "minimum"(a: f32, b: f32)[] -> f32, "minimum(a, b)", Real::minimum(a, b),
-    |c| two(c, || c.grad.mul(&share(&c.inputs[1], &c.inputs[0])), || c.grad.mul(&share(&c.inputs[0], &c.inputs[1]))), Ulp, Line;
+    |c| two(c, || c.grad.share(&c.inputs[1], &c.inputs[0]), || c.grad.share(&c.inputs[0], &c.inputs[1])), Ulp, Line;
+}
+row! {
+    /// The part of a gradient a that the first of two gets for being the larger: a where b > c, half where they are equal, 0 elsewhere.
+    SHARE = "share"(a: f32, b: f32, c: f32)[] -> f32,
+    "select(select(0.0, a * 0.5, b == c && !is_nan(b) && !is_nan(c)), a, b > c && !is_nan(b) && !is_nan(c))",
+    if b > c { a } else if b == c { a * 0.5 } else { 0.0 },
+    |x| { let mut parts = vec![x.needs[0].then(|| x.grad.share(&x.inputs[1], &x.inputs[2]))];
+          parts.extend([1, 2].map(|i| x.needs[i].then(|| zeros(x, i))));
+          parts },
+    Ulp, Line;
+}
+row! {
+    /// a · b, and 0 where b = 0, whatever a is: what a mask drops.
+    MASKED = "masked"(a: f32, b: f32)[] -> f32, "select(a * b, 0.0, b == 0.0)", if b == 0.0 { 0.0 } else { a * b },
+    |c| two(c, || c.grad.masked(&c.inputs[1]), || c.grad.mul(&c.inputs[0])), Ulp, Line;
 }
 row! {
     /// a + p
@@ -82,22 +124,19 @@ row! {
 }
 row! {
     /// a · p
-    MUL_SCALAR = "mul_scalar"(a: f32)[p] -> f32, "a * p", a * p, |c| one(c.grad.mul_scalar(p)), Ulp, Line;
+    MUL_SCALAR = "mul_scalar"(a: f32)[p] -> f32, "a * p", a * p,
+    |c| one(if p == 0.0 { zeros(c, 0) } else { c.grad.mul_scalar(p) }), Ulp, Line;
 }
 row! {
     /// a / p, rounded once: a product with 1 / p would round twice.
-    DIV_SCALAR = "div_scalar"(a: f32)[p] -> f32, "div_(a, p)", a / p, |c| one(c.grad.div_scalar(p)), Division, Line;
+    DIV_SCALAR = "div_scalar"(a: f32)[p] -> f32, "div_(a, p)", a / p,
+    |c| one(if p.is_infinite() { zeros(c, 0) } else { c.grad.div_scalar(p) }), Division, Line;
 }
 row! {
     /// a^p for a number p: products for small whole p, so that negative bases and gradients are exact.
     POW_SCALAR = "pow_scalar"(a: f32)[p] -> f32, "pow_(a, p)", a.powf(p),
-    |c| one(if p == 0.0 { c.grad.mul_scalar(0.0) } else { c.grad.mul(&c.inputs[0].pow_scalar(p - 1.0).mul_scalar(p)) }),
+    |c| one(if p == 0.0 { zeros(c, 0) } else { c.grad.mul(&c.inputs[0].pow_scalar(p - 1.0).mul_scalar(p)) }),
     Transcendental, Positive;
-}
-
-/// 1 where a > b, ½ where they are equal, 0 elsewhere.
-fn share(a: &Tensor, b: &Tensor) -> Tensor {
-    a.gt(b).to_f32().add(&a.ge(b).to_f32()).mul_scalar(0.5)
 }
 
 // ---- one argument ----
@@ -109,27 +148,34 @@ row! {
 row! {
     /// |a|
     ABS = "abs"(a: f32)[] -> f32, "bitcast<f32>(bitcast<u32>(a) & 0x7fffffffu)", a.abs(),
-    |c| one(c.grad.mul(&c.inputs[0].sign())), Ulp, Kinks(&[0.0]);
+    |c| one(c.grad.signed(&c.inputs[0])), Ulp, Kinks(&[0.0]);
+}
+row! {
+    /// a with the sign of b: the gradient a of |b|. a where b > 0, −a where b < 0, 0 where b = 0, NaN of NaN.
+    SIGNED = "signed"(a: f32, b: f32)[] -> f32,
+    "select(select(select(0.0, b, is_nan(b)), bitcast<f32>(bitcast<u32>(a) ^ 0x80000000u), b < 0.0), a, b > 0.0 && !is_nan(b))",
+    if b > 0.0 { a } else if b < 0.0 { -a } else if b.is_nan() { b } else { 0.0 },
+    |c| two(c, || c.grad.signed(&c.inputs[1]), || zeros(c, 1)), Ulp, Kinks(&[0.0]);
 }
 row! {
     /// −1, 0 or 1
     SIGN = "sign"(a: f32)[] -> f32, "select(sign(a), a, is_nan(a))", Real::sign(a),
-    |c| one(c.grad.mul_scalar(0.0)), Ulp, Kinks(&[0.0]);
+    |c| one(zeros(c, 0)), Ulp, Kinks(&[0.0]);
 }
 row! {
     /// The largest integer not above a.
     FLOOR = "floor"(a: f32)[] -> f32, "select(floor(a), a, is_nan(a) || is_inf(a))", a.floor(),
-    |c| one(c.grad.mul_scalar(0.0)), Ulp, Kinks(&[-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
+    |c| one(zeros(c, 0)), Ulp, Kinks(&[-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
 }
 row! {
     /// The smallest integer not below a.
     CEIL = "ceil"(a: f32)[] -> f32, "select(ceil(a), a, is_nan(a) || is_inf(a))", a.ceil(),
-    |c| one(c.grad.mul_scalar(0.0)), Ulp, Kinks(&[-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
+    |c| one(zeros(c, 0)), Ulp, Kinks(&[-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
 }
 row! {
     /// The nearest integer, halves to even.
     ROUND = "round"(a: f32)[] -> f32, "select(round(a), a, is_nan(a) || is_inf(a))", a.round_ties_even(),
-    |c| one(c.grad.mul_scalar(0.0)), Ulp, Kinks(&[-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5]);
+    |c| one(zeros(c, 0)), Ulp, Kinks(&[-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5]);
 }
 row! {
     /// e^a
@@ -181,10 +227,16 @@ row! {
 row! {
     /// The error function, 2/√π ∫₀ᵃ e^−t² dt.
     ERF = "erf"(a: f32)[] -> f32, "erf_(a)", Real::erf(a),
-    |c| one(c.grad.mul(&c.inputs[0].square().neg().exp().mul_scalar(std::f64::consts::FRAC_2_SQRT_PI))), Transcendental, Line;
+    |c| one(c.grad.mul(&within(&c.inputs[0], 20.0).square().neg().exp().mul_scalar(std::f64::consts::FRAC_2_SQRT_PI))),
+    Transcendental, Line;
 }
 
 // ---- activations ----
+
+/// x limited to ±`most`, beyond which a slope is what it is there: a product of a large and a small number would be ∞ · 0 further out.
+fn within(x: &Tensor, most: f64) -> Tensor {
+    x.clamp(-most, most)
+}
 
 row! {
     /// tanh a
@@ -212,25 +264,31 @@ row! {
 }
 row! {
     /// a where a > 0, p · a elsewhere.
-    LEAKY_RELU = "leaky_relu"(a: f32)[p] -> f32, "select(a * p, a, a > 0.0)", if a > 0.0 { a } else { a * p },
+    LEAKY_RELU = "leaky_relu"(a: f32)[p] -> f32, "select(select(a * p, maximum(a, 0.0), p == 0.0), a, a > 0.0)",
+    // Without a slope it is the ReLU, also of −∞.
+    if a > 0.0 { a } else if p == 0.0 { Real::maximum(a, 0.0) } else { a * p },
     |c| one(c.grad.relu_grad(&c.inputs[0], p)), Ulp, Kinks(&[0.0]);
 }
 row! {
     /// The gradient a of a (leaky) ReLU at b with slope p: a where b > 0, p · a elsewhere; a where b is NaN.
-    RELU_GRAD = "relu_grad"(a: f32, b: f32)[p] -> f32, "select(a, a * p, b <= 0.0)", if b <= 0.0 { a * p } else { a },
-    |c| two(c, || c.grad.relu_grad(&c.inputs[1], p), || c.grad.mul_scalar(0.0)), Ulp, Kinks(&[0.0]);
+    RELU_GRAD = "relu_grad"(a: f32, b: f32)[p] -> f32, "select(a, select(a * p, 0.0, p == 0.0), b <= 0.0)",
+    if b <= 0.0 { if p == 0.0 { 0.0 } else { a * p } } else { a },
+    |c| two(c, || c.grad.relu_grad(&c.inputs[1], p), || zeros(c, 1)), Ulp, Kinks(&[0.0]);
 }
 row! {
     /// a where a > 0, p (e^a − 1) elsewhere.
     ELU = "elu"(a: f32)[p] -> f32, "select(p * expm1_(a), a, a > 0.0)", if a > 0.0 { a } else { p * Real::exp_m1(a) },
-    |c| { let slope = c.inputs[0].exp().mul_scalar(p);
-          one(c.grad.mul(&c.inputs[0].gt_scalar(0.0).where_(&slope.full_like(1.0), &slope))) },
+    // Of what is not above 0 alone: the power of a large number is infinite, and so is its slope, which is not asked for.
+    |c| { let x = &c.inputs[0];
+          let slope = || x.clamp(f64::NEG_INFINITY, 0.0).exp().mul_scalar(p);
+          one(if p == 0.0 { c.grad.relu_grad(x, 0.0) } else {
+              c.grad.mul(&x.gt_scalar(0.0).where_(&x.full_like(1.0), &slope())) }) },
     Transcendental, Kinks(&[0.0]);
 }
 row! {
     /// a Φ(a), Φ the normal distribution function.
     GELU = "gelu"(a: f32)[] -> f32, "gelu_(a)", if a == T::NEG_INFINITY { -0.0 } else { a * Real::normal_cdf(a) },
-    |c| { let x = &c.inputs[0];
+    |c| { let x = &within(&c.inputs[0], 40.0);
           let density = x.square().mul_scalar(-0.5).exp().mul_scalar(0.398_942_280_401_432_7);
           let cdf = x.mul_scalar(std::f64::consts::FRAC_1_SQRT_2).erf().add_scalar(1.0).mul_scalar(0.5);
           one(c.grad.mul(&cdf.add(&x.mul(&density)))) },
@@ -240,7 +298,7 @@ row! {
     /// a σ(2 √(2/π) (a + 0.044715 a³)): the approximation of GELU by tanh.
     GELU_TANH = "gelu_tanh"(a: f32)[] -> f32, "select(a * sigmoid_(1.5957691216 * (a + 0.044715 * a * a * a)), -0.0, a < -1e4)",
     if a < -1e4 { -0.0 } else { a * Real::sigmoid(1.595_769_121_605_731 * (a + 0.044715 * a * a * a)) },
-    |c| { let x = &c.inputs[0];
+    |c| { let x = &within(&c.inputs[0], 40.0);
           let s = x.add(&x.square().mul(x).mul_scalar(0.044715)).mul_scalar(1.595_769_121_605_731).sigmoid();
           let slope = x.square().mul_scalar(3.0 * 0.044715).add_scalar(1.0).mul_scalar(1.595_769_121_605_731);
           one(c.grad.mul(&s.add(&x.mul(&slope).mul(&s).mul(&s.neg().add_scalar(1.0))))) },
@@ -249,13 +307,16 @@ row! {
 row! {
     /// a σ(a)
     SILU = "silu"(a: f32)[] -> f32, "select(a * sigmoid_(a), -0.0, a < -1e4)", if a < -1e4 { -0.0 } else { a * Real::sigmoid(a) },
-    |c| { let s = c.inputs[0].sigmoid();
-          one(c.grad.mul(&s.mul(&c.inputs[0].mul(&s.neg().add_scalar(1.0)).add_scalar(1.0)))) },
+    |c| { let x = &within(&c.inputs[0], 100.0);
+          let s = x.sigmoid();
+          one(c.grad.mul(&s.mul(&x.mul(&s.neg().add_scalar(1.0)).add_scalar(1.0)))) },
     Transcendental, Line;
 }
 row! {
     /// log(1 + e^(p a)) / p
-    SOFTPLUS = "softplus"(a: f32)[p] -> f32, "softplus_(p * a) / p", Real::softplus(p * a) / p,
+    SOFTPLUS = "softplus"(a: f32)[p] -> f32, "select(0.0, a, p * a > 0.0) + log1p_(exp_(-abs(p * a))) / p",
+    // The larger part apart, so that p a may be beyond the range of numbers.
+    (if p * a > 0.0 { a } else { 0.0 }) + Real::ln_1p(Real::exp(-(p * a).abs())) / p,
     |c| one(c.grad.mul(&c.inputs[0].mul_scalar(p).sigmoid())), Transcendental, Line;
 }
 row! {
@@ -372,14 +433,18 @@ pub static ROWS: &[&Row] = &[
     &MUL,
     &DIV,
     &POW,
+    &POW_SLOPE,
     &MAXIMUM,
     &MINIMUM,
+    &SHARE,
+    &MASKED,
     &ADD_SCALAR,
     &MUL_SCALAR,
     &DIV_SCALAR,
     &POW_SCALAR,
     &NEG,
     &ABS,
+    &SIGNED,
     &SIGN,
     &FLOOR,
     &CEIL,

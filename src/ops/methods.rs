@@ -2,6 +2,7 @@
 
 use super::elementwise as row;
 use super::pointwise::{Pointwise, Row};
+use crate::error::{OpError, finite};
 use crate::graph::op::DType;
 use crate::graph::{Tensor, record_on};
 use std::ops;
@@ -139,14 +140,32 @@ with_scalar! {
     mul_scalar => MUL_SCALAR;
     /// x / p, rounded once.
     div_scalar => DIV_SCALAR;
-    /// x^p
-    pow_scalar => POW_SCALAR;
-    /// x where x > 0, p x elsewhere.
-    leaky_relu => LEAKY_RELU;
-    /// x where x > 0, p (e^x − 1) elsewhere.
-    elu => ELU;
-    /// log(1 + e^(p x)) / p
-    softplus => SOFTPLUS;
+}
+
+macro_rules! with_option {
+    ($($(#[$doc:meta])* $name:ident($option:ident: $fits:expr, $expected:literal) => $row:ident;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            #[track_caller]
+            pub fn $name(&self, $option: f64) -> Tensor {
+                if let Some(invalid) = self.unfit(stringify!($name), stringify!($option), $option, $fits, $expected) {
+                    return invalid;
+                }
+                self.pointwise(&row::$row, &[], [$option, 0.0])
+            })*
+        }
+    };
+}
+
+with_option! {
+    /// x^exponent; x⁰ is 1 with a gradient of 0. An exponent that is no finite f32 is an error.
+    pow_scalar(exponent: finite, "a finite number") => POW_SCALAR;
+    /// x where x > 0, slope · x elsewhere. A slope that is no finite f32 is an error.
+    leaky_relu(slope: finite, "a finite number") => LEAKY_RELU;
+    /// x where x > 0, alpha (e^x − 1) elsewhere. An alpha that is no finite f32 is an error.
+    elu(alpha: finite, "a finite number") => ELU;
+    /// log(1 + e^(beta x)) / beta. A beta that is 0 or no finite f32 is an error.
+    softplus(beta: |beta| finite(beta) && beta as f32 != 0.0, "a finite number that is not 0") => SOFTPLUS;
 }
 
 macro_rules! compare_scalar {
@@ -175,9 +194,26 @@ compare_scalar! {
 }
 
 impl Tensor {
-    /// x limited to `min..max`; the gradient is 1 inside and at the limits, 0 outside.
+    /// An invalid tensor that names the option, unless its value fits.
+    #[track_caller]
+    pub(crate) fn unfit(
+        &self,
+        op: &'static str,
+        option: &str,
+        value: f64,
+        fits: impl Fn(f64) -> bool,
+        expected: &str,
+    ) -> Option<Tensor> {
+        (!fits(value)).then(|| self.refuse(op, OpError::Value(format!("{option} is {value}, expected {expected}"))))
+    }
+
+    /// x limited to `min..max`; the gradient is 1 inside and at the limits, 0 outside. Either may be infinite; a `min` above `max` and NaN are
+    /// errors.
     #[track_caller]
     pub fn clamp(&self, min: f64, max: f64) -> Tensor {
+        if let Some(invalid) = self.unfit("clamp", "min", min, |min| min <= max, &format!("a number not above max, {max}")) {
+            return invalid;
+        }
         self.pointwise(&row::CLAMP, &[], [min, max])
     }
 
@@ -187,9 +223,12 @@ impl Tensor {
         self.mul(&t.neg().add_scalar(1.0)).add(&other.mul(t))
     }
 
-    /// x (1 − t) + y t for a number t; see [`Tensor::lerp`].
+    /// x (1 − t) + y t for a number t; see [`Tensor::lerp`]. A t that is no finite f32 is an error.
     #[track_caller]
     pub fn lerp_scalar(&self, other: &Tensor, t: f64) -> Tensor {
+        if let Some(invalid) = self.unfit("lerp_scalar", "t", t, finite, "a finite number") {
+            return invalid;
+        }
         self.mul_scalar(1.0 - t).add(&other.mul_scalar(t))
     }
 
@@ -245,6 +284,30 @@ impl Tensor {
     #[track_caller]
     pub(super) fn relu_grad(&self, x: &Tensor, slope: f64) -> Tensor {
         self.pointwise(&row::RELU_GRAD, &[x], [slope, 0.0])
+    }
+
+    /// The gradient `gradient` of this tensor to the power of `exponent`, by this tensor.
+    #[track_caller]
+    pub(super) fn pow_slope(&self, exponent: &Tensor, gradient: &Tensor) -> Tensor {
+        self.pointwise(&row::POW_SLOPE, &[exponent, gradient], [0.0; 2])
+    }
+
+    /// The part of the gradient `self` that `x` gets for being larger than `other`.
+    #[track_caller]
+    pub(super) fn share(&self, x: &Tensor, other: &Tensor) -> Tensor {
+        self.pointwise(&row::SHARE, &[x, other], [0.0; 2])
+    }
+
+    /// The gradient `self` of |x|.
+    #[track_caller]
+    pub(super) fn signed(&self, x: &Tensor) -> Tensor {
+        self.pointwise(&row::SIGNED, &[x], [0.0; 2])
+    }
+
+    /// x · mask, and 0 where the mask is 0, whatever x is.
+    #[track_caller]
+    pub(super) fn masked(&self, mask: &Tensor) -> Tensor {
+        self.pointwise(&row::MASKED, &[mask], [0.0; 2])
     }
 
     /// A scalar on this tensor's device.

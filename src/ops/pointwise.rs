@@ -129,8 +129,6 @@ pub(super) trait Real: Copy {
     fn sign(self) -> Self;
     /// 1 / (1 + e^−x).
     fn sigmoid(self) -> Self;
-    /// log(1 + e^x).
-    fn softplus(self) -> Self;
     /// The error function.
     fn erf(self) -> Self;
     /// The normal distribution function.
@@ -175,10 +173,6 @@ macro_rules! real {
             fn sigmoid(self) -> $t {
                 let e = $exp(-self.abs());
                 (if self < 0.0 { e } else { 1.0 }) / (1.0 + e)
-            }
-            #[inline(always)]
-            fn softplus(self) -> $t {
-                Real::maximum(self, 0.0) + $ln_1p($exp(-self.abs()))
             }
             #[inline(always)]
             fn erf(self) -> $t {

@@ -2,7 +2,7 @@
 
 use super::case::{Case, Gen};
 use super::tolerance::Class;
-use crate::error::OpError;
+use crate::error::{OpError, finite};
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, record_on};
 use crate::shape::Shape;
@@ -280,6 +280,22 @@ impl Stream {
     }
 }
 
+/// Refuses bounds that are not finite in f32, too far apart, or the wrong way round.
+pub(crate) fn range(low: f64, high: f64) -> Result<(), OpError> {
+    if finite(low) && finite(high) && finite(high - low) && low <= high {
+        return Ok(());
+    }
+    Err(OpError::Value(format!("low is {low} and high is {high}, expected finite numbers, low not above high")))
+}
+
+/// Refuses a standard deviation that is negative or not finite.
+pub(crate) fn deviation(std: f64) -> Result<(), OpError> {
+    if finite(std) && std >= 0.0 {
+        return Ok(());
+    }
+    Err(OpError::Value(format!("std is {std}, expected a finite number that is not negative")))
+}
+
 /// `count` numbers in `low..high` on the host: what `Device::uniform` makes of the same seed (with stream 0).
 pub fn uniform_host(count: usize, low: f32, high: f32, seed: u64, stream: u64) -> Vec<f32> {
     let mut stream = Stream::new(seed, stream);
@@ -317,7 +333,7 @@ impl Tensor {
         }
         let Ok(shape) = self.try_shape() else { return self.clone() };
         match Random::mask(shape, 1.0 - p, seed, stream) {
-            Ok(op) => self.mul(&record_on(self.node().runner(), op, &[])),
+            Ok(op) => self.masked(&record_on(self.node().runner(), op, &[])),
             Err(error) => self.refuse("dropout", error),
         }
     }

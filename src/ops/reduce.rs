@@ -169,8 +169,9 @@ impl Op for Reduce {
             Kind::Max | Kind::Min if axes.is_empty() => Some(grad.expand(shape)),
             // Ties share the gradient evenly.
             Kind::Max | Kind::Min => {
-                let tied = x.eq(&ctx.output.reshape(wide)).to_f32();
-                Some(tied.div(&total(&tied, Kind::Sum)).mul(&grad))
+                let tied = x.eq(&ctx.output.reshape(wide));
+                let share = grad.div(&total(&tied.to_f32(), Kind::Sum));
+                Some(tied.where_(&share, &share.full_like(0.0)))
             }
             Kind::Prod => Some(others(x, &shape, &self.axes).mul(&grad)),
             Kind::ArgMax | Kind::ArgMin => None,
@@ -471,7 +472,7 @@ impl Tensor {
         self.var(axes, ddof).sqrt()
     }
 
-    /// The p-norm (Σ |x|^p)^(1/p) over some axes; `f64::INFINITY` gives the largest |x|.
+    /// The p-norm (Σ |x|^p)^(1/p) over some axes; ∞ gives the largest |x|, −∞ the smallest, and 0 the number of elements that are not 0.
     ///
     /// p = 2 is the Euclidean norm, and over all axes of a matrix the Frobenius norm. Where the norm is 0 its gradient is 0 for p = 1, 2 and ∞.
     #[track_caller]
@@ -482,6 +483,12 @@ impl Tensor {
             self.l2_norm(axes)
         } else if p == f64::INFINITY {
             self.abs().max(axes)
+        } else if p == f64::NEG_INFINITY {
+            self.abs().min(axes)
+        } else if p == 0.0 {
+            // Where x is 0 its sign is, with a gradient of 0 too: a truth value alone would cut the gradient off.
+            let other = self.ne(&self.constant(0.0));
+            other.where_(&self.constant(1.0), &self.sign()).sum(axes)
         } else {
             self.abs().pow_scalar(p).sum(axes).pow_scalar(1.0 / p)
         }

@@ -38,24 +38,26 @@ impl Gradients {
     }
 
     /// Shortens all gradients together to a norm of at most `max_norm`: g ← g · min(1, max_norm / (norm + 1e-6)), as PyTorch's
-    /// `clip_grad_norm_`. Their directions stay. A gradient that is not finite makes all of them NaN.
+    /// `clip_grad_norm_`. Their directions stay. If the norm is not finite (an element is not, or the sum of the squares is beyond f32), all of
+    /// them become NaN: there is no direction to keep, and a step that is not 0 would be made up.
     ///
-    /// The bound is data, not structure: another one needs no new plan. A negative one or NaN is an error of the step.
+    /// The bound is data, not structure: another one needs no new plan. One that is negative, infinite or NaN is an error of the step.
     #[track_caller]
     pub fn clip_by_norm(self, max_norm: f64) -> Gradients {
         let norm = check("norm to clip by", max_norm, 0.0, f64::INFINITY).and_then(|()| self.norm());
         match norm {
             Ok(norm) => {
-                let share = norm.add_scalar(1e-6).reciprocal().mul_scalar(max_norm).clamp(f64::NEG_INFINITY, 1.0);
+                let share = norm.constant(max_norm).div(&norm.add_scalar(1e-6)).clamp(f64::NEG_INFINITY, 1.0);
+                let share = norm.is_finite().where_(&share, &norm.constant(f64::NAN));
                 self.map(|gradient| gradient.mul(&share))
             }
             Err(error) => self.fail(error),
         }
     }
 
-    /// Moves every element into −`value`..`value`, as PyTorch's `clip_grad_value_`.
+    /// Moves every element into −`value`..`value`, as PyTorch's `clip_grad_value_`. NaN stays NaN.
     ///
-    /// The bound is data, not structure: another one needs no new plan. A negative one or NaN is an error of the step.
+    /// The bound is data, not structure: another one needs no new plan. One that is negative, infinite or NaN is an error of the step.
     ///
     /// ```
     /// use steepest::Device;

@@ -19,7 +19,7 @@ pub use schedule::Schedule;
 pub use sgd::Sgd;
 pub use state::State;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, finite};
 use crate::{Gradients, Tensor};
 
 /// What updates parameters.
@@ -88,9 +88,9 @@ pub(crate) fn config(what: &'static str, message: String) -> Error {
     Error::Config { what, message }
 }
 
-/// Refuses NaN, infinities and what lies outside `low..high`.
+/// Refuses NaN, what is infinite in f32, and what lies outside `low..high`.
 pub(crate) fn check(what: &'static str, value: f64, low: f64, high: f64) -> Result<()> {
-    if value >= low && value < high {
+    if value >= low && value < high && finite(value) {
         return Ok(());
     }
     Err(config(what, format!("{value} is not in {low}..{high}")))
