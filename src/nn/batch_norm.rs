@@ -1,6 +1,6 @@
 //! Batch normalisation (Ioffe and Szegedy 2015): by each channel's statistics over the batch in training, by running ones in evaluation.
 
-use super::norm::{affine, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
+use super::norm::{affine, given, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
 use super::{Blueprint, Module, Site, summary};
 use crate::error::{OpError, Result};
 use crate::{Device, Tensor};
@@ -28,7 +28,8 @@ fn train(x: &Tensor, gamma: Option<&Tensor>, beta: Option<&Tensor>, eps: f64) ->
     let axes: Vec<isize> = (0..shape.rank() as isize).filter(|&axis| axis != 1).collect();
     let (normal, mean, var) = standardised(x, &axes, eps);
     let wide = |v: Option<&Tensor>| v.map(|v| per_channel(&shape, v));
-    (scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref()), mean, var)
+    let y = scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref());
+    (y.made_by("batch_norm", &given(x, &[gamma, beta])), mean, var)
 }
 
 /// Normalises each channel (axis 1) of x by the given mean and variance \[channels\], then γ x̂ + β.
@@ -48,7 +49,8 @@ pub fn batch_norm_eval(
     let shape = x.shape();
     let wide = |v: Option<&Tensor>| v.map(|v| per_channel(&shape, v));
     let normal = x.sub(&per_channel(&shape, mean)).mul(&per_channel(&shape, var).add_scalar(eps).rsqrt());
-    scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref())
+    let y = scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref());
+    y.made_by("batch_norm", &given(x, &[Some(mean), Some(var), gamma, beta]))
 }
 
 /// An invalid tensor unless x has channels and the parameters are one number for each.

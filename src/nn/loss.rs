@@ -52,13 +52,19 @@ fn mismatch(loss: &'static str, x: &Tensor, target: &Tensor) -> Option<Tensor> {
 /// Mean squared error: (x − t)².
 #[track_caller]
 pub fn mse(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
-    mismatch("mse", x, target).unwrap_or_else(|| reduction.of(&x.sub(target).square()))
+    if let Some(invalid) = mismatch("mse", x, target) {
+        return invalid;
+    }
+    reduction.of(&x.sub(target).square()).made_by("mse", &[x, target])
 }
 
 /// Mean absolute error: |x − t|; gradient 0 where they are equal.
 #[track_caller]
 pub fn mae(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
-    mismatch("mae", x, target).unwrap_or_else(|| reduction.of(&x.sub(target).abs()))
+    if let Some(invalid) = mismatch("mae", x, target) {
+        return invalid;
+    }
+    reduction.of(&x.sub(target).abs()).made_by("mae", &[x, target])
 }
 
 /// Huber's loss (1964): d² / 2 for d = |x − t| below `delta`, delta (d − delta / 2) above. `delta` must be above 0, and may be infinite: then it
@@ -70,17 +76,17 @@ pub fn huber(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> T
     }
     let d = x.sub(target).abs();
     if delta.is_infinite() {
-        return reduction.of(&d.square().mul_scalar(0.5));
+        return reduction.of(&d.square().mul_scalar(0.5)).made_by("huber", &[x, target]);
     }
     // c (d − c / 2) with c = min(d, delta): one formula for both parts, of which neither overflows where the other is meant.
     let c = d.clamp(f64::NEG_INFINITY, delta);
-    reduction.of(&c.mul(&d.sub(&c.mul_scalar(0.5))))
+    reduction.of(&c.mul(&d.sub(&c.mul_scalar(0.5)))).made_by("huber", &[x, target])
 }
 
 /// An invalid tensor unless `value` is above 0, in f32 too, where very small numbers are 0.
 #[track_caller]
 fn positive(loss: &'static str, x: &Tensor, what: &str, value: f64) -> Option<Tensor> {
-    x.unfit(loss, what, value, |value| value >= f64::from(f32::MIN_POSITIVE), "above 0")
+    x.unfit(loss, what, value, |value| value >= f64::from(f32::MIN_POSITIVE), "a number above 0, and not below 1.2e-38")
 }
 
 /// max(log x, −100), whose slope below 10⁻¹² stays 10¹²: no 0 · ∞ in the gradient at 0.
@@ -98,11 +104,12 @@ fn clamped_log(x: &Tensor) -> Tensor {
 /// From numbers of any size use [`bce_with_logits`], which is more exact.
 #[track_caller]
 pub fn bce(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
-    mismatch("bce", x, target).unwrap_or_else(|| {
-        let yes = target.mul(&clamped_log(x));
-        let no = target.neg().add_scalar(1.0).mul(&clamped_log(&x.neg().add_scalar(1.0)));
-        reduction.of(&yes.add(&no).neg())
-    })
+    if let Some(invalid) = mismatch("bce", x, target) {
+        return invalid;
+    }
+    let yes = target.mul(&clamped_log(x));
+    let no = target.neg().add_scalar(1.0).mul(&clamped_log(&x.neg().add_scalar(1.0)));
+    reduction.of(&yes.add(&no).neg()).made_by("bce", &[x, target])
 }
 
 /// Binary cross-entropy of logits: p t log(1 + e^−x) + (1 − t) log(1 + e^x), which neither overflows nor cancels.
@@ -118,15 +125,16 @@ pub fn bce_with_logits(x: &Tensor, target: &Tensor, positive: Option<&Tensor>, r
     if let Some(invalid) = weights_mismatch("bce_with_logits", x, positive) {
         return invalid;
     }
-    reduction.of(&binary_rows(x, target, positive))
+    reduction.of(&binary_rows(x, target, positive)).made_by("bce_with_logits", &[&[x, target], positive.as_slice()].concat())
 }
 
 /// The losses of all elements.
 #[track_caller]
 fn binary_rows(x: &Tensor, target: &Tensor, positive: Option<&Tensor>) -> Tensor {
-    let yes = target.mul(&x.neg().softplus(1.0));
+    // Where a factor is 0, what it stands before may be infinite.
+    let yes = x.neg().softplus(1.0).masked(target);
     let yes = positive.map_or(yes.clone(), |p| yes.mul(p));
-    yes.add(&target.neg().add_scalar(1.0).mul(&x.softplus(1.0)))
+    yes.add(&x.softplus(1.0).masked(&target.neg().add_scalar(1.0)))
 }
 
 /// An invalid tensor if weights would make the loss larger than x.
@@ -152,13 +160,17 @@ pub fn multilabel_soft_margin(x: &Tensor, target: &Tensor, weights: Option<&Tens
         return invalid;
     }
     let each = binary_rows(x, target, None);
-    reduction.of(&weights.map_or(each.clone(), |w| each.mul(w)).mean(&[-1]))
+    let each = weights.map_or(each.clone(), |w| each.mul(w)).mean(&[-1]);
+    reduction.of(&each).made_by(NAME, &[&[x, target], weights.as_slice()].concat())
 }
 
 /// log(1 + e^(−t x)) for targets of −1 and 1.
 #[track_caller]
 pub fn soft_margin(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
-    mismatch("soft_margin", x, target).unwrap_or_else(|| reduction.of(&x.mul(target).neg().softplus(1.0)))
+    if let Some(invalid) = mismatch("soft_margin", x, target) {
+        return invalid;
+    }
+    reduction.of(&x.mul(target).neg().softplus(1.0)).made_by("soft_margin", &[x, target])
 }
 
 /// max(0, margin − t x) for targets of −1 and 1: the loss of support vector machines. A margin that is no finite f32 is an error.
@@ -168,7 +180,7 @@ pub fn hinge(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> 
     {
         return invalid;
     }
-    reduction.of(&x.mul(target).neg().add_scalar(margin).relu())
+    reduction.of(&x.mul(target).neg().add_scalar(margin).relu()).made_by("hinge", &[x, target])
 }
 
 /// Kullback-Leibler divergence from log-probabilities x to probabilities t: t (log t − x), 0 where t = 0.
@@ -176,12 +188,13 @@ pub fn hinge(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> 
 /// Its mathematical value for rows of probabilities is that of [`Reduction::BatchMean`].
 #[track_caller]
 pub fn kl_div(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
-    mismatch("kl_div", x, target).unwrap_or_else(|| {
-        // Where t is 0 neither logarithm counts, not even one that is infinite.
-        let off = target.eq_scalar(0.0);
-        let (safe, log) = (off.where_(&target.full_like(1.0), target), off.where_(&x.full_like(0.0), x));
-        reduction.of(&target.mul(&safe.log().sub(&log)))
-    })
+    if let Some(invalid) = mismatch("kl_div", x, target) {
+        return invalid;
+    }
+    // Where t is 0 neither logarithm counts, not even one that is infinite.
+    let off = target.eq_scalar(0.0);
+    let (safe, log) = (off.where_(&target.full_like(1.0), target), off.where_(&x.full_like(0.0), x));
+    reduction.of(&target.mul(&safe.log().sub(&log))).made_by("kl_div", &[x, target])
 }
 
 /// Negative log-likelihood of labels \[rows\] (u32 or i32) under log-probabilities x \[rows, classes\]: −x\[r, label\].
@@ -251,6 +264,16 @@ impl CrossEntropy {
     /// class is an error where the numbers are known at recording (and no label is ignored), else the loss is NaN.
     #[track_caller]
     pub fn of(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
+        self.softmax_loss(logits, labels).made_by("cross_entropy", &self.inputs(logits, labels))
+    }
+
+    /// All that is read.
+    fn inputs<'a>(&'a self, x: &'a Tensor, labels: &'a Tensor) -> Vec<&'a Tensor> {
+        [x, labels].into_iter().chain(&self.weights).collect()
+    }
+
+    #[track_caller]
+    fn softmax_loss(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
         const NAME: &str = "cross_entropy";
         if let Some(invalid) = self.check(NAME, logits) {
             return invalid;
@@ -300,6 +323,7 @@ impl CrossEntropy {
             let message = format!("log-probabilities {a} and labels {b}, expected [rows,classes] and [rows]");
             return x.refuse(NAME, OpError::Shape(message));
         }
+        let given = labels;
         let (labels, counted) = match self.counted(NAME, labels) {
             Ok(both) => both,
             Err(invalid) => return invalid,
@@ -307,7 +331,7 @@ impl CrossEntropy {
         let share = self.shares(&labels, counted.as_ref());
         let rows = x.gather(1, &labels.unsqueeze(1)).squeeze(&[1]).neg();
         let rows = self.weights.as_ref().map_or(rows.clone(), |w| rows.mul(&w.index_select(0, &labels)));
-        self.reduced(&rows, counted.as_ref(), share.as_ref())
+        self.reduced(&rows, counted.as_ref(), share.as_ref()).made_by(NAME, &self.inputs(x, given))
     }
 
     /// An invalid tensor if the settings make no sense for logits `x`.

@@ -35,6 +35,11 @@ pub(super) fn wrong_parameters(name: &'static str, x: &Tensor, expected: &[usize
     Some(x.refuse(name, OpError::Shape(format!("input is {input}: a parameter is {wrong}, expected {expected:?}"))))
 }
 
+/// x and the parameters that are there.
+pub(super) fn given<'a>(x: &'a Tensor, parameters: &[Option<&'a Tensor>]) -> Vec<&'a Tensor> {
+    [Some(x)].iter().chain(parameters).flatten().copied().collect()
+}
+
 /// An invalid tensor unless ε is a finite number that is not negative.
 #[track_caller]
 pub(super) fn wrong_eps(name: &'static str, x: &Tensor, eps: f64) -> Option<Tensor> {
@@ -56,7 +61,7 @@ pub fn layer_norm(x: &Tensor, dims: usize, gamma: Option<&Tensor>, beta: Option<
     if let Some(invalid) = wrong_parameters("layer_norm", x, &shape.dims()[shape.rank() - dims..], &[gamma, beta]) {
         return invalid;
     }
-    scaled(standardised(x, &last(dims), eps).0, gamma, beta)
+    scaled(standardised(x, &last(dims), eps).0, gamma, beta).made_by("layer_norm", &given(x, &[gamma, beta]))
 }
 
 /// The last `dims` axes, counted from the end.
@@ -79,7 +84,8 @@ pub fn rms_norm(x: &Tensor, gamma: Option<&Tensor>, eps: f64) -> Tensor {
     if let Some(invalid) = wrong_parameters("rms_norm", x, &[width], &[gamma]) {
         return invalid;
     }
-    scaled(x.mul(&x.square().mean_keepdim(&[-1]).add_scalar(eps).rsqrt()), gamma, None)
+    let normal = x.mul(&x.square().mean_keepdim(&[-1]).add_scalar(eps).rsqrt());
+    scaled(normal, gamma, None).made_by("rms_norm", &given(x, &[gamma]))
 }
 
 /// Group normalisation (Wu and He 2018) of \[n, channels, …\]: over each of `groups` runs of neighbouring channels; γ and β \[channels\].
@@ -103,7 +109,7 @@ pub fn group_norm(x: &Tensor, groups: usize, gamma: Option<&Tensor>, beta: Optio
     let together = x.reshape([rows, groups, channels / groups * rest.iter().product::<usize>()]);
     let normal = standardised(&together, &[2], eps).0.reshape(shape);
     let wide = |v: Option<&Tensor>| v.map(|v| per_channel(&shape, v));
-    scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref())
+    scaled(normal, wide(gamma).as_ref(), wide(beta).as_ref()).made_by("group_norm", &given(x, &[gamma, beta]))
 }
 
 /// γ of ones and β of zeros.

@@ -51,6 +51,6 @@ impl Tensor {
         let scores = self.mul_scalar(scale.unwrap_or(1.0 / (features as f64).sqrt())).matmul(&k.t());
         let seen = Triangle { upper: false, diagonal: 0, fill: f64::NEG_INFINITY };
         let scores = if causal { record(seen, &[&scores]) } else { scores };
-        scores.softmax(-1).matmul(v)
+        scores.softmax(-1).matmul(v).made_by("scaled_dot_product_attention", &[self, k, v])
     }
 }

@@ -306,7 +306,7 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn cross_entropy(&self, labels: &Tensor) -> Tensor {
-        self.cross_entropy_rows(labels).mean(&[])
+        self.cross_entropy_rows(labels).mean(&[]).made_by("cross_entropy", &[self, labels])
     }
 
     /// Mean squared error: the mean over all elements of (x − target)². The shapes must be equal.
@@ -318,7 +318,7 @@ impl Tensor {
             // Broadcasting [n] against [n,1] to [n,n] is never what a loss means.
             return self.refuse("mse", OpError::Shape(format!("prediction {a} and target {b} differ")));
         }
-        self.sub(target).square().mean(&[])
+        self.sub(target).square().mean(&[]).made_by("mse", &[self, target])
     }
 }
 

@@ -315,6 +315,19 @@ impl Tensor {
         Tensor::invalid(self.node().runner(), error, at)
     }
 
+    /// This tensor, which a method made of `inputs` by several ops: if one of them refused what it was given, then in the name of that method
+    /// and at the caller's line.
+    #[track_caller]
+    pub(crate) fn made_by(self, op: &'static str, inputs: &[&Tensor]) -> Tensor {
+        let at = Location::caller();
+        match self.node().spec() {
+            Err(Error::Op { error, .. }) if inputs.iter().all(|input| input.node().spec().is_ok()) => {
+                Tensor::invalid(self.node().runner(), Error::op(op, at, error.clone()), at)
+            }
+            _ => self,
+        }
+    }
+
     /// Records what `build` makes of this tensor's shape, or an invalid tensor.
     #[track_caller]
     pub(super) fn with_shape<O: Op>(&self, op: &'static str, build: impl FnOnce(Shape) -> Result<O, OpError>) -> Tensor {

@@ -465,7 +465,7 @@ impl Tensor {
             (1, _) | (_, 1) if k != p => {
                 self.refuse("matmul", OpError::Shape(format!("{a} × {b}: inner sizes {k} and {p} differ")))
             }
-            (1, 1) => self.mul(other).sum(&[]),
+            (1, 1) => self.mul(other).sum(&[]).made_by("matmul", &[self, other]),
             (1, _) => self.unsqueeze(0).matmul(other).squeeze(&[-2]),
             (_, 1) => self.matmul(&other.unsqueeze(-1)).squeeze(&[-1]),
             _ => {
@@ -491,7 +491,7 @@ impl Tensor {
                 let message = format!("{a} · {b}: two vectors of one length are expected");
                 self.refuse("dot", OpError::Shape(message))
             }
-            _ => self.mul(other).sum(&[]),
+            _ => self.mul(other).sum(&[]).made_by("dot", &[self, other]),
         }
     }
 }

@@ -174,7 +174,7 @@ macro_rules! compare_scalar {
             $($(#[$doc])*
             #[track_caller]
             pub fn $name(&self, p: f64) -> Tensor {
-                self.$method(&self.constant(p))
+                self.$method(&self.constant(p)).made_by(stringify!($name), &[self])
             })*
         }
     };
@@ -220,7 +220,7 @@ impl Tensor {
     /// The line from this tensor to another: x (1 − t) + y t, exact at t = 0 and t = 1. t may lie outside 0..1. The shapes broadcast.
     #[track_caller]
     pub fn lerp(&self, other: &Tensor, t: &Tensor) -> Tensor {
-        self.mul(&t.neg().add_scalar(1.0)).add(&other.mul(t))
+        self.mul(&t.neg().add_scalar(1.0)).add(&other.mul(t)).made_by("lerp", &[self, other, t])
     }
 
     /// x (1 − t) + y t for a number t; see [`Tensor::lerp`]. A t that is no finite f32 is an error.
@@ -229,7 +229,7 @@ impl Tensor {
         if let Some(invalid) = self.unfit("lerp_scalar", "t", t, finite, "a finite number") {
             return invalid;
         }
-        self.mul_scalar(1.0 - t).add(&other.mul_scalar(t))
+        self.mul_scalar(1.0 - t).add(&other.mul_scalar(t)).made_by("lerp_scalar", &[self, other])
     }
 
     /// x = y, for any two tensors of one type; false for NaN.
@@ -241,7 +241,11 @@ impl Tensor {
     /// x ≠ y, for any two tensors of one type; true for NaN.
     #[track_caller]
     pub fn ne(&self, other: &Tensor) -> Tensor {
-        if self.is_float() { self.pointwise(&row::NE, &[other], [0.0; 2]) } else { self.eq(other).not() }
+        if self.is_float() {
+            self.pointwise(&row::NE, &[other], [0.0; 2])
+        } else {
+            self.eq(other).not().made_by("ne", &[self, other])
+        }
     }
 
     /// `yes` where this bool tensor is true, `no` elsewhere. The shapes broadcast.
@@ -306,7 +310,7 @@ impl Tensor {
 
     /// x · mask, and 0 where the mask is 0, whatever x is.
     #[track_caller]
-    pub(super) fn masked(&self, mask: &Tensor) -> Tensor {
+    pub(crate) fn masked(&self, mask: &Tensor) -> Tensor {
         self.pointwise(&row::MASKED, &[mask], [0.0; 2])
     }
 

@@ -14,6 +14,7 @@ pub mod layout;
 mod math;
 pub mod matmul;
 mod methods;
+mod norms;
 pub mod pointwise;
 pub mod pool;
 pub mod propagate;

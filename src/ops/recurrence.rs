@@ -71,7 +71,7 @@ impl Op for Recurrence {
         // The slope by x[k] is s[k] = g[k] + f[k+1] s[k+1], and the slope by f[k] is s[k] out[k−1].
         let back = Recurrence { axis, reverse: !reverse };
         let slope = record(back, &[ctx.grad, &ctx.inputs[1].shifted(axis, !reverse)]);
-        let by_factor = ctx.needs[1].then(|| slope.mul(&ctx.output.shifted(axis, reverse)));
+        let by_factor = ctx.needs[1].then(|| slope.masked(&ctx.output.shifted(axis, reverse)));
         vec![ctx.needs[0].then_some(slope), by_factor]
     }
 }
@@ -157,7 +157,7 @@ impl Tensor {
         // The first element starts the recurrence, and nothing is added later.
         let mut pads = vec![(0, 0); shape.rank()];
         pads[at] = (0, shape.dims()[at] - 1);
-        self.slice(axis, ..1).pad(&pads, 0.0).recurrence(self, axis, false)
+        self.slice(axis, ..1).pad(&pads, 0.0).recurrence(self, axis, false).made_by("cumprod", &[self])
     }
 }
 

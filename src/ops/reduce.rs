@@ -100,7 +100,7 @@ impl Op for Reduce {
         }
         let (shape, group) = (spec.shape.reduced(&self.axes, self.keepdim), self.group(&spec.shape));
         if group == 0 && !matches!(self.kind, Kind::Sum | Kind::Prod) {
-            return Err(OpError::Shape(format!("{} of no elements: axes {:?} of {}", self.name(), self.axes, spec.shape)));
+            return Err(OpError::Shape(format!("of no elements: axes {:?} of {}", self.axes, spec.shape)));
         }
         let range = self.kind.is_arg().then_some((0, group as i64 - 1));
         Ok(Spec { shape, dtype: if self.kind.is_arg() { DType::U32 } else { DType::F32 }, range })
@@ -173,7 +173,8 @@ impl Op for Reduce {
                 let share = grad.div(&total(&tied.to_f32(), Kind::Sum));
                 Some(tied.where_(&share, &share.full_like(0.0)))
             }
-            Kind::Prod => Some(others(x, &shape, &self.axes).mul(&grad)),
+            // Beside a factor of 0 the others count nothing.
+            Kind::Prod => Some(grad.masked(&others(x, &shape, &self.axes))),
             Kind::ArgMax | Kind::ArgMin => None,
         }]
     }
@@ -450,84 +451,62 @@ impl Tensor {
     /// The mean over some axes (an empty list means all); NaN of no elements.
     #[track_caller]
     pub fn mean(&self, axes: &[isize]) -> Tensor {
-        self.sum(axes).mul_scalar(1.0 / self.count(axes))
+        self.sum(axes).div_scalar(self.count(axes)).made_by("mean", &[self])
     }
 
     /// The mean over some axes, which stay with size 1.
     #[track_caller]
     pub fn mean_keepdim(&self, axes: &[isize]) -> Tensor {
-        self.sum_keepdim(axes).mul_scalar(1.0 / self.count(axes))
+        self.sum_keepdim(axes).div_scalar(self.count(axes)).made_by("mean", &[self])
     }
 
     /// The variance Σ (x − mean)² / (n − ddof) over some axes: ddof 0 for a population, 1 for a sample.
     #[track_caller]
     pub fn var(&self, axes: &[isize], ddof: usize) -> Tensor {
         let n = self.count(axes) - ddof as f64;
-        self.sub(&self.mean_keepdim(axes)).square().sum(axes).mul_scalar(1.0 / n.max(0.0))
+        self.sub(&self.mean_keepdim(axes)).square().sum(axes).div_scalar(n.max(0.0)).made_by("var", &[self])
     }
 
     /// The square root of the variance.
     #[track_caller]
     pub fn std(&self, axes: &[isize], ddof: usize) -> Tensor {
-        self.var(axes, ddof).sqrt()
-    }
-
-    /// The p-norm (Σ |x|^p)^(1/p) over some axes; ∞ gives the largest |x|, −∞ the smallest, and 0 the number of elements that are not 0.
-    ///
-    /// p = 2 is the Euclidean norm, and over all axes of a matrix the Frobenius norm. Where the norm is 0 its gradient is 0 for p = 1, 2 and ∞.
-    #[track_caller]
-    pub fn norm(&self, p: f64, axes: &[isize]) -> Tensor {
-        if p == 1.0 {
-            self.l1_norm(axes)
-        } else if p == 2.0 {
-            self.l2_norm(axes)
-        } else if p == f64::INFINITY {
-            self.abs().max(axes)
-        } else if p == f64::NEG_INFINITY {
-            self.abs().min(axes)
-        } else if p == 0.0 {
-            // Where x is 0 its sign is, with a gradient of 0 too: a truth value alone would cut the gradient off.
-            let other = self.ne(&self.constant(0.0));
-            other.where_(&self.constant(1.0), &self.sign()).sum(axes)
-        } else {
-            self.abs().pow_scalar(p).sum(axes).pow_scalar(1.0 / p)
-        }
+        self.var(axes, ddof).sqrt().made_by("std", &[self])
     }
 
     /// Σ |x| over some axes (an empty list means all).
     #[track_caller]
     pub fn l1_norm(&self, axes: &[isize]) -> Tensor {
-        self.abs().sum(axes)
+        self.abs().sum(axes).made_by("l1_norm", &[self])
     }
 
     /// Σ |x| over some axes, which stay with size 1.
     #[track_caller]
     pub fn l1_norm_keepdim(&self, axes: &[isize]) -> Tensor {
-        self.abs().sum_keepdim(axes)
+        self.abs().sum_keepdim(axes).made_by("l1_norm", &[self])
     }
 
     /// √(Σ x²) over some axes (an empty list means all). Where it is 0 its gradient is 0, as PyTorch's.
     #[track_caller]
     pub fn l2_norm(&self, axes: &[isize]) -> Tensor {
-        self.square().sum(axes).root()
+        self.square().sum(axes).root().made_by("l2_norm", &[self])
     }
 
     /// √(Σ x²) over some axes, which stay with size 1.
     #[track_caller]
     pub fn l2_norm_keepdim(&self, axes: &[isize]) -> Tensor {
-        self.square().sum_keepdim(axes).root()
+        self.square().sum_keepdim(axes).root().made_by("l2_norm", &[self])
     }
 
     /// √(Σ x²) over the last two axes: of a matrix, or of every matrix in a batch. Fewer than two axes are an error.
     #[track_caller]
     pub fn frobenius_norm(&self) -> Tensor {
-        self.l2_norm(&[-2, -1])
+        self.l2_norm(&[-2, -1]).made_by("frobenius_norm", &[self])
     }
 
     /// √(Σ x²) over the last two axes, which stay with size 1.
     #[track_caller]
     pub fn frobenius_norm_keepdim(&self) -> Tensor {
-        self.l2_norm_keepdim(&[-2, -1])
+        self.l2_norm_keepdim(&[-2, -1]).made_by("frobenius_norm", &[self])
     }
 
     /// x · min(1, max / (‖x‖ + 10⁻⁶)): as it is while its Euclidean norm is below `max`, else scaled down to it (`torch.nn.utils.clip_grad_norm_`
@@ -540,8 +519,8 @@ impl Tensor {
                 OpError::Value(format!("max is {max}; a finite number that is not negative is expected")),
             );
         }
-        let factor = self.l2_norm(&[]).add_scalar(1e-6).reciprocal().mul_scalar(max);
-        self.mul(&factor.minimum(&self.constant(1.0)))
+        let factor = self.constant(max).div(&self.l2_norm(&[]).add_scalar(1e-6));
+        self.mul(&factor.minimum(&self.constant(1.0))).made_by("clip_by_norm", &[self])
     }
 
     /// √x of a sum of squares, whose gradient is 0 where it is 0 and not 0 / 0.

@@ -143,10 +143,11 @@ impl Tensor {
         // Shifting by an infinity would give ∞ − ∞.
         let shift = largest.is_finite().where_(&largest, &largest.full_like(0.0)).detach();
         let total = self.sub(&shift).exp().sum_keepdim(axes).log().add(&shift);
-        match self.try_shape().map(|s| s.reduced(&s.axes(axes).unwrap_or_default(), keepdim)) {
+        let total = match self.try_shape().map(|s| s.reduced(&s.axes(axes).unwrap_or_default(), keepdim)) {
             Ok(shape) => total.reshape(shape),
             Err(_) => total,
-        }
+        };
+        total.made_by("logsumexp", &[self])
     }
 }
 

@@ -157,19 +157,20 @@ impl Tensor {
     /// The sum of the main diagonal of the last two axes, `[…, m, n]` → `[…]`.
     #[track_caller]
     pub fn trace(&self) -> Tensor {
-        self.diagonal(0).sum(&[-1])
+        self.diagonal(0).sum(&[-1]).made_by("trace", &[self])
     }
 
     /// The outer product of two vectors: `out[i, j] = x[i] · y[j]`, `[m]` and `[n]` → `[m, n]`. Other ranks are an error.
     #[track_caller]
     pub fn outer(&self, other: &Tensor) -> Tensor {
-        match (self.try_shape(), other.try_shape()) {
+        let product = match (self.try_shape(), other.try_shape()) {
             (Ok(a), Ok(b)) if a.rank() != 1 || b.rank() != 1 => {
                 self.refuse("outer", OpError::Shape(format!("{a} and {b}: two vectors are expected")))
             }
             (_, Err(_)) => self.mul(other),
             _ => self.unsqueeze(1).mul(other),
-        }
+        };
+        product.made_by("outer", &[self, other])
     }
 }
 

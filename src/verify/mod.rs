@@ -9,6 +9,7 @@ mod merged;
 pub mod plant;
 mod probe;
 mod second;
+mod unmoved;
 
 pub use derivative::{Quotients, derivative, quotients};
 pub use full::{Depth, KnownAnswer, Outcome, Stage, full};
@@ -195,6 +196,7 @@ fn first_order(family: &str, case: &Case, g: &mut Gen, report: &mut Report) {
         Ok(Some((derivatives, worst))) => report.note("gradients", &place, derivatives, Some(worst)),
         Ok(None) => {}
     }
+    unmoved::enter(family, case, report);
 }
 
 /// One case's gradient against central differences: how many directional derivatives, and the worst of them; `None` where there is no gradient.

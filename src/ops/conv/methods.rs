@@ -92,7 +92,8 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn conv2d(&self, weight: &Tensor, bias: Option<&Tensor>, options: ConvOptions) -> Tensor {
-        biased(record(Conv2d { options }, &[self, weight]), bias, "conv2d")
+        let y = biased(record(Conv2d { options }, &[self, weight]), bias, "conv2d");
+        y.made_by("conv2d", &[&[self, weight], bias.as_slice()].concat())
     }
 
     /// The one-dimensional convolution of \[N, C, L\] with weights \[O, C/groups, k\], plus a bias \[O\]: [`Tensor::conv2d`] with a
@@ -109,7 +110,8 @@ impl Tensor {
             return self.refuse("conv1d", OpError::Shape(message));
         }
         let y = self.unsqueeze(2).conv2d(&weight.unsqueeze(2), bias, options.flat());
-        if y.check().is_ok() { y.squeeze(&[2]) } else { y }
+        let y = if y.check().is_ok() { y.squeeze(&[2]) } else { y };
+        y.made_by("conv1d", &[&[self, weight], bias.as_slice()].concat())
     }
 
     /// The transposed convolution of \[N, C, H, W\] with weights \[C, O/groups, kH, kW\], plus a bias \[O\]: the gradient of
@@ -132,7 +134,10 @@ impl Tensor {
             return record(Conv2dInput { options, size: [0, 0] }, &[self, weight]);
         };
         match transposed_size(&x, &w, options, output_padding.to_pair()) {
-            Ok(size) => biased(record(Conv2dInput { options, size }, &[self, weight]), bias, "conv_transpose2d"),
+            Ok(size) => {
+                let y = biased(record(Conv2dInput { options, size }, &[self, weight]), bias, "conv_transpose2d");
+                y.made_by("conv_transpose2d", &[&[self, weight], bias.as_slice()].concat())
+            }
             Err(error) => self.refuse("conv_transpose2d", error),
         }
     }

@@ -51,7 +51,7 @@ impl Tensor {
             Ok(shape) if shape.rank() != 4 => {
                 self.refuse("global_avg_pool2d", OpError::Shape(format!("operand is {shape}, expected four axes [N, C, H, W]")))
             }
-            _ => self.mean(&[2, 3]),
+            _ => self.mean(&[2, 3]).made_by("global_avg_pool2d", &[self]),
         }
     }
 
@@ -82,7 +82,7 @@ impl Tensor {
             }
             _ => {
                 let y = pool(&self.unsqueeze(2));
-                if y.check().is_ok() { y.squeeze(&[2]) } else { y }
+                if y.check().is_ok() { y.squeeze(&[2]) } else { y.made_by(op, &[self]) }
             }
         }
     }
