@@ -314,8 +314,20 @@ pub enum Malformed {
         /// What was found and what was expected.
         message: String,
     },
+    /// A number that the type it is read as cannot hold.
+    #[error("tensor `{tensor}`: element {index} is {value}, {why}")]
+    Range {
+        /// The tensor.
+        tensor: String,
+        /// The element, counted row by row from 0.
+        index: usize,
+        /// The number.
+        value: String,
+        /// What would become of it.
+        why: &'static str,
+    },
     /// A tensor of a type that no tensor of this library has.
-    #[error("tensor `{tensor}` has elements of type {dtype}; f32, f16, bf16, f64, u32, i32 and bool can be loaded")]
+    #[error("tensor `{tensor}` has elements of type {dtype}; f16, bf16, f32, f64, bool and integers can be loaded")]
     Unsupported {
         /// The tensor.
         tensor: String,

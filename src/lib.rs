@@ -41,11 +41,12 @@ pub mod critical;
 pub mod data;
 pub mod device;
 pub mod error;
-#[cfg(any(feature = "save", feature = "plot"))]
+#[cfg(any(feature = "save", feature = "plot", feature = "arrays"))]
 mod files;
 pub mod gpu;
 pub mod graph;
 pub mod nn;
+mod numbers;
 pub mod ops;
 pub mod optim;
 pub mod plan;

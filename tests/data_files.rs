@@ -54,14 +54,16 @@ fn arrays_of_every_type() {
         let read = Array::parse("a.npy", &npy(descr, false, "(2,)", &elements)).unwrap();
         assert_eq!((read.shape(), read.data()), (&[2][..], &data), "{descr}");
         assert_eq!(Array::parse("b.npy", &read.to_npy().unwrap()).unwrap(), read);
-        assert_eq!((read.to_f32().len(), read.to_f64().len()), (2, 2));
+        // What f32 or f64 cannot hold exactly is refused, not rounded.
+        let largest = matches!(descr, "<u4" | ">u8");
+        assert_eq!((read.to_f32().is_ok(), read.to_f64().is_ok()), (!largest, descr != ">u8"), "{descr}");
     }
     let read = |bytes: &[u8]| Array::parse("a.npy", bytes).unwrap();
     // [[0, 1, 2], [3, 4, 5]] column by column.
     let fortran = read(&npy("|u1", true, "(2, 3)", &[0, 3, 1, 4, 2, 5]));
-    assert_eq!((fortran.shape(), fortran.to_f32()), (&[2, 3][..], vec![0., 1., 2., 3., 4., 5.]));
+    assert_eq!((fortran.shape(), fortran.to_f32().unwrap()), (&[2, 3][..], vec![0., 1., 2., 3., 4., 5.]));
     let deep: Vec<u8> = (0..24).collect();
-    let fortran = read(&npy("|u1", true, "(2, 3, 4)", &deep)).to_f32();
+    let fortran = read(&npy("|u1", true, "(2, 3, 4)", &deep)).to_f32().unwrap();
     // Element (i, j, k) lies at i + 2 j + 6 k.
     assert_eq!((fortran[1], fortran[4], fortran[12], fortran[23]), (6.0, 2.0, 1.0, 23.0));
     assert_eq!(read(&npy("<f4", false, "()", &2.5f32.to_le_bytes())).shape(), [] as [usize; 0]);
@@ -71,16 +73,16 @@ fn arrays_of_every_type() {
     let one = npy("|u1", false, "(2,)", &[7, 8]);
     for version in [2, 3] {
         let mut bytes = [b"\x93NUMPY", &[version, 0][..], &one[8..10], &[0, 0], &one[10..]].concat();
-        assert_eq!(read(&bytes).to_f64(), [7.0, 8.0]);
+        assert_eq!(read(&bytes).to_f64().unwrap(), [7.0, 8.0]);
         bytes[7] = 1;
         assert!(Array::parse("a", &bytes).is_err());
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npy");
     fortran_file(&path);
-    assert_eq!(Array::read(&path).unwrap().to_f32(), [0., 1., 2., 3., 4., 5.]);
+    assert_eq!(Array::read(&path).unwrap().to_f32().unwrap(), [0., 1., 2., 3., 4., 5.]);
     Array::read(&path).unwrap().write(&path).unwrap();
-    assert_eq!(Array::read(&path).unwrap().to_f32(), [0., 1., 2., 3., 4., 5.]);
+    assert_eq!(Array::read(&path).unwrap().to_f32().unwrap(), [0., 1., 2., 3., 4., 5.]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     let nowhere = folder.path().join("no/a.npy");
     assert!(refused(&nowhere, Array::read(&nowhere)).contains("cannot be read"));
@@ -121,7 +123,6 @@ fn malformed_arrays_are_refused() {
         ("axes", npy("|u1", false, "(1, 1, 1, 1, 1, 1, 1, 1, 1)", &[0]), "header: found 9 axes"),
         ("objects", npy("|O", false, "(1,)", &[0; 8]), "found elements of type `|O`, expected bool"),
         ("text", npy("<U3", false, "(1,)", &[0; 12]), "found elements of type `<U3`"),
-        ("half", npy("<f2", false, "(1,)", &[0; 2]), "found elements of type `<f2`"),
         ("complex", npy("<c8", false, "(1,)", &[0; 8]), "found elements of type `<c8`"),
         ("records", with_header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", &[0; 4]), "found records"),
         ("bool", npy("|b1", false, "(3,)", &[1, 0, 2]), "found the bool 02, expected 00 or 01"),
@@ -137,7 +138,7 @@ fn malformed_arrays_are_refused() {
             with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'sh\\x61pe': (2,)}", &[0; 4]),
             "backslash",
         ),
-        ("deep", with_header(&format!("{}{}", "(".repeat(4000), ")".repeat(4000)), &[]), "five deep"),
+        ("deep", with_header(&format!("{}{}", "(".repeat(4000), ")".repeat(4000)), &[]), "more than 16 deep"),
         ("a list", with_header("['shape', (1,)]", &[0; 4]), "header: "),
     ] {
         let message = refused(Path::new("a.npy"), Array::parse("a.npy", &bytes));
@@ -167,14 +168,15 @@ fn archive() -> Vec<u8> {
     let y = Array::new(&[2], ArrayData::I64(vec![0, 1])).unwrap();
     write_npz(&path, [("x", &x), ("y", &y)]).unwrap();
     let arrays = read_npz(&path).unwrap();
-    assert_eq!(arrays, [("x".to_owned(), x), ("y".to_owned(), y)]);
+    assert_eq!(arrays.arrays, [("x".to_owned(), x), ("y".to_owned(), y)]);
+    assert!(arrays.left_out.is_empty());
     std::fs::read(path).unwrap()
 }
 
 #[test]
 fn archives() {
     let bytes = archive();
-    let arrays = parse_npz("a.npz", &bytes).unwrap();
+    let arrays = parse_npz("a.npz", &bytes).unwrap().arrays;
     let set = Dataset::from_arrays(&arrays[0].1, &arrays[1].1).unwrap();
     assert_eq!(set.to_string(), "2 rows of [2], 2 classes");
     let name = Path::new("a.npz");

@@ -254,9 +254,9 @@ fn malformed_files_are_refused_with_the_reason() {
     let twice = r#"{"__metadata__":{},"__metadata__":{}}"#;
     assert_eq!(fault(&file(twice, &[])), M::Duplicate("__metadata__".to_owned()));
     assert!(matches!(fault(&file(r#"{"__metadata__":{"a":"1","a":"2"}}"#, &[])), M::Metadata { .. }));
-    // A type that is known, and that no tensor here has.
-    let wide = r#"{"n":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#;
-    assert_eq!(fault(&file(wide, &[0; 8])), M::Unsupported { tensor: "n".to_owned(), dtype: "I64" });
+    // Types whose elements are no whole bytes: of their number is known what they need.
+    let quarter = r#"{"n":{"dtype":"F6_E2M3","shape":[3],"data_offsets":[0,3]}}"#;
+    assert_eq!(fault(&file(quarter, &[0; 3])), M::Size { tensor: "n".to_owned(), found: 3, expected: 3 });
 }
 
 #[test]
@@ -373,7 +373,8 @@ fn numbers_of_other_types_become_f32() {
     let tensors = TensorFile::parse("m", &bytes).unwrap().tensors;
     let of = |name: &str| tensors.get(name).unwrap().as_f32().unwrap().to_vec();
     assert_eq!(of("h"), [1.5, -2.0, 2f32.powi(-24), f32::INFINITY]);
-    assert_eq!((of("b"), of("d"), tensors.len()), (vec![1.5, -2.0], vec![0.1f32], 3));
+    assert_eq!((of("b"), of("d"), tensors.len()), (vec![1.5, -2.0], vec![0.1f32], 4));
+    assert_eq!(tensors.get("n.num_batches_tracked").unwrap().values, Values::I32(vec![3]));
 }
 
 /// Runs Python with the packages, or says what is skipped.

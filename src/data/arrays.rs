@@ -1,18 +1,13 @@
-//! NumPy's `.npy` and `.npz`: read after checking that what the header declares is there, and written.
+//! NumPy's `.npy`: arrays with their elements in their own type; what f32 or f64 cannot hold is named, not rounded away.
 
-use super::config;
+use super::{config, npy};
 use crate::error::{Error, Result};
-use crate::shape::{MAX_RANK, Shape};
-use npyz::{DType, NpyFile, Order, WriterBuilder};
+use crate::files::write_whole;
+use crate::numbers::{self, Unfit, f32_of, whole_f32, whole_f64};
+use crate::shape::Shape;
+use npyz::WriterBuilder;
 use std::fmt;
-use std::io::{Cursor, Read, Write};
 use std::path::Path;
-
-/// The most that one array of an archive may unpack to, and no more than deflate can make of its bytes.
-const MOST_UNPACKED: u64 = 1 << 30;
-const DEFLATE_RATIO: u64 = 1032;
-/// NumPy writes headers of a few hundred bytes.
-const MOST_HEADER: usize = 1 << 14;
 
 /// An array as NumPy stores it, row-major here whatever its order in the file.
 ///
@@ -44,8 +39,8 @@ macro_rules! types {
             }
 
             /// The elements in another order: place i gets the element `from[i]`.
-            fn picked(self, from: &[usize]) -> ArrayData {
-                match self { $(ArrayData::$variant(v) => ArrayData::$variant(from.iter().map(|&i| v[i]).collect()),)+ }
+            pub(super) fn picked(self, from: impl Iterator<Item = usize>) -> ArrayData {
+                match self { $(ArrayData::$variant(v) => ArrayData::$variant(from.map(|i| v[i]).collect()),)+ }
             }
 
             fn write(&self, shape: &[u64], into: &mut Vec<u8>) -> std::io::Result<()> {
@@ -87,20 +82,39 @@ impl ArrayData {
         self.len() == 0
     }
 
-    /// Each element as f64: exact but for integers of more than 53 bits; true is 1.
-    fn f64s(&self) -> Vec<f64> {
+    /// Element i, if they are whole numbers; true is 1.
+    fn whole(&self, i: usize) -> Option<i128> {
         match self {
-            ArrayData::Bool(v) => v.iter().map(|&x| f64::from(u8::from(x))).collect(),
-            ArrayData::I8(v) => v.iter().map(|&x| x.into()).collect(),
-            ArrayData::I16(v) => v.iter().map(|&x| x.into()).collect(),
-            ArrayData::I32(v) => v.iter().map(|&x| x.into()).collect(),
-            ArrayData::I64(v) => v.iter().map(|&x| x as f64).collect(),
-            ArrayData::U8(v) => v.iter().map(|&x| x.into()).collect(),
-            ArrayData::U16(v) => v.iter().map(|&x| x.into()).collect(),
-            ArrayData::U32(v) => v.iter().map(|&x| x.into()).collect(),
-            ArrayData::U64(v) => v.iter().map(|&x| x as f64).collect(),
-            ArrayData::F32(v) => v.iter().map(|&x| x.into()).collect(),
-            ArrayData::F64(v) => v.clone(),
+            ArrayData::Bool(v) => Some(i128::from(u8::from(v[i]))),
+            ArrayData::I8(v) => Some(v[i].into()),
+            ArrayData::I16(v) => Some(v[i].into()),
+            ArrayData::I32(v) => Some(v[i].into()),
+            ArrayData::I64(v) => Some(v[i].into()),
+            ArrayData::U8(v) => Some(v[i].into()),
+            ArrayData::U16(v) => Some(v[i].into()),
+            ArrayData::U32(v) => Some(v[i].into()),
+            ArrayData::U64(v) => Some(v[i].into()),
+            ArrayData::F32(_) | ArrayData::F64(_) => None,
+        }
+    }
+
+    fn whole_numbers(&self) -> impl Iterator<Item = i128> + '_ {
+        (0..self.len()).filter_map(|i| self.whole(i))
+    }
+
+    fn f32s(&self) -> Result<Vec<f32>, Unfit> {
+        match self {
+            ArrayData::F32(v) => Ok(v.clone()),
+            ArrayData::F64(v) => numbers::all(v.iter().copied(), f32_of),
+            _ => numbers::all(self.whole_numbers(), whole_f32),
+        }
+    }
+
+    fn f64s(&self) -> Result<Vec<f64>, Unfit> {
+        match self {
+            ArrayData::F32(v) => Ok(v.iter().map(|&x| x.into()).collect()),
+            ArrayData::F64(v) => Ok(v.clone()),
+            _ => numbers::all(self.whole_numbers(), whole_f64),
         }
     }
 }
@@ -128,24 +142,38 @@ impl Array {
         &self.data
     }
 
-    /// The elements as f32, the nearest there is.
-    pub fn to_f32(&self) -> Vec<f32> {
-        match &self.data {
-            ArrayData::F32(v) => v.clone(),
-            data => data.f64s().into_iter().map(|x| x as f32).collect(),
-        }
+    /// The elements as f32: fractions the nearest there are, whole numbers exactly.
+    ///
+    /// ```
+    /// use steepest::data::{Array, ArrayData};
+    /// let times = Array::new(&[2], ArrayData::I64(vec![1_700_000_000, 1_700_000_001]))?;
+    /// assert!(times.to_f32().is_err()); // f32 counts in steps of 128 there
+    /// let since: Vec<f32> = times.to_f64()?.iter().map(|t| (t - 1.7e9) as f32).collect();
+    /// assert_eq!(since, [0.0, 1.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first element that f32 cannot hold: a number beyond its range or so small that it would become 0, a
+    /// whole number that would be rounded.
+    pub fn to_f32(&self) -> Result<Vec<f32>> {
+        let advice = "scale the numbers first, in f64 (`to_f64`)";
+        self.data.f32s().map_err(|unfit| config("array as f32", format!("{unfit}: {advice}")))
     }
 
-    /// The elements as f64.
-    pub fn to_f64(&self) -> Vec<f64> {
-        self.data.f64s()
+    /// The elements as f64, exactly.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first whole number that f64 would round: one of more than 53 bits.
+    pub fn to_f64(&self) -> Result<Vec<f64>> {
+        self.data.f64s().map_err(|unfit| config("array as f64", unfit.to_string()))
     }
 
-    /// Reads a `.npy` file of bool, integers, f32 or f64, of either byte order, in row-major or Fortran order.
+    /// Reads a `.npy` file of bool, integers, f16, f32 or f64, of either byte order, in row-major or Fortran order. f16 becomes f32.
     ///
     /// # Errors
     /// [`Error::File`] with what was found and what was expected: a file that cannot be read, a wrong magic number, version or header,
-    /// another element type (objects, text, f16, complex numbers, records), more than 8 axes or `u32::MAX` elements, more or fewer bytes
+    /// another element type (objects, text, complex numbers, records), more than 8 axes or `u32::MAX` elements, more or fewer bytes
     /// than declared, a bool that is neither 0 nor 1.
     pub fn read(path: impl AsRef<Path>) -> Result<Array> {
         let path = path.as_ref();
@@ -157,7 +185,11 @@ impl Array {
     /// # Errors
     /// As [`Array::read`].
     pub fn parse(name: impl AsRef<Path>, bytes: &[u8]) -> Result<Array> {
-        parse(bytes).map_err(|message| Error::file(name.as_ref(), message))
+        Array::of_bytes(bytes).map_err(|fault| Error::file(name.as_ref(), fault.message()))
+    }
+
+    pub(super) fn of_bytes(bytes: &[u8]) -> Result<Array, npy::Fault> {
+        npy::read(bytes).map(|(shape, data)| Array { shape, data })
     }
 
     /// The bytes of a `.npy` file, row-major and little-endian.
@@ -180,227 +212,8 @@ impl Array {
     }
 }
 
-fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))
-}
-
-/// Writes beside the file first, so that it is never there in part.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|e| {
-        // What is left of it is of no use; that it cannot be removed either is not worth more words.
-        let _ = std::fs::remove_file(&part);
-        Error::file(path, format!("cannot be written: {e}"))
-    })
-}
-
-/// Reads the arrays of a `.npz` file with their names, in the order of the file.
-///
-/// # Errors
-/// [`Error::File`]: not a zip archive, a damaged or encrypted entry, one that is no array, one that unpacks to more than it declares, than
-/// 1 GiB or than its bytes can hold; and as [`Array::read`], with the name of the array.
-pub fn read_npz(path: impl AsRef<Path>) -> Result<Vec<(String, Array)>> {
-    let path = path.as_ref();
-    parse_npz(path, &bytes_of(path)?)
-}
-
-/// Reads what [`read_npz`] would from a file of these bytes; `name` stands for the path in errors.
-///
-/// # Errors
-/// As [`read_npz`].
-pub fn parse_npz(name: impl AsRef<Path>, bytes: &[u8]) -> Result<Vec<(String, Array)>> {
-    let fail = |message: String| Error::file(name.as_ref(), message);
-    let archive = npyz::npz::NpzArchive::new(Cursor::new(bytes));
-    let mut archive = archive.map_err(|e| fail(format!("not a zip archive as numpy.savez writes: {e}")))?;
-    let zip = archive.zip_archive();
-    let mut arrays: Vec<(String, Array)> = Vec::new();
-    for index in 0..zip.len() {
-        let mut entry = zip.by_index(index).map_err(|e| fail(format!("entry {index} cannot be read: {e}")))?;
-        let full = entry.name().to_owned();
-        let Some(array) = full.strip_suffix(".npy").filter(|name| !name.is_empty() && !name.contains('\0')) else {
-            return Err(fail(format!("found the entry `{}`, expected names that end in .npy", full.escape_debug())));
-        };
-        if arrays.iter().any(|(known, _)| known == array) {
-            return Err(fail(format!("found the array `{array}` twice")));
-        }
-        let (declared, packed) = (entry.size(), entry.compressed_size());
-        if declared > MOST_UNPACKED || declared > packed.saturating_mul(DEFLATE_RATIO) {
-            let most = "expected at most 1 GiB, and no more than its bytes can hold";
-            return Err(fail(format!("array `{array}`: found {declared} bytes declared for {packed} compressed ones, {most}")));
-        }
-        let mut unpacked = Vec::new();
-        let read = entry.by_ref().take(declared + 1).read_to_end(&mut unpacked);
-        read.map_err(|e| fail(format!("array `{array}`: damaged or cut off: {e}")))?;
-        if unpacked.len() as u64 != declared {
-            let found = if unpacked.len() as u64 > declared { "more".to_owned() } else { unpacked.len().to_string() };
-            return Err(fail(format!("array `{array}`: found {found} bytes, expected the {declared} declared")));
-        }
-        let read = parse(&unpacked).map_err(|message| fail(format!("array `{array}`: {message}")))?;
-        arrays.push((array.to_owned(), read));
-    }
-    Ok(arrays)
-}
-
-/// Writes arrays with names as a `.npz` file, whole or not at all.
-///
-/// ```
-/// use steepest::data::{Array, ArrayData, read_npz, write_npz};
-/// let folder = tempfile::tempdir().expect("a folder");
-/// let path = folder.path().join("set.npz");
-/// let y = Array::new(&[3], ArrayData::I64(vec![1, 0, 1]))?;
-/// write_npz(&path, [("y", &y)])?;
-/// assert_eq!(read_npz(&path)?, [("y".to_owned(), y)]);
-/// # Ok::<(), steepest::Error>(())
-/// ```
-///
-/// # Errors
-/// [`Error::Config`]: a name that is empty, holds NUL, or comes twice. [`Error::File`]: the file cannot be written.
-pub fn write_npz<'a>(path: impl AsRef<Path>, arrays: impl IntoIterator<Item = (&'a str, &'a Array)>) -> Result<()> {
-    let path = path.as_ref();
-    let fail = |e: &dyn fmt::Display| Error::file(path, format!("cannot be written: {e}"));
-    let mut writer = npyz::npz::NpzWriter::new(Cursor::new(Vec::new()));
-    let zip = writer.zip_writer();
-    let mut names: Vec<&str> = Vec::new();
-    for (name, array) in arrays {
-        if name.is_empty() || name.contains('\0') || names.contains(&name) {
-            return Err(config("array name", format!("found `{}`, expected a name of its own", name.escape_debug())));
-        }
-        names.push(name);
-        zip.start_file(format!("{name}.npy"), Default::default()).map_err(|e| fail(&e))?;
-        zip.write_all(&array.to_npy()?).map_err(|e| fail(&e))?;
-    }
-    let bytes = zip.finish().map_err(|e| fail(&e))?.into_inner();
-    write_whole(path, &bytes)
-}
-
-/// The header's text and where the elements begin.
-fn header(bytes: &[u8]) -> Result<(&str, usize), String> {
-    let start = bytes.get(..8).ok_or_else(|| format!("byte 0: found {} bytes, expected 93 NUMPY and a version", bytes.len()))?;
-    if &start[..6] != b"\x93NUMPY" {
-        return Err(format!("byte 0: found {:02x?}, expected 93 and `NUMPY`", &start[..6]));
-    }
-    let (wide, version) = (start[6] > 1, (start[6], start[7]));
-    if !matches!(version, (1..=3, 0)) {
-        return Err(format!("byte 6: found version {}.{}, expected 1.0, 2.0 or 3.0", version.0, version.1));
-    }
-    let from = if wide { 12 } else { 10 };
-    let length = match bytes.get(8..from) {
-        Some(&[a, b]) => usize::from(u16::from_le_bytes([a, b])),
-        Some(&[a, b, c, d]) => u32::from_le_bytes([a, b, c, d]) as usize,
-        _ => return Err(format!("byte 8: the file is cut off in the length of the header, after {} bytes", bytes.len())),
-    };
-    if length > MOST_HEADER {
-        return Err(format!("byte 8: found a header of {length} bytes, expected at most {MOST_HEADER}"));
-    }
-    let text = bytes.get(from..from + length);
-    let text =
-        text.ok_or_else(|| format!("byte {from}: the header declares {length} bytes, but {} are there", bytes.len() - from))?;
-    let text = std::str::from_utf8(text).map_err(|_| format!("byte {from}: the header is not UTF-8"))?;
-    Ok((text, from + length))
-}
-
-/// The shape in a header. The library multiplies sizes without looking, and goes as deep as brackets do: this looks before.
-fn declared_shape(text: &str) -> Result<Vec<usize>, String> {
-    let wrong = |what: &str| format!("header: {what}, expected a dictionary of `descr`, `fortran_order` and `shape`");
-    let deepest = text.bytes().scan(0i32, |depth, byte| {
-        *depth += i32::from(matches!(byte, b'(' | b'[' | b'{')) - i32::from(matches!(byte, b')' | b']' | b'}'));
-        Some(*depth)
-    });
-    if deepest.max().unwrap_or(0) > 4 || text.contains('\\') {
-        return Err(wrong("found brackets five deep, or a backslash"));
-    }
-    let mut places = text.match_indices("shape").map(|(at, _)| at);
-    let (Some(at), None) = (places.next(), places.next()) else {
-        return Err(wrong("found no `shape`, or more than one"));
-    };
-    let list = text[at..].split_once('(').and_then(|(_, rest)| rest.split_once(')')).map(|(list, _)| list);
-    let list = list.ok_or_else(|| wrong("found no list of sizes"))?;
-    let mut sizes = Vec::new();
-    for size in list.split(',').map(str::trim).filter(|size| !size.is_empty()) {
-        // Python 2 wrote 3L.
-        let size = size.parse::<u32>().map_err(|_| format!("header: found the size `{size}`, expected 0 to {}", u32::MAX))?;
-        sizes.push(size as usize);
-    }
-    if sizes.len() > MAX_RANK {
-        return Err(format!("header: found {} axes, expected at most {MAX_RANK}", sizes.len()));
-    }
-    Shape::new(&sizes).map_err(|e| format!("header: declares too much: {e}"))?;
-    Ok(sizes)
-}
-
-fn parse(bytes: &[u8]) -> Result<Array, String> {
-    let (text, start) = header(bytes)?;
-    let shape = declared_shape(text)?;
-    let file = NpyFile::new(bytes).map_err(|e| format!("header: {e}"))?;
-    if file.shape().iter().map(|&d| d as usize).ne(shape.iter().copied()) {
-        return Err(format!("header: found the shape {:?} beside {shape:?}", file.shape()));
-    }
-    let known = "expected bool, integers of 1 to 8 bytes, f32 (f4) or f64 (f8)";
-    let DType::Plain(kind) = file.dtype() else {
-        return Err(format!("header: found records, {known}: write each field as an array of its own"));
-    };
-    let name = kind.to_string();
-    let advice = match name.as_str() {
-        name if name.ends_with('O') => ": objects are Python's own; convert with `.astype(float)`, or store texts in a table",
-        _ => ": convert with `.astype`",
-    };
-    let unknown = || format!("header: found elements of type `{name}`, {known}{advice}");
-    let size = match &name[1..] {
-        "b1" | "i1" | "u1" => 1,
-        "i2" | "u2" => 2,
-        "i4" | "u4" | "f4" => 4,
-        "i8" | "u8" | "f8" => 8,
-        _ => return Err(unknown()),
-    };
-    let numel: usize = shape.iter().product();
-    let (declared, there) = (numel as u64 * size, (bytes.len() - start) as u64);
-    if declared != there {
-        let what = if there < declared { "the file is cut off" } else { "the file goes on after them" };
-        return Err(format!("byte {start}: {shape:?} of `{name}` declares {declared} bytes, but {there} are there: {what}"));
-    }
-    if &name[1..] == "b1"
-        && let Some(at) = bytes[start..].iter().position(|&b| b > 1)
-    {
-        return Err(format!("byte {}: found the bool {:02x}, expected 00 or 01", start + at, bytes[start + at]));
-    }
-    let fortran = file.order() == Order::Fortran;
-    let data = match &name[1..] {
-        "b1" => file.into_vec().map(ArrayData::Bool),
-        "i1" => file.into_vec().map(ArrayData::I8),
-        "i2" => file.into_vec().map(ArrayData::I16),
-        "i4" => file.into_vec().map(ArrayData::I32),
-        "i8" => file.into_vec().map(ArrayData::I64),
-        "u1" => file.into_vec().map(ArrayData::U8),
-        "u2" => file.into_vec().map(ArrayData::U16),
-        "u4" => file.into_vec().map(ArrayData::U32),
-        "u8" => file.into_vec().map(ArrayData::U64),
-        "f4" => file.into_vec().map(ArrayData::F32),
-        _ => file.into_vec().map(ArrayData::F64),
-    };
-    let data = data.map_err(|e| format!("byte {start}: {e}"))?;
-    let data = if fortran && shape.len() > 1 { data.picked(&from_fortran(&shape)) } else { data };
-    Ok(Array { shape, data })
-}
-
-/// For each place in row-major order the place in column-major order.
-fn from_fortran(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
-    for axis in 1..shape.len() {
-        strides[axis] = strides[axis - 1] * shape[axis - 1];
-    }
-    let numel = shape.iter().product();
-    let place = |mut i: usize| {
-        let mut at = 0;
-        for (&size, &stride) in shape.iter().zip(&strides).rev() {
-            at += i % size * stride;
-            i /= size;
-        }
-        at
-    };
-    (0..numel).map(place).collect()
 }
 
 impl super::Dataset {
@@ -418,18 +231,26 @@ impl super::Dataset {
         if rows != targets || width.len() > 1 {
             return wrong(format!("features of shape {:?} and targets of {:?} are not the same rows", x.shape, y.shape));
         }
+        let numbers = |what: &str, array: &Array| {
+            array.data.f32s().map_err(|unfit| config("data set", format!("{what}: {unfit}: scale them first, in f64")))
+        };
         let labels = match &y.data {
-            ArrayData::F32(_) | ArrayData::F64(_) => super::Labels::Values(y.to_f32(), width.first().copied().unwrap_or(1)),
+            ArrayData::F32(_) | ArrayData::F64(_) => {
+                super::Labels::Values(numbers("targets", y)?, width.first().copied().unwrap_or(1))
+            }
             _ if !width.is_empty() => return wrong(format!("classes of shape {:?}, expected one per row", y.shape)),
             data => {
-                let classes = data.f64s();
-                if let Some(row) = classes.iter().position(|c| !(0.0..65_536.0).contains(c)) {
-                    return wrong(format!("class {} of row {row}, expected 0 to 65535", classes[row]));
+                let mut classes = Vec::with_capacity(rows);
+                for (row, class) in data.whole_numbers().enumerate() {
+                    match u16::try_from(class) {
+                        Ok(class) => classes.push(u32::from(class)),
+                        Err(_) => return wrong(format!("class {class} of row {row}, expected 0 to 65535")),
+                    }
                 }
-                let count = classes.iter().fold(0.0f64, |most, &c| most.max(c + 1.0)) as usize;
-                super::Labels::Classes(classes.into_iter().map(|c| c as u32).collect(), count)
+                let count = classes.iter().max().map_or(0, |&most| most as usize + 1);
+                super::Labels::Classes(classes, count)
             }
         };
-        super::Dataset::new(x.to_f32(), row_shape, labels)
+        super::Dataset::new(numbers("features", x)?, row_shape, labels)
     }
 }

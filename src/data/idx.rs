@@ -1,6 +1,7 @@
 //! IDX files, the format of MNIST: `0 0 type rank`, one big-endian u32 a dimension, then the elements; plain or in gzip.
 
 use crate::error::{Error, Result};
+use crate::numbers::{self, f32_of, whole_f32};
 use crate::shape::{MAX_RANK, Shape};
 use flate2::read::MultiGzDecoder;
 use std::fmt;
@@ -146,16 +147,21 @@ impl Idx {
         self.dims.iter().product()
     }
 
-    /// The elements as f32: exact for integers of up to 24 bits, otherwise the nearest.
-    pub fn to_f32(&self) -> Vec<f32> {
-        match &self.data {
-            IdxData::U8(v) => v.iter().map(|&x| f32::from(x)).collect(),
-            IdxData::I8(v) => v.iter().map(|&x| f32::from(x)).collect(),
-            IdxData::I16(v) => v.iter().map(|&x| f32::from(x)).collect(),
-            IdxData::I32(v) => v.iter().map(|&x| x as f32).collect(),
-            IdxData::F32(v) => v.clone(),
-            IdxData::F64(v) => v.iter().map(|&x| x as f32).collect(),
-        }
+    /// The elements as f32: fractions the nearest there are, whole numbers exactly.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the first element that f32 cannot hold: a number beyond its range or so small that it would become 0, a
+    /// whole number that would be rounded.
+    pub fn to_f32(&self) -> Result<Vec<f32>> {
+        let narrow = match &self.data {
+            IdxData::U8(v) => Ok(v.iter().map(|&x| f32::from(x)).collect()),
+            IdxData::I8(v) => Ok(v.iter().map(|&x| f32::from(x)).collect()),
+            IdxData::I16(v) => Ok(v.iter().map(|&x| f32::from(x)).collect()),
+            IdxData::I32(v) => numbers::all(v.iter().copied(), |x| whole_f32(x.into())),
+            IdxData::F32(v) => Ok(v.clone()),
+            IdxData::F64(v) => numbers::all(v.iter().copied(), f32_of),
+        };
+        narrow.map_err(|unfit| super::config("IDX as f32", format!("{unfit}: scale the numbers first, in f64")))
     }
 }
 

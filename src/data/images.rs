@@ -2,8 +2,8 @@
 
 use super::{Dataset, Labels, config};
 use crate::error::{Error, Result};
-use image::imageops::FilterType;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::imageops::{self, FilterType};
+use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, Rgb};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,8 @@ const MOST_PIXELS: u64 = 1 << 26;
 /// Deflate cannot do better than 1032 bytes out of one, a palette of one bit a pixel makes 32 of one.
 const MOST_RATIO: u64 = 1032 * 32;
 
-/// How to read pictures: PNG of any kind, as colours or grey, resized if so asked. Pixels become 0 to 1; transparency is ignored.
+/// How to read pictures: PNG of any kind, as colours or grey, resized if so asked. Pixels become 0 to 1, those of 16 bits with all of
+/// them (x / 65535), those of fewer as x / 255 or what that is of 1, 2 and 4 bits; transparency is ignored.
 ///
 /// ```no_run
 /// use steepest::data::Pictures;
@@ -88,15 +89,20 @@ impl Pictures {
             )));
         }
         let picture = DynamicImage::from_decoder(decoder).map_err(|e| fail(format!("damaged: {e}")))?;
-        let picture = match self.size {
-            Some(size) if size != (width, height) => picture.resize_exact(size.0, size.1, FilterType::Triangle),
-            _ => picture,
+        let colour = picture.color();
+        let pixels = numbers(&picture, self.grey).ok_or_else(|| fail(format!("found {colour:?}, expected 8 or 16 bits")))?;
+        drop(picture);
+        let channels = if self.grey { 1 } else { 3 };
+        let (pixels, width, height) = match self.size {
+            Some(size) if size != (width, height) => {
+                let resized =
+                    resize(pixels, channels, (width, height), size).ok_or_else(|| fail("cannot be resized".to_owned()))?;
+                (resized, size.0 as usize, size.1 as usize)
+            }
+            _ => (pixels, width as usize, height as usize),
         };
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let (pixels, channels) =
-            if self.grey { (picture.into_luma8().into_raw(), 1) } else { (picture.into_rgb8().into_raw(), 3) };
         // From pixel by pixel to channel by channel.
-        let channel = |c: usize| pixels.iter().skip(c).step_by(channels).map(|&p| f32::from(p) / 255.0);
+        let channel = |c: usize| pixels.iter().skip(c).step_by(channels).copied();
         Ok(((0..channels).flat_map(channel).collect(), [channels, height, width]))
     }
 
@@ -143,6 +149,52 @@ impl Pictures {
         let set = Dataset::new(features, &shape, Labels::Classes(labels, names.len()))?.with_class_names(names)?;
         if self.flat { set.with_row_shape(&[shape.iter().product()]) } else { Ok(set) }
     }
+}
+
+/// One number a pixel, or three: 0 to 1, pixel by pixel. Nothing for what PNG does not have.
+fn numbers(picture: &DynamicImage, grey: bool) -> Option<Vec<f32>> {
+    let channels = usize::from(picture.color().channel_count());
+    Some(match picture {
+        DynamicImage::ImageLuma8(p) => scaled(p.as_raw(), 255.0, channels, grey),
+        DynamicImage::ImageLumaA8(p) => scaled(p.as_raw(), 255.0, channels, grey),
+        DynamicImage::ImageRgb8(p) => scaled(p.as_raw(), 255.0, channels, grey),
+        DynamicImage::ImageRgba8(p) => scaled(p.as_raw(), 255.0, channels, grey),
+        DynamicImage::ImageLuma16(p) => scaled(p.as_raw(), 65535.0, channels, grey),
+        DynamicImage::ImageLumaA16(p) => scaled(p.as_raw(), 65535.0, channels, grey),
+        DynamicImage::ImageRgb16(p) => scaled(p.as_raw(), 65535.0, channels, grey),
+        DynamicImage::ImageRgba16(p) => scaled(p.as_raw(), 65535.0, channels, grey),
+        _ => return None,
+    })
+}
+
+/// Samples of one or three channels, with or without transparency behind them, of which the largest is `most`.
+fn scaled<S: Copy + Into<f32>>(samples: &[S], most: f32, channels: usize, grey: bool) -> Vec<f32> {
+    let of = |pixel: &[S]| {
+        let sample = |c: usize| pixel[c].into() / most;
+        if channels < 3 { [sample(0); 3] } else { [sample(0), sample(1), sample(2)] }
+    };
+    // How bright a colour is (Rec. 709).
+    let bright = |[r, g, b]: [f32; 3]| (0.2126 * f64::from(r) + 0.7152 * f64::from(g) + 0.0722 * f64::from(b)) as f32;
+    let pixels = samples.chunks_exact(channels);
+    match grey {
+        true if channels < 3 => pixels.map(|pixel| of(pixel)[0]).collect(),
+        true => pixels.map(|pixel| bright(of(pixel))).collect(),
+        false => pixels.flat_map(of).collect(),
+    }
+}
+
+/// By linear interpolation between pixels.
+fn resize(pixels: Vec<f32>, channels: usize, from: (u32, u32), to: (u32, u32)) -> Option<Vec<f32>> {
+    Some(match channels {
+        1 => {
+            let picture: ImageBuffer<Luma<f32>, _> = ImageBuffer::from_raw(from.0, from.1, pixels)?;
+            imageops::resize(&picture, to.0, to.1, FilterType::Triangle).into_raw()
+        }
+        _ => {
+            let picture: ImageBuffer<Rgb<f32>, _> = ImageBuffer::from_raw(from.0, from.1, pixels)?;
+            imageops::resize(&picture, to.0, to.1, FilterType::Triangle).into_raw()
+        }
+    })
 }
 
 fn is_png(path: &Path) -> bool {

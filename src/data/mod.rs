@@ -26,6 +26,10 @@ mod idx;
 mod images;
 mod loader;
 mod mnist;
+#[cfg(feature = "arrays")]
+mod npy;
+#[cfg(feature = "arrays")]
+mod npz;
 #[cfg(feature = "tables")]
 mod prepare;
 #[cfg(feature = "tables")]
@@ -44,7 +48,7 @@ mod target;
 mod validate;
 
 #[cfg(feature = "arrays")]
-pub use arrays::{Array, ArrayData, parse_npz, read_npz, write_npz};
+pub use arrays::{Array, ArrayData};
 #[cfg(feature = "tables")]
 pub use csv::Csv;
 pub use dataset::{Dataset, Labels};
@@ -54,6 +58,8 @@ pub use idx::{Idx, IdxData};
 pub use images::Pictures;
 pub use loader::{Batch, DataLoader, Epoch, LoaderOptions};
 pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
+#[cfg(feature = "arrays")]
+pub use npz::{Npz, parse_npz, read_npz, write_npz};
 #[cfg(feature = "tables")]
 pub use prepare::{Impute, Prepare, Scale, Unusable};
 #[cfg(feature = "tables")]

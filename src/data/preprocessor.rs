@@ -266,6 +266,15 @@ impl Preprocessor {
             for row in 0..rows {
                 values[row * width..][start..end].iter().try_for_each(|&x| table.narrow(column, row, x).map(drop))?;
             }
+            let vanishes = |&row: &usize| values[row * width..][start..end].iter().any(|&x| x != 0.0 && x as f32 == 0.0);
+            if let Some(first) = (0..rows).find(vanishes) {
+                let count = (first..rows).filter(vanishes).count();
+                let place = table.line(first).map_or(String::new(), |line| format!(", the first in line {line}"));
+                let name = &fitted.name;
+                notes.push(format!(
+                    "column `{name}`: {count} numbers are so small that f32 makes them 0{place}; scale the column"
+                ));
+            }
             start = end;
         }
         Ok(Features { values, rows, notes })

@@ -2,6 +2,7 @@
 
 use super::Module;
 use crate::error::{Error, Result};
+use crate::numbers::f32_of;
 use std::collections::BTreeMap;
 
 /// One setting of a layer.
@@ -173,10 +174,10 @@ impl Blueprint {
     /// A setting that is a number.
     ///
     /// # Errors
-    /// As [`Blueprint::size`].
+    /// As [`Blueprint::size`]; it is a finite number, and one that f32 cannot hold: devices compute in f32.
     pub fn number(&self, name: &str) -> Result<f64> {
         match self.settings.get(name) {
-            Some(&Setting::Number(x)) => Ok(x),
+            Some(&Setting::Number(x)) => f32_of(x).map(|_| x).map_err(|why| self.refuse(format!("`{name}` is {x:e}, {why}"))),
             Some(&Setting::Whole(n)) => Ok(n as f64),
             _ => Err(self.wrong(name, "a number")),
         }

@@ -110,7 +110,7 @@ impl Checkpoint {
         for (key, value) in [("steepest.preprocessing", &self.preprocessing), ("steepest.history", &self.history)] {
             text.extend(value.clone().map(|value| (key.to_owned(), value)));
         }
-        TensorFile { tensors, metadata: text }
+        TensorFile { tensors, metadata: text, ..TensorFile::default() }
     }
 
     /// Writes it: whole or not at all, with a checksum.
@@ -127,7 +127,11 @@ impl Checkpoint {
     /// As [`TensorFile::read`]; [`Error::Malformed`] for a file that is no checkpoint.
     pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
-        Checkpoint::from_file(TensorFile::read(path)?)
+        let file = TensorFile::read(path)?;
+        if let Some(left) = file.left_out.values().next() {
+            return Err(Error::Malformed { path: path.to_owned(), fault: left.fault.clone() });
+        }
+        Checkpoint::from_file(file)
             .map_err(|(key, message)| Error::Malformed { path: path.to_owned(), fault: Malformed::Metadata { key, message } })
     }
 

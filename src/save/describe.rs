@@ -27,7 +27,8 @@ fn object(blueprint: &Blueprint) -> Result<Map<String, Value>> {
             Setting::Whole(n) => json!(n),
             // JSON has no NaN and no infinity.
             Setting::Number(x) if !x.is_finite() => json!({ "number": x.to_string() }),
-            Setting::Number(x) => json!(x),
+            // What f32 cannot hold could not be read again.
+            Setting::Number(_) => json!(blueprint.number(name)?),
             Setting::Flag(on) => json!(on),
             Setting::Text(text) => json!(text),
             Setting::Sizes(sizes) => json!(sizes),

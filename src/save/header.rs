@@ -29,23 +29,34 @@ pub(super) enum Kind {
     F64,
     I64,
     U64,
+    /// Of the format, but not read here: its name.
+    Foreign(&'static str),
 }
 
-/// Names and bytes of one element.
+/// Names and bits of one element.
 const KINDS: &[(&str, Kind, u64)] = &[
-    ("BOOL", Kind::Bool, 1),
-    ("U8", Kind::U8, 1),
-    ("I8", Kind::I8, 1),
-    ("I16", Kind::I16, 2),
-    ("U16", Kind::U16, 2),
-    ("F16", Kind::F16, 2),
-    ("BF16", Kind::Bf16, 2),
-    ("I32", Kind::I32, 4),
-    ("U32", Kind::U32, 4),
-    ("F32", Kind::F32, 4),
-    ("F64", Kind::F64, 8),
-    ("I64", Kind::I64, 8),
-    ("U64", Kind::U64, 8),
+    ("BOOL", Kind::Bool, 8),
+    ("U8", Kind::U8, 8),
+    ("I8", Kind::I8, 8),
+    ("I16", Kind::I16, 16),
+    ("U16", Kind::U16, 16),
+    ("F16", Kind::F16, 16),
+    ("BF16", Kind::Bf16, 16),
+    ("I32", Kind::I32, 32),
+    ("U32", Kind::U32, 32),
+    ("F32", Kind::F32, 32),
+    ("F64", Kind::F64, 64),
+    ("I64", Kind::I64, 64),
+    ("U64", Kind::U64, 64),
+    ("F4", Kind::Foreign("F4"), 4),
+    ("F6_E2M3", Kind::Foreign("F6_E2M3"), 6),
+    ("F6_E3M2", Kind::Foreign("F6_E3M2"), 6),
+    ("F8_E5M2", Kind::Foreign("F8_E5M2"), 8),
+    ("F8_E4M3", Kind::Foreign("F8_E4M3"), 8),
+    ("F8_E8M0", Kind::Foreign("F8_E8M0"), 8),
+    ("F8_E4M3FNUZ", Kind::Foreign("F8_E4M3FNUZ"), 8),
+    ("F8_E5M2FNUZ", Kind::Foreign("F8_E5M2FNUZ"), 8),
+    ("C64", Kind::Foreign("C64"), 64),
 ];
 
 impl Kind {
@@ -53,8 +64,8 @@ impl Kind {
         KINDS.iter().find(|(_, kind, _)| *kind == self).map_or("", |(name, ..)| name)
     }
 
-    fn bytes(self) -> u64 {
-        KINDS.iter().find(|(_, kind, _)| *kind == self).map_or(0, |(.., bytes)| *bytes)
+    fn bits(self) -> u64 {
+        KINDS.iter().find(|(_, kind, _)| *kind == self).map_or(0, |(.., bits)| *bits)
     }
 }
 
@@ -116,9 +127,10 @@ fn check(entries: &[RawEntry], data: &[u8]) -> Result<(), Malformed> {
         // Sizes of 0 do not excuse others that are absurd.
         let numel = entry.shape.iter().try_fold(1u64, |n, &dim| n.checked_mul(dim.max(1))).ok_or_else(overflow)?;
         let numel = if entry.shape.contains(&0) { 0 } else { numel };
-        let expected = numel.checked_mul(entry.kind.bytes()).ok_or_else(overflow)?;
-        if expected != end - start {
-            return Err(Malformed::Size { tensor, found: end - start, expected });
+        let bits = numel.checked_mul(entry.kind.bits()).ok_or_else(overflow)?;
+        // Where elements do not fill the last byte no size is right.
+        if !bits.is_multiple_of(8) || bits / 8 != end - start {
+            return Err(Malformed::Size { tensor, found: end - start, expected: bits.div_ceil(8) });
         }
         if start < at {
             return Err(Malformed::Overlap { first: before.unwrap_or_default(), second: tensor });

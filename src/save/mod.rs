@@ -51,7 +51,7 @@ mod header;
 mod tensors;
 
 pub use checkpoint::{Checkpoint, Checkpoints};
-pub use tensors::TensorFile;
+pub use tensors::{LeftOut, TensorFile};
 
 use crate::Device;
 use crate::error::{Error, Malformed, Result};
@@ -105,6 +105,8 @@ pub struct ModelFile {
     pub history: Option<String>,
     /// Other texts in the file's metadata.
     pub notes: BTreeMap<String, String>,
+    /// Tensors of the file that are not in `state`, by name, and why. A model that needs one of them is refused.
+    pub left_out: BTreeMap<String, LeftOut>,
     path: PathBuf,
 }
 
@@ -120,6 +122,7 @@ impl ModelFile {
             preprocessing: None,
             history: None,
             notes: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             path: PathBuf::new(),
         })
     }
@@ -167,7 +170,7 @@ impl ModelFile {
             ("steepest.history", self.history.clone()),
         ];
         metadata.extend(entries.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?))));
-        Ok(TensorFile { tensors: self.state.clone(), metadata })
+        Ok(TensorFile { tensors: self.state.clone(), metadata, left_out: self.left_out.clone() })
     }
 
     /// Reads a file, of this library or of another program.
@@ -209,6 +212,7 @@ impl ModelFile {
             preprocessing: notes.remove("steepest.preprocessing"),
             history: notes.remove("steepest.history"),
             notes,
+            left_out: file.left_out,
             path: path.to_owned(),
         })
     }
@@ -234,8 +238,10 @@ impl ModelFile {
         let Some(blueprint) = &self.blueprint else {
             return Err(bad("there is no description of the model: build it yourself and load into it".to_owned()));
         };
-        // No description makes a model larger than the numbers that are there to fill it.
-        let model = registry.build_within(device, blueprint, self.state.numbers()).map_err(|e| match e {
+        // No description makes a model larger than the numbers that are there to fill it; those left out are told of below.
+        let left = |left: &LeftOut| left.shape.iter().map(|&n| n as u64).product::<u64>();
+        let numbers = self.state.numbers() + self.left_out.values().map(left).sum::<u64>();
+        let model = registry.build_within(device, blueprint, numbers).map_err(|e| match e {
             error @ Error::Blueprint { .. } => bad(error.to_string()),
             other => other,
         })?;
@@ -247,8 +253,12 @@ impl ModelFile {
     /// Puts the numbers into a model that has exactly these names and shapes. For a part of them see [`StateDict::load_partial`].
     ///
     /// # Errors
-    /// [`Error::State`] with the file's name and all that is missing, unexpected or of another shape.
+    /// [`Error::Malformed`] with a tensor that the model needs and that could not be read; [`Error::State`] with the file's name and all that
+    /// is missing, unexpected or of another shape.
     pub fn load_into(&self, model: &dyn Module) -> Result<()> {
+        if let Some(left) = self.state.compare(model).missing.iter().find_map(|name| self.left_out.get(name)) {
+            return Err(Error::Malformed { path: self.path.clone(), fault: left.fault.clone() });
+        }
         self.state.load(model).map_err(|e| match e {
             Error::State { report } => Error::State { report: format!("{}: {report}", self.path.display()) },
             other => other,

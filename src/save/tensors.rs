@@ -4,6 +4,7 @@ use super::header::{self, Entry, Kind, METADATA};
 use crate::error::{Error, Malformed, Result};
 use crate::files::write_whole;
 use crate::nn::{Array, StateDict, Values};
+use crate::numbers::{self, Unfit, f32_of, f32_of_half};
 use flate2::Crc;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +29,19 @@ pub struct TensorFile {
     pub tensors: StateDict,
     /// The texts.
     pub metadata: BTreeMap<String, String>,
+    /// Tensors of the file that are not among `tensors`, by name: those whose numbers cannot be had here.
+    pub left_out: BTreeMap<String, LeftOut>,
+}
+
+/// A tensor of a file that was not read, for all that the file itself is sound.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeftOut {
+    /// The element type, by its name in the file.
+    pub dtype: &'static str,
+    /// Sizes of the axes.
+    pub shape: Vec<usize>,
+    /// Why: [`Malformed::Unsupported`] or [`Malformed::Range`].
+    pub fault: Malformed,
 }
 
 fn refuse(message: String) -> Error {
@@ -35,7 +49,19 @@ fn refuse(message: String) -> Error {
 }
 
 impl TensorFile {
-    /// Reads a file. f16, bf16 and f64 become f32; PyTorch's `num_batches_tracked` (i64) is left out.
+    /// Reads a file. f16, bf16 and f64 become f32, i8, i16 and i64 i32, u8, u16 and u64 u32. A tensor of another type, or with a number
+    /// that cannot be had so, does not keep the others from being read: see [`TensorFile::left_out`].
+    ///
+    /// ```
+    /// use steepest::{error::Malformed, save::TensorFile};
+    /// let header = r#"{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"b":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}}"#;
+    /// let length = (header.len() as u64).to_le_bytes();
+    /// let bytes = [&length[..], header.as_bytes(), &1e300f64.to_le_bytes(), &7i64.to_le_bytes()].concat();
+    /// let file = TensorFile::parse("memory", &bytes)?;
+    /// assert_eq!(file.tensors.names().collect::<Vec<_>>(), ["b"]);
+    /// assert!(matches!(file.left_out["a"].fault, Malformed::Range { index: 0, .. })); // f32 ends at 3.4e38
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::File`]: it cannot be read. [`Error::Malformed`]: it is not what it should be, in any way that can be told.
@@ -57,8 +83,12 @@ impl TensorFile {
     ///
     /// # Errors
     /// [`Error::Config`]: a name that no tensor may have, more than 8 axes, elements that are not as many as the shape says, a header
-    /// longer than the format allows.
+    /// longer than the format allows; tensors that were left out when the file was read and would now be lost (clear `left_out`).
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        if let Some(left) = self.left_out.values().next() {
+            let advice = "it would be lost; clear `left_out` if it is not needed";
+            return Err(refuse(format!("one was not read: {}: {advice}", left.fault)));
+        }
         // Elements of four bytes first, so that all of them are aligned.
         let mut order: Vec<(&str, &Array)> = self.tensors.iter().collect();
         order.sort_by_key(|(_, array)| matches!(array.values, Values::Bool(_)));
@@ -145,14 +175,18 @@ fn parse(bytes: &[u8]) -> Result<TensorFile, Malformed> {
             return Err(Malformed::Checksum { found, expected });
         }
     }
-    let mut tensors = StateDict::default();
+    let mut file = TensorFile { metadata, ..TensorFile::default() };
     for entry in header.entries {
         let bytes = &bytes[header.length..][entry.start..entry.end];
-        if let Some(values) = values(&entry, bytes)? {
-            tensors.insert(entry.name, Array { shape: entry.shape, values });
+        match values(&entry, bytes) {
+            Ok(values) => file.tensors.insert(entry.name, Array { shape: entry.shape, values }),
+            Err(fault) => {
+                let left = LeftOut { dtype: entry.kind.name(), shape: entry.shape, fault };
+                file.left_out.insert(entry.name, left);
+            }
         }
     }
-    Ok(TensorFile { tensors, metadata })
+    Ok(file)
 }
 
 /// Elements of N bytes each.
@@ -160,29 +194,41 @@ fn each<const N: usize, T>(bytes: &[u8], of: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks::<N>().0.iter().map(|&chunk| of(chunk)).collect()
 }
 
-/// A tensor's elements; `None` for those that are passed over.
-fn values(entry: &Entry, bytes: &[u8]) -> Result<Option<Values>, Malformed> {
-    Ok(Some(match entry.kind {
+/// A tensor's elements, or why this library has no tensor of them.
+fn values(entry: &Entry, bytes: &[u8]) -> Result<Values, Malformed> {
+    let tensor = || entry.name.clone();
+    let range = |Unfit { index, value, why }| Malformed::Range { tensor: tensor(), index, value, why };
+    Ok(match entry.kind {
         Kind::F32 => Values::F32(each(bytes, f32::from_le_bytes)),
-        Kind::U32 => Values::U32(each(bytes, u32::from_le_bytes)),
-        Kind::I32 => Values::I32(each(bytes, i32::from_le_bytes)),
-        Kind::Bool => Values::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
-        Kind::F64 => Values::F32(each(bytes, |b| f64::from_le_bytes(b) as f32)),
+        Kind::F64 => Values::F32(checked(bytes, f64::from_le_bytes, f32_of).map_err(range)?),
         Kind::Bf16 => Values::F32(each(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))),
-        Kind::F16 => Values::F32(each(bytes, |b| from_half(u16::from_le_bytes(b)))),
-        _ if entry.name.ends_with("num_batches_tracked") => return Ok(None),
-        other => return Err(Malformed::Unsupported { tensor: entry.name.clone(), dtype: other.name() }),
-    }))
+        Kind::F16 => Values::F32(each(bytes, |b| f32_of_half(u16::from_le_bytes(b)))),
+        Kind::U8 => Values::U32(bytes.iter().map(|&x| x.into()).collect()),
+        Kind::U16 => Values::U32(each(bytes, |b| u16::from_le_bytes(b).into())),
+        Kind::U32 => Values::U32(each(bytes, u32::from_le_bytes)),
+        Kind::U64 => Values::U32(
+            checked(bytes, u64::from_le_bytes, |x| u32::try_from(x).map_err(|_| "expected at most 4294967295, as u32 holds"))
+                .map_err(range)?,
+        ),
+        Kind::I8 => Values::I32(each(bytes, |b| i8::from_le_bytes(b).into())),
+        Kind::I16 => Values::I32(each(bytes, |b| i16::from_le_bytes(b).into())),
+        Kind::I32 => Values::I32(each(bytes, i32::from_le_bytes)),
+        Kind::I64 => Values::I32(
+            checked(bytes, i64::from_le_bytes, |x| {
+                i32::try_from(x).map_err(|_| "expected -2147483648 to 2147483647, as i32 holds")
+            })
+            .map_err(range)?,
+        ),
+        Kind::Bool => Values::Bool(bytes.iter().map(|&byte| byte != 0).collect()),
+        Kind::Foreign(dtype) => return Err(Malformed::Unsupported { tensor: tensor(), dtype }),
+    })
 }
 
-/// IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction.
-fn from_half(half: u16) -> f32 {
-    let sign = if half >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(half >> 10 & 31), f32::from(half & 1023));
-    match exponent {
-        0 => sign * fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => sign * f32::INFINITY,
-        31 => f32::NAN,
-        _ => sign * (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
-    }
+/// Elements of N bytes each, as another type that may not hold them.
+fn checked<const N: usize, T: Copy + std::fmt::Debug, U>(
+    bytes: &[u8],
+    read: impl Fn([u8; N]) -> T,
+    of: impl Fn(T) -> Result<U, &'static str>,
+) -> Result<Vec<U>, Unfit> {
+    numbers::all(bytes.as_chunks::<N>().0.iter().map(|&chunk| read(chunk)), of)
 }

@@ -1,4 +1,4 @@
-//! `steepest inspect`: what is in a file, a model or a table.
+//! `steepest inspect`: what is in a file, a model, a table or arrays.
 
 use crate::judge::short;
 use crate::table::{Reading, ReadingArgs, column, quoted};
@@ -8,16 +8,17 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steepest::Device;
-use steepest::data::{Preprocessor, Table};
+use steepest::data::{Array, Preprocessor, Table, read_npz};
 use steepest::nn::{self, Blueprint, Registry};
-use steepest::save::ModelFile;
+use steepest::save::{LeftOut, ModelFile};
 use steepest::train::History;
 
-/// Show what is in a file: a model, or a table
+/// Show what is in a file: a model, a table, or NumPy's arrays
 ///
 /// Of a table: kind, missing and different values, smallest, mean and largest number of every column, and what is odd about it; with
 /// --target also the columns that give it away. Of a model: what it predicts, how good it was on held-out rows, its layers, what is
-/// done to every column before the model sees it, which columns were left out and why, and how the training went.
+/// done to every column before the model sees it, which columns were left out and why, and how the training went. Of arrays: type, shape,
+/// smallest and largest number. Tensors and arrays that cannot be read here are named, with the reason.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -25,10 +26,11 @@ Examples:
   steepest inspect titanic.csv --target survived
   steepest inspect model.safetensors
   steepest inspect model.safetensors --json | jq .layers
+  steepest inspect images.npz
 
-Exit code: 0, or 2 if the file is neither or is damaged.")]
+Exit code: 0, or 2 if the file is none of these or is damaged.")]
 pub struct Args {
-    /// A model (.safetensors), a CSV file, or - for a table on standard input
+    /// A model (.safetensors), a CSV file, arrays (.npy, .npz), or - for a table on standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Of a table: look for columns that give this one away
@@ -44,6 +46,15 @@ pub struct Args {
 pub fn run(args: &Args) -> Verdict {
     if is_model(&args.file)? {
         return of_model(args);
+    }
+    let ends = |ending: &str| args.file.extension().is_some_and(|e| e.eq_ignore_ascii_case(ending));
+    if ends("npz") {
+        let found = read_npz(&args.file)?;
+        return of_arrays(args, &found.arrays, &found.left_out);
+    }
+    if ends("npy") {
+        let name = args.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return of_arrays(args, &[(name, Array::read(&args.file)?)], &[]);
     }
     let table = args.reading.or(&Reading::default()).read(&args.file)?;
     of_table(args, &table)
@@ -90,6 +101,45 @@ fn of_table(args: &Args, table: &Table) -> Verdict {
     Ok(ExitCode::SUCCESS)
 }
 
+fn of_arrays(args: &Args, arrays: &[(String, Array)], left_out: &[(String, String)]) -> Verdict {
+    if args.json {
+        let array = |(name, array): &(String, Array)| {
+            let (least, most) = range(array);
+            json!({ "name": name, "type": array.data().to_string(), "shape": array.shape(), "min": least, "max": most })
+        };
+        let left = left_out.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }));
+        let all = json!({
+            "arrays": arrays.iter().map(array).collect::<Vec<_>>(),
+            "arrays_left_out": left.collect::<Vec<_>>(),
+        });
+        say!("{}", serde_json::to_string_pretty(&all)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let count = arrays.len();
+    say!("{}: {count} array{}", args.file.display(), if count == 1 { "" } else { "s" });
+    for (name, array) in arrays {
+        let between = match range(array) {
+            (Some(least), Some(most)) => format!("  {} to {}", short(least), short(most)),
+            _ => String::new(),
+        };
+        say!("  {name}  {} {:?}{between}", array.data(), array.shape());
+    }
+    if !left_out.is_empty() {
+        say!("\nleft out");
+        for (name, reason) in left_out {
+            say!("  {name}: {reason}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The smallest and the largest number, of those that are finite; none of integers that f64 cannot hold.
+fn range(array: &Array) -> (Option<f64>, Option<f64>) {
+    let numbers = array.to_f64().unwrap_or_default();
+    let finite = || numbers.iter().copied().filter(|x| x.is_finite());
+    (finite().reduce(f64::min), finite().reduce(f64::max))
+}
+
 fn of_model(args: &Args) -> Verdict {
     let file = model::read(&args.file)?;
     let preprocessor = file.preprocessing.as_deref().map(|text| Preprocessor::from_json(&args.file, text)).transpose()?;
@@ -101,6 +151,12 @@ fn of_model(args: &Args) -> Verdict {
     }
     let numbers: u64 = file.state.numbers();
     say!("{}: a model of {numbers} numbers in {} tensors", args.file.display(), file.state.len());
+    if !file.left_out.is_empty() {
+        say!("\ntensors left out");
+        for (name, left) in &file.left_out {
+            say!("  {name}  {} {:?}: {}", left.dtype, left.shape, left.fault);
+        }
+    }
     if let Some(target) = preprocessor.as_ref().and_then(Preprocessor::target) {
         say!("{} from {} features", fit::task_named(target), preprocessor.as_ref().map_or(0, Preprocessor::width));
         if note["target_is_logarithm"] == true {
@@ -129,7 +185,7 @@ fn of_model(args: &Args) -> Verdict {
         }
         _ => {
             for (name, array) in file.state.iter() {
-                say!("  {name}  {:?}", array.shape);
+                say!("  {name}  {} {:?}", array.dtype(), array.shape);
             }
         }
     }
@@ -240,9 +296,13 @@ fn as_json(
     history: Option<&History>,
     steps: &[(String, String)],
 ) -> Verdict {
+    let tensor =
+        |(name, array): (&str, &nn::Array)| json!({ "name": name, "type": array.dtype().to_string(), "shape": array.shape });
+    let left_out_tensor = |(name, left): (&String, &LeftOut)| json!({ "name": name, "type": left.dtype, "shape": left.shape, "reason": left.fault.to_string() });
     let mut found = json!({
         "numbers": file.state.numbers(),
-        "tensors": file.state.iter().map(|(name, array)| json!({ "name": name, "shape": array.shape })).collect::<Vec<_>>(),
+        "tensors": file.state.iter().map(tensor).collect::<Vec<_>>(),
+        "tensors_left_out": file.left_out.iter().map(left_out_tensor).collect::<Vec<_>>(),
         "fit": note,
         "epochs": history.map(|history| history.records.len()),
         "columns": steps.iter().map(|(name, what)| json!({ "column": name, "what": what })).collect::<Vec<_>>(),
