@@ -94,6 +94,7 @@ fn example() -> anyhow::Result<()> {
     let scatter = scatter.points("houses", thousands).line("where both are equal", [(30.0, 30.0), (650.0, 650.0)]);
     let panels = Panels::new(2, [scatter, curves]).title("House prices in Ames, Iowa");
     output.picture("ames.svg", |path| panels.save(path))?;
+    common::figures(&[("r2", r2)]);
     println!("held-out R²: {r2:.4} of the log price by {name}");
     Ok(())
 }

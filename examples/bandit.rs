@@ -102,6 +102,7 @@ fn example() -> anyhow::Result<()> {
     }
     output.picture("bandit.svg", |path| figure.save(path))?;
     println!("at random {:.1} % of the rewards are missed", 100.0 * chance);
+    common::figures(&[("accuracy", scores[2]), ("greedy", scores[0])]);
     println!("greedy: {:.2} %", scores[0]);
     println!("test accuracy: {:.2} %", scores[2]);
     Ok(())

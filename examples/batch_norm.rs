@@ -102,6 +102,7 @@ fn example() -> anyhow::Result<()> {
     output.picture("batch_norm.svg", |path| Panels::new(2, [loss, accuracy]).save(path))?;
 
     let last = |i: usize| curves[i].1.last().map_or(f64::NAN, |record| 100.0 * record.1);
+    common::figures(&[("accuracy", last(1)), ("without", last(0)), ("running", 100.0 * running), ("of_batch", 100.0 * of_batch)]);
     println!("without batch normalisation: {:.2} %", last(0));
     println!("test accuracy: {:.2} %", last(1));
     Ok(())

@@ -23,6 +23,7 @@ fn example() -> anyhow::Result<()> {
     let held_out = DataLoader::full_batch(&test).on_device(&device)?;
 
     println!("\n{} rows to learn from, {} held out, {} epochs of SGD at rate 0.05", train.len(), test.len(), args.epochs);
+    let mut reached = vec![];
     println!("{:<12} {:>13} {:>8} {:>9} {:>9} {:>18}", "batch", "steps/epoch", "steps", "seconds", "loss", "held-out accuracy");
     let by = |title: &str, x: &str, y: &str| Figure::new(title).labels(x, y);
     let mut figures = [
@@ -59,6 +60,7 @@ fn example() -> anyhow::Result<()> {
         let loss = by_epoch.last().map_or(f64::NAN, |(_, loss)| *loss);
         println!("{name:<12} {:>13} {steps:>8} {seconds:>9.3} {loss:>9.4} {:>16.2} %", loader.len(), 100.0 * last);
         ends.push(format!("{:.2} % with {name}", 100.0 * last));
+        reached.push(100.0 * last);
         // A single row's loss says little: every point is the mean of a hundredth of the steps.
         let bundle = steps.div_ceil(100).max(1);
         let smooth = by_step
@@ -71,6 +73,7 @@ fn example() -> anyhow::Result<()> {
     }
     let panels = Panels::new(2, figures).title("Batch size: few good steps or many noisy ones");
     output.picture("batch_size.svg", |path| panels.save(path))?;
+    common::figures(&[("all_rows", reached[0]), ("rows_32", reached[1]), ("one_row", reached[2])]);
     println!("held-out accuracy: {}", ends.join(", "));
     Ok(())
 }

@@ -126,6 +126,7 @@ fn learn<C: Cell>(args: &common::Args, kind: &str) -> anyhow::Result<()> {
         .line(kind, curve)
         .line("bigrams", [(0.0, bigram), (last.0.max(1.0), bigram)]);
     output.picture("char_rnn.svg", |path| figure.save(path))?;
+    common::figures(&[("bits", last.1), ("bigrams", bigram)]);
     println!("bigrams: {bigram:.3} bits per character");
     println!("test bits per character: {:.3}", last.1);
     Ok(())

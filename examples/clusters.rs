@@ -96,6 +96,7 @@ fn example() -> anyhow::Result<()> {
     panels.push(Figure::new("digits: variance held by components").labels("components", "share").line("sum", held));
     let panels = Panels::new(2, panels).title("Clusters and principal components");
     output.picture("clusters.svg", |path| panels.save(path))?;
+    common::figures(&[("iris", 100.0 * pure), ("digits", 100.0 * digit_pure)]);
     println!("purity: iris {:.2} %, digits {:.2} %", 100.0 * pure, 100.0 * digit_pure);
     Ok(())
 }

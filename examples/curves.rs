@@ -81,13 +81,14 @@ fn example() -> anyhow::Result<()> {
     println!("{:<34} {:>8} {:>9} {:>9}", "", "unknowns", "learned", "held out");
 
     let mut panels = vec![];
-    let mut best = (f64::INFINITY, String::new());
+    let (mut best, mut errors) = ((f64::INFINITY, String::new()), vec![]);
     let mut report = |name: &str, unknowns: usize, predict: &dyn Fn(&Tensor) -> Tensor| -> anyhow::Result<Vec<(f64, f64)>> {
         let error = |x: &Tensor, y: &Tensor| -> anyhow::Result<f64> {
             Ok(100.0 * rmse(&no_grad(|| predict(x)).to_vec::<f32>()?, &y.to_vec::<f32>()?, 1)?)
         };
         let (learned, held_out) = (error(&x, &y)?, error(&x_unseen, &y_unseen)?);
         println!("{name:<34} {unknowns:>8} {learned:>9.1} {held_out:>9.1}");
+        errors.push((name.to_owned(), held_out));
         if held_out < best.0 {
             best = (held_out, name.to_owned());
         }
@@ -125,6 +126,14 @@ fn example() -> anyhow::Result<()> {
     }
     let panels = Panels::new(2, panels).title("From lines to curves");
     output.picture("curves.svg", |path| panels.save(path))?;
+    let of = |name: &str| errors.iter().find(|error: &&(String, f64)| error.0 == name).map_or(f64::NAN, |error| error.1);
+    common::figures(&[
+        ("line", of("polynomial of degree 1")),
+        ("degree_30", of("polynomial of degree 30")),
+        ("sigmoids_64", of("sums of hard sigmoids: 64")),
+        ("relus_256", of("more ReLUs in one layer: 256")),
+        ("layers_3", of("more layers of ReLUs: 16 → 16 → 16")),
+    ]);
     println!("held-out error: {:.1} thousand passengers, the least of all, by {}", best.0, best.1);
     Ok(())
 }

@@ -77,6 +77,7 @@ fn example() -> anyhow::Result<()> {
     ];
     let panels = Panels::new(2, panels).title("Diabetes: progression in a year");
     output.picture("diabetes.svg", |path| panels.save(path))?;
+    common::figures(&[("r2", bars[1].1)]);
     println!("held-out R²: {:.4} by the {MEANT}", bars[1].1);
     Ok(())
 }

@@ -41,6 +41,7 @@ fn example() -> anyhow::Result<()> {
 
     let matrix = common::evaluate(&model, &held_out, 10)?;
     println!("\nrows: the digit shown, columns: the digit seen\n{matrix}");
+    common::figures(&[("accuracy", 100.0 * matrix.accuracy())]);
     println!("test accuracy: {:.2} %", 100.0 * matrix.accuracy());
     Ok(())
 }

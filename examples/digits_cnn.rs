@@ -91,6 +91,7 @@ fn example() -> anyhow::Result<()> {
         let grid = plot::images(title, &pixels, (8, 8), &captions, &vec![true; wrong.len()])?;
         output.picture("digits_cnn_mistakes.svg", |path| grid.save(path))?;
     }
+    common::figures(&[("accuracy", 100.0 * Score::Accuracy.of(&of_model)?), ("plain", 100.0 * Score::Accuracy.of(&of_plain)?)]);
     println!("plain network: {:.2} %", 100.0 * Score::Accuracy.of(&of_plain)?);
     println!("test accuracy: {:.2} %", 100.0 * Score::Accuracy.of(&of_model)?);
     Ok(())

@@ -137,12 +137,14 @@ fn example() -> anyhow::Result<()> {
     let (frozen, free) = parts(&teacher);
     println!("\nfrozen, and to the bit what the file has: {}\ntrained: {}", names(frozen), names(free));
     let (tuned, scratch) = (of_tuned[1].1, of_scratch[1].1);
+    let (many, many_scratch) = (of_tuned[3].1, of_scratch[3].1);
     let figure = Figure::new("Learning 5 to 9 after 0 to 4")
         .labels("examples of each digit", "held-out accuracy (%)")
         .line("fine-tuned", of_tuned)
         .line("from scratch", of_scratch)
         .log_x();
     output.picture("fine_tune.svg", |path| figure.save(path))?;
+    common::figures(&[("few", tuned), ("few_scratch", scratch), ("many", many), ("many_scratch", many_scratch)]);
     println!("from scratch with {} examples of each: {scratch:.2} %", SHOTS[1]);
     println!("test accuracy: {tuned:.2} %");
     Ok(())

@@ -142,6 +142,7 @@ fn example() -> anyhow::Result<()> {
     let grid = plot::images("Ten digits, drawn better and better", &pictures, (8, 8), &captions, &wrong)?;
     output.picture("gan.svg", |path| grid.save(path))?;
     println!("distance to the nearest training digit: made {near:.2}, real held-out {usual:.2}");
+    common::figures(&[("sure", 100.0 * sure), ("real", 100.0 * real_sure), ("mixed", 100.0 * mixed_sure), ("kinds", kinds)]);
     println!("real held-out digits: sure of {:.1} %, {real_kinds:.1} of 10 digits", 100.0 * real_sure);
     println!("pixels of different digits put together: sure of {:.1} %", 100.0 * mixed_sure);
     println!("made digits: sure of {:.1} %, {kinds:.1} of 10 digits", 100.0 * sure);

@@ -55,6 +55,7 @@ fn example() -> anyhow::Result<()> {
         common::prepare(&settings.scale(scale).scale_target(false), &train, &test)
     };
 
+    let mut by_weight = None;
     // One variable: h(x) = θ₀ + θ₁ x. In pounds J is a ravine: a rate small enough for θ₁ leaves θ₀ where it is. Scaled, J is a bowl.
     println!("\nmiles per gallon = θ₀ + θ₁ · weight, {} steps of gradient descent", args.epochs);
     println!("{:<28} {:>8} {:>10} {:>10} {:>12} {:>9}", "", "rate", "θ₀", "θ₁", "cost J", "R² unseen");
@@ -90,6 +91,7 @@ fn example() -> anyhow::Result<()> {
         row(&format!("{unit}, normal equation"), "", &best, cost(&points, best[0], best[1]), held_out(&unseen, &best)?);
         panels.extend([contour.points("normal equation", [(best[0], best[1])]), curves]);
         if scale == Scale::Standard {
+            by_weight = Some(held_out(&unseen, &best)?);
             let ends = [-2.5, 3.0].map(|x| (x, best[0] + best[1] * x));
             let line = Figure::new("cars and the line").labels("weight (standard deviations from the mean)", "miles per gallon");
             panels.push(line.points("cars", points.iter().copied()).line("h(x) = θ₀ + θ₁ x", ends));
@@ -99,6 +101,7 @@ fn example() -> anyhow::Result<()> {
         }
     }
 
+    let of_weight = by_weight.context("no scale was tried")?;
     // Several variables, by the same two ways: x is a row of X, and nothing else changes.
     let (rows, unseen) = prepared(&columns, Scale::Standard)?;
     let ((x, y), unseen) = (tensors(&device, &rows)?, tensors(&device, &unseen)?);
@@ -116,6 +119,7 @@ fn example() -> anyhow::Result<()> {
     );
     let panels = Panels::new(2, panels).title("Linear regression: cost, learning rate, feature scaling");
     output.picture("linear_regression.svg", |path| panels.save(path))?;
+    common::figures(&[("r2", r2), ("weight", of_weight), ("normal", held_out(&unseen, &best)?)]);
     println!("held-out R²: {r2:.4}");
     Ok(())
 }

@@ -144,6 +144,7 @@ fn example() -> anyhow::Result<()> {
     panels.push(shares);
     let panels = Panels::new(3, panels).title("Logistic regression: tumours, malignant or benign");
     output.picture("logistic_regression.svg", |path| panels.save(path))?;
+    common::figures(&[("accuracy", 100.0 * accuracies.mean()), ("auc", roc_auc(&scores, &positive)?)]);
     println!("held-out accuracy: {:.2} %", 100.0 * accuracies.mean());
     Ok(())
 }

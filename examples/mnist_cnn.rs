@@ -77,6 +77,7 @@ fn example() -> anyhow::Result<()> {
     let title = format!("{} of {} wrongly read digits of MNIST", shown.len(), wrong.len());
     let grid = plot::images(title, &pixels, (28, 28), &captions, &vec![true; shown.len()])?;
     output.picture("mnist_cnn_mistakes.svg", |path| grid.save(path))?;
+    common::figures(&[("accuracy", 100.0 * Score::Accuracy.of(&predictions)?)]);
     println!("test accuracy: {:.2} %", 100.0 * Score::Accuracy.of(&predictions)?);
     Ok(())
 }

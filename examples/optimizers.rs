@@ -69,6 +69,7 @@ fn example() -> anyhow::Result<()> {
     // The same five on a network of 64-32-10 units that reads digits.
     let (train, test) = data::digits()?.stratified_split(0.2, args.seed)?;
     let (held_out, mut best) = (DataLoader::full_batch(&test).on_device(&device)?, (0.0, ""));
+    let mut worst = f64::INFINITY;
     let mut losses = Figure::new("digits: cross-entropy while learning").labels("epoch", "loss").log_y();
     let mut scores = Figure::new("digits: held out").labels("epoch", "accuracy");
     println!(
@@ -84,6 +85,7 @@ fn example() -> anyhow::Result<()> {
         println!("{name:<14} {rate:>6} {:>10.4} {:>16.2} %", history.last().map_or(f64::NAN, |r| r.loss), 100.0 * accuracy);
         losses = losses.line(name, history.records.iter().map(|r| (r.epoch as f64, r.loss)));
         scores = scores.line(name, history.records.iter().map(|r| (r.epoch as f64, r.get("accuracy").unwrap_or(0.0))));
+        worst = worst.min(accuracy);
         if accuracy > best.0 {
             best = (accuracy, name);
         }
@@ -91,6 +93,7 @@ fn example() -> anyhow::Result<()> {
     panels.extend([losses, scores]);
     let panels = Panels::new(2, panels).title("Optimizers: the same surface, five ways down");
     output.picture("optimizers.svg", |path| panels.save(path))?;
+    common::figures(&[("worst", 100.0 * worst), ("best", 100.0 * best.0)]);
     println!("held-out accuracy: {:.2} % by {}", 100.0 * best.0, best.1);
     Ok(())
 }

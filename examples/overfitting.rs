@@ -128,6 +128,9 @@ fn example() -> anyhow::Result<()> {
     let panels = Panels::new(2, panels).title("Overfitting, and what helps");
     output.picture("overfitting.svg", |path| panels.save(path))?;
     let best = held_out[1..].iter().min_by(|a, b| a.0.total_cmp(&b.0)).context("no ways")?;
+    let names = ["plain", "more_cars", "smaller", "l2", "dropout", "stopped"];
+    let reached: Vec<(&str, f64)> = names.into_iter().zip(held_out.iter().map(|way| way.0)).collect();
+    common::figures(&reached);
     println!("held-out RMSE: {:.2} plain, {:.2} with {}", held_out[0].0, best.0, best.1);
     Ok(())
 }

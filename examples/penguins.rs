@@ -44,6 +44,7 @@ fn example() -> anyhow::Result<()> {
     })?;
     println!("\nfeatures: {}", features.join(", "));
     println!("accuracy: {scores}");
+    common::figures(&[("accuracy", 100.0 * scores.mean())]);
     println!("test accuracy: {:.2} %", 100.0 * scores.mean());
     Ok(())
 }

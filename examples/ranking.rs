@@ -142,6 +142,12 @@ fn example() -> anyhow::Result<()> {
     let each = Figure::new("The ten first of each").labels("neighbourhood", "NDCG@10");
     let each = each.bars("score", bars(&ours)).bars("by living area", bars(&area));
     output.picture("ranking.svg", |path| Panels::new(2, [line, each]).save(path))?;
+    common::figures(&[
+        ("order", 100.0 * by_score.0),
+        ("ndcg", by_score.1),
+        ("area_order", 100.0 * by_area.0),
+        ("area_ndcg", by_area.1),
+    ]);
     println!("by living area: {:.2} % of pairs in order, NDCG@10 {:.3}", 100.0 * by_area.0, by_area.1);
     println!("by score: NDCG@10 {:.3}", by_score.1);
     println!("test pairs in order: {:.2} %", 100.0 * by_score.0);

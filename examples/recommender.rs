@@ -144,6 +144,12 @@ fn example() -> anyhow::Result<()> {
         100.0 * precision,
         100.0 * baseline.1
     );
+    common::figures(&[
+        ("auc", auc),
+        ("precision", 100.0 * precision),
+        ("popular_auc", baseline.0),
+        ("popular_precision", 100.0 * baseline.1),
+    ]);
     println!("popularity: AUC {:.4}", baseline.0);
     println!("test AUC: {auc:.4}");
     Ok(())

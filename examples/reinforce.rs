@@ -139,6 +139,7 @@ fn example() -> anyhow::Result<()> {
     let figure = Figure::new("Balancing a pole by REINFORCE").labels("epoch (16 episodes)", "mean return (steps, at most 500)");
     let figure = figure.line("policy", curve).line("at random", [(1.0, chance), (args.epochs.max(2) as f64, chance)]);
     output.picture("reinforce.svg", |path| figure.save(path))?;
+    common::figures(&[("steps", learned), ("random", chance)]);
     println!("at random: {chance:.1} steps");
     println!("test mean return: {learned:.1} of {LIMIT} steps");
     Ok(())

@@ -68,11 +68,11 @@ fn example() -> anyhow::Result<()> {
         println!("{lags:<22} {how:<14} {error:>8.2} {:>8.2}", rmse(forecast, truth, 1)?);
         Ok(error)
     };
-    line("1", "naive: as then", &passengers[split - 1..months - 1])?;
+    let last_month = line("1", "naive: as then", &passengers[split - 1..months - 1])?;
     let naive = line("12", "naive: as then", &passengers[split - 12..months - 12])?;
 
     let (mut shown, mut bars) = (vec![], vec![("as a year ago".to_owned(), naive)]);
-    let mut held_out = f64::NAN;
+    let (mut held_out, mut by_mae) = (f64::NAN, f64::NAN);
     let all: Vec<usize> = (1..=13).collect();
     for (name, lags) in [("1", &[1][..]), ("1, 12", &[1, 12]), ("1, 12, 13", &[1, 12, 13]), ("1, 2, … 13", &all)] {
         let (x, y) = window(&device, &series, lags, first..split);
@@ -84,11 +84,13 @@ fn example() -> anyhow::Result<()> {
         for (how, squares) in [("MSE", true), ("MAE", false)] {
             let said = forecast(&learn(&x, &y, squares, args.epochs)?)?;
             let error = line(name, how, &said)?;
+            match (lags.len(), squares) {
+                (3, true) => held_out = error,
+                (3, false) => by_mae = error,
+                _ => {}
+            }
             if squares {
                 bars.push((format!("t − {name}"), error));
-                if lags.len() == 3 {
-                    held_out = error;
-                }
                 shown.push((name, said));
             }
         }
@@ -111,6 +113,7 @@ fn example() -> anyhow::Result<()> {
     let errors = Figure::new("mean absolute error on the months held out").labels("looks at", "thousands of passengers");
     let panels = Panels::new(2, [whole, close, errors.bars("MAE", bars)]).title("A linear forecast of a series from its past");
     output.picture("series.svg", |path| panels.save(path))?;
+    common::figures(&[("mse", held_out), ("mae", by_mae), ("year", naive), ("month", last_month)]);
     println!("held-out MAE: {held_out:.2} thousand, {naive:.2} by the same month a year ago");
     Ok(())
 }

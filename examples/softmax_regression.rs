@@ -82,6 +82,7 @@ fn example() -> anyhow::Result<()> {
     let panels = [regions, softmax_figure(&device)?].into_iter().chain(matrices);
     let panels = Panels::new(2, panels).title("Softmax regression: iris and wine");
     output.picture("softmax_regression.svg", |path| panels.save(path))?;
+    common::figures(&[("iris", 100.0 * flowers.accuracy()), ("wine", 100.0 * wines.accuracy())]);
     println!("held-out accuracy: iris {:.2} %, wine {:.2} %", 100.0 * flowers.accuracy(), 100.0 * wines.accuracy());
     Ok(())
 }

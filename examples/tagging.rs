@@ -117,6 +117,7 @@ fn example() -> anyhow::Result<()> {
     let figure = Figure::new("Tags of houses not seen in training").labels("tag", "F1");
     let figure = figure.bars("network", ours).bars("always yes", always).size(1000, 500);
     output.picture("tagging.svg", |path| figure.save(path))?;
+    common::figures(&[("f1", figures.0), ("always", figures.1)]);
     println!("always yes: mean F1 {:.3}", figures.1);
     println!("test mean F1: {:.3}", figures.0);
     Ok(())

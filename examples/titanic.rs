@@ -66,6 +66,7 @@ fn example() -> anyhow::Result<()> {
     figures.push(Figure::new("share of passengers told right").labels("", "accuracy").bars("accuracy", bars));
     let panels = Panels::new(2, figures).title("Survivors of the Titanic");
     output.picture("titanic.svg", |path| panels.save(path))?;
+    common::figures(&[("line", 100.0 * bars_shown[0]), ("network", 100.0 * bars_shown[1])]);
     println!("held-out accuracy: {:.2} % by a line, {:.2} % by a network", 100.0 * bars_shown[0], 100.0 * bars_shown[1]);
     Ok(())
 }

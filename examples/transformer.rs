@@ -127,6 +127,7 @@ fn example() -> anyhow::Result<()> {
         .line("transformer", curve)
         .line("bigrams", [(0.0, bigram), (last.0.max(1.0), bigram)]);
     output.picture("transformer.svg", |path| figure.save(path))?;
+    common::figures(&[("bits", last.1), ("bigrams", bigram)]);
     println!("bigrams: {bigram:.3} bits per character");
     println!("test bits per character: {:.3}", last.1);
     Ok(())

@@ -30,6 +30,7 @@ fn gradient_error<T>(result: Result<T>) -> String {
 fn gradients_of_gradients_match_central_differences() {
     let report = verify::second_order(&common::filter());
     println!("{report}");
+    println!("figures: cases={}", report.cases);
     assert!(report.failures.is_empty(), "{report}");
     assert!(report.cases > 0 || !common::filter().is_empty());
 }

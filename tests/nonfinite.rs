@@ -195,6 +195,7 @@ fn every_device_makes_of_special_values_what_numpy_does() {
         }
     }
     println!("{} ops, {count} numbers", golden.len());
+    println!("figures: ops={} lines={}", golden.len(), golden.values().map(Vec::len).sum::<usize>());
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 

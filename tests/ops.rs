@@ -8,6 +8,8 @@ use steepest::{Device, verify};
 fn gradients_match_central_differences() {
     let report = verify::gradients(&common::filter());
     println!("{report}");
+    let worst = report.worst.values().map(|(error, _)| *error).fold(0.0, f64::max);
+    println!("figures: gradient_cases={} gradient_worst={:.6}", report.cases, 100.0 * worst);
     assert!(report.failures.is_empty(), "{report}");
     assert!(report.cases > 0);
 }
@@ -16,6 +18,7 @@ fn gradients_match_central_differences() {
 fn every_op_on_the_cpu() {
     let report = verify::ops(&Device::cpu(), &common::filter());
     println!("{report}");
+    println!("figures: cases={} million_elements={:.6}", report.cases, report.elements as f64 / 1e6);
     assert!(report.failures.is_empty(), "{report}");
     assert!(report.cases > 0);
 }

@@ -145,6 +145,12 @@ impl Output {
     }
 }
 
+/// What the example reached, for programs to read; `examples/figures` takes it into the tables of README and docs.
+pub fn figures(figures: &[(&str, f64)]) {
+    let list: Vec<String> = figures.iter().map(|(name, value)| format!("{name}={value:.6}")).collect();
+    println!("figures: {}", list.join(" "));
+}
+
 /// A bar for one epoch; shows nothing where the output is no terminal.
 pub fn bar(epoch: usize, epochs: usize, batches: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {msg} {eta}");
