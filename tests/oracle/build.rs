@@ -1,101 +1,75 @@
 //! Ops of the oracle as calls of `Tensor`: one table.
 
-use serde_json::Value;
+use crate::fields::{Fault, Fields, Lack, list};
+use crate::formulas::formula;
+use crate::inputs::Inputs;
+use serde_json::{Value, json};
 use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{self, CrossEntropy, Reduction};
 use steepest::nn::recurrent::{Cell, Weights};
-use steepest::nn::{GruCell, Lstm, LstmCell, RnnCell, norm};
+use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
 use steepest::{ConvOptions, Tensor, ops};
 
-/// A tensor, or why a case cannot be built as its index says.
-pub type Built = Result<Tensor, String>;
+/// A tensor, or why there is none.
+pub type Built = Result<Tensor, Fault>;
 
 /// The sizes of a tensor.
-pub fn dims(x: &Tensor) -> Result<Vec<usize>, String> {
-    x.try_shape().map(|s| s.dims().to_vec()).map_err(|error| error.to_string())
+fn dims(x: &Tensor) -> Result<Vec<usize>, Fault> {
+    Ok(x.try_shape()?.dims().to_vec())
 }
 
-/// The parameters of a case. One that is missing or of another kind is an error: a case is never built half.
-#[derive(Clone, Copy)]
-pub struct Params<'a>(pub &'a Value);
-
-impl<'a> Params<'a> {
-    fn get(self, name: &str) -> Result<&'a Value, String> {
-        self.0.get(name).ok_or_else(|| format!("no parameter {name}"))
-    }
-    fn wrong<T>(self, name: &str) -> Result<T, String> {
-        Err(format!("parameter {name} is {}", self.0[name]))
-    }
-    fn float(self, name: &str) -> Result<f64, String> {
-        self.get(name)?.as_f64().map_or_else(|| self.wrong(name), Ok)
-    }
-    /// A number, or `absent` for null.
-    fn float_or(self, name: &str, absent: f64) -> Result<f64, String> {
-        if self.get(name)?.is_null() { Ok(absent) } else { self.float(name) }
-    }
-    fn integer(self, name: &str) -> Result<isize, String> {
-        self.get(name)?.as_i64().map_or_else(|| self.wrong(name), |i| Ok(i as isize))
-    }
-    fn size(self, name: &str) -> Result<usize, String> {
-        self.get(name)?.as_u64().map_or_else(|| self.wrong(name), |i| Ok(i as usize))
-    }
-    /// True or false; false where it is not given.
-    fn flag(self, name: &str) -> Result<bool, String> {
-        match self.0.get(name) {
-            None => Ok(false),
-            Some(value) => value.as_bool().map_or_else(|| self.wrong(name), Ok),
-        }
-    }
-    fn text(self, name: &str) -> Result<&'a str, String> {
-        self.get(name)?.as_str().map_or_else(|| self.wrong(name), Ok)
-    }
-    fn reduction(self) -> Result<Reduction, String> {
-        match self.text("reduction")? {
-            "mean" => Ok(Reduction::Mean),
-            "sum" => Ok(Reduction::Sum),
-            "batchmean" => Ok(Reduction::BatchMean),
-            _ => self.wrong("reduction"),
-        }
-    }
-    fn integers(self, name: &str) -> Result<Vec<isize>, String> {
-        let list = self.get(name)?.as_array().and_then(|l| l.iter().map(|v| v.as_i64().map(|i| i as isize)).collect());
-        list.map_or_else(|| self.wrong(name), Ok)
-    }
-    fn sizes(self, name: &str) -> Result<Vec<usize>, String> {
-        let list = self.get(name)?.as_array().and_then(|l| l.iter().map(|v| v.as_u64().map(|i| i as usize)).collect());
-        list.map_or_else(|| self.wrong(name), Ok)
-    }
-    /// Two numbers, or one that counts for both.
-    fn pair(self, name: &str) -> Result<[usize; 2], String> {
-        match self.sizes(name)?[..] {
-            [n] => Ok([n, n]),
-            [height, width] => Ok([height, width]),
-            _ => self.wrong(name),
-        }
-    }
-    fn conv(self) -> Result<ConvOptions, String> {
-        let options = ConvOptions::new().stride(self.pair("stride")?).padding(self.pair("padding")?);
-        Ok(options.dilation(self.pair("dilation")?).groups(self.size("groups")?))
-    }
-    /// Axes; null means all, which is an empty list here.
-    fn axes(self) -> Result<Vec<isize>, String> {
-        if self.get("axes")?.is_null() {
-            return Ok(vec![]);
-        }
-        let axes = self.integers("axes")?;
-        if axes.is_empty() { self.wrong("axes") } else { Ok(axes) }
+fn reduction(p: &Fields<'_>) -> Result<Reduction, Fault> {
+    match p.text("reduction")? {
+        "mean" => Ok(Reduction::Mean),
+        "sum" => Ok(Reduction::Sum),
+        "batchmean" => Ok(Reduction::BatchMean),
+        _ => p.unknown("reduction"),
     }
 }
 
-/// The op on these inputs. `Ok(None)` means that there is no such op here; an error, that the op is known and the case is not understood.
-pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<Tensor>, String> {
-    let p = params;
-    let input = |i: usize| inputs.get(i).ok_or_else(|| format!("{op} has {} inputs", inputs.len()));
-    let x = input(0)?;
-    let all: Vec<&Tensor> = inputs.iter().collect();
+/// Axes; null means all, which is an empty list here.
+fn axes(p: &Fields<'_>) -> Result<Vec<isize>, Fault> {
+    if p.need("axes")?.is_null() {
+        return Ok(vec![]);
+    }
+    let axes = p.integers("axes")?;
+    if axes.is_empty() { p.unknown("axes") } else { Ok(axes) }
+}
+
+/// Two numbers, or one that counts for both.
+fn pair(p: &Fields<'_>, name: &str) -> Result<[usize; 2], Fault> {
+    match p.sizes(name)?[..] {
+        [n] => Ok([n, n]),
+        [height, width] => Ok([height, width]),
+        _ => p.unknown(name),
+    }
+}
+
+/// One number.
+fn single(p: &Fields<'_>, name: &str) -> Result<usize, Fault> {
+    if let [n] = p.sizes(name)?[..] { Ok(n) } else { p.unknown(name) }
+}
+
+fn conv(p: &Fields<'_>) -> Result<ConvOptions, Fault> {
+    let options = ConvOptions::new().stride(pair(p, "stride")?).padding(pair(p, "padding")?);
+    Ok(options.dilation(pair(p, "dilation")?).groups(p.size("groups")?))
+}
+
+/// The op on these inputs. What of the parameters and the inputs it has no use for is what the case lacks.
+pub fn build(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
+    let built = call(op, p, inputs)?;
+    p.all_read()?;
+    inputs.all_taken()?;
+    Ok(built)
+}
+
+fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
+    let input = |place: usize| inputs.get(place);
+    // Nothing here makes numbers from parameters alone.
+    let Some(x) = inputs.optional(0) else { return Err(Fault::Lacking(Lack::Op)) };
     let unary = |f: fn(&Tensor) -> Tensor| Ok(f(x));
     let binary = |f: fn(&Tensor, &Tensor) -> Tensor| Ok(f(x, input(1)?));
-    let built: Built = match op {
+    match op {
         "relu" => unary(Tensor::relu),
         "leaky_relu" => Ok(x.leaky_relu(p.float("negative_slope")?)),
         "sigmoid" => unary(Tensor::sigmoid),
@@ -104,7 +78,7 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "gelu" => match p.text("approximate")? {
             "none" => unary(Tensor::gelu),
             "tanh" => unary(Tensor::gelu_tanh),
-            _ => p.wrong("approximate"),
+            _ => p.unknown("approximate"),
         },
         "silu" => unary(Tensor::silu),
         "softplus" => Ok(x.softplus(p.float("beta")?)),
@@ -123,6 +97,8 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "neg" => unary(Tensor::neg),
         "erf" => unary(Tensor::erf),
         "pow_scalar" => Ok(x.pow_scalar(p.float("exponent")?)),
+        "relu6" => Ok(x.clamp(0.0, 6.0)),
+        "hard_tanh" => Ok(x.clamp(p.float("min")?, p.float("max")?)),
         "clamp" => Ok(x.clamp(p.float_or("min", f64::NEG_INFINITY)?, p.float_or("max", f64::INFINITY)?)),
 
         "add" => binary(Tensor::add),
@@ -133,6 +109,8 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "maximum" => binary(Tensor::maximum),
         "minimum" => binary(Tensor::minimum),
         "where" => Ok(x.where_(input(1)?, input(2)?)),
+        "div_scalar" => Ok(x / p.float("divisor")?),
+        "floor_div_scalar" => Ok((x / p.float("divisor")?).floor()),
 
         "sum" => reduced(x, p, Tensor::sum, Some(Tensor::sum_keepdim)),
         "mean" => reduced(x, p, Tensor::mean, Some(Tensor::mean_keepdim)),
@@ -143,83 +121,128 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
         "std" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.std(axes, ddof), None)),
         "l1_norm" => reduced(x, p, Tensor::l1_norm, Some(Tensor::l1_norm_keepdim)),
         "l2_norm" => reduced(x, p, Tensor::l2_norm, Some(Tensor::l2_norm_keepdim)),
-        "logsumexp" => Ok(x.logsumexp(&p.axes()?, p.flag("keepdims")?)),
+        "norm" => {
+            let number = |v: &Value| match v.as_str() {
+                Some("inf") => Some(f64::INFINITY),
+                Some("-inf") => Some(f64::NEG_INFINITY),
+                _ => v.as_f64(),
+            };
+            let order = p.read("p", number)?;
+            reduced(x, p, |x, axes| x.norm(order, axes), None)
+        }
+        "logsumexp" => Ok(x.logsumexp(&axes(p)?, p.flag("keepdims")?)),
+        "cumprod" => Ok(x.cumprod(p.integer("axis")?)),
         "cumsum" => Ok(x.cumsum(p.integer("axis")?, false)),
         "softmax" => Ok(x.softmax(p.integer("axis")?)),
         "log_softmax" => Ok(x.log_softmax(p.integer("axis")?)),
 
         "matmul" => {
-            let turned = |t: &Tensor, flag| Ok::<_, String>(if p.flag(flag)? { t.t() } else { t.clone() });
+            let turned = |t: &Tensor, flag| Ok::<_, Fault>(if p.flag(flag)? { t.t() } else { t.clone() });
             Ok(turned(x, "transpose_a")?.matmul(&turned(input(1)?, "transpose_b")?))
         }
-        "linear" => linear(x, input(1)?, inputs.get(2)),
+        "einsum" => Ok(ops::einsum(p.text("equation")?, &inputs.all())?),
+        "linear" => linear(x, input(1)?, inputs.optional(2)),
 
-        "concat" => ops::cat(&all, p.integer("axis")?).map_err(|e| e.to_string()),
-        "stack" => ops::stack(&all, p.integer("axis")?).map_err(|e| e.to_string()),
+        "concat" => Ok(ops::cat(&inputs.all(), p.integer("axis")?)?),
+        "stack" => Ok(ops::stack(&inputs.all(), p.integer("axis")?)?),
         "slice" => {
             let (starts, stops, steps) = (p.integers("starts")?, p.integers("stops")?, p.integers("steps")?);
             let runs = starts.iter().zip(stops).zip(steps).enumerate();
             Ok(runs
                 .fold(x.clone(), |t, (axis, ((&start, stop), step))| t.slice_step(axis as isize, Some(start), Some(stop), step)))
         }
-        "flip" => Ok(x.flip(&p.axes()?)),
+        "flip" => Ok(x.flip(&axes(p)?)),
         "pad" => {
             let pair = |v: &Value| Some((v.get(0)?.as_u64()? as usize, v.get(1)?.as_u64()? as usize));
-            let pads: Option<Vec<_>> = p.get("pads")?.as_array().and_then(|pads| pads.iter().map(pair).collect());
-            match (pads, p.text("mode")?) {
-                (Some(pads), "constant") => Ok(x.pad(&pads, p.float("value")?)),
-                (None, _) => p.wrong("pads"),
-                _ => p.wrong("mode"),
+            let pads = p.read("pads", |v| list(v, pair))?;
+            match p.text("mode")? {
+                "constant" => Ok(x.pad(&pads, p.float("value")?)),
+                _ => p.unknown("mode"),
             }
         }
         "permute" => Ok(x.permute(&p.integers("order")?)),
         "reshape" => Ok(x.reshape(p.sizes("shape")?)),
-        "squeeze" => Ok(x.squeeze(&p.axes()?)),
+        "squeeze" => Ok(x.squeeze(&axes(p)?)),
         "unsqueeze" => Ok(x.unsqueeze(p.integer("axis")?)),
         "expand" => Ok(x.expand(p.sizes("shape")?)),
+        "repeat_interleave" => Ok(x.repeat(p.size("repeats")?, p.integer("axis")?)),
+        "roll" => Ok(x.roll(p.integer("shift")?, p.integer("axis")?)),
+        "triu" => Ok(x.triu(p.integer("diagonal")?)),
+        "tril" => Ok(x.tril(p.integer("diagonal")?)),
         "tile" => Ok(x.tile(&p.sizes("repeats")?)),
 
         "gather" => Ok(x.gather(p.integer("axis")?, input(1)?)),
         "index_select" => Ok(x.index_select(p.integer("axis")?, input(1)?)),
         "embedding" => Ok(x.embedding(input(1)?)),
+        "masked_fill" => Ok(input(1)?.where_(&x.full_like(p.float("value")?), x)),
+        "scatter_add" => Ok(x + input(2)?.index_add(0, input(1)?, size_along(x, 0)?)),
+        "index_put" => {
+            let axis = p.integer("axis")?;
+            match p.read("accumulate", Value::as_bool)? {
+                true => Ok(x + input(2)?.index_add(axis, input(1)?, size_along(x, axis)?)),
+                false => p.unknown("accumulate"),
+            }
+        }
+        "scatter" => {
+            let axis = p.integer("axis")?;
+            match p.text("reduce")? {
+                "add" => Ok(x + input(2)?.scatter_add(axis, input(1)?, size_along(x, axis)?)),
+                _ => p.unknown("reduce"),
+            }
+        }
         "one_hot_matmul" => Ok(input(1)?.one_hot(dims(x)?[0]).matmul(x)),
 
-        "mse" => Ok(loss::mse(x, input(1)?, p.reduction()?)),
-        "l1" => Ok(loss::mae(x, input(1)?, p.reduction()?)),
-        "huber" => Ok(loss::huber(x, input(1)?, p.float("delta")?, p.reduction()?)),
-        "bce" => Ok(loss::bce(x, input(1)?, p.reduction()?)),
-        "bce_with_logits" => Ok(loss::bce_with_logits(x, input(1)?, None, p.reduction()?)),
-        "hinge" => Ok(loss::hinge(x, input(1)?, p.float("margin")?, p.reduction()?)),
-        "kl_div" => Ok(loss::kl_div(x, input(1)?, p.reduction()?)),
-        "cross_entropy" | "cross_entropy_soft" => {
-            Ok(CrossEntropy::new().smoothing(p.float("label_smoothing")?).reduction(p.reduction()?).of(x, input(1)?))
+        "mse" => Ok(loss::mse(x, input(1)?, reduction(p)?)),
+        "l1" => Ok(loss::mae(x, input(1)?, reduction(p)?)),
+        "huber" => Ok(loss::huber(x, input(1)?, p.float("delta")?, reduction(p)?)),
+        "bce" => Ok(loss::bce(x, input(1)?, reduction(p)?)),
+        "bce_with_logits" => {
+            let weight = weights(p, "pos_weight", inputs)?;
+            Ok(loss::bce_with_logits(x, input(1)?, weight.as_ref(), reduction(p)?))
         }
-        "nll" => Ok(loss::nll(x, input(1)?, p.reduction()?)),
+        "hinge" => Ok(loss::hinge(x, input(1)?, p.float("margin")?, reduction(p)?)),
+        "kl_div" => Ok(loss::kl_div(x, input(1)?, reduction(p)?)),
+        "cross_entropy" | "cross_entropy_soft" => {
+            let mut entropy = CrossEntropy::new().smoothing(p.float("label_smoothing")?).reduction(reduction(p)?);
+            if let Some(weights) = weights(p, "class_weights", inputs)? {
+                entropy = entropy.weights(&weights);
+            }
+            if p.get("ignore_index").is_some() {
+                entropy = entropy.ignore(p.integer("ignore_index")? as i64);
+            }
+            Ok(entropy.of(x, input(1)?))
+        }
+        "nll" => Ok(loss::nll(x, input(1)?, reduction(p)?)),
 
         "batch_norm_train" => Ok(batch_norm_train(x, Some(input(1)?), Some(input(2)?), p.float("eps")?).0),
         "batch_norm_eval" => Ok(batch_norm_eval(x, (input(3)?, input(4)?), Some(input(1)?), Some(input(2)?), p.float("eps")?)),
-        "layer_norm" => Ok(norm::layer_norm(x, p.size("normalized_dims")?, inputs.get(1), inputs.get(2), p.float("eps")?)),
+        "layer_norm" => Ok(norm::layer_norm(x, p.size("normalized_dims")?, inputs.optional(1), inputs.optional(2), p.float("eps")?)),
         "group_norm" => Ok(norm::group_norm(x, p.size("groups")?, Some(input(1)?), Some(input(2)?), p.float("eps")?)),
+        "instance_norm" => Ok(norm::group_norm(x, dims(x)?[1], Some(input(1)?), Some(input(2)?), p.float("eps")?)),
         "rms_norm" => Ok(norm::rms_norm(x, Some(input(1)?), p.float("eps")?)),
 
-        "conv2d" => Ok(x.conv2d(input(1)?, inputs.get(2), p.conv()?)),
-        "conv1d" => Ok(x.conv1d(input(1)?, inputs.get(2), p.conv()?)),
-        "conv_transpose2d" => Ok(x.conv_transpose2d(input(1)?, inputs.get(2), p.conv()?, p.pair("output_padding")?)),
-        "max_pool2d" => Ok(x.max_pool2d(p.pair("kernel")?, p.pair("stride")?, p.pair("padding")?)),
+        "conv2d" => Ok(x.conv2d(input(1)?, inputs.optional(2), conv(p)?)),
+        "conv1d" => Ok(x.conv1d(input(1)?, inputs.optional(2), conv(p)?)),
+        "conv_transpose2d" => Ok(x.conv_transpose2d(input(1)?, inputs.optional(2), conv(p)?, pair(p, "output_padding")?)),
+        "max_pool2d" => Ok(x.max_pool2d(pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?)),
         "avg_pool2d" => {
-            let (kernel, stride, padding) = (p.pair("kernel")?, p.pair("stride")?, p.pair("padding")?);
-            p.get("count_include_pad")?;
-            Ok(x.avg_pool2d(kernel, stride, padding, p.flag("count_include_pad")?))
+            let (kernel, stride, padding) = (pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?);
+            Ok(x.avg_pool2d(kernel, stride, padding, p.read("count_include_pad", Value::as_bool)?))
         }
-        "adaptive_avg_pool2d" => Ok(x.adaptive_avg_pool2d(p.pair("output_size")?)),
+        "max_pool1d" => Ok(x.max_pool1d(single(p, "kernel")?, single(p, "stride")?, single(p, "padding")?)),
+        "avg_pool1d" => {
+            let (kernel, stride, padding) = (single(p, "kernel")?, single(p, "stride")?, single(p, "padding")?);
+            Ok(x.avg_pool1d(kernel, stride, padding, p.read("count_include_pad", Value::as_bool)?))
+        }
+        "global_max_pool2d" => Ok(x.max(&[2, 3])),
+        "adaptive_avg_pool2d" => Ok(x.adaptive_avg_pool2d(pair(p, "output_size")?)),
         "global_avg_pool2d" => Ok(x.global_avg_pool2d()),
         "cnn_loss" => {
-            let conv = x.conv2d(input(2)?, inputs.get(3), ConvOptions::new().padding(1));
-            let name = p.text("activation")?;
-            let active = build(name, Params(&serde_json::json!({})), &[conv])?.ok_or_else(|| format!("no activation {name}"))?;
+            let conv = x.conv2d(input(2)?, inputs.optional(3), ConvOptions::new().padding(1));
+            let active = activation(p, conv, inputs)?;
             let pooled = active.max_pool2d(2, 2, 0);
             let rows = pooled.reshape([dims(x)?[0], dims(&pooled)?[1..].iter().product()]);
-            Ok(linear(&rows, input(4)?, inputs.get(5))?.cross_entropy(input(1)?))
+            Ok(linear(&rows, input(4)?, inputs.optional(5))?.cross_entropy(input(1)?))
         }
 
         "attention" => attention(x, input(1)?, input(2)?, p),
@@ -227,28 +250,31 @@ pub fn build(op: &str, params: Params<'_>, inputs: &[Tensor]) -> Result<Option<T
             let (h, c) = cell::<LstmCell>(inputs, 3)?.step(x, &(input(1)?.clone(), input(2)?.clone()));
             Ok(h.cat(&[&c], 1))
         }
-        "lstm" => Ok(Lstm::of(cell(inputs, 3)?).run(x, Some(&(input(1)?.clone(), input(2)?.clone()))).0),
+        "lstm" => {
+            one_layer(p)?;
+            Ok(Lstm::of(cell(inputs, 3)?).run(x, Some(&(input(1)?.clone(), input(2)?.clone()))).0)
+        }
+        "gru" => {
+            one_layer(p)?;
+            Ok(Gru::of(cell(inputs, 2)?).run(x, Some(&input(1)?.squeeze(&[0]))).0)
+        }
         "gru_cell" => Ok(cell::<GruCell>(inputs, 2)?.step(x, input(1)?)),
         "rnn_cell" => Ok(cell::<RnnCell>(inputs, 2)?.step(x, input(1)?)),
 
-        "compose" => match formula(p.text("formula")?, inputs)? {
-            Some(built) => Ok(built),
-            None => return Ok(None),
-        },
+        "compose" => formula(p, inputs),
         "mlp_loss" => mlp_loss(inputs, p),
-        _ => return Ok(None),
-    };
-    built.map(Some)
+        _ => Err(Fault::Lacking(Lack::Op)),
+    }
 }
 
 /// A reduction over the case's axes; `keep` is the method that keeps them, or else they are put back.
 fn reduced(
     x: &Tensor,
-    p: Params<'_>,
+    p: &Fields<'_>,
     method: impl Fn(&Tensor, &[isize]) -> Tensor,
     keep: Option<fn(&Tensor, &[isize]) -> Tensor>,
 ) -> Built {
-    let axes = p.axes()?;
+    let axes = axes(p)?;
     Ok(match (p.flag("keepdims")?, keep) {
         (false, _) => method(x, &axes),
         (true, Some(keep)) => keep(x, &axes),
@@ -262,77 +288,81 @@ fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Built {
     Ok(b.map_or(product.clone(), |b| &product + b))
 }
 
-fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: Params<'_>) -> Built {
-    let scale = if p.get("scale")?.is_null() { None } else { Some(p.float("scale")?) };
+fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: &Fields<'_>) -> Built {
+    let scale = p.read_or("scale", None, |v| v.as_f64().map(Some))?;
     Ok(q.scaled_dot_product_attention(k, v, p.flag("causal")?, scale))
 }
 
-/// The cell whose weights are the inputs from `first` on.
-fn cell<C: Cell>(inputs: &[Tensor], first: usize) -> Result<C, String> {
-    match inputs.get(first..) {
-        Some([ih, hh, b_ih, b_hh]) => {
-            let [ih, hh, b_ih, b_hh] = [ih, hh, b_ih, b_hh].map(Tensor::clone);
-            Ok(C::with_weights(Weights { ih, hh, b_ih, b_hh }))
+/// The size of an axis, which counts from the end where it is negative.
+fn size_along(x: &Tensor, axis: isize) -> Result<usize, Fault> {
+    let shape = x.try_shape()?;
+    let axis = shape.axis(axis).map_err(|e| e.to_string())?;
+    Ok(shape.dims()[axis])
+}
+
+/// A parameter of weights as a tensor: one number, or a list of them.
+fn weights(p: &Fields<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Option<Tensor>, Fault> {
+    match p.get(name) {
+        None => Ok(None),
+        Some(value) if value.is_number() => inputs.constant(&[], &[p.float(name)?]).map(Some),
+        Some(_) => {
+            let numbers = p.floats(name)?;
+            inputs.constant(&[numbers.len()], &numbers).map(Some)
         }
-        _ => Err(format!("{} inputs", inputs.len())),
     }
 }
 
-fn mlp_loss(inputs: &[Tensor], p: Params<'_>) -> Built {
-    let [x, t, weights @ ..] = inputs else { return Err("an MLP without data".to_owned()) };
+/// What is not one layer that runs forwards is not known.
+fn one_layer(p: &Fields<'_>) -> Result<(), Fault> {
+    if p.read_or("layers", 1, Value::as_u64)? != 1 {
+        return p.unknown("layers");
+    }
+    if p.flag("bidirectional")? { p.unknown("bidirectional") } else { Ok(()) }
+}
+
+/// The cell whose weights are the inputs from `first` on.
+fn cell<C: Cell>(inputs: &Inputs<'_>, first: usize) -> Result<C, Fault> {
+    match inputs.from(first) {
+        [ih, hh, b_ih, b_hh] => {
+            let [ih, hh, b_ih, b_hh] = [ih, hh, b_ih, b_hh].map(Tensor::clone);
+            Ok(C::with_weights(Weights { ih, hh, b_ih, b_hh }))
+        }
+        others => Err(format!("{} weights of a cell", others.len()).into()),
+    }
+}
+
+/// The function that `activation` names. It has its usual parameters.
+fn activation(p: &Fields<'_>, x: Tensor, inputs: &Inputs<'_>) -> Built {
+    let name = p.text("activation")?;
+    let params = match name {
+        "softplus" => json!({ "beta": 1.0 }),
+        "gelu" => json!({ "approximate": "none" }),
+        _ => json!({}),
+    };
+    build(name, &Fields::new(&params), &inputs.others(vec![x])).or_else(|fault| match fault {
+        Fault::Lacking(_) => p.unknown("activation"),
+        wrong => Err(wrong),
+    })
+}
+
+fn mlp_loss(inputs: &Inputs<'_>, p: &Fields<'_>) -> Built {
+    let [x, t, weights @ ..] = inputs.from(0) else { return Err("an MLP without data".into()) };
     let (layers, rest) = weights.as_chunks::<2>();
     if layers.is_empty() || !rest.is_empty() {
-        return Err(format!("{} weights", weights.len()));
+        return Err(format!("{} weights", weights.len()).into());
     }
-    let activation = match p.text("activation")? {
-        "softplus" => serde_json::json!({ "beta": 1.0 }),
-        "gelu" => serde_json::json!({ "approximate": "none" }),
-        _ => serde_json::json!({}),
-    };
     let mut y = x.clone();
     for (i, [w, b]) in layers.iter().enumerate() {
         y = linear(&y, w, Some(b))?;
         if i + 1 < layers.len() {
-            let name = p.text("activation")?;
-            y = build(name, Params(&activation), &[y])?.ok_or_else(|| format!("no activation {name}"))?;
+            y = activation(p, y, inputs)?;
         }
     }
     let loss = match p.text("loss")? {
         "mse" => y.mse(t),
         "cross_entropy" => y.cross_entropy(t),
-        _ => return p.wrong("loss"),
+        _ => return p.unknown("loss"),
     };
     let l2 = p.float("l2")?;
     Ok(layers.iter().filter(|_| l2 != 0.0).fold(loss, |loss, [w, _]| loss + w.square().sum(&[]) * (l2 / 2.0)))
-}
-
-/// The written-out compositions; `None` for a formula that is not among them.
-fn formula(text: &str, inputs: &[Tensor]) -> Result<Option<Tensor>, String> {
-    let x = &inputs[0];
-    let two = || inputs.get(1).ok_or_else(|| "one input".to_owned());
-    let repeat = |n: usize, start: &Tensor, f: &dyn Fn(Tensor) -> Tensor| (0..n).fold(start.clone(), |t, _| f(t));
-    Ok(Some(match text {
-        "sin(x)*x + exp(x)*sin(x)" => x.sin() * x + x.exp() * x.sin(),
-        "x*x*x - x*(x+x)" => x * x * x - x * (x + x),
-        "exp(x - max(x,-1,keepdims)) / sum(exp(x - max(x,-1,keepdims)),-1,keepdims)" => {
-            let e = (x - x.max_keepdim(&[-1])).exp();
-            &e / e.sum_keepdim(&[-1])
-        }
-        "mean((x - mean(x,0,keepdims))**2, 0)" => (x - x.mean_keepdim(&[0])).pow_scalar(2.0).mean(&[0]),
-        "sum(tanh(a@b) * relu(a@b))" => {
-            let product = x.matmul(two()?);
-            (product.tanh() * product.relu()).sum(&[])
-        }
-        "transpose(a)@a + a[0]*b" => x.t().matmul(x) + x.slice(0, 0..1).squeeze(&[0]) * two()?,
-        "log(1 + sum(a*b,-1)**2) / (2 + cos(sum(a,-1)))" => {
-            ((x * two()?).sum(&[-1]).square() + 1.0).log() / (x.sum(&[-1]).cos() + 2.0)
-        }
-        "y=tanh(x), repeated 10 times" => repeat(10, x, &|t| t.tanh()),
-        "x = a; 6 times: x = x*sigmoid(x) + b; mean(x)" => {
-            let b = two()?;
-            repeat(6, x, &|t| &t * t.sigmoid() + b).mean(&[])
-        }
-        "sqrt(sum((a[:,None,:]-b[None,:,:])**2,-1))" => (x.unsqueeze(1) - two()?.unsqueeze(0)).square().sum(&[-1]).sqrt(),
-        _ => return Ok(None),
-    }))
 }

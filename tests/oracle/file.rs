@@ -3,7 +3,8 @@
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use steepest::DType;
 
 /// An array of the oracle.
@@ -33,9 +34,26 @@ pub fn folder(what: &str) -> Option<PathBuf> {
 }
 
 impl Oracle {
-    /// `stem`.json and `stem`.safetensors of the folder. A folder that is named but does not hold them is a failure.
-    pub fn open(what: &str, stem: &str) -> Option<Oracle> {
-        let folder = folder(what)?;
+    /// gradients.json and its numbers, read once for all tests. A folder that is named but does not hold them is a failure.
+    pub fn gradients(what: &str) -> Option<&'static Oracle> {
+        static GRADIENTS: OnceLock<Oracle> = OnceLock::new();
+        folder(what).map(|folder| GRADIENTS.get_or_init(|| Oracle::read(&folder, "gradients")))
+    }
+
+    /// optimizers.json and its numbers.
+    pub fn optimizers(what: &str) -> Option<&'static Oracle> {
+        static OPTIMIZERS: OnceLock<Oracle> = OnceLock::new();
+        folder(what).map(|folder| OPTIMIZERS.get_or_init(|| Oracle::read(&folder, "optimizers")))
+    }
+
+    /// training.json and its numbers.
+    pub fn training(what: &str) -> Option<&'static Oracle> {
+        static TRAINING: OnceLock<Oracle> = OnceLock::new();
+        folder(what).map(|folder| TRAINING.get_or_init(|| Oracle::read(&folder, "training")))
+    }
+
+    /// `stem`.json and `stem`.safetensors of a folder.
+    fn read(folder: &Path, stem: &str) -> Oracle {
         let read = |extension: &str| {
             let path = folder.join(stem).with_extension(extension);
             std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -44,7 +62,7 @@ impl Oracle {
         let bytes = read("safetensors");
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let tensors = file.iter().map(|(name, view)| (name.to_owned(), numbers(name, view.dtype(), view.shape(), view.data())));
-        Some(Oracle { index, tensors: tensors.collect() })
+        Oracle { index, tensors: tensors.collect() }
     }
 
     /// An array by its name.

@@ -1,5 +1,7 @@
 //! Hessians of written formulas: the formula is parsed into `Tensor` calls, and every component of its gradient is differentiated again.
 
+use crate::cases::TOLD;
+use crate::fields::{Fault, Fields};
 use crate::file::Oracle;
 use crate::judge::{Check, Part, Place, Recording};
 use serde_json::Value;
@@ -9,13 +11,17 @@ use steepest::graph::Array;
 use steepest::{DType, Shape, Tensor};
 
 /// Value, gradient and Hessian of a case.
-pub fn checks<'o>(oracle: &Oracle, place: &Place, case: &Value) -> Result<Vec<Check<'o>>, String> {
-    let formula = case["formula"].as_str().ok_or("no formula")?;
+pub fn checks<'o>(oracle: &Oracle, place: &Place, case: &Value) -> Result<Vec<Check<'o>>, Fault> {
+    let fields = Fields::new(case);
+    fields.pass_over(&TOLD);
+    fields.pass_over(&["kind", "point", "value", "gradient", "hessian", "eigenvalues", "critical_point"]);
+    let formula = fields.text("formula")?;
+    fields.all_read()?;
     let (point, n) = (flat(&case["point"])?, case["point"].as_array().map_or(0, Vec::len));
-    let mut recording = place.recording();
+    let recording = place.recording();
     let p = recording.leaf(&[n], &point, DType::F32, true)?;
     let value = match formula.strip_prefix("mean_i (v*tanh(w1*x_i1 + w2*x_i2 + b) + c - y_i)^2") {
-        Some(_) => tiny_network(&mut recording, oracle, &p)?,
+        Some(_) => tiny_network(&recording, oracle, &p)?,
         None => Parser::parse(formula, &p, n)?,
     };
     let gradient = value.backward().wrt(&p).map_err(|e| e.to_string())?;
@@ -37,7 +43,7 @@ pub fn checks<'o>(oracle: &Oracle, place: &Place, case: &Value) -> Result<Vec<Ch
         checks.push(Check { what, part, found, shape, expected: flat(numbers)?.into() });
     }
     if checks.len() != n + 2 {
-        return Err(format!("{} arrays for {n} variables", checks.len()));
+        return Err(format!("{} arrays for {n} variables", checks.len()).into());
     }
     // The same again by the library's own names, with eigenvalues and verdict.
     let whole = value.hessian(&[&p]).map_err(|e| e.to_string())?;
@@ -45,13 +51,13 @@ pub fn checks<'o>(oracle: &Oracle, place: &Place, case: &Value) -> Result<Vec<Ch
     let rows = hessian.iter().map(flat).collect::<Result<Vec<_>, _>>()?.concat();
     checks.push(Check { what: "hessian".to_owned(), part: Part::Gradient, found, shape: vec![n, n], expected: rows.into() });
     let point = place.examine(&value, &p).map_err(|e| e.to_string())?;
-    let Spectrum::Full(values) = &point.spectrum else { return Err("not all eigenvalues were computed".to_owned()) };
+    let Spectrum::Full(values) = &point.spectrum else { return Err("not all eigenvalues were computed".into()) };
     let found = Array::new(Shape::new(&[n]).map_err(|e| e.to_string())?, values.clone());
     let expected = flat(&case["eigenvalues"])?.into();
     checks.push(Check { what: "eigenvalues".to_owned(), part: Part::Gradient, found, shape: vec![n], expected });
     let verdict = if point.is_critical { point.verdict() } else { "not a critical point".to_owned() };
     if case["critical_point"].as_str() != Some(&verdict) {
-        return Err(format!("{} is judged to be: {point}", case["critical_point"]));
+        return Err(format!("{} is judged to be: {point}", case["critical_point"]).into());
     }
     // Along the direction of escape the curvature is the lowest eigenvalue.
     if let Some(escape) = &point.escape {
@@ -80,7 +86,7 @@ fn flat(value: &Value) -> Result<Vec<f64>, String> {
 }
 
 /// mean_i (v tanh(w1 x_i1 + w2 x_i2 + b) + c − y_i)² of the parameters [w1, w2, b, v, c].
-fn tiny_network(recording: &mut Recording<'_>, oracle: &Oracle, p: &Tensor) -> Result<Tensor, String> {
+fn tiny_network(recording: &Recording<'_>, oracle: &Oracle, p: &Tensor) -> Result<Tensor, String> {
     let x = recording.tensor(oracle.numbers("hessian_tiny/x")?, false)?;
     let y = recording.tensor(oracle.numbers("hessian_tiny/y")?, false)?;
     let hidden = ((x * p.slice(0, 0..2)).sum(&[1]) + p.slice(0, 2..3)).tanh();

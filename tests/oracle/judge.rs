@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use steepest::critical::{CriticalPoint, Options, Precision, examine_with};
@@ -9,7 +10,9 @@ use steepest::graph::Array;
 use steepest::reference::{Overrides, evaluate};
 use steepest::{DType, Device, Shape, Tensor};
 
+use crate::fields::{Fault, Lack};
 use crate::file::Numbers;
+use crate::missing::Missing;
 
 /// Where a case is computed.
 pub enum Place {
@@ -26,7 +29,7 @@ impl Place {
             Place::Reference => Device::cpu(),
             Place::Device(device) => device.clone(),
         };
-        Recording { place: self, device, given: Overrides::new() }
+        Recording { place: self, device, given: RefCell::default() }
     }
 
     /// The critical point that a loss is at, as found here.
@@ -53,17 +56,17 @@ impl fmt::Display for Place {
 pub struct Recording<'p> {
     place: &'p Place,
     device: Device,
-    given: Overrides,
+    given: RefCell<Overrides>,
 }
 
 impl Recording<'_> {
     /// An array of the oracle as a leaf; as a parameter if gradients by it are asked for.
-    pub fn tensor(&mut self, numbers: &Numbers, parameter: bool) -> Result<Tensor, String> {
+    pub fn tensor(&self, numbers: &Numbers, parameter: bool) -> Result<Tensor, String> {
         self.leaf(&numbers.shape, &numbers.data, numbers.dtype, parameter)
     }
 
     /// A leaf from numbers. The reference gets them in f64, whether or not f32 holds them.
-    pub fn leaf(&mut self, shape: &[usize], data: &[f64], dtype: DType, parameter: bool) -> Result<Tensor, String> {
+    pub fn leaf(&self, shape: &[usize], data: &[f64], dtype: DType, parameter: bool) -> Result<Tensor, String> {
         let words = |word: fn(f64) -> f32| data.iter().map(|&x| word(x)).collect::<Vec<f32>>();
         let tensor = match dtype {
             DType::F32 if parameter => self.device.parameter(&words(|x| x as f32), shape),
@@ -74,14 +77,14 @@ impl Recording<'_> {
             DType::Bool => self.device.tensor(&data.iter().map(|&x| x != 0.0).collect::<Vec<_>>(), shape),
         };
         let shape = Shape::new(shape).map_err(|e| e.to_string())?;
-        self.given.insert(tensor.id(), Array::new(shape, data.to_vec()));
+        self.given.borrow_mut().insert(tensor.id(), Array::new(shape, data.to_vec()));
         Ok(tensor)
     }
 
     /// The values of tensors, all computed together.
     pub fn values(&self, tensors: &[&Tensor]) -> Result<Vec<Array>, String> {
         let Place::Device(device) = self.place else {
-            return evaluate(tensors, &self.given).map_err(|e| e.to_string());
+            return evaluate(tensors, &self.given.borrow()).map_err(|e| e.to_string());
         };
         device.run(tensors.iter().copied()).map_err(|e| e.to_string())?;
         let read = |t: &&Tensor| {
@@ -160,43 +163,95 @@ pub struct Check<'o> {
     pub expected: Cow<'o, [f64]>,
 }
 
+/// The cases of one op.
+#[derive(Clone, Copy, Default)]
+struct Line {
+    computed: usize,
+    passed: usize,
+    numbers: usize,
+    /// The largest error in units of its bound.
+    worst: f64,
+}
+
 /// What was found, op by op.
 pub struct Table {
     place: String,
     bounds: Bounds,
-    /// Cases, numbers and the largest error in units of its bound.
-    ops: BTreeMap<String, (usize, usize, f64)>,
-    lacking: BTreeMap<String, usize>,
+    missing: Missing,
+    ops: BTreeMap<String, Line>,
+    /// How many cases lack what, by op and in words.
+    lacking: BTreeMap<(String, String), usize>,
     failures: Vec<String>,
+    /// Cases that the list of what is missing does not explain.
+    unexplained: Vec<String>,
+}
+
+/// How many cases came to what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// All that were entered.
+    pub cases: usize,
+    /// Those with numbers to compare, right or wrong, and those that broke.
+    pub computed: usize,
+    /// Those that are right.
+    pub passed: usize,
+    /// Those that ask for something that is not here.
+    pub lacking: usize,
 }
 
 impl Table {
-    /// An empty table.
-    pub fn new(index: &Value, place: &Place) -> Table {
-        let bounds = Bounds::read(index, place);
-        Table { place: place.to_string(), bounds, ops: BTreeMap::new(), lacking: BTreeMap::new(), failures: vec![] }
+    /// An empty table. `missing` says what may be lacking.
+    pub fn new(index: &Value, place: &Place, missing: Missing) -> Table {
+        Table {
+            place: place.to_string(),
+            bounds: Bounds::read(index, place),
+            missing,
+            ops: BTreeMap::new(),
+            lacking: BTreeMap::new(),
+            failures: vec![],
+            unexplained: vec![],
+        }
     }
 
-    /// Enters a case: its checks, `None` where there is no such op here, or why it went wrong.
-    pub fn enter(&mut self, case: &Value, op: &str, result: Result<Option<Vec<Check<'_>>>, String>) {
+    /// Enters a case of an op: its checks, what it lacks, or why it went wrong. `line` is the line of the table that it belongs to.
+    pub fn enter(&mut self, case: &Value, op: &str, line: &str, result: Result<Vec<Check<'_>>, Fault>) {
         let name = case["name"].as_str().unwrap_or("(no name)");
-        let both =
-            |(n, worst): (usize, f64), check: &Check<'_>| Ok((n + check.expected.len(), worst.max(self.judge(case, check)?)));
+        let listed = |lack: &Lack| self.missing.iter().any(|(of, what)| *of == op && what == lack);
         let outcome = match result {
-            Ok(None) => {
-                *self.lacking.entry(op.to_owned()).or_default() += 1;
+            Err(Fault::Lacking(lack)) => {
+                if !listed(&lack) {
+                    let message = format!("{line} {name} is not computed for want of: {lack}, which is not on the list of what is missing");
+                    self.unexplained.push(message);
+                }
+                *self.lacking.entry((line.to_owned(), lack.to_string())).or_default() += 1;
                 return;
             }
-            Ok(Some(checks)) if checks.is_empty() => Err("nothing to compare".to_owned()),
-            Ok(Some(checks)) => checks.iter().try_fold((0, 0.0), both),
-            Err(error) => Err(error),
+            Err(Fault::Wrong(error)) => Err(error),
+            Ok(checks) if checks.is_empty() => Err("nothing to compare".to_owned()),
+            Ok(checks) => checks
+                .iter()
+                .try_fold((0, 0.0f64), |(n, worst), c| Ok((n + c.expected.len(), worst.max(self.judge(case, c)?)))),
         };
-        let entry = self.ops.entry(op.to_owned()).or_default();
-        entry.0 += 1;
-        match outcome {
-            Ok((numbers, worst)) => *entry = (entry.0, entry.1 + numbers, entry.2.max(worst)),
-            Err(error) => self.failures.push(format!("{op} {name}: {error}")),
+        if let Some((_, lack)) = self.missing.iter().find(|(of, lack)| *of == op && lack.occurs_in(case)) {
+            self.unexplained.push(format!("{line} {name} is computed, and {lack} is on the list of what is missing: take it off"));
         }
+        let entry = self.ops.entry(line.to_owned()).or_default();
+        entry.computed += 1;
+        match outcome {
+            Ok((numbers, worst)) => {
+                entry.passed += 1;
+                entry.numbers += numbers;
+                entry.worst = entry.worst.max(worst);
+            }
+            Err(error) => self.failures.push(format!("{line} {name}: {error}")),
+        }
+    }
+
+    /// How many cases came to what.
+    pub fn counts(&self) -> Counts {
+        let sum = |of: fn(&Line) -> usize| self.ops.values().map(of).sum();
+        let (computed, lacking) = (sum(|l| l.computed), self.lacking.values().sum());
+        Counts { cases: computed + lacking, computed, passed: sum(|l| l.passed), lacking }
     }
 
     /// The largest error in units of its bound, or the element that is beyond it.
@@ -223,20 +278,25 @@ impl Table {
         Ok(worst)
     }
 
-    /// Prints the table; fails if a case is wrong or none was computed.
+    /// Prints the table; fails if a case is wrong, if none was computed, and if more or less is missing than the list says.
     pub fn finish(self) {
-        let cases: usize = self.ops.values().map(|(n, ..)| n).sum();
-        println!("{}: {cases} cases of {} ops, {} wrong", self.place, self.ops.len(), self.failures.len());
-        for (op, (cases, numbers, worst)) in &self.ops {
-            println!("  {op:<24} {cases:>4} cases, {numbers:>6} numbers, worst error {worst:.1e} of its bound");
+        let Counts { cases, computed, passed, lacking } = self.counts();
+        let wrong = computed - passed;
+        println!("{}: {cases} cases, {computed} computed: {passed} passed, {wrong} wrong; {lacking} not computed", self.place);
+        for (op, line) in &self.ops {
+            let Line { computed, passed, numbers, worst } = line;
+            let wrong = if computed == passed { String::new() } else { format!(", {} WRONG", computed - passed) };
+            println!("  {op:<24} {computed:>4} cases, {numbers:>6} numbers, worst error {worst:.1e} of its bound{wrong}");
         }
-        let lacking: usize = self.lacking.values().sum();
         if lacking > 0 {
-            let list: Vec<String> = self.lacking.iter().map(|(op, n)| format!("{op} {n}")).collect();
-            println!("  NOT COMPUTED, {lacking} cases of ops that are not here: {}", list.join(", "));
+            println!("  NOT COMPUTED, {lacking} cases that ask for what is not here:");
         }
-        let failures = self.failures.join("\n  ");
-        assert!(self.failures.is_empty(), "{}: {} of {cases} cases are wrong:\n  {failures}", self.place, self.failures.len());
-        assert!(cases > 0, "{}: no case was computed", self.place);
+        for ((op, lack), cases) in &self.lacking {
+            println!("  {op:<24} {cases:>4} cases: {lack}");
+        }
+        let failures: Vec<&String> = self.failures.iter().chain(&self.unexplained).collect();
+        let list = failures.iter().map(|f| f.as_str()).collect::<Vec<_>>().join("\n  ");
+        assert!(failures.is_empty(), "{}: {wrong} of {computed} computed cases are wrong, {} unexplained:\n  {list}", self.place, self.unexplained.len());
+        assert!(computed > 0, "{}: no case was computed", self.place);
     }
 }
