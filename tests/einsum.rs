@@ -165,7 +165,12 @@ fn einsum_says_what_is_wrong() {
     value(wrong("ij,jk->iz", &[&a, &b]), "'z' is in no operand");
     value(wrong("ij,jk->ii", &[&a, &b]), "'i' twice");
     value(wrong("i1,jk->ik", &[&a, &b]), "'1' is no label");
-    value(wrong("...j->j", &[&a]), "'.' is no label");
+    value(wrong("..j->j", &[&a]), "'.' is no label");
+    value(wrong("....j->...j", &[&a]), "'.' is no label");
+    value(wrong("…j->j", &[&a]), "'…' is no label");
+    value(wrong("...j->j", &[&a]), "an operand has ..., and the output not");
+    value(wrong("ij->...j", &[&a]), "the output has ..., and the operands not");
+    value(wrong("......->...", &[&a]), "twice");
     value(wrong("ij->i,j", &[&a]), "',' is no label");
     value(wrong("ij->j->i", &[&a]), "'-' is no label");
     value(wrong("é", &[&a]), "'é' is no label");
@@ -260,4 +265,47 @@ fn attention_says_what_is_wrong() {
     assert!(matches!(complaint(&q.scaled_dot_product_attention(&q, &q, false, Some(f64::NAN))), OpError::Value(_)));
     assert!(matches!(complaint(&q.to_i32().scaled_dot_product_attention(&q, &q, false, None)), OpError::DType(_)));
     assert_eq!(complaint(&q.scaled_dot_product_attention(&q, &q.reshape(5), false, None)), complaint(&q.reshape(5)));
+}
+
+#[test]
+fn an_ellipsis_stands_for_the_axes_without_labels() {
+    let shapes: [&[usize]; 9] =
+        [&[2, 3], &[4, 2, 3], &[5, 4, 2, 3], &[3, 2], &[4, 3, 2], &[1, 3, 2], &[5, 1, 3, 2], &[5, 4, 3, 3], &[3]];
+    let device = Device::cpu();
+    let operand = |n: usize| {
+        let (count, dims) = (shapes[n].iter().product::<usize>(), shapes[n]);
+        device.tensor(&(0..count).map(|i| ((i * 7 + n) % 11) as f32 - 5.0).collect::<Vec<_>>(), dims)
+    };
+    // The same with every axis named, and an axis of 1 that broadcasts left out.
+    for (subscript, named, operands) in [
+        ("...ij,...jk->...ik", "ij,jk->ik", vec![0, 3]),
+        ("...ij,...jk->...ik", "aij,ajk->aik", vec![1, 4]),
+        ("...ij,jk->...ik", "baij,jk->baik", vec![2, 3]),
+        ("...ij,...jk->...ik", "baij,ajk->baik", vec![2, 4]),
+        ("...ij,...jk", "baij,ajk->baik", vec![2, 4]),
+        ("...ij,...jk->k...i", "baij,ajk->kbai", vec![2, 4]),
+        ("i...->...i", "icab->cabi", vec![2]),
+        ("...ii->...i", "baii->bai", vec![7]),
+        ("...,...", "i,i->i", vec![8, 8]),
+        ("..., ... -> ...", "baij,j->baij", vec![2, 8]),
+        ("...j,...j->...", "baij,j->bai", vec![2, 8]),
+    ] {
+        let tensors: Vec<Tensor> = operands.into_iter().map(operand).collect();
+        let tensors: Vec<&Tensor> = tensors.iter().collect();
+        let (found, expected) = (ops::einsum(subscript, &tensors).unwrap(), ops::einsum(named, &tensors).unwrap());
+        assert_eq!(found.try_shape().unwrap(), expected.try_shape().unwrap(), "{subscript}");
+        assert_eq!(found.to_vec::<f32>().unwrap(), expected.to_vec::<f32>().unwrap(), "{subscript}");
+    }
+    // Broadcast: in one operand, in each in turn, and in all.
+    for (a, b, dims) in [(2, 5, vec![5, 4, 2, 2]), (1, 6, vec![5, 4, 2, 2]), (2, 6, vec![5, 4, 2, 2]), (0, 6, vec![5, 1, 2, 2])] {
+        let (a, b) = (operand(a), operand(b));
+        let (found, expected) = (ops::einsum("...ij,...jk->...ik", &[&a, &b]).unwrap(), a.matmul(&b));
+        assert_eq!(found.try_shape().unwrap().dims(), dims);
+        assert_eq!(found.to_vec::<f32>().unwrap(), expected.to_vec::<f32>().unwrap());
+    }
+    // What broadcasts is an ellipsis' axis, never a named one; and sizes that do not fit are refused.
+    let shape = |t: Tensor| assert!(matches!(complaint(&t), OpError::Shape(_)));
+    shape(ops::einsum("aij,ajk->aik", &[&operand(1), &operand(5)]).unwrap());
+    shape(ops::einsum("...ij,...jk->...ik", &[&operand(7), &operand(1)]).unwrap());
+    shape(ops::einsum("...abcd->...", &[&operand(1)]).unwrap());
 }

@@ -272,6 +272,49 @@ fn cross_entropy_with_all_its_settings_is_pytorchs() {
     }
 }
 
+/// Logits \[n, classes, d…\] are rows of classes: the same as the rows one below the other.
+#[test]
+fn cross_entropy_of_pixels_is_that_of_rows() {
+    let logits = random::normal_host(2 * 3 * 2 * 2, 0.0, 2.0, 5, 8);
+    let labels = [2i32, 0, -1, 1, 1, 2, 2, -1];
+    // [n, classes, d, e] to [n, d, e, classes].
+    let rows: Vec<f32> =
+        (0..8).flat_map(|r| (0..3).map(move |c| (r, c))).map(|(r, c)| logits[r / 4 * 12 + c * 4 + r % 4]).collect();
+    for device in common::devices("cross entropy of pixels") {
+        let (x, t) = (device.tensor(&logits, [2, 3, 2, 2]), device.tensor(&labels, [2, 2, 2]));
+        let (flat, own) = (device.tensor(&rows, [8, 3]), device.tensor(&labels, 8));
+        for settings in settings() {
+            let settings = on(&settings, &device);
+            for r in [Reduction::None, Reduction::Sum, Reduction::Mean] {
+                let settings = settings.clone().reduction(r);
+                let (found, expected) = (settings.of(&x, &t), settings.of(&flat, &own));
+                assert_eq!(found.shape().dims(), if r == Reduction::None { &[2, 2, 2][..] } else { &[] });
+                assert_eq!(numbers(&found), numbers(&expected));
+                if !format!("{settings:?}").contains("smoothing: 0.0") {
+                    continue;
+                }
+                let (found, expected) = (settings.nll(&x.log_softmax(1), &t), settings.nll(&flat.log_softmax(1), &own));
+                assert_eq!(found.shape().dims(), if r == Reduction::None { &[2, 2, 2][..] } else { &[] });
+                close("nll", &numbers(&found), &numbers(&expected), 1e-6, 1e-7);
+            }
+            // By the number of images.
+            let by_image = settings.clone().reduction(Reduction::BatchMean).of(&x, &t).item().unwrap();
+            let sum = settings.clone().reduction(Reduction::Sum).of(&flat, &own).item().unwrap();
+            assert!((by_image - sum / 2.0).abs() < 1e-6 * sum.abs(), "{by_image}, {sum}");
+        }
+        // Probabilities of the logits' own shape.
+        let smooth = CrossEntropy::new().smoothing(0.1).reduction(Reduction::None);
+        let (found, expected) = (smooth.of(&x, &x.softmax(1)), smooth.of(&flat, &flat.softmax(1)));
+        assert_eq!(found.shape().dims(), [2, 2, 2]);
+        close("probabilities", &numbers(&found), &numbers(&expected), 1e-5, 1e-6);
+        let (parameter, settings) = (device.parameter(&logits, [2, 3, 2, 2]), CrossEntropy::new().ignore(-1));
+        let gradient = settings.of(&parameter, &t).backward().wrt(&parameter).unwrap().permute(&[0, 2, 3, 1]);
+        let parameter = device.parameter(&rows, [8, 3]);
+        let expected = settings.of(&parameter, &own).backward().wrt(&parameter).unwrap();
+        close("gradient", &numbers(&gradient.flatten()), &numbers(&expected.flatten()), 1e-6, 1e-8);
+    }
+}
+
 #[test]
 fn losses_stay_finite_at_their_edges() {
     for device in common::devices("edges of losses") {
@@ -312,6 +355,11 @@ fn losses_refuse_what_does_not_fit() {
         CrossEntropy::new().of(&x, &device.tensor(&[0u32; 2], 2)),
         CrossEntropy::new().ignore(1).of(&x, &device.tensor(&[0u32; 6], [3, 2])),
         CrossEntropy::new().weights(&device.zeros(3)).of(&x, &device.tensor(&[0u32; 3], 3)),
+        CrossEntropy::new().of(&device.zeros([3, 2, 4]), &device.tensor(&[0u32; 3], 3)),
+        CrossEntropy::new().of(&device.zeros([3, 2, 4]), &device.tensor(&[0u32; 24], [3, 2, 4])),
+        CrossEntropy::new().of(&device.zeros([3, 2, 4]), &device.zeros([3, 4, 2])),
+        CrossEntropy::new().weights(&device.zeros(4)).of(&device.zeros([3, 2, 4]), &device.tensor(&[0u32; 12], [3, 4])),
+        CrossEntropy::new().nll(&device.zeros([3, 2, 4]), &device.tensor(&[0u32; 12], 12)),
         loss::nll(&x, &device.tensor(&[0u32; 2], 2), r),
         loss::nll(&device.zeros(3), &device.tensor(&[0u32; 3], 3), r),
     ] {

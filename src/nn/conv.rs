@@ -36,8 +36,8 @@ impl Kernel {
     }
 
     fn blueprint(&self, kind: &str) -> Blueprint {
-        let ConvOptions { stride, padding, dilation, groups } = self.options;
-        Blueprint::new(kind)
+        let ConvOptions { stride, padding, after, dilation, groups } = self.options;
+        let blueprint = Blueprint::new(kind)
             .set("inputs", self.inputs)
             .set("outputs", self.outputs)
             .set("kernel", &self.size[..])
@@ -45,7 +45,9 @@ impl Kernel {
             .set("padding", &padding[..])
             .set("dilation", &dilation[..])
             .set("groups", groups)
-            .set("bias", self.bias.is_some())
+            .set("bias", self.bias.is_some());
+        // Only where it is another than before the image.
+        if padding == after { blueprint } else { blueprint.set("padding_after", &after[..]) }
     }
 
     fn build(site: &Site<'_>, axes: usize, transposed: bool) -> Result<Kernel> {
@@ -58,7 +60,9 @@ impl Kernel {
         let (first, second) = if transposed { (inputs, outputs) } else { (outputs, inputs) };
         let (shape, bias) = ([&[first, second / groups.max(1)], &size[..]].concat(), site.flag("bias")?);
         site.reserve(&[&shape, &[if bias { outputs } else { 0 }]])?;
-        let mut options = ConvOptions::new().stride(pair("stride")?).padding(pair("padding")?).dilation(pair("dilation")?);
+        let after = if site.blueprint().settings().contains_key("padding_after") { "padding_after" } else { "padding" };
+        let options = ConvOptions::new().stride(pair("stride")?).dilation(pair("dilation")?);
+        let mut options = options.sides(pair("padding")?, pair(after)?);
         options.groups = groups;
         // What is not reserved must not be made, not even for a moment.
         let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (inputs, outputs), 0, 0);
@@ -77,12 +81,18 @@ impl Kernel {
     fn describe(&self, kind: &str, output_padding: [usize; 2]) -> String {
         let times = |n: &[usize]| n.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
         let mut text = format!("{kind}({} → {}, {}", self.inputs, self.outputs, times(&self.size));
-        let ConvOptions { stride, padding, dilation, groups } = self.options;
-        for (name, pair, usual) in
-            [("stride", stride, 1), ("padding", padding, 0), ("output padding", output_padding, 0), ("dilation", dilation, 1)]
-        {
+        let ConvOptions { stride, padding, after, dilation, groups } = self.options;
+        let differ = padding != after;
+        let before = if differ { "padding before" } else { "padding" };
+        for (name, pair, usual, always) in [
+            ("stride", stride, 1, false),
+            (before, padding, 0, differ),
+            ("after", after, 0, differ),
+            ("output padding", output_padding, 0, false),
+            ("dilation", dilation, 1, false),
+        ] {
             let pair = &pair[2 - self.size.len()..];
-            if pair.iter().any(|&n| n != usual) {
+            if always || (name != "after" && pair.iter().any(|&n| n != usual)) {
                 let same = pair.iter().all(|n| n == &pair[0]);
                 text += &format!(", {name} {}", if same { pair[0].to_string() } else { times(pair) });
             }
@@ -127,6 +137,12 @@ macro_rules! options {
             /// The same layer with zeros around its input.
             pub fn padding(mut self, padding: $($bound)*) -> $layer {
                 self.kernel.options = self.kernel.options.padding(padding);
+                self
+            }
+
+            /// The same layer with zeros before and after its input, not as many.
+            pub fn sides(mut self, before: $($bound)*, after: $($bound)*) -> $layer {
+                self.kernel.options = self.kernel.options.sides(before, after);
                 self
             }
 

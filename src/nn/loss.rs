@@ -207,6 +207,9 @@ pub fn nll(x: &Tensor, labels: &Tensor, reduction: Reduction) -> Tensor {
 
 /// Softmax cross-entropy of logits \[rows, classes\] with class weights, label smoothing and an ignored label, all optional.
 ///
+/// Logits \[n, classes, d…\] with labels \[n, d…\], or with probabilities of their own shape, are as many rows as there are labels: one
+/// for each pixel, say.
+///
 /// With labels y \[rows\] the loss of a row is −Σ_c q_c w_c log softmax(x)_c, where q = (1 − ε) onehot(y) + ε / classes, and the
 /// mean is Σ rows / Σ w_y over the rows that count. With probabilities \[rows, classes\] in the place of onehot(y) the
 /// mean is over all rows. No row that counts gives NaN. All as PyTorch's `cross_entropy`.
@@ -258,7 +261,8 @@ impl CrossEntropy {
         self
     }
 
-    /// The loss of logits \[rows, classes\] for integer labels \[rows\] or probabilities \[rows, classes\].
+    /// The loss of logits \[rows, classes\] for integer labels \[rows\] or probabilities \[rows, classes\]; or of logits \[n, classes, d…\]
+    /// for labels \[n, d…\] or probabilities \[n, classes, d…\]. [`Reduction::None`] gives the labels' shape.
     ///
     /// Shapes that do not fit, an ε outside 0..=1 and an ignored label with probabilities make the result invalid. A label that is no
     /// class is an error where the numbers are known at recording (and no label is ignored), else the loss is NaN.
@@ -278,6 +282,11 @@ impl CrossEntropy {
         if let Some(invalid) = self.check(NAME, logits) {
             return invalid;
         }
+        let (logits, labels, shape) = match rows_of(NAME, logits, labels) {
+            Ok(all) => all,
+            Err(invalid) => return invalid,
+        };
+        let (logits, labels) = (&logits, &labels);
         let classes = logits.try_shape().map_or(0, |s| s.dims().last().copied().unwrap_or(0));
         let smoothed = |hot: &Tensor| match self.smoothing {
             0.0 => hot.clone(),
@@ -292,7 +301,7 @@ impl CrossEntropy {
             if let Some(invalid) = mismatch(NAME, logits, labels) {
                 return invalid;
             }
-            return self.reduction.of(&logits.cross_entropy_rows(&weighted(&smoothed(labels))));
+            return self.reduction.of(&shaped(&logits.cross_entropy_rows(&weighted(&smoothed(labels))), shape.as_deref()));
         }
         let (labels, counted) = match self.counted(NAME, labels) {
             Ok(both) => both,
@@ -304,10 +313,11 @@ impl CrossEntropy {
             (0.0, Some(weights)) => logits.cross_entropy_rows(&labels).mul(&weights.index_select(0, &labels)),
             _ => logits.cross_entropy_rows(&weighted(&smoothed(&labels.one_hot(classes)))),
         };
-        self.reduced(&rows, counted.as_ref(), share.as_ref())
+        self.reduced(&rows, counted.as_ref(), share.as_ref(), shape.as_deref())
     }
 
-    /// The same from log-probabilities \[rows, classes\] and labels \[rows\]: −w_y x\[r, y\]. Smoothing is refused.
+    /// The same from log-probabilities \[rows, classes\] and labels \[rows\], or \[n, classes, d…\] and \[n, d…\]: −w_y x\[r, y\].
+    /// Smoothing is refused.
     #[track_caller]
     pub fn nll(&self, x: &Tensor, labels: &Tensor) -> Tensor {
         const NAME: &str = "nll";
@@ -317,6 +327,11 @@ impl CrossEntropy {
         if self.smoothing != 0.0 {
             return x.refuse(NAME, OpError::Value("log-probabilities are not smoothed; use cross-entropy".to_owned()));
         }
+        let (x, labels, shape) = match rows_of(NAME, x, labels) {
+            Ok(all) => all,
+            Err(invalid) => return invalid,
+        };
+        let (x, labels) = (&x, &labels);
         if let (Ok(a), Ok(b)) = (x.try_shape(), labels.try_shape())
             && (a.rank() != 2 || b.dims() != &a.dims()[..1])
         {
@@ -331,7 +346,7 @@ impl CrossEntropy {
         let share = self.shares(&labels, counted.as_ref());
         let rows = x.gather(1, &labels.unsqueeze(1)).squeeze(&[1]).neg();
         let rows = self.weights.as_ref().map_or(rows.clone(), |w| rows.mul(&w.index_select(0, &labels)));
-        self.reduced(&rows, counted.as_ref(), share.as_ref()).made_by(NAME, &self.inputs(x, given))
+        self.reduced(&rows, counted.as_ref(), share.as_ref(), shape.as_deref()).made_by(NAME, &self.inputs(x, given))
     }
 
     /// An invalid tensor if the settings make no sense for logits `x`.
@@ -341,7 +356,7 @@ impl CrossEntropy {
             return Some(x.refuse(name, OpError::Value(format!("label smoothing {} is not in 0..=1", self.smoothing))));
         }
         let (logits, weights) = (x.try_shape().ok()?, self.weights.as_ref()?.try_shape().ok()?);
-        let fits = logits.rank() == 2 && weights.dims() == &logits.dims()[1..];
+        let fits = logits.rank() >= 2 && weights.dims() == &logits.dims()[1..2];
         (!fits).then(|| x.refuse(name, OpError::Shape(format!("class weights {weights} for logits {logits}"))))
     }
 
@@ -374,13 +389,48 @@ impl CrossEntropy {
     }
 
     #[track_caller]
-    fn reduced(&self, rows: &Tensor, counted: Option<&Tensor>, share: Option<&Tensor>) -> Tensor {
+    fn reduced(&self, rows: &Tensor, counted: Option<&Tensor>, share: Option<&Tensor>, shape: Option<&[usize]>) -> Tensor {
         let rows = counted.map_or(rows.clone(), |counted| counted.where_(rows, &rows.full_like(0.0)));
+        let rows = shaped(&rows, shape);
         match (self.reduction, share) {
             (Reduction::Mean, Some(share)) => rows.sum(&[]).div(&share.sum(&[])),
             (reduction, _) => reduction.of(&rows),
         }
     }
+}
+
+/// Logits \[n, classes, d…\] as rows \[n·d…, classes\] and their labels likewise, with the shape \[n, d…\] that the rows' losses come back to;
+/// `None` where they are rows already. Or an invalid tensor.
+#[track_caller]
+fn rows_of(name: &'static str, logits: &Tensor, labels: &Tensor) -> Result<(Tensor, Tensor, Option<Vec<usize>>), Tensor> {
+    let as_they_are = || Ok((logits.clone(), labels.clone(), None));
+    let (Ok(x), Ok(y)) = (logits.try_shape(), labels.try_shape()) else { return as_they_are() };
+    let &[n, classes, ref rest @ ..] = x.dims() else { return as_they_are() };
+    if rest.is_empty() {
+        return as_they_are();
+    }
+    let each = [&[n], rest].concat();
+    let by_class_last = |t: &Tensor| {
+        let order: Vec<isize> = [0].into_iter().chain(2..x.rank() as isize).chain([1]).collect();
+        t.permute(&order).reshape([each.iter().product(), classes])
+    };
+    if is_integer(labels) {
+        if y.dims() != each {
+            let message = format!("logits {x} and labels {y}, expected labels {each:?}, one for each row of classes");
+            return Err(logits.refuse(name, OpError::Shape(message)));
+        }
+        return Ok((by_class_last(logits), labels.flatten(), Some(each)));
+    }
+    match mismatch(name, logits, labels) {
+        Some(invalid) => Err(invalid),
+        None => Ok((by_class_last(logits), by_class_last(labels), Some(each))),
+    }
+}
+
+/// The losses of all rows in the shape of their labels, if that is another.
+#[track_caller]
+fn shaped(rows: &Tensor, shape: Option<&[usize]>) -> Tensor {
+    shape.map_or(rows.clone(), |shape| rows.reshape(shape))
 }
 
 fn is_integer(x: &Tensor) -> bool {

@@ -448,6 +448,11 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         ([2, 3, 5, 5], [6, 3, 3], plain.groups(3).stride(2).padding(1)),
         ([1, 4, 4, 3], [4, 1, 1], plain.groups(4)),
         ([2, 3, 1, 8], [2, 1, 3], plain.padding([0, 1])),
+        // Another padding before the image than after it.
+        ([2, 2, 5, 4], [3, 3, 2], plain.sides([0, 2], [1, 0])),
+        ([1, 2, 5, 6], [2, 1, 1], plain.sides(0, [1, 2])),
+        ([1, 2, 7, 6], [2, 3, 2], plain.sides([2, 0], [0, 3]).stride([2, 3]).dilation([1, 2])),
+        ([1, 4, 4, 5], [2, 2, 4], plain.groups(2).same([2, 4])),
         // Rows and columns that no window sees, and windows beside the image.
         ([1, 1, 8, 8], [1, 2, 2], plain.stride(5)),
         ([1, 1, 2, 2], [1, 1, 1], plain.padding(3)),
@@ -463,6 +468,8 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         ([3, 7, 9, 7], [9, 3, 3], plain.padding(1)),
         ([1, 17, 8, 8], [65, 2, 2], plain),
         ([2, 33, 6, 6], [16, 3, 3], plain.stride(2).padding(1)),
+        ([2, 16, 9, 11], [17, 2, 4], plain.same([2, 4])),
+        ([2, 5, 9, 11], [18, 3, 3], plain.sides([0, 2], [2, 1]).stride(2)),
         ([1, 66, 5, 13], [34, 1, 1], plain),
         ([2, 70, 9, 9], [70, 3, 3], plain.groups(2).padding(1)),
         ([2, 8, 20, 33], [8, 3, 3], plain.groups(8).padding(1)),

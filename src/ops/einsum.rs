@@ -18,27 +18,55 @@ struct Subscript {
     output: Vec<char>,
 }
 
+/// Stands for an ellipsis until the ranks of the operands are known.
+const ELLIPSIS: char = '…';
+
+/// The label of an axis that an ellipsis stands for: the k-th from the right.
+fn unnamed(k: usize) -> char {
+    // Shapes have few axes, and all of these are characters.
+    char::from_u32(0xE000 + k as u32).unwrap_or(ELLIPSIS)
+}
+
 impl Subscript {
-    /// Parses `"ab,bc->ac"`. Without an arrow the output has the labels that occur once, in alphabetical order.
+    /// Parses `"ab,bc->ac"`. Without an arrow the output has the axes of the ellipses and then the labels that occur once, in alphabetical
+    /// order.
     fn parse(text: &str) -> Result<Subscript, OpError> {
         let fail = |what: String| Err(OpError::Value(format!("subscript \"{text}\": {what}")));
         let (left, right) = match text.split_once("->") {
             Some((left, right)) => (left, Some(right)),
             None => (text, None),
         };
-        let bad =
-            |part: &str, also: Option<char>| part.chars().find(|c| !c.is_ascii_alphabetic() && *c != ' ' && Some(*c) != also);
+        let bad = |part: &str, also: Option<char>| {
+            part.replace("...", "").chars().find(|c| !c.is_ascii_alphabetic() && *c != ' ' && Some(*c) != also)
+        };
         if let Some(c) = bad(left, Some(',')).or_else(|| bad(right.unwrap_or_default(), None)) {
-            return fail(format!("'{c}' is no label; labels are the letters a-z and A-Z, one an axis"));
+            return fail(format!(
+                "'{c}' is no label; labels are the letters a-z and A-Z, one an axis, and ... stands for further axes"
+            ));
         }
-        let labels = |part: &str| part.chars().filter(|c| *c != ' ').collect::<Vec<char>>();
+        let labels = |part: &str| {
+            let marked = part.replace("...", ELLIPSIS.encode_utf8(&mut [0; 4]));
+            marked.chars().filter(|c| *c != ' ').collect::<Vec<char>>()
+        };
         let inputs: Vec<Vec<char>> = left.split(',').map(labels).collect();
+        let output = right.map(labels);
+        if inputs.iter().chain(&output).any(|labels| labels.iter().filter(|c| **c == ELLIPSIS).count() > 1) {
+            return fail("... stands twice in one operand or in the output".to_owned());
+        }
         let mut count = BTreeMap::new();
         inputs.iter().flatten().for_each(|&c| *count.entry(c).or_insert(0usize) += 1);
-        let output = match right.map(labels) {
-            None => return Ok(Subscript { output: count.iter().filter(|(_, n)| **n == 1).map(|(&c, _)| c).collect(), inputs }),
-            Some(output) => output,
+        let spread = count.remove(&ELLIPSIS).is_some();
+        let Some(output) = output else {
+            let once = count.iter().filter(|(_, n)| **n == 1).map(|(&c, _)| c);
+            return Ok(Subscript { output: spread.then_some(ELLIPSIS).into_iter().chain(once).collect(), inputs });
         };
+        if spread != output.contains(&ELLIPSIS) {
+            let (there, lacking) = if spread { ("an operand", "the output") } else { ("the output", "the operands") };
+            return fail(format!("{there} has ..., and {lacking} not"));
+        }
+        if spread {
+            count.insert(ELLIPSIS, 1);
+        }
         if let Some(c) = output.iter().find(|c| !count.contains_key(c)) {
             return fail(format!("the output's label '{c}' is in no operand"));
         }
@@ -48,7 +76,27 @@ impl Subscript {
         Ok(Subscript { inputs, output })
     }
 
-    /// The size of every label.
+    /// Puts labels in the place of every ellipsis: those of its operand's further axes, counted from the right, and in the output those of the
+    /// operand that has most.
+    fn name_further_axes(&mut self, shapes: &[Shape]) {
+        let place = |labels: &[char]| labels.iter().position(|c| *c == ELLIPSIS);
+        let fill = |labels: &mut Vec<char>, axes: usize| {
+            if let Some(at) = place(labels) {
+                labels.splice(at..=at, (0..axes).rev().map(unnamed));
+            }
+        };
+        let mut most = 0;
+        for (labels, shape) in self.inputs.iter_mut().zip(shapes) {
+            if place(labels).is_some() {
+                let axes = (shape.rank() + 1).saturating_sub(labels.len());
+                fill(labels, axes);
+                most = most.max(axes);
+            }
+        }
+        fill(&mut self.output, most);
+    }
+
+    /// The size of every label. One that an ellipsis stands for may be 1 in some operands and another size in the others.
     fn sizes(&self, text: &str, shapes: &[Shape]) -> Result<BTreeMap<char, usize>, OpError> {
         let (found, named) = (shapes.len(), self.inputs.len());
         if found != named {
@@ -64,9 +112,13 @@ impl Subscript {
             }
             for (&label, &size) in labels.iter().zip(shape.dims()) {
                 let before = *sizes.entry(label).or_insert(size);
-                if before != size {
+                let spreads = !label.is_ascii_alphabetic() && (before == 1 || size == 1);
+                if spreads {
+                    sizes.insert(label, if before == 1 { size } else { before });
+                } else if before != size {
+                    let axis = if label.is_ascii_alphabetic() { format!("label '{label}'") } else { "an axis of ...".to_owned() };
                     return Err(OpError::Shape(format!(
-                        "subscript \"{text}\": label '{label}' has size {before}, and size {size} in operand {i}, {shape}"
+                        "subscript \"{text}\": {axis} has size {before}, and size {size} in operand {i}, {shape}"
                     )));
                 }
             }
@@ -176,7 +228,9 @@ fn shaped(tensor: &Tensor, dims: &[usize]) -> Result<Tensor, OpError> {
 ///
 /// Each operand has one letter (a–z, A–Z) an axis; operands are divided by commas. Axes with the same label run together and have the same
 /// size; a label twice in one operand takes its diagonal. After `->` stand the labels of the output, in its order; the others are summed
-/// over. Without `->` the output has the labels that occur once, in alphabetical order. Spaces do not count; there is no ellipsis.
+/// over. Without `->` the output has the labels that occur once, in alphabetical order. `...` stands for the further axes of an operand, any
+/// number of them: they meet those of other operands from the right and broadcast (a size of 1 fits every other), and stand in the output
+/// where it has `...`, or first where there is no `->`. Spaces do not count.
 ///
 /// ```
 /// use steepest::{Device, ops};
@@ -206,16 +260,27 @@ pub fn einsum(subscript: &str, operands: &[&Tensor]) -> Result<Tensor> {
 
 #[track_caller]
 fn build(text: &str, operands: &[&Tensor]) -> Result<Tensor, OpError> {
-    let subscript = Subscript::parse(text)?;
+    let mut subscript = Subscript::parse(text)?;
     let specs: Vec<_> = operands.iter().filter_map(|t| t.spec().ok()).collect();
     if let Some((i, spec)) = specs.iter().enumerate().find(|(_, spec)| spec.dtype != DType::F32) {
         return Err(OpError::DType(format!("operand {i} is {spec}, expected f32; convert with to_f32()")));
     }
-    let sizes = subscript.sizes(text, &specs.iter().map(|s| s.shape).collect::<Vec<_>>())?;
+    let shapes: Vec<_> = specs.iter().map(|s| s.shape).collect();
+    subscript.name_further_axes(&shapes);
+    let sizes = subscript.sizes(text, &shapes)?;
+    // An axis of size 1 that meets a larger one of another operand is none.
+    let mut narrow: Vec<Tensor> = operands.iter().map(|t| (*t).clone()).collect();
+    for ((labels, tensor), shape) in subscript.inputs.iter_mut().zip(&mut narrow).zip(&shapes) {
+        let gone: Vec<usize> = (0..labels.len()).filter(|&k| shape.dims()[k] != sizes[&labels[k]]).collect();
+        if !gone.is_empty() {
+            *tensor = tensor.squeeze(&gone.iter().map(|&k| k as isize).collect::<Vec<_>>());
+            *labels = (0..labels.len()).filter(|k| !gone.contains(k)).map(|k| labels[k]).collect();
+        }
+    }
     let Subscript { inputs, output } = &subscript;
     let prepared = |i: usize| {
         let elsewhere = |c: char| inputs.iter().enumerate().any(|(k, labels)| k != i && labels.contains(&c));
-        Labelled::prepared(operands[i], &inputs[i], |c| output.contains(&c) || elsewhere(c))
+        Labelled::prepared(&narrow[i], &inputs[i], |c| output.contains(&c) || elsewhere(c))
     };
     let mut result = prepared(0);
     for i in 1..operands.len() {

@@ -498,7 +498,8 @@ impl Op for AvgPool2dInput {
 
 /// Windows without gaps between their places.
 fn window(kernel: impl ToPair, stride: impl ToPair, padding: impl ToPair) -> Window {
-    Window { kernel: kernel.to_pair(), stride: stride.to_pair(), padding: padding.to_pair(), dilation: [1, 1] }
+    let padding = padding.to_pair();
+    Window { kernel: kernel.to_pair(), stride: stride.to_pair(), padding, after: padding, dilation: [1, 1] }
 }
 
 /// Test inputs: windows that overlap, touch and leave gaps, padding, cells that do and do not divide, ties, NaN and infinities.

@@ -31,8 +31,10 @@ pub struct Window {
     pub kernel: [usize; 2],
     /// How far apart neighbouring windows start.
     pub stride: [usize; 2],
-    /// Elements added before and after the image.
+    /// Elements added before the image.
     pub padding: [usize; 2],
+    /// Elements added after the image.
+    pub after: [usize; 2],
     /// How far apart neighbouring elements of a window lie.
     pub dilation: [usize; 2],
 }
@@ -41,7 +43,8 @@ pub struct Window {
 const LARGEST: usize = 1 << 29;
 
 impl Window {
-    /// How many windows fit along each axis of an image: ⌊(size + 2 padding − dilation (kernel − 1) − 1) / stride⌋ + 1.
+    /// How many windows fit along each axis of an image: ⌊(size + padding − dilation (kernel − 1) − 1) / stride⌋ + 1, with the padding of both
+    /// sides.
     ///
     /// # Errors
     /// A kernel, stride or dilation of 0, a window that is larger than the padded image, sizes beyond 2²⁹.
@@ -50,23 +53,28 @@ impl Window {
         for (axis, count) in counts.iter_mut().enumerate() {
             let side = ["height", "width"][axis];
             let (size, kernel, stride) = (image[axis], self.kernel[axis], self.stride[axis]);
-            let (padding, dilation) = (self.padding[axis], self.dilation[axis]);
+            let (before, after, dilation) = (self.padding[axis], self.after[axis], self.dilation[axis]);
             for (what, value) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
                 if value == 0 {
                     return Err(OpError::Value(format!("the {what} is 0 along the {side}, expected at least 1")));
                 }
             }
-            let padded = padding.checked_mul(2).and_then(|p| p.checked_add(size)).filter(|&p| p <= LARGEST);
+            let padded = before.checked_add(after).and_then(|p| p.checked_add(size)).filter(|&p| p <= LARGEST);
+            let padding = if before == after {
+                format!("padding {before} on both sides")
+            } else {
+                format!("padding {before} before and {after} after it")
+            };
             let reach = (kernel - 1).checked_mul(dilation).and_then(|r| r.checked_add(1)).filter(|&r| r <= LARGEST);
             let (Some(padded), Some(reach)) = (padded, reach) else {
                 return Err(OpError::Shape(format!(
-                    "{side} {size} with padding {padding}, kernel {kernel} and dilation {dilation}: sizes up to {LARGEST} are supported"
+                    "{side} {size} with {padding}, kernel {kernel} and dilation {dilation}: sizes up to {LARGEST} are supported"
                 )));
             };
             if reach > padded {
                 return Err(OpError::Shape(format!(
                     "a kernel of {side} {kernel} with dilation {dilation} reaches over {reach} elements, and the image has {padded}: \
-                     {size} and padding {padding} on both sides"
+                     {size} and {padding}"
                 )));
             }
             *count = (padded - reach) / stride + 1;
@@ -76,7 +84,7 @@ impl Window {
 
     /// What tells one window from another in a plan's key. Sizes that [`Window::count`] accepts are exact.
     pub(super) fn words(&self) -> Vec<u32> {
-        [self.kernel, self.stride, self.padding, self.dilation].concat().into_iter().map(word).collect()
+        [self.kernel, self.stride, self.padding, self.after, self.dilation].concat().into_iter().map(word).collect()
     }
 }
 

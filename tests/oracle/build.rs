@@ -50,9 +50,27 @@ fn single(p: &Fields<'_>, name: &str) -> Result<usize, Fault> {
     if let [n] = p.sizes(name)?[..] { Ok(n) } else { p.unknown(name) }
 }
 
-fn conv(p: &Fields<'_>) -> Result<ConvOptions, Fault> {
-    let options = ConvOptions::new().stride(pair(p, "stride")?).padding(pair(p, "padding")?);
-    Ok(options.dilation(pair(p, "dilation")?).groups(p.size("groups")?))
+/// How a convolution with these weights moves. The padding is a number per axis, or one before and one after it, or "same".
+fn conv(p: &Fields<'_>, w: &Tensor) -> Result<ConvOptions, Fault> {
+    let options = ConvOptions::new().stride(pair(p, "stride")?).dilation(pair(p, "dilation")?).groups(p.size("groups")?);
+    let both = |v: &Value| list(v, Value::as_u64).filter(|sides| sides.len() == 2);
+    match p.need("padding")? {
+        Value::String(same) if same == "same" => match dims(w)?[..] {
+            [_, _, n] => Ok(options.same(n)),
+            [_, _, height, width] => Ok(options.same([height, width])),
+            _ => p.unknown("padding"),
+        },
+        Value::Array(axes) if axes.iter().all(Value::is_array) => {
+            let sides = p.read("padding", |v| list(v, both))?;
+            let all = |side: usize| sides.iter().map(|axis| axis[side] as usize).collect::<Vec<_>>();
+            match (&all(0)[..], &all(1)[..]) {
+                (&[before], &[after]) => Ok(options.sides(before, after)),
+                (&[top, left], &[bottom, right]) => Ok(options.sides([top, left], [bottom, right])),
+                _ => p.unknown("padding"),
+            }
+        }
+        _ => Ok(options.padding(pair(p, "padding")?)),
+    }
 }
 
 /// The op on these inputs. What of the parameters and the inputs it has no use for is what the case lacks.
@@ -97,8 +115,6 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "neg" => unary(Tensor::neg),
         "erf" => unary(Tensor::erf),
         "pow_scalar" => Ok(x.pow_scalar(p.float("exponent")?)),
-        "relu6" => Ok(x.clamp(0.0, 6.0)),
-        "hard_tanh" => Ok(x.clamp(p.float("min")?, p.float("max")?)),
         "clamp" => Ok(x.clamp(p.float_or("min", f64::NEG_INFINITY)?, p.float_or("max", f64::INFINITY)?)),
 
         "add" => binary(Tensor::add),
@@ -216,14 +232,18 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
 
         "batch_norm_train" => Ok(batch_norm_train(x, Some(input(1)?), Some(input(2)?), p.float("eps")?).0),
         "batch_norm_eval" => Ok(batch_norm_eval(x, (input(3)?, input(4)?), Some(input(1)?), Some(input(2)?), p.float("eps")?)),
-        "layer_norm" => Ok(norm::layer_norm(x, p.size("normalized_dims")?, inputs.optional(1), inputs.optional(2), p.float("eps")?)),
+        "layer_norm" => {
+            Ok(norm::layer_norm(x, p.size("normalized_dims")?, inputs.optional(1), inputs.optional(2), p.float("eps")?))
+        }
         "group_norm" => Ok(norm::group_norm(x, p.size("groups")?, Some(input(1)?), Some(input(2)?), p.float("eps")?)),
         "instance_norm" => Ok(norm::group_norm(x, dims(x)?[1], Some(input(1)?), Some(input(2)?), p.float("eps")?)),
         "rms_norm" => Ok(norm::rms_norm(x, Some(input(1)?), p.float("eps")?)),
 
-        "conv2d" => Ok(x.conv2d(input(1)?, inputs.optional(2), conv(p)?)),
-        "conv1d" => Ok(x.conv1d(input(1)?, inputs.optional(2), conv(p)?)),
-        "conv_transpose2d" => Ok(x.conv_transpose2d(input(1)?, inputs.optional(2), conv(p)?, pair(p, "output_padding")?)),
+        "conv2d" => Ok(x.conv2d(input(1)?, inputs.optional(2), conv(p, input(1)?)?)),
+        "conv1d" => Ok(x.conv1d(input(1)?, inputs.optional(2), conv(p, input(1)?)?)),
+        "conv_transpose2d" => {
+            Ok(x.conv_transpose2d(input(1)?, inputs.optional(2), conv(p, input(1)?)?, pair(p, "output_padding")?))
+        }
         "max_pool2d" => Ok(x.max_pool2d(pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?)),
         "avg_pool2d" => {
             let (kernel, stride, padding) = (pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?);

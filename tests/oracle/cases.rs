@@ -36,7 +36,7 @@ pub fn first_order(oracle: &Oracle, place: &Place) {
     let mut table = Table::new(&oracle.index, place, missing::OPS);
     for case in list(&oracle.index, "cases", &["cases"]) {
         let op = case["op"].as_str().unwrap_or("(no op)");
-        table.enter(case, op, &label(case, op), first(oracle, place, case, op));
+        table.enter(case, op, &label(case, op), first_case(oracle, place, case, op));
     }
     table.finish();
 }
@@ -48,7 +48,7 @@ pub fn second_order(oracle: &Oracle, place: &Place) {
         match case["kind"].as_str() {
             Some("hvp") => {
                 let op = case["op"].as_str().unwrap_or("(no op)");
-                table.enter(case, op, &label(case, op), products(oracle, place, case, op));
+                table.enter(case, op, &label(case, op), second_case(oracle, place, case, op));
             }
             Some("hessian") => table.enter(case, "hessian", "hessian", hessian::checks(oracle, place, case)),
             _ => table.enter(case, "(no kind)", "(no kind)", Fields::new(case).unknown("kind")),
@@ -114,7 +114,7 @@ fn recorded(recording: &Recording<'_>, oracle: &Oracle, case: &Fields<'_>, op: &
     Ok((output, tensors))
 }
 
-fn first<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, op: &str) -> Checks<'o> {
+pub fn first_case<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, op: &str) -> Checks<'o> {
     let (recording, case) = (place.recording(), Fields::new(case));
     let (output, inputs) = recorded(&recording, oracle, &case, op)?;
     let cotangent = recording.tensor(oracle.numbers(case.text("cotangent")?)?, false)?;
@@ -132,7 +132,7 @@ fn first<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, op: &str) -> Ch
 }
 
 /// L = Σ cotangent · op(inputs): its gradients, and theirs along the given vectors.
-fn products<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, op: &str) -> Checks<'o> {
+pub fn second_case<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, op: &str) -> Checks<'o> {
     let (recording, case) = (place.recording(), Fields::new(case));
     case.need("kind")?;
     let (output, inputs) = recorded(&recording, oracle, &case, op)?;

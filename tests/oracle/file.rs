@@ -52,6 +52,11 @@ impl Oracle {
         folder(what).map(|folder| TRAINING.get_or_init(|| Oracle::read(&folder, "training")))
     }
 
+    /// An oracle from what is given.
+    pub fn of<const N: usize>(index: Value, tensors: [(&str, Numbers); N]) -> Oracle {
+        Oracle { index, tensors: tensors.map(|(name, numbers)| (name.to_owned(), numbers)).into() }
+    }
+
     /// `stem`.json and `stem`.safetensors of a folder.
     fn read(folder: &Path, stem: &str) -> Oracle {
         let read = |extension: &str| {

@@ -30,9 +30,7 @@ pub fn formula(p: &Fields<'_>, inputs: &Inputs<'_>) -> Result<Tensor, Fault> {
             let b = inputs.get(1)?;
             repeat(6, x, &|t| &t * t.sigmoid() + b).mean(&[])
         }
-        "sqrt(sum((a[:,None,:]-b[None,:,:])**2,-1))" => {
-            (x.unsqueeze(1) - inputs.get(1)?.unsqueeze(0)).square().sum(&[-1]).sqrt()
-        }
+        "sqrt(sum((a[:,None,:]-b[None,:,:])**2,-1))" => (x.unsqueeze(1) - inputs.get(1)?.unsqueeze(0)).square().sum(&[-1]).sqrt(),
 
         "floor(mean(x, 0))" => x.mean(&[0]).floor(),
         "floor(sum(x, 0) / 7)" => (x.sum(&[0]) / 7.0).floor(),

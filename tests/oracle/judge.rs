@@ -220,7 +220,8 @@ impl Table {
         let outcome = match result {
             Err(Fault::Lacking(lack)) => {
                 if !listed(&lack) {
-                    let message = format!("{line} {name} is not computed for want of: {lack}, which is not on the list of what is missing");
+                    let message =
+                        format!("{line} {name} is not computed for want of: {lack}, which is not on the list of what is missing");
                     self.unexplained.push(message);
                 }
                 *self.lacking.entry((line.to_owned(), lack.to_string())).or_default() += 1;
@@ -228,12 +229,13 @@ impl Table {
             }
             Err(Fault::Wrong(error)) => Err(error),
             Ok(checks) if checks.is_empty() => Err("nothing to compare".to_owned()),
-            Ok(checks) => checks
-                .iter()
-                .try_fold((0, 0.0f64), |(n, worst), c| Ok((n + c.expected.len(), worst.max(self.judge(case, c)?)))),
+            Ok(checks) => {
+                checks.iter().try_fold((0, 0.0f64), |(n, worst), c| Ok((n + c.expected.len(), worst.max(self.judge(case, c)?))))
+            }
         };
         if let Some((_, lack)) = self.missing.iter().find(|(of, lack)| *of == op && lack.occurs_in(case)) {
-            self.unexplained.push(format!("{line} {name} is computed, and {lack} is on the list of what is missing: take it off"));
+            self.unexplained
+                .push(format!("{line} {name} is computed, and {lack} is on the list of what is missing: take it off"));
         }
         let entry = self.ops.entry(line.to_owned()).or_default();
         entry.computed += 1;
@@ -296,7 +298,12 @@ impl Table {
         }
         let failures: Vec<&String> = self.failures.iter().chain(&self.unexplained).collect();
         let list = failures.iter().map(|f| f.as_str()).collect::<Vec<_>>().join("\n  ");
-        assert!(failures.is_empty(), "{}: {wrong} of {computed} computed cases are wrong, {} unexplained:\n  {list}", self.place, self.unexplained.len());
+        assert!(
+            failures.is_empty(),
+            "{}: {wrong} of {computed} computed cases are wrong, {} unexplained:\n  {list}",
+            self.place,
+            self.unexplained.len()
+        );
         assert!(computed > 0, "{}: no case was computed", self.place);
     }
 }

@@ -9,13 +9,10 @@ use crate::fields::Lack;
 pub type Missing = &'static [(&'static str, Lack)];
 
 /// Of gradients.json.
-pub const OPS: Missing = &[
-];
+pub const OPS: Missing = &[];
 
 /// Of the trajectories in optimizers.json.
-pub const OPTIMIZERS: Missing = &[
-];
+pub const OPTIMIZERS: Missing = &[];
 
 /// Of the schedules in optimizers.json.
-pub const SCHEDULES: Missing = &[
-];
+pub const SCHEDULES: Missing = &[];

@@ -178,7 +178,7 @@ struct Found {
     state: Vec<(&'static str, Vec<Array>)>,
 }
 
-fn trajectory<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, name: &str) -> Result<Vec<Check<'o>>, Fault> {
+pub fn trajectory<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, name: &str) -> Result<Vec<Check<'o>>, Fault> {
     let fields = Fields::new(case);
     fields.pass_over(&TOLD);
     fields.pass_over(&["optimizer", "trajectory", "state", "total_norm"]);

@@ -22,7 +22,7 @@ pub fn schedules(oracle: &Oracle) {
     table.finish();
 }
 
-fn rates<'o>(case: &Value, name: &str) -> Result<Vec<Check<'o>>, Fault> {
+pub fn rates<'o>(case: &Value, name: &str) -> Result<Vec<Check<'o>>, Fault> {
     let fields = Fields::new(case);
     fields.pass_over(&TOLD);
     fields.pass_over(&["schedule"]);
@@ -31,9 +31,7 @@ fn rates<'o>(case: &Value, name: &str) -> Result<Vec<Check<'o>>, Fault> {
     let constant = schedule::Constant::new(lr)?;
     let schedule: Box<dyn Schedule> = match name {
         "StepLR" => Box::new(schedule::Step::new(lr, s.size("step_size")?, s.float_or("gamma", 0.1)?)?),
-        "MultiStepLR" => {
-            Box::new(schedule::MultiStep::new(lr, s.sizes("milestones")?, s.float_or("gamma", 0.1)?)?)
-        }
+        "MultiStepLR" => Box::new(schedule::MultiStep::new(lr, s.sizes("milestones")?, s.float_or("gamma", 0.1)?)?),
         "ExponentialLR" => Box::new(schedule::Exponential::new(lr, s.float_or("gamma", 1.0)?)?),
         "CosineAnnealingLR" => Box::new(schedule::Cosine::new(lr, s.size("T_max")?, s.float_or("eta_min", 0.0)?)?),
         "LinearLR" => {
@@ -85,8 +83,7 @@ fn plateau<'o>(s: &Fields<'_>, lr: f64, expected: &[f64], measures: &[f64]) -> R
         "rel" => plateau.threshold(threshold),
         "abs" => plateau.absolute_threshold(threshold),
         _ => return s.unknown("threshold_mode"),
-    }
-    ?;
+    }?;
     plateau = match s.text("mode")? {
         "min" => plateau,
         "max" => plateau.upwards(),
@@ -103,4 +100,3 @@ fn plateau<'o>(s: &Fields<'_>, lr: f64, expected: &[f64], measures: &[f64]) -> R
     }
     Ok(vec![rates_check(found, expected.to_vec())?])
 }
-

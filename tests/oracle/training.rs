@@ -110,12 +110,33 @@ fn train(oracle: &Oracle, run: &Value, device: &Device, folder: &Path) -> Result
 /// Momentum and learning rate of a run. What else it asks for, beside what its name stands for, is what it lacks.
 fn settings(run: &Value) -> Result<(f64, f64), Fault> {
     let fields = Fields::new(run);
-    let held = ["name", "data", "features", "l2", "batch", "epochs", "steps", "loss", "initial_weights", "final_weights", "order", "f32_against_f64"];
+    let held = [
+        "name",
+        "data",
+        "features",
+        "l2",
+        "batch",
+        "epochs",
+        "steps",
+        "loss",
+        "initial_weights",
+        "final_weights",
+        "order",
+        "f32_against_f64",
+    ];
     let told = ["target", "preprocessing", "model", "objective", "order_layout", "note"];
     // Of f32 runs, of the normal equations, of the whole set: what is compared is the curve and the weights in f64.
     let others = [
-        "loss_f32", "final_weights_f32", "final_full_loss", "final_full_loss_f32", "final_train_accuracy",
-        "final_train_accuracy_f32", "normal_equation", "normal_equation_loss", "feature_mean", "feature_std",
+        "loss_f32",
+        "final_weights_f32",
+        "final_full_loss",
+        "final_full_loss_f32",
+        "final_train_accuracy",
+        "final_train_accuracy_f32",
+        "normal_equation",
+        "normal_equation_loss",
+        "feature_mean",
+        "feature_std",
     ];
     [&held[..], &told, &others].iter().for_each(|names| fields.pass_over(names));
     let optimizer = fields.within("optimizer")?;

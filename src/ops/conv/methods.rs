@@ -17,8 +17,10 @@ use crate::shape::Shape;
 pub struct ConvOptions {
     /// How far the kernel moves at a time; height and width.
     pub stride: [usize; 2],
-    /// Zeros added before and after the image; height and width.
+    /// Zeros added before the image; height and width.
     pub padding: [usize; 2],
+    /// Zeros added after the image; height and width. [`ConvOptions::padding`] sets both, [`ConvOptions::sides`] each.
+    pub after: [usize; 2],
     /// How far apart the elements of an image lie that neighbouring elements of the kernel see; height and width.
     pub dilation: [usize; 2],
     /// Blocks of channels that do not see each other. Must divide both numbers of channels.
@@ -27,7 +29,7 @@ pub struct ConvOptions {
 
 impl Default for ConvOptions {
     fn default() -> ConvOptions {
-        ConvOptions { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 }
+        ConvOptions { stride: [1, 1], padding: [0, 0], after: [0, 0], dilation: [1, 1], groups: 1 }
     }
 }
 
@@ -43,10 +45,31 @@ impl ConvOptions {
         self
     }
 
-    /// Another padding: a number, or height and width.
+    /// Another padding, the same before and after the image: a number, or height and width.
     pub fn padding(mut self, padding: impl ToPair) -> ConvOptions {
         self.padding = padding.to_pair();
+        self.after = self.padding;
         self
+    }
+
+    /// Another padding before, and another after the image: each a number, or height and width.
+    pub fn sides(mut self, before: impl ToPair, after: impl ToPair) -> ConvOptions {
+        (self.padding, self.after) = (before.to_pair(), after.to_pair());
+        self
+    }
+
+    /// The padding that makes the result as large as the image, for a kernel of this size (a number, or height and width) with stride 1 and
+    /// the dilation set so far: dilation · (kernel − 1) in all, the smaller half before the image (PyTorch's `padding="same"`).
+    ///
+    /// ```
+    /// use steepest::ConvOptions;
+    /// let options = ConvOptions::new().dilation([1, 2]).same([4, 3]);
+    /// assert_eq!((options.padding, options.after), ([1, 2], [2, 2]));
+    /// ```
+    pub fn same(self, kernel: impl ToPair) -> ConvOptions {
+        let kernel = kernel.to_pair();
+        let all = [0, 1].map(|axis| kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]));
+        self.sides(all.map(|n| n / 2), all.map(|n| n - n / 2))
     }
 
     /// Another dilation: a number, or height and width.
@@ -63,11 +86,13 @@ impl ConvOptions {
 
     /// For images of height 1: the width's numbers, and nothing to move along the height.
     fn flat(self) -> ConvOptions {
-        ConvOptions { stride: [1, self.stride[1]], padding: [0, self.padding[1]], dilation: [1, self.dilation[1]], ..self }
+        let flat = |pair: [usize; 2], height| [height, pair[1]];
+        let (padding, after) = (flat(self.padding, 0), flat(self.after, 0));
+        ConvOptions { stride: flat(self.stride, 1), padding, after, dilation: flat(self.dilation, 1), ..self }
     }
 
     pub(super) fn window(&self, kernel: [usize; 2]) -> Window {
-        Window { kernel, stride: self.stride, padding: self.padding, dilation: self.dilation }
+        Window { kernel, stride: self.stride, padding: self.padding, after: self.after, dilation: self.dilation }
     }
 }
 
@@ -76,8 +101,8 @@ impl Tensor {
     /// \[O, C/groups, kH, kW\], plus a bias \[O\]:
     ///
     /// y\[n,o,y,x\] = b\[o\] + Σ over c, i, j of w\[o,c,i,j\] · x\[n, c, y·stride + i·dilation − padding, x·stride + j·dilation − padding\],
-    /// where x is 0 outside the image and c runs over the channels of o's group. The result is \[N, O, oH, oW\] with
-    /// oH = ⌊(H + 2 padding − dilation (kH − 1) − 1) / stride⌋ + 1.
+    /// where x is 0 outside the image, c runs over the channels of o's group, and the padding is that before the image. The result is
+    /// \[N, O, oH, oW\] with oH = ⌊(H + padding − dilation (kH − 1) − 1) / stride⌋ + 1, the padding of both sides.
     ///
     /// An invalid tensor if the ranks are not 4, the channels do not fit, `groups` does not divide them, the kernel does not fit
     /// into the padded image, or a stride, dilation or kernel size is 0.
@@ -116,9 +141,9 @@ impl Tensor {
 
     /// The transposed convolution of \[N, C, H, W\] with weights \[C, O/groups, kH, kW\], plus a bias \[O\]: the gradient of
     /// [`Tensor::conv2d`] by its input. Every element of the input adds its multiple of the kernel to the result, `stride` apart;
-    /// `padding` is what is cut off on all sides and `output_padding` (below the stride) what is added at the end:
+    /// the padding is what is cut off on all sides and `output_padding` (below the stride) what is added at the end:
     ///
-    /// \[N, O, oH, oW\] with oH = (H − 1) stride − 2 padding + dilation (kH − 1) + 1 + output_padding.
+    /// \[N, O, oH, oW\] with oH = (H − 1) stride − padding + dilation (kH − 1) + 1 + output_padding, with the padding of both sides.
     ///
     /// An invalid tensor as for [`Tensor::conv2d`], if nothing is left after the padding is cut off, and if `output_padding` is not below
     /// the stride.
@@ -152,7 +177,8 @@ fn transposed_size(x: &Shape, w: &Shape, options: ConvOptions, output_padding: [
     let mut size = [0; 2];
     for axis in 0..2 {
         let (n, side) = ([height, width][axis], ["height", "width"][axis]);
-        let (stride, padding, extra) = (window.stride[axis], window.padding[axis], output_padding[axis]);
+        let (stride, before, after, extra) =
+            (window.stride[axis], window.padding[axis], window.after[axis], output_padding[axis]);
         if n == 0 || window.kernel[axis] == 0 {
             return Err(OpError::Shape(format!("input {x} and weights {w}: a {side} of 0")));
         }
@@ -161,11 +187,13 @@ fn transposed_size(x: &Shape, w: &Shape, options: ConvOptions, output_padding: [
         }
         let reach = (window.kernel[axis] - 1).checked_mul(window.dilation[axis]);
         let full = (n - 1).checked_mul(stride).zip(reach).and_then(|(a, b)| a.checked_add(b)?.checked_add(1 + extra));
-        let (Some(full), Some(cut)) = (full, padding.checked_mul(2)) else {
+        let (Some(full), Some(cut)) = (full, before.checked_add(after)) else {
             return Err(OpError::Shape(format!("input {x} and weights {w}: the result's {side} is too large")));
         };
         size[axis] = full.checked_sub(cut).filter(|&s| s > 0).ok_or_else(|| {
-            OpError::Shape(format!("a padding of {padding} on both sides leaves nothing of the result's {side} {full}"))
+            OpError::Shape(format!(
+                "a padding of {before} before and {after} after it leaves nothing of the result's {side} {full}"
+            ))
         })?;
     }
     Ok(size)

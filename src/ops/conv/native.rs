@@ -283,8 +283,8 @@ impl<const M: usize, const N: usize> WithSimd for Constant<CollectTile<'_>, M, N
 impl Sizes {
     /// Whether the kernel sees each element as it lies.
     fn is_pointwise(&self) -> bool {
-        let ConvOptions { stride, padding, .. } = self.options;
-        self.kernel == [1, 1] && stride == [1, 1] && padding == [0, 0]
+        let ConvOptions { stride, padding, after, .. } = self.options;
+        self.kernel == [1, 1] && stride == [1, 1] && padding == [0, 0] && after == [0, 0]
     }
 
     /// How far the kernel moves; along an axis with one place for it, that does not matter.
