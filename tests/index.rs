@@ -42,9 +42,15 @@ fn a_known_index_outside_is_an_error_at_recording() {
     let device = Device::cpu();
     let x = device.tensor(&[0.0f32; 12], [4, 3]);
     let outside = |found, size| OpError::OutOfRange { what: "index", found, size };
-    let (high, low) = (device.tensor(&[0u32, 4], 2), device.tensor(&[-1i32, 9], 2));
+    let (high, low) = (device.tensor(&[0u32, 4], 2), device.tensor(&[-5i32, 1], 2));
     assert_eq!(complaint(&x.index_select(0, &high)), outside(4, 4));
-    assert_eq!(complaint(&x.index_select(0, &low)), outside(-1, 4));
+    assert_eq!(complaint(&x.index_select(0, &low)), outside(-5, 4));
+    assert_eq!(complaint(&x.index_select(0, &device.tensor(&[-1i32, 4], 2))), outside(4, 4));
+    assert_eq!(complaint(&x.slice(0, ..2).index_add(0, &low, 4)), outside(-5, 4));
+    // A row of an embedding and a label do not count from the end.
+    let last = device.tensor(&[-1i32, 0], 2);
+    assert_eq!(complaint(&x.embedding(&last)), outside(-1, 4));
+    assert_eq!(complaint(&last.one_hot(4)), OpError::OutOfRange { what: "label", found: -1, size: 4 });
     assert_eq!(complaint(&x.embedding(&high.reshape([1, 2]))), outside(4, 4));
     assert_eq!(complaint(&x.gather(0, &high.reshape([2, 1]).expand([2, 3]))), outside(4, 4));
     assert_eq!(complaint(&x.slice(0, ..2).index_add(0, &high, 4)), outside(4, 4));
@@ -95,10 +101,44 @@ fn wrong_shapes_and_types_are_errors_and_spread() {
 }
 
 #[test]
+fn a_negative_index_counts_from_the_end() {
+    for device in common::devices("negative indices") {
+        let x = device.parameter(&[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], [3, 2]);
+        let known = device.tensor(&[-1i32, 0, -3, 2], 4);
+        // Converted from floats, so that nothing is known of its range.
+        let unknown = device.tensor(&[-1.0f32, 0.0, -3.0, 2.0], 4).to_i32();
+        for index in [known, unknown] {
+            let rows = x.index_select(0, &index);
+            assert_eq!(floats(&rows), [5.0, 6.0, 1.0, 2.0, 1.0, 2.0, 5.0, 6.0]);
+            assert_eq!(floats(&rows.sum(&[]).backward().wrt(&x).unwrap()), [2.0, 2.0, 0.0, 0.0, 2.0, 2.0]);
+            let taken = x.gather(0, &index.reshape([4, 1]).expand([4, 2]));
+            assert_eq!(floats(&taken), floats(&rows));
+            assert_eq!(floats(&taken.sum(&[]).backward().wrt(&x).unwrap()), [2.0, 2.0, 0.0, 0.0, 2.0, 2.0]);
+            let g = device.parameter(&[1.0, 10.0, 100.0, 1000.0], 4);
+            for added in [g.index_add(0, &index, 3), g.scatter_add(0, &index, 3)] {
+                assert_eq!(floats(&added), [110.0, 0.0, 1001.0]);
+                let slope = added.mul(&device.tensor(&[1.0f32, 2.0, 3.0], 3)).sum(&[]).backward();
+                assert_eq!(floats(&slope.wrt(&g).unwrap()), [3.0, 1.0, 1.0, 3.0]);
+            }
+            // Along another axis, and a whole number of times the axis is still outside.
+            assert_eq!(floats(&x.index_select(-1, &device.tensor(&[-2i32], 1))), [1.0, 3.0, 5.0]);
+        }
+        let outside = device.tensor(&[-4.0f32, -3.0], 2).to_i32();
+        let rows = floats(&x.index_select(0, &outside));
+        assert!(rows[..2].iter().all(|x| x.is_nan()) && rows[2..] == [1.0, 2.0], "{rows:?}");
+        // Labels do not count from the end.
+        let label = device.tensor(&[-1.0f32, 1.0], 2).to_i32();
+        let each = steepest::nn::loss::nll(&x.slice(0, ..2), &label, steepest::nn::Reduction::None);
+        assert!(floats(&each)[0].is_nan() && floats(&each)[1] == -4.0);
+        assert!(floats(&x.embedding(&label))[0].is_nan());
+    }
+}
+
+#[test]
 fn an_unknown_index_outside_is_the_same_everywhere() {
     for device in common::devices("indices out of range") {
         // Converted from floats, so that nothing is known of their range.
-        let index = device.tensor(&[1.0f32, 7.0, 0.0, -1.0], 4).to_i32();
+        let index = device.tensor(&[1.0f32, 7.0, 0.0, -9.0], 4).to_i32();
         let x = device.tensor(&[1.0f32, 2.0, 3.0, 4.0], [2, 2]);
         let rows = floats(&x.index_select(0, &index));
         assert_eq!((&rows[..2], &rows[4..6]), (&[3.0, 4.0][..], &[1.0, 2.0][..]));
@@ -130,14 +170,19 @@ fn long_indices_are_added_up_in_order() {
     let (entries, rows, width) = (300usize, 601usize, 5usize);
     let numbers: Vec<f32> =
         (0..entries * width).map(|i| ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / 16_777_216.0 - 0.5).collect();
-    let index: Vec<i32> = (0..entries as i32).map(|i| i * 37 % 83 * 8 - 20).collect();
+    // Some are outside at either end, some count from the end.
+    let index: Vec<i32> = (0..entries as i32).map(|i| i * 37 % 83 * 8 - 20).map(|k| if k == -20 { -700 } else { k }).collect();
     let mut expected = vec![0.0f32; rows * width];
     for (row, &k) in numbers.chunks(width).zip(&index) {
+        let k = if k < 0 { k + rows as i32 } else { k };
         if let Some(to) = usize::try_from(k).ok().filter(|&k| k < rows) {
             expected[to * width..][..width].iter_mut().zip(row).for_each(|(t, x)| *t += x);
         }
     }
-    assert!(index.iter().any(|&k| k < 0) && index.iter().any(|&k| k >= rows as i32));
+    let any = |of: fn(i32, i32) -> bool| assert!(index.iter().any(|&k| of(k, rows as i32)));
+    any(|k, n| k >= n);
+    any(|k, n| k < -n);
+    any(|k, n| k < 0 && k >= -n);
     for device in common::devices("long indices") {
         // Converted from floats, so that nothing is known of their range.
         let at = device.tensor(&index.iter().map(|&k| k as f32).collect::<Vec<_>>(), entries).to_i32();

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+#[path = "common/fields.rs"]
+mod fields;
 
 use steepest::data::{Prepare, Scale, Table};
 use steepest::unsupervised::{KMeans, Pca};
@@ -37,6 +39,15 @@ fn file(case: &serde_json::Value) -> &str {
     case["file"].as_str().unwrap().rsplit('/').next().unwrap()
 }
 
+/// How the features of a case are scaled.
+fn standardised(case: &serde_json::Value) -> bool {
+    match case["features"].as_str() {
+        Some("raw") => false,
+        Some("standardised (ddof 0)") => true,
+        other => panic!("not computed: features are {other:?}"),
+    }
+}
+
 #[test]
 fn clusters_are_as_good_as_the_best_known() {
     let Some(oracle) = oracle() else { return };
@@ -44,7 +55,8 @@ fn clusters_are_as_good_as_the_best_known() {
     assert!(cases.len() >= 3);
     for device in common::devices("k-means") {
         for case in cases {
-            let x = features(&device, file(case), case["features"] != "raw");
+            fields::known(case, &["file", "features", "k", "best_inertia", "cluster_sizes_sorted", "note"]);
+            let x = features(&device, file(case), standardised(case));
             let k = case["k"].as_u64().unwrap() as usize;
             let found = KMeans::new(k).starts(20).seed(3).fit(&x).unwrap();
             let best = case["best_inertia"].as_f64().unwrap();
@@ -63,7 +75,9 @@ fn components_are_those_of_scikit_learn() {
     let Some(oracle) = oracle() else { return };
     for device in common::devices("principal components") {
         for case in oracle["pca"].as_array().unwrap() {
-            let x = features(&device, file(case), true);
+            let figures = ["explained_variance_ratio", "explained_variance", "singular_values", "abs_components"];
+            fields::known(case, &[&["file", "features", "components"][..], &figures].concat());
+            let x = features(&device, file(case), standardised(case));
             let n = x.shape().dims()[1];
             let pca = Pca::fit(&x, n).unwrap();
             // What f32 sums leave: a millionth of the largest variance.
@@ -72,6 +86,11 @@ fn components_are_those_of_scikit_learn() {
             };
             let variances = numbers(&case["explained_variance"]);
             pca.explained_variance().iter().zip(&variances).for_each(|(f, w)| near(*f, *w, 1e-6 * variances[0]));
+            // Singular values of the centred rows are the square roots of the variances' sums.
+            let rows = x.shape().dims()[0] as f64;
+            let singular = numbers(&case["singular_values"]);
+            let found = pca.explained_variance().iter().map(|v| (v * (rows - 1.0)).sqrt());
+            found.zip(&singular).for_each(|(f, w)| near(f, *w, 1e-5 * singular[0]));
             let ratios = numbers(&case["explained_variance_ratio"]);
             pca.explained_variance_ratio().iter().zip(ratios).for_each(|(f, w)| near(*f, w, 1e-6));
             let directions = pca.components().to_vec::<f32>().unwrap();

@@ -310,7 +310,7 @@ impl CrossEntropy {
         let share = self.shares(&labels, counted.as_ref());
         let rows = match (self.smoothing, &self.weights) {
             (0.0, None) => logits.cross_entropy_rows(&labels),
-            (0.0, Some(weights)) => logits.cross_entropy_rows(&labels).mul(&weights.index_select(0, &labels)),
+            (0.0, Some(weights)) => logits.cross_entropy_rows(&labels).mul(&weights.select_labels(0, &labels)),
             _ => logits.cross_entropy_rows(&weighted(&smoothed(&labels.one_hot(classes)))),
         };
         self.reduced(&rows, counted.as_ref(), share.as_ref(), shape.as_deref())
@@ -344,8 +344,8 @@ impl CrossEntropy {
             Err(invalid) => return invalid,
         };
         let share = self.shares(&labels, counted.as_ref());
-        let rows = x.gather(1, &labels.unsqueeze(1)).squeeze(&[1]).neg();
-        let rows = self.weights.as_ref().map_or(rows.clone(), |w| rows.mul(&w.index_select(0, &labels)));
+        let rows = x.gather_labels(1, &labels.unsqueeze(1)).squeeze(&[1]).neg();
+        let rows = self.weights.as_ref().map_or(rows.clone(), |w| rows.mul(&w.select_labels(0, &labels)));
         self.reduced(&rows, counted.as_ref(), share.as_ref(), shape.as_deref()).made_by(NAME, &self.inputs(x, given))
     }
 
@@ -381,7 +381,7 @@ impl CrossEntropy {
     /// What each row counts in the mean: w_y, 0 where it is ignored; `None` where every row counts 1.
     #[track_caller]
     fn shares(&self, labels: &Tensor, counted: Option<&Tensor>) -> Option<Tensor> {
-        let weights = self.weights.as_ref().map(|w| w.index_select(0, labels));
+        let weights = self.weights.as_ref().map(|w| w.select_labels(0, labels));
         match (weights, counted.map(Tensor::to_f32)) {
             (Some(weights), Some(counted)) => Some(weights.mul(&counted)),
             (weights, counted) => weights.or(counted),

@@ -416,6 +416,11 @@ row! {
     TO_I32 = "to_i32"(a: word)[] -> i32, "bitcast<i32>(a)", a as i32, |c| none(c), Exact, Integers;
 }
 row! {
+    /// An index a, which counts from the end of an axis of b elements where it is negative.
+    FROM_END = "from_end"(a: i32, b: i32)[] -> i32, "select(a, a + b, a < 0)", if (a as T) < 0.0 { a + b } else { a },
+    |c| none(c), Exact, Integers;
+}
+row! {
     /// Whether a ≠ 0; true of NaN.
     F32_TO_BOOL = "f32_to_bool"(a: f32)[] -> bool, "a != 0.0 || is_nan(a)", a != 0.0, |c| none(c), Exact, Integers;
 }
@@ -492,6 +497,7 @@ pub static ROWS: &[&Row] = &[
     &F32_TO_U32,
     &TO_U32,
     &TO_I32,
+    &FROM_END,
     &F32_TO_BOOL,
     &WORD_TO_BOOL,
 ];

@@ -201,6 +201,16 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Fails with the name of a field that is not among these: what nobody reads is not computed, and not passed.
+#[track_caller]
+pub fn known(of: &Value, names: &[&str]) {
+    let fields = Fields::new(of);
+    fields.pass_over(names);
+    if let Err(fault) = fields.all_read() {
+        panic!("not computed: {fault:?}");
+    }
+}
+
 fn integer(value: &Value) -> Option<isize> {
     value.as_i64().and_then(|i| isize::try_from(i).ok())
 }
