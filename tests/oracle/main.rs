@@ -24,6 +24,7 @@ mod training;
 use file::Oracle;
 use judge::Place;
 use steepest::Device;
+use steepest::plan::Switches;
 
 fn with_gradients(what: &str, place: impl FnOnce() -> Option<Place>, test: impl FnOnce(&Oracle, &Place)) {
     with(Oracle::gradients(what), place, test);
@@ -52,6 +53,20 @@ fn gpu() -> Option<Place> {
     common::gpu("the oracle").map(Place::Device)
 }
 
+/// A place where every call runs as it was recorded: no fusion, no buffer twice, no dispatches merged.
+fn plain(device: Device) -> Place {
+    device.set_switches(Switches { fuse: false, reuse: false, merge: false, ..Switches::default() });
+    Place::Device(device)
+}
+
+fn plain_cpu() -> Option<Place> {
+    Some(plain(Device::cpu()))
+}
+
+fn plain_gpu() -> Option<Place> {
+    common::gpu("the oracle without fusion").map(plain)
+}
+
 #[test]
 fn the_reference_agrees_with_the_oracle() {
     with_gradients("outputs and gradients on the reference", reference, cases::first_order);
@@ -68,6 +83,16 @@ fn the_gpu_agrees_with_the_oracle() {
 }
 
 #[test]
+fn the_cpu_without_fusion_agrees_with_the_oracle() {
+    with_gradients("outputs and gradients on the CPU without fusion", plain_cpu, cases::first_order);
+}
+
+#[test]
+fn the_gpu_without_fusion_agrees_with_the_oracle() {
+    with_gradients("outputs and gradients on a GPU without fusion", plain_gpu, cases::first_order);
+}
+
+#[test]
 fn second_derivatives_on_the_reference_agree_with_the_oracle() {
     with_gradients("second derivatives on the reference", reference, cases::second_order);
 }
@@ -80,6 +105,16 @@ fn second_derivatives_on_the_cpu_agree_with_the_oracle() {
 #[test]
 fn second_derivatives_on_the_gpu_agree_with_the_oracle() {
     with_gradients("second derivatives on a GPU", gpu, cases::second_order);
+}
+
+#[test]
+fn second_derivatives_on_the_cpu_without_fusion_agree_with_the_oracle() {
+    with_gradients("second derivatives on the CPU without fusion", plain_cpu, cases::second_order);
+}
+
+#[test]
+fn second_derivatives_on_the_gpu_without_fusion_agree_with_the_oracle() {
+    with_gradients("second derivatives on a GPU without fusion", plain_gpu, cases::second_order);
 }
 
 #[test]
