@@ -4,10 +4,11 @@
 mod common;
 
 use steepest::error::OpError;
+use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{
     CrossEntropy, Reduction, bce, bce_with_logits, hinge, huber, kl_div, mae, mse, multilabel_soft_margin, nll, soft_margin,
 };
-use steepest::nn::{batch_norm_eval, batch_norm_train, group_norm, layer_norm, rms_norm};
+use steepest::nn::norm::{group_norm, layer_norm, rms_norm};
 use steepest::{ConvOptions, Device, Error, Tensor};
 
 type Call = fn(&Tensor) -> Tensor;
@@ -138,7 +139,8 @@ fn axes_and_shapes_that_do_not_fit_are_told_in_the_name_of_the_op_called() {
 /// An error that came before keeps its own name and line.
 #[test]
 fn an_earlier_error_stays_what_it_was() {
-    let broken = Device::cpu().zeros([2, 3]).matmul(&Device::cpu().zeros([5, 3]));
+    let device = Device::cpu();
+    let broken = device.zeros([2, 3]).matmul(&device.zeros([5, 3]));
     for (name, f) in composed() {
         if matches!(name, "nll" | "cross_entropy" | "bce_with_logits") {
             continue;

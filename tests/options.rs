@@ -126,7 +126,7 @@ fn cases() -> Vec<Case> {
             case(
                 "rms_norm",
                 "eps",
-                |x, p| nn::rms_norm(&x.unsqueeze(1), None, p).squeeze(&[1]),
+                |x, p| nn::norm::rms_norm(&x.unsqueeze(1), None, p).squeeze(&[1]),
                 |x, p| (x / (x * x + p).sqrt(), p / (x * x + p).powf(1.5)),
                 anywhere,
             ),
@@ -138,7 +138,9 @@ fn cases() -> Vec<Case> {
                 "eps",
                 // ±x has the mean 0 and the variance x².
                 |x, p| {
-                    nn::layer_norm(&x.unsqueeze(1).cat(&[&x.neg().unsqueeze(1)], 1), 1, None, None, p).slice(1, ..1).squeeze(&[1])
+                    nn::norm::layer_norm(&x.unsqueeze(1).cat(&[&x.neg().unsqueeze(1)], 1), 1, None, None, p)
+                        .slice(1, ..1)
+                        .squeeze(&[1])
                 },
                 |x, p| (x / (x * x + p).sqrt(), p / (x * x + p).powf(1.5)),
                 anywhere,

@@ -60,7 +60,10 @@ fn check(x: &Tensor, parameters: &[Option<&Tensor>], eps: f64) -> Result<(), Ten
     let &[_, channels, ..] = shape.dims() else {
         return Err(x.refuse("batch_norm", OpError::Shape(format!("input is {shape}, expected [n,channels,…]"))));
     };
-    match wrong_parameters("batch_norm", x, &[channels], parameters).or_else(|| wrong_eps("batch_norm", x, eps)) {
+    if let Some(invalid) = wrong_parameters("batch_norm", x, &[channels], parameters) {
+        return Err(invalid);
+    }
+    match wrong_eps("batch_norm", x, eps) {
         Some(invalid) => Err(invalid),
         None => Ok(()),
     }

@@ -71,7 +71,12 @@ pub fn mae(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor {
 /// is d² / 2 everywhere.
 #[track_caller]
 pub fn huber(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> Tensor {
-    if let Some(invalid) = mismatch("huber", x, target).or_else(|| positive("huber", x, "delta", delta)) {
+    if let Some(invalid) = mismatch("huber", x, target) {
+        return invalid;
+    }
+    // In f32, very small numbers are 0.
+    let fits = |delta: f64| delta >= f64::from(f32::MIN_POSITIVE);
+    if let Some(invalid) = x.unfit("huber", "delta", delta, fits, "a number above 0, and not below 1.2e-38") {
         return invalid;
     }
     let d = x.sub(target).abs();
@@ -81,12 +86,6 @@ pub fn huber(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> T
     // c (d − c / 2) with c = min(d, delta): one formula for both parts, of which neither overflows where the other is meant.
     let c = d.clamp(f64::NEG_INFINITY, delta);
     reduction.of(&c.mul(&d.sub(&c.mul_scalar(0.5)))).made_by("huber", &[x, target])
-}
-
-/// An invalid tensor unless `value` is above 0, in f32 too, where very small numbers are 0.
-#[track_caller]
-fn positive(loss: &'static str, x: &Tensor, what: &str, value: f64) -> Option<Tensor> {
-    x.unfit(loss, what, value, |value| value >= f64::from(f32::MIN_POSITIVE), "a number above 0, and not below 1.2e-38")
 }
 
 /// max(log x, −100), whose slope below 10⁻¹² stays 10¹²: no 0 · ∞ in the gradient at 0.
@@ -176,8 +175,10 @@ pub fn soft_margin(x: &Tensor, target: &Tensor, reduction: Reduction) -> Tensor 
 /// max(0, margin − t x) for targets of −1 and 1: the loss of support vector machines. A margin that is no finite f32 is an error.
 #[track_caller]
 pub fn hinge(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Tensor {
-    if let Some(invalid) = mismatch("hinge", x, target).or_else(|| x.unfit("hinge", "margin", margin, finite, "a finite number"))
-    {
+    if let Some(invalid) = mismatch("hinge", x, target) {
+        return invalid;
+    }
+    if let Some(invalid) = x.unfit("hinge", "margin", margin, finite, "a finite number") {
         return invalid;
     }
     reduction.of(&x.mul(target).neg().add_scalar(margin).relu()).made_by("hinge", &[x, target])

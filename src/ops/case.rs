@@ -24,6 +24,9 @@ pub enum Domain {
     Integers,
 }
 
+/// How the labels of cases begin at which an op does not depend on some of its input: no verification leaves them out.
+pub const SWITCHED_OFF: &str = "switched off";
+
 /// One input tensor of a case.
 #[derive(Clone, Debug)]
 pub struct Input {

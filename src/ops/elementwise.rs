@@ -83,8 +83,11 @@ row! {
     |x| { let (a, b) = (&x.inputs[0], &x.inputs[1]);
           let both = || x.grad.mul(&x.inputs[2]);
           let one = || a.full_like(1.0);
-          let by_base = || { let off = b.eq_scalar(0.0);
-              let slope = off.where_(&one(), a).pow_slope(&b.add_scalar(-1.0), &both().mul(b));
+          // c b (b − 1) a^(b−2), and 0 for b = 0 where that is not finite: where it is, it still depends on b.
+          let by_base = || {
+              let slope = |a: &Tensor| a.pow_slope(&b.add_scalar(-1.0), &both().mul(b));
+              let off = b.eq_scalar(0.0).and(&slope(a).is_finite().not());
+              let slope = slope(&off.where_(&one(), a));
               off.where_(&slope.full_like(0.0), &slope) };
           let by_exponent = || { let off = a.eq_scalar(0.0);
               let log = a.gt_scalar(0.0).where_(a, &one()).log();

@@ -204,7 +204,11 @@ impl Tensor {
         fits: impl Fn(f64) -> bool,
         expected: &str,
     ) -> Option<Tensor> {
-        (!fits(value)).then(|| self.refuse(op, OpError::Value(format!("{option} is {value}, expected {expected}"))))
+        // Not in a closure, which would be the caller whose line the error names.
+        if fits(value) {
+            return None;
+        }
+        Some(self.refuse(op, OpError::Value(format!("{option} is {value}, expected {expected}"))))
     }
 
     /// x limited to `min..max`; the gradient is 1 inside and at the limits, 0 outside. Either may be infinite; a `min` above `max` and NaN are

@@ -6,7 +6,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::op::{Array, DType, Lowering, Op, Spec};
 use crate::graph::{Tensor, record_on};
-use crate::ops::case::{Case, Gen};
+use crate::ops::case::{Case, Gen, SWITCHED_OFF};
 use crate::ops::random::{Kind, Random};
 use crate::ops::tolerance;
 use crate::reference::{Overrides, evaluate};
@@ -233,7 +233,8 @@ fn items(depth: &Depth) -> Vec<Item> {
         all.push((Item { family, case, truth, variants }, form, elements));
     }
     if !depth.deep {
-        // Of each form: the smallest case that is not empty, the largest that is not large, the first at the extremes.
+        // Of each form: the smallest case that is not empty, the largest that is not large, the first at the extremes; and every one at which it is
+        // switched off.
         let mut chosen: BTreeMap<String, [Option<usize>; 3]> = BTreeMap::new();
         for (i, (item, form, elements)) in all.iter().enumerate() {
             let [small, large, rough] = chosen.entry(form.clone()).or_default();
@@ -248,7 +249,8 @@ fn items(depth: &Depth) -> Vec<Item> {
                 *large = Some(i);
             }
         }
-        let wanted: BTreeSet<usize> = chosen.into_values().flatten().flatten().collect();
+        let off = all.iter().enumerate().filter(|(_, (item, ..))| item.case.label.starts_with(SWITCHED_OFF)).map(|(i, _)| i);
+        let wanted: BTreeSet<usize> = chosen.into_values().flatten().flatten().chain(off).collect();
         return all.into_iter().enumerate().filter(|(i, _)| wanted.contains(i)).map(|(_, (item, ..))| item).collect();
     }
     all.into_iter().map(|(item, ..)| item).collect()
