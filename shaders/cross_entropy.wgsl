@@ -19,6 +19,15 @@ fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u
 fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 fn nan() -> f32 { return bitcast<f32>(0x7fc00000u + params.rows * 0u); }
 
+// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
+fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
+    let next = sum.x + x;
+    let of_x = next + turned(sum.x);
+    let of_sum = next + turned(of_x);
+    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let row = id.y * groups.x * WORKGROUP + id.x;
@@ -35,11 +44,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         out[row] = nan();
         return;
     }
-    var sum = 0.0;
+    var sum = vec2<f32>(0.0);
     for (var c = 0u; c < params.classes; c++) {
-        sum += exp(max(logits[first + c] - largest, -200.0));
+        sum = plus(sum, exp(max(logits[first + c] - largest, -200.0)));
     }
-    let log_sum = log(sum);
+    let log_sum = log(sum.x + sum.y);
     if SOFT == 0u {
         let label = labels[row];
         if label >= params.classes {
@@ -48,14 +57,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             out[row] = (largest - logits[first + label]) + log_sum;
         }
     } else {
-        var loss = 0.0;
+        var loss = vec2<f32>(0.0);
         for (var c = 0u; c < params.classes; c++) {
             let t = bitcast<f32>(labels[first + c]);
             // A class of probability 0 does not count, even if its logit is -∞.
             if t != 0.0 || is_nan(t) {
-                loss += t * ((largest - logits[first + c]) + log_sum);
+                loss = plus(loss, t * ((largest - logits[first + c]) + log_sum));
             }
         }
-        out[row] = loss;
+        // What is lost of an infinite sum is no number.
+        out[row] = select(loss.x, loss.x + loss.y, (bitcast<u32>(loss.x) & 0x7f800000u) != 0x7f800000u);
     }
 }

@@ -37,6 +37,15 @@ fn target_of(row: u32, c: u32) -> f32 {
     return bitcast<f32>(labels[row * params.classes + c]);
 }
 
+// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
+fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
+    let next = sum.x + x;
+    let of_x = next + turned(sum.x);
+    let of_sum = next + turned(of_x);
+    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let row = id.y * groups.x * WORKGROUP + id.x;
@@ -55,12 +64,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         }
         return;
     }
-    var sum = 0.0;
+    var terms = vec2<f32>(0.0);
     var weight = 0.0;
     for (var c = 0u; c < params.classes; c++) {
-        sum += exp(max(logits[first + c] - largest, -200.0));
+        terms = plus(terms, exp(max(logits[first + c] - largest, -200.0)));
         weight += target_of(row, c);
     }
+    let sum = terms.x + terms.y;
     for (var c = 0u; c < params.classes; c++) {
         let p = exp(max(logits[first + c] - largest, -200.0)) / sum;
         out[first + c] = epilogue(p * weight - target_of(row, c), first + c);

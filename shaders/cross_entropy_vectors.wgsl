@@ -23,11 +23,20 @@ fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
 fn powers(x: vec4<f32>) -> vec4<f32> { return exp(max(x, vec4<f32>(-200.0))); }
 fn total(x: vec4<f32>) -> f32 { return (x.x + x.y) + (x.z + x.w); }
 
+// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
+fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
+    let next = sum.x + x;
+    let of_x = next + turned(sum.x);
+    let of_sum = next + turned(of_x);
+    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
+}
+
 // The largest of a row and Σ e^(x - largest), in one walk; NaN in place of the sum where the row holds a NaN or its largest is not finite.
 fn row_sum(first: u32) -> vec2<f32> {
     // Below every finite number but one; a row that stays there sums to 0 unless it holds that one.
     var largest = -3.4028235e38;
-    var sum = 0.0;
+    var terms = vec2<f32>(0.0);
     var bits = vec4<u32>(0u);
     let end = first + params.classes / 4u;
     var k = first;
@@ -40,16 +49,18 @@ fn row_sum(first: u32) -> vec2<f32> {
         bits = max(max(max(bits, magnitude(a)), magnitude(b)), max(magnitude(c), magnitude(d)));
         let most = max(max(a, b), max(c, d));
         let shift = max(largest, max(max(most.x, most.y), max(most.z, most.w)));
-        sum = sum * power(largest - shift) + total((powers(a - shift) + powers(b - shift)) + (powers(c - shift) + powers(d - shift)));
+        let more = total((powers(a - shift) + powers(b - shift)) + (powers(c - shift) + powers(d - shift)));
+        terms = plus(terms * power(largest - shift), more);
         largest = shift;
     }
     for (; k < end; k++) {
         let a = logits[k];
         bits = max(bits, magnitude(a));
         let shift = max(largest, max(max(a.x, a.y), max(a.z, a.w)));
-        sum = sum * power(largest - shift) + total(powers(a - shift));
+        terms = plus(terms * power(largest - shift), total(powers(a - shift)));
         largest = shift;
     }
+    let sum = terms.x + terms.y;
     let any_nan = max(max(bits.x, bits.y), max(bits.z, bits.w)) > 0x7f800000u;
     let infinite = (bitcast<u32>(largest) & 0x7fffffffu) == 0x7f800000u;
     return vec2<f32>(largest, select(sum, nan(), any_nan || infinite || sum == 0.0));
@@ -74,14 +85,15 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             out[row] = (found.x - logits[first + label / 4u][label % 4u]) + log_sum;
         }
     } else {
-        var loss = 0.0;
+        var loss = vec2<f32>(0.0);
         for (var k = 0u; k < params.classes; k++) {
             let t = bitcast<f32>(labels[row * params.classes + k]);
             // A class of probability 0 does not count, even if its logit is -∞.
             if t != 0.0 || is_nan(t) {
-                loss += t * ((found.x - logits[first + k / 4u][k % 4u]) + log_sum);
+                loss = plus(loss, t * ((found.x - logits[first + k / 4u][k % 4u]) + log_sum));
             }
         }
-        out[row] = loss;
+        // What is lost of an infinite sum is no number.
+        out[row] = select(loss.x, loss.x + loss.y, (bitcast<u32>(loss.x) & 0x7f800000u) != 0x7f800000u);
     }
 }

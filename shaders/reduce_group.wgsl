@@ -2,8 +2,10 @@
 // What an output is: see reduce.wgsl.
 
 const WORKGROUP: u32 = 256u;
-const KIND: u32 = 0u;   // 0 sum, 1 prod, 2 max, 3 min, 4 argmax, 5 argmin
+const KIND: u32 = 0u;   // 0 sum, 1 prod, 2 max, 3 min, 4 argmax, 5 argmin, 6 mean
 const FLAT: u32 = 0u;   // 1: one reduced axis at most
+const STAGE: u32 = 0u;   // sums and means in two stages: 1 is the first, which leaves four words for each output; 2 the second, whose members those are
+const FARTHEST: f32 = 3.4028235e38;
 const NOBODY: u32 = 0xffffffffu;
 
 struct Params {
@@ -13,6 +15,10 @@ struct Params {
     chunks: u32,
     kept_rank: u32,
     reduced_rank: u32,
+    // the bit of the sign, which no compiler must know
+    sign: u32,
+    // what a mean divides by
+    count: u32,
     dims: array<vec4<u32>, 16>,
     // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
@@ -34,10 +40,41 @@ struct Scalars {
 // What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
 fn epilogue(v: f32, i: u32) -> f32 { return v; }
 
-var<workgroup> values: array<f32, WORKGROUP>;
+// Totals of sums and means; the first of the four else.
+var<workgroup> values: array<vec4<f32>, WORKGROUP>;
 var<workgroup> places: array<u32, WORKGROUP>;
 
 fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn is_whole(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+
+// -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
+
+// Two totals as one. A total is the rounded sum, what rounding took from it, the smallest and the largest member.
+fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+    // Knuth: the sum of two floats, and its error.
+    let sum = a.x + b.x;
+    let of_b = sum + turned(a.x);
+    let of_a = sum + turned(of_b);
+    let lost = (a.x + turned(of_a)) + (b.x + turned(of_b));
+    var total = vec4<f32>(sum, (a.y + b.y) + lost, 0.0, 0.0);
+    if KIND == 6u {
+        total.z = min(a.z, b.z);
+        total.w = max(a.w, b.w);
+    }
+    return total;
+}
+
+// The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
+fn finished(total: vec4<f32>) -> f32 {
+    let finite = is_whole(total.x);
+    if KIND == 0u { return select(total.x, total.x + total.y, finite); }
+    if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
+    let n = f32(params.count);
+    let mean = select(total.x / n, total.x / n + total.y / n, finite);
+    if is_not_a_number(mean) || !(finite || total.z == total.w) { return mean; }
+    return min(max(mean, total.z), total.w);
+}
 
 fn position(first: u32, rank: u32, index: u32) -> u32 {
     var at = 0u;
@@ -62,6 +99,13 @@ fn beats(x: f32, at: u32, best: f32, place: u32) -> bool {
     return select(x < best, best < x, KIND == 2u || KIND == 4u);
 }
 
+// What a member adds to a total.
+fn taken(at: u32) -> vec4<f32> {
+    if STAGE == 2u { return vec4<f32>(in0[4u * at], in0[4u * at + 1u], in0[4u * at + 2u], in0[4u * at + 3u]); }
+    let x = in0[at];
+    return vec4<f32>(x, 0.0, x, x);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -74,16 +118,16 @@ fn main(
     let start = o % params.chunks * params.span;
     let end = min(start + params.span, params.group);
 
-    var value = select(0.0, 1.0, KIND == 1u);
+    var value = vec4<f32>(select(0.0, 1.0, KIND == 1u), 0.0, FARTHEST, -FARTHEST);
     var place = NOBODY;
     for (var r = start + me; r < end; r += WORKGROUP) {
-        let x = in0[base + member(r)];
-        if KIND == 0u {
-            value += x;
+        let x = taken(base + member(r));
+        if KIND == 0u || KIND == 6u {
+            value = joined(value, x);
         } else if KIND == 1u {
-            value *= x;
-        } else if beats(x, r, value, place) {
-            value = x;
+            value.x *= x.x;
+        } else if beats(x.x, r, value.x, place) {
+            value.x = x.x;
             place = r;
         }
     }
@@ -94,17 +138,29 @@ fn main(
         workgroupBarrier();
         if me < width {
             let x = values[me + width];
-            if KIND == 0u {
-                values[me] += x;
+            if KIND == 0u || KIND == 6u {
+                values[me] = joined(values[me], x);
             } else if KIND == 1u {
-                values[me] *= x;
-            } else if beats(x, places[me + width], values[me], places[me]) {
-                values[me] = x;
+                values[me].x *= x.x;
+            } else if beats(x.x, places[me + width], values[me].x, places[me]) {
+                values[me].x = x.x;
                 places[me] = places[me + width];
             }
         }
     }
     if me == 0u {
-        if KIND >= 4u { out[o] = places[0]; } else { out[o] = bitcast<u32>(epilogue(values[0], o)); }
+        if KIND == 4u || KIND == 5u {
+            out[o] = places[0];
+        } else if STAGE == 1u {
+            let words = bitcast<vec4<u32>>(values[0]);
+            out[4u * o] = words.x;
+            out[4u * o + 1u] = words.y;
+            out[4u * o + 2u] = words.z;
+            out[4u * o + 3u] = words.w;
+        } else {
+            var result = values[0].x;
+            if KIND == 0u || KIND == 6u { result = finished(values[0]); }
+            out[o] = bitcast<u32>(epilogue(result, o));
+        }
     }
 }

@@ -5,9 +5,11 @@
 // are the same member of the groups of four outputs that follow each other along the last kept axis.
 
 const WORKGROUP: u32 = 8u;
-const KIND: u32 = 0u;     // 0 sum, 1 prod, 2 max, 3 min
+const KIND: u32 = 0u;     // 0 sum, 1 prod, 2 max, 3 min, 6 mean
 const ACROSS: u32 = 0u;
 const FLAT: u32 = 0u;     // 1: one reduced axis at most
+const STAGE: u32 = 0u;     // 1: sums and means leave four words for each output, of which a second stage makes one
+const FARTHEST: f32 = 3.4028235e38;
 
 struct Params {
     outputs: u32,
@@ -16,6 +18,10 @@ struct Params {
     chunks: u32,
     kept_rank: u32,
     reduced_rank: u32,
+    // the bit of the sign, which no compiler must know
+    sign: u32,
+    // what a mean divides by
+    count: u32,
     dims: array<vec4<u32>, 16>,
     // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
@@ -36,6 +42,40 @@ struct Scalars {
 
 // What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
 fn epilogue(v: f32, i: u32) -> f32 { return v; }
+
+fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+fn is_whole(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+
+// -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
+
+// Two totals as one. A total is the rounded sum, what rounding took from it, the smallest and the largest member.
+fn joined_totals(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+    // Knuth: the sum of two floats, and its error.
+    let sum = a.x + b.x;
+    let of_b = sum + turned(a.x);
+    let of_a = sum + turned(of_b);
+    let lost = (a.x + turned(of_a)) + (b.x + turned(of_b));
+    var total = vec4<f32>(sum, (a.y + b.y) + lost, 0.0, 0.0);
+    if KIND == 6u {
+        total.z = min(a.z, b.z);
+        total.w = max(a.w, b.w);
+    }
+    return total;
+}
+
+// The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
+fn finished(total: vec4<f32>) -> f32 {
+    let finite = is_whole(total.x);
+    if KIND == 0u { return select(total.x, total.x + total.y, finite); }
+    if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
+    let n = f32(params.count);
+    let mean = select(total.x / n, total.x / n + total.y / n, finite);
+    if is_not_a_number(mean) || !(finite || total.z == total.w) { return mean; }
+    return min(max(mean, total.z), total.w);
+}
+
+fn are_turned(x: vec4<f32>) -> vec4<f32> { return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4<u32>(params.sign)); }
 
 fn are_not_numbers(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }
 
@@ -65,11 +105,22 @@ fn member(r: u32) -> u32 {
 
 // A NaN beats every number.
 fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-    if KIND == 0u { return a + b; }
     if KIND == 1u { return a * b; }
     var best = min(a, b);
     if KIND == 2u { best = max(a, b); }
     return select(select(best, b, are_not_numbers(b)), a, are_not_numbers(a));
+}
+
+// Output i has this total.
+fn leave(i: u32, total: vec4<f32>) {
+    if STAGE == 1u {
+        out[4u * i] = total.x;
+        out[4u * i + 1u] = total.y;
+        out[4u * i + 2u] = total.z;
+        out[4u * i + 3u] = total.w;
+    } else {
+        out[i] = epilogue(finished(total), i);
+    }
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -84,8 +135,41 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let start = chunk * params.span;
     let end = min(start + params.span, params.group);
 
-    var value = vec4<f32>(select(0.0, 1.0, KIND == 1u));
     let step = select(4u, 1u, ACROSS == 1u);
+    if KIND == 0u || KIND == 6u {
+        // Four totals at a time, see `joined_totals`.
+        var sum = vec4<f32>(0.0);
+        var lost = vec4<f32>(0.0);
+        var least = vec4<f32>(FARTHEST);
+        var most = vec4<f32>(-FARTHEST);
+        for (var r = start; r < end; r += step) {
+            let x = in0[(base + member(r)) / 4u];
+            let next = sum + x;
+            let of_x = next + are_turned(sum);
+            let of_sum = next + are_turned(of_x);
+            lost += (sum + are_turned(of_sum)) + (x + are_turned(of_x));
+            sum = next;
+            if KIND == 6u {
+                least = min(least, x);
+                most = max(most, x);
+            }
+        }
+        let a = vec4<f32>(sum.x, lost.x, least.x, most.x);
+        let b = vec4<f32>(sum.y, lost.y, least.y, most.y);
+        let c = vec4<f32>(sum.z, lost.z, least.z, most.z);
+        let d = vec4<f32>(sum.w, lost.w, least.w, most.w);
+        if ACROSS == 1u {
+            let at = group * params.chunks + chunk;
+            leave(at, a);
+            leave(at + params.chunks, b);
+            leave(at + 2u * params.chunks, c);
+            leave(at + 3u * params.chunks, d);
+        } else {
+            leave(me, joined_totals(joined_totals(a, b), joined_totals(c, d)));
+        }
+        return;
+    }
+    var value = vec4<f32>(select(0.0, 1.0, KIND == 1u));
     if KIND >= 2u { value = in0[(base + member(start)) / 4u]; }
     for (var r = start; r < end; r += step) {
         value = joined(value, in0[(base + member(r)) / 4u]);

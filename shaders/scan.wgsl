@@ -1,5 +1,6 @@
 // Scan: out[o, k, i] = Σ in[o, j, i] over j ≤ k (REVERSE: j ≥ k). One invocation per span of a line, in order.
-// A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `in1`.
+// A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `in1`,
+// four words for each: the sum and what its rounding took from it come first. So sums are kept here too: see reduce.wgsl.
 
 const WORKGROUP: u32 = 256u;
 const REVERSE: u32 = 0u;
@@ -10,6 +11,8 @@ struct Params {
     inner: u32,
     span: u32,
     spans: u32,
+    // the bit of the sign, which no compiler must know
+    sign: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
@@ -20,11 +23,24 @@ struct Params {
 // Where the `step`-th of `count` things lies: from the front, or in reverse from the back.
 fn ordered(step: u32, count: u32) -> u32 { return select(step, count - 1u - step, REVERSE == 1u); }
 
+// -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
+
+// A sum and what its rounding took from it, with x added.
+fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
+    let next = sum.x + x;
+    let of_x = next + turned(sum.x);
+    let of_sum = next + turned(of_x);
+    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
+}
+
 // The sum of the spans that come before the `nth` of a line; replaced by 0 where a line has one span.
-fn before(line: u32, nth: u32) -> f32 {
-    var sum = 0.0;
+fn before(line: u32, nth: u32) -> vec2<f32> {
+    var sum = vec2<f32>(0.0);
     for (var s = 0u; s < nth; s++) {
-        sum += in1[line * params.spans + ordered(s, params.spans)];
+        let at = 4u * (line * params.spans + ordered(s, params.spans));
+        sum = plus(sum, in1[at]);
+        sum.y += in1[at + 1u];
     }
     return sum;
 }
@@ -42,7 +58,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var sum = before(line, nth);
     for (var step = 0u; step < count; step++) {
         let at = base + (start + ordered(step, count)) * params.inner;
-        sum += in0[at];
-        out[at] = sum;
+        sum = plus(sum, in0[at]);
+        // What is lost of an infinite sum is no number.
+        let finite = (bitcast<u32>(sum.x) & 0x7f800000u) != 0x7f800000u;
+        out[at] = select(sum.x, sum.x + sum.y, finite);
     }
 }

@@ -18,6 +18,15 @@ struct Params {
 fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 
+// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
+fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
+    let next = sum.x + x;
+    let of_x = next + turned(sum.x);
+    let of_sum = next + turned(of_x);
+    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let line = id.y * groups.x * WORKGROUP + id.x;
@@ -38,10 +47,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         }
         return;
     }
-    var sum = 0.0;
+    var terms = vec2<f32>(0.0);
     for (var k = 0u; k < params.n; k++) {
-        sum += exp(max(in0[first + k * params.inner] - largest, -200.0));
+        terms = plus(terms, exp(max(in0[first + k * params.inner] - largest, -200.0)));
     }
+    let sum = terms.x + terms.y;
     for (var k = 0u; k < params.n; k++) {
         let shifted = in0[first + k * params.inner] - largest;
         if LOG == 1u {

@@ -55,6 +55,7 @@ shaders![
     "random",
     "recurrence",
     "reduce",
+    "reduce_best",
     "reduce_group",
     "reduce_vectors",
     "rmsprop",

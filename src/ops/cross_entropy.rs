@@ -74,7 +74,8 @@ impl Op for CrossEntropy {
             if soft {
                 let t: &[f32] = bytemuck::cast_slice(labels);
                 // A class of probability 0 does not count, even if its logit is −∞.
-                return x.iter().zip(t).map(|(x, &t)| if t == 0.0 { 0.0 * log } else { t * ((max - x) + log) }).sum();
+                let terms = x.iter().zip(t).map(|(x, &t)| if t == 0.0 { 0.0 * log } else { t * ((max - x) + log) });
+                return terms.map(f64::from).sum::<f64>() as f32;
             }
             label(labels[0], classes).map_or(f32::NAN, |l| (max - x[l]) + log)
         };
@@ -149,7 +150,7 @@ impl Op for CrossEntropyGrad {
         let each = move |labels: &[u32], out: &mut [f32], sum: f32| {
             if soft {
                 let t: &[f32] = bytemuck::cast_slice(labels);
-                return rows::minus_target(out, rows::sum(t) / sum, t);
+                return rows::minus_target(out, rows::sum(t) as f32 / sum, t);
             }
             match label(labels[0], classes) {
                 Some(label) => {

@@ -6,9 +6,9 @@
 
 use super::case::{Case, Gen, Input};
 use super::elementwise::FROM_END;
-use super::half;
 use super::sort::Argsort;
 use super::tolerance::Class;
+use super::{half, rows, scratch};
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
@@ -24,6 +24,8 @@ const FEW: usize = 64;
 const WALK: usize = 1 << 18;
 /// Entries that can be walked over in the time that sorting takes for one.
 const SORT: usize = 512;
+/// Numbers that a sum may have for its rounding not to be looked after natively.
+const PLAIN: usize = 32;
 /// Words below which threads cost more than they save.
 const SMALL: usize = 1 << 14;
 
@@ -226,26 +228,51 @@ impl Op for Gather {
 }
 
 impl ScatterAdd {
+    /// Hands every row of block `o` that belongs to the rows from `first` on in `out` to `add`, in order, with where it is added.
+    fn entries(
+        &self,
+        Sizes { n, m, inner }: Sizes,
+        (g, index): (&[f32], &[u32]),
+        (o, first): (usize, usize),
+        out: &mut [f32],
+        mut add: impl FnMut(&mut [f32], usize, &[f32]),
+    ) {
+        let count = out.len() / inner;
+        for (j, row) in g[o * m * inner..][..m * inner].chunks_exact(inner).enumerate() {
+            if self.rows {
+                let k = (index[j] as usize).wrapping_sub(first);
+                if k < count {
+                    add(out, k * inner, row);
+                }
+            } else {
+                for (c, (x, &k)) in row.iter().zip(&index[(o * m + j) * inner..]).enumerate() {
+                    if (k as usize) < n {
+                        add(out, k as usize * inner + c, std::slice::from_ref(x));
+                    }
+                }
+            }
+        }
+    }
+
     fn native(&self, io: &mut Io<'_>, sizes: Sizes) {
         let (g, index, rows) = (io.read(0), io.reads[1], self.rows);
         let Sizes { n, m, inner } = sizes;
         let add = |o: usize, first: usize, out: &mut [f32]| {
             out.fill(0.0);
-            let count = out.len() / inner;
-            for (j, row) in g[o * m * inner..][..m * inner].chunks_exact(inner).enumerate() {
-                if rows {
-                    let k = (index[j] as usize).wrapping_sub(first);
-                    if k < count {
-                        out[k * inner..][..inner].iter_mut().zip(row).for_each(|(t, x)| *t += x);
-                    }
-                } else {
-                    for (c, (x, &k)) in row.iter().zip(&index[(o * m + j) * inner..]).enumerate() {
-                        if (k as usize) < n {
-                            out[k as usize * inner + c] += x;
-                        }
-                    }
-                }
+            if m <= PLAIN {
+                let plain =
+                    |out: &mut [f32], at: usize, row: &[f32]| out[at..].iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
+                return self.entries(sizes, (g, index), (o, first), out, plain);
             }
+            // What rounding takes from the sums is kept beside them.
+            scratch::with(out.len(), |lost| {
+                lost.fill(0.0);
+                self.entries(sizes, (g, index), (o, first), out, |out, at, row| {
+                    rows::add_exactly(&mut out[at..][..row.len()], &mut lost[at..][..row.len()], row);
+                });
+                // Of an infinite sum that is no number.
+                out.iter_mut().zip(&*lost).filter(|(sum, _)| sum.is_finite()).for_each(|(sum, lost)| *sum += lost);
+            });
         };
         let threads = rayon::current_num_threads();
         let out = io.write(0);
@@ -598,12 +625,12 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     cases
 }
 
-/// Gathering moves numbers; scattering adds as many as the index has along the axis.
+/// Gathering moves numbers; scattering adds as many as the index has along the axis, and keeps what rounding loses where they are many.
 pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
     let op = op as &dyn Any;
     if op.is::<Gather>() || op.is::<OneHot>() {
         return Some(Class::Exact);
     }
     let op = op.downcast_ref::<ScatterAdd>()?;
-    Some(Class::Terms(inputs.first().map_or(0, |g| g.shape.dims()[op.axis])))
+    Some(Class::Terms(inputs.first().map_or(0, |g| g.shape.dims()[op.axis].min(PLAIN))))
 }

@@ -430,7 +430,7 @@ impl Op for AvgPool2d {
                 plane.each(|o, rows, columns| {
                     let n = plane.divisor(rows.len() * columns.len());
                     let row = |y: usize| &x[y * plane.size[1]..][columns.clone()];
-                    out[o] = rows.flat_map(row).sum::<f32>() / n as f32;
+                    out[o] = (rows.flat_map(row).map(|&x| f64::from(x)).sum::<f64>() / n as f64) as f32;
                 });
             });
         });

@@ -1,16 +1,19 @@
-//! Reductions over any axes: sum, prod, max, min, argmax, argmin; and what is made of them: mean, var, std, norms.
+//! Reductions over any axes: sum, mean, prod, max, min, argmax, argmin; and what is made of them: var, std, norms.
+//!
+//! A sum's error does not grow with the number of its terms: natively it is taken in f64, on a GPU with what each rounding loses. So a mean
+//! of equal numbers is that number, and they are normalised to exactly 0.
 
-use super::case::{Case, Gen};
-use super::tolerance::Class;
-use super::{rows, scratch};
+mod cases;
+mod methods;
+mod native;
+
+pub use cases::{cases, class};
+
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Suits, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
-use rayon::prelude::*;
-use std::any::Any;
-use std::ops::Range;
-use std::sync::Arc;
+use native::Work;
 
 /// How a set of numbers becomes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub enum Kind {
     ArgMax,
     /// Where the smallest is; the first of several; the first NaN if there is one.
     ArgMin,
+    /// Σ x / n; NaN of no elements.
+    Mean,
 }
 
 impl Kind {
@@ -38,11 +43,17 @@ impl Kind {
             Kind::Min => "min",
             Kind::ArgMax => "argmax",
             Kind::ArgMin => "argmin",
+            Kind::Mean => "mean",
         }
     }
 
     fn is_arg(self) -> bool {
         matches!(self, Kind::ArgMax | Kind::ArgMin)
+    }
+
+    /// Whether members are added up.
+    fn adds(self) -> bool {
+        matches!(self, Kind::Sum | Kind::Mean)
     }
 
     /// Whether `x` takes the place of `best` as the extreme.
@@ -64,10 +75,28 @@ pub struct Reduce {
     pub keepdim: bool,
 }
 
+/// What a kernel does of a sum or a mean that takes two stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it. So does every kernel of other reductions.
+    Whole,
+    /// The first stage: it leaves [`WORDS`] words for each output, which only the second stage reads.
+    First,
+    /// The second stage.
+    Second,
+}
+
+/// Words of a sum that is not finished: on a GPU the sum, what its rounding lost, the smallest and the largest member; natively an f64.
+pub(super) const WORDS: usize = 4;
+
 /// Elements that one invocation or one workgroup of the first stage adds up; longer sums take two stages.
 const SPAN: usize = 1024;
 /// Invocations in a workgroup of both reduction shaders.
 const WORKGROUP: usize = 256;
+/// Rounds of loops that any adapter lets an invocation go; see [`Variant::turning`].
+const ROUNDS: usize = 60_000;
+/// Spans of a group, at most: as many rounds of the second stage.
+const SPANS: usize = 48 * 1024;
 
 impl Reduce {
     /// `(kept, reduced)`: where the group of an output element starts, and how its members lie.
@@ -99,7 +128,7 @@ impl Op for Reduce {
             return Err(OpError::DType(format!("operand is {spec}, expected f32; convert with to_f32()")));
         }
         let (shape, group) = (spec.shape.reduced(&self.axes, self.keepdim), self.group(&spec.shape));
-        if group == 0 && !matches!(self.kind, Kind::Sum | Kind::Prod) {
+        if group == 0 && !matches!(self.kind, Kind::Sum | Kind::Prod | Kind::Mean) {
             return Err(OpError::Shape(format!("of no elements: axes {:?} of {}", self.axes, spec.shape)));
         }
         let range = self.kind.is_arg().then_some((0, group as i64 - 1));
@@ -109,26 +138,30 @@ impl Op for Reduce {
         let shape = inputs[0].shape;
         let (kept, reduced) = self.views(&shape);
         let (outputs, group) = (output.shape.numel(), self.group(&shape));
-        let chunks = group.div_ceil(SPAN).max(1);
-        if self.kind.is_arg() || chunks == 1 || outputs >= 4 * WORKGROUP {
-            return Lowering::kernel(kernel(self.kind, &kept, &reduced, outputs, group, group.max(1)), 1);
+        let simple = Step { kind: self.kind, part: Part::Whole, kept, reduced, outputs, group, span: group.max(1), count: group };
+        // Few outputs of long groups do not keep a device busy, and very long loops end early on some.
+        if group <= SPAN || (outputs >= 4 * WORKGROUP && simple.rounds() <= ROUNDS) {
+            return Lowering::kernel(simple.kernel(), 1);
         }
-        // First every span of a group by itself, then the spans: parallel even where there is one output, and more exact.
-        let spans = View::new(0, [ViewDim { size: outputs, stride: chunks as isize }]);
-        let within = View::new(0, [ViewDim { size: chunks, stride: 1 }]);
+        // First every span of a group by itself, then the spans.
+        let span = group.div_ceil(SPANS).next_multiple_of(SPAN);
+        let chunks = group.div_ceil(span);
+        let (words, parts) = if self.kind.adds() { (WORDS, [Part::First, Part::Second]) } else { (1, [Part::Whole; 2]) };
+        let first = Step { part: parts[0], outputs: outputs * chunks, span, ..simple.clone() };
+        let second = if self.kind.is_arg() {
+            Step { span, ..simple }.best()
+        } else {
+            let kept = View::new(0, [ViewDim { size: outputs, stride: chunks as isize }]);
+            let reduced = View::new(0, [ViewDim { size: chunks, stride: 1 }]);
+            Step { part: parts[1], kept, reduced, group: chunks, span: chunks, ..simple }.kernel()
+        };
+        // Places say nothing without what lies there.
+        let reads = if self.kind.is_arg() { vec![Operand::Input(0), Operand::Temp(0)] } else { vec![Operand::Temp(0)] };
         Lowering::Stages {
-            temps: vec![outputs * chunks],
+            temps: vec![outputs * chunks * words],
             stages: vec![
-                Stage {
-                    kernel: kernel(self.kind, &kept, &reduced, outputs * chunks, group, SPAN),
-                    reads: vec![Operand::Input(0)],
-                    writes: vec![Operand::Temp(0)],
-                },
-                Stage {
-                    kernel: kernel(self.kind, &spans, &within, outputs, chunks, chunks),
-                    reads: vec![Operand::Temp(0)],
-                    writes: vec![Operand::Output],
-                },
+                Stage { kernel: first.kernel(), reads: vec![Operand::Input(0)], writes: vec![Operand::Temp(0)] },
+                Stage { kernel: second, reads, writes: vec![Operand::Output] },
             ],
         }
     }
@@ -145,6 +178,7 @@ impl Op for Reduce {
             reduced.positions(0, group, |p| members.push(inputs[0].data[base + p]));
             match self.kind {
                 Kind::Sum => members.iter().sum(),
+                Kind::Mean => members.iter().sum::<f64>() / group as f64,
                 Kind::Prod => members.iter().product(),
                 kind => {
                     let best = (1..group).fold(0, |best, i| if kind.beats(members[i], members[best]) { i } else { best });
@@ -157,15 +191,16 @@ impl Op for Reduce {
         let x = &ctx.inputs[0];
         let Ok(shape) = x.try_shape() else { return vec![Some(x.clone())] };
         let wide = shape.reduced(&self.axes, true);
-        if self.kind == Kind::Sum && self.axes.iter().enumerate().all(|(i, &a)| i == a) {
+        let grad = if self.kind == Kind::Mean { ctx.grad.div_scalar(self.group(&shape) as f64) } else { ctx.grad.clone() };
+        if self.kind.adds() && self.axes.iter().enumerate().all(|(i, &a)| i == a) {
             // What is left are the last axes, along which sizes are counted anyway when it is broadcast.
-            return vec![Some(ctx.grad.expand(shape))];
+            return vec![Some(grad.expand(shape))];
         }
         let axes: Vec<isize> = self.axes.iter().map(|&a| a as isize).collect();
-        let grad = ctx.grad.reshape(wide);
+        let grad = grad.reshape(wide);
         let total = |t: &Tensor, kind: Kind| record(Reduce { kind, axes: self.axes.clone(), keepdim: true }, &[t]);
         vec![match self.kind {
-            Kind::Sum => Some(grad.expand(shape)),
+            Kind::Sum | Kind::Mean => Some(grad.expand(shape)),
             Kind::Max | Kind::Min if axes.is_empty() => Some(grad.expand(shape)),
             // Ties share the gradient evenly.
             Kind::Max | Kind::Min => {
@@ -198,411 +233,125 @@ fn others(x: &Tensor, shape: &Shape, axes: &[usize]) -> Tensor {
     before.mul(&after).reshape(moved).permute(&inverse)
 }
 
-/// One stage: output `o` reduces members `span · (o mod c) ..` of group `o / c`, where a group of `group` members has c spans.
+/// A kernel that reduces all of each group: output `o` is made of the members `span · (o mod c) ..` of group `o / c`, where a group of `group`
+/// members has c spans.
 pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
-    let chunks = group.div_ceil(span).max(1);
-    let mut params = vec![outputs as u32, group as u32, span as u32, chunks as u32];
-    params.extend([kept.dims.len() as u32, reduced.dims.len() as u32, 0, 0]);
-    for view in [kept, reduced] {
-        let mut divisor = view.numel().max(1);
-        for axis in 0..8 {
-            match view.dims.get(axis) {
-                Some(dim) => {
-                    divisor /= dim.size.max(1);
-                    params.extend([divisor as u32, dim.size as u32, dim.stride as u32, 0]);
-                }
-                None => params.extend([1, 1, 0, 0]),
-            }
-        }
-    }
-    let flat = ("FLAT", u32::from(reduced.dims.len() <= 1));
-    let consts = vec![("KIND", kind as u32), flat];
-    let one_each = Variant { consts: consts.clone(), ..Variant::new("reduce", Variant::groups(outputs.div_ceil(WORKGROUP))) };
-    let mut variants = vec![];
-    // A whole workgroup for an output pays where groups are long.
-    if group.min(span) >= 128 {
-        let consts = consts.clone();
-        variants.push(Variant { consts, suits: Suits::Hardware, ..Variant::new("reduce_group", Variant::groups(outputs)) });
-    }
-    if let Some(across) = vectors(kind, kept, reduced, group, span) {
-        let each = if across { 4 } else { 1 };
-        variants.push(Variant {
-            consts: [&consts[..], &[("ACROSS", u32::from(across))]].concat(),
-            suits: Suits::Software,
-            ..Variant::new("reduce_vectors", Variant::groups(outputs.div_ceil(8 * each)))
-        });
-    }
-    variants.push(one_each);
-    // Members, each by its axes, and the axes of the output.
-    let (axes, members) = (if flat.1 == 1 { 0 } else { reduced.dims.len() }, group.min(span));
-    variants.iter_mut().for_each(|variant| variant.turns = Some(members * (1 + axes) + kept.dims.len() + 8));
-    Kernel { name: kind.name(), params, variants, native: native(kind, kept.clone(), reduced.clone(), group, span, chunks) }
+    let (kept, reduced) = (kept.clone(), reduced.clone());
+    Step { kind, part: Part::Whole, kept, reduced, outputs, group, span, count: group }.kernel()
 }
 
-/// Whether four neighbours can be read at a time: members of one group (`Some(false)`), or one member of four groups (`Some(true)`).
-fn vectors(kind: Kind, kept: &View, reduced: &View, group: usize, span: usize) -> Option<bool> {
-    let whole = |dims: &[ViewDim]| dims.iter().all(|d| d.stride % 4 == 0);
-    // The innermost axis lies together and is whole vectors; every other one steps over whole vectors.
-    let inner = |view: &View, other: &View| match view.dims.split_last() {
-        Some((last, outer)) => last.stride == 1 && last.size % 4 == 0 && whole(outer) && whole(&other.dims),
-        None => false,
-    };
-    if kind.is_arg() || group == 0 || kept.numel() == 0 {
-        None
-    } else if inner(reduced, kept) && span.is_multiple_of(4) {
-        Some(false)
-    } else {
-        inner(kept, reduced).then_some(true)
-    }
+/// A kernel that leaves the sums of all spans of each group as [`WORDS`] words: the sum and what its rounding lost come first.
+pub(super) fn unfinished(kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
+    let (kept, reduced) = (kept.clone(), reduced.clone());
+    Step { kind: Kind::Sum, part: Part::First, kept, reduced, outputs, group, span, count: group }.kernel()
 }
 
-/// Numbers below which one thread is faster than several.
-const ALONE: usize = 1 << 15;
+/// One kernel of a reduction, see [`kernel`].
+#[derive(Clone)]
+pub(super) struct Step {
+    pub(super) kind: Kind,
+    pub(super) part: Part,
+    pub(super) kept: View,
+    pub(super) reduced: View,
+    pub(super) outputs: usize,
+    pub(super) group: usize,
+    pub(super) span: usize,
+    /// What a mean divides by.
+    pub(super) count: usize,
+}
 
-fn native(kind: Kind, kept: View, reduced: View, group: usize, span: usize, chunks: usize) -> Native {
-    let together = reduced.dims.is_empty() || (reduced.dims.len() == 1 && reduced.dims[0].stride == 1);
-    // Members that lie side by side in runs at least.
-    let runs = match (reduced.dims.last(), kind) {
-        (Some(dim), Kind::Sum | Kind::Max | Kind::Min) if dim.stride == 1 && dim.size >= 16 => dim.size,
-        _ => 0,
-    };
-    // Neighbouring outputs whose members lie side by side too: whole rows are added up.
-    let abreast = match (kept.dims.last(), kind) {
-        (Some(dim), Kind::Sum | Kind::Max | Kind::Min) if dim.stride == 1 && dim.size >= 8 && !together => dim.size,
-        _ => 0,
-    };
-    Arc::new(move |io| {
-        let read = io.read(0);
-        let start_of = |o: usize| {
-            let mut base = 0;
-            kept.positions(o, 1, |p| base = p);
-            base
-        };
-        let one = |o: usize| -> u32 {
-            let base = start_of(o / chunks);
-            let start = o % chunks * span;
-            let count = span.min(group - start.min(group));
-            // Of no elements there is nowhere to read: the buffer may end before `base`.
-            if together && count > 0 {
-                let members = &read[base + start..base + start + count];
-                match kind {
-                    Kind::Sum => return rows::sum(members).to_bits(),
-                    Kind::Max => return rows::extreme(members, 1.0).to_bits(),
-                    Kind::Min => return rows::extreme(members, -1.0).to_bits(),
-                    _ => {}
-                }
-            }
-            if runs > 0 && count > 0 {
-                // Run by run along the innermost axis.
-                let mut value: Option<f32> = None;
-                let mut at = start;
-                while at < start + count {
-                    let length = (runs - at % runs).min(start + count - at);
-                    let mut first = 0;
-                    reduced.positions(at, 1, |p| first = base + p);
-                    let run = &read[first..first + length];
-                    value = Some(match (kind, value) {
-                        (Kind::Sum, before) => before.unwrap_or(0.0) + rows::sum(run),
-                        (_, before) => {
-                            let next = rows::extreme(run, if kind == Kind::Max { 1.0 } else { -1.0 });
-                            before.map_or(next, |best| if kind.beats(next, best) { next } else { best })
-                        }
-                    });
-                    at += length;
-                }
-                return value.unwrap_or(0.0).to_bits();
-            }
-            let mut seen = 0;
-            let (mut value, mut best) = (if kind == Kind::Prod { 1.0f32 } else { 0.0 }, 0u32);
-            reduced.positions(start, count, |p| {
-                let x = read[base + p];
-                match kind {
-                    Kind::Sum => value += x,
-                    Kind::Prod => value *= x,
-                    _ if seen == 0 || kind.beats(x, value) => (value, best) = (x, seen),
-                    _ => {}
-                }
-                seen += 1;
-            });
-            if kind.is_arg() { best } else { value.to_bits() }
-        };
-        let out = &mut *io.writes[0];
-        // Vectors are several times as fast.
-        let fast = matches!(kind, Kind::Sum | Kind::Max | Kind::Min) && (together || runs > 0 || abreast > 0);
-        let alone = out.len() * group.min(span) < if fast { 4 * ALONE } else { ALONE };
-        if abreast > 0 && group > 0 {
-            // Stretches of neighbouring outputs, none longer than a row, and enough of them for every thread.
-            let outputs = out.len() / chunks;
-            let enough = if alone { abreast } else { (outputs / rayon::current_num_threads()).next_multiple_of(16) };
-            let length = abreast.min(1 << 12).min(enough.max(16));
-            let mut stretches = Vec::with_capacity(outputs / abreast * abreast.div_ceil(length));
-            for (row, out) in out.chunks_exact_mut(abreast * chunks).enumerate() {
-                stretches.extend(out.chunks_mut(length * chunks).enumerate().map(|(i, out)| (row * abreast + i * length, out)));
-            }
-            let work = |(first, out): (usize, &mut [u32])| {
-                let (read, width) = (&read[start_of(first)..], out.len() / chunks);
-                let out = bytemuck::cast_slice_mut(out);
-                scratch::with(2 * width, |memory| {
-                    let (row, block) = memory.split_at_mut(width);
-                    if chunks == 1 {
-                        return rows_abreast(kind, &reduced, read, 0..group, out, block);
+impl Step {
+    fn chunks(&self) -> usize {
+        self.group.div_ceil(self.span).max(1)
+    }
+
+    /// Rounds of loops to find a member and to find a group.
+    fn axes(&self) -> [usize; 2] {
+        let reduced = self.reduced.dims.len();
+        [if reduced <= 1 { 0 } else { reduced }, self.kept.dims.len()]
+    }
+
+    /// Rounds of loops of an invocation that goes over a whole span.
+    fn rounds(&self) -> usize {
+        self.turns(1)
+    }
+
+    /// The same where `several` members are taken in one round, or by as many invocations.
+    fn turns(&self, several: usize) -> usize {
+        let [member, group] = self.axes();
+        self.group.min(self.span).div_ceil(several) * (1 + member) + group + 16
+    }
+
+    fn params(&self) -> Vec<u32> {
+        let mut params = [self.outputs, self.group, self.span, self.chunks()].map(|n| n as u32).to_vec();
+        params.extend([self.kept.dims.len() as u32, self.reduced.dims.len() as u32, 1 << 31, self.count as u32]);
+        for view in [&self.kept, &self.reduced] {
+            let mut divisor = view.numel().max(1);
+            for axis in 0..8 {
+                match view.dims.get(axis) {
+                    Some(dim) => {
+                        divisor /= dim.size.max(1);
+                        params.extend([divisor as u32, dim.size as u32, dim.stride as u32, 0]);
                     }
-                    for c in 0..chunks {
-                        rows_abreast(kind, &reduced, read, c * span..group.min((c + 1) * span), row, block);
-                        out[c..].iter_mut().step_by(chunks).zip(&*row).for_each(|(o, x)| *o = *x);
-                    }
-                });
-            };
-            return if alone { stretches.into_iter().for_each(work) } else { stretches.into_par_iter().for_each(work) };
+                    None => params.extend([1, 1, 0, 0]),
+                }
+            }
         }
-        if alone {
-            out.iter_mut().enumerate().for_each(|(o, slot)| *slot = one(o));
+        params
+    }
+
+    fn consts(&self) -> Vec<(&'static str, u32)> {
+        vec![("KIND", self.kind as u32), ("FLAT", u32::from(self.reduced.dims.len() <= 1))]
+    }
+
+    pub(super) fn kernel(self) -> Kernel {
+        let consts = [&self.consts()[..], &[("STAGE", self.part as u32)]].concat();
+        let form = |shader, each: usize, suits, turns| Variant {
+            consts: consts.clone(),
+            suits,
+            ..Variant::new(shader, Variant::groups(self.outputs.div_ceil(each))).turning(turns)
+        };
+        let mut variants = vec![];
+        // A whole workgroup for an output pays where groups are long.
+        if self.group.min(self.span) >= 128 {
+            variants.push(form("reduce_group", 1, Suits::Hardware, self.turns(WORKGROUP)));
+        }
+        if let Some(across) = self.vectors() {
+            let [outputs, members] = if across { [4, 1] } else { [1, 4] };
+            let mut vectors = form("reduce_vectors", 8 * outputs, Suits::Software, self.turns(members));
+            vectors.consts.push(("ACROSS", u32::from(across)));
+            variants.push(vectors);
+        }
+        variants.push(form("reduce", WORKGROUP, Suits::Any, self.rounds()));
+        let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
+        Kernel { name, params, variants, native: work.native() }
+    }
+
+    /// The second stage of argmax and argmin, which reads the input and the best member of each span.
+    fn best(self) -> Kernel {
+        let [member, group] = self.axes();
+        let turns = self.chunks() * (1 + member) + group + 16;
+        let groups = Variant::groups(self.outputs.div_ceil(WORKGROUP));
+        let variant = Variant { consts: self.consts(), ..Variant::new("reduce_best", groups).turning(turns) };
+        let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
+        Kernel { name, params, variants: vec![variant], native: work.best() }
+    }
+
+    /// Whether four neighbours can be read at a time: members of one group (`Some(false)`), or one member of four groups (`Some(true)`).
+    fn vectors(&self) -> Option<bool> {
+        let (kept, reduced) = (&self.kept, &self.reduced);
+        let whole = |dims: &[ViewDim]| dims.iter().all(|d| d.stride % 4 == 0);
+        // The innermost axis lies together and is whole vectors; every other one steps over whole vectors.
+        let inner = |view: &View, other: &View| match view.dims.split_last() {
+            Some((last, outer)) => last.stride == 1 && last.size % 4 == 0 && whole(outer) && whole(&other.dims),
+            None => false,
+        };
+        if self.kind.is_arg() || self.part == Part::Second || self.group == 0 || kept.numel() == 0 {
+            None
+        } else if inner(reduced, kept) && self.span.is_multiple_of(4) {
+            Some(false)
         } else {
-            // Several short groups to a thread at a time.
-            let several = (ALONE / 8 / group.min(span).max(1)).max(1);
-            out.par_iter_mut().with_min_len(several).enumerate().for_each(|(o, slot)| *slot = one(o));
-        }
-    })
-}
-
-/// Reduces rows of `out.len()` numbers element by element. Sums are taken by blocks of rows, and then the blocks are added: more exact.
-fn rows_abreast(kind: Kind, reduced: &View, read: &[f32], members: Range<usize>, out: &mut [f32], block: &mut [f32]) {
-    const BLOCK: usize = 64;
-    let width = out.len();
-    if kind != Kind::Sum {
-        let mut first = true;
-        return reduced.positions(members.start, members.len(), |p| {
-            let row = &read[p..][..width];
-            if std::mem::take(&mut first) {
-                out.copy_from_slice(row);
-            } else {
-                rows::extremes(out, row, if kind == Kind::Max { 1.0 } else { -1.0 });
-            }
-        });
-    }
-    out.fill(0.0);
-    for start in members.clone().step_by(BLOCK) {
-        block.fill(0.0);
-        reduced.positions(start, BLOCK.min(members.end - start), |p| rows::add(block, &read[p..][..width]));
-        rows::add(out, block);
-    }
-}
-
-macro_rules! reductions {
-    ($($(#[$doc:meta])* $name:ident, $keep:ident => $kind:ident;)*) => {
-        impl Tensor {
-            $($(#[$doc])*
-            ///
-            /// An empty list means all axes; negative axes count from the end.
-            #[track_caller]
-            pub fn $name(&self, axes: &[isize]) -> Tensor {
-                self.reduce(Kind::$kind, axes, false)
-            }
-
-            $(#[$doc])*
-            ///
-            /// The axes stay, with size 1.
-            #[track_caller]
-            pub fn $keep(&self, axes: &[isize]) -> Tensor {
-                self.reduce(Kind::$kind, axes, true)
-            })*
-        }
-    };
-}
-
-reductions! {
-    /// Σ x over some axes; 0 of no elements.
-    sum, sum_keepdim => Sum;
-    /// Π x over some axes; 1 of no elements.
-    prod, prod_keepdim => Prod;
-    /// The largest over some axes; NaN if any is NaN; ties share the gradient evenly.
-    max, max_keepdim => Max;
-    /// The smallest over some axes; NaN if any is NaN; ties share the gradient evenly.
-    min, min_keepdim => Min;
-}
-
-impl Tensor {
-    #[track_caller]
-    fn reduce(&self, kind: Kind, axes: &[isize], keepdim: bool) -> Tensor {
-        self.with_shape(kind.name(), |s| Ok(Reduce { kind, axes: s.axes(axes)?, keepdim }))
-    }
-
-    /// Index of the largest along an axis, as u32; the lowest index of a tie; the first NaN if there is one.
-    #[track_caller]
-    pub fn argmax(&self, axis: isize) -> Tensor {
-        self.reduce(Kind::ArgMax, &[axis], false)
-    }
-
-    /// Index of the smallest along an axis, as u32; the lowest index of a tie; the first NaN if there is one.
-    #[track_caller]
-    pub fn argmin(&self, axis: isize) -> Tensor {
-        self.reduce(Kind::ArgMin, &[axis], false)
-    }
-
-    /// How many elements the axes hold together; 0 where that cannot be said.
-    fn count(&self, axes: &[isize]) -> f64 {
-        if let (Ok(spec), []) = (self.node().spec(), axes) {
-            return spec.shape.numel() as f64;
-        }
-        let axes = self.try_shape().ok().and_then(|s| Some((s, s.axes(axes).ok()?)));
-        axes.map_or(0.0, |(s, axes)| axes.iter().map(|&a| s.dims()[a]).product::<usize>() as f64)
-    }
-
-    /// The mean over some axes (an empty list means all); NaN of no elements.
-    #[track_caller]
-    pub fn mean(&self, axes: &[isize]) -> Tensor {
-        self.sum(axes).div_scalar(self.count(axes)).made_by("mean", &[self])
-    }
-
-    /// The mean over some axes, which stay with size 1.
-    #[track_caller]
-    pub fn mean_keepdim(&self, axes: &[isize]) -> Tensor {
-        self.sum_keepdim(axes).div_scalar(self.count(axes)).made_by("mean", &[self])
-    }
-
-    /// The variance Σ (x − mean)² / (n − ddof) over some axes: ddof 0 for a population, 1 for a sample.
-    #[track_caller]
-    pub fn var(&self, axes: &[isize], ddof: usize) -> Tensor {
-        let n = self.count(axes) - ddof as f64;
-        self.sub(&self.mean_keepdim(axes)).square().sum(axes).div_scalar(n.max(0.0)).made_by("var", &[self])
-    }
-
-    /// The square root of the variance.
-    #[track_caller]
-    pub fn std(&self, axes: &[isize], ddof: usize) -> Tensor {
-        self.var(axes, ddof).sqrt().made_by("std", &[self])
-    }
-
-    /// Σ |x| over some axes (an empty list means all).
-    #[track_caller]
-    pub fn l1_norm(&self, axes: &[isize]) -> Tensor {
-        self.abs().sum(axes).made_by("l1_norm", &[self])
-    }
-
-    /// Σ |x| over some axes, which stay with size 1.
-    #[track_caller]
-    pub fn l1_norm_keepdim(&self, axes: &[isize]) -> Tensor {
-        self.abs().sum_keepdim(axes).made_by("l1_norm", &[self])
-    }
-
-    /// √(Σ x²) over some axes (an empty list means all). Where it is 0 its gradient is 0, as PyTorch's.
-    #[track_caller]
-    pub fn l2_norm(&self, axes: &[isize]) -> Tensor {
-        self.square().sum(axes).root().made_by("l2_norm", &[self])
-    }
-
-    /// √(Σ x²) over some axes, which stay with size 1.
-    #[track_caller]
-    pub fn l2_norm_keepdim(&self, axes: &[isize]) -> Tensor {
-        self.square().sum_keepdim(axes).root().made_by("l2_norm", &[self])
-    }
-
-    /// √(Σ x²) over the last two axes: of a matrix, or of every matrix in a batch. Fewer than two axes are an error.
-    #[track_caller]
-    pub fn frobenius_norm(&self) -> Tensor {
-        self.l2_norm(&[-2, -1]).made_by("frobenius_norm", &[self])
-    }
-
-    /// √(Σ x²) over the last two axes, which stay with size 1.
-    #[track_caller]
-    pub fn frobenius_norm_keepdim(&self) -> Tensor {
-        self.l2_norm_keepdim(&[-2, -1]).made_by("frobenius_norm", &[self])
-    }
-
-    /// x · min(1, max / (‖x‖ + 10⁻⁶)): as it is while its Euclidean norm is below `max`, else scaled down to it (`torch.nn.utils.clip_grad_norm_`
-    /// of one tensor). A `max` that is negative or not finite is an error.
-    #[track_caller]
-    pub fn clip_by_norm(&self, max: f64) -> Tensor {
-        if !(0.0..f64::INFINITY).contains(&max) {
-            return self.refuse(
-                "clip_by_norm",
-                OpError::Value(format!("max is {max}; a finite number that is not negative is expected")),
-            );
-        }
-        let factor = self.constant(max).div(&self.l2_norm(&[]).add_scalar(1e-6));
-        self.mul(&factor.minimum(&self.constant(1.0))).made_by("clip_by_norm", &[self])
-    }
-
-    /// √x of a sum of squares, whose gradient is 0 where it is 0 and not 0 / 0.
-    #[track_caller]
-    fn root(&self) -> Tensor {
-        let zero = self.eq_scalar(0.0);
-        zero.where_(self, &zero.where_(&self.full_like(1.0), self).sqrt())
-    }
-}
-
-/// Test inputs: every kind over leading, middle, trailing and all axes, at both sides of the span.
-pub fn cases(g: &mut Gen) -> Vec<Case> {
-    let mut cases = Vec::new();
-    let shapes: [(&[usize], &[usize]); 16] = [
-        (&[], &[]),
-        (&[1], &[0]),
-        (&[5], &[0]),
-        (&[3, 4], &[0]),
-        (&[3, 4], &[1]),
-        (&[2, 3, 4], &[0, 2]),
-        (&[2, 3, 4], &[1]),
-        (&[7, 129], &[1]),
-        (&[127, 3], &[0]),
-        (&[2, 2, 2, 2, 2, 2, 2, 2], &[1, 3, 4, 7]),
-        (&[0, 3], &[1]),
-        // Whole vectors, along the group and across groups.
-        (&[5, 8], &[0]),
-        (&[2, 4, 8], &[1]),
-        (&[2, 3, 4, 8], &[0, 2]),
-        (&[2, 3, 4, 8], &[0, 2, 3]),
-        (&[4, 3, 4], &[0, 1]),
-    ];
-    let long: [(&[usize], &[usize]); 7] = [
-        (&[1024], &[0]),
-        (&[1025], &[0]),
-        (&[3, 2500], &[1]),
-        (&[2100, 5], &[0]),
-        (&[40, 50, 3], &[0, 1]),
-        (&[2100, 8], &[0]),
-        (&[5, 2, 30, 20], &[0, 2, 3]),
-    ];
-    for kind in [Kind::Sum, Kind::Prod, Kind::Max, Kind::Min, Kind::ArgMax, Kind::ArgMin] {
-        for (dims, axes) in shapes.iter().chain(if kind == Kind::Prod { &[][..] } else { &long[..] }) {
-            let input = match kind {
-                Kind::Sum => g.normalish(dims),
-                Kind::Prod => g.floats(dims, 0.8, 1.25),
-                _ => g.distinct(dims),
-            };
-            let op = Reduce { kind, axes: axes.to_vec(), keepdim: dims.len() % 2 == 0 };
-            cases.push(Case::new(format!("{dims:?} over {axes:?}"), op, vec![input]));
+            inner(kept, reduced).then_some(true)
         }
     }
-    for kind in [Kind::Sum, Kind::Prod] {
-        for (dims, axis) in [([0, 3], 0), ([3, 0], 1)] {
-            let op = Reduce { kind, axes: vec![axis], keepdim: false };
-            cases.push(Case::new("no elements", op, vec![g.normalish(&dims)]));
-        }
-    }
-    // Ties, NaN and infinities: kinks, so no gradient.
-    let nan = f64::NAN;
-    for kind in [Kind::Sum, Kind::Max, Kind::Min, Kind::ArgMax, Kind::ArgMin] {
-        for values in
-            [[2.0, 1.0, 2.0, 1.0], [1.0, nan, 3.0, nan], [f64::INFINITY, 0.0, f64::NEG_INFINITY, 1.0], [-0.0, 0.0, -0.0, 0.0]]
-        {
-            let mut next = values.into_iter();
-            let input = g.input(DType::F32, &[4], |_| next.next().unwrap_or(0.0));
-            cases.push(Case::new(format!("{values:?}"), Reduce { kind, axes: vec![0], keepdim: false }, vec![input]).rough());
-        }
-    }
-    let mut next = [0.5, 0.0, 2.0, -1.5].into_iter();
-    let one_zero = g.input(DType::F32, &[4], |_| next.next().unwrap_or(0.0));
-    cases.push(Case::new("one zero", Reduce { kind: Kind::Prod, axes: vec![0], keepdim: false }, vec![one_zero]));
-    cases
-}
-
-/// How exact each kind must be.
-pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
-    let op = (op as &dyn Any).downcast_ref::<Reduce>()?;
-    let group = inputs.first().map_or(0, |x| op.group(&x.shape));
-    Some(match op.kind {
-        Kind::Sum => Class::Terms(group),
-        Kind::Prod => Class::Factors(group),
-        _ => Class::Exact,
-    })
 }

@@ -1,12 +1,14 @@
 //! Native loops over rows of numbers that several ops share: the largest, sums, sums of exponentials.
 //!
-//! Sums run in lanes: faster than one after the other, and more exact.
+//! Sums run in lanes, and in f64 or by blocks: their error does not grow with the number of terms.
 
 use super::math;
 use super::simd::vectorised;
 
 /// Lanes of a sum or a maximum: a few vectors of the widest kind.
 pub(super) const LANES: usize = 64;
+/// Numbers that are added up in f32; the sums of such blocks are added in f64.
+const BLOCK: usize = 32 * LANES;
 
 /// The sum of the lanes, by halves.
 #[inline(always)]
@@ -43,19 +45,28 @@ fn largest(x: &[f32]) -> f32 {
 }
 
 vectorised! {
-    /// Σ x
-    fn sum<'a>(x: &'a [f32]) -> f32 {
+    /// Σ x, in f64.
+    fn sum<'a>(x: &'a [f32]) -> f64 {
+        const LANES: usize = 32;
         let (whole, rest) = x.as_chunks::<LANES>();
-        let mut lanes = [0.0; LANES];
-        for chunk in whole {
-            for (lane, v) in lanes.iter_mut().zip(chunk) {
-                *lane += v;
+        let mut total: f64 = rest.iter().map(|&v| f64::from(v)).sum();
+        if !whole.is_empty() {
+            let mut lanes = [0.0f64; LANES];
+            for chunk in whole {
+                for (lane, &v) in lanes.iter_mut().zip(chunk) {
+                    *lane += f64::from(v);
+                }
             }
+            let mut width = LANES / 2;
+            while width > 0 {
+                for i in 0..width {
+                    lanes[i] += lanes[i + width];
+                }
+                width /= 2;
+            }
+            total += lanes[0];
         }
-        for (lane, v) in lanes.iter_mut().zip(rest) {
-            *lane += v;
-        }
-        fold_lanes(lanes, |a, b| a + b)
+        total
     }
 }
 
@@ -81,9 +92,40 @@ vectorised! {
 
 vectorised! {
     /// into += x, element by element.
-    fn add<'a>(into: &'a mut [f32], x: &'a [f32]) {
-        for (to, v) in into.iter_mut().zip(x) {
-            *to += v;
+    fn add<'a>(into: &'a mut [f64], x: &'a [f32]) {
+        for (to, &v) in into.iter_mut().zip(x) {
+            *to += f64::from(v);
+        }
+    }
+}
+
+vectorised! {
+    /// into += each of four rows, element by element.
+    fn add_rows<'a>(into: &'a mut [f64], rows: [&'a [f32]; 4]) {
+        let [a, b, c, d] = rows;
+        for ((((to, &a), &b), &c), &d) in into.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *to += (f64::from(a) + f64::from(b)) + (f64::from(c) + f64::from(d));
+        }
+    }
+}
+
+/// sums += x element by element, and lost += what the rounding took from the sums (Knuth).
+#[inline(always)]
+pub(super) fn add_exactly(sums: &mut [f32], lost: &mut [f32], x: &[f32]) {
+    for ((sum, lost), &v) in sums.iter_mut().zip(lost).zip(x) {
+        let next = *sum + v;
+        let of_v = next - *sum;
+        *lost += (*sum - (next - of_v)) + (v - of_v);
+        *sum = next;
+    }
+}
+
+vectorised! {
+    /// sums += x and out = sums, element by element.
+    fn running<'a>(sums: &'a mut [f64], x: &'a [f32], out: &'a mut [f32]) {
+        for ((sum, &v), o) in sums.iter_mut().zip(x).zip(out) {
+            *sum += f64::from(v);
+            *o = *sum as f32;
         }
     }
 }
@@ -101,17 +143,21 @@ vectorised! {
     /// The largest of a row and Σ e^(x − largest). The sum is NaN where the row holds NaN, or its largest is not finite.
     fn exp_sum<'a>(x: &'a [f32]) -> (f32, f32) {
         let max = largest(x);
-        let (whole, rest) = x.as_chunks::<LANES>();
-        let mut lanes = [0.0; LANES];
-        for chunk in whole {
-            for (lane, v) in lanes.iter_mut().zip(chunk) {
+        let mut sum = 0.0;
+        for x in x.chunks(BLOCK) {
+            let (whole, rest) = x.as_chunks::<LANES>();
+            let mut lanes = [0.0; LANES];
+            for chunk in whole {
+                for (lane, v) in lanes.iter_mut().zip(chunk) {
+                    *lane += math::exp(v - max);
+                }
+            }
+            for (lane, v) in lanes.iter_mut().zip(rest) {
                 *lane += math::exp(v - max);
             }
+            sum += f64::from(fold_lanes(lanes, |a, b| a + b));
         }
-        for (lane, v) in lanes.iter_mut().zip(rest) {
-            *lane += math::exp(v - max);
-        }
-        (max, fold_lanes(lanes, |a, b| a + b))
+        (max, sum as f32)
     }
 }
 
@@ -119,20 +165,24 @@ vectorised! {
     /// out = e^(x − largest of x); says the sum, which is NaN where the row holds NaN, or its largest is not finite.
     fn exponentials<'a>(x: &'a [f32], out: &'a mut [f32]) -> f32 {
         let max = largest(x);
-        let (whole, rest) = x.as_chunks::<LANES>();
-        let (whole_out, rest_out) = out.as_chunks_mut::<LANES>();
-        let mut lanes = [0.0; LANES];
-        for (chunk, out) in whole.iter().zip(whole_out) {
-            for ((lane, v), o) in lanes.iter_mut().zip(chunk).zip(out) {
+        let mut sum = 0.0;
+        for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            let (whole, rest) = x.as_chunks::<LANES>();
+            let (whole_out, rest_out) = out.as_chunks_mut::<LANES>();
+            let mut lanes = [0.0; LANES];
+            for (chunk, out) in whole.iter().zip(whole_out) {
+                for ((lane, v), o) in lanes.iter_mut().zip(chunk).zip(out) {
+                    *o = math::exp(v - max);
+                    *lane += *o;
+                }
+            }
+            for ((lane, v), o) in lanes.iter_mut().zip(rest).zip(rest_out) {
                 *o = math::exp(v - max);
                 *lane += *o;
             }
+            sum += f64::from(fold_lanes(lanes, |a, b| a + b));
         }
-        for ((lane, v), o) in lanes.iter_mut().zip(rest).zip(rest_out) {
-            *o = math::exp(v - max);
-            *lane += *o;
-        }
-        fold_lanes(lanes, |a, b| a + b)
+        sum as f32
     }
 }
 
@@ -187,20 +237,27 @@ vectorised! {
     fn softmax_columns<'a>(x: &'a [f32], width: usize, log: bool, out: &'a mut [f32]) {
         for start in (0..width).step_by(LANES) {
             let lanes = LANES.min(width - start);
-            let (mut max, mut sums) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
+            let (mut max, mut totals) = ([f32::NEG_INFINITY; LANES], [0.0; LANES]);
             for row in x.chunks_exact(width) {
                 for (max, &v) in max.iter_mut().zip(&row[start..start + lanes]) {
                     *max = larger(v, *max);
                 }
             }
-            for row in x.chunks_exact(width) {
-                for ((sum, max), v) in sums.iter_mut().zip(&max).zip(&row[start..start + lanes]) {
-                    *sum += math::exp(v - max);
+            for rows in x.chunks(BLOCK / LANES * width) {
+                let mut sums = [0.0; LANES];
+                for row in rows.chunks_exact(width) {
+                    for ((sum, max), v) in sums.iter_mut().zip(&max).zip(&row[start..start + lanes]) {
+                        *sum += math::exp(v - max);
+                    }
+                }
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total += f64::from(sum);
                 }
             }
             // Their logarithms or inverses.
-            for sum in &mut sums {
-                *sum = if log { math::ln(*sum) } else { 1.0 / *sum };
+            let mut sums = [0.0; LANES];
+            for (sum, total) in sums.iter_mut().zip(totals) {
+                *sum = if log { math::ln(total as f32) } else { 1.0 / total as f32 };
             }
             for (row, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
                 let each = sums.iter().zip(&max).zip(&row[start..start + lanes]).zip(&mut out[start..start + lanes]);

@@ -19,7 +19,11 @@ pub enum Class {
     Division,
     /// exp, log, tanh and what is made of a few of them. Beyond |x| = 10, (3 + 2|x|) ULP.
     Transcendental,
-    /// Sums of the given number of terms n: γ Σ|terms| with γ = (n + 8) u, which holds for any order of summation.
+    /// Sums that keep what rounding loses, of any number of terms: 2 u |sum| + u/8 Σ|terms|.
+    Sum,
+    /// Such sums divided by the number of terms, or by another whole number.
+    Mean,
+    /// Sums of the given number of products n: γ Σ|terms| with γ = (n + 8) u, which holds for any order of summation.
     Terms(usize),
     /// Sums as [`Class::Terms`] of numbers of input `from` alone, chosen by the values of the others.
     Chosen {
@@ -44,7 +48,8 @@ impl Class {
             Class::Ulp => "1 ULP",
             Class::Division => "division",
             Class::Transcendental => "transcendental",
-            Class::Terms(_) | Class::Chosen { .. } => "sums",
+            Class::Sum | Class::Mean => "sums",
+            Class::Terms(_) | Class::Chosen { .. } => "sums of products",
             Class::Factors(_) => "products",
             Class::Normalised => "normalised",
             Class::Update => "updates",
@@ -70,6 +75,12 @@ impl Class {
                 }
                 bounds
             }
+            Class::Sum | Class::Mean => {
+                // A GPU's division may be 2.5 ULP off.
+                let rounding = if self == Class::Sum { 2.0 * UNIT } else { 8.0 * UNIT };
+                let magnitude = magnitude(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output);
+                expected.data.iter().zip(magnitude).map(|(r, m)| rounding * r.abs() + UNIT / 8.0 * m + TINY).collect()
+            }
             Class::Terms(n) => sums(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output, n),
             Class::Chosen { terms, from } => {
                 let each = inputs.iter().enumerate();
@@ -86,11 +97,15 @@ fn absolute(array: &Array) -> Array {
     Array { shape: array.shape, data: array.data.iter().map(|x| x.abs()).collect() }
 }
 
-/// γ Σ|terms|: the op's reference of inputs without their signs.
+/// Σ|terms|: the op's reference of inputs without their signs.
+fn magnitude(op: &dyn Op, absolute: &[Array], output: &Spec) -> Vec<f64> {
+    op.reference(&absolute.iter().collect::<Vec<_>>(), output).data
+}
+
+/// γ Σ|terms|.
 fn sums(op: &dyn Op, absolute: &[Array], output: &Spec, n: usize) -> Vec<f64> {
-    let magnitude = op.reference(&absolute.iter().collect::<Vec<_>>(), output);
     let gamma = (n as f64 + 8.0) * UNIT;
-    magnitude.data.iter().map(|m| gamma * m + TINY).collect()
+    magnitude(op, absolute, output).iter().map(|m| gamma * m + TINY).collect()
 }
 
 /// The worst element of a comparison.

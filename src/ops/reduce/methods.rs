@@ -1,0 +1,142 @@
+//! Reductions as methods of tensors, and what is made of them: means, variances, norms.
+
+use super::{Kind, Reduce};
+use crate::error::OpError;
+use crate::graph::Tensor;
+
+macro_rules! reductions {
+    ($($(#[$doc:meta])* $name:ident, $keep:ident => $kind:ident;)*) => {
+        impl Tensor {
+            $($(#[$doc])*
+            ///
+            /// An empty list means all axes; negative axes count from the end.
+            #[track_caller]
+            pub fn $name(&self, axes: &[isize]) -> Tensor {
+                self.reduce(Kind::$kind, axes, false)
+            }
+
+            $(#[$doc])*
+            ///
+            /// The axes stay, with size 1.
+            #[track_caller]
+            pub fn $keep(&self, axes: &[isize]) -> Tensor {
+                self.reduce(Kind::$kind, axes, true)
+            })*
+        }
+    };
+}
+
+reductions! {
+    /// Σ x over some axes; 0 of no elements.
+    sum, sum_keepdim => Sum;
+    /// The mean over some axes; NaN of no elements. Of equal numbers it is that number.
+    mean, mean_keepdim => Mean;
+    /// Π x over some axes; 1 of no elements.
+    prod, prod_keepdim => Prod;
+    /// The largest over some axes; NaN if any is NaN; ties share the gradient evenly.
+    max, max_keepdim => Max;
+    /// The smallest over some axes; NaN if any is NaN; ties share the gradient evenly.
+    min, min_keepdim => Min;
+}
+
+impl Tensor {
+    #[track_caller]
+    fn reduce(&self, kind: Kind, axes: &[isize], keepdim: bool) -> Tensor {
+        self.with_shape(kind.name(), |s| Ok(Reduce { kind, axes: s.axes(axes)?, keepdim }))
+    }
+
+    /// Index of the largest along an axis, as u32; the lowest index of a tie; the first NaN if there is one.
+    #[track_caller]
+    pub fn argmax(&self, axis: isize) -> Tensor {
+        self.reduce(Kind::ArgMax, &[axis], false)
+    }
+
+    /// Index of the smallest along an axis, as u32; the lowest index of a tie; the first NaN if there is one.
+    #[track_caller]
+    pub fn argmin(&self, axis: isize) -> Tensor {
+        self.reduce(Kind::ArgMin, &[axis], false)
+    }
+
+    /// How many elements the axes hold together; 0 where that cannot be said.
+    fn count(&self, axes: &[isize]) -> f64 {
+        if let (Ok(spec), []) = (self.node().spec(), axes) {
+            return spec.shape.numel() as f64;
+        }
+        let axes = self.try_shape().ok().and_then(|s| Some((s, s.axes(axes).ok()?)));
+        axes.map_or(0.0, |(s, axes)| axes.iter().map(|&a| s.dims()[a]).product::<usize>() as f64)
+    }
+
+    /// The variance Σ (x − mean)² / (n − ddof) over some axes: ddof 0 for a population, 1 for a sample. Of equal numbers it is 0.
+    #[track_caller]
+    pub fn var(&self, axes: &[isize], ddof: usize) -> Tensor {
+        let squares = self.sub(&self.mean_keepdim(axes)).square();
+        if ddof == 0 {
+            return squares.mean(axes).made_by("var", &[self]);
+        }
+        let n = self.count(axes) - ddof as f64;
+        squares.sum(axes).div_scalar(n.max(0.0)).made_by("var", &[self])
+    }
+
+    /// The square root of the variance. Where it is 0 its gradient is 0, as PyTorch's.
+    #[track_caller]
+    pub fn std(&self, axes: &[isize], ddof: usize) -> Tensor {
+        self.var(axes, ddof).root().made_by("std", &[self])
+    }
+
+    /// Σ |x| over some axes (an empty list means all).
+    #[track_caller]
+    pub fn l1_norm(&self, axes: &[isize]) -> Tensor {
+        self.abs().sum(axes).made_by("l1_norm", &[self])
+    }
+
+    /// Σ |x| over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn l1_norm_keepdim(&self, axes: &[isize]) -> Tensor {
+        self.abs().sum_keepdim(axes).made_by("l1_norm", &[self])
+    }
+
+    /// √(Σ x²) over some axes (an empty list means all). Where it is 0 its gradient is 0, as PyTorch's.
+    #[track_caller]
+    pub fn l2_norm(&self, axes: &[isize]) -> Tensor {
+        self.square().sum(axes).root().made_by("l2_norm", &[self])
+    }
+
+    /// √(Σ x²) over some axes, which stay with size 1.
+    #[track_caller]
+    pub fn l2_norm_keepdim(&self, axes: &[isize]) -> Tensor {
+        self.square().sum_keepdim(axes).root().made_by("l2_norm", &[self])
+    }
+
+    /// √(Σ x²) over the last two axes: of a matrix, or of every matrix in a batch. Fewer than two axes are an error.
+    #[track_caller]
+    pub fn frobenius_norm(&self) -> Tensor {
+        self.l2_norm(&[-2, -1]).made_by("frobenius_norm", &[self])
+    }
+
+    /// √(Σ x²) over the last two axes, which stay with size 1.
+    #[track_caller]
+    pub fn frobenius_norm_keepdim(&self) -> Tensor {
+        self.l2_norm_keepdim(&[-2, -1]).made_by("frobenius_norm", &[self])
+    }
+
+    /// x · min(1, max / (‖x‖ + 10⁻⁶)): as it is while its Euclidean norm is below `max`, else scaled down to it (`torch.nn.utils.clip_grad_norm_`
+    /// of one tensor). A `max` that is negative or not finite is an error.
+    #[track_caller]
+    pub fn clip_by_norm(&self, max: f64) -> Tensor {
+        if !(0.0..f64::INFINITY).contains(&max) {
+            return self.refuse(
+                "clip_by_norm",
+                OpError::Value(format!("max is {max}; a finite number that is not negative is expected")),
+            );
+        }
+        let factor = self.constant(max).div(&self.l2_norm(&[]).add_scalar(1e-6));
+        self.mul(&factor.minimum(&self.constant(1.0))).made_by("clip_by_norm", &[self])
+    }
+
+    /// √x of a sum of squares, whose gradient is 0 where it is 0 and not 0 / 0.
+    #[track_caller]
+    fn root(&self) -> Tensor {
+        let zero = self.eq_scalar(0.0);
+        zero.where_(self, &zero.where_(&self.full_like(1.0), self).sqrt())
+    }
+}
