@@ -77,6 +77,13 @@ fn finished(total: vec4<f32>) -> f32 {
 
 fn are_turned(x: vec4<f32>) -> vec4<f32> { return bitcast<vec4<f32>>(bitcast<vec4<u32>>(x) ^ vec4<u32>(params.sign)); }
 
+// What is lost where b is added to a, whose rounded sum is `sum`.
+fn lost_of(a: vec4<f32>, b: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
+    let of_b = sum + are_turned(a);
+    let of_a = sum + are_turned(of_b);
+    return (a + are_turned(of_a)) + (b + are_turned(of_b));
+}
+
 fn are_not_numbers(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }
 
 // a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
@@ -142,12 +149,26 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         var lost = vec4<f32>(0.0);
         var least = vec4<f32>(FARTHEST);
         var most = vec4<f32>(-FARTHEST);
-        for (var r = start; r < end; r += step) {
+        // Four members at a time, added in pairs as they are: two roundings for each, however many there are.
+        var r = start;
+        for (; r + 3u * step < end; r += 4u * step) {
+            let a = in0[(base + member(r)) / 4u];
+            let b = in0[(base + member(r + step)) / 4u];
+            let c = in0[(base + member(r + 2u * step)) / 4u];
+            let d = in0[(base + member(r + 3u * step)) / 4u];
+            let x = (a + b) + (c + d);
+            let next = sum + x;
+            lost += lost_of(sum, x, next);
+            sum = next;
+            if KIND == 6u {
+                least = min(least, min(min(a, b), min(c, d)));
+                most = max(most, max(max(a, b), max(c, d)));
+            }
+        }
+        for (; r < end; r += step) {
             let x = in0[(base + member(r)) / 4u];
             let next = sum + x;
-            let of_x = next + are_turned(sum);
-            let of_sum = next + are_turned(of_x);
-            lost += (sum + are_turned(of_sum)) + (x + are_turned(of_x));
+            lost += lost_of(sum, x, next);
             sum = next;
             if KIND == 6u {
                 least = min(least, x);

@@ -203,16 +203,19 @@ fn errors_do_not_grow() {
     }
 }
 
-/// A thousand to one: the large number comes first, last, or in the middle, and goes again.
+/// Where large numbers go again, what is lost is a rounding or two of those, and not one for each number.
 #[test]
-fn what_cancels_leaves_what_is_small() {
+fn what_cancels_loses_two_roundings() {
     for (place, device) in places("cancellation") {
-        for n in [100usize, 5000] {
-            let mut data = vec![1.0f32 / 1024.0; n];
+        for n in [100usize, 5000, 70_000] {
+            let mut data = vec![0.1f32; n];
             (data[0], data[n / 2]) = (3e6, -3e6);
-            let expected = (n - 2) as f64 / 1024.0;
-            let found = f64::from(device.tensor(&data, n).sum(&[]).item().unwrap());
-            assert!((found - expected).abs() <= 1e-6 * expected, "{found} for {expected} of {n} on {place}");
+            let expected = (n - 2) as f64 * f64::from(0.1f32);
+            let bound = (expected + 6e6) * f64::from(f32::EPSILON);
+            for shape in [[n, 1], [n / 4, 4], [n / 20, 20]] {
+                let found = f64::from(device.tensor(&data, shape).sum(&[]).item().unwrap());
+                assert!((found - expected).abs() <= bound, "{found} for {expected} of {n} as {shape:?} on {place}");
+            }
         }
     }
 }

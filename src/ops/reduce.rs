@@ -1,6 +1,6 @@
 //! Reductions over any axes: sum, mean, prod, max, min, argmax, argmin; and what is made of them: var, std, norms.
 //!
-//! A sum's error does not grow with the number of its terms: natively it is taken in f64, on a GPU with what each rounding loses. So a mean
+//! A sum's error does not grow with the number of its terms: natively it is taken in f64, on a GPU with what each rounding loses beside it. So a mean
 //! of equal numbers is that number, and they are normalised to exactly 0.
 
 mod cases;
@@ -318,7 +318,8 @@ impl Step {
         }
         if let Some(across) = self.vectors() {
             let [outputs, members] = if across { [4, 1] } else { [1, 4] };
-            let mut vectors = form("reduce_vectors", 8 * outputs, Suits::Software, self.turns(members));
+            let several = if self.kind.adds() { 4 * members } else { members };
+            let mut vectors = form("reduce_vectors", 8 * outputs, Suits::Software, self.turns(several));
             vectors.consts.push(("ACROSS", u32::from(across)));
             variants.push(vectors);
         }

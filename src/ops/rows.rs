@@ -44,29 +44,46 @@ fn largest(x: &[f32]) -> f32 {
     fold_lanes(lanes, larger)
 }
 
+/// Σ x in f64, but for pairs: of them one rounding is lost in f32, which is twice as fast. So the error does not grow with their number, and
+/// the sum of equal numbers is exact.
+pub(super) fn sum(x: &[f32]) -> f64 {
+    let sum = sum_of_pairs(x);
+    // A pair may be too large for f32.
+    if sum.is_finite() { sum } else { x.iter().map(|&v| f64::from(v)).sum() }
+}
+
 vectorised! {
-    /// Σ x, in f64.
-    fn sum<'a>(x: &'a [f32]) -> f64 {
+    fn sum_of_pairs<'a>(x: &'a [f32]) -> f64 {
         const LANES: usize = 32;
-        let (whole, rest) = x.as_chunks::<LANES>();
-        let mut total: f64 = rest.iter().map(|&v| f64::from(v)).sum();
-        if !whole.is_empty() {
-            let mut lanes = [0.0f64; LANES];
-            for chunk in whole {
-                for (lane, &v) in lanes.iter_mut().zip(chunk) {
-                    *lane += f64::from(v);
-                }
-            }
-            let mut width = LANES / 2;
-            while width > 0 {
-                for i in 0..width {
-                    lanes[i] += lanes[i + width];
-                }
-                width /= 2;
-            }
-            total += lanes[0];
+        const FEW: usize = 8;
+        if x.len() < FEW {
+            return x.iter().map(|&v| f64::from(v)).sum();
         }
-        total
+        let mut lanes = [0.0f64; LANES];
+        let (whole, rest) = x.as_chunks::<{ 2 * LANES }>();
+        for chunk in whole {
+            let (a, b) = chunk.split_at(LANES);
+            for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+                *lane += f64::from(a + b);
+            }
+        }
+        let (some, rest) = rest.as_chunks::<FEW>();
+        for chunk in some {
+            for (lane, &v) in lanes.iter_mut().zip(chunk) {
+                *lane += f64::from(v);
+            }
+        }
+        for (lane, &v) in lanes[FEW..].iter_mut().zip(rest) {
+            *lane += f64::from(v);
+        }
+        let mut width = LANES / 2;
+        while width > 0 {
+            for i in 0..width {
+                lanes[i] += lanes[i + width];
+            }
+            width /= 2;
+        }
+        lanes[0]
     }
 }
 
@@ -100,32 +117,41 @@ vectorised! {
 }
 
 vectorised! {
-    /// into += each of four rows, element by element.
+    /// into += each of four rows, element by element; pairs of them as in [`sum`].
     fn add_rows<'a>(into: &'a mut [f64], rows: [&'a [f32]; 4]) {
         let [a, b, c, d] = rows;
         for ((((to, &a), &b), &c), &d) in into.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *to += (f64::from(a) + f64::from(b)) + (f64::from(c) + f64::from(d));
+            *to += f64::from(a + b) + f64::from(c + d);
         }
     }
 }
 
-/// sums += x element by element, and lost += what the rounding took from the sums (Knuth).
+/// What is lost when b is added to a, whose rounded sum is `sum` (Knuth).
 #[inline(always)]
-pub(super) fn add_exactly(sums: &mut [f32], lost: &mut [f32], x: &[f32]) {
-    for ((sum, lost), &v) in sums.iter_mut().zip(lost).zip(x) {
+fn lost(a: f32, b: f32, sum: f32) -> f32 {
+    let of_b = sum - a;
+    (a - (sum - of_b)) + (b - of_b)
+}
+
+/// sums += x element by element, and losts += what the rounding took from the sums.
+#[inline(always)]
+pub(super) fn add_exactly(sums: &mut [f32], losts: &mut [f32], x: &[f32]) {
+    for ((sum, all), &v) in sums.iter_mut().zip(losts).zip(x) {
         let next = *sum + v;
-        let of_v = next - *sum;
-        *lost += (*sum - (next - of_v)) + (v - of_v);
+        *all += lost(*sum, v, next);
         *sum = next;
     }
 }
 
 vectorised! {
-    /// sums += x and out = sums, element by element.
-    fn running<'a>(sums: &'a mut [f64], x: &'a [f32], out: &'a mut [f32]) {
-        for ((sum, &v), o) in sums.iter_mut().zip(x).zip(out) {
-            *sum += f64::from(v);
-            *o = *sum as f32;
+    /// The same, and out = what sums and losts are together.
+    fn running<'a>(sums: &'a mut [f32], losts: &'a mut [f32], x: &'a [f32], out: &'a mut [f32]) {
+        for (((sum, all), &v), o) in sums.iter_mut().zip(losts).zip(x).zip(out) {
+            let next = *sum + v;
+            *all += lost(*sum, v, next);
+            *sum = next;
+            // What is lost of an infinite sum is no number.
+            *o = if next.is_finite() { next + *all } else { next };
         }
     }
 }

@@ -89,7 +89,7 @@ impl Op for Scan {
     }
 }
 
-/// Row by row: each is the one before it (after it, in reverse) plus the input's. The sums are kept in f64.
+/// Row by row: each is the one before it (after it, in reverse) plus the input's. What rounding takes from the sums is kept.
 fn native(io: &mut Io<'_>, n: usize, inner: usize, reverse: bool) {
     const ABREAST: usize = 256;
     let read = io.read(0);
@@ -107,10 +107,10 @@ fn native(io: &mut Io<'_>, n: usize, inner: usize, reverse: bool) {
         }
         for start in (0..inner).step_by(ABREAST) {
             let width = ABREAST.min(inner - start);
-            let mut sums = [0.0; ABREAST];
+            let (mut sums, mut losts) = ([0.0; ABREAST], [0.0; ABREAST]);
             for k in (0..n).map(ordered) {
                 let at = k * inner + start;
-                rows::running(&mut sums[..width], &x[at..][..width], &mut out[at..][..width]);
+                rows::running(&mut sums[..width], &mut losts[..width], &x[at..][..width], &mut out[at..][..width]);
             }
         }
     };

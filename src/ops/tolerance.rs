@@ -19,7 +19,7 @@ pub enum Class {
     Division,
     /// exp, log, tanh and what is made of a few of them. Beyond |x| = 10, (3 + 2|x|) ULP.
     Transcendental,
-    /// Sums that keep what rounding loses, of any number of terms: 2 u |sum| + u/8 Σ|terms|.
+    /// Sums that keep what rounding loses, of any number of terms: 2 u (|sum| + Σ|terms|).
     Sum,
     /// Such sums divided by the number of terms, or by another whole number.
     Mean,
@@ -79,7 +79,7 @@ impl Class {
                 // A GPU's division may be 2.5 ULP off.
                 let rounding = if self == Class::Sum { 2.0 * UNIT } else { 8.0 * UNIT };
                 let magnitude = magnitude(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output);
-                expected.data.iter().zip(magnitude).map(|(r, m)| rounding * r.abs() + UNIT / 8.0 * m + TINY).collect()
+                expected.data.iter().zip(magnitude).map(|(r, m)| rounding * r.abs() + 2.0 * UNIT * m + TINY).collect()
             }
             Class::Terms(n) => sums(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output, n),
             Class::Chosen { terms, from } => {

@@ -1,4 +1,4 @@
-//! Native reductions. Sums are taken in f64.
+//! Native reductions. Sums are taken in f64; see [`rows::sum`].
 
 use super::super::rows;
 use super::{Kind, Part, Step, WORDS};
@@ -195,7 +195,12 @@ impl Work {
                 let slots = out.chunks_exact_mut(words).skip(chunk).step_by(self.chunks);
                 if self.step.kind.adds() {
                     let mut sums = [0.0; ABREAST];
-                    self.add_rows(read, chunk, &mut sums[..width]);
+                    self.add_rows(read, chunk, &mut sums[..width], true);
+                    if sums[..width].iter().any(|sum| !sum.is_finite()) {
+                        // A pair may be too large for f32.
+                        sums.fill(0.0);
+                        self.add_rows(read, chunk, &mut sums[..width], false);
+                    }
                     slots.zip(sums).for_each(|(slot, sum)| self.leave(sum, slot));
                 } else {
                     let mut found = [0.0; ABREAST];
@@ -207,13 +212,17 @@ impl Work {
         if alone { stretches.into_iter().for_each(work) } else { stretches.into_par_iter().for_each(work) }
     }
 
-    /// Adds the rows of a span to sums, several at once: most of the time goes into reading and storing those.
-    fn add_rows(&self, read: &[f32], chunk: usize, sums: &mut [f64]) {
+    /// Adds the rows of a span to sums, with `several` some at once: most of the time goes into reading and storing those.
+    fn add_rows(&self, read: &[f32], chunk: usize, sums: &mut [f64], several: bool) {
         let (start, count) = self.members(chunk);
         let width = sums.len();
         let (mut held, mut waiting) = ([&read[..0]; ROWS], 0);
         self.step.reduced.positions(start, count, |p| {
-            held[waiting] = &read[p..][..width];
+            let row = &read[p..][..width];
+            if !several {
+                return rows::add(sums, row);
+            }
+            held[waiting] = row;
             waiting += 1;
             if waiting == ROWS {
                 rows::add_rows(sums, held);
