@@ -5,12 +5,12 @@
 mod common;
 
 use std::sync::Arc;
+use steepest::DType;
 use steepest::error::OpError;
 use steepest::graph::op::{Array, Elementwise, GradCtx, Io, Kernel, Lowering, Op, Rule, Spec, Variant};
 use steepest::graph::{Tensor, record};
 use steepest::ops::update::Sgd;
 use steepest::shape::View;
-use steepest::{DType, Device};
 
 /// A rule called `tanh` that multiplies by `$by`.
 macro_rules! times {
