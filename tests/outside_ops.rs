@@ -28,6 +28,7 @@ macro_rules! times {
         };
     };
 }
+times!(TENTH, 0.1, "a * 0.1");
 times!(TWICE, 2.0, "a * 2.0");
 times!(THRICE, 3.0, "a * 3.0");
 
@@ -36,11 +37,15 @@ times!(THRICE, 3.0, "a * 3.0");
 struct Apply {
     rule: &'static Rule,
     told: bool,
+    accuracy: Option<[f64; 2]>,
 }
 
 impl Op for Apply {
     fn name(&self) -> &'static str {
         self.rule.name
+    }
+    fn accuracy(&self) -> Option<[f64; 2]> {
+        self.accuracy
     }
     fn rule(&self) -> Option<&'static Rule> {
         self.told.then_some(self.rule)
@@ -141,7 +146,7 @@ fn rules_of_one_name_are_told_apart() {
     for device in common::devices("rules of one name") {
         let x = device.tensor(&[0.5, 1.0, -2.0], 3);
         for told in [true, false] {
-            let apply = |rule| record(Apply { rule, told }, &[&x]).to_vec::<f32>().unwrap();
+            let apply = |rule| record(Apply { rule, told, accuracy: None }, &[&x]).to_vec::<f32>().unwrap();
             // Whichever is planned first, and again once both are.
             for _ in 0..2 {
                 assert_eq!(x.tanh().to_vec::<f32>().unwrap()[1], 1.0f32.tanh(), "{device}");
@@ -153,11 +158,26 @@ fn rules_of_one_name_are_told_apart() {
         let misses = |told| {
             let before = device.runs_and_misses().1;
             for _ in 0..3 {
-                record(Apply { rule: &TWICE, told }, &[&x]).to_vec::<f32>().unwrap();
+                record(Apply { rule: &TWICE, told, accuracy: None }, &[&x]).to_vec::<f32>().unwrap();
             }
             device.runs_and_misses().1 - before
         };
         assert_eq!([misses(true), misses(false)], [0, 3], "{device}");
+    }
+}
+
+/// CHECK mode holds an op from outside to what it says of itself, and to the last bit if it says nothing.
+#[test]
+fn an_op_says_how_exact_it_is() {
+    for device in common::devices("the accuracy of an op from outside") {
+        device.set_check(true);
+        let x = device.tensor(&[0.3, 1.0, -2.0], 3);
+        let apply = |rule, accuracy| record(Apply { rule, told: true, accuracy }, &[&x]).to_vec::<f32>();
+        assert!(apply(&TENTH, Some([1e-6, 1e-30])).is_ok(), "{device}");
+        assert!(apply(&TWICE, None).is_ok(), "{device}");
+        for accuracy in [None, Some([1e-12, 0.0])] {
+            assert!(matches!(apply(&TENTH, accuracy), Err(steepest::Error::Check { op: "tanh", .. })), "{device}");
+        }
     }
 }
 

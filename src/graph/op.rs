@@ -174,6 +174,12 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
         None
     }
 
+    /// How far a device may be off, `[relative, absolute]`: |error| ≤ relative · |reference| + absolute. For ops that a program defines itself:
+    /// CHECK mode and verification hold those that do not say to the reference to the last bit. Ops of the catalogue have their class there.
+    fn accuracy(&self) -> Option<[f64; 2]> {
+        None
+    }
+
     /// The same call with its real numbers as devices hold them, rounded to f32: what a device is compared with. `None` if it has no such
     /// numbers, or they are f32 already. 0.1 is no f32: the definition of x < 0.1 in f64 and that on a device differ at the f32 nearest to 0.1.
     fn rounded(&self) -> Option<Arc<dyn Op>> {

@@ -78,6 +78,8 @@ pub fn class_of(op: &dyn Op, inputs: &[&Array]) -> Class {
     while let Some(wrapped) = op.wrapped() {
         op = wrapped;
     }
-    // An op that no family knows is held to the strictest bound, so that forgetting its line shows.
-    REGISTRY.iter().find_map(|family| (family.class)(op, inputs)).unwrap_or(Class::Exact)
+    // An op that no family knows and that does not say is held to the strictest bound, so that forgetting its line shows.
+    let known = REGISTRY.iter().find_map(|family| (family.class)(op, inputs));
+    let stated = || op.accuracy().map(|[relative, absolute]| Class::Stated { relative, absolute });
+    known.or_else(stated).unwrap_or(Class::Exact)
 }

@@ -38,6 +38,13 @@ pub enum Class {
     Normalised,
     /// One optimizer step.
     Update,
+    /// What an op from outside of the catalogue says of itself ([`Op::accuracy`]).
+    Stated {
+        /// Of the reference.
+        relative: f64,
+        /// Of any number.
+        absolute: f64,
+    },
 }
 
 impl Class {
@@ -53,6 +60,7 @@ impl Class {
             Class::Factors(_) => "products",
             Class::Normalised => "normalised",
             Class::Update => "updates",
+            Class::Stated { .. } => "as stated",
         }
     }
 
@@ -89,6 +97,7 @@ impl Class {
             }
             Class::Factors(n) => relative((n as f64 + 8.0) * 2.0 * UNIT, TINY),
             Class::Normalised | Class::Update => relative(1e-5, 1e-6),
+            Class::Stated { relative: rtol, absolute } => relative(rtol, absolute),
         }
     }
 }
