@@ -4,12 +4,14 @@
 
 mod common;
 
+use steepest::critical::{Options, examine_with};
 use steepest::error::OpError;
 use steepest::nn::loss::{CrossEntropy, Reduction, hinge, huber};
 use steepest::nn::{self, Init, Module};
 use steepest::optim::schedule::{Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Schedule, Step, Warmup};
 use steepest::optim::{AdaGrad, Adadelta, Adam, Group, Optimizer, RmsProp, Sgd};
 use steepest::reference::{Overrides, evaluate};
+use steepest::verify::{GradCheckOptions, grad_check_with};
 use steepest::{Device, Error, Tensor};
 
 /// What every option is tried with: zeros, subnormal and tiny numbers, large ones, some that only f64 holds, and no numbers.
@@ -458,6 +460,36 @@ fn clipping_at_the_ends() {
             assert!(found.iter().all(|g| g.is_nan()), "{device}: {bad}: {found:?}");
         }
     }
+}
+
+/// What looks at derivatives: steps and tolerances.
+#[test]
+fn options_of_checks_of_derivatives_are_refused_by_name() {
+    let device = Device::cpu();
+    let w = device.parameter(&[0.5, -0.5], 2);
+    let loss = || (w.square() * &device.tensor(&[1.0, -1.0], 2)).sum(&[]);
+    let checked = |options| grad_check_with(|x| x[0].square().sum(&[]), std::slice::from_ref(&w), options).map(|_| ());
+    let named = |result: steepest::Result<()>, name: &str, option: &str| match result {
+        Err(Error::Op { op, error: OpError::Value(message), .. }) => op == name && message.starts_with(option),
+        _ => false,
+    };
+    let usual = GradCheckOptions::default();
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        assert!(named(checked(GradCheckOptions { step: bad, ..usual }), "grad_check", "step"));
+        assert!(named(checked(GradCheckOptions { rtol: bad, ..usual }), "grad_check", "rtol"));
+        assert!(named(checked(GradCheckOptions { atol: bad, ..usual }), "grad_check", "atol"));
+    }
+    assert!(named(checked(GradCheckOptions { step: 0.0, ..usual }), "grad_check", "step"));
+    for bad in [-1.0, f64::NAN] {
+        let gradient = examine_with(&loss(), &[&w], Options { gradient: bad, ..Options::default() }).map(|_| ());
+        let flat = examine_with(&loss(), &[&w], Options { flat: Some(bad), ..Options::default() }).map(|_| ());
+        assert!(named(gradient, "examine", "gradient") && named(flat, "examine", "flat"));
+    }
+    let point = examine_with(&loss(), &[&w], Options::default()).unwrap();
+    for bad in [f64::NAN, f64::INFINITY, 1e300] {
+        assert!(named(point.leave(&[&w], bad), "leave", "step"));
+    }
+    assert_eq!(w.to_vec::<f32>().unwrap(), [0.5, -0.5]);
 }
 
 /// Layers hand their options on, and refuse them by the function's name.

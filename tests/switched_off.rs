@@ -7,7 +7,7 @@
 mod common;
 
 use steepest::graph::{DType, record};
-use steepest::nn::loss::{CrossEntropy, Reduction, hinge};
+use steepest::nn::loss::{CrossEntropy, Reduction, bce_with_logits, hinge, kl_div};
 use steepest::ops::elementwise::ROWS;
 use steepest::ops::pointwise::{Pointwise, Row};
 use steepest::optim::{Optimizer, Sgd};
@@ -256,6 +256,34 @@ fn dropout_drops_infinities() {
     for device in common::devices("dropped infinities") {
         let x = device.tensor(&[f32::INFINITY; 64], 64).dropout(0.5, 3, 0).to_vec::<f32>().unwrap();
         assert!(x.iter().all(|x| *x == 0.0 || *x == f32::INFINITY) && x.contains(&0.0), "{device}: {x:?}");
+    }
+}
+
+/// Targets of 0 and 1 leave one logarithm out, also one that is infinite: the losses of predictions that are certain and right are 0.
+#[test]
+fn a_factor_of_zero_before_an_infinity_counts_nothing() {
+    for device in common::devices("factors of zero") {
+        let inf = f32::INFINITY;
+        let target = device.tensor(&[1.0, 0.0, 0.5, 1.0], 4);
+        // log 1, log 0 twice beside targets of 0, and what a target of ½ has.
+        let x = device.parameter(&[0.0, -inf, -1.0, -2.0], 4);
+        let loss = kl_div(&x, &target, Reduction::None);
+        let gradient = loss.backward_with(&device.ones([4])).wrt(&x).unwrap();
+        let close = |found: Tensor, expected: [f32; 4]| {
+            let found = found.to_vec::<f32>().unwrap();
+            assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-6), "{device}: {found:?}");
+        };
+        close(loss, [0.0, 0.0, 0.5 * (0.5f32.ln() + 1.0), 2.0]);
+        close(gradient, [-1.0, 0.0, -0.5, -1.0]);
+        let w = device.parameter(&[1.0, 0.0, 0.5, 1.0], 4);
+        let by_target = kl_div(&x, &w, Reduction::Sum).backward().wrt(&w).unwrap().to_vec::<f32>().unwrap();
+        assert!(by_target.iter().all(|g| g.is_finite()) && by_target[1] == 0.0, "{device}: {by_target:?}");
+
+        let logits = device.parameter(&[inf, -inf, 0.0, 1e30], 4);
+        let loss = bce_with_logits(&logits, &target, None, Reduction::None);
+        let gradient = loss.backward_with(&device.ones([4])).wrt(&logits).unwrap();
+        close(loss, [0.0, 0.0, 2f32.ln(), 0.0]);
+        close(gradient, [0.0, 0.0, 0.0, 0.0]);
     }
 }
 

@@ -7,7 +7,7 @@
 pub mod eigen;
 pub mod lanczos;
 
-use crate::error::{Error, OpError, Result};
+use crate::error::{Error, OpError, Result, finite};
 use crate::graph::op::Array;
 use crate::graph::{Curvature, Tensor};
 use crate::reference::{Overrides, evaluate};
@@ -170,14 +170,19 @@ pub fn examine(loss: &Tensor, parameters: &[&Tensor]) -> Result<CriticalPoint> {
 /// [`examine`] with options.
 ///
 /// # Errors
-/// As [`examine`], and more than [`FULL`] parameters for [`Method::Full`].
+/// As [`examine`], more than [`FULL`] parameters for [`Method::Full`], and limits that are negative or NaN.
 #[track_caller]
 pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> Result<CriticalPoint> {
     let at = Location::caller();
+    let fail = |message: String| Error::op("examine", at, OpError::Value(message));
+    for (option, value) in [("gradient", options.gradient), ("flat", options.flat.unwrap_or(0.0))] {
+        if value.is_nan() || value < 0.0 {
+            return Err(fail(format!("{option} is {value}, expected a number that is not negative")));
+        }
+    }
     let curvature = Curvature::new(loss, parameters)?;
     let hessian = Hessian::new(&curvature, options.precision)?;
     let n = hessian.size;
-    let fail = |message: String| Error::op("examine", at, OpError::Value(message));
     if n == 0 {
         return Err(fail("the parameters have no elements".to_owned()));
     }
@@ -251,11 +256,14 @@ impl CriticalPoint {
     /// Moves the parameters by `step` along the direction of escape: the loss falls by about ½ |curvature| step².
     ///
     /// # Errors
-    /// There is no such direction, or the parameters are not those that were examined.
+    /// There is no such direction, or the parameters are not those that were examined, or the step is not finite.
     #[track_caller]
     pub fn leave(&self, parameters: &[&Tensor], step: f64) -> Result<()> {
         let at = Location::caller();
         let fail = |message: String| Error::op("leave", at, OpError::Value(message));
+        if !finite(step) {
+            return Err(fail(format!("step is {step}, expected a finite number")));
+        }
         let escape = self.escape.as_ref().ok_or_else(|| fail(format!("no eigenvalue is negative: {}", self.verdict())))?;
         let sizes = parameters.iter().map(|p| Ok(p.try_shape()?.numel())).collect::<Result<Vec<_>>>()?;
         if sizes.iter().sum::<usize>() != escape.direction.len() {

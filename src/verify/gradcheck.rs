@@ -96,10 +96,17 @@ pub fn grad_check(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Res
 /// [`grad_check`] with options.
 ///
 /// # Errors
-/// As [`grad_check`].
+/// As [`grad_check`], a step that is not above 0 or not finite, and tolerances that are negative or not finite.
 #[track_caller]
 pub fn grad_check_with(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], options: GradCheckOptions) -> Result<GradCheck> {
     let at: At = Location::caller();
+    let GradCheckOptions { step, rtol, atol, .. } = options;
+    for (option, value) in [("step", step), ("rtol", rtol), ("atol", atol)] {
+        if !(value.is_finite() && value >= 0.0) || (option == "step" && value < f64::MIN_POSITIVE) {
+            let message = format!("{option} is {value}, expected a finite number that is not negative, and a step above 0");
+            return Err(Error::op("grad_check", at, OpError::Value(message)));
+        }
+    }
     for (i, input) in inputs.iter().enumerate() {
         input.check()?;
         if !input.is_leaf() || !input.requires_grad() {
