@@ -197,7 +197,7 @@ impl Work {
                     let mut sums = [0.0; ABREAST];
                     self.add_rows(read, chunk, &mut sums[..width], true);
                     if sums[..width].iter().any(|sum| !sum.is_finite()) {
-                        // A pair may be too large for f32.
+                        // Four may be too large for f32.
                         sums.fill(0.0);
                         self.add_rows(read, chunk, &mut sums[..width], false);
                     }
