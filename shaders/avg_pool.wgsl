@@ -5,6 +5,8 @@
 
 const WORKGROUP: u32 = 64u;
 const ADAPTIVE: u32 = 0u;
+// Places of a window that one dispatch does, from `params.first` on: all of them, but where a device leaves long loops early.
+const PART: u32 = 0xffffffffu;
 
 struct Params {
     count: u32,
@@ -15,6 +17,7 @@ struct Params {
     kernel: vec2<u32>,
     stride: vec2<u32>,
     padding: vec2<u32>,
+    first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
@@ -62,9 +65,35 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let base = image * params.size.x * params.size.y;
     let at = places(vec2<u32>(line - image * params.output.x, o - line * params.output.y));
     var sum = 0.0;
-    for (var y = at.x; y < at.z; y++) {
-        for (var x = at.y; x < at.w; x++) {
+    if PART == 0xffffffffu {
+        for (var y = at.x; y < at.z; y++) {
+            for (var x = at.y; x < at.w; x++) {
+                sum += in0[base + y * params.size.y + x];
+            }
+        }
+    } else {
+        let columns = at.w - at.y;
+        let count = (at.z - at.x) * columns;
+        let begin = min(params.first, count);
+        if params.first > 0u {
+            // Nothing is left, or what the dispatch before has added up.
+            if begin == count { return; }
+            sum = out[o];
+        }
+        let end = begin + min(PART, count - begin);
+        var y = at.x + begin / columns;
+        var x = at.y + begin % columns;
+        for (var place = begin; place < end; place++) {
             sum += in0[base + y * params.size.y + x];
+            x++;
+            if x == at.w {
+                x = at.y;
+                y++;
+            }
+        }
+        if end < count {
+            out[o] = sum;
+            return;
         }
     }
     out[o] = divided(sum, divisor(at));

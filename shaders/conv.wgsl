@@ -8,6 +8,8 @@
 
 const WORKGROUP: u32 = 64u;
 const DIVIDE: u32 = 0u;
+// Terms that one dispatch adds up, from `params.first` on: all of them, but where a device leaves long loops early.
+const PART: u32 = 0xffffffffu;
 
 struct Params {
     m: u32,
@@ -23,7 +25,7 @@ struct Params {
     out_group: u32,
     out_row: u32,
     out_outer: u32,
-    unused: u32,
+    first: u32,
     // elements of the image that is read from one outer to the next, of a column and of a k
     column_outer: u32,
     k_outer: u32,
@@ -147,8 +149,42 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 
     var sum = 0.0;
     let k_rows = select(params.k_rows, params.k_rows / params.k_sizes.x * phase.taps.x, DIVIDE == 1u);
-    let end = min((split + 1u) * params.span, k_rows);
-    for (var r = split * params.span; r < end; r++) {
+    let at = (split * params.groups + group) * params.out_group + row * params.out_row + outer * params.out_outer + cell;
+    let start = split * params.span;
+    let end = max(min(start + params.span, k_rows), start);
+    if PART != 0xffffffffu {
+        let across = phase.taps.y;
+        let count = (end - start) * across;
+        let begin = min(params.first, count);
+        if params.first > 0u {
+            // Nothing is left, or what the dispatch before has added up.
+            if begin == count { return; }
+            sum = out[at];
+        }
+        let stop = begin + min(PART, count - begin);
+        var r = start + begin / max(across, 1u);
+        var j = begin % max(across, 1u);
+        for (var term = begin; term < stop; term++) {
+            let k_outer = quotient(r, phase.taps.x);
+            let k_row = r - k_outer * phase.taps.x;
+            let tap = phase.tap + vec2<u32>(k_row, j) * params.tap_step;
+            let a_at = a_base + k_outer * params.a_outer + tap.x * params.k_sizes.y + tap.y;
+            let place = corner + vec2<i32>(vec2<u32>(k_row, j)) * params.k_step;
+            sum += in0[a_at] * image(b_base + k_outer * params.k_outer, place.x, place.y);
+            j++;
+            if j == across {
+                j = 0u;
+                r++;
+            }
+        }
+        if stop < count {
+            out[at] = sum;
+        } else {
+            out[at] = epilogue(sum, at);
+        }
+        return;
+    }
+    for (var r = start; r < end; r++) {
         let k_outer = r / phase.taps.x;
         let k_row = r % phase.taps.x;
         let tap = phase.tap + vec2<u32>(k_row * params.tap_step.x, 0u);
@@ -161,6 +197,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             x += params.k_step.y;
         }
     }
-    let at = (split * params.groups + group) * params.out_group + row * params.out_row + outer * params.out_outer + cell;
     out[at] = epilogue(sum, at);
 }

@@ -3,6 +3,8 @@
 
 const WORKGROUP: u32 = 256u;
 const SOFT: u32 = 0u;
+// Numbers that an invocation takes in one round of a loop: 1, or 8 of rows so long that a device might leave the loop early.
+const EACH: u32 = 1u;
 
 struct Params {
     rows: u32,
@@ -37,22 +39,40 @@ fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x
 // e^x for x <= 0, -∞ included.
 fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
 
+// What a walk over some numbers has found: the largest, Σ e^(x - largest), whether one is a NaN.
+struct Walk {
+    largest: f32,
+    sum: f32,
+    any_nan: bool,
+}
+
+// The same with number k of a row, if it has one.
+fn walked(w: Walk, first: u32, step: u32, k: u32) -> Walk {
+    if k >= params.classes { return w; }
+    let x = logits[first + k * step];
+    let shift = max(w.largest, x);
+    return Walk(shift, w.sum * power(w.largest - shift) + power(x - shift), w.any_nan || is_not_a_number(x));
+}
+
 // The largest of a row and Σ e^(x - largest), by the whole workgroup; NaN in place of the sum where the row holds a NaN or its largest is
 // not finite. Every invocation walks over its share once, then neighbours are joined in a fixed order.
 fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
     // Below every finite number but one; a row that stays there sums to 0 unless it holds that one.
-    var largest = -3.4028235e38;
-    var sum = 0.0;
-    var any_nan = false;
-    for (var k = me; k < params.classes; k += WORKGROUP) {
-        let x = logits[first + k * step];
-        any_nan = any_nan || is_not_a_number(x);
-        let shift = max(largest, x);
-        sum = sum * power(largest - shift) + power(x - shift);
-        largest = shift;
+    var so_far = Walk(-3.4028235e38, 0.0, false);
+    for (var k = me; k < params.classes; k += EACH * WORKGROUP) {
+        so_far = walked(so_far, first, step, k);
+        if EACH == 8u {
+            so_far = walked(so_far, first, step, k + WORKGROUP);
+            so_far = walked(so_far, first, step, k + 2u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 3u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 4u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 5u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 6u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 7u * WORKGROUP);
+        }
     }
-    largests[me] = largest;
-    sums[me] = select(sum, not_a_number(), any_nan);
+    largests[me] = so_far.largest;
+    sums[me] = select(so_far.sum, not_a_number(), so_far.any_nan);
     for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
         workgroupBarrier();
         if me < width {
@@ -73,6 +93,20 @@ fn target_of(row: u32, c: u32) -> f32 {
     return bitcast<f32>(labels[row * params.classes + c]);
 }
 
+// The same of a class that there may not be.
+fn weight_of(row: u32, c: u32) -> f32 {
+    if c >= params.classes { return 0.0; }
+    return target_of(row, c);
+}
+
+// The slope by the logit of class c, if there is one.
+fn finish(found: vec2<f32>, weight: f32, spoilt: bool, row: u32, c: u32) {
+    if c >= params.classes { return; }
+    let at = row * params.classes + c;
+    let p = power(logits[at] - found.x) / found.y;
+    out[at] = epilogue(select(p * weight - target_of(row, c), not_a_number(), spoilt), at);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -87,7 +121,18 @@ fn main(
     var weight = 1.0;
     if SOFT == 1u {
         var sum = 0.0;
-        for (var c = me; c < params.classes; c += WORKGROUP) { sum += target_of(row, c); }
+        for (var k = me; k < params.classes; k += EACH * WORKGROUP) {
+            sum += weight_of(row, k);
+            if EACH == 8u {
+                sum += weight_of(row, k + WORKGROUP);
+                sum += weight_of(row, k + 2u * WORKGROUP);
+                sum += weight_of(row, k + 3u * WORKGROUP);
+                sum += weight_of(row, k + 4u * WORKGROUP);
+                sum += weight_of(row, k + 5u * WORKGROUP);
+                sum += weight_of(row, k + 6u * WORKGROUP);
+                sum += weight_of(row, k + 7u * WORKGROUP);
+            }
+        }
         // Everyone has read what the array held.
         workgroupBarrier();
         sums[me] = sum;
@@ -98,8 +143,16 @@ fn main(
         workgroupBarrier();
         weight = sums[0];
     }
-    for (var c = me; c < params.classes; c += WORKGROUP) {
-        let p = power(logits[first + c] - found.x) / found.y;
-        out[first + c] = epilogue(select(p * weight - target_of(row, c), not_a_number(), spoilt), first + c);
+    for (var k = me; k < params.classes; k += EACH * WORKGROUP) {
+        finish(found, weight, spoilt, row, k);
+        if EACH == 8u {
+            finish(found, weight, spoilt, row, k + WORKGROUP);
+            finish(found, weight, spoilt, row, k + 2u * WORKGROUP);
+            finish(found, weight, spoilt, row, k + 3u * WORKGROUP);
+            finish(found, weight, spoilt, row, k + 4u * WORKGROUP);
+            finish(found, weight, spoilt, row, k + 5u * WORKGROUP);
+            finish(found, weight, spoilt, row, k + 6u * WORKGROUP);
+            finish(found, weight, spoilt, row, k + 7u * WORKGROUP);
+        }
     }
 }

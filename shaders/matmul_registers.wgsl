@@ -9,6 +9,8 @@ const COLUMNS: u32 = 8u;
 // Whether something is fused behind. It is done in a loop over what was stored: with a copy of it for each number of the tile, software adapters
 // would take seconds to compile.
 const FUSED: u32 = 0u;
+// Terms that one dispatch adds up, from `params.first` on: all of them, but where a device leaves long loops early.
+const PART: u32 = 0xffffffffu;
 
 struct Params {
     m: u32,
@@ -21,6 +23,7 @@ struct Params {
     b_col: u32,
     lanes_n: u32,
     rank: u32,
+    first: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
     // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
@@ -76,6 +79,22 @@ fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     }
 }
 
+// What the dispatch before has added up.
+fn held_row(start: u32, row: u32, column: u32) -> vec4<f32> {
+    let at = start + min(row, params.m - 1u) * params.n;
+    let place = min(vec4<u32>(column, column + 1u, column + 2u, column + 3u), vec4<u32>(params.n - 1u));
+    return vec4<f32>(out[at + place.x], out[at + place.y], out[at + place.z], out[at + place.w]);
+}
+
+fn held(start: u32, row: u32, column: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        held_row(start, row, column),
+        held_row(start, row + 1u, column),
+        held_row(start, row + 2u, column),
+        held_row(start, row + 3u, column),
+    );
+}
+
 fn store(start: u32, row: u32, column: u32, c: mat4x4<f32>) {
     store_row(start, row, column, c[0]);
     store_row(start, row + 1u, column, c[1]);
@@ -121,7 +140,31 @@ fn main(
     var c21 = mat4x4<f32>();
     var c30 = mat4x4<f32>();
     var c31 = mat4x4<f32>();
-    for (var p = 0u; p < params.k; p++) {
+    let start = batch * params.m * params.n;
+    if PART != 0xffffffffu {
+        if params.first > 0u {
+            c00 = held(start, row, column);
+            c01 = held(start, row, column + 4u);
+            if ROWS >= 8u {
+                c10 = held(start, row + 4u, column);
+                c11 = held(start, row + 4u, column + 4u);
+            }
+            if ROWS == 16u {
+                c20 = held(start, row + 8u, column);
+                c21 = held(start, row + 8u, column + 4u);
+                c30 = held(start, row + 12u, column);
+                c31 = held(start, row + 12u, column + 4u);
+            }
+        }
+        at_a0 += params.first * params.a_col;
+        at_a1 += params.first * params.a_col;
+        at_a2 += params.first * params.a_col;
+        at_a3 += params.first * params.a_col;
+        at_b0 += params.first * params.b_row;
+        at_b1 += params.first * params.b_row;
+    }
+    let end = params.first + min(PART, params.k - params.first);
+    for (var p = params.first; p < end; p++) {
         let b0 = load_b(at_b0);
         let b1 = load_b(at_b1);
         let a0 = load_a(at_a0);
@@ -148,7 +191,6 @@ fn main(
         at_b1 += params.b_row;
     }
 
-    let start = batch * params.m * params.n;
     store(start, row, column, c00);
     store(start, row, column + 4u, c01);
     if ROWS >= 8u {
@@ -161,7 +203,7 @@ fn main(
         store(start, row + 12u, column, c30);
         store(start, row + 12u, column + 4u, c31);
     }
-    if FUSED == 1u {
+    if FUSED == 1u && end == params.k {
         for (var r = row; r < min(row + ROWS, params.m); r++) {
             for (var c = column; c < min(column + COLUMNS, params.n); c++) {
                 let at = start + r * params.n + c;

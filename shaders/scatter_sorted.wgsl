@@ -3,12 +3,15 @@
 
 const WORKGROUP: u32 = 256u;
 const ROWS: u32 = 0u;
+// Entries of a row that one dispatch does, from `params.first` on: all of them, but where a device leaves long loops early.
+const PART: u32 = 0xffffffffu;
 
 struct Params {
     count: u32,
     n: u32,
     m: u32,
     inner: u32,
+    first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
@@ -46,9 +49,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         place = base;
         step = params.inner;
     }
-    let end = starts[first + 1u];
+    let count = starts[first + 1u] - starts[first];
+    let begin = min(params.first, count);
     var sum = 0.0;
-    for (var p = starts[first]; p < end; p++) {
+    if params.first > 0u {
+        // Nothing is left, or what the dispatch before has added up.
+        if begin == count { return; }
+        sum = out[e];
+    }
+    let start = starts[first] + begin;
+    let end = start + min(PART, count - begin);
+    for (var p = start; p < end; p++) {
         sum += in0[base + order[place + p * step] * params.inner];
     }
     out[e] = sum;

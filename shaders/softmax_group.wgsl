@@ -3,6 +3,8 @@
 
 const WORKGROUP: u32 = 256u;
 const LOG: u32 = 0u;
+// Numbers that an invocation takes in one round of a loop: 1, or 8 of rows so long that a device might leave the loop early.
+const EACH: u32 = 1u;
 
 struct Params {
     lines: u32,
@@ -22,22 +24,40 @@ fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u
 // e^x for x <= 0, -∞ included.
 fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
 
+// What a walk over some numbers has found: the largest, Σ e^(x - largest), whether one is a NaN.
+struct Walk {
+    largest: f32,
+    sum: f32,
+    any_nan: bool,
+}
+
+// The same with number k of a row, if it has one.
+fn walked(w: Walk, first: u32, step: u32, k: u32) -> Walk {
+    if k >= params.n { return w; }
+    let x = in0[first + k * step];
+    let shift = max(w.largest, x);
+    return Walk(shift, w.sum * power(w.largest - shift) + power(x - shift), w.any_nan || is_nan(x));
+}
+
 // The largest of a row and Σ e^(x - largest), by the whole workgroup; NaN in place of the sum where the row holds a NaN or its largest is
 // not finite. Every invocation walks over its share once, then neighbours are joined in a fixed order.
 fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
     // Below every finite number but one; a row that stays there sums to 0 unless it holds that one.
-    var largest = -3.4028235e38;
-    var sum = 0.0;
-    var any_nan = false;
-    for (var k = me; k < params.n; k += WORKGROUP) {
-        let x = in0[first + k * step];
-        any_nan = any_nan || is_nan(x);
-        let shift = max(largest, x);
-        sum = sum * power(largest - shift) + power(x - shift);
-        largest = shift;
+    var so_far = Walk(-3.4028235e38, 0.0, false);
+    for (var k = me; k < params.n; k += EACH * WORKGROUP) {
+        so_far = walked(so_far, first, step, k);
+        if EACH == 8u {
+            so_far = walked(so_far, first, step, k + WORKGROUP);
+            so_far = walked(so_far, first, step, k + 2u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 3u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 4u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 5u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 6u * WORKGROUP);
+            so_far = walked(so_far, first, step, k + 7u * WORKGROUP);
+        }
     }
-    largests[me] = largest;
-    sums[me] = select(sum, nan(), any_nan);
+    largests[me] = so_far.largest;
+    sums[me] = select(so_far.sum, nan(), so_far.any_nan);
     for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
         workgroupBarrier();
         if me < width {
@@ -53,6 +73,20 @@ fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
     return vec2<f32>(all.x, select(all.y, nan(), is_nan(all.y) || infinite || all.y == 0.0));
 }
 
+// Number k of a row's softmax, if it has one.
+fn finish(found: vec2<f32>, log_sum: f32, first: u32, k: u32) {
+    if k >= params.n { return; }
+    let at = first + k * params.inner;
+    let x = in0[at] - found.x;
+    if is_nan(found.y) {
+        out[at] = nan();
+    } else if LOG == 1u {
+        out[at] = x - log_sum;
+    } else {
+        out[at] = power(x) / found.y;
+    }
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -64,16 +98,16 @@ fn main(
     let first = row / params.inner * params.n * params.inner + row % params.inner;
     let found = row_sum(first, params.inner, me);
     let log_sum = log(found.y);
-    let spoilt = is_nan(found.y);
-    for (var k = me; k < params.n; k += WORKGROUP) {
-        let at = first + k * params.inner;
-        let x = in0[at] - found.x;
-        if spoilt {
-            out[at] = nan();
-        } else if LOG == 1u {
-            out[at] = x - log_sum;
-        } else {
-            out[at] = power(x) / found.y;
+    for (var k = me; k < params.n; k += EACH * WORKGROUP) {
+        finish(found, log_sum, first, k);
+        if EACH == 8u {
+            finish(found, log_sum, first, k + WORKGROUP);
+            finish(found, log_sum, first, k + 2u * WORKGROUP);
+            finish(found, log_sum, first, k + 3u * WORKGROUP);
+            finish(found, log_sum, first, k + 4u * WORKGROUP);
+            finish(found, log_sum, first, k + 5u * WORKGROUP);
+            finish(found, log_sum, first, k + 6u * WORKGROUP);
+            finish(found, log_sum, first, k + 7u * WORKGROUP);
         }
     }
 }

@@ -49,6 +49,7 @@ shaders![
     "max_pool",
     "max_pool_input",
     "max_pool_input_apart",
+    "max_pool_spread",
     "one_hot",
     "peak",
     "probe",

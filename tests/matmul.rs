@@ -143,29 +143,21 @@ fn errors_say_what_was_given() {
 
 /// Mesa's software adapter leaves long loops early, without a word.
 #[test]
-fn very_many_terms_are_all_added_or_refused() {
+fn very_many_terms_are_all_added() {
     for device in common::devices("very many terms") {
         for k in [65_000, 70_000, 131_072, 66_003, 65_537] {
             let ones = |rows, columns| device.tensor(&vec![1.0f32; rows * columns], [rows, columns]);
             for product in
                 [ones(2, k).matmul(&ones(k, 3)), ones(k, 2).t().matmul(&ones(k, 3)), ones(2, k).matmul(&ones(3, k).t())]
             {
-                match product.to_vec::<f32>() {
-                    Ok(found) => assert_eq!(found, [k as f32; 6], "{device}"),
-                    // A prime is not divided.
-                    Err(error) => {
-                        assert!(k == 65_537 && error.to_string().contains("within the device's limits"), "{device}: {error}")
-                    }
-                }
+                assert_eq!(product.to_vec::<f32>().unwrap(), [k as f32; 6], "{device}");
             }
         }
         for n in [60_000, 200_000, 600_000] {
             let row = device.tensor(&vec![0.5f32; n], [1, n]);
-            let right = |what: &str, found: Result<Vec<f32>, steepest::Error>, expected: f32| match found {
-                Ok(found) => {
-                    assert!(found.iter().all(|x| (x / expected - 1.0).abs() < 1e-3), "{device}: {what} of {n}: {}", found[0])
-                }
-                Err(error) => assert!(error.to_string().contains("within the device's limits"), "{device}: {error}"),
+            let right = |what: &str, found: Result<Vec<f32>, steepest::Error>, expected: f32| {
+                let found = found.unwrap();
+                assert!(found.iter().all(|x| (x / expected - 1.0).abs() < 1e-3), "{device}: {what} of {n}: {}", found[0]);
             };
             right("softmax", row.softmax(1).to_vec(), 1.0 / n as f32);
             right("sum", row.sum(&[1]).to_vec(), 0.5 * n as f32);

@@ -179,7 +179,7 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
         found.insert(format!("{} {:?}", v.shader, v.bodies), (v, 1, 0, true));
     }
     found.insert("watch".to_owned(), (steepest::plan::watch::variant(), 3, 0, true));
-    found.insert("peak".to_owned(), (Variant::new("peak", [1; 3]), 2, 0, true));
+    found.insert("peak".to_owned(), (Variant::new("peak", [1; 3]).turning(9), 2, 0, true));
     for (_, case) in verify::cases("") {
         let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
         let output = case.op.infer(&specs).unwrap();
@@ -240,6 +240,17 @@ fn every_variant_is_valid_and_translates() {
             assert_eq!((&hidden.params, &hidden.scalars), (&shader.params, &shader.scalars), "{name}");
             keeps_secrets(name, &hidden);
             translate(name, &hidden);
+        }
+        assert!(variant.turns.is_some(), "{name} does not say how often it goes round loops");
+        if let Some(parts) = variant.parts {
+            assert!(text.contains("\nconst PART: u32 = 0xffffffffu;"), "{name} has no PART");
+            let first = shader.params.iter().find(|member| member.offset == 4 * parts.first as u32);
+            assert_eq!(first.map(|member| member.name.as_str()), Some("first"), "{name}: word {} of params", parts.first);
+            // As it runs where a dispatch may not go round so often.
+            let part =
+                specialise(variant.shader, source, &[&variant.consts[..], &[("PART", 7)]].concat(), &variant.bodies).unwrap();
+            let part = reflect(variant.shader, &part).unwrap_or_else(|e| panic!("{name} in parts: {e}"));
+            translate(name, &part);
         }
         assert_eq!(variant.groups[2], 1, "{name}: the place along z is what hidden uniforms go by");
         seen.insert(variant.shader);

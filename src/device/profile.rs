@@ -130,15 +130,18 @@ impl Inner {
         };
         let mut book = lock(&self.profiler.book);
         book.runs += 1;
+        let mut before = None;
         for (i, start, time) in calls {
             let dispatch = &plan.dispatches[i];
+            // A dispatch done in parts is booked with the first of them.
+            let again = before.replace(i) == Some(i);
             book.add(&Call {
                 kernel: dispatch.kernel.name,
                 label: &dispatch.label,
                 file: dispatch.at.file(),
                 line: dispatch.at.line(),
-                flops: dispatch.flops,
-                bytes: dispatch.bytes(),
+                flops: if again { 0 } else { dispatch.flops },
+                bytes: if again { 0 } else { dispatch.bytes() },
                 start,
                 time,
             });

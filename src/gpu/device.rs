@@ -2,14 +2,16 @@
 
 use super::cooperative::{self, Cooperative};
 use super::counters::Counters;
+use super::drivers;
 use super::pipeline_cache::PipelineCache;
 use super::queue::Pending;
 use crate::error::{Error, Result};
+use crate::plan::{Dispatch, TURNS};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -96,16 +98,8 @@ fn features(adapter: &wgpu::Adapter) -> Vec<(&'static str, bool)> {
 
 /// The adapters of some backends that can compute, in order.
 async fn list(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
-    let probe = || {
-        let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-        // No debug and validation layers unless WGPU_DEBUG or WGPU_VALIDATION ask for them.
-        descriptor.flags = wgpu::InstanceFlags::empty();
-        let mut descriptor = descriptor.with_env();
-        descriptor.backends &= backends;
-        wgpu::Instance::new(descriptor).enumerate_adapters(backends)
-    };
     // A missing driver is an empty list, but a broken one may panic while it is probed, as EGL does.
-    let Ok(listing) = catch_unwind(AssertUnwindSafe(probe)) else { return vec![] };
+    let Ok(listing) = catch_unwind(AssertUnwindSafe(|| drivers::adapters(backends))) else { return vec![] };
     let mut adapters = listing.await;
     adapters.retain(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS));
     let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
@@ -148,7 +142,7 @@ pub(super) struct Core {
     /// Whether its driver compiles what uniforms hold into the code: Mesa's software adapter.
     pub(super) inlines_uniforms: bool,
     /// Rounds of loops that one invocation may go: Mesa's software adapter leaves all loops after 65,535 in a kernel.
-    pub(super) turns: usize,
+    turns: AtomicUsize,
     pub(super) limits: GpuLimits,
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
@@ -281,7 +275,7 @@ impl Core {
             name: info.name.clone(),
             software: info.software,
             inlines_uniforms: llvmpipe,
-            turns: if llvmpipe { 65_000 } else { usize::MAX },
+            turns: AtomicUsize::new(if llvmpipe { TURNS } else { usize::MAX }),
             limits,
             features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
@@ -296,6 +290,16 @@ impl Core {
             device,
             queue,
         })
+    }
+
+    /// Rounds of loops that one invocation of a kernel may go.
+    pub(super) fn turns(&self) -> usize {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// Test switch: as if it could go no more rounds than these.
+    pub(super) fn limit_turns(&self, most: usize) {
+        self.turns.fetch_min(most, Ordering::Relaxed);
     }
 
     /// Another device of the same adapter.
@@ -350,6 +354,18 @@ impl Core {
     /// A fault of this library or of the driver.
     pub(super) fn fault(&self, message: impl Into<String>) -> Error {
         Error::Device { device: self.name.clone(), message: message.into() }
+    }
+
+    /// That no variant of a dispatch's kernel can run here: with the op, its sizes and the caller's line.
+    pub(super) fn none_fits(&self, dispatch: &Dispatch) -> Error {
+        let Dispatch { kernel, label, at, .. } = dispatch;
+        let message = format!(
+            "no variant of kernel `{}` is within the device's limits for {label} at {}:{}; smaller sizes may be, and the CPU has no such limits",
+            kernel.name,
+            at.file(),
+            at.line()
+        );
+        self.fault(message)
     }
 
     /// What lies behind something that went wrong: a loss, of which wgpu tells only when polled after its work is done, or else a fault.

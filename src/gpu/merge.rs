@@ -91,7 +91,8 @@ impl Gpu {
         let mut candidates = vec![];
         for step in steps {
             let dispatch = &plan.dispatches[step.dispatch];
-            candidates.push(if small.holds(dispatch) { self.candidate(dispatch, step, &rows)? } else { None });
+            let whole = step.part.is_none() && small.holds(dispatch);
+            candidates.push(if whole { self.candidate(dispatch, step, &rows)? } else { None });
         }
         let mut line: Vec<Step> = vec![];
         let mut at = 0;
@@ -101,7 +102,7 @@ impl Gpu {
                 let bytes =
                     [0, 1].map(|which| u64::from(COPIES) * of.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
                 let turns = of.iter().map(|candidate| candidate.turns).fold(0, usize::saturating_add);
-                turns <= self.core.turns
+                turns <= self.core.turns()
                     && shared(of).len() <= most
                     && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
             };
@@ -112,7 +113,7 @@ impl Gpu {
                 Some(step) => line.push(step),
                 None => {
                     for step in &steps[at..at + length] {
-                        let bound = bind(&plan.dispatches[step.dispatch], &step.shader, params, scalars)?;
+                        let bound = bind(&plan.dispatches[step.dispatch], step.part, &step.shader, params, scalars)?;
                         line.push(Step { shader: Arc::clone(&step.shader), bound, ..*step });
                     }
                 }
@@ -132,7 +133,7 @@ impl Gpu {
             let Some(text) = shader.alone() else { continue };
             let all = shader.workgroup_size.iter().chain(&variant.groups).map(|&n| n as usize).product::<usize>();
             let rounds = all.div_ceil(Small::of(&self.core).invocations as usize);
-            let turns = match (variant.turns, self.core.turns) {
+            let turns = match (variant.turns, self.core.turns()) {
                 (Some(turns), _) => rounds.saturating_mul(turns + 1),
                 (None, usize::MAX) => 0,
                 // Nobody knows.
@@ -219,7 +220,15 @@ impl Gpu {
         }
         let labels = dispatches.iter().map(|dispatch| dispatch.label.as_str());
         tracing::debug!("merged into one dispatch: {}", labels.collect::<Vec<_>>().join("; "));
-        Ok(Some(Step { dispatch: steps[0].dispatch, variant: 0, shader, groups: [1, 1, 1], dispatches: steps.len(), bound }))
+        Ok(Some(Step {
+            dispatch: steps[0].dispatch,
+            variant: 0,
+            part: None,
+            shader,
+            groups: [1, 1, 1],
+            dispatches: steps.len(),
+            bound,
+        }))
     }
 }
 
@@ -362,7 +371,7 @@ mod tests {
         let turns = [30_000, 30_000, 30_000, 4_000];
         let dispatches = turns.iter().enumerate().map(|(i, &n)| count(n, output(i, 1))).collect();
         let prepared = gpu.prepare(plan(&[], &[], &[1; 4], dispatches)).unwrap();
-        assert_eq!(prepared.encoded(), if gpu.core.turns == usize::MAX { 1 } else { 2 });
+        assert_eq!(prepared.encoded(), if gpu.core.turns() == usize::MAX { 1 } else { 2 });
         let out = gpu.run(&prepared, &[], &[], &[]).unwrap();
         assert_eq!(out.iter().map(|o| fetch(&gpu, o)[0]).collect::<Vec<u32>>(), turns);
         // Right where the device does it at all.
@@ -370,7 +379,7 @@ mod tests {
         match long {
             Ok(long) => assert_eq!(fetch(&gpu, &gpu.run(&long, &[], &[], &[]).unwrap()[0]), [200_000]),
             Err(error) => {
-                assert!(gpu.core.turns < 200_000 && error.to_string().contains("within the device's limits"), "{error}")
+                assert!(gpu.core.turns() < 200_000 && error.to_string().contains("within the device's limits"), "{error}")
             }
         }
     }

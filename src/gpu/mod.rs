@@ -9,6 +9,7 @@ mod checks;
 mod cooperative;
 mod counters;
 mod device;
+mod drivers;
 mod guard;
 mod merge;
 mod pipeline_cache;
@@ -25,6 +26,7 @@ pub use buffers::GpuBuffer;
 pub use checks::ShaderChecks;
 pub use counters::Counts;
 pub use device::{AdapterInfo, GpuLimits, OpenOptions, adapters};
+pub use drivers::drivers_loaded;
 pub use replay::Prepared;
 pub use timing::Span;
 pub use tune::Tune;
@@ -158,6 +160,11 @@ impl Gpu {
     /// Whether small dispatches that follow each other become one in plans that run often.
     pub fn set_merging(&self, on: bool) {
         self.merge_after(on.then_some(merge::AFTER));
+    }
+
+    /// Test switch: divides kernels as if an invocation could go round loops only so often, where it cannot do less anyway.
+    pub fn limit_turns(&self, most: usize) {
+        self.core.limit_turns(most);
     }
 
     /// Test switch: after how many runs of a plan its small dispatches are merged; `None` is never.

@@ -80,13 +80,18 @@ impl Shaders {
     }
 
     /// The specialised shader of a variant, parsed now or earlier.
-    fn get(&self, variant: &Variant) -> Result<Arc<Shader>> {
+    fn get(&self, core: &Core, variant: &Variant) -> Result<Arc<Shader>> {
         let checks = self.checks();
-        let key = Key { shader: variant.shader, consts: variant.consts.clone(), bodies: variant.bodies.clone(), checks };
+        let mut consts = variant.consts.clone();
+        match variant.divided(core.turns()) {
+            Some((rounds, 2..)) => consts.push(("PART", word(rounds))),
+            _ => {}
+        }
+        let key = Key { shader: variant.shader, consts: consts.clone(), bodies: variant.bodies.clone(), checks };
         // The lock is held for the look-up only: several threads may parse at once, but no two the same.
         let slot = Arc::clone(lock(&self.known).entry(key).or_default());
         let parse = || {
-            let text = wgsl::specialise(variant.shader, source(variant.shader)?, &variant.consts, &variant.bodies)?;
+            let text = wgsl::specialise(variant.shader, source(variant.shader)?, &consts, &variant.bodies)?;
             self.parse(variant.shader, text, checks)
         };
         slot.get_or_init(parse).clone()
@@ -117,7 +122,7 @@ impl Shaders {
     pub(super) fn candidates(&self, core: &Core, kernel: &Kernel) -> Result<Vec<usize>> {
         let mut fitting = vec![];
         for (index, variant) in kernel.variants.iter().enumerate().filter(|(_, variant)| suits(core, variant)) {
-            if self.get(variant)?.fits(core, variant) {
+            if self.get(core, variant)?.fits(core, variant) {
                 fitting.push(index);
             }
         }
@@ -129,14 +134,14 @@ impl Shaders {
         if !allowed(core, &kernel.variants[index]) {
             return Ok(None);
         }
-        let shader = self.get(&kernel.variants[index])?;
+        let shader = self.get(core, &kernel.variants[index])?;
         Ok(shader.fits(core, &kernel.variants[index]).then_some((index, shader)))
     }
 
     /// The variant of a kernel to run on this device, by index, and its shader.
     ///
-    /// The first one made for this kind of device and within its limits. `force` picks by index among all that are within the limits.
-    pub(super) fn choose(&self, core: &Core, kernel: &Kernel, force: Option<usize>) -> Result<(usize, Arc<Shader>)> {
+    /// The first one made for this kind of device and within its limits; `None` if none is. `force` picks by index among all that are within the limits.
+    pub(super) fn choose(&self, core: &Core, kernel: &Kernel, force: Option<usize>) -> Result<Option<(usize, Arc<Shader>)>> {
         let mut fitting = vec![];
         // Those made for this kind of device come first; the others only if none of them fits.
         for suited in [true, false] {
@@ -144,7 +149,7 @@ impl Shaders {
                 if (force.is_none() && suits(core, variant) != suited) || !allowed(core, variant) {
                     continue;
                 }
-                let shader = self.get(variant)?;
+                let shader = self.get(core, variant)?;
                 if shader.fits(core, variant) {
                     fitting.push((index, shader));
                     if force.is_none_or(|wanted| fitting.len() > wanted) {
@@ -156,8 +161,13 @@ impl Shaders {
                 break;
             }
         }
-        fitting.pop().ok_or_else(|| core.fault(format!("no variant of kernel `{}` is within the device's limits", kernel.name)))
+        Ok(fitting.pop())
     }
+}
+
+/// A count as a word of a shader; one too large is the largest.
+pub(super) fn word(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Whether a variant is made for this kind of device.
@@ -189,7 +199,7 @@ impl Shader {
             && variant.groups.iter().all(|&groups| groups <= limits.groups)
             // Hidden uniforms are found by it.
             && (!core.inlines_uniforms || variant.groups[2] == 1)
-            && variant.turns.is_none_or(|turns| turns <= core.turns)
+            && variant.divided(core.turns()).is_some()
             && buffers <= limits.storage_buffers as usize
             && (!self.subgroup || self.workgroup_size.iter().product::<u32>() == limits.subgroup)
     }

@@ -4,7 +4,7 @@ use super::buffers::{GUARD, Pool};
 use super::counters::add;
 use super::device::lock;
 use super::merge::NEVER;
-use super::pipelines::Shader;
+use super::pipelines::{Shader, word};
 use super::{Gpu, GpuBuffer};
 use crate::error::{Error, Result};
 use crate::plan::wgsl::BindingKind;
@@ -45,6 +45,8 @@ pub(super) struct Step {
     /// Its index in the plan.
     pub(super) dispatch: usize,
     pub(super) variant: usize,
+    /// Which word of its params differs if it does a part of a dispatch, and what it holds.
+    pub(super) part: Option<(usize, u32)>,
     pub(super) shader: Arc<Shader>,
     pub(super) groups: [u32; 3],
     /// Dispatches of the plan that it does: more than one if they were merged.
@@ -219,11 +221,16 @@ impl Gpu {
             let found = wanted.map(|index| self.shaders.exactly(&self.core, &dispatch.kernel, index)).transpose()?.flatten();
             let (variant, shader) = match found {
                 Some(found) => found,
-                None => self.shaders.choose(&self.core, &dispatch.kernel, force)?,
+                None => self.shaders.choose(&self.core, &dispatch.kernel, force)?.ok_or_else(|| self.core.none_fits(dispatch))?,
             };
-            let bound = bind(dispatch, &shader, &mut params, &mut scalars)?;
-            let groups = dispatch.kernel.variants[variant].groups;
-            steps.push(Step { dispatch: index, variant, shader, groups, dispatches: 1, bound });
+            let form = &dispatch.kernel.variants[variant];
+            let (rounds, count) = form.divided(self.core.turns()).unwrap_or((usize::MAX, 1));
+            for number in 0..count {
+                let part = form.parts.filter(|_| count > 1).map(|parts| (parts.first, word(number * rounds)));
+                let bound = bind(dispatch, part, &shader, &mut params, &mut scalars)?;
+                let shader = Arc::clone(&shader);
+                steps.push(Step { dispatch: index, variant, part, shader, groups: form.groups, dispatches: 1, bound });
+            }
         }
         let (apart, lately) = self.line(steps, &params, &scalars)?;
         let guarded = self.is_guarded();
@@ -537,8 +544,14 @@ impl Gpu {
     }
 }
 
-/// Finds what each binding a shader uses is bound to.
-pub(super) fn bind(dispatch: &Dispatch, shader: &Shader, params: &mut Pieces, scalars: &mut Pieces) -> Result<Vec<Bound>> {
+/// Finds what each binding a shader uses is bound to; with `part`, that word of the params is replaced.
+pub(super) fn bind(
+    dispatch: &Dispatch,
+    part: Option<(usize, u32)>,
+    shader: &Shader,
+    params: &mut Pieces,
+    scalars: &mut Pieces,
+) -> Result<Vec<Bound>> {
     let fault = |message: String| Error::Shader {
         shader: shader.stem.to_owned(),
         message: format!("kernel `{}`: {message}", dispatch.kernel.name),
@@ -571,7 +584,13 @@ pub(super) fn bind(dispatch: &Dispatch, shader: &Shader, params: &mut Pieces, sc
             BindingKind::Output => What::Write { place: pick(&dispatch.writes)?, least, measured: binding.measured },
             BindingKind::Params => {
                 fits(dispatch.kernel.params.len())?;
-                let (at, size) = params.push(&dispatch.kernel.params, binding.bound);
+                let mut words = dispatch.kernel.params.clone();
+                match part.map(|(at, word)| (words.get_mut(at), word)) {
+                    Some((Some(place), word)) => *place = word,
+                    Some((None, _)) => return Err(fault("it is done in parts, and its params have no word for that".to_owned())),
+                    None => {}
+                }
+                let (at, size) = params.push(&words, binding.bound);
                 What::Params { at, size }
             }
             BindingKind::Scalars => {

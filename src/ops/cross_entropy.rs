@@ -1,7 +1,7 @@
 //! Softmax cross-entropy in one op: loss_r = log Σ_c e^(x_rc) − x_r,label, or Σ_c t_rc (log Σ_k e^(x_rk) − x_rc) for probabilities t; and its gradient.
 
 use super::case::{Case, Gen};
-use super::softmax::{SHARE, WIDE};
+use super::softmax::{SHARE, WIDE, around, each};
 use super::tolerance::Class;
 use super::{math, rows, scratch};
 use crate::error::OpError;
@@ -260,8 +260,15 @@ fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize)
     }
     variants.push(form(simple, 64, Suits::Any));
     for variant in &mut variants {
-        let passes = if variant.shader == simple { 4 } else { 2 };
-        variant.turns = Some(passes * classes + 64);
+        variant.turns = Some(match variant.shader {
+            "cross_entropy_vectors" => classes / 16 + 4 + if soft { classes } else { 0 },
+            "cross_entropy_grad_vectors" => classes / 16 + 4 + classes / 2,
+            shader if shader == group => around(classes, 3),
+            _ => 3 * classes,
+        });
+        if variant.shader == group {
+            variant.consts.push(("EACH", each(classes)));
+        }
     }
     variants
 }

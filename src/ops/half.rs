@@ -107,7 +107,7 @@ pub(super) fn moved(name: &'static str, view: View) -> Lowering {
             i += 1;
         });
     };
-    let variants = vec![Variant::new("half_view", Variant::groups(half::words(count).div_ceil(WORKGROUP)))];
+    let variants = vec![Variant::new("half_view", Variant::groups(half::words(count).div_ceil(WORKGROUP))).turning(16)];
     Lowering::kernel(Kernel { name, params, variants, native: Arc::new(native) }, 1)
 }
 
@@ -126,7 +126,7 @@ impl Op for ToF16 {
         let kernel = Kernel {
             name: "to_f16",
             params: vec![count as u32],
-            variants: vec![Variant::new("half", Variant::groups(half::words(count).div_ceil(WORKGROUP)))],
+            variants: vec![Variant::new("half", Variant::groups(half::words(count).div_ceil(WORKGROUP))).turning(0)],
             native: Arc::new(|io| {
                 let (x, out) = (io.read(0), &mut *io.writes[0]);
                 if x.len() < SMALL {
@@ -164,7 +164,7 @@ impl Op for FromF16 {
             name: "from_f16",
             // vec3 begins at a multiple of four words, and `extra` behind it.
             params: [vec![count as u32], vec![0; 7]].concat(),
-            variants: vec![Variant::new("half_floats", Variant::groups(half::words(count).div_ceil(WORKGROUP)))],
+            variants: vec![Variant::new("half_floats", Variant::groups(half::words(count).div_ceil(WORKGROUP))).turning(0)],
             native: Arc::new(|io| floats(io.reads[0], io.write(0))),
         };
         Lowering::kernel(kernel, 1)

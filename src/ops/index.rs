@@ -315,11 +315,11 @@ impl Op for ScatterAdd {
         let (this, count, sizes) = (*self, output.shape.numel(), Sizes { n: self.size, m, inner });
         let kernel = |shader: &'static str, native: Native| Kernel {
             name: this.name(),
-            params: vec![count as u32, this.size as u32, m as u32, inner as u32],
+            params: vec![count as u32, this.size as u32, m as u32, inner as u32, 0],
             variants: vec![Variant {
                 consts: vec![("ROWS", u32::from(this.rows))],
                 // All of the index, or as much of it as names one row: that may be all.
-                ..Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP))).turning(m)
+                ..Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP))).turning(m).in_parts(4, m, 0)
             }],
             native,
         };

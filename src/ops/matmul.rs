@@ -151,6 +151,7 @@ impl Matmul {
         let lanes_n = lanes(*self, &layout);
         let Layout { m, n, k, a, b, .. } = layout;
         let mut params: Vec<u32> = [m, n, k, layout.batches(), a[0], a[1], b[0], b[1], lanes_n].map(|x| x as u32).to_vec();
+        // At FIRST, where a part of the terms begins.
         params.extend([layout.batch.len() as u32, 0, 0]);
         let mut divisor = layout.batches();
         for [size, in_a, in_b] in &layout.batch {
@@ -238,6 +239,8 @@ impl Op for Matmul {
 
 /// Batch axes the shaders' `params.dims` has room for: what is left of eight axes.
 const AXES: usize = 6;
+/// The word of the shaders' params that says with which term a dispatch begins.
+const FIRST: usize = 10;
 /// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes: fewer where there are not so many. A kernel with 8 of
 /// them compiles in half the time of one with 16, and up to 64 rows it is as fast.
 fn rows(m: usize) -> usize {
@@ -389,7 +392,11 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> V
             _ => 2 * k,
         };
         // And the rest, the axes of a batch, a tile of what is fused.
-        variant.turns = Some(around + 4 + AXES + 17 * 16);
+        let beside = 4 + AXES + 17 * 16;
+        variant.turns = Some(around + beside);
+        if variant.shader == "matmul_registers" {
+            *variant = variant.clone().in_parts(FIRST, k, beside);
+        }
     }
     all
 }

@@ -10,7 +10,7 @@ use super::case::{Case, Gen};
 use super::tolerance::Class;
 use super::window::{ToPair, Window, word};
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, TURNS, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -201,24 +201,56 @@ impl Plane {
             Cells::Adaptive { .. } => ([1, 1], [1, 1], [0, 0], vec![("ADAPTIVE", 1)]),
         };
         let inside = !matches!(self.cells, Cells::Sliding { count_include_pad: true, .. });
-        let mut params = vec![count as u32, u32::from(inside)];
+        let average = shader.starts_with("avg");
+        // Of the average: what it divides by, and at the end where a part of a loop begins; of the others the latter in its place.
+        let mut params = vec![count as u32, u32::from(average && inside)];
         params.extend([self.size, self.output, kernel, stride, padding].concat().into_iter().map(word));
-        let (consts, bodies) = match shader.starts_with("avg") {
+        params.extend(average.then_some(0));
+        let (consts, bodies) = match average {
             true => (consts, vec![("divided", "{ return div_(a, b); }".to_owned())]),
             false => (vec![], vec![]),
         };
-        let mut variant = Variant { consts, bodies, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
-        if !shader.ends_with("_input") {
-            // Places of a window, line by line.
-            let sides = match self.cells {
-                Cells::Sliding { window, .. } => window.kernel,
-                Cells::Adaptive { .. } => [0, 1].map(|axis| self.size[axis].div_ceil(self.output[axis].max(1)) + 1),
-            };
-            variant.turns = Some(sides[0].min(self.size[0]) * (sides[1].min(self.size[1]) + 1));
-        }
-        let variants = vec![variant];
-        Kernel { name, params, variants, native }
+        let variant = Variant { consts, bodies, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
+        let (places, windows) = (self.sides(), self.holding());
+        let variant = match shader {
+            "max_pool_input" => variant.turning(nested(windows, nested(places, 0))),
+            _ => {
+                let around = if matches!(shader, "avg_pool" | "max_pool") { places } else { windows };
+                let first = if average { params.len() - 1 } else { 1 };
+                variant.turning(nested(around, 0)).in_parts(first, around[0].saturating_mul(around[1]), 0)
+            }
+        };
+        Kernel { name, params, variants: vec![variant], native }
     }
+
+    /// Places of a window along both axes, at most.
+    fn sides(&self) -> [usize; 2] {
+        [0, 1].map(|axis| match self.cells {
+            Cells::Sliding { window, .. } => window.kernel[axis].min(self.size[axis]),
+            Cells::Adaptive { .. } => (self.size[axis].div_ceil(self.output[axis].max(1)) + 1).min(self.size[axis]),
+        })
+    }
+
+    /// Windows that hold a place along both axes, at most.
+    fn holding(&self) -> [usize; 2] {
+        [0, 1].map(|axis| match self.cells {
+            Cells::Sliding { window, .. } => window.kernel[axis].div_ceil(window.stride[axis]).min(self.output[axis]),
+            Cells::Adaptive { .. } => (self.output[axis].div_ceil(self.size[axis].max(1)) + 1).min(self.output[axis]),
+        })
+    }
+
+    /// Places along both axes that a window owns, at most, where windows do not overlap: the last one owns what is left.
+    fn owned(&self, stride: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let before = (self.output[axis].max(1) - 1).saturating_mul(stride[axis]);
+            stride[axis].min(self.size[axis]).max(self.size[axis].saturating_sub(before))
+        })
+    }
+}
+
+/// Rounds of a loop within a loop, with so many others within each.
+fn nested([outer, inner]: [usize; 2], each: usize) -> usize {
+    outer.saturating_mul(inner.saturating_mul(each.saturating_add(1)).saturating_add(1))
 }
 
 /// Whether `x` takes the place of `best` as the largest: a NaN does, and nothing takes the place of a NaN.
@@ -391,9 +423,26 @@ impl Op for MaxPool2dInput {
         if padding == [0, 0] && (0..2).all(|axis| size[axis] <= stride[axis]) {
             let windows = output.shape.numel() / plane.elements().max(1) * plane.windows();
             kernel.params[1] = windows as u32;
-            kernel.variants.insert(0, Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))));
+            let turns = nested(plane.sides(), 0).saturating_add(nested(plane.owned(stride), 0));
+            let apart = Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))).turning(turns);
+            kernel.variants.insert(0, apart);
         }
-        Lowering::kernel(kernel, 2)
+        if kernel.variants.iter().any(|variant| variant.turns.is_some_and(|turns| turns <= TURNS)) {
+            return Lowering::kernel(kernel, 2);
+        }
+        // Windows too large to be searched in one go, or again for each place: first where the largest of each lies.
+        let windows = output.shape.numel() / plane.elements() * plane.windows();
+        let mut places = plane.kernel("max_pool2d_input", "max_pool", windows, Arc::new(|_| {}));
+        places.variants.iter_mut().for_each(|variant| variant.consts.push(("PLACE", 1)));
+        let spread = plane.kernel("max_pool2d_input", "max_pool_spread", output.shape.numel(), kernel.native);
+        let (x, g, found) = (Operand::Input(0), Operand::Input(1), Operand::Temp(0));
+        Lowering::Stages {
+            temps: vec![windows],
+            stages: vec![
+                Stage { kernel: places, reads: vec![x, x], writes: vec![found] },
+                Stage { kernel: spread, reads: vec![x, g, found], writes: vec![Operand::Output] },
+            ],
+        }
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let [x, g] = inputs else { return unknown(output) };
@@ -519,6 +568,8 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         ([3, 0, 4, 4], window(2, 2, 0)),
         ([3, 5, 17, 19], window(3, 2, 1)),
         ([2, 3, 40, 41], window(5, 1, 2)),
+        // Windows so large that they are not searched again for each of their places.
+        ([2, 1, 34, 35], window(20, 1, 3)),
     ];
     for &(dims, window) in list {
         let (label, size) = (format!("{dims:?}"), [dims[2], dims[3]]);

@@ -43,10 +43,10 @@ impl Op for Recurrence {
         let (lines, reverse) = (outer * inner, self.reverse);
         let kernel = Kernel {
             name: self.name(),
-            params: [lines, n, inner].map(|n| n as u32).to_vec(),
+            params: [lines, n, inner, 0].map(|n| n as u32).to_vec(),
             variants: vec![Variant {
                 consts: vec![("REVERSE", u32::from(reverse))],
-                ..Variant::new("recurrence", Variant::groups(lines.div_ceil(64))).turning(n)
+                ..Variant::new("recurrence", Variant::groups(lines.div_ceil(64))).turning(n).in_parts(3, n, 0)
             }],
             native: Arc::new(move |io| native(io, n, inner, reverse)),
         };

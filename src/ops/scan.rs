@@ -4,7 +4,7 @@ use super::case::{Case, Gen};
 use super::tolerance::Class;
 use super::{reduce, rows};
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, TURNS, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{View, ViewDim};
 use rayon::prelude::*;
@@ -41,7 +41,8 @@ impl Op for Scan {
     fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
         let (outer, n, inner) = output.shape.around(self.axis);
         let lines = outer * inner;
-        let span = if lines < LINES { SPAN } else { n.max(1) };
+        // About as many spans as elements in each where a line is very long: a device may leave a loop early that goes round too often.
+        let span = if lines < LINES || n > TURNS / 2 { SPAN.max(n.isqrt()) } else { n.max(1) };
         let spans = n.div_ceil(span).max(1);
         let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256))).turning(span + spans);
         variant.consts.push(("REVERSE", u32::from(self.reverse)));

@@ -5,7 +5,7 @@ use super::tolerance::Class;
 use super::{math, rows};
 use crate::error::OpError;
 use crate::graph::Tensor;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, TURNS, Variant};
 use rayon::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
@@ -24,6 +24,19 @@ pub(super) const SHARE: usize = 1 << 13;
 
 /// Numbers in a row from which a workgroup for each pays on hardware.
 pub(super) const WIDE: usize = 128;
+
+/// Numbers in a row from which only a workgroup for each goes round its loops no more often than every device does.
+pub(super) const LONG: usize = TURNS / 4;
+
+/// Numbers of a row of `n` that an invocation of a workgroup takes at a time.
+pub(super) fn each(n: usize) -> u32 {
+    if n > LONG { 8 } else { 1 }
+}
+
+/// How often an invocation goes round loops where 256 of them walk over a row of `n` numbers some times.
+pub(super) fn around(n: usize, walks: usize) -> usize {
+    walks * (n.div_ceil(256 * each(n) as usize) + 8)
+}
 
 impl Op for Softmax {
     fn name(&self) -> &'static str {
@@ -51,13 +64,22 @@ impl Op for Softmax {
                     ..Variant::new(shader, Variant::groups(lines.div_ceil(per_group)))
                 };
                 let mut variants = vec![];
+                let group = |suits| {
+                    let mut group = form("softmax_group", 1, suits).turning(around(n, 2));
+                    group.consts.push(("EACH", each(n)));
+                    group
+                };
                 if inner == 1 && n >= WIDE {
-                    variants.push(form("softmax_group", 1, Suits::Hardware).turning(n));
+                    variants.push(group(Suits::Hardware));
                 }
                 if inner == 1 && n % 4 == 0 {
                     variants.push(form("softmax_vectors", 8, Suits::Software).turning(n / 2 + 8));
                 }
                 variants.push(form("softmax", 64, Suits::Any).turning(3 * n));
+                if inner != 1 && n > LONG {
+                    // For devices that leave so long a loop early.
+                    variants.push(group(Suits::Any));
+                }
                 variants
             },
             native: Arc::new(move |io| {

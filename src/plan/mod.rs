@@ -12,7 +12,7 @@ pub mod wgsl;
 
 pub use crate::error::{At, Error, Result};
 pub use crate::graph::half;
-pub use crate::graph::op::{Io, Kernel, Native, Suits, Variant};
+pub use crate::graph::op::{Io, Kernel, Native, Suits, TURNS, Variant};
 
 use crate::graph::dump;
 use crate::graph::key::Graph;

@@ -90,7 +90,7 @@ fn kernel(part: Range<usize>, slot: usize) -> Kernel {
     Kernel {
         name: "watch",
         params: vec![start as u32, count as u32, slot as u32],
-        variants: vec![Variant::new("watch", Variant::groups(count.div_ceil(WORKGROUP)))],
+        variants: vec![Variant::new("watch", Variant::groups(count.div_ceil(WORKGROUP))).turning(0)],
         native: Arc::new(native),
     }
 }
@@ -98,5 +98,5 @@ fn kernel(part: Range<usize>, slot: usize) -> Kernel {
 /// The shader this file runs, for the shader tests.
 #[doc(hidden)]
 pub fn variant() -> Variant {
-    Variant::new("watch", [1, 1, 1])
+    Variant::new("watch", [1, 1, 1]).turning(0)
 }

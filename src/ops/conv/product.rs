@@ -39,6 +39,8 @@ pub(super) struct Product {
 
 /// Invocations of a workgroup of `conv.wgsl`.
 const WORKGROUP: usize = 64;
+/// The word of its params that says with which term a dispatch begins.
+const FIRST: usize = 13;
 /// Columns of the output an invocation of `conv_registers` and `conv_vectors` makes; rows as many or twice as many.
 const BLOCK: usize = 8;
 
@@ -119,7 +121,8 @@ impl Product {
             Variant { consts: vec![divide], ..Variant::new("conv", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
         variants.push(simple);
         for variant in &mut variants {
-            let taps = self.span.min(self.k_rows()).saturating_mul(self.k.sizes[1] + 1);
+            let terms = self.span.min(self.k_rows()).saturating_mul(self.k.sizes[1]);
+            let taps = terms + self.span.min(self.k_rows());
             let around = match variant.shader {
                 "conv_vectors" => taps / 2,
                 "conv_flat" => taps / 3 + self.k_rows(),
@@ -127,7 +130,12 @@ impl Product {
                 _ => taps,
             };
             // And which taps a phase sees, and a tile of what is fused.
-            variant.turns = Some(around + self.k.sizes[0] + self.k.sizes[1] + 17 * 16);
+            let seen = |axis: usize| if self.divide == [1, 1] { 0 } else { self.k.sizes[axis].min(self.tap_step[axis]) };
+            let beside = seen(0) + seen(1) + 17 * 16;
+            variant.turns = Some(around.saturating_add(beside));
+            if variant.shader == "conv" {
+                *variant = variant.clone().in_parts(FIRST, terms, beside);
+            }
         }
         Kernel { name, params, variants, native }
     }

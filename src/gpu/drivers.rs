@@ -1,0 +1,79 @@
+//! The drivers of this machine: loading them, and the adapters they list. No part of a window system is asked for: nothing is ever shown.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How often drivers were loaded in this process.
+static LOADED: AtomicU64 = AtomicU64::new(0);
+
+/// How often this process has loaded the drivers of GPUs. The device of the processor never does.
+///
+/// ```
+/// let device = steepest::Device::cpu();
+/// assert_eq!(device.tensor(&[1.0, 2.0], 2).sum(&[]).item()?, 3.0);
+/// assert_eq!(steepest::gpu::drivers_loaded(), 0);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+pub fn drivers_loaded() -> u64 {
+    LOADED.load(Ordering::Relaxed)
+}
+
+/// Every adapter of these backends, in the drivers' order.
+pub(super) async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    LOADED.fetch_add(1, Ordering::Relaxed);
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    // No debug and validation layers unless WGPU_DEBUG or WGPU_VALIDATION ask for them.
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    let mut descriptor = descriptor.with_env();
+    descriptor.backends &= backends;
+    let mut adapters = without_windows(&mut descriptor);
+    adapters.extend(wgpu::Instance::new(descriptor).enumerate_adapters(backends).await);
+    adapters
+}
+
+/// Adapters of Vulkan without the extensions for windows, where it has them, and Vulkan struck off the descriptor.
+///
+/// wgpu asks for all of them, and has no switch for it. Given that of Wayland, Mesa looks for a display at each listing, and where there is none
+/// it says so on the program's stderr; an X server would be connected to.
+#[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
+fn without_windows(descriptor: &mut wgpu::InstanceDescriptor) -> Vec<wgpu::Adapter> {
+    use wgpu::hal::{self, Instance as _, vulkan};
+    const WINDOWS: [&[u8]; 3] = [b"VK_KHR_wayland_surface", b"VK_KHR_xcb_surface", b"VK_KHR_xlib_surface"];
+    if !descriptor.backends.contains(wgpu::Backends::VULKAN) {
+        return vec![];
+    }
+    descriptor.backends -= wgpu::Backends::VULKAN;
+    let asked = hal::InstanceDescriptor {
+        name: "steepest",
+        flags: descriptor.flags,
+        memory_budget_thresholds: descriptor.memory_budget_thresholds,
+        backend_options: descriptor.backend_options.clone(),
+        telemetry: None,
+        display: None,
+    };
+    let strike = Box::new(|args: vulkan::CreateInstanceCallbackArgs<'_, '_, '_>| {
+        args.extensions.retain(|name| !WINDOWS.contains(&name.to_bytes()));
+    });
+    // It holds the flags for devices; adapters hold what they need of Vulkan's own instance, and keep it alive.
+    let holder = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::empty(),
+        flags: descriptor.flags,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    // SAFETY: the callback must add nothing that the driver has not, and take away nothing that wgpu counts on. It adds nothing, and takes away
+    // the extensions that make surfaces for windows, which wgpu looks up in the list before it makes one, and which nothing here asks for.
+    #[allow(unsafe_code)]
+    let Ok(instance) = (unsafe { vulkan::Instance::init_with_callback(&asked, Some(strike)) }) else { return vec![] };
+    // SAFETY: listing asks for no more than a whole instance; an adapter must come from an instance that outlives it, and one of Vulkan
+    // shares the ownership of its own. `holder` has no instance of Vulkan that they could be confused with.
+    #[allow(unsafe_code)]
+    unsafe {
+        let listed = instance.enumerate_adapters(None).into_iter();
+        listed.map(|adapter| holder.create_adapter_from_hal::<hal::api::Vulkan>(adapter)).collect()
+    }
+}
+
+/// Elsewhere no driver looks for a display before it is to draw.
+#[cfg(not(all(unix, not(target_vendor = "apple"), not(target_os = "android"))))]
+fn without_windows(_: &mut wgpu::InstanceDescriptor) -> Vec<wgpu::Adapter> {
+    vec![]
+}
