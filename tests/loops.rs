@@ -155,7 +155,9 @@ fn compare(device: &Device, cases: &[Case], sizes: &[usize], bound: f32) {
                 let expected = expected.to_vec::<f32>().unwrap();
                 let worst = (0..found.len()).find(|&i| {
                     let (f, e) = (found[i], expected[i]);
-                    !((f - e).abs() <= bound * e.abs() + 1e-12)
+                    // A NaN is not close.
+                    let close = (f - e).abs() <= bound * e.abs() + 1e-12;
+                    !close
                 });
                 if let Some(i) = worst {
                     wrong.push(format!("{place}: {} at {i} of {}, and the CPU has {}", found[i], found.len(), expected[i]));

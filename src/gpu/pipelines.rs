@@ -83,9 +83,8 @@ impl Shaders {
     fn get(&self, core: &Core, variant: &Variant) -> Result<Arc<Shader>> {
         let checks = self.checks();
         let mut consts = variant.consts.clone();
-        match variant.divided(core.turns()) {
-            Some((rounds, 2..)) => consts.push(("PART", word(rounds))),
-            _ => {}
+        if let Some((rounds, 2..)) = variant.divided(core.turns()) {
+            consts.push(("PART", word(rounds)));
         }
         let key = Key { shader: variant.shader, consts: consts.clone(), bodies: variant.bodies.clone(), checks };
         // The lock is held for the look-up only: several threads may parse at once, but no two the same.

@@ -3,6 +3,7 @@
 //! The gradient of max pooling finds the largest of each window again ([`MaxPool2dInput`]); its own gradient picks what lies there
 //! ([`MaxPool2dPick`]). Average pooling is linear: it and its transpose ([`AvgPool2dInput`]) are each other's gradients.
 
+mod kernels;
 mod methods;
 mod native;
 
@@ -10,7 +11,7 @@ use super::case::{Case, Gen};
 use super::tolerance::Class;
 use super::window::{ToPair, Window, word};
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Native, Op, Operand, Spec, Stage, TURNS, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Lowering, Native, Op, Operand, Spec, Stage, TURNS, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -193,64 +194,6 @@ impl Plane {
         all.map(|(y, x)| along(0, y).iter().flat_map(|h| along(1, x).into_iter().map(move |w| h * self.size[1] + w)).collect())
             .collect()
     }
-
-    /// A kernel with an invocation for each of `count` elements.
-    fn kernel(&self, name: &'static str, shader: &'static str, count: usize, native: Native) -> Kernel {
-        let (kernel, stride, padding, consts) = match self.cells {
-            Cells::Sliding { window, .. } => (window.kernel, window.stride, window.padding, vec![("ADAPTIVE", 0)]),
-            Cells::Adaptive { .. } => ([1, 1], [1, 1], [0, 0], vec![("ADAPTIVE", 1)]),
-        };
-        let inside = !matches!(self.cells, Cells::Sliding { count_include_pad: true, .. });
-        let average = shader.starts_with("avg");
-        // Of the average: what it divides by, and at the end where a part of a loop begins; of the others the latter in its place.
-        let mut params = vec![count as u32, u32::from(average && inside)];
-        params.extend([self.size, self.output, kernel, stride, padding].concat().into_iter().map(word));
-        params.extend(average.then_some(0));
-        let (consts, bodies) = match average {
-            true => (consts, vec![("divided", "{ return div_(a, b); }".to_owned())]),
-            false => (vec![], vec![]),
-        };
-        let variant = Variant { consts, bodies, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
-        let (places, windows) = (self.sides(), self.holding());
-        let variant = match shader {
-            "max_pool_input" => variant.turning(nested(windows, nested(places, 0))),
-            _ => {
-                let around = if matches!(shader, "avg_pool" | "max_pool") { places } else { windows };
-                let first = if average { params.len() - 1 } else { 1 };
-                variant.turning(nested(around, 0)).in_parts(first, around[0].saturating_mul(around[1]), 0)
-            }
-        };
-        Kernel { name, params, variants: vec![variant], native }
-    }
-
-    /// Places of a window along both axes, at most.
-    fn sides(&self) -> [usize; 2] {
-        [0, 1].map(|axis| match self.cells {
-            Cells::Sliding { window, .. } => window.kernel[axis].min(self.size[axis]),
-            Cells::Adaptive { .. } => (self.size[axis].div_ceil(self.output[axis].max(1)) + 1).min(self.size[axis]),
-        })
-    }
-
-    /// Windows that hold a place along both axes, at most.
-    fn holding(&self) -> [usize; 2] {
-        [0, 1].map(|axis| match self.cells {
-            Cells::Sliding { window, .. } => window.kernel[axis].div_ceil(window.stride[axis]).min(self.output[axis]),
-            Cells::Adaptive { .. } => (self.output[axis].div_ceil(self.size[axis].max(1)) + 1).min(self.output[axis]),
-        })
-    }
-
-    /// Places along both axes that a window owns, at most, where windows do not overlap: the last one owns what is left.
-    fn owned(&self, stride: [usize; 2]) -> [usize; 2] {
-        [0, 1].map(|axis| {
-            let before = (self.output[axis].max(1) - 1).saturating_mul(stride[axis]);
-            stride[axis].min(self.size[axis]).max(self.size[axis].saturating_sub(before))
-        })
-    }
-}
-
-/// Rounds of a loop within a loop, with so many others within each.
-fn nested([outer, inner]: [usize; 2], each: usize) -> usize {
-    outer.saturating_mul(inner.saturating_mul(each.saturating_add(1)).saturating_add(1))
 }
 
 /// Whether `x` takes the place of `best` as the largest: a NaN does, and nothing takes the place of a NaN.
@@ -423,7 +366,7 @@ impl Op for MaxPool2dInput {
         if padding == [0, 0] && (0..2).all(|axis| size[axis] <= stride[axis]) {
             let windows = output.shape.numel() / plane.elements().max(1) * plane.windows();
             kernel.params[1] = windows as u32;
-            let turns = nested(plane.sides(), 0).saturating_add(nested(plane.owned(stride), 0));
+            let turns = kernels::nested(plane.sides(), 0).saturating_add(kernels::nested(plane.owned(stride), 0));
             let apart = Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))).turning(turns);
             kernel.variants.insert(0, apart);
         }
