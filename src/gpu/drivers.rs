@@ -6,13 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 static LOADED: AtomicU64 = AtomicU64::new(0);
 
 /// How often this process has loaded the drivers of GPUs. The device of the processor never does.
-///
-/// ```
-/// let device = steepest::Device::cpu();
-/// assert_eq!(device.tensor(&[1.0, 2.0], 2).sum(&[]).item()?, 3.0);
-/// assert_eq!(steepest::gpu::drivers_loaded(), 0);
-/// # Ok::<(), steepest::Error>(())
-/// ```
 pub fn drivers_loaded() -> u64 {
     LOADED.load(Ordering::Relaxed)
 }
