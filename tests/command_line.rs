@@ -419,3 +419,35 @@ fn real_tables_are_learned() {
     let said = place.refuses(&format!("fit {folder}/house_tiny.csv --target Price"), &["house_tiny.csv", "found 4 rows"]);
     assert!(said.err.contains("add rows"), "{}", said.err);
 }
+
+#[test]
+fn what_cannot_be_read_is_named_by_inspect() {
+    use steepest::data::{Array, ArrayData, write_npz};
+    let place = Place::new();
+    let y = Array::new(&[2], ArrayData::F32(vec![-1.5, f32::NAN])).unwrap();
+    write_npz(place.path("a.npz"), [("y", &y)]).unwrap();
+    let out = place.works("inspect a.npz");
+    assert!(out.contains("a.npz: 1 array\n") && out.contains("  y  f32 [2]  -1.500 to -1.500"), "{out}");
+    let header = "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }";
+    let npy = [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes(), header.as_bytes(), &[0; 16]].concat();
+    place.put("o.npy", &npy);
+    place.refuses("inspect o.npy", &["o.npy", "found elements of type `|O`"]);
+    place.put("y.npy", y.to_npy().unwrap());
+    let seen: Value = serde_json::from_str(&place.works("inspect y.npy --json")).unwrap();
+    let expected = serde_json::json!([{ "name": "y", "type": "f32", "shape": [2], "min": -1.5, "max": -1.5 }]);
+    assert_eq!((&seen["arrays"], &seen["arrays_left_out"]), (&expected, &serde_json::json!([])));
+
+    let header =
+        r#"{"w":{"dtype":"F64","shape":[1],"data_offsets":[0,8]},"n":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}}"#;
+    let bytes =
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &1e300f64.to_le_bytes(), &7i64.to_le_bytes()].concat();
+    place.put("m.safetensors", &bytes);
+    let out = place.works("inspect m.safetensors");
+    assert!(
+        out.contains("tensors left out\n  w  F64 [1]: tensor `w`: element 0 is 1e300, which is beyond the range of f32"),
+        "{out}"
+    );
+    assert!(out.contains("  n  i32 [1]"), "{out}");
+    let seen: Value = serde_json::from_str(&place.works("inspect m.safetensors --json")).unwrap();
+    assert_eq!((&seen["tensors"][0]["name"], &seen["tensors_left_out"][0]["name"]), (&"n".into(), &"w".into()));
+}

@@ -4,6 +4,7 @@
 
 mod npy;
 mod npz;
+mod outside;
 mod png;
 mod tensors;
 mod whole;
