@@ -38,7 +38,7 @@ fn preprocessing_agrees_with_scikit_learn() {
     for case in oracle["tables"].as_array().unwrap() {
         all_of_a_table_is_read(case);
         let file = case["file"].as_str().unwrap();
-        let read = Csv::new().missing(["NA"]).read(tables.join(file)).unwrap();
+        let read = Csv::new().default_missing(false).missing(["NA"]).read(tables.join(file)).unwrap();
         assert_eq!(read.len() as u64, case["rows"].as_u64().unwrap());
         let report = read.report();
         let of = |name: &str| report.columns.iter().find(|c| c.name == name).unwrap();

@@ -1,30 +1,42 @@
 //! `Csv`: reads a comma-separated file into a [`Table`], strictly, and finds out what its columns are.
 
+use super::dates::DateOrder;
+use super::infer::{self, Expected, Inferred, Rules, counted};
+use super::layout::{self, UNNAMED};
+use super::numbers::Said;
+use super::preprocessor::Preprocessor;
+use super::source;
 use super::table::{Column, Fields, Kind, Table};
 use crate::error::{Error, Result};
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
-
-/// More different texts than this, of which most occur once, are not categories but text.
-const MOST_CATEGORIES: usize = 50;
 
 /// What else may stand between fields, and its name in messages.
 const DELIMITERS: [(u8, &str); 4] = [(b';', "`;`"), (b'\t', "a tab"), (b'|', "`|`"), (b',', "`,`")];
 
 /// How to read a comma-separated file.
 ///
-/// What is read: UTF-8 with or without a byte order mark; lines ended by LF, CRLF or CR, also mixed; fields in quotes, `""` for a
-/// quote, with line ends in them; spaces around fields are dropped, lines without anything are skipped. What is refused, each with
-/// file, line, column, what was found and what to do: an empty file or only a header, no header, a column without a name or two of
-/// one, rows of another length, quotes that never end or end inside a field, NUL, other encodings, numbers that are not finite.
+/// What is read: UTF-8 with or without a byte order mark, plain or in gzip; lines ended by LF, CRLF or CR, also mixed; fields in
+/// quotes, `""` for a quote, with line ends in them; spaces around fields are dropped, lines without anything are skipped, and so are
+/// comment lines that begin with `#`, a first line `sep=;` (which is obeyed) and titles above the header. A first column without a
+/// name (what R and pandas write in front) is called `Unnamed: 0`. What is refused, each with file, line, column, what was found and
+/// what to do: an empty file or only a header, no header, a column without a name or two of one, rows of another length, quotes that
+/// never end or end inside a field, NUL, other encodings, files of another kind, numbers that are not finite.
 ///
-/// Kinds are inferred: *yes/no*, *number*, *date*, *category*, or *text* where more than 50 texts differ and most occur once. A column
-/// of numbers with one other text, or with at most one in twenty, is taken for a column of numbers with mistakes, and refused.
+/// Kinds are inferred: *yes/no*, *number*, *date*, *category*, or *text* where more than 50 texts differ and most occur once (or ten or
+/// more all differ). Numbers may be written with separators between thousands, a decimal comma, a currency or a percent sign, if all
+/// fields of the column fit ([`Column::format`]). A comma that could mean either is decided by the other columns, or refused. A column
+/// of numbers or dates with one other text, with at most one in twenty, or with the same few texts among many different numbers, is taken
+/// for a column with mistakes, and refused.
+///
+/// Missing is an empty field; `NA`, `N/A`, `NaN`, `null` and the like; among numbers and dates also `None`, `?`, `-`, `.` and the like, which
+/// in a column of texts are values ([`Column::markers`]).
 ///
 /// ```
 /// use steepest::data::{Csv, Kind};
-/// let csv = Csv::new().missing(["", "?"]).delimiter(b';').kind("zone", Kind::Category);
-/// let table = csv.parse("plots.csv", b"zone;area\n1;20.5\n2;?\n")?;
+/// let csv = Csv::new().missing(["unknown"]).delimiter(b';').kind("zone", Kind::Category);
+/// let table = csv.parse("plots.csv", b"zone;area\n1;20.5\n2;unknown\n")?;
 /// assert_eq!((table.column("zone")?.kind(), table.column("area")?.missing()), (Kind::Category, 1));
 /// # Ok::<(), steepest::Error>(())
 /// ```
@@ -34,7 +46,10 @@ pub struct Csv {
     missing: Vec<String>,
     kinds: Vec<(String, Kind)>,
     header: Option<bool>,
-    delimiter: u8,
+    delimiter: Option<u8>,
+    rules: Rules,
+    /// What a model needs of columns: all others are texts.
+    model: Option<Vec<(String, Expected)>>,
 }
 
 impl Default for Csv {
@@ -44,21 +59,59 @@ impl Default for Csv {
 }
 
 impl Csv {
-    /// Commas, a header, and as missing: nothing at all, `NA`, `NaN` and `nan`.
+    /// Commas, a header, and the usual markers of missing values.
     pub fn new() -> Csv {
-        let missing = ["", "NA", "NaN", "nan"].map(str::to_owned).to_vec();
-        Csv { missing, kinds: Vec::new(), header: None, delimiter: b',' }
+        let rules = Rules { usual_markers: true, strict: false, numbers: Said::default(), dates: None };
+        Csv { missing: Vec::new(), kinds: Vec::new(), header: None, delimiter: None, rules, model: None }
     }
 
-    /// The texts that stand for a missing value, instead of those there were. An empty field is always missing.
+    /// More texts that stand for a missing value, in any column, besides the usual ones. Numbers are compared as numbers: -999 is -999.0.
     pub fn missing(mut self, texts: impl IntoIterator<Item = impl Into<String>>) -> Csv {
-        self.missing = texts.into_iter().map(Into::into).collect();
+        self.missing.extend(texts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether the usual markers of missing values (`NA`, `null`, and `?`, `-`, … among numbers) count as such. An empty field always does.
+    pub fn default_missing(mut self, count: bool) -> Csv {
+        self.rules.usual_markers = count;
+        self
+    }
+
+    /// What stands before the fraction of a number, in all columns: `.` or `,`.
+    pub fn decimal(mut self, decimal: char) -> Csv {
+        self.rules.numbers.decimal = Some(decimal);
+        self
+    }
+
+    /// What stands between thousands, in all columns that have anything there: `,`, `.`, a space or `'`.
+    pub fn thousands(mut self, thousands: char) -> Csv {
+        self.rules.numbers.thousands = Some(thousands);
+        self
+    }
+
+    /// In which order day, month and year stand, where a column leaves it open.
+    pub fn date_order(mut self, order: DateOrder) -> Csv {
+        self.rules.dates = Some(order);
+        self
+    }
+
+    /// Whether what is otherwise taken for a category or left as text with a note is refused: other texts in a column that is mostly
+    /// numbers or dates, dates that may be read in two ways.
+    pub fn strict(mut self, strict: bool) -> Csv {
+        self.rules.strict = strict;
         self
     }
 
     /// What a column is, instead of what would be inferred. A field that does not fit is an error.
     pub fn kind(mut self, column: impl Into<String>, kind: Kind) -> Csv {
         self.kinds.push((column.into(), kind));
+        self
+    }
+
+    /// Reads the columns that a preprocessor knows as those it was fitted to: numbers and dates in the same format, whatever else theirs
+    /// could be taken for. Nothing is inferred, and nothing refused that the preprocessor would take; other columns are read as texts.
+    pub fn as_in(mut self, preprocessor: &Preprocessor) -> Csv {
+        self.model = Some(preprocessor.expected());
         self
     }
 
@@ -69,9 +122,9 @@ impl Csv {
         self
     }
 
-    /// What stands between fields: `,` at first.
+    /// What stands between fields: `,` unless the file says so itself (`sep=;`).
     pub fn delimiter(mut self, delimiter: u8) -> Csv {
-        self.delimiter = delimiter;
+        self.delimiter = Some(delimiter);
         self
     }
 
@@ -79,11 +132,20 @@ impl Csv {
     ///
     /// # Errors
     /// [`Error::File`]: it cannot be read. [`Error::Table`] with file, line, column, what was found and what to do: see [`Csv`].
-    /// [`Error::Config`]: a delimiter that is a quote, a line end or not ASCII.
+    /// [`Error::Config`]: a delimiter that is a quote, a line end or not ASCII; signs of numbers that cannot be told apart.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Table> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
         self.parse(path, &bytes)
+    }
+
+    /// The names of the columns, without reading more than that needs.
+    ///
+    /// # Errors
+    /// As [`Csv::read`], as far as the first rows show it.
+    pub fn names(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<Vec<String>> {
+        let (mut table, text) = self.opened(name.as_ref(), bytes)?;
+        Ok(self.told(&text).records(&mut table, &text, Some(layout::PEEK))?.0)
     }
 
     /// Reads what [`Csv::read`] would from a file of these bytes; `name` stands for the path in errors.
@@ -91,46 +153,121 @@ impl Csv {
     /// # Errors
     /// As [`Csv::read`].
     pub fn parse(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<Table> {
-        if !self.delimiter.is_ascii() || matches!(self.delimiter, b'"' | b'\r' | b'\n' | 0) {
-            let found = char::from(self.delimiter).escape_default();
-            return Err(super::config("delimiter", format!("found `{found}`, expected an ASCII character such as `,` or `;`")));
-        }
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let mut table = Table { path: name.as_ref().to_owned(), columns: Vec::new(), lines: Vec::new() };
-        self.strict(&table, bytes)?;
-        let (names, fields) = self.records(&mut table, bytes)?;
+        let (mut table, text) = self.opened(name.as_ref(), bytes)?;
+        let csv = self.told(&text);
+        csv.sound(&table, &text)?;
+        let (names, fields) = csv.records(&mut table, &text, None)?;
         if let Some((column, _)) = self.kinds.iter().find(|(column, _)| !names.contains(column)) {
             let expected = "a column of the name for which a kind was declared";
             return Err(table.error(Some(1), Some(column), "no such column", expected, "check the spelling"));
         }
+        let mut found = Vec::with_capacity(names.len());
         for (name, fields) in names.into_iter().zip(fields) {
-            let declared = self.kinds.iter().rev().find(|(column, _)| *column == name).map(|&(_, kind)| kind);
-            let column = column(&table, name, fields, declared)?;
-            table.columns.push(Arc::new(column));
+            let expected = self.expected(&name);
+            found.push(infer::column(&table, name, fields, &expected, &self.rules)?);
         }
+        table.columns = self.agreed(&table, found)?.into_iter().map(Arc::new).collect();
         Ok(table)
     }
 
+    /// What is known of a column before it is seen.
+    fn expected(&self, name: &str) -> Expected {
+        let declared = self.kinds.iter().rev().find(|(column, _)| column == name);
+        match (declared, &self.model) {
+            (Some(&(_, kind)), _) => Expected::Kind(kind),
+            (None, Some(known)) => {
+                known.iter().find(|(column, _)| column == name).map_or(Expected::Text(vec![]), |(_, expected)| expected.clone())
+            }
+            (None, None) => Expected::Nothing,
+        }
+    }
+
+    /// Decides what commas mean where a column leaves it open: as in the columns that leave nothing open.
+    fn agreed(&self, table: &Table, found: Vec<Inferred>) -> Result<Vec<Column>> {
+        let done = || found.iter().filter_map(|inferred| if let Inferred::Done(column) = inferred { Some(column) } else { None });
+        let comma = done().any(|column| column.kind == Kind::Number && column.format.decimal == ',');
+        let open = found.iter().any(|inferred| matches!(inferred, Inferred::Open { .. }));
+        // Most tables have neither, and are not looked at again.
+        let decimal = match comma || open {
+            false => None,
+            true => match (comma, done().any(Column::has_points)) {
+                (true, false) => Some(','),
+                (false, true) => Some('.'),
+                _ => None,
+            },
+        };
+        let settle = |name: String, fields: Fields, decimal: char| {
+            let mut column = infer::settle(table, name, fields, &self.rules, decimal)?;
+            column.note = column.note.map(|note| format!("{note}, as in the other columns"));
+            Ok(column)
+        };
+        let columns = found.into_iter().map(|inferred| match (inferred, decimal) {
+            (Inferred::Open { name, fields }, Some(decimal)) => settle(name, fields, decimal),
+            (Inferred::Open { name, fields }, None) => Err(infer::undecided(table, &name, &fields)),
+            // `950` and `1.234` in a table of decimal commas.
+            (Inferred::Done(column), Some(',')) if column.points_between_thousands() => settle(column.name, column.fields, ','),
+            (Inferred::Done(column), _) => Ok(column),
+        });
+        columns.collect()
+    }
+
+    /// The text of a table, if it is one, and a table to put errors in.
+    fn opened<'b>(&self, name: &Path, bytes: &'b [u8]) -> Result<(Table, Cow<'b, [u8]>)> {
+        if self.delimiter.is_some_and(|d| !d.is_ascii() || matches!(d, b'"' | b'\r' | b'\n' | 0)) {
+            let found = char::from(self.delimiter.unwrap_or(0)).escape_default().to_string();
+            return Err(super::config("delimiter", format!("found `{found}`, expected an ASCII character such as `,` or `;`")));
+        }
+        let Said { decimal, thousands } = self.rules.numbers;
+        if decimal.is_some_and(|d| !matches!(d, '.' | ',')) || (decimal.is_some() && decimal == thousands) {
+            let found = decimal.unwrap_or(' ');
+            return Err(super::config(
+                "decimal",
+                format!("found `{found}`, expected `.` or `,`, and not what is between thousands"),
+            ));
+        }
+        if let Some(found) = thousands.filter(|t| !matches!(t, ',' | '.' | ' ' | '\'')) {
+            return Err(super::config("thousands", format!("found `{found}`, expected `,`, `.`, a space or `'`")));
+        }
+        let table = Table { path: name.to_owned(), columns: Vec::new(), lines: Vec::new(), notes: Vec::new() };
+        let text = source::text(bytes).map_err(|strange| {
+            let advice = strange.advice.replace("FILE", &name.display().to_string());
+            table.error(None, None, strange.found, "a table as UTF-8 text (CSV)", advice)
+        })?;
+        let text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)),
+            Cow::Owned(text) if text.starts_with(b"\xef\xbb\xbf") => Cow::Owned(text[3..].to_vec()),
+            owned => owned,
+        };
+        Ok((table, text))
+    }
+
+    /// The same with the delimiter that the file names, unless another one was set.
+    fn told(&self, text: &[u8]) -> Csv {
+        let own = layout::separator_line(text).map(|(delimiter, _)| delimiter);
+        Csv { delimiter: Some(self.delimiter.or(own).unwrap_or(b',')), ..self.clone() }
+    }
+
+    fn between(&self) -> u8 {
+        self.delimiter.unwrap_or(b',')
+    }
+
     /// What a lenient reader would let pass.
-    fn strict(&self, table: &Table, bytes: &[u8]) -> Result<()> {
+    fn sound(&self, table: &Table, bytes: &[u8]) -> Result<()> {
         let place = |walk: &Walk, found: &str, expected: &str, advice: &str| {
             let name = self.name_at(bytes, walk.line, walk.field);
             Err(table.error(Some(walk.line), Some(&name), found, expected, advice))
         };
-        if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
-            return place(&Walk::START, "the start of a UTF-16 text", "UTF-8", "save the file as UTF-8");
-        }
         if let Some(at) = bytes.iter().position(|&b| b == 0) {
-            let walk = Walk::to(&bytes[..at], self.delimiter);
+            let walk = Walk::to(&bytes[..at], self.between());
             return place(&walk, "a NUL byte", "text", "is this a text file, and complete? Remove the byte");
         }
         if let Err(error) = std::str::from_utf8(bytes) {
             let at = error.valid_up_to();
-            let walk = Walk::to(&bytes[..at], self.delimiter);
+            let walk = Walk::to(&bytes[..at], self.between());
             let found = format!("the byte {:02x}, which is not UTF-8", bytes[at]);
             return place(&walk, &found, "UTF-8", "save the file as UTF-8 (it may be Latin-1 or Windows-1252)");
         }
-        let walk = Walk::to(bytes, self.delimiter);
+        let walk = Walk::to(bytes, self.between());
         if let Some((line, field)) = walk.after_quote {
             let walk = Walk { line, field, ..walk };
             return place(&walk, "text behind a closing quote", "the end of the field", "write a quote inside a field as `\"\"`");
@@ -159,77 +296,183 @@ impl Csv {
     }
 
     fn reader<'b>(&self, bytes: &'b [u8]) -> ::csv::Reader<&'b [u8]> {
-        ::csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.delimiter).from_reader(bytes)
+        ::csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(self.between()).from_reader(bytes)
     }
 
-    fn records(&self, table: &mut Table, bytes: &[u8]) -> Result<(Vec<String>, Vec<Fields>)> {
-        let mut reader = self.reader(bytes);
+    /// The names of the columns and their fields; of no more than `most` records, if that is set.
+    fn records(&self, table: &mut Table, bytes: &[u8], most: Option<usize>) -> Result<(Vec<String>, Vec<Fields>)> {
+        let skipped = layout::separator_line(bytes).map_or(0, |(_, end)| end);
+        let mut records = Records {
+            reader: self.reader(&bytes[skipped..]),
+            skipped,
+            lines: Lines { bytes, at: 0, line: 1 },
+            between: self.between(),
+        };
+        let path = table.path.clone();
+        let failed = |e: ::csv::Error| Error::file(&path, format!("cannot be read: {e}"));
+        let mut first: Vec<(u64, ::csv::StringRecord)> = Vec::new();
         let mut record = ::csv::StringRecord::new();
-        let mut lines = Lines { bytes, at: 0, line: 1 };
-        let (mut names, mut fields): (Vec<String>, Vec<Fields>) = (Vec::new(), Vec::new());
+        let mut left = most.unwrap_or(usize::MAX);
+        while first.len() < layout::PEEK && left > 0 {
+            let Some(line) = records.next(&mut record).map_err(failed)? else { break };
+            first.push((line, record.clone()));
+            left -= 1;
+        }
+        let layout = layout::of(&mut first, self.header);
+        let Some((line, header)) = first.first() else {
+            return Err(table.error(Some(1), None, "nothing", "a line with the names of the columns", "is this the right file?"));
+        };
+        let mut head = layout.head(header, self.header == Some(false));
+        self.names_of(table, *line, header, &mut head.names, head.extra)?;
+        let (line, width) = (*line, head.names.len());
+        let mut fields: Vec<Fields> = Vec::new();
+        fields.resize_with(width, Fields::default);
+        let mut comments = layout.comments;
+        let mut rest = first.into_iter().skip(usize::from(self.header != Some(false)));
+        let numbers: Vec<f64> = self.missing.iter().filter_map(|text| super::numbers::plain(text)).collect();
         loop {
-            let start = reader.position().byte() as usize;
-            let more = reader.read_record(&mut record).map_err(|e| Error::file(&table.path, format!("cannot be read: {e}")))?;
-            if !more {
-                break;
-            }
-            let line = lines.at_record(start);
-            record.trim();
-            if names.is_empty() {
-                names = self.names(table, line, &record)?;
-                fields.resize_with(names.len(), Fields::default);
-                if self.header != Some(false) {
+            let line = match rest.next() {
+                Some((line, known)) => {
+                    record = known;
+                    line
+                }
+                None if left == 0 => break,
+                None => match records.next(&mut record).map_err(failed)? {
+                    Some(line) => line,
+                    None => break,
+                },
+            };
+            if record.len() != width {
+                if record.get(0).is_some_and(|text| text.starts_with('#')) {
+                    comments.push(line);
                     continue;
                 }
-            }
-            if record.len() != names.len() {
-                return Err(ragged(table, line, &names, &record));
+                return Err(ragged(table, line, &head.names, &record));
             }
             for (fields, text) in fields.iter_mut().zip(&record) {
-                fields.push((!text.is_empty() && !self.missing.iter().any(|m| m == text)).then_some(text));
+                fields.push((!text.is_empty() && !self.is_missing(text, &numbers)).then_some(text));
             }
             table.lines.push(line);
-        }
-        if names.is_empty() {
-            return Err(table.error(Some(1), None, "nothing", "a line with the names of the columns", "is this the right file?"));
+            left = left.saturating_sub(1);
         }
         if table.lines.is_empty() {
-            let next = lines.line + 1;
+            let next = records.lines.line + 1;
             return Err(table.error(Some(next), None, "no rows behind the header", "at least one", "is the file complete?"));
         }
-        Ok((names, fields))
+        table.notes = layout.notes;
+        if let Some(first) = comments.first() {
+            table.notes.push(format!("{} beginning with `#`, the first line {first}: skipped", counted(comments.len(), "line")));
+        }
+        self.unnamed(table, line, head.names, fields, most.is_some())
     }
 
-    fn names(&self, table: &Table, line: u64, record: &::csv::StringRecord) -> Result<Vec<String>> {
-        let number = |i: usize| (i + 1).to_string();
+    /// Whether the user says that a text stands for a missing value.
+    fn is_missing(&self, text: &str, numbers: &[f64]) -> bool {
+        if self.missing.is_empty() {
+            return false;
+        }
+        self.missing.iter().any(|m| m == text)
+            || (!numbers.is_empty() && super::numbers::plain(text).is_some_and(|x| numbers.contains(&x)))
+    }
+
+    /// Columns without a name: gone if they hold nothing, refused if they do.
+    fn unnamed(
+        &self,
+        table: &mut Table,
+        line: u64,
+        names: Vec<String>,
+        fields: Vec<Fields>,
+        peeked: bool,
+    ) -> Result<(Vec<String>, Vec<Fields>)> {
+        let rows = table.lines.len();
+        let (mut kept_names, mut kept) = (Vec::with_capacity(names.len()), Vec::with_capacity(names.len()));
+        let mut empty = 0;
+        for (i, (name, fields)) in names.into_iter().zip(fields).enumerate() {
+            if name.is_empty() {
+                if !peeked && (0..rows).any(|row| fields.get(row).is_some()) {
+                    let advice = "give the column a name, or remove it";
+                    return Err(table.error(Some(line), Some(&(i + 1).to_string()), "no name", "a name", advice));
+                }
+                empty += 1;
+                continue;
+            }
+            kept_names.push(name);
+            kept.push(fields);
+        }
+        if empty > 0 {
+            table.notes.push(format!("{} without a name and without a value: skipped", counted(empty, "column")));
+        }
+        Ok((kept_names, kept))
+    }
+
+    /// Names and checks the columns; `extra` says that there is a name less than there are columns, and where.
+    fn names_of(
+        &self,
+        table: &mut Table,
+        line: u64,
+        record: &::csv::StringRecord,
+        names: &mut Vec<String>,
+        extra: layout::Extra,
+    ) -> Result<()> {
         let only = record.get(0).unwrap_or("");
-        let other = DELIMITERS.iter().find(|&&(d, _)| d != self.delimiter && only.contains(char::from(d)));
+        let between = self.between();
+        let other = DELIMITERS.iter().find(|&&(d, _)| d != between && only.contains(char::from(d)));
         if let (1, Some((_, name))) = (record.len(), other) {
             let found = format!("one column `{}`", shortened(only));
-            let expected = format!("names with `{}` between them", char::from(self.delimiter));
+            let expected = format!("names with `{}` between them", char::from(between));
             return Err(table.error(Some(line), None, found, expected, format!("set the delimiter to {name}")));
         }
         if self.header == Some(false) {
-            return Ok((1..=record.len()).map(|i| format!("column{i}")).collect());
+            return Ok(());
         }
         if self.header.is_none() && record.iter().all(|field| field.parse::<f64>().is_ok()) {
             let found = format!("only numbers (`{}`)", shortened(only));
             let advice = "add a line with names, or say that there is no header";
             return Err(table.error(Some(line), None, found, "the names of the columns", advice));
         }
-        let mut names: Vec<String> = Vec::with_capacity(record.len());
-        for (i, name) in record.iter().enumerate() {
-            if name.is_empty() {
-                let advice = "give the column a name, or remove it";
-                return Err(table.error(Some(line), Some(&number(i)), "no name", "a name", advice));
+        if names.first().is_some_and(String::is_empty) && names.len() > 1 {
+            names[0] = UNNAMED.to_owned();
+            if extra == layout::Extra::First {
+                table.notes.push(format!(
+                    "the header has a name less than the rows have fields: the first column is called `{UNNAMED}`"
+                ));
             }
-            if let Some(first) = names.iter().position(|n| n == name) {
-                let found = format!("the name `{name}` again, which column {} has", first + 1);
-                return Err(table.error(Some(line), Some(&number(i)), found, "a name of its own", "rename one of the two"));
-            }
-            names.push(name.to_owned());
         }
-        Ok(names)
+        for (i, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            if let Some(first) = names[..i].iter().position(|n| n == name) {
+                let found = format!("the name `{name}` again, which column {} has", first + 1);
+                let place = (i + 1).to_string();
+                return Err(table.error(Some(line), Some(&place), found, "a name of its own", "rename one of the two"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Records of a file with their lines; without those that hold nothing but spaces.
+struct Records<'b> {
+    reader: ::csv::Reader<&'b [u8]>,
+    /// Bytes in front of the reader's first.
+    skipped: usize,
+    lines: Lines<'b>,
+    between: u8,
+}
+
+impl Records<'_> {
+    fn next(&mut self, record: &mut ::csv::StringRecord) -> Result<Option<u64>, ::csv::Error> {
+        loop {
+            let start = self.reader.position().byte() as usize + self.skipped;
+            if !self.reader.read_record(record)? {
+                return Ok(None);
+            }
+            let line = self.lines.at_record(start);
+            let blank = record.len() == 1 && record.get(0).is_some_and(|text| !text.is_empty() && text.trim().is_empty());
+            if blank && self.between != b' ' {
+                continue;
+            }
+            record.trim();
+            return Ok(Some(line));
+        }
     }
 }
 
@@ -330,109 +573,4 @@ impl Walk {
         }
         walk
     }
-}
-
-/// What a field is if it is a number: `Some(Err)` if it is one that is not finite.
-fn number(text: &str) -> Option<Result<f64, ()>> {
-    text.parse::<f64>().ok().map(|x| if x.is_finite() { Ok(x) } else { Err(()) })
-}
-
-/// The pairs that yes/no columns are written in, in small letters.
-const PAIRS: [(&str, &str); 4] = [("no", "yes"), ("false", "true"), ("n", "y"), ("f", "t")];
-
-pub(super) fn yes_no(text: &str) -> Option<bool> {
-    PAIRS.iter().find_map(|(no, yes)| match text {
-        _ if text.eq_ignore_ascii_case(no) => Some(false),
-        _ if text.eq_ignore_ascii_case(yes) => Some(true),
-        _ => None,
-    })
-}
-
-/// Whether the texts are one pair: of letters both must occur, for a column of nothing but `f` may be anything.
-fn is_yes_no<'t>(texts: impl Iterator<Item = &'t str> + Clone) -> bool {
-    PAIRS.iter().any(|(no, yes)| {
-        let all = texts.clone().all(|t| t.eq_ignore_ascii_case(no) || t.eq_ignore_ascii_case(yes));
-        all && (no.len() > 1 || [no, yes].iter().all(|x| texts.clone().any(|t| t.eq_ignore_ascii_case(x))))
-    })
-}
-
-/// `2024-05-31`, `2024/5/31`, `31.5.2024`, `5/31/2024`, also with a time behind it.
-fn is_date(text: &str) -> bool {
-    let (day, time) = text.split_at(text.find([' ', 'T']).unwrap_or(text.len()));
-    let parts = ['-', '/', '.'].iter().map(|&c| day.split(c).collect::<Vec<_>>()).find(|parts| parts.len() == 3);
-    let digits = |part: &&str, most: usize| !part.is_empty() && part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
-    let is_day = parts.is_some_and(|p| match p[0].len() {
-        4 => digits(&p[0], 4) && digits(&p[1], 2) && digits(&p[2], 2),
-        _ => digits(&p[0], 2) && digits(&p[1], 2) && matches!(p[2].len(), 2 | 4) && digits(&p[2], 4),
-    });
-    is_day && (time.is_empty() || (time.contains(':') && time[1..].bytes().all(|b| b.is_ascii_digit() || b":.+-Z ".contains(&b))))
-}
-
-/// Finds the kind, or checks the one declared, and keeps the numbers.
-fn column(table: &Table, name: String, fields: Fields, declared: Option<Kind>) -> Result<Column> {
-    let rows = table.lines.len();
-    let texts = || (0..rows).filter_map(|row| fields.get(row).map(|text| (row, text)));
-    let here = |row: usize, text: &str, expected: String, advice: &str| {
-        Err(table.error(table.line(row), Some(&name), format!("`{}`", shortened(text)), expected, advice))
-    };
-    let present = texts().count();
-    let finite = texts().filter(|(_, text)| matches!(number(text), Some(Ok(_)))).count();
-    let odd = present - finite;
-    let first_odd = texts().find(|(_, text)| !matches!(number(text), Some(Ok(_))));
-    let mut note = None;
-    let kind = match (declared, first_odd) {
-        (Some(Kind::Number), Some((row, text))) => {
-            return here(row, text, "a finite number, as declared".to_owned(), "correct it, or name it as missing");
-        }
-        (Some(Kind::YesNo), _) => match texts().find(|(_, text)| yes_no(text).is_none()) {
-            Some((row, text)) => {
-                return here(row, text, "yes or no, as declared".to_owned(), "correct it, or name it as missing");
-            }
-            None => Kind::YesNo,
-        },
-        (Some(Kind::Empty), _) if present > 0 => {
-            let (row, text) = texts().next().unwrap_or((0, ""));
-            return here(row, text, "nothing, as declared".to_owned(), "declare another kind");
-        }
-        (Some(kind), _) => kind,
-        (None, _) if present == 0 => Kind::Empty,
-        (None, None) => Kind::Number,
-        (None, Some((row, text))) => {
-            let not_numbers = texts().filter(|(_, text)| number(text).is_none()).count();
-            if not_numbers == 0 {
-                // Every field reads as a number, and some are infinite or not a number.
-                let advice = "correct it, or name it as missing: numbers must be finite";
-                return here(row, text, "a finite number".to_owned(), advice);
-            }
-            if finite >= 2 && (odd == 1 || odd * 20 <= present) {
-                let expected = format!("a number, as in {finite} of {present} fields");
-                return here(row, text, expected, "correct it, name it as missing, or declare the column a category");
-            }
-            if is_yes_no(texts().map(|(_, text)| text)) {
-                Kind::YesNo
-            } else if texts().all(|(_, text)| is_date(text)) {
-                note = Some("dates, left as text: derive numbers from them (a year, days since) to learn from them".to_owned());
-                Kind::Date
-            } else {
-                let different = texts().map(|(_, text)| text).collect::<std::collections::HashSet<_>>().len();
-                if finite > 0 {
-                    note = Some(format!("{finite} of {present} fields are numbers"));
-                }
-                if different > MOST_CATEGORIES && different * 2 > present {
-                    note = Some(format!("{different} different texts in {present} fields, left as text"));
-                    Kind::Text
-                } else {
-                    Kind::Category
-                }
-            }
-        }
-    };
-    let numbers = match kind {
-        Kind::Number => (0..rows).map(|row| fields.get(row).and_then(|t| t.parse().ok()).unwrap_or(f64::NAN)).collect(),
-        Kind::YesNo => {
-            (0..rows).map(|row| fields.get(row).and_then(yes_no).map_or(f64::NAN, |yes| f64::from(u8::from(yes)))).collect()
-        }
-        _ => Vec::new(),
-    };
-    Ok(Column { name, kind, fields, numbers, note })
 }

@@ -20,10 +20,16 @@ mod arrays;
 #[cfg(feature = "tables")]
 mod csv;
 mod dataset;
+#[cfg(feature = "tables")]
+mod dates;
 mod digits;
 mod idx;
 #[cfg(feature = "images")]
 mod images;
+#[cfg(feature = "tables")]
+mod infer;
+#[cfg(feature = "tables")]
+mod layout;
 mod loader;
 mod mnist;
 #[cfg(feature = "arrays")]
@@ -31,12 +37,16 @@ mod npy;
 #[cfg(feature = "arrays")]
 mod npz;
 #[cfg(feature = "tables")]
+mod numbers;
+#[cfg(feature = "tables")]
 mod prepare;
 #[cfg(feature = "tables")]
 mod preprocessor;
 #[cfg(feature = "tables")]
 mod report;
 mod scaler;
+#[cfg(feature = "tables")]
+mod source;
 mod split;
 #[cfg_attr(not(feature = "tables"), allow(dead_code))]
 mod stats;
@@ -52,6 +62,8 @@ pub use arrays::{Array, ArrayData};
 #[cfg(feature = "tables")]
 pub use csv::Csv;
 pub use dataset::{Dataset, Labels};
+#[cfg(feature = "tables")]
+pub use dates::DateOrder;
 pub use digits::digits;
 pub use idx::{Idx, IdxData};
 #[cfg(feature = "images")]
@@ -61,15 +73,17 @@ pub use mnist::{MNIST_MEAN, MNIST_STD, mnist};
 #[cfg(feature = "arrays")]
 pub use npz::{Npz, parse_npz, read_npz, write_npz};
 #[cfg(feature = "tables")]
+pub use numbers::NumberFormat;
+#[cfg(feature = "tables")]
 pub use prepare::{Impute, Prepare, Scale, Unusable};
 #[cfg(feature = "tables")]
-pub use preprocessor::{Features, LeftOut, Preprocessor, Unknown};
+pub use preprocessor::{Clipped, Features, LeftOut, Preprocessor, Unknown};
 #[cfg(feature = "tables")]
 pub use report::{ColumnReport, NumberReport, Report};
 pub use scaler::Scaler;
 pub use split::{Fold, FoldScores, Parts, folds, random_parts, stratified_folds, stratified_parts};
 #[cfg(feature = "tables")]
-pub use table::{Column, Kind, Table};
+pub use table::{Column, Kind, Marker, Table};
 #[cfg(feature = "tables")]
 pub use target::{Target, Task};
 #[cfg(feature = "tables")]

@@ -1,5 +1,7 @@
 //! `Prepare`: how a table becomes features and target; fitted to training rows it gives a [`Preprocessor`].
 
+use super::dates::{DateOrder, DateParts};
+use super::numbers::NumberFormat;
 use super::preprocessor::{Absent, Encoding, Fitted, LeftOut, Preprocessor, Unknown};
 use super::table::{Column, Kind, Table, class_order};
 use super::target::{Target, Task};
@@ -90,6 +92,8 @@ pub struct Prepare {
     scale_target: bool,
     log_target: bool,
     rare: usize,
+    most_categories: usize,
+    dates: bool,
     unknown: Unknown,
     constant: Unusable,
     empty: Unusable,
@@ -122,6 +126,8 @@ impl Prepare {
             scale_target: true,
             log_target: false,
             rare: 0,
+            most_categories: usize::MAX,
+            dates: false,
             unknown: Unknown::Note,
             constant: Unusable::LeaveOut,
             empty: Unusable::Refuse,
@@ -157,7 +163,7 @@ impl Prepare {
         self
     }
 
-    /// These columns and no others, in this order; dates and text among them become categories.
+    /// These columns and no others, in this order; text among them becomes a category, and so do dates unless [`Prepare::dates`] says other.
     pub fn only(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Prepare {
         self.only = Some(columns.into_iter().map(Into::into).collect());
         self
@@ -212,7 +218,9 @@ impl Prepare {
     }
 
     /// Takes numbers that are beyond ±`most` after scaling for ±`most`: with standard scaling, so many standard deviations from the mean.
-    /// A row far outside the others then neither bends a model towards it nor gets an answer far outside theirs.
+    /// A row far outside the others then neither bends a model towards it nor gets an answer far outside theirs. Numbers that have
+    /// nothing to do with the others ([`Column::far_outside`]) do not count for mean and deviation: one of them would stretch the scale
+    /// until all others are the same.
     pub fn clip(mut self, most: f64) -> Prepare {
         self.clip = Some(most);
         self
@@ -243,6 +251,28 @@ impl Prepare {
     /// Categories with fewer rows than this in training share one feature.
     pub fn rare(mut self, fewer_than: usize) -> Prepare {
         self.rare = fewer_than;
+        self
+    }
+
+    /// The most categories of a column that have a feature each. Of a column with more the most frequent ones do that have three rows or
+    /// more in training; the others share one feature. Without a bound a table of many rows and categories fills the memory.
+    pub fn most_categories(mut self, most: usize) -> Prepare {
+        self.most_categories = most.max(1);
+        self
+    }
+
+    /// Whether dates are features: the days since the first, the year, the month, the day of the week and the hour, as far as they differ in
+    /// training. A missing date is 0 in all of them, and a feature says so. Otherwise they are left out.
+    ///
+    /// ```
+    /// use steepest::data::{Prepare, Table};
+    /// let table = Table::parse("t.csv", b"day,sold\n2024-05-31,7\n2024-06-01,9\n")?;
+    /// let fitted = Prepare::new().target("sold").dates(true).fit(&table)?;
+    /// assert_eq!(fitted.feature_names(), ["day (days)", "day (month 5)", "day (month 6)", "day (Friday)", "day (Saturday)"]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn dates(mut self, features: bool) -> Prepare {
+        self.dates = features;
         self
     }
 
@@ -328,7 +358,11 @@ impl Prepare {
             let reason = "not among the columns asked for";
             left_out.extend(others.map(|name| LeftOut { column: name.to_owned(), reason: reason.to_owned() }));
         }
-        let fitted = Preprocessor::new(fitted, left_out, self.unknown, target);
+        // How numbers are written, where that is not the usual way.
+        let used = fitted.iter().map(|f| f.name.as_str()).chain(self.target.iter().map(String::as_str));
+        let format = |name: &str| Some((name.to_owned(), train.column(name).ok()?.format()?.clone()));
+        let formats = used.filter_map(format).filter(|(_, format)| *format != NumberFormat::default()).collect();
+        let fitted = Preprocessor::new(fitted, left_out, self.unknown, target, formats);
         if fitted.width() == 0 {
             let why: Vec<String> = fitted.left_out().iter().map(|l| format!("`{}`: {}", l.column, l.reason)).collect();
             return Err(config("prepare", format!("no features are left ({})", why.join("; "))));
@@ -355,18 +389,18 @@ impl Prepare {
         let as_category = self.as_category.iter().any(|n| n == name);
         let kind = match column.kind() {
             Kind::Number | Kind::YesNo if as_category => Kind::Category,
+            Kind::Date if self.dates && !as_category => Kind::Date,
             Kind::Date if !listed && !as_category => return Ok(Err("dates are left as text".to_owned())),
             Kind::Text if !listed && !as_category => return Ok(Err(column.note().unwrap_or("free text").to_owned())),
             Kind::Date | Kind::Text => Kind::Category,
             kind => kind,
         };
         let own = self.imputes.iter().rev().find(|(n, _)| n == name).map(|(_, impute)| impute);
-        let impute = own.unwrap_or(if kind == Kind::Number { &self.numbers } else { &self.categories });
+        let impute = own.unwrap_or(if matches!(kind, Kind::Number | Kind::Date) { &self.numbers } else { &self.categories });
         let is_own = matches!(impute, Impute::Own | Impute::OwnAlways);
         // With a value missing, whether it is missing differs from row to row.
         let differs = missing > 0 && (self.was_missing || (is_own && kind != Kind::Number));
-        let classes = column.counts().len();
-        if classes == 1 && !differs && *impute != Impute::OwnAlways {
+        if column.is_constant() && !differs && *impute != Impute::OwnAlways {
             if self.constant == Unusable::Refuse {
                 let row = (0..train.len()).find(|&row| column.text(row).is_some()).unwrap_or(0);
                 let found = format!("`{}` in every row", super::csv::shortened(column.text(row).unwrap_or("")));
@@ -383,11 +417,16 @@ impl Prepare {
         let unfit = || config("prepare", format!("column `{name}` is of kind {kind}: {impute:?} does not fit"));
         let (encoding, says_itself) = match kind {
             Kind::Number => (self.number(train, column, impute).map_err(|e| e.unwrap_or_else(unfit))?, false),
+            Kind::Date => {
+                let days: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+                let order = column.order.unwrap_or(DateOrder::YearMonthDay);
+                (Encoding::Date(DateParts::fit(order, &days, self.clip, *impute == Impute::Refuse)), false)
+            }
             Kind::YesNo => {
                 let present: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
                 let fill = match impute {
                     Impute::MostFrequent | Impute::Own | Impute::OwnAlways => Some(stats::most_frequent(&present)),
-                    Impute::Text(text) => Some(super::csv::yes_no(text).map(|yes| f64::from(u8::from(yes))).ok_or_else(unfit)?),
+                    Impute::Text(text) => Some(super::infer::yes_no(text).map(|yes| f64::from(u8::from(yes))).ok_or_else(unfit)?),
                     Impute::Refuse => None,
                     _ => return Err(unfit()),
                 };
@@ -423,7 +462,11 @@ impl Prepare {
             Impute::Refuse => None,
             _ => return Err(None),
         };
-        let whole: Vec<f64> = column.numbers.iter().filter_map(|&x| if x.is_nan() { fill } else { Some(x) }).collect();
+        let mut whole: Vec<f64> = column.numbers.iter().filter_map(|&x| if x.is_nan() { fill } else { Some(x) }).collect();
+        if self.clip.is_some() {
+            let (low, high) = stats::fences(&present);
+            whole.retain(|x| (low..=high).contains(x));
+        }
         let scale = self.scales.iter().rev().find(|(n, _)| n == column.name()).map_or(self.scale, |&(_, scale)| scale);
         let (least, most) = stats::min_max(&whole);
         let (shift, scale) = match scale {
@@ -446,6 +489,23 @@ impl Prepare {
         let counts: std::collections::HashMap<String, usize> = column.counts().into_iter().collect();
         for category in class_order(column) {
             if counts[&category] < self.rare { rare.push(category) } else { categories.push(category) }
+        }
+        if categories.len() > self.most_categories {
+            /// A category with fewer rows teaches nothing that is worth a feature.
+            const ROWS: usize = 3;
+            let mut sizes: Vec<usize> = categories.iter().map(|category| counts[category]).collect();
+            sizes.sort_unstable_by(|a, b| b.cmp(a));
+            let least = sizes[self.most_categories - 1].max(ROWS);
+            // Of those with just as many rows as the last one, the first.
+            let above = sizes.iter().filter(|&&size| size > least).count();
+            let mut places = self.most_categories - above;
+            let (kept, others): (Vec<String>, Vec<String>) = categories.into_iter().partition(|category| {
+                let last = counts[category] == least && places > 0;
+                places -= usize::from(last);
+                counts[category] > least || last
+            });
+            categories = kept;
+            rare.extend(others);
         }
         // What missing values become counts as known, whether it occurs or not.
         if let Absent::Is(text) = &missing

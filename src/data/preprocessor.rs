@@ -1,14 +1,21 @@
 //! `Preprocessor`: a table's columns as numbers for a model, by what was found in the training rows.
 
+use super::dates::DateParts;
+use super::infer::{Expected, counted};
+use super::numbers::NumberFormat;
 use super::table::{Column, Kind, Table};
 use super::target::{Places, Target};
 use super::{Dataset, config};
 use crate::error::{Error, Result};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::Range;
 use std::path::Path;
 
-/// The layout of a saved preprocessor.
+/// The layout of a saved preprocessor; with formats of numbers, or dates, that of the second version.
 const VERSION: u32 = 1;
+const VERSION_WITH_FORMATS: u32 = 2;
+/// Rows whose features are computed at a time.
+const BLOCK: usize = 4096;
 
 /// What [`Prepare::fit`](super::Prepare::fit) found in the training rows: enough to turn any table with the same columns into features.
 ///
@@ -23,6 +30,9 @@ pub struct Preprocessor {
     pub(super) left_out: Vec<LeftOut>,
     pub(super) unknown: Unknown,
     pub(super) target: Option<Target>,
+    /// How the numbers of columns are written, features and targets, where that is not the usual way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) formats: BTreeMap<String, NumberFormat>,
 }
 
 /// What becomes of a category that was not among the training rows.
@@ -68,6 +78,8 @@ pub(super) enum Encoding {
     },
     /// 1 or 0.
     YesNo { fill: Option<f64> },
+    /// The days since the first, the year, and so on.
+    Date(DateParts),
     /// One feature per category, then one for the rare ones if there were any, then one for missing if so decided.
     Category { categories: Vec<String>, rare: Option<Vec<String>>, missing: Absent },
 }
@@ -91,6 +103,7 @@ impl Fitted {
             Encoding::Category { categories, rare, missing } => {
                 categories.len() + usize::from(rare.is_some()) + usize::from(*missing == Absent::Own)
             }
+            Encoding::Date(parts) => parts.width(),
             _ => 1,
         };
         own + usize::from(self.was_missing)
@@ -104,85 +117,139 @@ impl Fitted {
                 names.extend(rare.as_ref().map(|_| format!("{name}=(rare)")));
                 names.extend((*missing == Absent::Own).then(|| format!("{name}=(missing)")));
             }
+            Encoding::Date(parts) => parts.names(name, names),
             _ => names.push(name.clone()),
         }
         names.extend(self.was_missing.then(|| format!("{name} (was missing)")));
     }
+}
 
-    /// Writes the features of this column for every row, `width` numbers from one row to the next; gives back a note.
-    fn apply(&self, table: &Table, column: &Column, unknown: Unknown, all: &mut [f64], width: usize) -> Result<Option<String>> {
-        let mut strangers: BTreeSet<String> = BTreeSet::new();
-        let mut strange_rows = 0;
-        let places = match &self.encoding {
-            Encoding::Category { categories, .. } => Places::new(categories),
-            _ => Places::new(&[]),
+/// A fitted column at work on a table.
+struct Working<'a> {
+    fitted: &'a Fitted,
+    column: &'a Column,
+    format: NumberFormat,
+    unknown: Unknown,
+    places: Places<'a>,
+    rare: HashSet<&'a str>,
+    /// The features without the one that says that the value was missing.
+    own: usize,
+    strangers: BTreeSet<String>,
+    strange_rows: usize,
+    /// Numbers that f32 makes 0, and the first row with one.
+    vanished: usize,
+    vanished_first: usize,
+}
+
+impl<'a> Working<'a> {
+    fn new(fitted: &'a Fitted, column: &'a Column, format: NumberFormat, unknown: Unknown) -> Working<'a> {
+        let (categories, rare): (&[String], &[String]) = match &fitted.encoding {
+            Encoding::Category { categories, rare, .. } => (categories, rare.as_deref().unwrap_or(&[])),
+            _ => (&[], &[]),
         };
-        let own = self.width() - usize::from(self.was_missing);
-        for (row, features) in (0..table.len()).zip(all.chunks_mut(width)) {
-            let text = column.text(row);
-            match &self.encoding {
+        let own = fitted.width() - usize::from(fitted.was_missing);
+        let (places, rare) = (Places::new(categories), rare.iter().map(String::as_str).collect());
+        let strangers = BTreeSet::new();
+        Working { fitted, column, format, unknown, places, rare, own, strangers, strange_rows: 0, vanished: 0, vanished_first: 0 }
+    }
+
+    /// Writes the features of some rows, `width` numbers from one row to the next.
+    fn apply(&mut self, table: &Table, rows: Range<usize>, all: &mut [f64], width: usize) -> Result<()> {
+        let column = self.column;
+        for (row, features) in rows.zip(all.chunks_mut(width)) {
+            match &self.fitted.encoding {
                 Encoding::Number { fill, shift, scale, clip } => {
-                    let value = table.number(column, row)?.or(*fill).ok_or_else(|| table.missing(column, row))?;
+                    let value = table.number(column, row, &self.format)?.or(*fill).ok_or_else(|| table.missing(column, row))?;
                     let scaled = (value - shift) / scale;
                     features[0] = clip.map_or(scaled, |most| scaled.clamp(-most, most));
                 }
+                Encoding::Date(parts) => match table.date(column, row, parts)? {
+                    Some(days) => parts.apply(days, features),
+                    None if parts.refused => return Err(table.missing(column, row)),
+                    None => {}
+                },
                 Encoding::YesNo { fill } => {
-                    let value = text.map(|text| table.flag(column, row, text)).transpose()?;
+                    let value = column.text(row).map(|text| table.flag(column, row, text)).transpose()?;
                     features[0] = value.map(f64::from).or(*fill).ok_or_else(|| table.missing(column, row))?;
                 }
-                Encoding::Category { categories, rare, missing } => {
-                    let text = match (text, missing) {
-                        (None, Absent::Own) => {
-                            features[own - 1] = 1.0;
-                            None
-                        }
-                        (None, Absent::None) => None,
-                        (None, Absent::Is(category)) => Some(category.as_str()),
-                        (None, Absent::Refuse) => return Err(table.missing(column, row)),
-                        (Some(text), _) => Some(text),
-                    };
-                    let Some(text) = text else {
-                        // Said by its own feature, or by none.
-                        if self.was_missing {
-                            features[own] = 1.0;
-                        }
-                        continue;
-                    };
-                    match (places.find(text), rare) {
-                        (Some(place), _) => features[place] = 1.0,
-                        (None, rare) => {
-                            if !rare.as_ref().is_some_and(|rare| rare.iter().any(|r| r == text)) {
-                                if unknown == Unknown::Refuse {
-                                    let found = format!("the category `{}`", super::csv::shortened(text));
-                                    let expected = format!("one of the {} of the training rows", categories.len());
-                                    let advice = "correct it, or let unknown categories pass (`Unknown::Note`)";
-                                    return Err(table.error(table.line(row), Some(&self.name), found, expected, advice));
-                                }
-                                strange_rows += 1;
-                                strangers.insert(super::csv::shortened(text));
-                            }
-                            if rare.is_some() {
-                                features[categories.len()] = 1.0;
-                            }
-                        }
-                    }
-                }
+                Encoding::Category { missing, .. } => self.category(table, row, missing, features)?,
             }
-            if self.was_missing {
-                features[own] = f64::from(u8::from(column.text(row).is_none()));
+            if self.fitted.was_missing {
+                features[self.own] = f64::from(u8::from(column.text(row).is_none()));
             }
         }
-        let into = match &self.encoding {
+        Ok(())
+    }
+
+    fn category(&mut self, table: &Table, row: usize, missing: &Absent, features: &mut [f64]) -> Result<()> {
+        let key = self.column.key(row);
+        let text = match (&key, missing) {
+            (None, Absent::Own) => {
+                features[self.own - 1] = 1.0;
+                return Ok(());
+            }
+            // Said by its own feature, or by none.
+            (None, Absent::None) => return Ok(()),
+            (None, Absent::Is(category)) => category.as_str(),
+            (None, Absent::Refuse) => return Err(table.missing(self.column, row)),
+            (Some(key), _) => key,
+        };
+        let Encoding::Category { categories, rare, .. } = &self.fitted.encoding else { return Ok(()) };
+        // As it stands in the table, or as the number that it is.
+        let place = self.column.text(row).and_then(|text| self.places.find(text)).or_else(|| self.places.find(text));
+        if let Some(place) = place {
+            features[place] = 1.0;
+            return Ok(());
+        }
+        if !self.rare.contains(text) {
+            if self.unknown == Unknown::Refuse {
+                let found = format!("the category `{}`", super::csv::shortened(text));
+                let expected = format!("one of the {} of the training rows", categories.len());
+                let advice = "correct it, or let unknown categories pass (`Unknown::Note`)";
+                return Err(table.error(table.line(row), Some(&self.fitted.name), found, expected, advice));
+            }
+            self.strange_rows += 1;
+            if self.strangers.len() < 1000 {
+                self.strangers.insert(super::csv::shortened(text));
+            }
+        }
+        if rare.is_some() {
+            features[categories.len()] = 1.0;
+        }
+        Ok(())
+    }
+
+    fn vanishing(&self, table: &Table) -> Option<String> {
+        let place = table.line(self.vanished_first).map_or(String::new(), |line| format!(", the first in line {line}"));
+        let (name, count) = (&self.fitted.name, self.vanished);
+        let is = format!("column `{name}`: {count} numbers are so small that f32 makes them 0{place}; scale the column");
+        (count > 0).then_some(is)
+    }
+
+    fn note(&self) -> Option<String> {
+        let into = match &self.fitted.encoding {
             Encoding::Category { rare: Some(_), .. } => "treated as rare",
             _ => "treated as none of the known ones",
         };
-        Ok((strange_rows > 0).then(|| {
+        let (strangers, rows) = (&self.strangers, self.strange_rows);
+        (rows > 0).then(|| {
             let some: Vec<String> = strangers.iter().take(5).map(|text| format!("`{text}`")).collect();
             let more = if strangers.len() > 5 { format!(" and {} more", strangers.len() - 5) } else { String::new() };
-            let rows = if strange_rows == 1 { "row" } else { "rows" };
-            format!("column `{}`: {strange_rows} {rows} with unknown categories ({}{more}), {into}", self.name, some.join(", "))
-        }))
+            let (name, rows) = (&self.fitted.name, counted(rows, "row"));
+            format!("column `{name}`: {rows} with unknown categories ({}{more}), {into}", some.join(", "))
+        })
     }
+}
+
+/// Numbers of a column that are taken for others, because they are farther from the mean than was allowed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clipped {
+    /// The column.
+    pub column: String,
+    /// The least and the greatest number that is taken as it is.
+    pub within: (f64, f64),
+    /// The rows, by number.
+    pub rows: Vec<usize>,
 }
 
 /// The features of a table's rows.
@@ -237,6 +304,14 @@ impl Preprocessor {
     /// [`Error::Table`]: columns that are not there; text among numbers; a missing value or an unknown category where they were to be
     /// refused; a number that f32 cannot hold.
     pub fn features(&self, table: &Table) -> Result<Features> {
+        let mut notes = self.notes(table)?;
+        let mut values = Vec::with_capacity(table.len() * self.width());
+        notes.extend(self.blocks(table, |block| values.extend_from_slice(block))?);
+        Ok(Features { values, rows: table.len(), notes })
+    }
+
+    /// Whether the columns are there, and which are too many.
+    fn notes(&self, table: &Table) -> Result<Vec<String>> {
         let absent: Vec<String> = self.columns().filter(|name| !table.has(name)).map(|name| format!("`{name}`")).collect();
         if !absent.is_empty() {
             let found = format!("no column {} among {}", absent.join(", "), table.names().len());
@@ -254,30 +329,91 @@ impl Preprocessor {
         if !extra.is_empty() {
             notes.push(format!("left out, because the model was fitted without: column {}", extra.join(", ")));
         }
+        Ok(notes)
+    }
+
+    /// The features, some rows at a time; gives back notes.
+    fn blocks(&self, table: &Table, mut take: impl FnMut(&[f64])) -> Result<Vec<String>> {
         let (rows, width) = (table.len(), self.width());
-        let mut values = vec![0.0; rows * width];
-        let mut start = 0;
+        let mut working = Vec::with_capacity(self.columns.len());
         for fitted in &self.columns {
-            let column = table.column(&fitted.name)?;
-            if rows > 0 {
-                notes.extend(fitted.apply(table, column, self.unknown, &mut values[start..], width)?);
-            }
-            let end = start + fitted.width();
-            for row in 0..rows {
-                values[row * width..][start..end].iter().try_for_each(|&x| table.narrow(column, row, x).map(drop))?;
-            }
-            let vanishes = |&row: &usize| values[row * width..][start..end].iter().any(|&x| x != 0.0 && x as f32 == 0.0);
-            if let Some(first) = (0..rows).find(vanishes) {
-                let count = (first..rows).filter(vanishes).count();
-                let place = table.line(first).map_or(String::new(), |line| format!(", the first in line {line}"));
-                let name = &fitted.name;
-                notes.push(format!(
-                    "column `{name}`: {count} numbers are so small that f32 makes them 0{place}; scale the column"
-                ));
-            }
-            start = end;
+            let format = self.formats.get(&fitted.name).cloned().unwrap_or_default();
+            working.push(Working::new(fitted, table.column(&fitted.name)?, format, self.unknown));
         }
-        Ok(Features { values, rows, notes })
+        let mut block = vec![0.0; BLOCK.min(rows) * width];
+        for first in (0..rows).step_by(BLOCK) {
+            let some = first..(first + BLOCK).min(rows);
+            let block = &mut block[..some.len() * width];
+            block.fill(0.0);
+            let mut start = 0;
+            for working in &mut working {
+                working.apply(table, some.clone(), &mut block[start..], width)?;
+                let end = start + working.fitted.width();
+                for row in some.clone() {
+                    let features = &block[(row - first) * width..][start..end];
+                    features.iter().try_for_each(|&x| table.narrow(working.column, row, x).map(drop))?;
+                    if features.iter().any(|&x| x != 0.0 && x as f32 == 0.0) {
+                        working.vanished_first = if working.vanished == 0 { row } else { working.vanished_first };
+                        working.vanished += 1;
+                    }
+                }
+                start = end;
+            }
+            take(block);
+        }
+        Ok(working.iter().flat_map(|working| working.note().into_iter().chain(working.vanishing(table))).collect())
+    }
+
+    /// The numbers of a table that are taken for others: those beyond what [`Prepare::clip`](super::Prepare::clip) allowed. Columns without any
+    /// are not among them, nor are columns that are not there or not numbers here.
+    pub fn clipped(&self, table: &Table) -> Vec<Clipped> {
+        let mut found = Vec::new();
+        for Fitted { name, encoding, .. } in &self.columns {
+            let (Encoding::Number { shift, scale, clip: Some(most), .. }, Ok(column)) = (encoding, table.column(name)) else {
+                continue;
+            };
+            let beyond = |row: usize| column.number(row).is_some_and(|x| ((x - shift) / scale).abs() > *most);
+            let rows: Vec<usize> = (0..table.len()).filter(|&row| column.kind() == Kind::Number && beyond(row)).collect();
+            if !rows.is_empty() {
+                found.push(Clipped { column: name.clone(), within: (shift - most * scale, shift + most * scale), rows });
+            }
+        }
+        found
+    }
+
+    /// Per column with more categories than have a feature each: its name, how many have one, and how many share one.
+    pub fn grouped(&self) -> Vec<(&str, usize, usize)> {
+        let of = |fitted: &Fitted| match &fitted.encoding {
+            Encoding::Category { categories, rare: Some(rare), .. } => Some((categories.len(), rare.len())),
+            _ => None,
+        };
+        self.columns.iter().filter_map(|fitted| of(fitted).map(|(own, shared)| (fitted.name.as_str(), own, shared))).collect()
+    }
+
+    /// What a reader has to know of each column to read it as in training.
+    pub(super) fn expected(&self) -> Vec<(String, Expected)> {
+        let number = |name: &str| self.formats.get(name).map(|format| Expected::Number(format.clone()));
+        let features = self.columns.iter().map(|fitted| {
+            let expected = match &fitted.encoding {
+                Encoding::Number { .. } => number(&fitted.name).unwrap_or(Expected::Number(NumberFormat::default())),
+                Encoding::Date(parts) => Expected::Date(parts.order),
+                Encoding::YesNo { .. } => Expected::Text(vec![]),
+                Encoding::Category { categories, rare, .. } => number(&fitted.name)
+                    .unwrap_or_else(|| Expected::Text(categories.iter().chain(rare.iter().flatten()).cloned().collect())),
+            };
+            (fitted.name.clone(), expected)
+        });
+        let target = self.target.iter().flat_map(|target| {
+            target.columns().iter().map(|name| {
+                let usual = match target {
+                    Target::Values { .. } => Expected::Number(NumberFormat::default()),
+                    Target::Classes { classes, .. } => Expected::Text(classes.clone()),
+                    Target::Labels { .. } => Expected::Text(vec![]),
+                };
+                (name.clone(), number(name).unwrap_or(usual))
+            })
+        });
+        features.chain(target).collect()
     }
 
     /// Features and target of every row as a data set with names, and what was noticed.
@@ -287,13 +423,16 @@ impl Preprocessor {
     pub fn dataset(&self, table: &Table) -> Result<(Dataset, Vec<String>)> {
         let target = self.target.as_ref().ok_or_else(|| config("preprocessor", "it was fitted without a target: name one"))?;
         let labels = target.encode(table)?;
-        let features = self.features(table)?;
-        let set = Dataset::new(features.to_f32(), &[self.width()], labels)?.with_feature_names(self.feature_names())?;
+        let mut notes = self.notes(table)?;
+        // Never all of them in f64 at once.
+        let mut features: Vec<f32> = Vec::with_capacity(table.len() * self.width());
+        notes.extend(self.blocks(table, |block| features.extend(block.iter().map(|&x| x as f32)))?);
+        let set = Dataset::new(features, &[self.width()], labels)?.with_feature_names(self.feature_names())?;
         let set = match target {
             Target::Classes { classes, .. } => set.with_class_names(classes.clone())?,
             _ => set,
         };
-        Ok((set, features.notes))
+        Ok((set, notes))
     }
 
     /// The whole as JSON, to be stored with a model.
@@ -312,8 +451,9 @@ impl Preprocessor {
         let fail = |message: String| Error::file(name.as_ref(), format!("preprocessing: {message}"));
         let read: Preprocessor =
             serde_json::from_str(text).map_err(|e| fail(format!("{e}, expected what a preprocessor writes")))?;
-        if read.version != VERSION {
-            return Err(fail(format!("found version {}, expected {VERSION}", read.version)));
+        if !(VERSION..=VERSION_WITH_FORMATS).contains(&read.version) {
+            let expected = format!("expected {VERSION} or {VERSION_WITH_FORMATS}: was the model made by a newer program?");
+            return Err(fail(format!("found version {}, {expected}", read.version)));
         }
         read.check().map_err(fail)?;
         Ok(read)
@@ -332,6 +472,7 @@ impl Preprocessor {
                     finite(fill) && shift.is_finite() && scale.is_finite() && *scale > 0.0 && clips
                 }
                 Encoding::YesNo { fill } => finite(fill),
+                Encoding::Date(parts) => parts.check(),
                 Encoding::Category { categories, .. } => categories.iter().collect::<BTreeSet<_>>().len() == categories.len(),
             };
             if !good {
@@ -344,30 +485,57 @@ impl Preprocessor {
         self.target.as_ref().map_or(Ok(()), Target::check)
     }
 
-    pub(super) fn new(columns: Vec<Fitted>, left_out: Vec<LeftOut>, unknown: Unknown, target: Option<Target>) -> Preprocessor {
-        Preprocessor { version: VERSION, columns, left_out, unknown, target }
+    pub(super) fn new(
+        columns: Vec<Fitted>,
+        left_out: Vec<LeftOut>,
+        unknown: Unknown,
+        target: Option<Target>,
+        formats: BTreeMap<String, NumberFormat>,
+    ) -> Preprocessor {
+        // Programs of before would read such columns otherwise, and shall refuse them.
+        let dates = columns.iter().any(|fitted| matches!(fitted.encoding, Encoding::Date(_)));
+        let version = if dates || !formats.is_empty() { VERSION_WITH_FORMATS } else { VERSION };
+        Preprocessor { version, columns, left_out, unknown, target, formats }
     }
 }
 
 impl Table {
-    /// The number of a row, whatever kind the column has here; `None` where it is missing.
-    pub(super) fn number(&self, column: &Column, row: usize) -> Result<Option<f64>> {
-        let Some(text) = column.text(row) else { return Ok(None) };
-        let value = if column.kind() == Kind::Number { column.number(row) } else { text.parse().ok() };
+    /// The number of a row, whatever kind the column has here, written as in training; `None` where it is missing.
+    pub(super) fn number(&self, column: &Column, row: usize, format: &NumberFormat) -> Result<Option<f64>> {
+        let same = column.kind() == Kind::Number && column.format == *format;
+        let value = match (same, column.text(row)) {
+            (_, None) => return Ok(None),
+            (true, _) => column.number(row),
+            (false, Some(text)) => format.parse(text),
+        };
         match value.filter(|x: &f64| x.is_finite()) {
             Some(value) => Ok(Some(value)),
             None => {
-                let found = format!("`{}`", super::csv::shortened(text));
+                let found = format!("`{}`", super::csv::shortened(column.text(row).unwrap_or("")));
+                let written = format.words();
+                let expected = format!("a finite number, as in training{written}");
                 let advice = "correct it, or name it as missing";
-                Err(self.error(self.line(row), Some(column.name()), found, "a finite number, as in training", advice))
+                Err(self.error(self.line(row), Some(column.name()), found, expected, advice))
             }
         }
+    }
+
+    /// The days of a row's date.
+    fn date(&self, column: &Column, row: usize, parts: &DateParts) -> Result<Option<f64>> {
+        let Some(text) = column.text(row) else { return Ok(None) };
+        let same = column.kind() == Kind::Date && column.order == Some(parts.order);
+        let days = if same { column.number(row) } else { parts.order.parse(text) };
+        days.map(Some).ok_or_else(|| {
+            let found = format!("`{}`", super::csv::shortened(text));
+            let advice = "correct it, or name it as missing";
+            self.error(self.line(row), Some(column.name()), found, parts.order.expected(), advice)
+        })
     }
 
     /// 1 of yes and 1, 0 of no and 0.
     pub(super) fn flag(&self, column: &Column, row: usize, text: &str) -> Result<f32> {
         let number = || text.parse::<f32>().ok().filter(|&x| x == 0.0 || x == 1.0);
-        super::csv::yes_no(text).map(|yes| f32::from(u8::from(yes))).or_else(number).ok_or_else(|| {
+        super::infer::yes_no(text).map(|yes| f32::from(u8::from(yes))).or_else(number).ok_or_else(|| {
             let found = format!("`{}`", super::csv::shortened(text));
             let advice = "correct it, or name it as missing";
             self.error(self.line(row), Some(column.name()), found, "yes or no, or 1 or 0", advice)

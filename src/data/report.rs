@@ -65,7 +65,7 @@ impl Table {
     /// # Ok::<(), steepest::Error>(())
     /// ```
     pub fn report(&self) -> Report {
-        let columns = self.columns().map(|column| of(column, self.len())).collect();
+        let columns = self.columns().map(|column| of(column, self)).collect();
         Report { table: self.path().display().to_string(), rows: self.len(), columns }
     }
 
@@ -82,30 +82,93 @@ impl Table {
     }
 }
 
-fn of(column: &Column, rows: usize) -> ColumnReport {
-    let missing = column.missing();
-    let mut counts = column.counts();
-    let distinct = counts.len();
-    let value = |text: &str| if column.kind() == Kind::Number { text.parse().unwrap_or(f64::NAN) } else { 0.0 };
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then(value(&a.0).total_cmp(&value(&b.0))).then(a.0.cmp(&b.0)));
-    let values: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
-    let numbers = (column.kind() == Kind::Number && !values.is_empty()).then(|| {
-        let (mean, std) = stats::mean_std(&values);
+impl Column {
+    /// Whether the column only counts the rows: whole numbers, each one more than another, from the first row to the last or (of twenty rows
+    /// or more) in any order. Years may be in a row, too, and are not meant.
+    pub fn counts_rows(&self) -> bool {
+        let rows = self.numbers.len();
+        if self.kind() != Kind::Number || rows < 10 || self.missing() > 0 || self.numbers.iter().any(|x| x.fract() != 0.0) {
+            return false;
+        }
+        let (least, most) = stats::min_max(&self.numbers);
+        let years = least >= 1800.0 && most <= 2100.0;
+        if most - least != (rows - 1) as f64 || years {
+            return false;
+        }
+        let in_order = self.numbers.windows(2).all(|pair| pair[1] == pair[0] + 1.0);
+        in_order || (rows >= 20 && self.differs_in_every_row())
+    }
+
+    /// Whether every row of a column of twenty rows or more has a whole number of its own.
+    pub fn differs_in_every_row(&self) -> bool {
+        let rows = self.numbers.len();
+        if self.kind() != Kind::Number || rows < 20 || self.missing() > 0 || self.numbers.iter().any(|x| x.fract() != 0.0) {
+            return false;
+        }
+        let mut sorted = self.numbers.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        sorted.windows(2).all(|pair| pair[0] != pair[1])
+    }
+}
+
+/// How many values differ, and the most frequent one; of several the first by value or text.
+fn frequencies(column: &Column, values: &mut [f64]) -> (usize, Option<(String, usize)>) {
+    if column.kind() != Kind::Number {
+        let counts = column.counts();
+        let distinct = counts.len();
+        return (distinct, counts.into_iter().min_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0))));
+    }
+    // Sorted numbers are counted without a text for each.
+    values.sort_unstable_by(f64::total_cmp);
+    let (mut distinct, mut best) = (0, None);
+    for run in values.chunk_by(|a, b| a == b) {
+        distinct += 1;
+        if best.is_none_or(|(_, most)| run.len() > most) {
+            best = Some((run[0], run.len()));
+        }
+    }
+    (distinct, best.map(|(x, most)| (x.to_string(), most)))
+}
+
+/// What is odd about a column's numbers, in words.
+fn far_outside(column: &Column, table: &Table) -> Option<String> {
+    let far = column.far_outside();
+    let row = *far.first()?;
+    let (x, line) = (column.number(row)?, table.line(row)?);
+    let more = if far.len() > 1 { format!(" and {} more", far.len() - 1) } else { String::new() };
+    Some(format!("far outside the others: {} (line {line}){more}", short(x)))
+}
+
+fn of(column: &Column, table: &Table) -> ColumnReport {
+    let (rows, missing) = (table.len(), column.missing());
+    let mut values: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+    let is_number = column.kind() == Kind::Number && !values.is_empty();
+    // Before the values are sorted: sums depend on the order in their last digits.
+    let (mean, std) = if is_number { stats::mean_std(&values) } else { (0.0, 0.0) };
+    let (distinct, most_frequent) = frequencies(column, &mut values);
+    let numbers = is_number.then(|| {
         let (min, max) = stats::min_max(&values);
         NumberReport { min, mean, median: stats::median(&values), max, std }
     });
     let count = rows - missing;
-    let whole = || values.iter().all(|x| x.fract() == 0.0);
-    let note = match column.note() {
-        Some(note) => Some(note.to_owned()),
-        None if count == 0 => Some("nothing but missing values".to_owned()),
-        None if distinct == 1 => Some("one value only".to_owned()),
-        None if distinct == rows && rows > 20 && (column.kind() != Kind::Number || whole()) => {
-            Some("another value in every row: a name or a number of the row?".to_owned())
+    let mut notes: Vec<String> = column.note().map(str::to_owned).into_iter().collect();
+    for marker in column.markers() {
+        let as_what = if marker.missing { "counts as missing" } else { "is taken for a value" };
+        notes.push(format!("`{}` ({}) {as_what}", marker.text, marker.rows));
+    }
+    notes.extend(far_outside(column, table));
+    match () {
+        () if count == 0 => notes.push("nothing but missing values".to_owned()),
+        () if distinct == 1 => notes.push("one value only".to_owned()),
+        () if column.counts_rows() => notes.push("counts the rows: another value in every row".to_owned()),
+        () if distinct == rows
+            && (column.differs_in_every_row() || (rows > 20 && column.kind() != Kind::Number && notes.is_empty())) =>
+        {
+            notes.push("another value in every row: a name or a number of the row?".to_owned());
         }
-        None => None,
-    };
-    let most_frequent = counts.into_iter().next();
+        () => {}
+    }
+    let note = (!notes.is_empty()).then(|| notes.join("; "));
     ColumnReport { name: column.name().to_owned(), kind: column.kind(), count, missing, distinct, numbers, most_frequent, note }
 }
 
@@ -130,14 +193,26 @@ fn giveaway(column: &Column, target: &Column, rows: usize) -> Option<String> {
     let mut belongs = HashMap::new();
     let mut values = std::collections::HashSet::new();
     for &row in &both {
-        let (key, value) = (column.key(row)?, target.key(row)?);
-        values.insert(value.clone());
-        if *belongs.entry(key).or_insert_with(|| value.clone()) != value {
+        let (key, value) = (class(column, row)?, class(target, row)?);
+        if *belongs.entry(key).or_insert(value) != value {
+            return None;
+        }
+        values.insert(value);
+        // Too many already, whatever comes.
+        if belongs.len() * ROWS_PER_VALUE > both.len() {
             return None;
         }
     }
-    let few = belongs.len() * ROWS_PER_VALUE <= both.len() && values.len() >= 2;
+    let few = values.len() >= 2;
     few.then(|| format!("each of its {} values belongs to one value of `{}`", belongs.len(), target.name()))
+}
+
+/// What tells a row's class from others: equal where the keys of the rows are, and made without a text.
+fn class(column: &Column, row: usize) -> Option<(u64, &str)> {
+    match column.kind() {
+        Kind::Number | Kind::YesNo => column.number(row).map(|x| ((x + 0.0).to_bits(), "")),
+        _ => column.text(row).map(|text| (0, text)),
+    }
 }
 
 /// A number in a few characters.

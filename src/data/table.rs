@@ -1,5 +1,7 @@
 //! `Table`: named columns of text as a file has them, each with the kind that was inferred or declared for it.
 
+use super::dates::DateOrder;
+use super::numbers::NumberFormat;
 use crate::error::{Error, Result, TableError};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +20,7 @@ pub enum Kind {
     Category,
     /// `yes`/`no`, `true`/`false`, `y`/`n` or `t`/`f`, in any case.
     YesNo,
-    /// Dates, left as text.
+    /// Dates, with or without a time of day.
     Date,
     /// Texts of which most occur once: names, remarks.
     Text,
@@ -59,9 +61,27 @@ impl Fields {
         (!self.missing[row]).then(|| &self.text[start..self.ends[row]])
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
+
+    /// Makes a field missing.
+    pub(super) fn lose(&mut self, row: usize) {
+        self.missing[row] = true;
+    }
+}
+
+/// A text that usually stands for a missing value, as found in a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The text.
+    pub text: String,
+    /// How many rows have it.
+    pub rows: usize,
+    /// The line of the first.
+    pub line: u64,
+    /// Whether it was taken for a missing value; else for a value like any other.
+    pub missing: bool,
 }
 
 /// One column of a [`Table`].
@@ -70,12 +90,22 @@ pub struct Column {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) fields: Fields,
-    /// Of numbers and yes/no (1 and 0) the values, NaN where missing; of other kinds nothing.
+    /// Of numbers, yes/no (1 and 0) and dates (days since 1970) the values, NaN where missing; of other kinds nothing.
     pub(super) numbers: Vec<f64>,
     pub(super) note: Option<String>,
+    /// Of numbers.
+    pub(super) format: NumberFormat,
+    /// Of dates.
+    pub(super) order: Option<DateOrder>,
+    pub(super) markers: Vec<Marker>,
 }
 
 impl Column {
+    pub(super) fn new(name: String, kind: Kind, fields: Fields) -> Column {
+        let (numbers, note, format, markers) = (Vec::new(), None, NumberFormat::default(), Vec::new());
+        Column { name, kind, fields, numbers, note, format, order: None, markers }
+    }
+
     /// The name in the header.
     pub fn name(&self) -> &str {
         &self.name
@@ -86,7 +116,28 @@ impl Column {
         self.kind
     }
 
-    /// What a person should know about the column, if anything (dates left as text, numbers among the texts).
+    /// How its numbers are written; `None` of other kinds.
+    pub fn format(&self) -> Option<&NumberFormat> {
+        (self.kind == Kind::Number).then_some(&self.format)
+    }
+
+    /// The texts in it that usually stand for a missing value, and whether they were taken for one here.
+    pub fn markers(&self) -> &[Marker] {
+        &self.markers
+    }
+
+    /// The rows whose numbers have nothing to do with the others: far outside, with a wide gap between (999999 among numbers up to 10,
+    /// or -999). They are mistakes, or stand for a missing value. The tail of a skewed column is not among them.
+    pub fn far_outside(&self) -> Vec<usize> {
+        if self.kind != Kind::Number {
+            return Vec::new();
+        }
+        let present: Vec<f64> = self.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+        let (low, high) = super::stats::fences(&present);
+        (0..self.numbers.len()).filter(|&row| self.numbers[row] < low || self.numbers[row] > high).collect()
+    }
+
+    /// What a person should know about the column, if anything (how its numbers are written, numbers among the texts).
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
@@ -96,7 +147,8 @@ impl Column {
         if row < self.fields.len() { self.fields.get(row) } else { None }
     }
 
-    /// The number of a row, 1 or 0 of yes/no; `None` where it is missing, of other kinds, and behind the last row.
+    /// The number of a row, 1 or 0 of yes/no, the days since 1970-01-01 of a date (with the time as a fraction); `None` where it is missing, of
+    /// other kinds, and behind the last row.
     pub fn number(&self, row: usize) -> Option<f64> {
         self.numbers.get(row).copied().filter(|x| !x.is_nan())
     }
@@ -114,6 +166,18 @@ impl Column {
             Kind::YesNo => Cow::Owned(text.to_lowercase()),
             _ => Cow::Borrowed(text),
         })
+    }
+
+    /// Whether all values that are there are the same.
+    pub(super) fn is_constant(&self) -> bool {
+        let mut keys = (0..self.fields.len()).filter_map(|row| self.key(row));
+        match self.kind {
+            Kind::Number => {
+                let mut there = self.numbers.iter().filter(|x| !x.is_nan());
+                there.next().is_some_and(|first| there.all(|x| x == first))
+            }
+            _ => keys.next().is_some_and(|first| keys.all(|key| key == first)),
+        }
     }
 
     /// How many rows each class has, in order of their first row.
@@ -134,7 +198,8 @@ impl Column {
         let mut fields = Fields::default();
         rows.iter().for_each(|&row| fields.push(self.fields.get(row)));
         let numbers = if self.numbers.is_empty() { Vec::new() } else { rows.iter().map(|&row| self.numbers[row]).collect() };
-        Column { name: self.name.clone(), kind: self.kind, fields, numbers, note: self.note.clone() }
+        let (name, note, format, markers) = (self.name.clone(), self.note.clone(), self.format.clone(), self.markers.clone());
+        Column { name, kind: self.kind, fields, numbers, note, format, order: self.order, markers }
     }
 }
 
@@ -155,6 +220,8 @@ pub struct Table {
     pub(super) columns: Vec<Arc<Column>>,
     /// The line in the file of each row, from 1.
     pub(super) lines: Vec<u64>,
+    /// What was skipped or supplied when the file was read.
+    pub(super) notes: Vec<String>,
 }
 
 impl Table {
@@ -187,6 +254,11 @@ impl Table {
     /// The file, or the name given for it.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What was skipped or supplied when the file was read: comment lines, lines above the header, a name.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The columns in order.
@@ -237,7 +309,8 @@ impl Table {
             return Err(super::config("table", format!("row {row} is out of range 0..{}", self.len())));
         }
         let columns = self.columns.iter().map(|column| Arc::new(column.rows(rows))).collect();
-        Ok(Table { path: self.path.clone(), columns, lines: rows.iter().map(|&row| self.lines[row]).collect() })
+        let lines = rows.iter().map(|&row| self.lines[row]).collect();
+        Ok(Table { path: self.path.clone(), columns, lines, notes: self.notes.clone() })
     }
 
     /// The table without some columns.
@@ -282,7 +355,7 @@ impl Table {
 
     fn keeping(&self, keep: impl Fn(&Column) -> bool) -> Table {
         let columns = self.columns.iter().filter(|column| keep(column)).cloned().collect();
-        Table { path: self.path.clone(), columns, lines: self.lines.clone() }
+        Table { path: self.path.clone(), columns, lines: self.lines.clone(), notes: self.notes.clone() }
     }
 
     /// A missing value where there must be one.
@@ -314,7 +387,7 @@ impl Table {
 pub(super) fn class_order(column: &Column) -> Vec<String> {
     let mut names: Vec<String> = column.counts().into_iter().map(|(key, _)| key).collect();
     let value = |key: &str| match column.kind {
-        Kind::YesNo => super::csv::yes_no(key).map(|yes| f64::from(u8::from(yes))),
+        Kind::YesNo => super::infer::yes_no(key).map(|yes| f64::from(u8::from(yes))),
         _ => key.parse::<f64>().ok().filter(|x| x.is_finite()),
     };
     let values: Option<Vec<f64>> = names.iter().map(|name| value(name)).collect();

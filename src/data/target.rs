@@ -68,6 +68,10 @@ impl Target {
         known: Option<&[String]>,
     ) -> Result<Target> {
         let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
+        if let Some(column) = found.iter().find(|column| column.kind() == Kind::Date && task != Task::Classes) {
+            let advice = "make a number of it (days since a day, hours, a year), or take its texts as classes";
+            return Err(table.error(None, Some(column.name()), "dates", "numbers, or classes that come again", advice));
+        }
         for column in &found {
             if let Some(row) = (0..table.len()).find(|&row| column.text(row).is_none()) {
                 return Err(table.missing(column, row));
@@ -199,7 +203,7 @@ impl Target {
                 let mut values = Vec::with_capacity(table.len() * found.len());
                 for row in 0..table.len() {
                     for (column, (shift, scale)) in found.iter().zip(shift.iter().zip(scale)) {
-                        let value = table.number(column, row)?.ok_or_else(|| table.missing(column, row))?;
+                        let value = table.number(column, row, &column.format)?.ok_or_else(|| table.missing(column, row))?;
                         let value = if *log { logarithm(table, column, row)? } else { value };
                         values.push(table.narrow(column, row, (value - shift) / scale)?);
                     }
@@ -211,7 +215,8 @@ impl Target {
                 let at = Places::new(classes);
                 let mut numbers = Vec::with_capacity(table.len());
                 for row in 0..table.len() {
-                    let text = column.text(row).ok_or_else(|| table.missing(column, row))?;
+                    // The number that a text stands for, where it is one.
+                    let text = &*column.key(row).ok_or_else(|| table.missing(column, row))?;
                     let place = at.find(text).ok_or_else(|| {
                         let some: Vec<String> = classes.iter().take(10).map(|c| format!("`{c}`")).collect();
                         let expected = format!("one of the {} classes of the training rows ({})", classes.len(), some.join(", "));
@@ -308,7 +313,7 @@ impl Target {
 
 /// The natural logarithm of a row's number, which must be above zero.
 fn logarithm(table: &Table, column: &super::Column, row: usize) -> Result<f64> {
-    let value = table.number(column, row)?.ok_or_else(|| table.missing(column, row))?;
+    let value = table.number(column, row, &column.format)?.ok_or_else(|| table.missing(column, row))?;
     if value > 0.0 {
         return Ok(value.ln());
     }
@@ -338,7 +343,7 @@ impl<'t> Places<'t> {
 
     pub(super) fn find(&self, text: &str) -> Option<usize> {
         let as_number = || text.parse::<f64>().ok().and_then(|x| self.at.get(x.to_string().as_str()));
-        let as_answer = || super::csv::yes_no(text).and_then(|_| self.at.get(text.to_lowercase().as_str()));
+        let as_answer = || super::infer::yes_no(text).and_then(|_| self.at.get(text.to_lowercase().as_str()));
         self.at.get(text).or_else(as_number).or_else(as_answer).copied()
     }
 }

@@ -213,8 +213,8 @@ impl Fit<'_> {
     }
 
     fn tell_of_the_table(&self) -> anyhow::Result<()> {
-        let Subject { table, notes, prepare, .. } = &self.subject;
-        self.tell(format_args!("{}", table.report()))?;
+        let Subject { table, notes, prepare, report, .. } = &self.subject;
+        self.tell(format_args!("{report}"))?;
         let fitted = prepare.fit(table)?;
         let left: Vec<String> = fitted
             .left_out()
@@ -298,7 +298,7 @@ impl Fit<'_> {
         report["device"] = json!(self.device.to_string());
         report["seconds"] = json!(self.start.elapsed().as_secs_f64());
         report["files"] = json!(paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>());
-        report["columns"] = json!(self.subject.table.report().columns);
+        report["columns"] = json!(self.subject.report.columns);
         let mut files = files::Files::default();
         files.write(&paths[0], |path| Ok(file.save(path)?))?;
         files.bytes(&paths[1], history.to_csv().as_bytes())?;

@@ -8,6 +8,7 @@ mod inspect;
 mod judge;
 mod learn;
 mod model;
+mod notes;
 mod plot;
 mod predict;
 mod say;

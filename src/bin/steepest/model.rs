@@ -66,7 +66,8 @@ impl Fitted {
 
     /// How the table it learned from was read.
     pub fn reading(&self) -> Reading {
-        serde_json::from_value(self.note["reading"].clone()).unwrap_or_default()
+        let reading: Reading = serde_json::from_value(self.note["reading"].clone()).unwrap_or_default();
+        Reading { model: Some(self.preprocessor.clone()), ..reading }
     }
 
     /// What always says the same after the rows it learned from.
@@ -93,6 +94,8 @@ impl Fitted {
             let advice = "are its values far outside those the model learned from? Correct them, or train on such rows";
             return Err(crate::table::refuse(table, table.line(row), None, found, "a finite answer", advice));
         }
-        Ok((outputs, features.notes))
+        let mut notes = features.notes;
+        notes.extend(crate::notes::of_new_numbers(&self.preprocessor, table));
+        Ok((outputs, notes))
     }
 }

@@ -91,6 +91,23 @@ pub enum TargetScale {
     Log,
 }
 
+/// In which order the parts of a date stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+pub enum Dates {
+    /// 2024-05-31
+    #[value(name = "y/m/d")]
+    #[serde(rename = "y/m/d")]
+    YearFirst,
+    /// 31.5.2024, 31/5/2024
+    #[value(name = "d/m/y")]
+    #[serde(rename = "d/m/y")]
+    DayFirst,
+    /// 5/31/2024
+    #[value(name = "m/d/y")]
+    #[serde(rename = "m/d/y")]
+    MonthFirst,
+}
+
 macro_rules! settings {
     ($($(#[$meta:meta])* $name:ident: $kind:ty,)*) => {
         /// Flags and entries of a TOML file; what is not given is `None`.
@@ -133,20 +150,39 @@ settings! {
     #[arg(long, value_name = "COLUMN,…", help_heading = "The table")]
     #[serde(deserialize_with = "one_or_many")]
     category: Vec<String>,
-    /// The texts that stand for a missing value, besides nothing at all [default: NA,NaN,nan]
-    #[arg(long, value_name = "TEXT,…", value_delimiter = ',', help_heading = "The table")]
+    /// More texts that stand for a missing value, besides nothing at all, NA, N/A, NaN, null and the like, and among numbers and
+    /// dates also None, ?, -, . and the like; a number (-999) counts however it is written
+    #[arg(long, value_name = "TEXT,…", value_delimiter = ',', allow_hyphen_values = true, help_heading = "The table")]
     #[serde(deserialize_with = "one_or_many")]
     missing: Vec<String>,
-    /// What stands between fields: one character, or `tab` [default: ,]
+    /// Only an empty field and what --missing names is missing: NA, None, ? and the like are values
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "The table")]
+    no_default_missing: bool,
+    /// What stands before the fraction of a number: . or , [default: found out column by column]
+    #[arg(long, value_name = "CHAR", help_heading = "The table")]
+    decimal: String,
+    /// What stands between thousands: , or . or ' or `space` [default: found out column by column]
+    #[arg(long, value_name = "CHAR", help_heading = "The table")]
+    thousands: String,
+    /// In which order day, month and year stand, where a column leaves it open
+    #[arg(long, value_name = "ORDER", help_heading = "The table")]
+    dates: Dates,
+    /// At most this many categories of a column have a feature each, the most frequent ones; the others share one [default: by the
+    /// number of rows, 512 to 32]
+    #[arg(long, value_name = "N", help_heading = "The table")]
+    most_categories: usize,
+    /// What stands between fields: one character, or `tab` [default: , or what a first line `sep=;` says]
     #[arg(long, value_name = "CHAR", help_heading = "The table")]
     delimiter: String,
     /// The first line is no header: the columns are named column1, column2, …
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "The table")]
     no_header: bool,
-    /// Numbers more than this many standard deviations from their mean are taken for the nearest ones that are not; 0: as they are [default: 4]
+    /// Numbers more than this many standard deviations from their mean are taken for the nearest ones that are not; such as have
+    /// nothing to do with the others do not count for either; 0: as they are [default: 4]
     #[arg(long, value_name = "DEVIATIONS", help_heading = "The table")]
     outliers: f64,
-    /// Refuse what is otherwise left out or filled in with a note: constant columns, fields `NaN`, giveaways
+    /// Refuse what is otherwise left out, guessed or filled in with a note: constant and empty columns, NaN and other markers of
+    /// missing values but NA, texts among numbers, giveaways
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "The table")]
     strict: bool,
 

@@ -1,14 +1,17 @@
 //! What is learned from: a table, its target, and which columns are features. Whatever is left out or changed is named, with the reason.
 
+use crate::notes;
 use crate::settings::{Settings, TargetScale, Task};
 use crate::table::{Reading, columns, quoted, refuse};
 use std::path::Path;
-use steepest::data::{self, Column, Kind, Prepare, Table, Target, Unknown, Unusable};
+use steepest::data::{self, Column, Kind, Prepare, Report, Table, Target, Unknown, Unusable};
 
 /// Fewer rows than this are not parted into rows to learn from, to stop by and to judge by.
 const LEAST_ROWS: usize = 10;
 /// Codes with more different values than this are no categories.
 const MOST_CODES: usize = 50;
+/// The features of all columns with very many categories together make at most so many numbers, unless the user says how many categories.
+const MOST_NUMBERS: usize = 8 << 20;
 
 pub struct Subject {
     /// The rows with a target.
@@ -24,17 +27,29 @@ pub struct Subject {
     /// The class of each row, if rows have one.
     pub classes: Option<Vec<u32>>,
     pub strict: bool,
+    /// What the table holds, column by column.
+    pub report: Report,
 }
 
 impl Subject {
     /// Reads a table and decides what of it is learned.
     pub fn read(path: &Path, settings: &Settings) -> anyhow::Result<Subject> {
         let strict = settings.strict.unwrap_or(false);
+        let mut missing = settings.missing.clone();
+        if strict {
+            missing.get_or_insert_default().push("NA".to_owned());
+        }
         let reading = Reading {
             delimiter: settings.delimiter.clone(),
             no_header: settings.no_header.unwrap_or(false),
-            missing: settings.missing.clone().or_else(|| strict.then(|| vec![String::new(), "NA".to_owned()])),
+            missing,
             category: settings.category.clone().unwrap_or_default(),
+            no_default_missing: strict || settings.no_default_missing.unwrap_or(false),
+            decimal: settings.decimal.clone(),
+            thousands: settings.thousands.clone(),
+            dates: settings.dates,
+            strict,
+            model: None,
         };
         let table = reading.read(path)?;
         let asked = settings.target.clone().unwrap_or_default();
@@ -61,12 +76,18 @@ impl Subject {
                 anyhow::bail!("--{flag}: the column `{name}` is the target, and never learned from");
             }
         }
+        // Of the whole table: without the rows that have no target a counter would have gaps.
+        let counters: Vec<(String, String)> =
+            table.columns().filter_map(|column| Some((column.name().to_owned(), numbers_rows(column)?))).collect();
+        let (report, prepare) = (table.report(), Prepare::new().dates(true));
         let mut subject =
-            Subject { table, prepare: Prepare::new(), targets, reading, notes: vec![], reasons: vec![], classes: None, strict };
+            Subject { table, prepare, targets, reading, notes: vec![], reasons: vec![], classes: None, strict, report };
         subject.rows()?;
         let outliers = settings.outliers.unwrap_or(4.0);
         anyhow::ensure!(outliers >= 0.0 && outliers.is_finite(), "--outliers: found {outliers}, expected 0 or more");
-        subject.columns(only, without, &keep, outliers)?;
+        anyhow::ensure!(settings.most_categories != Some(0), "--most-categories: found 0, expected 1 or more");
+        subject.columns(only, without, &keep, outliers, counters)?;
+        subject.categories(settings.most_categories);
         subject.target(settings)?;
         Ok(subject)
     }
@@ -92,6 +113,7 @@ impl Subject {
         let left = all - self.table.len();
         if left > 0 {
             self.notes.push(format!("{left} of {all} rows are left out: their target is missing"));
+            self.report = self.table.report();
         }
         if self.table.len() < LEAST_ROWS {
             let found = match left {
@@ -118,18 +140,21 @@ impl Subject {
         mut without: Vec<String>,
         keep: &[String],
         outliers: f64,
+        counters: Vec<(String, String)>,
     ) -> anyhow::Result<()> {
         let asked = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|n| n == name));
         let open =
             |name: &str, without: &[String]| asked(name) && !without.iter().chain(keep).chain(&self.targets).any(|n| n == name);
         let rows = self.table.len();
-        if let Some(column) = self.table.columns().find(|column| column.kind() == Kind::Empty && open(column.name(), &without)) {
+        let refuses = self.strict || only.is_some();
+        let empty = |column: &&Column| refuses && column.kind() == Kind::Empty && open(column.name(), &without);
+        if let Some(column) = self.table.columns().find(empty) {
             let name = column.name();
             let found = format!("nothing but missing values in {rows} rows");
             let advice = format!("fill the column in, or leave it out: --without {}", quoted(name));
             return Err(refuse(&self.table, Some(1), Some(name), found, "some values", advice));
         }
-        let mut prepare = Prepare::new().targets(self.targets.clone());
+        let mut prepare = self.prepare.clone().targets(self.targets.clone()).empty(Unusable::LeaveOut);
         if outliers > 0.0 {
             prepare = prepare.clip(outliers);
         }
@@ -153,8 +178,17 @@ impl Subject {
         }
         for column in self.table.columns().filter(|_| only.is_none()) {
             let name = column.name();
-            if let Some(reason) = numbers_rows(column, rows).filter(|_| open(name, &without)) {
+            let counts = counters.iter().find(|(counter, _)| counter == name).filter(|_| open(name, &without));
+            if let Some((_, reason)) = counts {
                 let keep = quoted(name);
+                let is_useful = |other: &Column| {
+                    let usable = !matches!(other.kind(), Kind::Text | Kind::Empty);
+                    usable && open(other.name(), &without) && !counters.iter().any(|(counter, _)| counter == other.name())
+                };
+                if !self.table.columns().any(is_useful) {
+                    notes.push(format!("`{name}` is learned from though {reason}: there is nothing else"));
+                    continue;
+                }
                 notes.push(format!("`{name}` only numbers the rows and is left out: {reason} (--keep {keep} to learn from it)"));
                 reasons.push((name.to_owned(), format!("it only numbers the rows: {reason}")));
                 without.push(name.to_owned());
@@ -175,6 +209,14 @@ impl Subject {
         Ok(())
     }
 
+    /// Bounds the number of features of columns with very many categories.
+    fn categories(&mut self, most: Option<usize>) {
+        let wide = |column: &&steepest::data::ColumnReport| column.kind == Kind::Category && column.distinct > 32;
+        let wide = self.report.columns.iter().filter(wide).count().max(1);
+        let most = most.unwrap_or((MOST_NUMBERS / self.table.len().max(1) / wide).clamp(32, 512));
+        self.prepare = self.prepare.clone().most_categories(most);
+    }
+
     /// Settles the kind of target, its classes, and whether logarithms are learned.
     fn target(&mut self, settings: &Settings) -> anyhow::Result<()> {
         let task = match settings.task.unwrap_or_default() {
@@ -188,6 +230,12 @@ impl Subject {
         // Fitted to all rows only to see what kind of target it is, and that there are features at all.
         let whole = settled.fit(&self.table)?;
         let is_values = matches!(whole.target(), Some(Target::Values { .. }));
+        let used: Vec<&str> = whole.columns().chain(self.targets.iter().map(String::as_str)).collect();
+        let mut told = notes::of_the_reading(&self.table, &used);
+        told.append(&mut self.notes);
+        self.notes = told;
+        self.notes.extend(notes::of_the_categories(&whole));
+        self.notes.extend(notes::of_the_numbers(&whole, &self.table, if is_values { &self.targets } else { &[] }));
         if matches!(whole.target(), Some(Target::Classes { .. })) {
             let (classes, names) = self.table.classes(&self.targets[0])?;
             let count = |class: usize| classes.iter().filter(|&&c| c as usize == class).count();
@@ -238,36 +286,34 @@ fn skewness(values: &[f64]) -> f64 {
 }
 
 /// Why a column says nothing but which row it is.
-fn numbers_rows(column: &Column, rows: usize) -> Option<&'static str> {
-    if column.kind() != Kind::Number || column.missing() > 0 || rows < 20 {
-        return None;
-    }
-    let mut values: Vec<f64> = (0..rows).filter_map(|row| column.number(row)).collect();
-    if values.iter().any(|x| x.fract() != 0.0) {
-        return None;
-    }
-    values.sort_by(f64::total_cmp);
-    if values.windows(2).any(|pair| pair[0] == pair[1]) {
-        return None;
-    }
-    if values[rows - 1] - values[0] == (rows - 1) as f64 {
-        return Some("it counts up by one");
-    }
+fn numbers_rows(column: &Column) -> Option<String> {
     let name = column.name();
+    if name.starts_with("Unnamed: 0") {
+        return Some("it has no name in the header, as the names or numbers of rows have none".to_owned());
+    }
+    if column.counts_rows() {
+        return Some("it counts up by one".to_owned());
+    }
     let lower = name.to_lowercase();
     let is_id = ["id", "pid", "uid", "uuid", "index", "key"].contains(&lower.as_str())
         || ["_id", " id", "-id", ".id"].iter().any(|end| lower.ends_with(end))
         || name.ends_with("Id")
         || name.ends_with("ID");
-    is_id.then_some("another whole number in every row, and the name of an id")
+    (is_id && column.differs_in_every_row()).then(|| "another whole number in every row, and the name of an id".to_owned())
 }
 
 /// Whether a column of numbers is written as codes are: digits only, and some with a zero in front.
 fn is_code(column: &Column, rows: usize) -> bool {
-    if column.kind() != Kind::Number {
+    let texts = || (0..rows).filter_map(|row| column.text(row));
+    if column.kind() != Kind::Number || !texts().all(|text| text.bytes().all(|b| b.is_ascii_digit())) {
         return false;
     }
-    let texts: std::collections::HashSet<&str> = (0..rows).filter_map(|row| column.text(row)).collect();
-    let digits = texts.iter().all(|text| text.bytes().all(|b| b.is_ascii_digit()));
-    digits && texts.len() <= MOST_CODES && texts.iter().any(|text| text.len() > 1 && text.starts_with('0'))
+    let mut different = std::collections::HashSet::new();
+    for text in texts() {
+        different.insert(text);
+        if different.len() > MOST_CODES {
+            return false;
+        }
+    }
+    different.iter().any(|text| text.len() > 1 && text.starts_with('0'))
 }

@@ -1,10 +1,11 @@
 //! Reading a table with what the command line says about it, and what to do on the command line about a table that is refused.
 
+use crate::settings::Dates;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
 use steepest::Error;
-use steepest::data::{Csv, Kind, Table};
+use steepest::data::{Csv, DateOrder, Kind, Preprocessor, Table};
 use steepest::error::TableError;
 
 /// How a file is read. It goes with the model, so that later tables are read as the first one was.
@@ -15,17 +16,43 @@ pub struct Reading {
     pub no_header: bool,
     pub missing: Option<Vec<String>>,
     pub category: Vec<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_default_missing: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decimal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thousands: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dates: Option<Dates>,
+    /// Whether what is otherwise guessed is refused; of no matter to a model that is there.
+    #[serde(skip)]
+    pub strict: bool,
+    /// What the model says about its columns.
+    #[serde(skip)]
+    pub model: Option<Preprocessor>,
 }
 
 /// The flags of the subcommands that only read.
 #[derive(clap::Args)]
 pub struct ReadingArgs {
-    /// The texts that stand for a missing value, besides nothing at all [default: as in training, or NA,NaN,nan]
-    #[arg(long, value_name = "TEXT,…", value_delimiter = ',')]
+    /// More texts that stand for a missing value, besides nothing at all and the usual ones [default: as in training]
+    #[arg(long, value_name = "TEXT,…", value_delimiter = ',', allow_hyphen_values = true)]
     missing: Option<Vec<String>>,
+    /// Only an empty field and what --missing names is missing: NA, None, ? and the like are values
+    #[arg(long)]
+    no_default_missing: bool,
     /// What stands between fields: one character, or `tab` [default: as in training, or `,`]
     #[arg(long, value_name = "CHAR")]
     delimiter: Option<String>,
+    /// What stands before the fraction of a number: . or , [default: as in training, or found out]
+    #[arg(long, value_name = "CHAR")]
+    decimal: Option<String>,
+    /// What stands between thousands: , or . or ' or `space` [default: as in training, or found out]
+    #[arg(long, value_name = "CHAR")]
+    thousands: Option<String>,
+    /// In which order day, month and year stand, where a column leaves it open
+    #[arg(long, value_name = "ORDER")]
+    dates: Option<Dates>,
     /// The first line is no header: the columns are named column1, column2, …
     #[arg(long)]
     no_header: bool,
@@ -34,11 +61,19 @@ pub struct ReadingArgs {
 impl ReadingArgs {
     /// These flags, and what they leave open as it was in training.
     pub fn or(&self, trained: &Reading) -> Reading {
+        // Another way to write numbers than the model's is the user's word against the model's.
+        let own_numbers = self.decimal.is_some() || self.thousands.is_some() || self.dates.is_some();
         Reading {
             delimiter: self.delimiter.clone().or_else(|| trained.delimiter.clone()),
             no_header: self.no_header || trained.no_header,
             missing: self.missing.clone().or_else(|| trained.missing.clone()),
             category: trained.category.clone(),
+            no_default_missing: self.no_default_missing || trained.no_default_missing,
+            decimal: self.decimal.clone().or_else(|| trained.decimal.clone()),
+            thousands: self.thousands.clone().or_else(|| trained.thousands.clone()),
+            dates: self.dates.or(trained.dates),
+            strict: false,
+            model: trained.model.clone().filter(|_| !own_numbers),
         }
     }
 }
@@ -56,7 +91,7 @@ impl Reading {
     }
 
     fn parse(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<Table> {
-        let mut csv = Csv::new();
+        let mut csv = Csv::new().strict(self.strict).default_missing(!self.no_default_missing);
         if let Some(delimiter) = &self.delimiter {
             csv = csv.delimiter(one_byte(delimiter)?);
         }
@@ -66,14 +101,44 @@ impl Reading {
         if let Some(missing) = &self.missing {
             csv = csv.missing(missing.clone());
         }
+        if let Some(decimal) = &self.decimal {
+            csv = csv.decimal(one_char("decimal", decimal, &['.', ','])?);
+        }
+        if let Some(thousands) = &self.thousands {
+            csv = csv.thousands(one_char("thousands", thousands, &[',', '.', ' ', '\''])?);
+        }
+        if self.decimal.is_some() && self.decimal == self.thousands {
+            anyhow::bail!("--decimal and --thousands: found the same for both, expected two");
+        }
+        csv = match self.dates {
+            Some(Dates::YearFirst) => csv.date_order(DateOrder::YearMonthDay),
+            Some(Dates::DayFirst) => csv.date_order(DateOrder::DayMonthYear),
+            Some(Dates::MonthFirst) => csv.date_order(DateOrder::MonthDayYear),
+            None => csv,
+        };
+        if let Some(model) = &self.model {
+            csv = csv.as_in(model);
+        }
         if !self.category.is_empty() {
             // Which names there are decides how a list of names is to be understood; a file that cannot be read says so better below.
-            let names = first_line(&csv_reader(self.delimiter.as_deref())?, bytes);
+            let names = csv.names(path, bytes).unwrap_or_default();
             let there = names.iter().filter(|name| wants(&self.category, name)).cloned().collect::<Vec<_>>();
             csv = there.into_iter().fold(csv, |csv, name| csv.kind(name, Kind::Category));
         }
         Ok(csv.parse(path, bytes)?)
     }
+}
+
+fn one_char(flag: &str, text: &str, allowed: &[char]) -> anyhow::Result<char> {
+    let found = match text {
+        "space" => Some(' '),
+        "comma" => Some(','),
+        "point" | "dot" => Some('.'),
+        _ => text.chars().next().filter(|_| text.chars().count() == 1),
+    };
+    let expected: Vec<String> = allowed.iter().map(|c| if *c == ' ' { "`space`".to_owned() } else { format!("`{c}`") }).collect();
+    let found = found.filter(|c| allowed.contains(c));
+    found.ok_or_else(|| anyhow::anyhow!("--{flag}: found `{text}`, expected {}", expected.join(" or ")))
 }
 
 fn one_byte(text: &str) -> anyhow::Result<u8> {
@@ -83,19 +148,6 @@ fn one_byte(text: &str) -> anyhow::Result<u8> {
         (_, [byte]) => Ok(*byte),
         _ => anyhow::bail!("--delimiter: found `{text}`, expected one character, such as `;`, or `tab`"),
     }
-}
-
-fn csv_reader(delimiter: Option<&str>) -> anyhow::Result<csv::ReaderBuilder> {
-    let mut reader = csv::ReaderBuilder::new();
-    reader.has_headers(false).flexible(true).delimiter(delimiter.map_or(Ok(b','), one_byte)?);
-    Ok(reader)
-}
-
-fn first_line(reader: &csv::ReaderBuilder, bytes: &[u8]) -> Vec<String> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut record = csv::StringRecord::new();
-    let read = reader.from_reader(bytes).read_record(&mut record).unwrap_or(false);
-    record.iter().filter(|_| read).map(|name| name.trim().to_owned()).collect()
 }
 
 /// Whether a name is meant by a list in which each entry is a name, or several with commas between them.
@@ -165,6 +217,12 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
     let found = error.found.trim_matches('`');
     let has = |part: &str| error.advice.contains(part);
     Some(match () {
+        () if has("thousands `,` or decimal `,`") => {
+            format!(
+                "on the command line: --thousands , or --decimal , (or --category {column}, or --without {column} with --thousands ,)"
+            )
+        }
+        () if has("d/m/y") => "on the command line: --dates d/m/y or --dates m/d/y".to_owned(),
         () if has("or declare the column a category") => {
             format!("on the command line: --missing {} (what counts as missing) or --category {column}", quoted(found))
         }
