@@ -298,6 +298,90 @@ fn new_tables_that_differ_are_taken_as_far_as_they_can_be() {
     assert_eq!(place.works("predict s.safetensors semi.csv").lines().count(), 61);
 }
 
+/// A table as a spreadsheet in Germany writes it: what fit reads, inspect shows and predict reads in the same way.
+#[test]
+fn odd_tables_are_learned_and_predicted() {
+    let place = Place::new();
+    let mut draw = chance(21);
+    let (mut odd, mut plain) = ("Sales of 2024\n;price;when;zone;note;sold\n".to_owned(), "price,zone,sold\n".to_owned());
+    for i in 0..160 {
+        let (price, zone) = ((draw() * 900_000.0).round() / 100.0 + 1000.0, ["north", "south", "None"][i % 3]);
+        let sold = (price * 3.0).round() + [0.0, 4000.0, 9000.0][i % 3];
+        let euros =
+            format!("{}.{:03},{:02} €", (price / 1000.0) as u64, price as u64 % 1000, (price * 100.0).round() as u64 % 100);
+        let wild = if i == 40 { "9.999.999,00 €".to_owned() } else { euros };
+        let shown = if i == 17 { "?" } else { &wild };
+        let thousands = format!("{}.{:03}", (sold / 1000.0) as u64, sold as u64 % 1000);
+        odd += &format!("{};{shown};{:02}.{:02}.2024;{zone};;{thousands}\n", i + 1, i % 28 + 1, i % 12 + 1);
+        plain += &format!("{},{zone},{sold}\n", if i == 17 || i == 40 { String::new() } else { format!("{price:.2}") });
+    }
+    place.put("odd.csv", &odd);
+    place.put("plain.csv", &plain);
+    let out = place.works("fit odd.csv --target sold --delimiter ; -o m.safetensors --seed 4");
+    for part in [
+        "note: line 1 above the header: skipped (`Sales of 2024`)",
+        "note: `price`: numbers with `.` between thousands, a decimal comma, `€`: `",
+        "note: `sold`: numbers with `.` between thousands, a decimal comma: `",
+        "note: `?` counts as missing in `price` (1, first in line 20)",
+        "note: `None` is taken for a value in `zone` (53, first in line 5); --missing None makes it missing",
+        "note: `price`: 1 of 159 numbers is far outside the others: 9999999 (line 43): taken for ",
+        "note: `Unnamed: 0` only numbers the rows and is left out",
+        "note: `note` is left out: nothing but missing values",
+        "note: `when`: dates from 2024-01-01 to 2024-12-28",
+    ] {
+        assert!(out.contains(part), "`{part}` is not in\n{out}");
+    }
+    assert!(figure(&out, "R2") > 0.9, "{out}");
+    let out = place.works("inspect odd.csv --delimiter ;");
+    for part in [
+        "`?` (1) counts as missing",
+        "far outside the others: 9999999 (line 43)",
+        "counts the rows",
+        "nothing but missing",
+        "note: line 1",
+    ] {
+        assert!(out.contains(part), "`{part}` is not in\n{out}");
+    }
+    let out = place.works("inspect m.safetensors");
+    assert!(out.contains("number written with `.` between thousands, a decimal comma, `€`: (x − "), "{out}");
+    assert!(out.contains("when    date: days, month 1, month 2, "), "{out}");
+    // The same reading, also of a row that says nothing about its format; and what has another one is refused.
+    let all = place.works("predict m.safetensors odd.csv");
+    let lines: Vec<&str> = odd.lines().collect();
+    place.put("one.csv", format!("{}\n{}\n", lines[1], lines[7]));
+    assert_eq!(place.works("predict m.safetensors one.csv").lines().nth(1), all.lines().nth(6));
+    let sold: f64 = all.lines().nth(6).unwrap().parse().unwrap();
+    assert!((5000.0..50_000.0).contains(&sold), "{sold}");
+    place.put("wild.csv", format!("{}\n1;1e9;01.02.2024;north;;1\n", lines[1]));
+    let said = place.run("predict m.safetensors wild.csv");
+    assert!(
+        said.code == Some(0) && said.err.contains("column `price`: 1 row beyond what training goes by, taken for "),
+        "{said:?}"
+    );
+    place.put("us.csv", format!("{}\n1;1,234.50;01.02.2024;north;;1\n", lines[1]));
+    place.refuses(
+        "predict m.safetensors us.csv",
+        &[
+            "us.csv: line 2, column `price`",
+            "found `1,234.50`",
+            "as in training with `.` between thousands, a decimal comma, `€`",
+        ],
+    );
+    assert!(place.works("evaluate m.safetensors odd.csv").contains("R2 0.9"));
+    // What is plainly written gives the same model but for the dates and the marker.
+    let out = place.works("fit plain.csv --target sold -o p.safetensors --seed 4");
+    assert!(figure(&out, "R2") > 0.9, "{out}");
+    place.refuses(
+        "fit odd.csv --target sold --delimiter ; --strict",
+        &["odd.csv: line 20, column `price`", "found `?`", "--missing"],
+    );
+    // A counter is left out under any name, unless there is nothing else.
+    let line: String = (0..30).map(|i| format!("{i},{}\n", 2 * i + i % 3)).collect();
+    place.put("line.csv", format!("step,y\n{line}"));
+    let out = place.works("fit line.csv --target y --epochs 2 -o l.safetensors");
+    assert!(out.contains("note: `step` is learned from though it counts up by one: there is nothing else"), "{out}");
+}
+
 #[test]
 fn files_are_inspected_and_drawn() {
     let place = Place::new();

@@ -53,6 +53,20 @@ fn tables_that_are_no_tables() {
     // Files.
     fit("", &["line 1", "found nothing", "is this the right file?"]);
     fit("a,y\n", &["line 2", "no rows behind the header", "is the file complete?"]);
+    place.put("t.parquet", b"PAR1\x15\x04\x15\0\0");
+    place.refuses("fit t.parquet --target y", &["t.parquet: found a Parquet file", "read_parquet('t.parquet')"]);
+    // Commas that could mean either, and dates that may be read in two ways.
+    let rows: String =
+        (0..30).map(|i| format!("\"{},{}\",{}/{}/2024,{}\n", 1 + i % 8, 100 + i * 13, 1 + i % 12, 1 + i % 11, i % 2)).collect();
+    fit(
+        &format!("a,d,y\n{rows}"),
+        &["line 2, column `a`", "found `1,100`", "hint: on the command line: --thousands , or --decimal ,", "--category a"],
+    );
+    place.refuses(
+        "fit t.csv --target y --strict --decimal ,",
+        &["t.csv: line 2, column `d`", "found `1/1/2024`", "hint: on the command line: --dates d/m/y or --dates m/d/y"],
+    );
+    place.refuses("fit t.csv --target d --thousands , --dates d/m/y", &["column `d`", "found dates", "days since a day"]);
     place.put("latin.csv", b"a,y\ncaf\xe9,1\n");
     place.refuses("fit latin.csv --target y", &["latin.csv: line 2, column `a`", "the byte e9", "save the file as UTF-8"]);
     place.refuses("fit none.csv --target y", &["none.csv: cannot be read"]);
@@ -90,9 +104,11 @@ fn targets_and_columns_of_which_nothing_can_be_learned() {
     // All missing.
     column("empty.csv", &|i| ["", "NA"][i % 2].to_owned());
     place.refuses(
-        "fit empty.csv --target y",
+        "fit empty.csv --target y --strict",
         &["empty.csv: line 1, column `b`", "nothing but missing values in 40 rows", "--without b"],
     );
+    let said = place.run("fit empty.csv --target y --epochs 2 -o left.safetensors");
+    assert!(said.code == Some(0) && said.out.contains("note: `b` is left out: nothing but missing values"), "{said:?}");
     place.refuses(
         "fit empty.csv --target b",
         &["empty.csv", "column `b`", "nothing but missing values in 40 rows", "choose another target"],
@@ -243,6 +259,11 @@ fn settings_that_make_no_sense() {
         ("--model linear --layers 3", &["--layers: a linear model has no hidden layers"]),
         ("--outliers=-1", &["--outliers: found -1"]),
         ("--delimiter ab", &["--delimiter: found `ab`"]),
+        ("--decimal x", &["--decimal: found `x`, expected `.` or `,`"]),
+        ("--thousands x", &["--thousands: found `x`", "`space`"]),
+        ("--decimal , --thousands ,", &["--decimal and --thousands: found the same"]),
+        ("--dates d/y/m", &["d/y/m", "d/m/y"]),
+        ("--most-categories 0", &["--most-categories: found 0"]),
         ("--optimizer adamant", &["adamant", "adamw"]),
         ("--quiet --verbose", &["cannot be used with"]),
     ] {

@@ -137,6 +137,8 @@ fn titles(first: &[(u64, StringRecord)], width: usize) -> Option<usize> {
 fn names_rows(texts: &[&str]) -> bool {
     let differ = texts.iter().collect::<std::collections::HashSet<_>>().len() == texts.len();
     let numbers: Vec<f64> = texts.iter().filter_map(|text| text.parse().ok()).collect();
-    let counts = numbers.len() == texts.len() && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1.0) && numbers[0] <= 1.0;
+    let counts = numbers.len() == texts.len()
+        && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1.0)
+        && numbers.first().is_some_and(|first| *first <= 1.0);
     !texts.is_empty() && differ && (numbers.is_empty() || counts)
 }

@@ -1,5 +1,7 @@
 //! `NumberFormat`: how the numbers of a column are written, and the search for the format that all of a column's fields have.
 
+use std::fmt;
+
 /// How the numbers of a column are written.
 ///
 /// A sign may be `+`, `-`, the typographic minus, or brackets around the number as accountants write a negative one.
@@ -187,6 +189,14 @@ impl NumberFormat {
     pub(super) fn told(&self, example: &str) -> String {
         let value = self.parse(example).map_or_else(String::new, |x| x.to_string());
         format!("numbers{}: `{example}` is read as {value}", self.words())
+    }
+}
+
+impl fmt::Display for NumberFormat {
+    /// `with a decimal comma`; `plainly` where there is nothing special.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.words();
+        f.pad(if words.is_empty() { "plainly" } else { words.trim_start() })
     }
 }
 

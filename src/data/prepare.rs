@@ -254,7 +254,7 @@ impl Prepare {
         self
     }
 
-    /// The most categories of a column that have a feature each. Of a column with more the most frequent ones do that have three rows or
+    /// The most categories of a column that have a feature each. Of a column with more the most frequent ones do that have two rows or
     /// more in training; the others share one feature. Without a bound a table of many rows and categories fills the memory.
     pub fn most_categories(mut self, most: usize) -> Prepare {
         self.most_categories = most.max(1);
@@ -491,8 +491,8 @@ impl Prepare {
             if counts[&category] < self.rare { rare.push(category) } else { categories.push(category) }
         }
         if categories.len() > self.most_categories {
-            /// A category with fewer rows teaches nothing that is worth a feature.
-            const ROWS: usize = 3;
+            /// A category of one row teaches nothing that is worth a feature.
+            const ROWS: usize = 2;
             let mut sizes: Vec<usize> = categories.iter().map(|category| counts[category]).collect();
             sizes.sort_unstable_by(|a, b| b.cmp(a));
             let least = sizes[self.most_categories - 1].max(ROWS);

@@ -381,6 +381,11 @@ impl Preprocessor {
         found
     }
 
+    /// How the numbers of a column are written, if not in the usual way.
+    pub fn format(&self, column: &str) -> Option<&NumberFormat> {
+        self.formats.get(column)
+    }
+
     /// Per column with more categories than have a feature each: its name, how many have one, and how many share one.
     pub fn grouped(&self) -> Vec<(&str, usize, usize)> {
         let of = |fitted: &Fitted| match &fitted.encoding {

@@ -78,8 +78,12 @@ impl Target {
             }
         }
         let few = |column: &super::Column| {
+            // Before they are counted, which takes a text for each.
+            if !column.numbers.iter().all(|x| x.fract() == 0.0) {
+                return false;
+            }
             let counts = column.counts();
-            column.numbers.iter().all(|x| x.fract() == 0.0) && counts.len() <= MOST_CLASSES && counts.len() * 5 <= table.len()
+            counts.len() <= MOST_CLASSES && counts.len() * 5 <= table.len()
         };
         let task = match (task, &found[..]) {
             (Task::Auto, _) if separator.is_some() => Task::Labels,

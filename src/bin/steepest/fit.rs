@@ -18,9 +18,10 @@ use steepest::train::{End, Report};
 
 /// Learn to predict a column of a table, judge the model on rows it never saw, and save it
 ///
-/// The table is read and reported column by column. Columns that give the target away, that only number the rows, dates and
-/// free text are left out, each by name with the reason. Missing numbers become the median of the training rows (and a
-/// feature says so), texts become one feature per category, numbers are brought to mean 0 and standard deviation 1.
+/// The table is read and reported column by column: numbers in any usual spelling, dates, categories; a note says what was taken for
+/// what. Columns that give the target away, that only number the rows, and free text are left out, each by name with the reason. Missing
+/// numbers become the median of the training rows (and a feature says so), texts become one feature per category, dates their
+/// order, year, month and day of the week, numbers are brought to mean 0 and standard deviation 1, without those far outside.
 ///
 /// The rows are parted by chance: 20 % to judge by (--test), 15 % that say when to stop (--validation), the rest to
 /// learn from; of classes each part gets its share. Training goes on until the validation loss has not fallen for 30 epochs

@@ -15,7 +15,8 @@ use steepest::train::History;
 
 /// Show what is in a file: a model, a table, or NumPy's arrays
 ///
-/// Of a table: kind, missing and different values, smallest, mean and largest number of every column, and what is odd about it; with
+/// Of a table: kind, missing and different values, smallest, mean and largest number of every column, how its numbers and dates are
+/// written, what counts as missing, and what is odd about it; with
 /// --target also the columns that give it away. Of a model: what it predicts, how good it was on held-out rows, its layers, what is
 /// done to every column before the model sees it, which columns were left out and why, and how the training went. Of arrays: type, shape,
 /// smallest and largest number. Tensors and arrays that cannot be read here are named, with the reason.
@@ -81,6 +82,7 @@ fn of_table(args: &Args, table: &Table) -> Verdict {
     };
     if args.json {
         let mut found = serde_json::to_value(table.report())?;
+        found["notes"] = json!(table.notes());
         if args.target.is_some() {
             let listed = giveaways.iter().map(|(column, reason)| json!({ "column": column, "reason": reason }));
             found["giveaways"] = Value::Array(listed.collect());
@@ -89,6 +91,9 @@ fn of_table(args: &Args, table: &Table) -> Verdict {
         return Ok(ExitCode::SUCCESS);
     }
     say!("{}", table.report());
+    for note in table.notes() {
+        say!("note: {note}");
+    }
     if let Some(target) = &args.target {
         if giveaways.is_empty() {
             say!("\nno column gives `{target}` away");
@@ -268,10 +273,16 @@ fn columns(preprocessor: &Preprocessor) -> anyhow::Result<Vec<(String, String)>>
         };
         let what = if let Some(number) = encoding.get("number") {
             let (shift, scale) = (number["shift"].as_f64().unwrap_or(0.0), number["scale"].as_f64().unwrap_or(1.0));
+            let written = preprocessor.format(&name).map_or_else(String::new, |format| format!(" written {format}"));
             let within = number["clip"].as_f64().map_or(String::new(), |clip| format!(" within ±{}", short(clip)));
-            format!("number: (x − {}) / {}{within}; {}", short(shift), short(scale), filled(&number["fill"]))
+            format!("number{written}: (x − {}) / {}{within}; {}", short(shift), short(scale), filled(&number["fill"]))
         } else if let Some(flag) = encoding.get("yes_no") {
             format!("yes 1, no 0; {}", filled(&flag["fill"]))
+        } else if encoding.get("date").is_some() {
+            let names: Vec<String> =
+                preprocessor.feature_names().into_iter().filter(|n| n.starts_with(&format!("{name} ("))).collect();
+            let inner = |n: &String| n[name.len() + 2..].trim_end_matches(')').to_owned();
+            format!("date: {}", names.iter().map(inner).collect::<Vec<_>>().join(", "))
         } else {
             let category = &encoding["category"];
             let names: Vec<&str> = category["categories"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();

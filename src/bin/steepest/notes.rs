@@ -108,15 +108,19 @@ pub fn of_the_numbers(preprocessor: &Preprocessor, table: &Table, targets: &[Str
         }
         if let Some((within, rows)) = within {
             let tail: Vec<usize> = rows.iter().copied().filter(|row| !far.contains(row)).collect();
-            let most = tail.iter().filter_map(|&row| column.number(row)).max_by(|a, b| a.abs().total_cmp(&b.abs()));
-            if let Some(most) = most {
-                tails.push(format!("`{name}` {} (up to {}, taken for {})", tail.len(), plain(most), limit(most, within)));
+            let middle = within.0 / 2.0 + within.1 / 2.0;
+            let from = |row: usize| column.number(row).map_or(0.0, |x| (x - middle).abs());
+            // Of several the first.
+            let most = tail.iter().copied().reduce(|most, row| if from(row) > from(most) { row } else { most });
+            if let Some((row, x)) = most.and_then(|row| Some((row, column.number(row)?))) {
+                let (count, line) = (tail.len(), table.line(row).unwrap_or(0));
+                tails.push(format!("`{name}` {count} (such as {} in line {line}, taken for {})", plain(x), limit(x, within)));
             }
         }
     }
     if !tails.is_empty() {
         let all = tails.join(", ");
-        notes.push(format!("numbers beyond the outermost that is taken as it is (--outliers): {all}"));
+        notes.push(format!("numbers of a long tail are taken for the outermost that count (--outliers): {all}"));
     }
     for column in table.columns().filter(|column| targets.iter().any(|name| name == column.name())) {
         let far = column.far_outside();

@@ -134,7 +134,7 @@ settings! {
     /// What kind of target it is, if the column's values mislead [default: auto]
     #[arg(long, value_name = "TASK", help_heading = "The table")]
     task: Task,
-    /// Learn from these columns and no others; a date or free text among them becomes a category
+    /// Learn from these columns and no others; free text among them becomes a category
     #[arg(long, value_name = "COLUMN,…", help_heading = "The table")]
     #[serde(deserialize_with = "one_or_many")]
     only: Vec<String>,
@@ -168,7 +168,7 @@ settings! {
     #[arg(long, value_name = "ORDER", help_heading = "The table")]
     dates: Dates,
     /// At most this many categories of a column have a feature each, the most frequent ones; the others share one [default: by the
-    /// number of rows, 512 to 32]
+    /// number of rows, 4096 to 32]
     #[arg(long, value_name = "N", help_heading = "The table")]
     most_categories: usize,
     /// What stands between fields: one character, or `tab` [default: , or what a first line `sep=;` says]

@@ -11,7 +11,7 @@ const LEAST_ROWS: usize = 10;
 /// Codes with more different values than this are no categories.
 const MOST_CODES: usize = 50;
 /// The features of all columns with very many categories together make at most so many numbers, unless the user says how many categories.
-const MOST_NUMBERS: usize = 8 << 20;
+const MOST_NUMBERS: usize = 64 << 20;
 
 pub struct Subject {
     /// The rows with a target.
@@ -213,7 +213,7 @@ impl Subject {
     fn categories(&mut self, most: Option<usize>) {
         let wide = |column: &&steepest::data::ColumnReport| column.kind == Kind::Category && column.distinct > 32;
         let wide = self.report.columns.iter().filter(wide).count().max(1);
-        let most = most.unwrap_or((MOST_NUMBERS / self.table.len().max(1) / wide).clamp(32, 512));
+        let most = most.unwrap_or((MOST_NUMBERS / self.table.len().max(1) / wide).clamp(32, 4096));
         self.prepare = self.prepare.clone().most_categories(most);
     }
 
