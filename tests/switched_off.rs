@@ -7,7 +7,7 @@
 mod common;
 
 use steepest::graph::{DType, record};
-use steepest::nn::loss::{CrossEntropy, Reduction, bce_with_logits, hinge, kl_div};
+use steepest::nn::loss::{CrossEntropy, Reduction, bce_with_logits, hinge, huber, kl_div};
 use steepest::ops::elementwise::ROWS;
 use steepest::ops::pointwise::{Pointwise, Row};
 use steepest::optim::{Optimizer, Sgd};
@@ -340,6 +340,16 @@ fn a_branch_that_is_not_taken_does_not_overflow_into_the_gradient() {
         ] {
             hold(what, f, &far, &step, &[0.0; 10]);
         }
+        // Of an infinite delta it is d² / 2, also at infinity.
+        let both = [f32::NEG_INFINITY, -3.0, f32::INFINITY];
+        for (what, f, first, second) in [
+            ("huber 1", (|x| huber(x, &x.full_like(0.0), 1.0, Reduction::None)) as Function, [-1.0, -1.0, 1.0], [0.0; 3]),
+            ("huber 1e30", |x| huber(x, &x.full_like(0.0), 1e30, Reduction::None), [-1e30, -3.0, 1e30], [0.0, 1.0, 0.0]),
+        ] {
+            hold(what, f, &both, &first, &second);
+        }
+        let squares = huber(&device.tensor(&both, 3), &device.zeros([3]), f64::INFINITY, Reduction::None);
+        assert_eq!(squares.to_vec::<f32>().unwrap(), [f32::INFINITY, 4.5, f32::INFINITY], "{device}");
         for (what, f) in [
             ("tanh", (|x| x.tanh()) as Function),
             ("sigmoid", |x| x.sigmoid()),
