@@ -86,6 +86,12 @@ fn most_columns() -> u32 {
 
 // The first of `count` taps that sees a whole place, and how many do. Tap i sees place (seen - i * dilation) / divide.
 fn taps_along(seen: i32, count: u32, dilation: i32, divide: i32, step: u32) -> vec2<u32> {
+    if dilation == 1 {
+        // Without a search: strides and kernels may be as wide as images.
+        let i = u32((seen % divide + divide) % divide);
+        if i >= min(count, step) { return vec2<u32>(0u); }
+        return vec2<u32>(i, (count - i - 1u) / step + 1u);
+    }
     for (var i = 0u; i < min(count, step); i++) {
         if (seen - i32(i) * dilation) % divide == 0 { return vec2<u32>(i, (count - i - 1u) / step + 1u); }
     }

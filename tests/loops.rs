@@ -94,7 +94,10 @@ const OTHERS: &[Case] = &[
     ("convolution", |d, n| {
         let (x, w) = (parameter(d, 1, &[1, 1, n + 9]), parameter(d, 2, &[2, 1, n]));
         let y = x.conv1d(&w, None, ConvOptions::new());
-        [vec![y.clone(), y.relu()], gradients(&y, &[&w])].concat()
+        // Windows that do not overlap.
+        let (x, v) = (parameter(d, 1, &[1, 1, 2 * n]), parameter(d, 2, &[1, 1, n]));
+        let beside = gradients(&x.conv1d(&v, None, ConvOptions::new().stride([1, n])), &[&x]);
+        [vec![y.clone(), y.relu()], gradients(&y, &[&w]), beside].concat()
     }),
     ("convolution of many pixels and channels", |d, n| {
         let (x, w) = (parameter(d, 1, &[2, 2, n]), parameter(d, 2, &[2, 2, 3]));

@@ -130,7 +130,9 @@ impl Product {
                 _ => taps,
             };
             // And which taps a phase sees, and a tile of what is fused.
-            let seen = |axis: usize| if self.divide == [1, 1] { 0 } else { self.k.sizes[axis].min(self.tap_step[axis]) };
+            let apart = |axis: usize| self.divide[axis] / self.tap_step[axis] * self.k.step[axis].unsigned_abs();
+            let known = |axis: usize| self.divide == [1, 1] || (variant.shader == "conv" && apart(axis) == 1);
+            let seen = |axis: usize| if known(axis) { 0 } else { self.k.sizes[axis].min(self.tap_step[axis]) };
             let beside = seen(0) + seen(1) + 17 * 16;
             variant.turns = Some(around.saturating_add(beside));
             if variant.shader == "conv" {
