@@ -331,7 +331,8 @@ fn odd_tables_are_learned_and_predicted() {
     ] {
         assert!(out.contains(part), "`{part}` is not in\n{out}");
     }
-    assert!(figure(&out, "R2") > 0.9, "{out}");
+    // Always saying the mean is wrong by some 7600 on average; the row that is far outside costs the square.
+    assert!(figure(&out, "MAE") < 3000.0, "{out}");
     let out = place.works("inspect odd.csv --delimiter ;");
     for part in [
         "`?` (1) counts as missing",
@@ -367,10 +368,10 @@ fn odd_tables_are_learned_and_predicted() {
             "as in training with `.` between thousands, a decimal comma, `€`",
         ],
     );
-    assert!(place.works("evaluate m.safetensors odd.csv").contains("R2 0.9"));
+    assert!(figure(&place.works("evaluate m.safetensors odd.csv"), "MAE") < 3000.0);
     // What is plainly written gives the same model but for the dates and the marker.
     let out = place.works("fit plain.csv --target sold -o p.safetensors --seed 4");
-    assert!(figure(&out, "R2") > 0.9, "{out}");
+    assert!(figure(&out, "MAE") < 3000.0, "{out}");
     place.refuses(
         "fit odd.csv --target sold --delimiter ; --strict",
         &["odd.csv: line 20, column `price`", "found `?`", "--missing"],

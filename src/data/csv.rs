@@ -323,6 +323,7 @@ impl Csv {
             return Err(table.error(Some(1), None, "nothing", "a line with the names of the columns", "is this the right file?"));
         };
         let mut head = layout.head(header, self.header == Some(false));
+        table.notes = layout.notes;
         self.names_of(table, *line, header, &mut head.names, head.extra)?;
         let (line, width) = (*line, head.names.len());
         let mut fields: Vec<Fields> = Vec::new();
@@ -359,7 +360,6 @@ impl Csv {
             let next = records.lines.line + 1;
             return Err(table.error(Some(next), None, "no rows behind the header", "at least one", "is the file complete?"));
         }
-        table.notes = layout.notes;
         if let Some(first) = comments.first() {
             table.notes.push(format!("{} beginning with `#`, the first line {first}: skipped", counted(comments.len(), "line")));
         }
@@ -411,7 +411,7 @@ impl Csv {
         table: &mut Table,
         line: u64,
         record: &::csv::StringRecord,
-        names: &mut Vec<String>,
+        names: &mut [String],
         extra: layout::Extra,
     ) -> Result<()> {
         let only = record.get(0).unwrap_or("");

@@ -35,8 +35,11 @@ fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
     Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
+/// Year, month, day of the month, day of the week.
+type Day = (i64, usize, i64, usize);
+
 /// Year, month (1 to 12), day of the month, and day of the week (0 is Monday) of a day counted from 1970-01-01.
-pub(super) fn calendar(days: i64) -> (i64, usize, i64, usize) {
+pub(super) fn calendar(days: i64) -> Day {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
@@ -247,7 +250,7 @@ impl DateParts {
         };
         let calendars: Vec<_> = days.iter().map(|&day| calendar(day.floor() as i64)).collect();
         let years: Vec<f64> = calendars.iter().map(|c| c.0 as f64).collect();
-        let occur = |of: &dyn Fn(&(i64, usize, i64, usize)) -> usize| {
+        let occur = |of: fn(&Day) -> usize| {
             let found: std::collections::BTreeSet<usize> = calendars.iter().map(of).collect();
             if found.len() > 1 { found.into_iter().collect() } else { vec![] }
         };
@@ -255,8 +258,8 @@ impl DateParts {
             order,
             days: scaled(days),
             years: years.iter().any(|y| *y != years[0]).then(|| scaled(&years)),
-            months: occur(&|c| c.1),
-            weekdays: occur(&|c| c.3),
+            months: occur(|c| c.1),
+            weekdays: occur(|c| c.3),
             hours: days.iter().any(|day| (day - day.floor()) != (days[0] - days[0].floor())),
             clip,
             refused,

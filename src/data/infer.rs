@@ -103,9 +103,9 @@ pub(super) fn column(table: &Table, name: String, fields: Fields, expected: &Exp
     Ok(Inferred::Done(match expected {
         Expected::Nothing => return look.infer(),
         Expected::Kind(kind) => look.declared(*kind)?,
-        Expected::Number(format) => look.as_numbers(format.clone()),
-        Expected::Date(order) => look.as_dates(*order),
-        Expected::Text(known) => look.as_texts(Kind::Category, known, None),
+        Expected::Number(format) => look.into_numbers(format.clone()),
+        Expected::Date(order) => look.into_dates(*order),
+        Expected::Text(known) => look.into_texts(Kind::Category, known, None),
     }))
 }
 
@@ -178,7 +178,7 @@ impl Look<'_> {
                 if let Some(row) = self.values().find(|&row| format.parse(self.text(row)).is_none()) {
                     return Err(self.here(row, "a finite number, as declared", advice));
                 }
-                self.as_numbers(format)
+                self.into_numbers(format)
             }
             Kind::Date => {
                 let found = dates::find(|| self.values().map(|row| self.text(row)), self.rules.dates);
@@ -186,21 +186,21 @@ impl Look<'_> {
                 if let Some(row) = self.values().find(|&row| order.parse(self.text(row)).is_none()) {
                     return Err(self.here(row, "a date, as declared", advice));
                 }
-                self.as_dates(order)
+                self.into_dates(order)
             }
             Kind::YesNo => {
                 if let Some(row) = self.values().find(|&row| yes_no(self.text(row)).is_none()) {
                     return Err(self.here(row, "yes or no, as declared", advice));
                 }
-                self.as_texts(Kind::YesNo, &[], None)
+                self.into_texts(Kind::YesNo, &[], None)
             }
             Kind::Empty => {
                 if let Some(row) = self.values().next() {
                     return Err(self.here(row, "nothing, as declared", "declare another kind"));
                 }
-                self.as_empty()
+                self.into_empty()
             }
-            kind => self.as_texts(kind, &[], None),
+            kind => self.into_texts(kind, &[], None),
         })
     }
 
@@ -230,7 +230,7 @@ impl Look<'_> {
             let says = self.with(Seen::Marker).count() == 0 || self.with(Seen::Marker).all(|row| nothing(self.text(row)));
             let one = self.with(Seen::Marker).map(|row| self.text(row)).collect::<HashSet<_>>().len() == 1;
             // Nothing but `-` is nothing, too; `None` and `?` in turn may be two answers.
-            return Ok(Inferred::Done(if says || one { self.as_empty() } else { self.as_words(None) }));
+            return Ok(Inferred::Done(if says || one { self.into_empty() } else { self.into_words(None) }));
         }
         let numbers = self.numbers();
         if let Some(found) = &numbers
@@ -239,7 +239,7 @@ impl Look<'_> {
             if found.open {
                 return Ok(Inferred::Open { name: self.name, fields: self.fields });
             }
-            return Ok(Inferred::Done(self.as_numbers(found.format.clone())));
+            return Ok(Inferred::Done(self.into_numbers(found.format.clone())));
         }
         if self.with(Seen::Other).all(|row| not_finite(self.text(row))) {
             // Every field reads as a number, and some are infinite or not a number.
@@ -249,7 +249,7 @@ impl Look<'_> {
         let dates = dates::find(|| self.values().map(|row| self.text(row)), self.rules.dates);
         if let Some(found) = dates.filter(|found| found.fit == present) {
             if !found.open {
-                return Ok(Inferred::Done(self.as_dates(found.order)));
+                return Ok(Inferred::Done(self.into_dates(found.order)));
             }
             let row = self.values().next().unwrap_or(0);
             if self.rules.strict {
@@ -260,11 +260,11 @@ impl Look<'_> {
             let note = format!(
                 "dates of which it is not known whether the day or the month comes first (`{first}`): left as text until that is said (d/m/y or m/d/y)"
             );
-            return Ok(Inferred::Done(self.as_texts(Kind::Text, &[], Some(note))));
+            return Ok(Inferred::Done(self.into_texts(Kind::Text, &[], Some(note))));
         }
         let numbers = numbers.map_or(Ok(None), |f| self.mixed(present, f.fit, "number", |text| f.format.parse(text)))?;
         let dates = dates.map_or(Ok(None), |f| self.mixed(present, f.fit, "date", |text| f.order.parse(text)))?;
-        Ok(Inferred::Done(self.as_words(numbers.or(dates))))
+        Ok(Inferred::Done(self.into_words(numbers.or(dates))))
     }
 
     /// Of a column in which `fit` fields are numbers (or dates) and the others are not: refused if the others look like mistakes, else a
@@ -310,17 +310,17 @@ impl Look<'_> {
     }
 
     /// Numbers of a format; a column in which one is not stays text.
-    fn as_numbers(mut self, format: NumberFormat) -> Column {
+    fn into_numbers(mut self, format: NumberFormat) -> Column {
         let usual = format == NumberFormat::default();
         let mut numbers = std::mem::take(&mut self.plain);
         let mut example = None;
-        for row in 0..numbers.len() {
+        for (row, number) in numbers.iter_mut().enumerate() {
             if self.seen[row] == Seen::Other || (!usual && self.seen[row] == Seen::Plain) {
-                let Some(x) = format.parse(self.text(row)) else { return self.as_strange() };
-                if example.is_none() && x != numbers[row] {
+                let Some(x) = format.parse(self.text(row)) else { return self.into_strange() };
+                if example.is_none() && x != *number {
                     example = Some(shortened(self.text(row)));
                 }
-                numbers[row] = x;
+                *number = x;
             }
         }
         let note = example.map(|example| format.told(&example));
@@ -329,11 +329,11 @@ impl Look<'_> {
     }
 
     /// Dates of an order, as days since 1970; a column in which one is not stays text.
-    fn as_dates(mut self, order: DateOrder) -> Column {
+    fn into_dates(mut self, order: DateOrder) -> Column {
         let mut numbers = vec![f64::NAN; self.seen.len()];
         self.values().for_each(|row| numbers[row] = order.parse(self.text(row)).unwrap_or(f64::NAN));
         if self.values().any(|row| numbers[row].is_nan()) {
-            return self.as_strange();
+            return self.into_strange();
         }
         let (first, last) = super::stats::min_max(&numbers.iter().copied().filter(|x| !x.is_nan()).collect::<Vec<_>>());
         let example =
@@ -348,18 +348,18 @@ impl Look<'_> {
     }
 
     /// What should have been numbers or dates and is not: as it stands, for whoever tells the first row that does not fit.
-    fn as_strange(mut self) -> Column {
+    fn into_strange(mut self) -> Column {
         let markers = self.mark(|_| true);
         Column { markers, ..Column::new(self.name, Kind::Category, self.fields) }
     }
 
-    fn as_empty(mut self) -> Column {
+    fn into_empty(mut self) -> Column {
         let markers = self.mark(|_| true);
         Column { markers, ..Column::new(self.name, Kind::Empty, self.fields) }
     }
 
     /// Texts of a kind; `known` are values though they look like nothing.
-    fn as_texts(mut self, kind: Kind, known: &[String], note: Option<String>) -> Column {
+    fn into_texts(mut self, kind: Kind, known: &[String], note: Option<String>) -> Column {
         let markers = self.mark(|text| nothing(text) && !known.iter().any(|known| known == text));
         let mut column = Column { note, markers, ..Column::new(self.name, kind, self.fields) };
         if kind == Kind::YesNo {
@@ -370,8 +370,8 @@ impl Look<'_> {
     }
 
     /// Yes/no, categories or free text.
-    fn as_words(self, mixed: Option<String>) -> Column {
-        let mut column = self.as_texts(Kind::Category, &[], None);
+    fn into_words(self, mixed: Option<String>) -> Column {
+        let mut column = self.into_texts(Kind::Category, &[], None);
         let texts = || (0..column.fields.len()).filter_map(|row| column.fields.get(row));
         if is_yes_no(texts()) {
             column.kind = Kind::YesNo;

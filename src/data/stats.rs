@@ -39,7 +39,7 @@ const GAP: f64 = 3.0;
 const LEAST: usize = 8;
 
 /// The range of the values that belong together; what is outside has nothing to do with them. The middle is the median, the deviation
-/// the median distance from it (of the values that are not at it, where most are): what is far outside moves neither.
+/// the median distance from it (where most values are at it, a quarter of the others are nearer): what is far outside moves neither.
 pub(super) fn fences(values: &[f64]) -> (f64, f64) {
     let none = (f64::NEG_INFINITY, f64::INFINITY);
     if values.len() < LEAST {
@@ -55,8 +55,9 @@ pub(super) fn fences(values: &[f64]) -> (f64, f64) {
         if apart.is_empty() {
             return none;
         }
-        let half = apart.len() / 2;
-        deviation = *apart.select_nth_unstable_by(half, f64::total_cmp).1;
+        // Half of these few may be far outside.
+        let quarter = apart.len() / 4;
+        deviation = *apart.select_nth_unstable_by(quarter, f64::total_cmp).1;
     }
     let limit = FAR * 1.4826 * deviation;
     let most_within = far.iter().copied().filter(|&x| x <= limit).fold(0.0, f64::max);
