@@ -26,12 +26,13 @@ fn ordered(step: u32, count: u32) -> u32 { return select(step, count - 1u - step
 // -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
 
-// A sum and what its rounding took from it, with x added.
+fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+
+// A sum and what its rounding took from it, with x added (Kahan). An infinite sum owes nothing.
 fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
-    let next = sum.x + x;
-    let of_x = next + turned(sum.x);
-    let of_sum = next + turned(of_x);
-    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
+    let more = x + sum.y;
+    let next = sum.x + more;
+    return vec2<f32>(next, select(0.0, more + turned(next + turned(sum.x)), is_finite(next)));
 }
 
 // The sum of the spans that come before the `nth` of a line; replaced by 0 where a line has one span.
@@ -39,8 +40,7 @@ fn before(line: u32, nth: u32) -> vec2<f32> {
     var sum = vec2<f32>(0.0);
     for (var s = 0u; s < nth; s++) {
         let at = 4u * (line * params.spans + ordered(s, params.spans));
-        sum = plus(sum, in1[at]);
-        sum.y += in1[at + 1u];
+        sum = plus(plus(sum, in1[at]), select(0.0, in1[at + 1u], is_finite(in1[at])));
     }
     return sum;
 }
@@ -59,8 +59,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var step = 0u; step < count; step++) {
         let at = base + (start + ordered(step, count)) * params.inner;
         sum = plus(sum, in0[at]);
-        // What is lost of an infinite sum is no number.
-        let finite = (bitcast<u32>(sum.x) & 0x7f800000u) != 0x7f800000u;
-        out[at] = select(sum.x, sum.x + sum.y, finite);
+        out[at] = sum.x;
     }
 }

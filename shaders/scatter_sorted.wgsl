@@ -31,6 +31,15 @@ fn quotient(a: u32, b: u32) -> u32 {
     return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
 }
 
+// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
+fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
+fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
+    let next = sum.x + x;
+    let of_x = next + turned(sum.x);
+    let of_sum = next + turned(of_x);
+    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let e = id.y * groups.x * WORKGROUP + id.x;
@@ -51,16 +60,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     let count = starts[first + 1u] - starts[first];
     let begin = min(params.first, count);
-    var sum = 0.0;
+    var sum = vec2<f32>(0.0);
     if params.first > 0u {
         // Nothing is left, or what the dispatch before has added up.
         if begin == count { return; }
-        sum = out[e];
+        sum.x = out[e];
     }
     let start = starts[first] + begin;
     let end = start + min(PART, count - begin);
     for (var p = start; p < end; p++) {
-        sum += in0[base + order[place + p * step] * params.inner];
+        sum = plus(sum, in0[base + order[place + p * step] * params.inner]);
     }
-    out[e] = sum;
+    // What is lost of an infinite sum is no number.
+    out[e] = select(sum.x, sum.x + sum.y, (bitcast<u32>(sum.x) & 0x7f800000u) != 0x7f800000u);
 }

@@ -203,6 +203,30 @@ fn errors_do_not_grow() {
     }
 }
 
+/// The same of what adds up besides reductions: softmax, cross-entropy, gradients of gathers.
+#[test]
+fn errors_of_other_sums_do_not_grow() {
+    for (place, device) in places("errors of other sums") {
+        for n in [1000, 59_999, 60_000] {
+            let data = random::uniform_host(n, 0.0, 1.0, 7, 1);
+            let off = |found: f32, expected: f64| (f64::from(found) - expected).abs() / (expected * f64::from(f32::EPSILON));
+            let x = device.tensor(&data, [1, n]);
+            let total: f64 = data.iter().map(|&x| f64::from(x).exp()).sum();
+            for (&x, p) in data.iter().zip(x.softmax(1).to_vec::<f32>().unwrap()) {
+                assert!(off(p, f64::from(x).exp() / total) <= 8.0, "softmax of {n} on {place}");
+            }
+            let loss = x.cross_entropy(&device.tensor(&[0u32], 1)).item().unwrap();
+            assert!(off(loss, total.ln() - f64::from(data[0])) <= 4.0, "cross-entropy of {n} on {place}");
+            let index = device.tensor(&vec![1u32; n], n);
+            let sum: f64 = data.iter().map(|&x| f64::from(x)).sum();
+            let rows = device.tensor(&data, n);
+            for found in [rows.index_add(0, &index, 3), rows.scatter_add(0, &index, 3)] {
+                assert!(off(found.to_vec::<f32>().unwrap()[1], sum) <= 1.01, "{n} added to one row on {place}");
+            }
+        }
+    }
+}
+
 /// Where large numbers go again, what is lost is a rounding or two of those, and not one for each number.
 #[test]
 fn what_cancels_loses_two_roundings() {

@@ -422,7 +422,9 @@ impl Op for AvgPool2d {
                 plane.each(|o, rows, columns| {
                     let n = plane.divisor(rows.len() * columns.len());
                     let row = |y: usize| &x[y * plane.size[1]..][columns.clone()];
-                    out[o] = (rows.flat_map(row).map(|&x| f64::from(x)).sum::<f64>() / n as f64) as f32;
+                    let sum: f64 = rows.flat_map(row).map(|&x| f64::from(x)).sum();
+                    // What is too large for f32 is infinite, as on other devices.
+                    out[o] = if (sum as f32).is_finite() { (sum / n as f64) as f32 } else { sum as f32 };
                 });
             });
         });

@@ -152,15 +152,37 @@ pub(super) fn add_exactly(sums: &mut [f32], losts: &mut [f32], x: &[f32]) {
 }
 
 vectorised! {
-    /// The same, and out = what sums and losts are together.
-    fn running<'a>(sums: &'a mut [f32], losts: &'a mut [f32], x: &'a [f32], out: &'a mut [f32]) {
-        for (((sum, all), &v), o) in sums.iter_mut().zip(losts).zip(x).zip(out) {
-            let next = *sum + v;
-            *all += lost(*sum, v, next);
+    /// sums += x and out = sums, element by element, where owed is what rounding took from the sums before (Kahan).
+    fn running<'a>(sums: &'a mut [f32], owed: &'a mut [f32], x: &'a [f32], out: &'a mut [f32]) {
+        for (((sum, owed), &v), o) in sums.iter_mut().zip(owed).zip(x).zip(out) {
+            let more = v + *owed;
+            let next = *sum + more;
+            // An infinite sum owes nothing.
+            *owed = if next.abs() < f32::INFINITY { more - (next - *sum) } else { 0.0 };
             *sum = next;
-            // What is lost of an infinite sum is no number.
-            *o = if next.is_finite() { next + *all } else { next };
+            *o = next;
         }
+    }
+}
+
+vectorised! {
+    /// out = sums / count.
+    fn quotients<'a>(sums: &'a [f64], count: f64, out: &'a mut [f32]) {
+        for (o, sum) in out.iter_mut().zip(sums) {
+            *o = (sum / count) as f32;
+        }
+    }
+}
+
+vectorised! {
+    /// out = sums; says whether all are finite.
+    fn rounded<'a>(sums: &'a [f64], out: &'a mut [f32]) -> bool {
+        let mut largest = 0;
+        for (o, &sum) in out.iter_mut().zip(sums) {
+            *o = sum as f32;
+            largest = largest.max(o.to_bits() & 0x7fff_ffff);
+        }
+        largest < f32::INFINITY.to_bits()
     }
 }
 

@@ -90,7 +90,7 @@ impl Op for Scan {
     }
 }
 
-/// Row by row: each is the one before it (after it, in reverse) plus the input's. What rounding takes from the sums is kept.
+/// Row by row: each is the one before it (after it, in reverse) plus the input's. What rounding takes from a sum is added to the next.
 fn native(io: &mut Io<'_>, n: usize, inner: usize, reverse: bool) {
     const ABREAST: usize = 256;
     let read = io.read(0);
@@ -103,15 +103,19 @@ fn native(io: &mut Io<'_>, n: usize, inner: usize, reverse: bool) {
             for k in (0..n).map(ordered) {
                 sum += f64::from(x[k]);
                 out[k] = sum as f32;
+                // What has become infinite in f32 stays so.
+                if out[k].is_infinite() {
+                    sum = f64::from(out[k]);
+                }
             }
             return;
         }
         for start in (0..inner).step_by(ABREAST) {
             let width = ABREAST.min(inner - start);
-            let (mut sums, mut losts) = ([0.0; ABREAST], [0.0; ABREAST]);
+            let (mut sums, mut owed) = ([0.0; ABREAST], [0.0; ABREAST]);
             for k in (0..n).map(ordered) {
                 let at = k * inner + start;
-                rows::running(&mut sums[..width], &mut losts[..width], &x[at..][..width], &mut out[at..][..width]);
+                rows::running(&mut sums[..width], &mut owed[..width], &x[at..][..width], &mut out[at..][..width]);
             }
         }
     };

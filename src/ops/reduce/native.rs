@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Numbers below which one thread is faster than several.
 const ALONE: usize = 1 << 15;
 /// Neighbouring outputs of a stretch, at most.
-const ABREAST: usize = 512;
+const ABREAST: usize = 1024;
 /// Rows added to a stretch at once.
 const ROWS: usize = 4;
 
@@ -191,16 +191,14 @@ impl Work {
         }
         let work = |(first, out): (usize, &mut [u32])| {
             let (read, width, words) = (&read[self.start_of(first)..], out.len() / each, self.words());
+            if self.step.kind.adds() && each == 1 {
+                return self.sums_of_rows(read, bytemuck::cast_slice_mut(out));
+            }
             for chunk in 0..self.chunks {
                 let slots = out.chunks_exact_mut(words).skip(chunk).step_by(self.chunks);
                 if self.step.kind.adds() {
                     let mut sums = [0.0; ABREAST];
-                    self.add_rows(read, chunk, &mut sums[..width], true);
-                    if sums[..width].iter().any(|sum| !sum.is_finite()) {
-                        // Four may be too large for f32.
-                        sums.fill(0.0);
-                        self.add_rows(read, chunk, &mut sums[..width], false);
-                    }
+                    self.add_rows(read, chunk, &mut sums[..width]);
                     slots.zip(sums).for_each(|(slot, sum)| self.leave(sum, slot));
                 } else {
                     let mut found = [0.0; ABREAST];
@@ -212,8 +210,35 @@ impl Work {
         if alone { stretches.into_iter().for_each(work) } else { stretches.into_par_iter().for_each(work) }
     }
 
-    /// Adds the rows of a span to sums, with `several` some at once: most of the time goes into reading and storing those.
-    fn add_rows(&self, read: &[f32], chunk: usize, sums: &mut [f64], several: bool) {
+    /// The sums or means of whole groups that lie side by side.
+    fn sums_of_rows(&self, read: &[f32], out: &mut [f32]) {
+        let mut sums = [0.0; ABREAST];
+        let sums = &mut sums[..out.len()];
+        self.add_rows(read, 0, sums);
+        match self.step.kind {
+            Kind::Mean => rows::quotients(sums, self.step.count as f64, out),
+            _ => {
+                rows::rounded(sums, out);
+            }
+        }
+    }
+
+    /// Adds the rows of a span to sums that are 0.
+    fn add_rows(&self, read: &[f32], chunk: usize, sums: &mut [f64]) {
+        self.add_rows_by(read, chunk, sums, true);
+        let mut finite = true;
+        for some in sums.chunks(64) {
+            finite &= rows::rounded(some, &mut [0.0; 64]);
+        }
+        if !finite {
+            // Four may be too large for f32.
+            sums.fill(0.0);
+            self.add_rows_by(read, chunk, sums, false);
+        }
+    }
+
+    /// The same, with `several` some rows at once: most of the time goes into reading and storing the sums.
+    fn add_rows_by(&self, read: &[f32], chunk: usize, sums: &mut [f64], several: bool) {
         let (start, count) = self.members(chunk);
         let width = sums.len();
         let (mut held, mut waiting) = ([&read[..0]; ROWS], 0);
