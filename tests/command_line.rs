@@ -345,7 +345,7 @@ fn odd_tables_are_learned_and_predicted() {
     }
     let out = place.works("inspect m.safetensors");
     assert!(out.contains("number written with `.` between thousands, a decimal comma, `€`: (x − "), "{out}");
-    assert!(out.contains("when    date: days, month 1, month 2, "), "{out}");
+    assert!(out.contains("when   date: days, month 1, month 2, "), "{out}");
     // The same reading, also of a row that says nothing about its format; and what has another one is refused.
     let all = place.works("predict m.safetensors odd.csv");
     let lines: Vec<&str> = odd.lines().collect();
