@@ -66,6 +66,12 @@ fn tables_that_are_no_tables() {
         "fit t.csv --target y --strict --decimal ,",
         &["t.csv: line 2, column `d`", "found `1/1/2024`", "hint: on the command line: --dates d/m/y or --dates m/d/y"],
     );
+    // A column that is not needed is no reason to refuse.
+    for flags in ["--without a", "--only d", "--category a"] {
+        let said =
+            place.run(&format!("fit t.csv --target y --dates d/m/y --epochs 1 --ensemble 1 -q -o left.safetensors {flags}"));
+        assert_eq!(said.code, Some(0), "{flags}: {said:?}");
+    }
     place.refuses("fit t.csv --target d --thousands , --dates d/m/y", &["column `d`", "found dates", "days since a day"]);
     place.put("latin.csv", b"a,y\ncaf\xe9,1\n");
     place.refuses("fit latin.csv --target y", &["latin.csv: line 2, column `a`", "the byte e9", "save the file as UTF-8"]);

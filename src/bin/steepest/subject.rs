@@ -49,6 +49,8 @@ impl Subject {
             thousands: settings.thousands.clone(),
             dates: settings.dates,
             strict,
+            without: settings.without.clone().unwrap_or_default(),
+            only: settings.only.clone().map(|only| only.into_iter().chain(settings.target.clone().unwrap_or_default()).collect()),
             model: None,
         };
         let table = reading.read(path)?;

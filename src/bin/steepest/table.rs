@@ -27,6 +27,11 @@ pub struct Reading {
     /// Whether what is otherwise guessed is refused; of no matter to a model that is there.
     #[serde(skip)]
     pub strict: bool,
+    /// Columns that are not needed, and if these are all that are: what they hold is no reason to refuse the table.
+    #[serde(skip)]
+    pub without: Vec<String>,
+    #[serde(skip)]
+    pub only: Option<Vec<String>>,
     /// What the model says about its columns.
     #[serde(skip)]
     pub model: Option<Preprocessor>,
@@ -73,6 +78,8 @@ impl ReadingArgs {
             thousands: self.thousands.clone().or_else(|| trained.thousands.clone()),
             dates: self.dates.or(trained.dates),
             strict: false,
+            without: vec![],
+            only: None,
             model: trained.model.clone().filter(|_| !own_numbers),
         }
     }
@@ -125,7 +132,16 @@ impl Reading {
             let there = names.iter().filter(|name| wants(&self.category, name)).cloned().collect::<Vec<_>>();
             csv = there.into_iter().fold(csv, |csv, name| csv.kind(name, Kind::Category));
         }
-        Ok(csv.parse(path, bytes)?)
+        let unneeded = |name: &&String| wants(&self.without, name) || self.only.as_ref().is_some_and(|only| !wants(only, name));
+        csv.parse(path, bytes).or_else(|error| {
+            let names = csv.names(path, bytes).unwrap_or_default();
+            let texts: Vec<&String> = names.iter().filter(unneeded).collect();
+            if texts.is_empty() {
+                return Err(error.into());
+            }
+            let csv = texts.into_iter().fold(csv, |csv, name| csv.kind(name, Kind::Text));
+            Ok(csv.parse(path, bytes)?)
+        })
     }
 }
 
@@ -218,9 +234,7 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
     let has = |part: &str| error.advice.contains(part);
     Some(match () {
         () if has("thousands `,` or decimal `,`") => {
-            format!(
-                "on the command line: --thousands , or --decimal , (or --category {column}, or --without {column} with --thousands ,)"
-            )
+            format!("on the command line: --thousands , or --decimal , (or --category {column}, or --without {column})")
         }
         () if has("d/m/y") => "on the command line: --dates d/m/y or --dates m/d/y".to_owned(),
         () if has("or declare the column a category") => {
