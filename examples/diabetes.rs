@@ -2,7 +2,7 @@
 
 mod common;
 
-use steepest::data::{self, DataLoader, FoldData, Prepare, Target, Task};
+use steepest::data::{self, DataLoader, FoldData, Prepare, Task};
 use steepest::nn::{self, Module};
 use steepest::optim::{Adam, Optimizer};
 use steepest::plot::{Figure, Panels};
@@ -53,9 +53,8 @@ fn example() -> anyhow::Result<()> {
         let scores = data::cross_validate(&table, &prepare, &folds, |fold| {
             let (said, first) = answers(fold, hidden, decay, &device, &args)?;
             let truth = common::values(&fold.test)?;
-            let Some(Target::Values { shift, scale, .. }) = fold.preprocessor.target() else { anyhow::bail!("no numbers") };
-            let back = |v: &f32| f64::from(*v) * scale[0] + shift[0];
-            pairs.extend(truth.iter().map(back).zip(said.iter().map(back)));
+            let target = fold.preprocessor.target().ok_or_else(|| anyhow::anyhow!("no target"))?;
+            pairs.extend(target.inverse(truth).into_iter().zip(target.inverse(&said)));
             if hidden.is_empty() && fold.index == 0 {
                 weights = fold.preprocessor.feature_names().into_iter().zip(first.into_iter().map(f64::from)).collect();
             }

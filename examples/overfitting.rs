@@ -79,8 +79,8 @@ fn example() -> anyhow::Result<()> {
     let every = cars.len() / 24;
     let few = cars.subset(&(0..24).map(|i| i * every).collect::<Vec<_>>())?;
     let cars = Cars { few, all: cars, validation: dataset(&validation)?, test: dataset(&test)? };
-    let Some(Target::Values { shift, scale, .. }) = fitted.target() else { anyhow::bail!("mpg is no number") };
-    let (shift, scale) = (shift[0], scale[0]);
+    let Some(target @ Target::Values { scale, .. }) = fitted.target() else { anyhow::bail!("mpg is no number") };
+    let scale = scale[0];
 
     let ways = [
         PLAIN,
@@ -97,8 +97,7 @@ fn example() -> anyhow::Result<()> {
     );
     println!("{:<24} {:>6} {:>8} {:>14} {:>16}", "", "cars", "epochs", "RMSE learned", "RMSE held out");
     let dots = |rows: &Dataset| -> anyhow::Result<Vec<(f64, f64)>> {
-        let pairs = rows.features().iter().zip(common::values(rows)?);
-        Ok(pairs.map(|(x, y)| (f64::from(*x), f64::from(*y) * scale + shift)).collect())
+        Ok(rows.features().iter().map(|&x| f64::from(x)).zip(target.inverse(common::values(rows)?)).collect())
     };
     let fine: Vec<f32> = (0..=300).map(|i| -1.7 + 5.0 * i as f32 / 300.0).collect();
     let (mut panels, mut bars, mut held_out) = (vec![], vec![], vec![]);
@@ -116,7 +115,7 @@ fn example() -> anyhow::Result<()> {
         }
         model.eval();
         let curve = no_grad(|| model.forward(&device.tensor(&fine, [fine.len(), 1]))).to_vec::<f32>()?;
-        let curve = fine.iter().zip(curve).map(|(x, y)| (f64::from(*x), f64::from(y) * scale + shift));
+        let curve = fine.iter().map(|&x| f64::from(x)).zip(target.inverse(&curve));
         let figure =
             Figure::new(format!("{}: {unseen:.2} held out", way.name)).labels("horsepower (standardised)", "miles per gallon");
         let shown = dots(if way.more_cars { &cars.all } else { &cars.few })?;

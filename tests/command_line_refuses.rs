@@ -126,7 +126,7 @@ fn targets_and_columns_of_which_nothing_can_be_learned() {
     let said = place
         .refuses("fit one.csv --target y --strict", &["one.csv: column `b`", "found `same` in every row", "values that differ"]);
     assert!(said.err.contains("hint: on the command line: --without b"), "{}", said.err);
-    place.refuses("fit one.csv --target y --only b", &["no features are left", "`b`: one value only"]);
+    place.refuses("fit one.csv --target y --only b", &["one.csv: found no column to learn from", "`b` (one value only"]);
     // NaN: missing, or refused where one wishes.
     column("nan.csv", &|i| if i == 20 { "NaN".to_owned() } else { i.to_string() });
     let said = place.run("fit nan.csv --target y --epochs 2 -o left.safetensors");

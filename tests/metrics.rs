@@ -88,6 +88,31 @@ fn errors_of_numbers_as_scikit_learn_takes_them() {
     close(metrics::r2(&[0.0, 2.0, 1.0], &[1.0, 2.0, 3.0], 1).unwrap(), -1.5);
 }
 
+/// Figures in f64: an offset changes none of them, a unit only their unit, and f32 numbers are taken as they are.
+#[test]
+fn figures_far_from_zero() {
+    let truth: Vec<f64> = (0..50).map(|i| f64::from(i * i % 23) / 8.0).collect();
+    let said: Vec<f64> = truth.iter().enumerate().map(|(i, t)| t + f64::from(i as u32 % 5) / 16.0 - 0.125).collect();
+    let figures = |offset: f64, unit: f64| {
+        let of = |values: &[f64]| values.iter().map(|x| x * unit + offset).collect::<Vec<f64>>();
+        let (said, truth) = (of(&said), of(&truth));
+        [metrics::r2(&said, &truth, 1), metrics::rmse(&said, &truth, 1), metrics::mae(&said, &truth, 1)].map(Result::unwrap)
+    };
+    let [r2, rmse, mae] = figures(0.0, 1.0);
+    assert!(r2 > 0.9 && r2 < 0.999);
+    for (offset, unit) in [(1.7e9, 1.0), (1e12, 1.0), (0.0, 1e-9), (0.0, 1e12), (0.0, 1e-200), (0.0, 1e200)] {
+        for (found, expected) in figures(offset, unit).into_iter().zip([r2, rmse * unit, mae * unit]) {
+            assert!((found / expected - 1.0).abs() < 1e-9, "{offset} {unit}: {found}, expected {expected}");
+        }
+    }
+    let narrow = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<f32>>();
+    close(metrics::mae(&narrow(&said), &truth, 1).unwrap(), mae);
+    close(metrics::r2(&said, &narrow(&truth), 1).unwrap(), r2);
+    // A target that never changes, far from zero too: its mean is rounded, and is no deviation.
+    close(metrics::r2(&[0.1; 3], &[0.1; 3], 1).unwrap(), 1.0);
+    close(metrics::r2(&[0.1, 0.2, 0.1], &[0.1; 3], 1).unwrap(), 0.0);
+}
+
 #[test]
 fn what_cannot_be_measured_is_refused() {
     let refused = |result: steepest::Result<f64>, part: &str| {
@@ -99,7 +124,7 @@ fn what_cannot_be_measured_is_refused() {
     refused(metrics::roc_auc(&[0.5], &[true, false]), "1 scores for 2 labels");
     refused(metrics::r2(&[1.0], &[1.0], 1), "single row");
     refused(metrics::mae(&[1.0], &[1.0, 2.0], 1), "1 predictions for 2 values");
-    refused(metrics::rmse(&[], &[], 1), "of 0 values");
+    refused(metrics::rmse::<f64, f64>(&[], &[], 1), "of 0 values");
     let classes = Predictions::new(vec![0.0, 1.0], 2, Truth::Classes(vec![1])).unwrap();
     refused(Score::Mae.of(&classes), "labels are classes");
     let numbers = Predictions::new(vec![0.0, 1.0], 2, Truth::Values(vec![0.0, 1.0])).unwrap();

@@ -285,7 +285,10 @@ fn features_and_their_names() {
     misconfigured(Prepare::new().numbers(Impute::Own).fit(&train), "column `age` is of kind number: Own does not fit");
     misconfigured(Prepare::new().categories(Impute::Mean).fit(&train), "column `sex` is of kind category: Mean does not fit");
     misconfigured(Prepare::new().only(["age", "age"]).fit(&train), "twice");
-    misconfigured(Prepare::new().only(["age"]).without(["age"]).fit(&train), "no features are left (`age`: as asked;");
+    let error = refused(Prepare::new().only(["age"]).without(["age"]).fit(&train));
+    assert!(error.found.contains("no column to learn from: `age` (left out as asked); `"), "{error}");
+    let error = refused(Prepare::new().target("y").fit(&table("y\n1\n2\n")));
+    assert_eq!((error.line, error.found.as_str()), (Some(1), "no column but `y`"));
     misconfigured(Prepare::new().fit(&train.rows(&[]).unwrap()), "no rows to fit to");
     for prepare in [Prepare::new().target("x"), Prepare::new().without(["x"]), Prepare::new().impute("x", Impute::Mean)] {
         assert_eq!(refused(prepare.fit(&train)).column.as_deref(), Some("x"));
@@ -374,9 +377,14 @@ fn new_rows_of_another_table() {
     let raw = Prepare::new().only(["age"]).scale(Scale::None).fit(&table(TRAIN)).unwrap();
     let error = refused(raw.features(&table("age\n1\n1e300\n")));
     assert_eq!((error.line, error.column.as_deref(), error.found.as_str()), (Some(3), Some("age"), "1e300 after scaling"));
-    let error = refused(Prepare::new().fit(&table("age\n-1e300\n1e300\n")));
-    assert!(error.found.contains("values from -1e300 to 1e300"), "{error}");
-    assert!(refused(Prepare::new().target("t").fit(&table("x,t\n1,-1e300\n2,1e300\n"))).found.contains("1e300"));
+    // Numbers whose squares f64 cannot hold are scaled; those whose differences it cannot hold are refused.
+    let huge = table("age,t\n-1e300,1e-300\n1e300,3e-300\n");
+    let (set, _) = Prepare::new().target("t").task(Task::Regression).fit(&huge).unwrap().dataset(&huge).unwrap();
+    assert_eq!((set.features(), set.labels()), (&[-1.0, 1.0][..], &Labels::Values(vec![-1.0, 1.0], 1)));
+    let error = refused(Prepare::new().fit(&table("age\n-1.7e308\n1.7e308\n1.7e308\n")));
+    assert!(error.found.contains("values from -1.7e308 to 1.7e308"), "{error}");
+    let error = refused(Prepare::new().target("t").fit(&table("x,t\n1,-1.7e308\n2,1.7e308\n3,1.7e308\n")));
+    assert!(error.found.contains("1.7e308"), "{error}");
 }
 
 #[test]
@@ -401,7 +409,8 @@ fn a_preprocessor_is_the_same_after_a_journey() {
         ("\"scale\":", "\"scale\":1e999,\"s\":"),
         ("\"sex\"", "\"age\""),
         ("\"A\"", "\"B\""),
-        ("\"shift\":[3.0]", "\"shift\":[]"),
+        ("\"shift\":[1.0]", "\"shift\":[]"),
+        ("\"base\":[2.0]", "\"base\":[2.0,2.0]"),
         ("{", "["),
     ] {
         let damaged = text.replacen(from, to, 1);

@@ -46,7 +46,11 @@ mod preprocessor;
 mod report;
 mod scaler;
 #[cfg(feature = "tables")]
+mod select;
+#[cfg(feature = "tables")]
 mod source;
+#[cfg(feature = "tables")]
+mod spelling;
 mod split;
 #[cfg_attr(not(feature = "tables"), allow(dead_code))]
 mod stats;
@@ -81,6 +85,8 @@ pub use preprocessor::{Clipped, Features, LeftOut, Preprocessor, Unknown};
 #[cfg(feature = "tables")]
 pub use report::{ColumnReport, NumberReport, Report};
 pub use scaler::Scaler;
+#[cfg(feature = "tables")]
+pub use select::{Select, Selected};
 pub use split::{Fold, FoldScores, Parts, folds, random_parts, stratified_folds, stratified_parts};
 #[cfg(feature = "tables")]
 pub use table::{Column, Kind, Marker, Table};

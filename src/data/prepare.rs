@@ -3,6 +3,7 @@
 use super::dates::{DateOrder, DateParts};
 use super::numbers::NumberFormat;
 use super::preprocessor::{Absent, Encoding, Fitted, LeftOut, Preprocessor, Unknown};
+use super::select::Select;
 use super::table::{Column, Kind, Table, class_order};
 use super::target::{Target, Task};
 use super::{config, stats};
@@ -43,6 +44,9 @@ pub enum Scale {
     None,
 }
 
+/// Why a column is left out that somebody named to be.
+const ASKED: &str = "left out as asked";
+
 /// What becomes of a column from which nothing can be learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
@@ -81,6 +85,7 @@ pub struct Prepare {
     known: Option<Vec<String>>,
     only: Option<Vec<String>>,
     without: Vec<String>,
+    reasons: Vec<(String, String)>,
     as_category: Vec<String>,
     numbers: Impute,
     categories: Impute,
@@ -97,6 +102,7 @@ pub struct Prepare {
     unknown: Unknown,
     constant: Unusable,
     empty: Unusable,
+    select: Select,
 }
 
 impl Default for Prepare {
@@ -115,6 +121,7 @@ impl Prepare {
             known: None,
             only: None,
             without: Vec::new(),
+            reasons: Vec::new(),
             as_category: Vec::new(),
             numbers: Impute::Median,
             categories: Impute::Own,
@@ -131,6 +138,7 @@ impl Prepare {
             unknown: Unknown::Note,
             constant: Unusable::LeaveOut,
             empty: Unusable::Refuse,
+            select: Select::All,
         }
     }
 
@@ -294,6 +302,20 @@ impl Prepare {
         self
     }
 
+    /// Whether columns that are not related to the target are left out: of tables with more features than rows. [`Preprocessor::selected`]
+    /// says which were kept.
+    pub fn select(mut self, select: Select) -> Prepare {
+        self.select = select;
+        self
+    }
+
+    /// As [`Prepare::without`] of one column, with the reason that [`Preprocessor::left_out`] gives for it.
+    pub fn leave_out(mut self, column: impl Into<String>, reason: impl Into<String>) -> Prepare {
+        let column = column.into();
+        self.reasons.push((column.clone(), reason.into()));
+        self.without([column])
+    }
+
     /// The columns to predict.
     pub fn target_columns(&self) -> &[String] {
         &self.target
@@ -305,15 +327,24 @@ impl Prepare {
     /// # Errors
     /// [`Error::Table`](crate::Error::Table): as [`Prepare::fit`] of the target.
     pub fn settled(&self, table: &Table) -> Result<Prepare> {
+        Ok(match self.fit_target(table)? {
+            None => self.clone(),
+            Some(Target::Values { .. }) => self.clone().task(Task::Regression),
+            Some(Target::Classes { classes, .. }) => self.clone().task(Task::Classes).classes(classes),
+            Some(Target::Labels { labels, .. }) => self.clone().task(Task::Labels).classes(labels),
+        })
+    }
+
+    /// The target alone as [`Prepare::fit`] finds it in these rows; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`Prepare::fit`] of the target.
+    pub fn fit_target(&self, train: &Table) -> Result<Option<Target>> {
         if self.target.is_empty() {
-            return Ok(self.clone());
+            return Ok(None);
         }
         let known = self.known.as_deref();
-        Ok(match Target::fit(table, &self.target, self.task, self.separator, (self.scale_target, self.log_target), known)? {
-            Target::Values { .. } => self.clone().task(Task::Regression),
-            Target::Classes { classes, .. } => self.clone().task(Task::Classes).classes(classes),
-            Target::Labels { labels, .. } => self.clone().task(Task::Labels).classes(labels),
-        })
+        Target::fit(train, &self.target, self.task, self.separator, (self.scale_target, self.log_target), known).map(Some)
     }
 
     /// Learns from these rows, and no others, what the features and the target of any rows need.
@@ -332,13 +363,7 @@ impl Prepare {
         let named = [&self.target, &self.without, &self.as_category].into_iter().flatten();
         let named = named.chain(self.imputes.iter().map(|(name, _)| name)).chain(self.scales.iter().map(|(name, _)| name));
         named.chain(self.only.iter().flatten()).try_for_each(|name| train.column(name).map(drop))?;
-        let target = match &self.target[..] {
-            [] => None,
-            columns => {
-                let known = self.known.as_deref();
-                Some(Target::fit(train, columns, self.task, self.separator, (self.scale_target, self.log_target), known)?)
-            }
-        };
+        let target = self.fit_target(train)?;
         let asked: Vec<&Column> = match &self.only {
             Some(names) => names.iter().map(|name| train.column(name)).collect::<Result<_>>()?,
             None => train.columns().collect(),
@@ -364,17 +389,36 @@ impl Prepare {
         let formats = used.filter_map(format).filter(|(_, format)| *format != NumberFormat::default()).collect();
         let fitted = Preprocessor::new(fitted, left_out, self.unknown, target, formats);
         if fitted.width() == 0 {
-            let why: Vec<String> = fitted.left_out().iter().map(|l| format!("`{}`: {}", l.column, l.reason)).collect();
-            return Err(config("prepare", format!("no features are left ({})", why.join("; "))));
+            return Err(self.nothing_left(train, fitted.left_out()));
         }
-        Ok(fitted)
+        self.select.apply(fitted, train)
+    }
+
+    /// What to say where no column is a feature.
+    fn nothing_left(&self, train: &Table, left_out: &[LeftOut]) -> crate::Error {
+        let others: Vec<&str> =
+            train.names().into_iter().filter(|name| !self.target.iter().any(|target| target == name)).collect();
+        if others.is_empty() {
+            let found =
+                format!("no column but {}", self.target.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(" and "));
+            let advice = "add the columns that the target is to be predicted from";
+            return train.error(Some(1), None, found, "columns to learn from besides the target", advice);
+        }
+        let some: Vec<String> = left_out.iter().take(10).map(|left| format!("`{}` ({})", left.column, left.reason)).collect();
+        let asked = left_out.iter().any(|left| left.reason == ASKED);
+        let advice =
+            if asked { "leave fewer columns out" } else { "add columns that differ from row to row and say something about it" };
+        let more = if left_out.len() > 10 { format!("; and {} more", left_out.len() - 10) } else { String::new() };
+        let found = format!("no column to learn from: {}{more}", some.join("; "));
+        train.error(None, None, found, "at least one", advice)
     }
 
     /// One column as fitted, or why it is no feature.
     fn column(&self, train: &Table, column: &Column) -> Result<Result<Fitted, String>> {
         let name = column.name();
         if self.without.iter().any(|n| n == name) {
-            return Ok(Err("as asked".to_owned()));
+            let why = self.reasons.iter().find(|(n, _)| n == name).map_or(ASKED, |(_, reason)| reason);
+            return Ok(Err(why.to_owned()));
         }
         let missing = column.missing();
         if missing == train.len() {
@@ -477,9 +521,9 @@ impl Prepare {
         // Asked of the values and not of the deviation, which rounding makes a little more than zero.
         let scale = if least >= most || scale == 0.0 { 1.0 } else { scale };
         if !shift.is_finite() || !scale.is_finite() {
-            let found = format!("values from {least:e} to {most:e}");
+            let found = format!("values from {least:e} to {most:e}, whose difference is no finite number");
             let advice = "use another unit, or name such values as missing";
-            return Err(Some(train.error(None, Some(column.name()), found, "values that can be squared", advice)));
+            return Err(Some(train.error(None, Some(column.name()), found, "numbers whose differences are finite", advice)));
         }
         Ok(Encoding::Number { fill, shift, scale, clip: self.clip })
     }

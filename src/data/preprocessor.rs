@@ -3,8 +3,10 @@
 use super::dates::DateParts;
 use super::infer::{Expected, counted};
 use super::numbers::NumberFormat;
+use super::select::Selected;
+use super::spelling::Places;
 use super::table::{Column, Kind, Table};
-use super::target::{Places, Target};
+use super::target::Target;
 use super::{Dataset, config};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -33,6 +35,8 @@ pub struct Preprocessor {
     /// How the numbers of columns are written, features and targets, where that is not the usual way.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) formats: BTreeMap<String, NumberFormat>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) selected: Option<Selected>,
 }
 
 /// What becomes of a category that was not among the training rows.
@@ -98,7 +102,7 @@ pub(super) enum Absent {
 }
 
 impl Fitted {
-    fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         let own = match &self.encoding {
             Encoding::Category { categories, rare, missing } => {
                 categories.len() + usize::from(rare.is_some()) + usize::from(*missing == Absent::Own)
@@ -500,7 +504,7 @@ impl Preprocessor {
         // Programs of before would read such columns otherwise, and shall refuse them.
         let dates = columns.iter().any(|fitted| matches!(fitted.encoding, Encoding::Date(_)));
         let version = if dates || !formats.is_empty() { VERSION_WITH_FORMATS } else { VERSION };
-        Preprocessor { version, columns, left_out, unknown, target, formats }
+        Preprocessor { version, columns, left_out, unknown, target, formats, selected: None }
     }
 }
 

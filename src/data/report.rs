@@ -215,11 +215,12 @@ fn class(column: &Column, row: usize) -> Option<(u64, &str)> {
     }
 }
 
-/// A number in a few characters.
+/// A number in a few characters, of large ones all before the point.
 fn short(x: f64) -> String {
     match x.abs() {
         0.0 => "0".to_owned(),
-        a if (1e-3..1e7).contains(&a) => {
+        // Whole numbers in full: 1700000000 and 1700003600 are not the same.
+        a if (1e-3..1e15).contains(&a) => {
             let text = format!("{x:.4}");
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         }

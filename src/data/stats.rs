@@ -4,7 +4,22 @@
 pub(super) fn mean_std(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = mean(values);
-    (mean, (values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt())
+    let unit = unit(values.iter().map(|x| x - mean));
+    (mean, (values.iter().map(|x| ((x - mean) / unit).powi(2)).sum::<f64>() / n).sqrt() * unit)
+}
+
+/// A power of two near the largest of some numbers, by which they can be divided without losing a digit, so that no square of them
+/// overflows or vanishes.
+fn unit(values: impl Iterator<Item = f64>) -> f64 {
+    let most = values.map(f64::abs).fold(0.0, f64::max);
+    if most > 0.0 && most.is_finite() { most.log2().floor().clamp(-1000.0, 1000.0).exp2() } else { 1.0 }
+}
+
+/// The value in the middle, of two the smaller: one that is there. NaN of nothing.
+pub(super) fn middle(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The mean, corrected once by the mean of what is left: the first sum may have lost the last digits, or overflowed nothing.
@@ -85,10 +100,12 @@ pub(super) fn most_frequent(values: &[f64]) -> f64 {
     runs.fold((0, f64::NAN), |(most, value), run| if run.len() > most { (run.len(), run[0]) } else { (most, value) }).1
 }
 
-/// Pearson's correlation; NaN where one side never changes.
+/// Pearson's correlation, from −1 to 1; NaN where one side never changes, or its values differ by more than a number can hold.
 pub(super) fn correlation(pairs: &[(f64, f64)]) -> f64 {
     let (xs, ys): (Vec<f64>, Vec<f64>) = pairs.iter().copied().unzip();
     let ((mx, sx), (my, sy)) = (mean_std(&xs), mean_std(&ys));
-    let covariance = pairs.iter().map(|(x, y)| (x - mx) * (y - my)).sum::<f64>() / pairs.len() as f64;
-    covariance / (sx * sy)
+    // Divided before they are multiplied: products of very large or very small numbers overflow or vanish.
+    let r = pairs.iter().map(|(x, y)| ((x - mx) / sx) * ((y - my) / sy)).sum::<f64>() / pairs.len() as f64;
+    let (flat_x, flat_y) = (sx == 0.0 || !sx.is_finite(), sy == 0.0 || !sy.is_finite());
+    if flat_x || flat_y { f64::NAN } else { r.clamp(-1.0, 1.0) }
 }

@@ -2,6 +2,7 @@
 
 use super::dates::DateOrder;
 use super::numbers::NumberFormat;
+use super::spelling::{number_key, spelled};
 use crate::error::{Error, Result, TableError};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -158,11 +159,16 @@ impl Column {
         self.fields.missing.iter().filter(|&&m| m).count()
     }
 
+    /// The number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
     /// The text that stands for a row's class: of a number its shortest form (3 and 3.0 are the same), of yes/no in small letters.
     pub(super) fn key(&self, row: usize) -> Option<Cow<'_, str>> {
         let text = self.text(row)?;
         Some(match self.kind {
-            Kind::Number => Cow::Owned(self.numbers[row].to_string()),
+            Kind::Number => number_key(self.numbers[row], text),
             Kind::YesNo => Cow::Owned(text.to_lowercase()),
             _ => Cow::Borrowed(text),
         })
@@ -341,7 +347,7 @@ impl Table {
     }
 
     /// Of a column the class of each row, as a number, and the texts of the classes in order: by value if all are numbers, `no`
-    /// before `yes`, else by text. For [`stratified_folds`](super::stratified_folds) and [`stratified_parts`](super::stratified_parts).
+    /// before `yes`, else by text; each as it is spelled in most rows. For [`stratified_folds`](super::stratified_folds) and [`stratified_parts`](super::stratified_parts).
     ///
     /// # Errors
     /// [`Error::Table`]: no such column, or a value is missing.
@@ -350,7 +356,7 @@ impl Table {
         let names = class_order(column);
         let at: HashMap<&str, u32> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i as u32)).collect();
         let class = |row| column.key(row).map(|key| at[&*key]).ok_or_else(|| self.missing(column, row));
-        Ok(((0..self.len()).map(class).collect::<Result<_>>()?, names))
+        Ok(((0..self.len()).map(class).collect::<Result<_>>()?, spelled(column, &names)))
     }
 
     fn keeping(&self, keep: impl Fn(&Column) -> bool) -> Table {

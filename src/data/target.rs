@@ -1,9 +1,9 @@
 //! `Target`: how columns of a table become what a model learns, and how its answers become values and names again.
 
-use super::table::{Kind, Table, class_order};
+use super::spelling::{Places, spelled};
+use super::table::{Column, Kind, Table, class_order};
 use super::{Labels, config, stats};
 use crate::error::Result;
-use std::collections::HashMap;
 
 /// What kind of target it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,11 +24,15 @@ pub enum Task {
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
-    /// Regression: (value − shift) / scale of each column, or of its natural logarithm.
+    /// Regression: (value − base − shift) / scale of each column; or (ln value − ln base − shift) / scale.
     Values {
         /// The columns.
         columns: Vec<String>,
-        /// What is subtracted.
+        /// A value in the middle of each column, from which differences are taken first: that is exact where values are close together
+        /// and far from zero, as times in seconds are. None given: 0, of logarithms 1.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        base: Vec<f64>,
+        /// What is subtracted from the differences: their mean.
         shift: Vec<f64>,
         /// What it is divided by.
         scale: Vec<f64>,
@@ -77,7 +81,7 @@ impl Target {
                 return Err(table.missing(column, row));
             }
         }
-        let few = |column: &super::Column| {
+        let few = |column: &Column| {
             // Before they are counted, which takes a text for each.
             if !column.numbers.iter().all(|x| x.fract() == 0.0) {
                 return false;
@@ -99,41 +103,26 @@ impl Target {
                     let advice = "choose another target, or learn its classes";
                     return Err(table.error(None, Some(column.name()), found, "numbers to predict", advice));
                 }
-                let mut shift = Vec::new();
-                let mut scale = Vec::new();
+                let (mut base, mut shift, mut scale) = (Vec::new(), Vec::new(), Vec::new());
                 for column in &found {
-                    let logs = |row| Ok(if log { logarithm(table, column, row)? } else { column.numbers[row] });
-                    let (mean, std) = stats::mean_std(&(0..table.len()).map(logs).collect::<Result<Vec<f64>>>()?);
-                    let (least, most) = stats::min_max(&column.numbers);
-                    if least >= most {
-                        let found = format!("the value {least} in every row");
-                        let advice = "there is nothing to learn: choose another target, or other rows";
-                        return Err(table.error(None, Some(column.name()), found, "values that differ", advice));
-                    }
-                    if !std.is_finite() {
-                        let found = format!("values up to {most:e}");
-                        return Err(table.error(
-                            None,
-                            Some(column.name()),
-                            found,
-                            "values that can be squared",
-                            "use another unit",
-                        ));
-                    }
-                    shift.push(if scaled { mean } else { 0.0 });
-                    scale.push(if scaled && std > 0.0 { std } else { 1.0 });
+                    let [middle, mean, std] = scaling(table, column, scaled, log)?;
+                    base.push(middle);
+                    shift.push(mean);
+                    scale.push(std);
                 }
-                Ok(Target::Values { columns: columns.to_vec(), shift, scale, log })
+                Ok(Target::Values { columns: columns.to_vec(), base, shift, scale, log })
             }
             (Task::Classes, [column]) => {
-                let there = class_order(column);
+                let there = spelled(column, &class_order(column));
                 let classes = known.map_or_else(|| there.clone(), <[String]>::to_vec);
                 if there.len() < 2 || classes.len() < 2 {
                     let found = format!("one class only, `{}`", there.first().map_or("", String::as_str));
                     let advice = "there is nothing to learn: choose another target, or add rows of other classes";
                     return Err(table.error(None, Some(column.name()), found, "two classes or more", advice));
                 }
-                if classes.len() > 1000 || (column.kind() == Kind::Text && classes.len() * 2 > table.len()) {
+                // Of classes that are known some may have few rows here.
+                let singles = known.is_none() && (column.kind() == Kind::Text || classes.len() > MOST_CLASSES);
+                if classes.len() > 1000 || (singles && classes.len() * 2 > table.len()) {
                     let found = format!("{} classes in {} rows", classes.len(), table.len());
                     let advice = "choose another target, or predict its number by a regression";
                     return Err(table.error(None, Some(column.name()), found, "several rows of each class", advice));
@@ -160,9 +149,9 @@ impl Target {
             }
             (Task::Labels, _) => {
                 for column in &found {
-                    let bad = (0..table.len()).find(|&row| !matches!(column.number(row), Some(0.0 | 1.0)));
-                    if let Some(row) = bad {
-                        let found = format!("`{}`", column.text(row).unwrap_or(""));
+                    let fits = |row: &usize| column.text(*row).is_some_and(|text| table.flag(column, *row, text).is_ok());
+                    if let Some(row) = (0..table.len()).find(|row| !fits(row)) {
+                        let found = format!("`{}`", super::csv::shortened(column.text(row).unwrap_or("")));
                         let advice = "name a separator if the column lists labels, or learn classes";
                         let expected = "yes or no, or 0 or 1, for a label";
                         return Err(table.error(table.line(row), Some(column.name()), found, expected, advice));
@@ -202,14 +191,13 @@ impl Target {
     /// that was not among the training rows.
     pub fn encode(&self, table: &Table) -> Result<Labels> {
         match self {
-            Target::Values { columns, shift, scale, log } => {
+            Target::Values { columns, shift, scale, log, .. } => {
                 let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
                 let mut values = Vec::with_capacity(table.len() * found.len());
                 for row in 0..table.len() {
-                    for (column, (shift, scale)) in found.iter().zip(shift.iter().zip(scale)) {
-                        let value = table.number(column, row, &column.format)?.ok_or_else(|| table.missing(column, row))?;
-                        let value = if *log { logarithm(table, column, row)? } else { value };
-                        values.push(table.narrow(column, row, (value - shift) / scale)?);
+                    for (i, column) in found.iter().enumerate() {
+                        let learned = learned(table, column, row, self.base(i), *log)?;
+                        values.push(table.narrow(column, row, (learned - shift[i]) / scale[i])?);
                     }
                 }
                 Ok(Labels::Values(values, columns.len()))
@@ -219,9 +207,9 @@ impl Target {
                 let at = Places::new(classes);
                 let mut numbers = Vec::with_capacity(table.len());
                 for row in 0..table.len() {
-                    // The number that a text stands for, where it is one.
-                    let text = &*column.key(row).ok_or_else(|| table.missing(column, row))?;
-                    let place = at.find(text).ok_or_else(|| {
+                    let text = column.text(row).ok_or_else(|| table.missing(column, row))?;
+                    // Else the number, or the answer, that the text stands for.
+                    let place = at.find(text).or_else(|| at.find(&column.key(row)?)).ok_or_else(|| {
                         let some: Vec<String> = classes.iter().take(10).map(|c| format!("`{c}`")).collect();
                         let expected = format!("one of the {} classes of the training rows ({})", classes.len(), some.join(", "));
                         let advice = "correct it, or split by class so that training has every class";
@@ -269,13 +257,55 @@ impl Target {
         }
     }
 
+    /// A regression's numbers as the table has them, in f64, row by row; of other targets what [`Target::encode`] gives.
+    ///
+    /// # Errors
+    /// As [`Target::encode`].
+    pub fn values(&self, table: &Table) -> Result<Vec<f64>> {
+        let Target::Values { columns, .. } = self else {
+            return Ok(match self.encode(table)? {
+                Labels::Classes(classes, _) => classes.into_iter().map(f64::from).collect(),
+                Labels::Values(values, _) => values.into_iter().map(f64::from).collect(),
+            });
+        };
+        let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
+        let number = |row, column: &Column| table.number(column, row, &column.format)?.ok_or_else(|| table.missing(column, row));
+        (0..table.len()).flat_map(|row| found.iter().map(move |column| number(row, column))).collect()
+    }
+
     /// A regression's outputs, row by row, in the units of the table; of other targets the outputs as they are.
     pub fn inverse(&self, outputs: &[f32]) -> Vec<f64> {
+        self.undone(outputs, |difference, base, log| if log { base * difference.exp() } else { base + difference })
+    }
+
+    /// As [`Target::inverse`], less the [origin](Target::origin) of each column. Errors and their figures are the same of differences as of
+    /// the values themselves, and keep the digits that an offset costs.
+    pub fn differences(&self, outputs: &[f32]) -> Vec<f64> {
+        self.undone(outputs, |difference, base, log| if log { base * difference.exp_m1() } else { difference })
+    }
+
+    /// A value near the middle of each column of a regression (0 if it is learned as it is); nothing of other targets.
+    pub fn origin(&self) -> Vec<f64> {
+        match self {
+            Target::Values { columns, .. } => (0..columns.len()).map(|i| self.base(i)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Outputs with scale and shift undone, and then what `last` does with column's base and whether they are logarithms.
+    fn undone(&self, outputs: &[f32], last: impl Fn(f64, f64, bool) -> f64) -> Vec<f64> {
         let Target::Values { shift, scale, log, .. } = self else { return outputs.iter().map(|&x| f64::from(x)).collect() };
-        let rows = outputs.chunks(shift.len());
-        let plain =
-            rows.flat_map(|row| row.iter().zip(shift.iter().zip(scale)).map(|(&x, (shift, scale))| f64::from(x) * scale + shift));
-        if *log { plain.map(f64::exp).collect() } else { plain.collect() }
+        let width = shift.len();
+        let undo = |(i, &x): (usize, &f32)| last(f64::from(x) * scale[i % width] + shift[i % width], self.base(i % width), *log);
+        outputs.iter().enumerate().map(undo).collect()
+    }
+
+    /// From what differences (of logarithms, ratios) are taken.
+    fn base(&self, column: usize) -> f64 {
+        match self {
+            Target::Values { base, log, .. } => base.get(column).copied().unwrap_or(f64::from(u8::from(*log))),
+            _ => 0.0,
+        }
     }
 
     /// The text of a class by its number; `None` if there is none of that number, or the target is not classes.
@@ -290,13 +320,14 @@ impl Target {
     pub(super) fn check(&self) -> Result<(), String> {
         let unlike = |names: &[String]| names.iter().collect::<std::collections::HashSet<_>>().len() == names.len();
         match self {
-            Target::Values { columns, shift, scale, .. } => {
+            Target::Values { columns, base, shift, scale, log } => {
+                let bases = base.iter().all(|x| x.is_finite() && (!log || *x > 0.0));
                 let numbers = shift.iter().all(|x| x.is_finite()) && scale.iter().all(|x| x.is_finite() && *x > 0.0);
                 let fits = !columns.is_empty() && columns.len() == shift.len() && shift.len() == scale.len();
-                if fits && numbers {
+                if fits && numbers && bases && (base.is_empty() || base.len() == shift.len()) {
                     Ok(())
                 } else {
-                    Err("target: expected a finite shift and a scale above zero per column".into())
+                    Err("target: expected a finite base and shift and a scale above zero per column".into())
                 }
             }
             Target::Classes { classes, .. } if classes.len() < 2 || !unlike(classes) => {
@@ -315,11 +346,39 @@ impl Target {
     }
 }
 
-/// The natural logarithm of a row's number, which must be above zero.
-fn logarithm(table: &Table, column: &super::Column, row: usize) -> Result<f64> {
+/// Base, shift and scale of a column of numbers to be learned.
+fn scaling(table: &Table, column: &Column, scaled: bool, log: bool) -> Result<[f64; 3]> {
+    let (least, most) = stats::min_max(&column.numbers);
+    if least >= most {
+        let found = format!("the value {least} in every row");
+        let advice = "there is nothing to learn: choose another target, or other rows";
+        return Err(table.error(None, Some(column.name()), found, "values that differ", advice));
+    }
+    let plain = [f64::from(u8::from(log)), 0.0, 1.0];
+    // A value that is there: a mean would be rounded, and move with an offset by other digits than the values do.
+    let base = if scaled { stats::middle(&column.numbers) } else { plain[0] };
+    let learned = (0..table.len()).map(|row| learned(table, column, row, base, log)).collect::<Result<Vec<f64>>>()?;
+    if !scaled {
+        return Ok(plain);
+    }
+    let (mean, std) = stats::mean_std(&learned);
+    if !std.is_finite() {
+        let found = format!("values from {least:e} to {most:e}, whose difference is no finite number");
+        return Err(table.error(None, Some(column.name()), found, "numbers to predict", "use another unit: divide them all"));
+    }
+    Ok([base, mean, if std > 0.0 { std } else { 1.0 }])
+}
+
+/// What is learned of a row: its difference from the base; or that of the logarithms, for which it must be above zero.
+fn learned(table: &Table, column: &Column, row: usize, base: f64, log: bool) -> Result<f64> {
     let value = table.number(column, row, &column.format)?.ok_or_else(|| table.missing(column, row))?;
+    if !log {
+        return Ok(value - base);
+    }
     if value > 0.0 {
-        return Ok(value.ln());
+        let beyond = (value - base) / base;
+        // Near the base the difference of two logarithms would lose digits.
+        return Ok(if beyond.abs() < 0.5 { beyond.ln_1p() } else { value.ln() - base.ln() });
     }
     let found = format!("{value} in a target whose logarithm is learned");
     Err(table.error(
@@ -333,21 +392,4 @@ fn logarithm(table: &Table, column: &super::Column, row: usize) -> Result<f64> {
 
 fn parts(text: &str, separator: char) -> impl Iterator<Item = &str> {
     text.split(separator).map(str::trim).filter(|part| !part.is_empty())
-}
-
-/// The number of each text of a list. `3.0` finds `3`, and `TRUE` finds `true`: programs that write tables differ in this.
-pub(super) struct Places<'t> {
-    at: HashMap<&'t str, usize>,
-}
-
-impl<'t> Places<'t> {
-    pub(super) fn new(texts: &'t [String]) -> Places<'t> {
-        Places { at: texts.iter().enumerate().map(|(i, text)| (text.as_str(), i)).collect() }
-    }
-
-    pub(super) fn find(&self, text: &str) -> Option<usize> {
-        let as_number = || text.parse::<f64>().ok().and_then(|x| self.at.get(x.to_string().as_str()));
-        let as_answer = || super::infer::yes_no(text).and_then(|_| self.at.get(text.to_lowercase().as_str()));
-        self.at.get(text).or_else(as_number).or_else(as_answer).copied()
-    }
 }

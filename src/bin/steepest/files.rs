@@ -56,6 +56,15 @@ fn beside(path: &Path) -> anyhow::Result<PathBuf> {
     Ok(path.with_file_name(format!(".tmp-{}-{number}-{}", std::process::id(), name.to_string_lossy())))
 }
 
+/// The bytes of a file, or why there are none.
+pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    anyhow::ensure!(!path.is_dir(), "{}: cannot be read: it is a folder, expected a file", path.display());
+    fs::read(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => anyhow::anyhow!("{}: cannot be read: there is no such file", path.display()),
+        _ => anyhow::anyhow!("{}: cannot be read: {e}", path.display()),
+    })
+}
+
 /// Finds out before the work whether a file can be written after it. `inputs` are never written over.
 pub fn check(path: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
     anyhow::ensure!(!path.is_dir(), "{}: it is a folder, expected the name of a file", path.display());

@@ -5,7 +5,7 @@ use crate::learn::{self, Learned};
 use crate::settings::{Chosen, Settings};
 use crate::subject::Subject;
 use crate::table::{quoted, refuse};
-use crate::{Verdict, aside, files, inspect, model, plot, say};
+use crate::{Verdict, aside, files, inspect, model, plot, say, tell};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,6 +22,8 @@ use steepest::train::{End, Report};
 /// what. Columns that give the target away, that only number the rows, and free text are left out, each by name with the reason. Missing
 /// numbers become the median of the training rows (and a feature says so), texts become one feature per category, dates their
 /// order, year, month and day of the week, numbers are brought to mean 0 and standard deviation 1, without those far outside.
+/// Of more features than rows those columns are kept that correlate with the target by more than chance (--select);
+/// of a table of more than 100 columns only those worth a look are printed (--verbose: all).
 ///
 /// The rows are parted by chance: 20 % to judge by (--test), 15 % that say when to stop (--validation), the rest to
 /// learn from; of classes each part gets its share. Training goes on until the validation loss has not fallen for 30 epochs
@@ -71,7 +73,7 @@ pub struct Args {
     /// Print the figures only: no report of the table, no progress, no notes
     #[arg(long, short, help_heading = "Output", conflicts_with = "verbose")]
     quiet: bool,
-    /// Print the model's layers and a line per epoch as well
+    /// Print every column and note, the model's layers and a line per epoch as well
     #[arg(long, short, help_heading = "Output")]
     verbose: bool,
 }
@@ -122,16 +124,20 @@ impl Fit<'_> {
     fn run(&self) -> Verdict {
         let Fit { chosen, subject, .. } = self;
         let table = &subject.table;
-        self.tell_of_the_table()?;
+        self.tell(format_args!("{}", tell::report(&subject.report, self.args.verbose)))?;
 
         let (classes, rows) = (&subject.classes, table.len());
         let parts = match classes {
             Some(classes) => data::stratified_parts(classes, 0.0, chosen.test, chosen.seed),
             None => data::random_parts(rows, 0.0, chosen.test, chosen.seed),
         };
-        let parts = parts.map_err(|e| refuse(table, None, None, format!("{rows} rows"), "more", e.to_string()))?;
+        let parts = parts.map_err(|_| {
+            let found = format!("{rows} rows, of which --test {} leaves none to judge by or none to learn from", chosen.test);
+            refuse(table, None, None, found, "some of both", "take another share (--test 0.2), or add rows")
+        })?;
         let (learned_rows, _, held_out) = table.parts(&parts)?;
         let preprocessor = subject.prepare.fit(&learned_rows)?;
+        self.tell_notes(&preprocessor)?;
         let target = preprocessor.target().cloned().ok_or_else(|| anyhow::anyhow!("the target was lost"))?;
         let (set, _) = preprocessor.dataset(&learned_rows)?;
         let (test, strange) = preprocessor.dataset(&held_out)?;
@@ -192,7 +198,8 @@ impl Fit<'_> {
             "rows": { "train": set.len() - validation, "validation": validation, "test": held_out.len() },
             "features": preprocessor.width(),
             "parameters": learned.model.parameter_count(),
-            "left_out": left_out(&preprocessor, &subject.reasons),
+            "left_out": left_out(&preprocessor),
+            "selected": preprocessor.selected(),
             "notes": subject.notes,
             "runs": learned.runs.iter().map(run_of).collect::<Vec<_>>(),
             "always_the_same": trivial,
@@ -213,23 +220,17 @@ impl Fit<'_> {
         Ok(())
     }
 
-    fn tell_of_the_table(&self) -> anyhow::Result<()> {
-        let Subject { table, notes, prepare, report, .. } = &self.subject;
-        self.tell(format_args!("{report}"))?;
-        let fitted = prepare.fit(table)?;
-        let left: Vec<String> = fitted
-            .left_out()
-            .iter()
-            .filter(|l| l.reason != "as asked" && l.reason != "not among the columns asked for")
-            .map(|l| format!("`{}` is left out: {}", l.column, l.reason.replace(" in the training rows", "")))
-            .collect();
-        if !(notes.is_empty() && left.is_empty()) {
+    /// What a person should know of the table and of what is learned from it.
+    fn tell_notes(&self, fitted: &Preprocessor) -> anyhow::Result<()> {
+        let (all, report) = (self.args.verbose, names(&self.out)[2].display().to_string());
+        let left = tell::left_out(&self.subject.left, &self.subject.told, all);
+        let notes = tell::notes(self.subject.notes.iter().cloned().chain(left).collect(), all, &report);
+        let chosen = fitted.selected().map(|selected| tell::selected(selected, &self.subject.targets));
+        let notes: Vec<String> = notes.into_iter().chain(chosen).collect();
+        if !notes.is_empty() {
             self.tell(format_args!(""))?;
         }
-        for note in notes.iter().chain(&left) {
-            self.tell(format_args!("note: {note}"))?;
-        }
-        Ok(())
+        notes.iter().try_for_each(|note| self.tell(format_args!("note: {note}")))
     }
 
     /// The share of the rows that are not held out which says when to stop.
@@ -251,6 +252,25 @@ impl Fit<'_> {
             Some(classes) => data::stratified_folds(classes, k, chosen.seed)?,
             None => data::folds(table.len(), k, chosen.seed)?,
         };
+        if let Some(classes) = &subject.classes {
+            let width = classes.iter().max().map_or(0, |&class| class as usize + 1);
+            for fold in &folds {
+                let there: Vec<u32> = fold.train.iter().map(|&row| classes[row]).collect();
+                if judge::counted(&there, width).iter().filter(|&&n| n > 0).count() < 2 {
+                    let found =
+                        format!("all rows of one class but those in one of {k} folds: a model cannot learn from one class");
+                    let advice = "leave the rare class out, use fewer folds, or do without --folds";
+                    return Err(refuse(
+                        table,
+                        None,
+                        subject.targets.first().map(String::as_str),
+                        found,
+                        "rows of each class in two folds or more",
+                        advice,
+                    ));
+                }
+            }
+        }
         self.tell(format_args!("\ncross-validation: {k} models, each judged by the 1/{k} of all rows that it never saw"))?;
         let mut all: Vec<Judged> = vec![];
         data::cross_validate(table, &subject.prepare, &folds, |fold| {
@@ -276,7 +296,11 @@ impl Fit<'_> {
             let scores = FoldScores { scores };
             let (mean, std) = (scores.mean(), scores.std());
             let count = scores.scores.len();
-            let line = format!("{k} folds: {name} {} ± {}", judge::figure(name, mean), judge::figure(name, std));
+            if count == 0 {
+                continue;
+            }
+            let spread = if std.is_finite() { format!(" ± {}", judge::figure(name, std)) } else { String::new() };
+            let line = format!("{k} folds: {name} {}{spread}", judge::figure(name, mean));
             if !self.args.json {
                 say!("{line}{}", if count < k { format!(" (of {count} folds)") } else { String::new() });
             }
@@ -411,10 +435,7 @@ fn run_of(run: &Report) -> Value {
 }
 
 /// The columns left out, each with the reason.
-fn left_out(preprocessor: &Preprocessor, reasons: &[(String, String)]) -> Value {
-    let entry = |left: &LeftOut| {
-        let own = reasons.iter().find(|(column, _)| *column == left.column).map(|(_, reason)| reason);
-        json!({ "column": left.column, "reason": own.unwrap_or(&left.reason) })
-    };
+fn left_out(preprocessor: &Preprocessor) -> Value {
+    let entry = |left: &LeftOut| json!({ "column": left.column, "reason": left.reason });
     json!(preprocessor.left_out().iter().map(entry).collect::<Vec<_>>())
 }

@@ -66,6 +66,7 @@ fn is_model(path: &Path) -> anyhow::Result<bool> {
     if path.as_os_str() == "-" {
         return Ok(false);
     }
+    anyhow::ensure!(!path.is_dir(), "{}: cannot be read: it is a folder, expected a file", path.display());
     let mut start = vec![];
     let opened = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
     opened.map_err(|e| anyhow::anyhow!("{}: cannot be read: {e}", path.display()))?;
@@ -204,8 +205,21 @@ fn of_model(args: &Args) -> Verdict {
     let left = left_out(preprocessor.as_ref(), &note);
     if let Some(left) = left.as_array().filter(|left| !left.is_empty()) {
         say!("\ncolumns left out");
+        let part = |entry: &Value, part: &str| entry[part].as_str().unwrap_or("?").to_owned();
+        let mut reasons: Vec<(String, Vec<String>)> = vec![];
         for entry in left {
-            say!("  {}: {}", entry["column"].as_str().unwrap_or("?"), entry["reason"].as_str().unwrap_or("?"));
+            match reasons.iter_mut().find(|(reason, _)| *reason == part(entry, "reason")) {
+                Some((_, columns)) => columns.push(part(entry, "column")),
+                None => reasons.push((part(entry, "reason"), vec![part(entry, "column")])),
+            }
+        }
+        for (reason, columns) in reasons {
+            match &columns[..] {
+                [first, second, third, .., _] if columns.len() > 10 => {
+                    say!("  {first}, {second}, {third} and {} more: {reason}", columns.len() - 3);
+                }
+                _ => columns.iter().try_for_each(|column| crate::say::line(format_args!("  {column}: {reason}")))?,
+            }
         }
     }
     if let Some(history) = history.as_ref().filter(|history| !history.records.is_empty()) {

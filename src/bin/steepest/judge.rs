@@ -27,40 +27,52 @@ pub struct Judged {
     /// The same figures of what always says the same, as far as it has them.
     pub trivial: Vec<(&'static str, f64)>,
     pub confusion: Option<ConfusionMatrix>,
+    /// Figures that these rows do not have, and why.
+    pub without: Vec<&'static str>,
 }
 
 impl Truths {
     /// Reads the target columns.
     pub fn of(target: &Target, table: &Table) -> anyhow::Result<Truths> {
-        Ok(match (target, target.encode(table)?) {
-            (Target::Values { columns, .. }, _) => {
-                let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
-                let number = |row: usize, column: &steepest::data::Column| {
-                    column.number(row).or_else(|| column.text(row).and_then(|text| text.parse().ok())).unwrap_or(f64::NAN)
-                };
-                Truths::Values((0..table.len()).flat_map(|row| found.iter().map(move |column| number(row, column))).collect())
-            }
-            (_, Labels::Classes(classes, _)) => Truths::Classes(classes),
-            (_, Labels::Values(values, _)) => Truths::Labels(values),
+        if let Target::Values { .. } = target {
+            return Ok(Truths::Values(target.values(table)?));
+        }
+        Ok(match target.encode(table)? {
+            Labels::Classes(classes, _) => Truths::Classes(classes),
+            Labels::Values(values, _) => Truths::Labels(values),
         })
     }
 
     /// What always says the same after rows like these.
     pub fn trivial(&self, width: usize) -> Trivial {
-        let mean = |values: Vec<f64>| {
+        let mean = |values: &[f64]| {
             let rows = (values.len() / width).max(1) as f64;
-            Trivial::Means((0..width).map(|c| values.iter().skip(c).step_by(width).sum::<f64>() / rows).collect())
+            let column = |c: usize| values.iter().skip(c).step_by(width);
+            // From the first value on: a sum of large numbers would lose the digits in which they differ.
+            let of = |c: usize| values.get(c).map_or(0.0, |first| first + column(c).map(|x| x - first).sum::<f64>() / rows);
+            Trivial::Means((0..width).map(of).collect())
         };
         match self {
-            Truths::Values(values) => mean(values.clone()),
-            Truths::Labels(values) => mean(values.iter().map(|&x| f64::from(x)).collect()),
+            Truths::Values(values) => mean(values),
+            Truths::Labels(values) => mean(&values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>()),
             Truths::Classes(classes) => {
-                let count = |class: u32| classes.iter().filter(|&&c| c == class).count();
+                let counts = counted(classes, width);
                 // Of several the first: `max_by_key` would give the last.
-                Trivial::Class((0..width as u32).rev().max_by_key(|&class| count(class)).unwrap_or(0))
+                Trivial::Class((0..width).rev().max_by_key(|&class| counts[class]).unwrap_or(0) as u32)
             }
         }
     }
+}
+
+/// How many rows each of `width` classes has.
+pub fn counted(classes: &[u32], width: usize) -> Vec<usize> {
+    let mut counts = vec![0; width];
+    for &class in classes {
+        if let Some(count) = counts.get_mut(class as usize) {
+            *count += 1;
+        }
+    }
+    counts
 }
 
 /// Probabilities of the classes or labels of each row; of a regression nothing.
@@ -86,22 +98,27 @@ pub fn judge(target: &Target, outputs: &[f32], truths: &Truths, trivial: Option<
     let rows = outputs.len() / width;
     match truths {
         Truths::Values(values) => {
-            let said = target.inverse(outputs);
-            let same = |means: &[f64]| means.iter().copied().cycle().take(values.len()).collect::<Vec<f64>>();
-            let figures = |said: &[f64]| numbers(said, values, width);
+            // Of differences from a value in the middle: an offset of the target changes no figure.
+            let origin = target.origin();
+            let less = |all: &[f64]| all.iter().enumerate().map(|(i, x)| x - origin[i % width]).collect::<Vec<f64>>();
+            let (said, right) = (target.differences(outputs), less(values));
+            let same = |means: &[f64]| less(means).into_iter().cycle().take(values.len()).collect::<Vec<f64>>();
+            let figures = |said: &[f64]| numbers(said, &right, width);
             let trivial = match trivial {
                 Some(Trivial::Means(means)) if means.len() == width => figures(&same(means))?,
                 _ => vec![],
             };
-            Ok(Judged { rows, figures: figures(&said)?, trivial, confusion: None })
+            let without = if rows < 2 { vec!["no R2: it needs two rows or more"] } else { vec![] };
+            Ok(Judged { rows, figures: figures(&said)?, trivial, confusion: None, without })
         }
         Truths::Classes(classes) => {
             let predictions = Predictions::new(outputs.to_vec(), width, Truth::Classes(classes.clone()))?;
             let confusion = predictions.confusion()?.with_names(target.names().to_vec())?;
             let mut figures = vec![("accuracy", confusion.accuracy()), ("macro F1", confusion.macro_f1())];
-            // Needs rows of every class.
-            if let Ok(auc) = Score::RocAuc.of(&predictions) {
-                figures.push(("ROC AUC", auc));
+            let mut without = vec![];
+            match Score::RocAuc.of(&predictions) {
+                Ok(auc) => figures.push(("ROC AUC", auc)),
+                Err(_) => without.push("no ROC AUC: it needs rows of every class"),
             }
             let shares = probabilities(target, outputs);
             let loss = |(row, &class): (usize, &u32)| -shares[row * width + class as usize].max(1e-15).ln();
@@ -113,7 +130,7 @@ pub fn judge(target: &Target, outputs: &[f32], truths: &Truths, trivial: Option<
                 }
                 _ => vec![],
             };
-            Ok(Judged { rows, figures, trivial, confusion: Some(confusion) })
+            Ok(Judged { rows, figures, trivial, confusion: Some(confusion), without })
         }
         Truths::Labels(values) => {
             let said: Vec<bool> = outputs.iter().map(|&x| x > 0.0).collect();
@@ -124,20 +141,18 @@ pub fn judge(target: &Target, outputs: &[f32], truths: &Truths, trivial: Option<
                 }
                 _ => vec![],
             };
-            Ok(Judged { rows, figures: labels(&said, values, width), trivial, confusion: None })
+            Ok(Judged { rows, figures: labels(&said, values, width), trivial, confusion: None, without: vec![] })
         }
     }
 }
 
 fn numbers(said: &[f64], values: &[f64], width: usize) -> anyhow::Result<Vec<(&'static str, f64)>> {
-    let narrow = |values: &[f64]| values.iter().map(|&x| x as f32).collect::<Vec<f32>>();
-    let (said, values) = (narrow(said), narrow(values));
     let mut figures = vec![];
     if values.len() > width {
-        figures.push(("R2", r2(&said, &values, width)?));
+        figures.push(("R2", r2(said, values, width)?));
     }
-    figures.push(("RMSE", rmse(&said, &values, width)?));
-    figures.push(("MAE", mae(&said, &values, width)?));
+    figures.push(("RMSE", rmse(said, values, width)?));
+    figures.push(("MAE", mae(said, values, width)?));
     Ok(figures)
 }
 
@@ -173,6 +188,9 @@ impl Judged {
                 }
                 _ => crate::say!("{name} {}", figure(name, *value)),
             }
+        }
+        for reason in &self.without {
+            crate::say!("({reason})");
         }
         if let Some(confusion) = self.confusion.as_ref().filter(|matrix| matrix.classes() <= 12) {
             crate::say!("\n{confusion}");

@@ -165,7 +165,7 @@ fn train(
         settings::Optimizer::Adagrad => Trainer::new(model, AdaGrad::new(weights, rate).weight_decay(decay), loss),
         settings::Optimizer::Adadelta => Trainer::new(model, Adadelta::new(weights, rate).weight_decay(decay), loss),
     };
-    trainer = trainer.epochs(chosen.epochs).stop_on_ctrl_c();
+    trainer = trainer.epochs(chosen.epochs).l1(chosen.l1).stop_on_ctrl_c();
     trainer = match chosen.schedule {
         Schedule::Constant => trainer,
         Schedule::Cosine => trainer.schedule(Cosine::new(rate, chosen.epochs, rate * 0.01)?),

@@ -15,6 +15,7 @@ mod say;
 mod settings;
 mod subject;
 mod table;
+mod tell;
 mod verify;
 
 use clap::{Parser, Subcommand};

@@ -35,7 +35,7 @@ pub fn device(name: Option<&str>) -> anyhow::Result<Device> {
 /// Reads a file of a model; a table given in its place is told from a damaged model.
 pub fn read(path: &Path) -> anyhow::Result<ModelFile> {
     let name = path.display();
-    let bytes = std::fs::read(path).map_err(|e| anyhow::anyhow!("{name}: cannot be read: {e}"))?;
+    let bytes = crate::files::read(path)?;
     let text = bytes.iter().take(512).all(|b| (b' '..=b'~').contains(b) || b.is_ascii_whitespace() || *b >= 0x80);
     anyhow::ensure!(
         !text || bytes.is_empty(),

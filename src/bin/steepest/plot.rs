@@ -175,12 +175,14 @@ impl Asked {
 
 fn curves(file: &Path) -> anyhow::Result<Vec<Figure>> {
     let text = if file.extension().is_some_and(|e| e == "csv") {
-        std::fs::read_to_string(file).map_err(|e| anyhow::anyhow!("{}: cannot be read: {e}", file.display()))?
+        String::from_utf8_lossy(&files::read(file)?).into_owned()
     } else {
         let history = model::read(file)?.history;
         history.with_context(|| format!("{}: found a model without a history of its training", file.display()))?
     };
-    let history = History::from_csv(&text).with_context(|| file.display().to_string())?;
+    let history = History::from_csv(&text).with_context(|| {
+        format!("{}: expected a model, or the .history.csv that `steepest fit` writes beside it", file.display())
+    })?;
     anyhow::ensure!(!history.records.is_empty(), "{}: found a history without epochs", file.display());
     Ok(learning(&history))
 }
@@ -250,6 +252,13 @@ fn roc(asked: &Asked, class: Option<&str>) -> anyhow::Result<Vec<Figure>> {
     let mut figures = vec![];
     for class in chosen {
         let labels: Vec<u32> = right.iter().map(|&r| u32::from(r as usize == class)).collect();
+        let (found, rows) = (labels.iter().filter(|&&l| l == 1).count(), labels.len());
+        anyhow::ensure!(
+            found > 0 && found < rows,
+            "{}: {found} of {rows} rows are of the class `{}`, expected rows of it and of others for an ROC curve",
+            asked.data.display(),
+            classes[class]
+        );
         // The logit apart from the others keeps the order where probabilities round to 0 or 1.
         let scores: Vec<f32> = match classes.len() {
             2 => answers.outputs.chunks(2).map(|row| row[class] - row[1 - class]).collect(),

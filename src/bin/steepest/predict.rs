@@ -12,7 +12,7 @@ use steepest::data::{Table, Target};
 /// Say what a model predicts for the rows of a table
 ///
 /// One line per row of the table, in its order, under the name of the target: a number in the target's own units, the name of a
-/// class, or 1 and 0 of labels. Columns of the table itself come along with --keep or --all, in front; if the target is among
+/// class as most training rows spell it, or 1 and 0 of labels. Columns of the table itself come along with --keep or --all, in front; if the target is among
 /// them, the prediction is called `… (predicted)`.
 ///
 /// The table needs the columns that the model learned from, in any order; more columns are ignored, and said so. A missing value is
@@ -63,7 +63,8 @@ pub struct Args {
 /// A field of the answer.
 enum Cell {
     Text(Option<String>),
-    Number(f64),
+    /// A prediction, and how finely the model can tell it from others.
+    Number(f64, f64),
     Share(f64),
 }
 
@@ -122,13 +123,16 @@ fn answer(
     for (row, outputs) in outputs.chunks(width).enumerate() {
         let mut cells: Vec<Cell> = columns.iter().map(|column| Cell::Text(column.text(row).map(str::to_owned))).collect();
         match target {
-            Target::Values { .. } => cells.extend(inverse[row * width..(row + 1) * width].iter().map(|&x| Cell::Number(x))),
+            Target::Values { scale, log, .. } => {
+                let said = inverse[row * width..(row + 1) * width].iter().zip(scale);
+                cells.extend(said.map(|(&x, scale)| Cell::Number(x, if *log { x * scale } else { *scale } * FINEST)));
+            }
             Target::Classes { classes, .. } => {
                 // The first of the largest, as the figures count.
                 let best = (1..width).fold(0, |best, i| if outputs[i] > outputs[best] { i } else { best });
                 cells.push(Cell::Text(Some(classes[best].clone())));
             }
-            Target::Labels { .. } => cells.extend(outputs.iter().map(|&x| Cell::Number(f64::from(u8::from(x > 0.0))))),
+            Target::Labels { .. } => cells.extend(outputs.iter().map(|&x| Cell::Number(f64::from(u8::from(x > 0.0)), 1.0))),
         }
         if probabilities {
             cells.extend(shares[row * width..(row + 1) * width].iter().map(|&p| Cell::Share(p)));
@@ -138,9 +142,16 @@ fn answer(
     Ok((names, rows))
 }
 
-/// A number with the digits that a model computes with.
-fn number(x: f64) -> String {
-    (x as f32).to_string()
+/// A model computes with the standardised target in f32, some 7 digits: two more of it are written.
+const FINEST: f64 = 1e-9;
+
+/// A number with the digits that mean something where a model tells no differences smaller than `finest`, however large the number.
+fn number(x: f64, finest: f64) -> String {
+    let digits = (-finest.abs().log10().floor()).max(0.0);
+    let rounded = if digits <= 30.0 { format!("{x:.*}", digits as usize).parse().unwrap_or(x) } else { x };
+    // No zero with a sign.
+    let plain = rounded + 0.0;
+    if plain == 0.0 || (1e-5..1e17).contains(&plain.abs()) { plain.to_string() } else { format!("{plain:e}") }
 }
 
 fn as_csv(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
@@ -149,7 +160,7 @@ fn as_csv(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
     for row in rows {
         csv.write_record(row.iter().map(|cell| match cell {
             Cell::Text(text) => text.clone().unwrap_or_default(),
-            Cell::Number(x) => number(*x),
+            Cell::Number(x, finest) => number(*x, *finest),
             Cell::Share(p) => format!("{p:.6}"),
         }))?;
     }
@@ -160,7 +171,7 @@ fn as_csv(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
 fn as_json(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
     let value = |cell: &Cell| match cell {
         Cell::Text(text) => json!(text),
-        Cell::Number(x) => number(*x).parse::<f64>().map_or(Value::Null, |x| json!(x)),
+        Cell::Number(x, finest) => number(*x, *finest).parse::<f64>().map_or(Value::Null, |x| json!(x)),
         Cell::Share(p) => json!((p * 1e6).round() / 1e6),
     };
     let object = |row: &Vec<Cell>| Value::Object(names.iter().cloned().zip(row.iter().map(value)).collect());

@@ -108,6 +108,19 @@ pub enum Dates {
     MonthFirst,
 }
 
+/// Which columns are learned from. Each is tested on the training rows alone; at most one in twenty of those kept is there by chance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Select {
+    /// Those that correlate with the target by more than chance, if there are more features than rows; else all
+    #[default]
+    Wide,
+    /// Those that correlate with the target by more than chance
+    Related,
+    /// All that can be learned from
+    All,
+}
+
 macro_rules! settings {
     ($($(#[$meta:meta])* $name:ident: $kind:ty,)*) => {
         /// Flags and entries of a TOML file; what is not given is `None`.
@@ -181,6 +194,9 @@ settings! {
     /// nothing to do with the others do not count for either; 0: as they are [default: 4]
     #[arg(long, value_name = "DEVIATIONS", help_heading = "The table")]
     outliers: f64,
+    /// Which columns are learned from, where there are many [default: wide]
+    #[arg(long, value_name = "WHICH", help_heading = "The table")]
+    select: Select,
     /// Refuse what is otherwise left out, guessed or filled in with a note: constant and empty columns, NaN and other markers of
     /// missing values but NA, texts among numbers, giveaways
     #[arg(long, num_args = 0..=1, default_missing_value = "true", require_equals = true, value_name = "BOOL", help_heading = "The table")]
@@ -218,6 +234,10 @@ settings! {
     /// Weight decay (L2): how strongly weights are pulled to zero, against learning by heart [default: 0.01 with adamw]
     #[arg(long, value_name = "STRENGTH", help_heading = "Training")]
     decay: f64,
+    /// L1 penalty: pulls each weight to zero by the same strength, so that those of features which say little get there
+    /// [default: 0]
+    #[arg(long, value_name = "STRENGTH", help_heading = "Training")]
+    l1: f64,
     /// Rows that each step looks at [default: by the number of rows, 16 to 256]
     #[arg(long, value_name = "ROWS", help_heading = "Training")]
     batch: usize,
@@ -280,10 +300,12 @@ pub struct Chosen {
     /// `None`: by the number of rows.
     pub ensemble: Option<usize>,
     pub target_scale: TargetScale,
+    pub select: Select,
     pub optimizer: Optimizer,
     pub rate: f64,
     pub schedule: Schedule,
     pub decay: f64,
+    pub l1: f64,
     /// `None`: by the number of rows.
     pub batch: Option<usize>,
     pub epochs: usize,
@@ -321,10 +343,12 @@ impl Settings {
             dropout: self.dropout.unwrap_or(if linear { 0.0 } else { 0.1 }),
             ensemble: self.ensemble,
             target_scale: self.target_scale.unwrap_or_default(),
+            select: self.select.unwrap_or_default(),
             optimizer,
             rate: self.rate.unwrap_or(usual),
             schedule: self.schedule.unwrap_or_default(),
             decay: self.decay.unwrap_or(if optimizer == Optimizer::Adamw { 0.01 } else { 0.0 }),
+            l1: self.l1.unwrap_or(0.0),
             batch: self.batch,
             epochs: self.epochs.unwrap_or(300),
             patience: self.patience.unwrap_or(30),
@@ -374,7 +398,9 @@ impl Chosen {
         };
         positive("rate", self.rate)?;
         self.clip.map_or(Ok(()), |clip| positive("clip", clip))?;
-        anyhow::ensure!(self.decay >= 0.0 && self.decay.is_finite(), "--decay: found {}, expected 0 or more", self.decay);
+        for (name, x) in [("decay", self.decay), ("l1", self.l1)] {
+            anyhow::ensure!(x >= 0.0 && x.is_finite(), "--{name}: found {x}, expected 0 or more");
+        }
         for (name, n) in [("epochs", self.epochs), ("patience", self.patience), ("ensemble", self.members())] {
             anyhow::ensure!(n > 0, "--{name}: found 0, expected 1 or more");
         }

@@ -1,10 +1,12 @@
 //! What is learned from: a table, its target, and which columns are features. Whatever is left out or changed is named, with the reason.
 
+use crate::judge;
 use crate::notes;
-use crate::settings::{Settings, TargetScale, Task};
+use crate::settings::{Select, Settings, TargetScale, Task};
 use crate::table::{Reading, columns, quoted, refuse};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
-use steepest::data::{self, Column, Kind, Prepare, Report, Table, Target, Unknown, Unusable};
+use steepest::data::{self, Column, Kind, LeftOut, Prepare, Report, Table, Target, Unknown, Unusable};
 
 /// Fewer rows than this are not parted into rows to learn from, to stop by and to judge by.
 const LEAST_ROWS: usize = 10;
@@ -22,8 +24,10 @@ pub struct Subject {
     pub reading: Reading,
     /// What a person should know, a line each.
     pub notes: Vec<String>,
-    /// Columns that this program left out by itself, and why.
-    pub reasons: Vec<(String, String)>,
+    /// Columns that were left out and that the notes speak of.
+    pub told: Vec<String>,
+    /// Columns that are no features, and why.
+    pub left: Vec<LeftOut>,
     /// The class of each row, if rows have one.
     pub classes: Option<Vec<u32>>,
     pub strict: bool,
@@ -82,8 +86,18 @@ impl Subject {
         let counters: Vec<(String, String)> =
             table.columns().filter_map(|column| Some((column.name().to_owned(), numbers_rows(column)?))).collect();
         let (report, prepare) = (table.report(), Prepare::new().dates(true));
-        let mut subject =
-            Subject { table, prepare, targets, reading, notes: vec![], reasons: vec![], classes: None, strict, report };
+        let mut subject = Subject {
+            table,
+            prepare,
+            targets,
+            reading,
+            notes: vec![],
+            told: vec![],
+            left: vec![],
+            classes: None,
+            strict,
+            report,
+        };
         subject.rows()?;
         let outliers = settings.outliers.unwrap_or(4.0);
         anyhow::ensure!(outliers >= 0.0 && outliers.is_finite(), "--outliers: found {outliers}, expected 0 or more");
@@ -91,6 +105,7 @@ impl Subject {
         subject.columns(only, without, &keep, outliers, counters)?;
         subject.categories(settings.most_categories);
         subject.target(settings)?;
+        subject.spellings()?;
         Ok(subject)
     }
 
@@ -139,17 +154,17 @@ impl Subject {
     fn columns(
         &mut self,
         only: Option<Vec<String>>,
-        mut without: Vec<String>,
+        without: Vec<String>,
         keep: &[String],
         outliers: f64,
         counters: Vec<(String, String)>,
     ) -> anyhow::Result<()> {
         let asked = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|n| n == name));
-        let open =
-            |name: &str, without: &[String]| asked(name) && !without.iter().chain(keep).chain(&self.targets).any(|n| n == name);
+        let closed: HashSet<&str> = without.iter().chain(keep).chain(&self.targets).map(String::as_str).collect();
+        let open = |name: &str, told: &[String]| asked(name) && !closed.contains(name) && !told.iter().any(|n| n == name);
         let rows = self.table.len();
         let refuses = self.strict || only.is_some();
-        let empty = |column: &&Column| refuses && column.kind() == Kind::Empty && open(column.name(), &without);
+        let empty = |column: &&Column| refuses && column.kind() == Kind::Empty && open(column.name(), &[]);
         if let Some(column) = self.table.columns().find(empty) {
             let name = column.name();
             let found = format!("nothing but missing values in {rows} rows");
@@ -160,10 +175,10 @@ impl Subject {
         if outliers > 0.0 {
             prepare = prepare.clip(outliers);
         }
-        let (mut notes, mut reasons) = (vec![], vec![]);
+        let (mut notes, mut told): (Vec<String>, Vec<String>) = (vec![], vec![]);
         for target in &self.targets {
             for (name, reason) in self.table.giveaways(target)? {
-                if !open(&name, &without) || only.is_some() {
+                if !open(&name, &told) || only.is_some() {
                     continue;
                 }
                 if self.strict {
@@ -174,27 +189,27 @@ impl Subject {
                 }
                 let keep = quoted(&name);
                 notes.push(format!("`{name}` gives the target away and is left out: {reason} (--keep {keep} to learn from it)"));
-                reasons.push((name.clone(), format!("it gives the target away: {reason}")));
-                without.push(name);
+                prepare = prepare.leave_out(&name, format!("it gives the target away: {reason}"));
+                told.push(name);
             }
         }
         for column in self.table.columns().filter(|_| only.is_none()) {
             let name = column.name();
-            let counts = counters.iter().find(|(counter, _)| counter == name).filter(|_| open(name, &without));
+            let counts = counters.iter().find(|(counter, _)| counter == name).filter(|_| open(name, &told));
             if let Some((_, reason)) = counts {
                 let keep = quoted(name);
                 let is_useful = |other: &Column| {
                     let usable = !matches!(other.kind(), Kind::Text | Kind::Empty);
-                    usable && open(other.name(), &without) && !counters.iter().any(|(counter, _)| counter == other.name())
+                    usable && open(other.name(), &told) && !counters.iter().any(|(counter, _)| counter == other.name())
                 };
                 if !self.table.columns().any(is_useful) {
                     notes.push(format!("`{name}` is learned from though {reason}: there is nothing else"));
                     continue;
                 }
                 notes.push(format!("`{name}` only numbers the rows and is left out: {reason} (--keep {keep} to learn from it)"));
-                reasons.push((name.to_owned(), format!("it only numbers the rows: {reason}")));
-                without.push(name.to_owned());
-            } else if is_code(column, rows) && open(name, &without) {
+                prepare = prepare.leave_out(name, format!("it only numbers the rows: {reason}"));
+                told.push(name.to_owned());
+            } else if is_code(column, rows) && open(name, &told) {
                 notes.push(format!("`{name}` is taken as a category: its numbers are codes, written with leading zeros"));
                 prepare = prepare.as_category([name]);
             }
@@ -207,7 +222,7 @@ impl Subject {
         }
         self.prepare = prepare.without(without);
         self.notes.extend(notes);
-        self.reasons = reasons;
+        self.told = told;
         Ok(())
     }
 
@@ -227,10 +242,20 @@ impl Subject {
             Task::Classes => data::Task::Classes,
             Task::Labels => data::Task::Labels,
         };
+        anyhow::ensure!(
+            task != data::Task::Classes || self.targets.len() == 1,
+            "--task classes: found {} targets, expected one: each row is of one class of one column",
+            self.targets.len()
+        );
         let prepare = self.prepare.clone().task(task);
-        let settled = prepare.settled(&self.table)?;
+        let settled = prepare.settled(&self.table)?.select(match settings.select.unwrap_or_default() {
+            Select::Wide => data::Select::Wide,
+            Select::Related => data::Select::Related,
+            Select::All => data::Select::All,
+        });
         // Fitted to all rows only to see what kind of target it is, and that there are features at all.
-        let whole = settled.fit(&self.table)?;
+        let whole = settled.clone().select(data::Select::All).fit(&self.table)?;
+        self.left = whole.left_out().to_vec();
         let is_values = matches!(whole.target(), Some(Target::Values { .. }));
         let used: Vec<&str> = whole.columns().chain(self.targets.iter().map(String::as_str)).collect();
         let mut told = notes::of_the_reading(&self.table, &used);
@@ -240,10 +265,9 @@ impl Subject {
         self.notes.extend(notes::of_the_numbers(&whole, &self.table, if is_values { &self.targets } else { &[] }));
         if matches!(whole.target(), Some(Target::Classes { .. })) {
             let (classes, names) = self.table.classes(&self.targets[0])?;
-            let count = |class: usize| classes.iter().filter(|&&c| c as usize == class).count();
-            let few =
-                (0..names.len()).filter(|&class| count(class) < 5).map(|class| format!("`{}` ({})", names[class], count(class)));
-            let few: Vec<String> = few.collect();
+            let counts = judge::counted(&classes, names.len());
+            let few: Vec<String> =
+                names.iter().zip(&counts).filter(|&(_, &n)| n < 5).map(|(name, n)| format!("`{name}` ({n})")).collect();
             if !few.is_empty() {
                 self.notes.push(format!("classes with fewer than 5 rows, of which little can be learned: {}", few.join(", ")));
             }
@@ -252,9 +276,44 @@ impl Subject {
         let scale = settings.target_scale.unwrap_or_default();
         anyhow::ensure!(
             is_values || scale == TargetScale::Auto,
-            "--target-scale: the target is no number to be scaled; --task regression makes it one"
+            "--target-scale: `{}` is not learned as a number; do without the flag, or, if it is a column of numbers, add --task regression",
+            self.targets.join("`, `")
         );
         self.prepare = if is_values { settled.log_target(self.log(scale)?) } else { settled };
+        Ok(())
+    }
+
+    /// Says where one class is spelled in several ways, and where categories differ in small and capital letters only.
+    fn spellings(&mut self) -> anyhow::Result<()> {
+        if self.classes.is_some() {
+            for texts in self.table.spellings(&self.targets[0])? {
+                if let [(first, _), others @ ..] = &texts[..]
+                    && !others.is_empty()
+                {
+                    let others: Vec<String> = others.iter().map(|(text, n)| format!("`{text}` ({n} rows)")).collect();
+                    let name = &self.targets[0];
+                    self.notes.push(format!(
+                        "`{name}`: the class `{first}` is also written {}; predictions say `{first}`",
+                        others.join(", ")
+                    ));
+                }
+            }
+        }
+        let closed: HashSet<&str> = self.told.iter().map(String::as_str).collect();
+        for column in self.table.columns().filter(|column| column.kind() == Kind::Category && !closed.contains(column.name())) {
+            let texts: BTreeSet<&str> = (0..self.table.len()).filter_map(|row| column.text(row)).collect();
+            let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+            for text in texts {
+                alike.entry(text.to_lowercase()).or_default().push(text);
+            }
+            for texts in alike.values().filter(|texts| texts.len() > 1) {
+                let name = column.name();
+                let what = if self.targets.iter().any(|target| target == name) { "classes" } else { "categories" };
+                let listed = texts.join("` and `");
+                self.notes
+                    .push(format!("`{name}`: `{listed}` are {} {what}; if they mean the same, write them alike", texts.len()));
+            }
+        }
         Ok(())
     }
 
@@ -264,7 +323,9 @@ impl Subject {
         for name in &self.targets {
             let column = self.table.column(name)?;
             let values: Vec<f64> = (0..self.table.len()).filter_map(|row| column.number(row)).collect();
-            better &= values.iter().all(|&x| x > 0.0);
+            let (least, most) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &x| (a.min(x), b.max(x)));
+            // Of numbers that are all nearly the same the logarithm is as skewed as they are.
+            better &= least > 0.0 && most >= 2.0 * least;
             if better {
                 let logs: Vec<f64> = values.iter().map(|x| x.ln()).collect();
                 better = skewness(&values) > 1.0 && skewness(&logs).abs() < skewness(&values).abs();
@@ -310,7 +371,7 @@ fn is_code(column: &Column, rows: usize) -> bool {
     if column.kind() != Kind::Number || !texts().all(|text| text.bytes().all(|b| b.is_ascii_digit())) {
         return false;
     }
-    let mut different = std::collections::HashSet::new();
+    let mut different = HashSet::new();
     for text in texts() {
         different.insert(text);
         if different.len() > MOST_CODES {

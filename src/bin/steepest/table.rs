@@ -89,7 +89,7 @@ impl Reading {
     /// Reads a file, or standard input for `-`.
     pub fn read(&self, path: &Path) -> anyhow::Result<Table> {
         if path.as_os_str() != "-" {
-            let bytes = std::fs::read(path).map_err(|e| anyhow::anyhow!("{}: cannot be read: {e}", path.display()))?;
+            let bytes = crate::files::read(path)?;
             return self.parse(path, &bytes);
         }
         let mut bytes = vec![];
@@ -161,7 +161,7 @@ fn one_byte(text: &str) -> anyhow::Result<u8> {
     match (text, text.as_bytes()) {
         ("tab" | "\\t", _) => Ok(b'\t'),
         ("semicolon", _) => Ok(b';'),
-        (_, [byte]) => Ok(*byte),
+        (_, [byte]) if !matches!(byte, b'"' | b'\r' | b'\n' | 0) && byte.is_ascii() => Ok(*byte),
         _ => anyhow::bail!("--delimiter: found `{text}`, expected one character, such as `;`, or `tab`"),
     }
 }
@@ -228,7 +228,11 @@ pub fn refuse(
 
 /// What the advice of an error means on the command line.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
-    let Some(Error::Table(error)) = error.downcast_ref::<Error>() else { return None };
+    let error = match error.downcast_ref::<Error>() {
+        Some(Error::Table(error)) => error,
+        Some(Error::Diverged { lr, .. }) => return Some(format!("on the command line: --rate {}, or --clip 1", lr / 10.0)),
+        _ => return None,
+    };
     let column = error.column.as_deref().map_or("COLUMN".to_owned(), quoted);
     let found = error.found.trim_matches('`');
     let has = |part: &str| error.advice.contains(part);
@@ -237,6 +241,15 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
             format!("on the command line: --thousands , or --decimal , (or --category {column}, or --without {column})")
         }
         () if has("d/m/y") => "on the command line: --dates d/m/y or --dates m/d/y".to_owned(),
+        // A comma parts the texts of --missing.
+        () if found.contains(',') && has("or declare the column a category") => {
+            format!(
+                "correct it in the table (such a text cannot be given to --missing), or on the command line: --category {column}"
+            )
+        }
+        () if found.contains(',') && has("name it as missing") => {
+            "correct it in the table: a text with a comma cannot be given to --missing".to_owned()
+        }
         () if has("or declare the column a category") => {
             format!("on the command line: --missing {} (what counts as missing) or --category {column}", quoted(found))
         }
@@ -247,6 +260,12 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         }
         () if has("there is no header") => "on the command line: --no-header".to_owned(),
         () if has("without([") => format!("on the command line: --without {column}"),
+        // Of columns that are left out for a reason, the first for which there is a flag.
+        () if found.contains("it gives the target away") || found.contains("it only numbers the rows") => {
+            "on the command line: --keep COLUMN learns from such a column all the same".to_owned()
+        }
+        () if found.contains("left as text") => "on the command line: --category COLUMN takes the texts of a column as categories".to_owned(),
+        () if has("name a separator") => "on the command line: --task classes, or --task regression for numbers; several --target are labels if all are yes/no or 0 and 1".to_owned(),
         () if has("let unknown categories pass") => "on the command line: train without --strict".to_owned(),
         () => return None,
     })

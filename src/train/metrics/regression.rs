@@ -1,10 +1,15 @@
-//! How far predicted numbers are from the true ones: MAE, RMSE, R².
+//! How far predicted numbers are from the true ones: MAE, RMSE, R². All is computed in f64, whatever the numbers are held in.
 
 use super::wrong;
 use crate::error::Result;
 
 /// Pairs of a column, or why there are none to measure.
-fn columns<'v>(what: &str, predictions: &'v [f32], targets: &'v [f32], width: usize) -> Result<Vec<Vec<(f64, f64)>>> {
+fn columns<P: Copy + Into<f64>, T: Copy + Into<f64>>(
+    what: &str,
+    predictions: &[P],
+    targets: &[T],
+    width: usize,
+) -> Result<Vec<Vec<(f64, f64)>>> {
     let (p, t) = (predictions.len(), targets.len());
     if p != t {
         return Err(wrong(format!("{p} predictions for {t} values")));
@@ -12,16 +17,38 @@ fn columns<'v>(what: &str, predictions: &'v [f32], targets: &'v [f32], width: us
     if width == 0 || t == 0 || t % width != 0 {
         return Err(wrong(format!("{what} of {t} values in rows of {width}")));
     }
-    let column = |c: usize| (c..t).step_by(width).map(|i| (f64::from(predictions[i]), f64::from(targets[i]))).collect();
+    let column = |c: usize| (c..t).step_by(width).map(|i| (predictions[i].into(), targets[i].into())).collect();
     Ok((0..width).map(column).collect())
 }
 
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+/// The mean, corrected once by the mean of what is left: far from zero the first sum loses digits.
+fn mean(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
     let n = values.len() as f64;
-    values.sum::<f64>() / n
+    let first = values.clone().sum::<f64>() / n;
+    if first.is_finite() {
+        first + values.map(|x| x - first).sum::<f64>() / n
+    } else {
+        // The sum is beyond the largest number, the mean need not be.
+        values.map(|x| x / n).sum()
+    }
+}
+
+/// √(mean of squares) of numbers whose squares may be too large or too small for f64: they are brought to at most 1 by a power of two,
+/// which costs no digit.
+fn root_mean_square(values: impl ExactSizeIterator<Item = f64> + Clone) -> f64 {
+    let most = values.clone().map(f64::abs).fold(0.0, f64::max);
+    let unit = power_of_two(most);
+    mean(values.map(|x| (x / unit).powi(2))).sqrt() * unit
+}
+
+/// A power of two near `most`; 1 of zero and of what is not finite.
+fn power_of_two(most: f64) -> f64 {
+    if most > 0.0 && most.is_finite() { most.log2().floor().clamp(-1000.0, 1000.0).exp2() } else { 1.0 }
 }
 
 /// Mean absolute error: (1/n) Σ |p − t|, in the units of the target. With several columns (`width` per row, row-major) the mean over them.
+///
+/// Numbers may be f32 or f64; what is far from zero and close together (a time in seconds since 1970) needs f64, for both.
 ///
 /// ```
 /// use steepest::train::metrics::{mae, r2, rmse};
@@ -34,7 +61,7 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 ///
 /// # Errors
 /// [`Error::Config`](crate::Error::Config): not as many predictions as values, none, or no whole rows.
-pub fn mae(predictions: &[f32], targets: &[f32], width: usize) -> Result<f64> {
+pub fn mae<P: Copy + Into<f64>, T: Copy + Into<f64>>(predictions: &[P], targets: &[T], width: usize) -> Result<f64> {
     let columns = columns("the mean absolute error", predictions, targets, width)?;
     Ok(mean(columns.iter().map(|pairs| mean(pairs.iter().map(|(p, t)| (p - t).abs())))))
 }
@@ -43,9 +70,9 @@ pub fn mae(predictions: &[f32], targets: &[f32], width: usize) -> Result<f64> {
 ///
 /// # Errors
 /// As [`mae`].
-pub fn rmse(predictions: &[f32], targets: &[f32], width: usize) -> Result<f64> {
+pub fn rmse<P: Copy + Into<f64>, T: Copy + Into<f64>>(predictions: &[P], targets: &[T], width: usize) -> Result<f64> {
     let columns = columns("the root mean squared error", predictions, targets, width)?;
-    Ok(mean(columns.iter().map(|pairs| mean(pairs.iter().map(|(p, t)| (p - t).powi(2))).sqrt())))
+    Ok(mean(columns.iter().map(|pairs| root_mean_square(pairs.iter().map(|(p, t)| p - t)))))
 }
 
 /// Coefficient of determination R² = 1 − Σ(t − p)² / Σ(t − t̄)²: 1 is perfect, 0 as good as always saying the mean, and there is no least.
@@ -53,19 +80,22 @@ pub fn rmse(predictions: &[f32], targets: &[f32], width: usize) -> Result<f64> {
 ///
 /// # Errors
 /// As [`mae`], and fewer than two rows, of which there is no variance.
-pub fn r2(predictions: &[f32], targets: &[f32], width: usize) -> Result<f64> {
+pub fn r2<P: Copy + Into<f64>, T: Copy + Into<f64>>(predictions: &[P], targets: &[T], width: usize) -> Result<f64> {
     let columns = columns("R²", predictions, targets, width)?;
     if columns[0].len() < 2 {
         return Err(wrong("R² of a single row".to_owned()));
     }
     let of = |pairs: &Vec<(f64, f64)>| {
         let centre = mean(pairs.iter().map(|(_, t)| *t));
-        let left: f64 = pairs.iter().map(|(p, t)| (t - p).powi(2)).sum();
-        let all: f64 = pairs.iter().map(|(_, t)| (t - centre).powi(2)).sum();
-        match (left == 0.0, all == 0.0) {
+        let least = pairs.iter().map(|(_, t)| *t).fold(f64::INFINITY, f64::min);
+        // Asked of the values: their mean may be a rounding away from the one value that all have.
+        let same = pairs.iter().all(|(_, t)| *t == least);
+        let left = root_mean_square(pairs.iter().map(|(p, t)| t - p));
+        let all = root_mean_square(pairs.iter().map(|(_, t)| t - centre));
+        match (left == 0.0, same) {
             (true, true) => 1.0,
             (false, true) => 0.0,
-            _ => 1.0 - left / all,
+            _ => 1.0 - (left / all).powi(2),
         }
     };
     Ok(mean(columns.iter().map(of)))
