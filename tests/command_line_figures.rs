@@ -32,7 +32,7 @@ fn eighths(rows: usize) -> Vec<(f64, f64, f64)> {
 fn an_offset_and_a_unit_of_the_target_change_no_figure() {
     let place = Place::new();
     let table = eighths(160);
-    let mut learn = |name: &str, of: &dyn Fn(f64) -> f64, flags: &str| {
+    let learn = |name: &str, of: &dyn Fn(f64) -> f64, flags: &str| {
         let rows: String = table.iter().map(|&(a, b, y)| format!("{a:.4},{b:.4},{:?}\n", of(y))).collect();
         place.put(&format!("{name}.csv"), format!("a,b,y\n{rows}"));
         place.works(&format!("fit {name}.csv --target y --epochs 12 --ensemble 2 -q -o {name}.safetensors {flags}"));

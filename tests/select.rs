@@ -30,7 +30,7 @@ fn columns_are_chosen_by_the_training_rows() {
         assert_eq!(fold.preprocessor.left_out().len() + fold.preprocessor.width(), 202);
         assert_eq!((fold.train.row_len(), fold.test.row_len()), (selected.kept.len(), selected.kept.len()));
         chosen.push(selected.kept.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
-        steepest::Result::Ok(0.0)
+        Ok::<f64, steepest::Error>(0.0)
     })
     .unwrap();
     let has = |fold: usize, name: &str| chosen[fold].iter().any(|kept| kept == name);
