@@ -2,6 +2,7 @@
 
 mod common;
 
+use anyhow::Context;
 use steepest::data::{self, Dataset, Prepare, Scale, Task};
 use steepest::optim::{Optimizer, Sgd};
 use steepest::plot::{self, Field, Figure, Panels};

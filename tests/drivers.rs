@@ -24,7 +24,7 @@ fn the_processor_loads_no_drivers() {
 #[test]
 fn the_program_on_the_processor_loads_no_drivers() {
     let place = Place::new();
-    place.put("houses.csv", &houses(200, 1));
+    place.put("houses.csv", houses(200, 1));
     let fit = "fit houses.csv --target price --out m.safetensors --seed 1 --epochs 2";
     for args in [format!("{fit} --device cpu"), fit.replace("m.s", "n.s"), "inspect m.safetensors".to_owned()] {
         let mut command = place.command(&args);
@@ -45,7 +45,7 @@ fn the_program_on_the_processor_loads_no_drivers() {
 #[test]
 fn no_driver_looks_for_a_display() {
     let place = Place::new();
-    place.put("houses.csv", &houses(200, 1));
+    place.put("houses.csv", houses(200, 1));
     let fit = "fit houses.csv --target price --seed 1 --epochs 2";
     let mut all = vec!["devices".to_owned(), format!("{fit} --out best.safetensors --device best")];
     if place.works("devices").contains("llvmpipe") {

@@ -115,7 +115,9 @@ impl<'a> Run<'a> {
             command.args(["run", "--quiet", profile, "--all-features", "--example", self.name, "--", "--seed", self.seed]);
             command.arg("--device").arg(if self.device == "cpu" { "cpu".to_owned() } else { format!("gpu:{}", self.device) });
             command.arg("--out").arg(out);
-            args.epochs.iter().for_each(|n| drop(command.arg("--epochs").arg(n.to_string())));
+            if let Some(n) = args.epochs {
+                command.args(["--epochs", &n.to_string()]);
+            }
         }
         if let Some(data) = &args.data {
             command.env("STEEPEST_DATA", std::path::absolute(data)?);

@@ -13,6 +13,9 @@ use crate::ops::tolerance::{self, Worst};
 use crate::plan::{Plan, Switches};
 use std::sync::Arc;
 
+/// Values on a device.
+type Values = Vec<Arc<dyn Storage>>;
+
 /// What a run works out op by op.
 struct Shadow {
     /// The leaves before the run.
@@ -67,7 +70,7 @@ impl Inner {
         let before = graph.leaves.iter().map(|leaf| self.node_words(leaf)).collect::<Result<Vec<_>>>()?;
         let plan = Arc::new(Plan::build(graph, Switches { fuse: false, reuse: false, cache: false, merge: false }));
         let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
-        let (leaves, outputs): (Vec<Arc<dyn Storage>>, Vec<Arc<dyn Storage>>) = match &self.machine {
+        let (leaves, outputs): (Values, Values) = match &self.machine {
             Machine::Gpu(gpu) => {
                 let mut leaves = before.iter().map(|words| gpu.upload(words)).collect::<Result<Vec<_>>>()?;
                 let rows = plan.rows.iter().map(|row| gpu.row(row, &mut leaves)).collect::<Result<Vec<_>>>()?;
