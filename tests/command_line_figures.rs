@@ -298,6 +298,42 @@ fn tables_at_the_edge_of_what_can_be_learned() {
     assert_eq!(place.json("t.report.json")["left_out"].as_array().unwrap().len(), 60);
 }
 
+/// What went wrong in the user's words: no names of modules, no figures that are none, and a way on.
+#[test]
+fn refusals_say_what_to_do() {
+    let place = Place::new();
+    place.put("t.csv", houses(60, 30));
+    place.refuses(
+        "fit t.csv --target price --rate 1e30",
+        &["the loss is", "hint: on the command line: --rate 0.002, or --clip 1"],
+    );
+    let said =
+        place.refuses("fit t.csv --target price --test 0.001", &["60 rows, of which --test 0.001 leaves none", "--test 0.2"]);
+    assert!(!said.err.contains("split:"), "{}", said.err);
+    place.refuses("fit t.csv --target price --target size --task classes", &["--task classes: found 2 targets, expected one"]);
+    place.refuses("fit . --target price", &["cannot be read: it is a folder"]);
+    place.refuses("fit none.csv --target price", &["none.csv: cannot be read: there is no such file"]);
+    place.works("fit t.csv --target price --epochs 2 --ensemble 1 -q -o t.safetensors");
+    place.put("row.csv", "size,rooms,zone,age,price\n50,2,north,3,90000\n");
+    let out = place.works("evaluate t.safetensors row.csv");
+    assert!(out.contains("(no R2: it needs two rows or more)") && !out.contains("NaN"), "{out}");
+    // A label that is none, where it stands; a class of one row, judged by itself.
+    let flags: String =
+        (0..40).map(|i| format!("{},{},{}\n", i % 5, ["Yes", "No"][i % 2], if i == 9 { "maybe" } else { "No" })).collect();
+    place.put("flags.csv", format!("a,p,q\n{flags}"));
+    place.refuses("fit flags.csv --target p --target q", &["flags.csv: line 11, column `q`: found `maybe`"]);
+    place.refuses("fit flags.csv --target q --folds 3", &["column `q`", "in one of 3 folds", "do without --folds"]);
+    place.refuses("fit flags.csv --target p --target-scale log", &["--target-scale: `p` is not learned as a number"]);
+    place.works("fit flags.csv --target p --epochs 2 --ensemble 1 -q -o p.safetensors");
+    place.put("one.csv", "a,p,q\n1,Yes,No\n2,Yes,No\n");
+    let said = place.refuses("plot roc p.safetensors one.csv", &["one.csv: 2 of 2 rows are of the class `Yes`"]);
+    assert!(!said.err.contains("metrics:"), "{}", said.err);
+    // As many classes as rows are no classes.
+    let many: String = (0..40).map(|i| format!("{},class{i}\n", i % 5)).collect();
+    place.put("many.csv", format!("a,y\n{many}"));
+    place.refuses("fit many.csv --target y", &["column `y`: found 40 classes in 40 rows", "several rows of each class"]);
+}
+
 /// The same figures as ever where nothing was to be mended.
 #[test]
 fn prices_are_printed_as_prices() {

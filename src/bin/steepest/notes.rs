@@ -119,7 +119,7 @@ pub fn of_the_numbers(preprocessor: &Preprocessor, table: &Table, targets: &[Str
         }
     }
     if !tails.is_empty() {
-        let all = tails.join(", ");
+        let all = listed(&tails);
         notes.push(format!("numbers of a long tail are taken for the outermost that count (--outliers): {all}"));
     }
     for column in table.columns().filter(|column| targets.iter().any(|name| name == column.name())) {

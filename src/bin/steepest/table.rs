@@ -230,7 +230,7 @@ pub fn refuse(
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     let error = match error.downcast_ref::<Error>() {
         Some(Error::Table(error)) => error,
-        Some(Error::Diverged { lr, .. }) => return Some(format!("on the command line: --rate {}, or --clip 1", lr / 10.0)),
+        Some(Error::Diverged { lr, .. }) => return Some(format!("on the command line: --rate {}, or --clip 1", (lr / 10.0).min(2e-3))),
         _ => return None,
     };
     let column = error.column.as_deref().map_or("COLUMN".to_owned(), quoted);
