@@ -374,7 +374,8 @@ fn dates_in_every_spelling() {
         (2024, 2, 1),
     ];
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let writers: [(&str, &dyn Fn(u32, u32, u32) -> String); 10] = [
+    type Write<'a> = &'a dyn Fn(u32, u32, u32) -> String;
+    let writers: [(&str, Write); 10] = [
         ("iso", &|y, m, d| format!("{y}-{m:02}-{d:02}")),
         ("slashes", &|y, m, d| format!("{y}/{m}/{d}")),
         ("german", &|y, m, d| format!("{d:02}.{m:02}.{y}")),

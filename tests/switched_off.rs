@@ -316,7 +316,8 @@ fn a_branch_that_is_not_taken_does_not_overflow_into_the_gradient() {
                 for (order, (found, expected)) in found.iter().zip([first, second]).enumerate() {
                     for (i, (f, e)) in found.iter().zip(expected).enumerate() {
                         let e = if order == 1 { 1.5 * e } else { *e };
-                        if !((f - e).abs() <= 1e-5 * (1.0 + e.abs())) {
+                        let close = (f - e).abs() <= 1e-5 * (1.0 + e.abs());
+                        if !close {
                             wrong.push(format!(
                                 "{device} {on_reference}: {what} at {}, order {}: {f}, not {e}",
                                 points[i],

@@ -97,15 +97,15 @@ pub enum Dates {
     /// 2024-05-31
     #[value(name = "y/m/d")]
     #[serde(rename = "y/m/d")]
-    YearFirst,
+    YearMonthDay,
     /// 31.5.2024, 31/5/2024
     #[value(name = "d/m/y")]
     #[serde(rename = "d/m/y")]
-    DayFirst,
+    DayMonthYear,
     /// 5/31/2024
     #[value(name = "m/d/y")]
     #[serde(rename = "m/d/y")]
-    MonthFirst,
+    MonthDayYear,
 }
 
 /// Which columns are learned from. Each is tested on the training rows alone; at most one in twenty of those kept is there by chance.

@@ -118,9 +118,9 @@ impl Reading {
             anyhow::bail!("--decimal and --thousands: found the same for both, expected two");
         }
         csv = match self.dates {
-            Some(Dates::YearFirst) => csv.date_order(DateOrder::YearMonthDay),
-            Some(Dates::DayFirst) => csv.date_order(DateOrder::DayMonthYear),
-            Some(Dates::MonthFirst) => csv.date_order(DateOrder::MonthDayYear),
+            Some(Dates::YearMonthDay) => csv.date_order(DateOrder::YearMonthDay),
+            Some(Dates::DayMonthYear) => csv.date_order(DateOrder::DayMonthYear),
+            Some(Dates::MonthDayYear) => csv.date_order(DateOrder::MonthDayYear),
             None => csv,
         };
         if let Some(model) = &self.model {
@@ -230,7 +230,9 @@ pub fn refuse(
 pub fn hint(error: &anyhow::Error) -> Option<String> {
     let error = match error.downcast_ref::<Error>() {
         Some(Error::Table(error)) => error,
-        Some(Error::Diverged { lr, .. }) => return Some(format!("on the command line: --rate {}, or --clip 1", (lr / 10.0).min(2e-3))),
+        Some(Error::Diverged { lr, .. }) => {
+            return Some(format!("on the command line: --rate {}, or --clip 1", (lr / 10.0).min(2e-3)));
+        }
         _ => return None,
     };
     let column = error.column.as_deref().map_or("COLUMN".to_owned(), quoted);
