@@ -183,7 +183,11 @@ fn named(a: &str, b: &str, c: &str) -> Option<i64> {
     }
     let month = month_named(b)?;
     // `31st` has four characters, too.
-    if digits(a, 4).is_some() && a.len() == 4 { day_number(year(a)?, month, ordinal(c)?) } else { day_number(year(c)?, month, ordinal(a)?) }
+    if digits(a, 4).is_some() && a.len() == 4 {
+        day_number(year(a)?, month, ordinal(c)?)
+    } else {
+        day_number(year(c)?, month, ordinal(a)?)
+    }
 }
 
 /// What is found of a column.
