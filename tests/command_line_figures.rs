@@ -344,3 +344,62 @@ fn prices_are_printed_as_prices() {
     // Seven digits or so are computed, two more are written: no tail of digits that mean nothing.
     assert!(predicted.lines().skip(1).all(|line| line.len() <= 12 && line.parse::<f64>().is_ok()), "{predicted}");
 }
+
+/// Categories, each with a number of its own, of which the target is made besides two numbers and a little chance.
+fn many_categories(rows: usize, seed: u64) -> String {
+    const CATEGORIES: usize = 2000;
+    let mut draw = chance(31);
+    let effects: Vec<f64> = (0..CATEGORIES).map(|_| (0..12).map(|_| draw()).sum::<f64>() - 6.0).collect();
+    let mut draw = chance(seed);
+    let row = |_| {
+        let (category, a, b) = ((draw() * CATEGORIES as f64) as usize, draw(), draw());
+        let y = effects[category] + a - 0.6 * b + 0.5 * (draw() - 0.5);
+        format!("c{category:04},{a:.3},{b:.3},{y:.3},{}\n", if y > 0.2 { "high" } else { "low" })
+    };
+    "c,a,b,y,level\n".to_owned() + &(0..rows).map(row).collect::<String>()
+}
+
+#[test]
+fn thousands_of_categories_are_one_feature_and_each_is_learned() {
+    let place = Place::new();
+    place.put("t.csv", many_categories(6000, 32));
+    place.put("new.csv", many_categories(1000, 33));
+    let fit = "fit t.csv --ensemble 1 --epochs 15 -q --without";
+    let r2 = |model: &str| {
+        let found: Value =
+            serde_json::from_str(&place.works(&format!("evaluate {model}.safetensors new.csv --json -q"))).unwrap();
+        found["figures"]["R2"].as_f64().unwrap()
+    };
+    place.works(&format!("{fit} level --target y -o m.safetensors"));
+    let report = place.json("m.report.json");
+    assert_eq!(report["features"], 3);
+    // Each category of the training rows has 64 weights, and all that are not known have 64.
+    let categories = (report["parameters"].as_u64().unwrap() - 2 * 64 - 64 - 65 * 32 - 33) / 64 - 1;
+    assert!((1700..2000).contains(&categories), "{categories}");
+    let held_out = figure(&place, "m", "figures", "R2");
+    // What is learned goes with the file: new rows are said as well as those held out.
+    assert!(held_out > 0.6 && (r2("m") - held_out).abs() < 0.1, "R2 {held_out}, of new rows {}", r2("m"));
+    // As one, they say nothing.
+    let out = place.works("fit t.csv --ensemble 1 --epochs 15 --without level --target y --most-categories 64 -o g.safetensors");
+    assert!(out.contains("the 64 most frequent are told apart, 1") && out.contains("count as one (--most-categories)"), "{out}");
+    assert!(r2("g") < 0.35, "{}", r2("g"));
+    // Other models and targets; chosen and described by the name of the column.
+    place.works(&format!("{fit} level --target y --model linear --rate 0.02 --select related -o l.safetensors"));
+    assert!(r2("l") > 0.6, "{}", r2("l"));
+    let kept = place.json("l.report.json")["selected"]["kept"].clone();
+    assert!(kept.as_array().unwrap().iter().any(|pair| pair[0] == "a"), "{kept}");
+    place.works(&format!("{fit} y --target level --activation tanh --dropout 0 -o c.safetensors"));
+    let found: Value = serde_json::from_str(&place.works("evaluate c.safetensors new.csv --json -q")).unwrap();
+    assert!(found["figures"]["accuracy"].as_f64().unwrap() > 0.75, "{found}");
+    let described = place.works("inspect m.safetensors");
+    assert!(
+        described.contains("category: an index, 1 to ") && described.contains("FeatureEmbedding(2 and tables of "),
+        "{described}"
+    );
+    // One that was never there is no error, and counts for nothing: neither of two makes a difference.
+    place.put("odd.csv", "c,a,b\nnever,0.5,0.5\nnor this,0.5,0.5\nc0001,0.5,0.5\n");
+    let said = place.run("predict m.safetensors odd.csv");
+    assert!(said.code == Some(0) && said.err.contains("2 rows with unknown categories"), "{said:?}");
+    let predicted: Vec<f64> = said.out.lines().skip(1).map(|line| line.parse().unwrap()).collect();
+    assert!(predicted[0] == predicted[1] && predicted[0] != predicted[2] && predicted[0].abs() < 1.0, "{predicted:?}");
+}

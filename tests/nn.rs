@@ -146,6 +146,69 @@ fn attention_and_the_rest_have_the_gradients_of_their_definitions() {
     assert_eq!([&rows[..3], &rows[3..]], [&numbers(table.weight())[12..], &numbers(table.weight())[..3]]);
 }
 
+/// Rows of 2 numbers and 3 indices, into tables of 4, 2 and 5 rows; and the same with a one-hot input for each index but 0.
+fn with_indices(device: &Device) -> (Tensor, Tensor) {
+    let indices = [[3, 0, 4], [0, 1, 4], [1, 1, 0], [3, 0, 2], [2, 1, 4], [0, 0, 0]];
+    let (mut short, mut long): (Vec<f32>, Vec<f32>) = (vec![], vec![]);
+    for (row, indices) in indices.iter().enumerate() {
+        let numbers = [row as f32 * 0.5 - 1.0, 0.7 - (row * row) as f32 * 0.1];
+        short.extend(numbers.iter().copied().chain(indices.iter().map(|&i| i as f32)));
+        long.extend(numbers);
+        for (&index, rows) in indices.iter().zip([4, 2, 5]) {
+            long.extend((1..rows).map(|i| f32::from(u8::from(i == index))));
+        }
+    }
+    (device.tensor(&short, [2, 3, 5]), device.tensor(&long, [2, 3, 10]))
+}
+
+/// The layer of the same seed over one-hot inputs: the same start, values and gradients, without the one-hot.
+#[test]
+fn looking_up_features_is_a_linear_layer_over_one_hot_rows() {
+    verify("FeatureEmbedding", |device| {
+        let model = FeatureEmbedding::new(device, 2, &[4, 2, 5], 3, 1);
+        (model.forward(&with_indices(device).0), model.named_parameters())
+    });
+    verify("FeatureEmbedding of indices alone", |device| {
+        let model = FeatureEmbedding::new(device, 0, &[4, 2, 5], 3, 1);
+        (model.forward(&with_indices(device).0.slice(-1, 2..)), model.named_parameters())
+    });
+    for device in common::devices("looking up features") {
+        let (short, long) = with_indices(&device);
+        let looked_up = FeatureEmbedding::with_init(&device, 2, &[4, 2, 5], 3, Init::KaimingNormal, Init::FanIn, 5);
+        let linear = Linear::with_init(&device, 10, 3, Init::KaimingNormal, Init::FanIn, 5);
+        // Of the weights [outputs, inputs] of the linear layer: the numbers, and for each category what its input is multiplied by.
+        let parted = |w: Vec<f64>| -> Vec<Vec<f64>> {
+            let column = |i: usize| (0..3).map(|row| w[row * 10 + i]).collect::<Vec<f64>>();
+            let rows = |from: usize, count: usize| (from..from + count).flat_map(column).collect();
+            vec![(0..3).flat_map(|row| w[row * 10..][..2].to_vec()).collect(), rows(2, 3), rows(5, 1), rows(6, 4)]
+        };
+        let same = |what: &str, weight: Tensor, own: &dyn Fn(&Tensor) -> Vec<f64>, row_0: bool| {
+            let expected = parted(numbers(&weight));
+            close(what, &own(looked_up.weight().unwrap()), &expected[0], 1e-5, 1e-6);
+            for (table, expected) in looked_up.tables().iter().zip(&expected[1..]) {
+                let found = own(table);
+                assert!(!row_0 || found[..3] == [0.0; 3], "{what}: {found:?}");
+                close(what, &found[3..], expected, 1e-5, 1e-6);
+            }
+        };
+        same("start", linear.weight().clone(), &numbers, true);
+        let (a, b) = (looked_up.forward(&short), linear.forward(&long));
+        assert_eq!(a.shape(), b.shape());
+        close("value", &numbers(&a), &numbers(&b), 1e-5, 1e-6);
+        let target = normal(&device, &[2, 3, 3], 4);
+        let (ours, theirs) = (a.mse(&target).backward(), b.mse(&target).backward());
+        same("gradient", theirs.wrt(linear.weight()).unwrap(), &|p| numbers(&ours.wrt(p).unwrap()), false);
+        let (ours, theirs) = (ours.wrt(looked_up.bias()).unwrap(), theirs.wrt(linear.bias().unwrap()).unwrap());
+        close("bias", &numbers(&ours), &numbers(&theirs), 1e-5, 1e-6);
+        // Outside; not whole; too narrow and too wide.
+        let rows = |x: &[f32]| numbers(&looked_up.forward(&device.tensor(x, [1, 5])));
+        assert!(rows(&[0., 0., 4., 0., 0.]).iter().chain(&rows(&[0., 0., 0., -1., 0.])).all(|y| y.is_nan()));
+        assert_eq!(rows(&[1., 2., 3.9, 1., 0.]), rows(&[1., 2., 3., 1., 0.]));
+        assert!(is_shape(&looked_up.forward(&device.zeros([2, 4]))) && is_shape(&looked_up.forward(&device.zeros([2, 6]))));
+        assert!(is_value(&FeatureEmbedding::with_init(&device, 2, &[4], 3, Init::Normal(-1.0), Init::FanIn, 5).bias().clone()));
+    }
+}
+
 /// Attention head by head and row by row, as naive as it can be.
 #[test]
 fn attention_in_heads_is_what_it_says() {

@@ -675,6 +675,43 @@ fn categories_beyond_the_bound_share_a_feature() {
     assert_eq!(fitted.feature_names(), ["c=c00", "c=c01", "c=c02", "c=(rare)"]);
 }
 
+/// As one index, where asked: the number of the category, 0 for what is rare or was not there, the last for missing; behind all other features.
+#[test]
+fn many_categories_are_one_index_where_asked() {
+    // Category i has i rows, from 1 to 9, and one row has none.
+    let rows: String = (1..=9).flat_map(|i| std::iter::repeat_n(format!("c{i},{},k{},{}\n", i % 4, i % 2, i % 3), i)).collect();
+    let table = read(&Csv::new(), &format!("c,x,k,y\n{rows},3,k1,2\n"));
+    let prepare = Prepare::new().target("y");
+    let (plain, fitted) = (prepare.fit(&table).unwrap(), prepare.clone().index_above(4).fit(&table).unwrap());
+    assert_eq!((plain.width(), plain.indices()), (13, vec![]));
+    assert_eq!(fitted.feature_names(), ["x", "k=k0", "k=k1", "c"]);
+    assert_eq!((fitted.indices(), fitted.grouped()), (vec![("c", 11)], vec![]));
+    let (wide, narrow) = (plain.features(&table).unwrap().values, fitted.features(&table).unwrap().values);
+    for (wide, narrow) in wide.chunks(13).zip(narrow.chunks(4)) {
+        // Features in the order of the columns: ten of `c`, then the others.
+        let one = wide[..10].iter().position(|&x| x == 1.0).unwrap();
+        assert_eq!((narrow[3], &narrow[..3]), ((one + 1) as f64, &wide[10..]));
+    }
+    let new = read(&Csv::new().as_in(&fitted), "c,x,k\nc1,0,k0\nc9,0,k0\n,0,k0\nnever,0,k0\n");
+    let features = fitted.features(&new).unwrap();
+    assert_eq!(features.values.iter().skip(3).step_by(4).copied().collect::<Vec<_>>(), [1.0, 9.0, 10.0, 0.0]);
+    assert!(features.notes.len() == 1 && features.notes[0].contains("`never`"), "{:?}", features.notes);
+    // The rare ones are 0 too; few enough that are left have a feature each.
+    let rare = prepare.clone().most_categories(6).index_above(4).fit(&table).unwrap();
+    assert_eq!((rare.indices(), rare.grouped()), (vec![("c", 8)], vec![("c", 6, 3)]));
+    let values = rare.features(&new).unwrap().values;
+    assert_eq!(values.iter().skip(3).step_by(4).copied().collect::<Vec<_>>(), [0.0, 6.0, 7.0, 0.0]);
+    assert!(prepare.clone().most_categories(4).index_above(4).fit(&table).unwrap().indices().is_empty());
+    // It is saved so that a program of before refuses it, and comes back; only plain columns come before an index.
+    let json = fitted.to_json().unwrap();
+    assert!(json.contains("\"version\":3") && plain.to_json().unwrap().contains("\"version\":1"));
+    assert_eq!(Preprocessor::from_json("m", &json).unwrap(), fitted);
+    let mut moved: serde_json::Value = serde_json::from_str(&json).unwrap();
+    moved["columns"].as_array_mut().unwrap().rotate_right(1);
+    let error = Preprocessor::from_json("m", &moved.to_string()).unwrap_err().to_string();
+    assert!(error.contains("features behind the first index"), "{error}");
+}
+
 /// Cuts and flips: a table or an error, and what is a table can be prepared and read again, or is refused; never a panic.
 #[test]
 fn odd_tables_survive_cuts_and_flips() {
@@ -711,7 +748,7 @@ fn models_of_before_are_read() {
     assert_eq!(features, [2.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 4.0, 0.0, 1.0, 0.0]);
     assert_eq!(fitted.dataset(&table).unwrap().0.len(), 3);
     assert!(fitted.to_json().unwrap().contains("\"version\":1"));
-    let newer = before.replace("\"version\":1", "\"version\":3");
+    let newer = before.replace("\"version\":1", "\"version\":4");
     let error = Preprocessor::from_json("m", &newer).unwrap_err().to_string();
-    assert!(error.contains("version 3") && error.contains("newer program"), "{error}");
+    assert!(error.contains("version 4") && error.contains("newer program"), "{error}");
 }

@@ -62,6 +62,11 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
         ),
         (sequential![Rnn::new(d, 4, 3, 1), Gru::new(d, 3, 2, 2).batch_first(), Lstm::new(d, 2, 3, 4).last_only()], sequence()),
         (sequential![RnnCell::new(d, 4, 3, 1), GruCell::new(d, 3, 2, 2), LstmCell::new(d, 2, 3, 4)], numbers(&[3, 4])),
+        // More tables than a setting of sizes may have elsewhere.
+        (
+            sequential![FeatureEmbedding::new(d, 1, &[3; 9], 2, 1), FeatureEmbedding::new(d, 0, &[2, 2], 3, 2)],
+            d.tensor(&[0.5, 0., 1., 2., 0., 1., 2., 0., 1., 2.], [1, 10]),
+        ),
         (sequential![Embedding::new(d, 7, 3, 1)], d.tensor(&[0u32, 6, 3], 3)),
         (sequential![Ensemble::new([boxed(d, 1), boxed(d, 2)]), Linear::new(d, 2, 1, 3)], numbers(&[3, 4])),
     ]

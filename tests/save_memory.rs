@@ -52,6 +52,7 @@ fn a_model_that_lies_costs_no_memory() {
         ("plain norm", described(r#"{"kind":"GroupNorm","groups":1,"channels":900000000,"eps":1e-5,"affine":false}"#)),
         ("batch norm", described(r#"{"kind":"BatchNorm2d","channels":900000000,"momentum":0.1,"eps":1e-5,"affine":false}"#)),
         ("embedding", described(r#"{"kind":"Embedding","rows":90000,"width":9000}"#)),
+        ("tables", described(r#"{"kind":"FeatureEmbedding","inputs":1,"outputs":9000,"rows":[3,90000,90000]}"#)),
     ];
     let before = peak();
     for (what, bytes) in lies {

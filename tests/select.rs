@@ -49,3 +49,37 @@ fn columns_are_chosen_by_the_training_rows() {
     let fitted = prepare.fit(&chance).unwrap();
     assert!(fitted.selected().is_some_and(|selected| selected.kept.is_empty()) && fitted.width() == 200);
 }
+
+/// A column of categories is tested alike whether each has a feature or all are one index.
+#[test]
+fn an_index_is_tested_as_the_features_it_stands_for() {
+    let mut state = 3u64;
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1u32 << 31)
+    };
+    let mut text = "c,chance,a,b,e,y\n".to_owned();
+    for _ in 0..400 {
+        let (c, other) = ((draw() * 12.0) as usize, (draw() * 12.0) as usize);
+        let [a, b, e] = [draw(), draw(), draw()];
+        let y = [0.0, 2.0, 0.3, -1.0, 0.5, 0.9, -0.4, 0.1, 1.1, -0.2, 0.0, 0.4][c] + 0.4 * a + 0.3 * draw();
+        let c = if c == 3 { String::new() } else { format!("c{c}") };
+        text += &format!("{c},d{other},{a:.3},{b:.3},{e:.3},{y:.3}\n");
+    }
+    let table = Table::parse("t.csv", text.as_bytes()).unwrap();
+    let prepare = Prepare::new().target("y").select(Select::Related);
+    let (features, index) = (prepare.fit(&table).unwrap(), prepare.clone().index_above(5).fit(&table).unwrap());
+    let (wide, narrow) = (features.selected().unwrap(), index.selected().unwrap());
+    let sorted = |kept: &[(String, f64)]| {
+        let mut kept = kept.to_vec();
+        kept.sort_by(|a, b| a.0.cmp(&b.0));
+        kept
+    };
+    let (wide_kept, narrow_kept) = (sorted(&wide.kept), sorted(&narrow.kept));
+    assert_eq!(narrow_kept.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a", "c"], "{narrow:?}");
+    for (wide, narrow) in wide_kept.iter().zip(&narrow_kept) {
+        assert!(wide.0 == narrow.0 && (wide.1 - narrow.1).abs() < 1e-9, "{wide:?} and {narrow:?}");
+    }
+    assert_eq!((wide.columns, wide.rows, wide_kept.len()), (narrow.columns, narrow.rows, narrow_kept.len()));
+    assert_eq!((index.indices(), index.width()), (vec![("c", 13)], 2));
+}

@@ -98,6 +98,7 @@ pub struct Prepare {
     log_target: bool,
     rare: usize,
     most_categories: usize,
+    index_above: usize,
     dates: bool,
     unknown: Unknown,
     constant: Unusable,
@@ -134,6 +135,7 @@ impl Prepare {
             log_target: false,
             rare: 0,
             most_categories: usize::MAX,
+            index_above: usize::MAX,
             dates: false,
             unknown: Unknown::Note,
             constant: Unusable::LeaveOut,
@@ -262,10 +264,35 @@ impl Prepare {
         self
     }
 
-    /// The most categories of a column that have a feature each. Of a column with more the most frequent ones do that have two rows or
-    /// more in training; the others share one feature. Without a bound a table of many rows and categories fills the memory.
+    /// The most categories of a column that are told apart. Of a column with more the most frequent ones are that have two rows or
+    /// more in training; the others count as one. Without a bound a table of many rows and categories fills the memory, if each category
+    /// has a feature (see [`Prepare::index_above`]).
     pub fn most_categories(mut self, most: usize) -> Prepare {
         self.most_categories = most.max(1);
+        self
+    }
+
+    /// A column with more categories than this is one feature, an index, instead of one feature for each: 1 for the first category and
+    /// so on, then one for missing if that is a category, and 0 for those that are rare or not known. These features are the last of a
+    /// row; [`Preprocessor::indices`] names them. An index is no quantity: it is for a model that looks a row up by it, such as one that begins with
+    /// [`FeatureEmbedding`](crate::nn::FeatureEmbedding). A column whose missing values become a category of others and are told by a
+    /// feature besides keeps a feature for each.
+    ///
+    /// ```
+    /// use steepest::{Device, data::{Prepare, Table}, nn::{FeatureEmbedding, Module}};
+    /// let table = Table::parse("t.csv", b"city,size,y\nRome,1,2\nOslo,2,3\nLima,3,5\nRome,4,6\n")?;
+    /// let fitted = Prepare::new().target("y").index_above(2).fit(&table)?;
+    /// assert_eq!((fitted.feature_names(), fitted.indices()), (vec!["size".to_owned(), "city".to_owned()], vec![("city", 4)]));
+    /// let rows = fitted.features(&table)?.to_f32();
+    /// assert_eq!([rows[1], rows[3], rows[5], rows[7]], [3.0, 2.0, 1.0, 3.0]);
+    ///
+    /// let device = Device::cpu();
+    /// let model = FeatureEmbedding::new(&device, 1, &[4], 1, 0);
+    /// assert_eq!(model.forward(&device.tensor(&rows, [4, 2])).shape().dims(), [4, 1]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn index_above(mut self, categories: usize) -> Prepare {
+        self.index_above = categories;
         self
     }
 
@@ -383,6 +410,8 @@ impl Prepare {
             let reason = "not among the columns asked for";
             left_out.extend(others.map(|name| LeftOut { column: name.to_owned(), reason: reason.to_owned() }));
         }
+        // Indices are the last features.
+        fitted.sort_by_key(|column| column.indices().is_some());
         // How numbers are written, where that is not the usual way.
         let used = fitted.iter().map(|f| f.name.as_str()).chain(self.target.iter().map(String::as_str));
         let format = |name: &str| Some((name.to_owned(), train.column(name).ok()?.format()?.clone()));
@@ -492,6 +521,12 @@ impl Prepare {
             }
         };
         let was_missing = self.was_missing && missing > 0 && !says_itself;
+        let encoding = match encoding {
+            Encoding::Category { categories, rare, missing } if categories.len() > self.index_above && !was_missing => {
+                Encoding::Index { categories, rare, missing }
+            }
+            other => other,
+        };
         Ok(Ok(Fitted { name: name.to_owned(), encoding, was_missing }))
     }
 
@@ -534,15 +569,18 @@ impl Prepare {
         for category in class_order(column) {
             if counts[&category] < self.rare { rare.push(category) } else { categories.push(category) }
         }
-        if categories.len() > self.most_categories {
+        /// So that each index is a number of f32, that of missing too.
+        const MOST_INDICES: usize = (1 << 24) - 2;
+        let most = if self.index_above == usize::MAX { usize::MAX } else { MOST_INDICES }.min(self.most_categories);
+        if categories.len() > most {
             /// A category of one row teaches nothing that is worth a feature.
             const ROWS: usize = 2;
             let mut sizes: Vec<usize> = categories.iter().map(|category| counts[category]).collect();
             sizes.sort_unstable_by(|a, b| b.cmp(a));
-            let least = sizes[self.most_categories - 1].max(ROWS);
+            let least = sizes[most - 1].max(ROWS);
             // Of those with just as many rows as the last one, the first.
             let above = sizes.iter().filter(|&&size| size > least).count();
-            let mut places = self.most_categories - above;
+            let mut places = most - above;
             let (kept, others): (Vec<String>, Vec<String>) = categories.into_iter().partition(|category| {
                 let last = counts[category] == least && places > 0;
                 places -= usize::from(last);

@@ -13,9 +13,10 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
-/// The layout of a saved preprocessor; with formats of numbers, or dates, that of the second version.
+/// The layout of a saved preprocessor; with formats of numbers, or dates, that of the second version, with indices that of the third.
 const VERSION: u32 = 1;
 const VERSION_WITH_FORMATS: u32 = 2;
+const VERSION_WITH_INDICES: u32 = 3;
 /// Rows whose features are computed at a time.
 const BLOCK: usize = 4096;
 
@@ -86,6 +87,8 @@ pub(super) enum Encoding {
     Date(DateParts),
     /// One feature per category, then one for the rare ones if there were any, then one for missing if so decided.
     Category { categories: Vec<String>, rare: Option<Vec<String>>, missing: Absent },
+    /// One feature: 1 for the first category, and so on; then missing if so decided; 0 for rare ones and whatever else.
+    Index { categories: Vec<String>, rare: Option<Vec<String>>, missing: Absent },
 }
 
 /// What a missing category becomes.
@@ -102,6 +105,14 @@ pub(super) enum Absent {
 }
 
 impl Fitted {
+    /// One more than the greatest index; `None` if it is no index.
+    pub(super) fn indices(&self) -> Option<usize> {
+        match &self.encoding {
+            Encoding::Index { categories, missing, .. } => Some(1 + categories.len() + usize::from(*missing == Absent::Own)),
+            _ => None,
+        }
+    }
+
     pub(super) fn width(&self) -> usize {
         let own = match &self.encoding {
             Encoding::Category { categories, rare, missing } => {
@@ -148,7 +159,9 @@ struct Working<'a> {
 impl<'a> Working<'a> {
     fn new(fitted: &'a Fitted, column: &'a Column, format: NumberFormat, unknown: Unknown) -> Working<'a> {
         let (categories, rare): (&[String], &[String]) = match &fitted.encoding {
-            Encoding::Category { categories, rare, .. } => (categories, rare.as_deref().unwrap_or(&[])),
+            Encoding::Category { categories, rare, .. } | Encoding::Index { categories, rare, .. } => {
+                (categories, rare.as_deref().unwrap_or(&[]))
+            }
             _ => (&[], &[]),
         };
         let own = fitted.width() - usize::from(fitted.was_missing);
@@ -176,7 +189,22 @@ impl<'a> Working<'a> {
                     let value = column.text(row).map(|text| table.flag(column, row, text)).transpose()?;
                     features[0] = value.map(f64::from).or(*fill).ok_or_else(|| table.missing(column, row))?;
                 }
-                Encoding::Category { missing, .. } => self.category(table, row, missing, features)?,
+                Encoding::Category { categories, rare, missing } => {
+                    let place = match self.category(table, row, missing, categories.len())? {
+                        Place::Of(place) => Some(place),
+                        Place::Rare => rare.as_ref().map(|_| categories.len()),
+                        Place::Missing => Some(self.own - 1),
+                        Place::None => None,
+                    };
+                    place.into_iter().for_each(|place| features[place] = 1.0);
+                }
+                Encoding::Index { categories, missing, .. } => {
+                    features[0] = match self.category(table, row, missing, categories.len())? {
+                        Place::Of(place) => (place + 1) as f64,
+                        Place::Missing => (categories.len() + 1) as f64,
+                        Place::Rare | Place::None => 0.0,
+                    };
+                }
             }
             if self.fitted.was_missing {
                 features[self.own] = f64::from(u8::from(column.text(row).is_none()));
@@ -185,30 +213,26 @@ impl<'a> Working<'a> {
         Ok(())
     }
 
-    fn category(&mut self, table: &Table, row: usize, missing: &Absent, features: &mut [f64]) -> Result<()> {
+    /// Where the category of a row belongs; `known`: how many there are.
+    fn category(&mut self, table: &Table, row: usize, missing: &Absent, known: usize) -> Result<Place> {
         let key = self.column.key(row);
         let text = match (&key, missing) {
-            (None, Absent::Own) => {
-                features[self.own - 1] = 1.0;
-                return Ok(());
-            }
+            (None, Absent::Own) => return Ok(Place::Missing),
             // Said by its own feature, or by none.
-            (None, Absent::None) => return Ok(()),
+            (None, Absent::None) => return Ok(Place::None),
             (None, Absent::Is(category)) => category.as_str(),
             (None, Absent::Refuse) => return Err(table.missing(self.column, row)),
             (Some(key), _) => key,
         };
-        let Encoding::Category { categories, rare, .. } = &self.fitted.encoding else { return Ok(()) };
         // As it stands in the table, or as the number that it is.
         let place = self.column.text(row).and_then(|text| self.places.find(text)).or_else(|| self.places.find(text));
         if let Some(place) = place {
-            features[place] = 1.0;
-            return Ok(());
+            return Ok(Place::Of(place));
         }
         if !self.rare.contains(text) {
             if self.unknown == Unknown::Refuse {
                 let found = format!("the category `{}`", super::csv::shortened(text));
-                let expected = format!("one of the {} of the training rows", categories.len());
+                let expected = format!("one of the {known} of the training rows");
                 let advice = "correct it, or let unknown categories pass (`Unknown::Note`)";
                 return Err(table.error(table.line(row), Some(&self.fitted.name), found, expected, advice));
             }
@@ -217,10 +241,7 @@ impl<'a> Working<'a> {
                 self.strangers.insert(super::csv::shortened(text));
             }
         }
-        if rare.is_some() {
-            features[categories.len()] = 1.0;
-        }
-        Ok(())
+        Ok(Place::Rare)
     }
 
     fn vanishing(&self, table: &Table) -> Option<String> {
@@ -232,7 +253,7 @@ impl<'a> Working<'a> {
 
     fn note(&self) -> Option<String> {
         let into = match &self.fitted.encoding {
-            Encoding::Category { rare: Some(_), .. } => "treated as rare",
+            Encoding::Category { rare: Some(_), .. } | Encoding::Index { rare: Some(_), .. } => "treated as rare",
             _ => "treated as none of the known ones",
         };
         let (strangers, rows) = (&self.strangers, self.strange_rows);
@@ -243,6 +264,15 @@ impl<'a> Working<'a> {
             format!("column `{name}`: {rows} with unknown categories ({}{more}), {into}", some.join(", "))
         })
     }
+}
+
+/// Where a category belongs.
+enum Place {
+    Of(usize),
+    /// To the rare ones, or it is not known.
+    Rare,
+    Missing,
+    None,
 }
 
 /// Numbers of a column that are taken for others, because they are farther from the mean than was allowed.
@@ -285,6 +315,12 @@ impl Preprocessor {
         let mut names = Vec::with_capacity(self.width());
         self.columns.iter().for_each(|column| column.names(&mut names));
         names
+    }
+
+    /// The columns that are one feature each, an index (see [`Prepare::index_above`](super::Prepare::index_above)), each with one more than
+    /// its greatest index. Theirs are the last features of a row, in this order.
+    pub fn indices(&self) -> Vec<(&str, usize)> {
+        self.columns.iter().filter_map(|fitted| Some((fitted.name.as_str(), fitted.indices()?))).collect()
     }
 
     /// The columns that are needed, in order.
@@ -390,10 +426,12 @@ impl Preprocessor {
         self.formats.get(column)
     }
 
-    /// Per column with more categories than have a feature each: its name, how many have one, and how many share one.
+    /// Per column with more categories than are told apart: its name, how many are, and how many count as one.
     pub fn grouped(&self) -> Vec<(&str, usize, usize)> {
         let of = |fitted: &Fitted| match &fitted.encoding {
-            Encoding::Category { categories, rare: Some(rare), .. } => Some((categories.len(), rare.len())),
+            Encoding::Category { categories, rare: Some(rare), .. } | Encoding::Index { categories, rare: Some(rare), .. } => {
+                Some((categories.len(), rare.len()))
+            }
             _ => None,
         };
         self.columns.iter().filter_map(|fitted| of(fitted).map(|(own, shared)| (fitted.name.as_str(), own, shared))).collect()
@@ -407,7 +445,7 @@ impl Preprocessor {
                 Encoding::Number { .. } => number(&fitted.name).unwrap_or(Expected::Number(NumberFormat::default())),
                 Encoding::Date(parts) => Expected::Date(parts.order),
                 Encoding::YesNo { .. } => Expected::Text(vec![]),
-                Encoding::Category { categories, rare, .. } => number(&fitted.name)
+                Encoding::Category { categories, rare, .. } | Encoding::Index { categories, rare, .. } => number(&fitted.name)
                     .unwrap_or_else(|| Expected::Text(categories.iter().chain(rare.iter().flatten()).cloned().collect())),
             };
             (fitted.name.clone(), expected)
@@ -460,8 +498,8 @@ impl Preprocessor {
         let fail = |message: String| Error::file(name.as_ref(), format!("preprocessing: {message}"));
         let read: Preprocessor =
             serde_json::from_str(text).map_err(|e| fail(format!("{e}, expected what a preprocessor writes")))?;
-        if !(VERSION..=VERSION_WITH_FORMATS).contains(&read.version) {
-            let expected = format!("expected {VERSION} or {VERSION_WITH_FORMATS}: was the model made by a newer program?");
+        if !(VERSION..=VERSION_WITH_INDICES).contains(&read.version) {
+            let expected = format!("expected {VERSION} to {VERSION_WITH_INDICES}: was the model made by a newer program?");
             return Err(fail(format!("found version {}, {expected}", read.version)));
         }
         read.check().map_err(fail)?;
@@ -482,7 +520,9 @@ impl Preprocessor {
                 }
                 Encoding::YesNo { fill } => finite(fill),
                 Encoding::Date(parts) => parts.check(),
-                Encoding::Category { categories, .. } => categories.iter().collect::<BTreeSet<_>>().len() == categories.len(),
+                Encoding::Category { categories, .. } | Encoding::Index { categories, .. } => {
+                    categories.iter().collect::<BTreeSet<_>>().len() == categories.len()
+                }
             };
             if !good {
                 return Err(format!("column `{name}`: expected finite numbers, a scale above zero, categories that differ"));
@@ -490,6 +530,10 @@ impl Preprocessor {
         }
         if self.width() == 0 {
             return Err("found columns without features".to_owned());
+        }
+        let first = self.columns.iter().position(|fitted| fitted.indices().is_some()).unwrap_or(self.columns.len());
+        if let Some(Fitted { name, .. }) = self.columns[first..].iter().find(|f| f.indices().is_none() || f.was_missing) {
+            return Err(format!("column `{name}`: found features behind the first index, expected indices only"));
         }
         self.target.as_ref().map_or(Ok(()), Target::check)
     }
@@ -503,7 +547,11 @@ impl Preprocessor {
     ) -> Preprocessor {
         // Programs of before would read such columns otherwise, and shall refuse them.
         let dates = columns.iter().any(|fitted| matches!(fitted.encoding, Encoding::Date(_)));
-        let version = if dates || !formats.is_empty() { VERSION_WITH_FORMATS } else { VERSION };
+        let version = match () {
+            () if columns.iter().any(|fitted| fitted.indices().is_some()) => VERSION_WITH_INDICES,
+            () if dates || !formats.is_empty() => VERSION_WITH_FORMATS,
+            () => VERSION,
+        };
         Preprocessor { version, columns, left_out, unknown, target, formats, selected: None }
     }
 }

@@ -60,21 +60,28 @@ struct Relation {
 impl Select {
     /// Leaves out what is not related to the target, by the rows to which everything was fitted.
     pub(super) fn apply(self, mut fitted: Preprocessor, train: &Table) -> Result<Preprocessor> {
-        let wide = fitted.width() > train.len();
+        // An index stands for a feature per category.
+        let sizes: Vec<usize> = fitted.columns.iter().map(|column| column.indices().unwrap_or(column.width())).collect();
+        let features = sizes.iter().sum();
+        let wide = features > train.len();
         let asked = self == Select::Related || (self == Select::Wide && wide);
         let Some(target) = fitted.target().filter(|_| asked && train.len() >= LEAST_ROWS) else { return Ok(fitted) };
         let aims = aims(target, train)?;
         let (rows, width, columns) = (train.len(), fitted.width(), fitted.columns.len());
-        let values = fitted.features(train)?.values;
+        let values = &fitted.features(train)?.values;
         let mut start = 0;
         let parts = fitted.columns.iter().map(|column| {
             let part = start..start + column.width();
             start = part.end;
-            part.filter_map(|j| standardised((0..rows).map(|row| values[row * width + j]).collect())).collect()
+            let feature = |j: usize| (0..rows).map(move |row| values[row * width + j]);
+            match column.indices() {
+                Some(count) => Tested::Groups(feature(part.start).map(|x| x as usize).collect(), count),
+                None => Tested::Features(part.filter_map(|j| standardised(feature(j).collect())).collect()),
+            }
         });
         let kept = related(aims, &parts.collect::<Vec<_>>(), rows);
         let named = kept.iter().map(|relation| (fitted.columns[relation.column].name.clone(), relation.r)).collect();
-        let selected = Selected { columns, features: width, rows, kept: named };
+        let selected = Selected { columns, features, rows, kept: named };
         if !kept.is_empty() {
             let is_kept = |column: &usize| kept.iter().any(|relation| relation.column == *column);
             let (kept, left): (Vec<_>, Vec<_>) = fitted.columns.into_iter().enumerate().partition(|(i, _)| is_kept(i));
@@ -87,18 +94,59 @@ impl Select {
     }
 }
 
-/// The columns (each with its features) that are related to any of the aims, round by round, the strongest first.
-fn related(mut aims: Vec<Vec<f64>>, columns: &[Vec<Vec<f64>>], rows: usize) -> Vec<Relation> {
+/// What is tested of a column.
+enum Tested {
+    /// Its features, standardised.
+    Features(Vec<Vec<f64>>),
+    /// For each row the group that it belongs to, of so many: what a feature per group would say, without them.
+    Groups(Vec<usize>, usize),
+}
+
+impl Tested {
+    /// The correlations with an aim: of each feature, or of the indicator of each group that some rows belong to and others not.
+    fn correlations(&self, aim: &[f64]) -> Vec<f64> {
+        let rows = aim.len() as f64;
+        match self {
+            Tested::Features(features) => features.iter().map(|feature| dot(feature, aim) / rows).collect(),
+            Tested::Groups(of, count) => {
+                let part = |(sum, n): (f64, f64)| sum / (n * (rows - n)).sqrt();
+                let there = groups(of, *count, aim).into_iter().filter(|&(_, n)| n > 0.0 && n < rows);
+                there.map(part).collect()
+            }
+        }
+    }
+}
+
+/// The sum of an aim over the rows of each group, and how many they are.
+fn groups(of: &[usize], count: usize, aim: &[f64]) -> Vec<(f64, f64)> {
+    let mut found = vec![(0.0, 0.0); count];
+    for (&group, x) in of.iter().zip(aim) {
+        found[group].0 += x;
+        found[group].1 += 1.0;
+    }
+    found
+}
+
+/// What all features of a column of groups say of an aim: its mean in the group of each row.
+fn means(of: &[usize], count: usize, aim: &[f64]) -> Vec<f64> {
+    let found = groups(of, count, aim);
+    of.iter().map(|&group| found[group].0 / found[group].1).collect()
+}
+
+/// The columns (each with what is tested of it) that are related to any of the aims, round by round, the strongest first.
+fn related(mut aims: Vec<Vec<f64>>, columns: &[Tested], rows: usize) -> Vec<Relation> {
     let mut kept: Vec<Relation> = vec![];
     // The features kept, at right angles to each other and of length 1.
     let mut directions: Vec<Vec<f64>> = vec![];
+    // How many they are, or would be with a feature for each group.
+    let mut taken = 0;
     let mut open: Vec<usize> = (0..columns.len()).collect();
     for _ in 0..ROUNDS {
         // Where many have been kept there is no rest of the target that is not made of chance.
-        if directions.len() * 5 > rows || aims.is_empty() {
+        if taken * 5 > rows || aims.is_empty() {
             break;
         }
-        let free = (rows - directions.len()) as f64;
+        let free = (rows - taken) as f64;
         let mut relations: Vec<Relation> = open.iter().map(|&column| relation(column, &columns[column], &aims, free)).collect();
         // By the correlation among those of equal probability: the smallest are all 0.
         relations.sort_by(|a, b| a.p.total_cmp(&b.p).then(b.r.abs().total_cmp(&a.r.abs())).then(a.column.cmp(&b.column)));
@@ -107,14 +155,28 @@ fn related(mut aims: Vec<Vec<f64>>, columns: &[Vec<Vec<f64>>], rows: usize) -> V
             break;
         }
         open.retain(|column| relations.iter().all(|relation| relation.column != *column));
-        for feature in relations.iter().flat_map(|relation| &columns[relation.column]) {
-            let before = dot(feature, feature);
-            let direction = directions.iter().fold(feature.clone(), without);
-            let length = dot(&direction, &direction).sqrt();
-            // One that others already say adds only rounding.
-            if length * length > 1e-9 * before {
-                directions.push(direction.into_iter().map(|x| x / length).collect());
+        for relation in &relations {
+            let before = directions.len();
+            let found = match &columns[relation.column] {
+                Tested::Features(features) => features.clone(),
+                Tested::Groups(of, count) => {
+                    let left = aims.iter().map(|aim| directions.iter().fold(aim.clone(), without));
+                    left.map(|aim| means(of, *count, &aim)).collect()
+                }
+            };
+            for feature in found {
+                let whole = dot(&feature, &feature);
+                let direction = directions.iter().fold(feature, without);
+                let length = dot(&direction, &direction).sqrt();
+                // One that others already say adds only rounding.
+                if length * length > 1e-9 * whole {
+                    directions.push(direction.into_iter().map(|x| x / length).collect());
+                }
             }
+            taken += match &columns[relation.column] {
+                Tested::Features(_) => directions.len() - before,
+                Tested::Groups(of, count) => groups(of, *count, &aims[0]).iter().filter(|(_, n)| *n > 0.0).count() - 1,
+            };
         }
         aims = aims.into_iter().filter_map(|aim| standardised(directions.iter().fold(aim, without))).collect();
         kept.extend(relations);
@@ -123,13 +185,12 @@ fn related(mut aims: Vec<Vec<f64>>, columns: &[Vec<Vec<f64>>], rows: usize) -> V
 }
 
 /// How strongly a column is related to any of the aims. `free`: rows less directions that the aims were rid of.
-fn relation(column: usize, features: &[Vec<f64>], aims: &[Vec<f64>], free: f64) -> Relation {
-    let all = features.iter().flat_map(|feature| aims.iter().map(|aim| dot(feature, aim) / feature.len() as f64));
-    let r = all.fold(0.0, |a: f64, b: f64| if b.abs() > a.abs() { b } else { a });
+fn relation(column: usize, tested: &Tested, aims: &[Vec<f64>], free: f64) -> Relation {
+    let all: Vec<f64> = aims.iter().flat_map(|aim| tested.correlations(aim)).collect();
+    let r = all.iter().copied().fold(0.0, |a: f64, b: f64| if b.abs() > a.abs() { b } else { a });
     // By Fisher's z. The best of several tries is that much more probable.
     let z = r.abs().min(1.0 - 1e-12).atanh() * (free - 3.0).sqrt();
-    let tries = (features.len() * aims.len()) as f64;
-    Relation { column, r, p: (tries * libm::erfc(z / std::f64::consts::SQRT_2)).min(1.0) }
+    Relation { column, r, p: (all.len() as f64 * libm::erfc(z / std::f64::consts::SQRT_2)).min(1.0) }
 }
 
 /// How many of the relations, the least probable by chance first, are kept.

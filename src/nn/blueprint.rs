@@ -156,10 +156,21 @@ impl Blueprint {
     /// As [`Blueprint::size`].
     pub fn sizes(&self, name: &str) -> Result<Vec<usize>> {
         match self.settings.get(name) {
-            Some(Setting::Sizes(sizes)) if sizes.len() <= 8 => {
+            Some(Setting::Sizes(sizes)) if sizes.len() <= 8 => self.list(name),
+            _ => Err(self.wrong(name, "up to 8 sizes")),
+        }
+    }
+
+    /// A setting that is several numbers of something, however many.
+    ///
+    /// # Errors
+    /// As [`Blueprint::size`].
+    pub fn list(&self, name: &str) -> Result<Vec<usize>> {
+        match self.settings.get(name) {
+            Some(Setting::Sizes(sizes)) => {
                 sizes.iter().map(|&n| usize::try_from(n).map_err(|_| self.wrong(name, "sizes"))).collect()
             }
-            _ => Err(self.wrong(name, "up to 8 sizes")),
+            _ => Err(self.wrong(name, "sizes")),
         }
     }
 

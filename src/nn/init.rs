@@ -44,14 +44,19 @@ impl Init {
     /// A number that is not finite, and a bound or a deviation that is negative, make the tensor invalid.
     #[track_caller]
     pub fn parameter(self, device: &Device, shape: &[usize], fans: (usize, usize), seed: u64, stream: u64) -> Tensor {
-        if let Err(error) = self.check() {
-            return device.invalid("init", Location::caller(), error);
+        match self.values(shape.iter().product(), fans, seed, stream) {
+            Ok(values) => device.parameter(&values, shape),
+            Err(error) => device.invalid("init", Location::caller(), error),
         }
-        let n: usize = shape.iter().product();
+    }
+
+    /// The numbers of such a parameter.
+    pub(super) fn values(self, n: usize, fans: (usize, usize), seed: u64, stream: u64) -> Result<Vec<f32>, OpError> {
+        self.check()?;
         let (fan_in, fan_out) = (fans.0.max(1) as f64, fans.1.max(1) as f64);
         let uniform = |bound: f64| random::uniform_host(n, -bound as f32, bound as f32, seed, stream);
         let normal = |std: f64| random::normal_host(n, 0.0, std as f32, seed, stream);
-        let values = match self {
+        Ok(match self {
             Init::Constant(value) => vec![value as f32; n],
             Init::Uniform(bound) => uniform(bound),
             Init::Normal(std) => normal(std),
@@ -61,7 +66,6 @@ impl Init {
             Init::XavierUniform => uniform((6.0 / (fan_in + fan_out)).sqrt()),
             Init::XavierNormal => normal((2.0 / (fan_in + fan_out)).sqrt()),
             Init::FanIn => uniform(1.0 / fan_in.sqrt()),
-        };
-        device.parameter(&values, shape)
+        })
     }
 }

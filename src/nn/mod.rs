@@ -8,6 +8,7 @@ mod conv;
 mod dropout;
 mod embedding;
 mod ensemble;
+mod feature_embedding;
 mod init;
 mod linear;
 pub mod loss;
@@ -28,6 +29,7 @@ pub use conv::{Conv1d, Conv2d, ConvTranspose2d};
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use ensemble::Ensemble;
+pub use feature_embedding::FeatureEmbedding;
 pub use init::Init;
 pub use linear::Linear;
 pub use loss::Reduction;
@@ -60,6 +62,7 @@ const KINDS: &[(&str, Make)] = &[
     ("Dropout", Dropout::build),
     ("Embedding", Embedding::build),
     ("Ensemble", Ensemble::build),
+    ("FeatureEmbedding", FeatureEmbedding::build),
     ("Flatten", Flatten::build),
     ("GroupNorm", GroupNorm::build),
     ("Gru", Gru::build),

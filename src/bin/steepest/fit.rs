@@ -20,8 +20,8 @@ use steepest::train::{End, Report};
 ///
 /// The table is read and reported column by column: numbers in any usual spelling, dates, categories; a note says what was taken for
 /// what. Columns that give the target away, that only number the rows, and free text are left out, each by name with the reason. Missing
-/// numbers become the median of the training rows (and a feature says so), texts become one feature per category, dates their
-/// order, year, month and day of the week, numbers are brought to mean 0 and standard deviation 1, without those far outside.
+/// numbers become the median of the training rows (and a feature says so), texts become one feature per category (of more than 64 in
+/// a column, one index of which each value has weights of its own), dates their order, year, month and day of the week, numbers are brought to mean 0 and standard deviation 1, without those far outside.
 /// Of more features than rows those columns are kept that correlate with the target by more than chance (--select);
 /// of a table of more than 100 columns only those worth a look are printed (--verbose: all).
 ///
@@ -165,7 +165,7 @@ impl Fit<'_> {
                 columns.join("`, `")
             ))?;
         }
-        let learned = learn::learn(&self.device, chosen, &set, &target, share, self.args.quiet)?;
+        let learned = learn::learn(&self.device, chosen, &set, &preprocessor, &target, share, self.args.quiet)?;
         if self.args.verbose {
             if let Some(blueprint) = learned.model.blueprint() {
                 let (members, summary) = inspect::layers(&blueprint, preprocessor.width())?;
@@ -275,7 +275,8 @@ impl Fit<'_> {
         let mut all: Vec<Judged> = vec![];
         data::cross_validate(table, &subject.prepare, &folds, |fold| {
             let Some(target) = fold.preprocessor.target() else { anyhow::bail!("the target was lost") };
-            let learned = learn::learn(&self.device, chosen, &fold.train, target, chosen.validation, self.args.quiet)?;
+            let (set, fitted, share) = (&fold.train, &fold.preprocessor, chosen.validation);
+            let learned = learn::learn(&self.device, chosen, set, fitted, target, share, self.args.quiet)?;
             anyhow::ensure!(
                 !learned.interrupted(),
                 "interrupted in the cross-validation, before the model itself: nothing is saved"

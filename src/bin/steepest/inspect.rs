@@ -298,7 +298,8 @@ fn columns(preprocessor: &Preprocessor) -> anyhow::Result<Vec<(String, String)>>
             let inner = |n: &String| n[name.len() + 2..].trim_end_matches(')').to_owned();
             format!("date: {}", names.iter().map(inner).collect::<Vec<_>>().join(", "))
         } else {
-            let category = &encoding["category"];
+            let index = encoding.get("index");
+            let category = index.unwrap_or(&encoding["category"]);
             let names: Vec<&str> = category["categories"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let some: Vec<String> = names.iter().take(6).map(|name| format!("`{name}`")).collect();
             let more = if names.len() > 6 { ", …" } else { "" };
@@ -307,7 +308,11 @@ fn columns(preprocessor: &Preprocessor) -> anyhow::Result<Vec<(String, String)>>
                 (_, Some(text)) => format!(", missing → `{text}`{said}"),
                 _ => String::new(),
             };
-            format!("category: a feature for each of {} ({}{more}){missing}", names.len(), some.join(", "))
+            let (count, some) = (names.len(), some.join(", "));
+            match index {
+                Some(_) => format!("category: an index, 1 to {count} ({some}{more}){missing}, 0 for any other"),
+                None => format!("category: a feature for each of {count} ({some}{more}){missing}"),
+            }
         };
         (name, what)
     };

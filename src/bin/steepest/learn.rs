@@ -2,8 +2,8 @@
 
 use crate::settings::{self, Chosen, Schedule};
 use std::io::IsTerminal;
-use steepest::data::{DataLoader, Dataset, Parts, Target, folds, random_parts, stratified_folds, stratified_parts};
-use steepest::nn::{Activation, Dropout, Ensemble, Init, Linear, Module, Sequential};
+use steepest::data::{DataLoader, Dataset, Parts, Preprocessor, Target, folds, random_parts, stratified_folds, stratified_parts};
+use steepest::nn::{Activation, Dropout, Ensemble, FeatureEmbedding, Init, Linear, Module, Sequential};
 use steepest::optim::schedule::{Cosine, Plateau};
 use steepest::optim::{AdaGrad, Adadelta, Adam, RmsProp, Sgd};
 use steepest::train::metrics::Score;
@@ -27,16 +27,18 @@ impl Learned {
     }
 }
 
-/// Trains on a data set, of which a part says when to stop. `share` is that part of the set; `quiet` shows no bar.
+/// Trains on a data set of which a part says when to stop. `share` is that part of the set; `quiet` shows no bar.
 pub fn learn(
     device: &Device,
     chosen: &Chosen,
     set: &Dataset,
+    fitted: &Preprocessor,
     target: &Target,
     share: f64,
     quiet: bool,
 ) -> anyhow::Result<Learned> {
     let parts = parts(chosen, set, target, share)?;
+    let indices: Vec<usize> = fitted.indices().into_iter().map(|(_, count)| count).collect();
     let mut members: Vec<Box<dyn Module>> = vec![];
     let mut runs = vec![];
     for (i, part) in parts.iter().enumerate() {
@@ -44,7 +46,7 @@ pub fn learn(
             crate::aside!("member {} of {}", i + 1, parts.len());
         }
         let seed = chosen.seed.wrapping_add((i as u64).wrapping_mul(APART));
-        let model = build(device, chosen, set.row_len(), target.width(), seed);
+        let model = build(device, chosen, set.row_len(), &indices, target.width(), seed);
         let run = train(device, chosen, &model, set, part, target, seed, quiet)?;
         let interrupted = run.end == End::Interrupted;
         members.push(Box::new(model));
@@ -98,10 +100,11 @@ pub fn batch_size(chosen: &Chosen, rows: usize) -> usize {
     chosen.batch.unwrap_or_else(|| (rows / 24).next_power_of_two().clamp(16, 256)).min(rows.max(1))
 }
 
-/// The layers: linear, activation, dropout, and so on to a linear one.
-fn build(device: &Device, chosen: &Chosen, inputs: usize, outputs: usize, seed: u64) -> Sequential {
+/// The layers: linear, activation, dropout, and so on to a linear one. The last of the inputs are indices, below these numbers, and the
+/// first layer looks them up.
+fn build(device: &Device, chosen: &Chosen, inputs: usize, indices: &[usize], outputs: usize, seed: u64) -> Sequential {
     let sizes: Vec<usize> = [inputs].into_iter().chain(chosen.layers.iter().copied()).chain([outputs]).collect();
-    if chosen.activation == settings::Activation::Relu && chosen.dropout == 0.0 {
+    if chosen.activation == settings::Activation::Relu && chosen.dropout == 0.0 && indices.is_empty() {
         return nn::mlp(device, &sizes, seed);
     }
     let activation = match chosen.activation {
@@ -128,7 +131,12 @@ fn build(device: &Device, chosen: &Chosen, inputs: usize, outputs: usize, seed: 
                 model = model.add(Dropout::new(chosen.dropout, seed));
             }
         }
-        model = model.add(Linear::with_init(device, pair[0], pair[1], init, Init::Constant(0.0), seed));
+        let (zero, numbers) = (Init::Constant(0.0), pair[0] - if i == 0 { indices.len() } else { 0 });
+        model = if i == 0 && !indices.is_empty() {
+            model.add(FeatureEmbedding::with_init(device, numbers, indices, pair[1], init, zero, seed))
+        } else {
+            model.add(Linear::with_init(device, pair[0], pair[1], init, zero, seed))
+        };
     }
     model
 }

@@ -45,12 +45,12 @@ pub fn of_the_reading(table: &Table, used: &[&str]) -> Vec<String> {
     notes
 }
 
-/// Columns with more categories than have a feature each.
+/// Columns with more categories than are told apart.
 pub fn of_the_categories(preprocessor: &Preprocessor) -> Vec<String> {
     let note = |(name, own, shared): (&str, usize, usize)| {
         let all = own + shared;
         format!(
-            "`{name}` has {all} categories: the {own} most frequent have a feature each, {shared} share one (--most-categories)"
+            "`{name}` has {all} categories: the {own} most frequent are told apart, {shared} count as one (--most-categories)"
         )
     };
     preprocessor.grouped().into_iter().map(note).collect()

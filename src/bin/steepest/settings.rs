@@ -180,8 +180,8 @@ settings! {
     /// In which order day, month and year stand, where a column leaves it open
     #[arg(long, value_name = "ORDER", help_heading = "The table")]
     dates: Dates,
-    /// At most this many categories of a column have a feature each, the most frequent ones; the others share one [default: by the
-    /// number of rows, 4096 to 32]
+    /// At most this many categories of a column are told apart, the most frequent ones; the others count as one [default: 65536,
+    /// fewer of several such columns]
     #[arg(long, value_name = "N", help_heading = "The table")]
     most_categories: usize,
     /// What stands between fields: one character, or `tab` [default: , or what a first line `sep=;` says]

@@ -12,8 +12,11 @@ use steepest::data::{self, Column, Kind, LeftOut, Prepare, Report, Table, Target
 const LEAST_ROWS: usize = 10;
 /// Codes with more different values than this are no categories.
 const MOST_CODES: usize = 50;
-/// The features of all columns with very many categories together make at most so many numbers, unless the user says how many categories.
-const MOST_NUMBERS: usize = 64 << 20;
+/// A column with more categories than this is an index into a table of weights instead of a feature for each.
+const MOST_FEATURES: usize = 64;
+/// So many categories of all such columns together are told apart, unless the user says how many of each; a table of weights for as many
+/// takes some tens of megabytes.
+const MOST_CATEGORIES: usize = 1 << 17;
 
 pub struct Subject {
     /// The rows with a target.
@@ -226,12 +229,12 @@ impl Subject {
         Ok(())
     }
 
-    /// Bounds the number of features of columns with very many categories.
+    /// Decides how columns with very many categories are learned.
     fn categories(&mut self, most: Option<usize>) {
-        let wide = |column: &&steepest::data::ColumnReport| column.kind == Kind::Category && column.distinct > 32;
+        let wide = |column: &&steepest::data::ColumnReport| column.kind == Kind::Category && column.distinct > MOST_FEATURES;
         let wide = self.report.columns.iter().filter(wide).count().max(1);
-        let most = most.unwrap_or((MOST_NUMBERS / self.table.len().max(1) / wide).clamp(32, 4096));
-        self.prepare = self.prepare.clone().most_categories(most);
+        let most = most.unwrap_or((MOST_CATEGORIES / wide).clamp(MOST_FEATURES, 1 << 16));
+        self.prepare = self.prepare.clone().most_categories(most).index_above(MOST_FEATURES);
     }
 
     /// Settles the kind of target, its classes, and whether logarithms are learned.

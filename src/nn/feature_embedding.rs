@@ -1,0 +1,148 @@
+//! A first layer for tables: numbers, and columns of categories as one index each instead of a feature per category.
+
+use super::{Blueprint, Init, Module, Site};
+use crate::error::{OpError, Result};
+use crate::{Device, Shape, Tensor};
+use std::panic::Location;
+
+/// y = x Wᵀ + b + Σ Tₖ\[iₖ\]: \[…, inputs + columns\] → \[…, outputs\]. Of each row the first `inputs` numbers are x, and each of the others
+/// is an index iₖ into a table Tₖ \[rows, outputs\] of its own.
+///
+/// It is a [`Linear`](crate::nn::Linear) layer over one-hot rows without the one-hot: a column of thousands of categories is one number of a row, and its
+/// product is a look-up. An index is a number of f32, exact below 2²⁴, and cut to a whole one; one outside its table makes the row's output NaN,
+/// and NaN counts as 0. [`Prepare::index_above`](crate::data::Prepare::index_above) makes such rows of tables, where 0 stands for a
+/// category that training did not have.
+///
+/// ```
+/// use steepest::{Device, nn::{FeatureEmbedding, Module}};
+/// let device = Device::cpu();
+/// let layer = FeatureEmbedding::new(&device, 2, &[8001], 64, 0); // two numbers, a column of 8,000 categories
+/// let y = layer.forward(&device.tensor(&[0.5, -1.0, 7204.0, 0.1, 0.0, 0.0], [2, 3]));
+/// assert_eq!(y.shape().dims(), [2, 64]);
+/// assert_eq!(layer.parameter_count(), 2 * 64 + 64 + 8001 * 64);
+/// ```
+#[derive(Debug)]
+pub struct FeatureEmbedding {
+    weight: Option<Tensor>,
+    bias: Tensor,
+    tables: Vec<Tensor>,
+    inputs: usize,
+    rows: Vec<usize>,
+    outputs: usize,
+}
+
+impl FeatureEmbedding {
+    /// A layer that starts as PyTorch's linear layers do, uniform in ±1 / √n of n one-hot inputs. `rows`: of the table of each column, one
+    /// more than its greatest index.
+    #[track_caller]
+    pub fn new(device: &Device, inputs: usize, rows: &[usize], outputs: usize, seed: u64) -> FeatureEmbedding {
+        FeatureEmbedding::with_init(device, inputs, rows, outputs, Init::FanIn, Init::FanIn, seed)
+    }
+
+    /// A layer with the given starts of weights (W and tables) and bias. They are those of the [`Linear`](crate::nn::Linear) layer of the
+    /// same seed over the numbers and a one-hot input for each index but 0, number for number. Row 0 of each table starts at 0: what
+    /// stands for no category that is known says nothing, until it is trained.
+    #[track_caller]
+    pub fn with_init(
+        device: &Device,
+        inputs: usize,
+        rows: &[usize],
+        outputs: usize,
+        weight: Init,
+        bias: Init,
+        seed: u64,
+    ) -> FeatureEmbedding {
+        let wide = inputs + rows.iter().map(|rows| rows.saturating_sub(1)).sum::<usize>();
+        let drawn = match weight.values(outputs * wide, (wide, outputs), seed, 0) {
+            Ok(drawn) => drawn,
+            Err(error) => {
+                let bias = device.invalid("init", Location::caller(), error);
+                return FeatureEmbedding { weight: None, bias, tables: vec![], inputs, rows: rows.to_vec(), outputs };
+            }
+        };
+        // W of the linear layer, by rows; a table has the columns of its categories as rows.
+        let own: Vec<f32> = (0..outputs).flat_map(|row| &drawn[row * wide..][..inputs]).copied().collect();
+        let weight = (inputs > 0).then(|| device.parameter(&own, [outputs, inputs]));
+        let mut first = inputs;
+        let tables = rows.iter().map(|&rows| {
+            let mut table = vec![0.0; outputs.min(rows * outputs)];
+            let columns = first..first + rows.saturating_sub(1);
+            first = columns.end;
+            table.extend(columns.flat_map(|column| (0..outputs).map(move |row| row * wide + column)).map(|at| drawn[at]));
+            device.parameter(&table, [rows, outputs])
+        });
+        let tables = tables.collect();
+        let bias = bias.parameter(device, &[outputs], (wide, outputs), seed, 1);
+        FeatureEmbedding { weight, bias, tables, inputs, rows: rows.to_vec(), outputs }
+    }
+
+    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        let (inputs, outputs) = (site.size("inputs")?, site.size("outputs")?);
+        let rows = site.blueprint().list("rows")?;
+        site.reserve(&[&[outputs, inputs], &[outputs]])?;
+        rows.iter().try_for_each(|&rows| site.reserve(&[&[rows, outputs]]))?;
+        let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (inputs, outputs), 0, 0);
+        let weight = (inputs > 0).then(|| made(&[outputs, inputs]));
+        let tables = rows.iter().map(|&rows| made(&[rows, outputs])).collect();
+        Ok(Box::new(FeatureEmbedding { weight, bias: made(&[outputs]), tables, inputs, rows, outputs }))
+    }
+
+    /// W \[outputs, inputs\]; `None` where no input is a number.
+    pub fn weight(&self) -> Option<&Tensor> {
+        self.weight.as_ref()
+    }
+
+    /// b \[outputs\].
+    pub fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
+    /// Tₖ \[rows, outputs\], in the order of the columns.
+    pub fn tables(&self) -> &[Tensor] {
+        &self.tables
+    }
+}
+
+impl Module for FeatureEmbedding {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let Ok(shape) = x.try_shape() else { return x.clone() };
+        let width = self.inputs + self.rows.len();
+        let before = match shape.dims() {
+            [before @ .., last] if *last == width && width > 0 => before,
+            _ => {
+                let (inputs, columns) = (self.inputs, self.rows.len());
+                let expected = format!("expected […, {width}]: {inputs} numbers and {columns} indices");
+                return x.refuse("feature_embedding", OpError::Shape(format!("input is {shape}, {expected}")));
+            }
+        };
+        let inputs = self.inputs as isize;
+        let numbers = self.weight.as_ref().map(|weight| x.slice(-1, ..inputs).matmul(&weight.t()));
+        let looked_up = self.tables.iter().zip(inputs..).map(|(table, at)| {
+            // Signed, so that one below 0 is outside and no 0.
+            table.embedding(&x.slice(-1, at..=at).to_i32().reshape(before))
+        });
+        numbers.into_iter().chain(looked_up).reduce(|sum, part| sum + part).map_or_else(|| x.clone(), |sum| sum + &self.bias)
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
+        if let Some(weight) = &self.weight {
+            visit("weight", weight);
+        }
+        visit("bias", &self.bias);
+        self.tables.iter().enumerate().for_each(|(i, table)| visit(&format!("tables.{i}"), table));
+    }
+
+    fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
+        output.numel() * self.inputs
+    }
+
+    fn blueprint(&self) -> Option<Blueprint> {
+        let blueprint = Blueprint::new("FeatureEmbedding").set("inputs", self.inputs).set("outputs", self.outputs);
+        Some(blueprint.set("rows", &self.rows[..]))
+    }
+
+    fn describe(&self) -> String {
+        let rows: Vec<String> = self.rows.iter().map(usize::to_string).collect();
+        format!("FeatureEmbedding({} and tables of {} → {})", self.inputs, rows.join(", "), self.outputs)
+    }
+}
