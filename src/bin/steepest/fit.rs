@@ -193,7 +193,7 @@ impl Fit<'_> {
             "target": target.columns(),
             "target_is_logarithm": matches!(target, Target::Values { log: true, .. }),
             "settings": chosen,
-            "batch": learn::batch_size(chosen, set.len() - validation),
+            "batch": learn::batch_size(chosen, &learn::indices(&preprocessor), set.len() - validation),
             "reading": subject.reading,
             "rows": { "train": set.len() - validation, "validation": validation, "test": held_out.len() },
             "features": preprocessor.width(),

@@ -38,7 +38,7 @@ pub fn learn(
     quiet: bool,
 ) -> anyhow::Result<Learned> {
     let parts = parts(chosen, set, target, share)?;
-    let indices: Vec<usize> = fitted.indices().into_iter().map(|(_, count)| count).collect();
+    let indices = indices(fitted);
     let mut members: Vec<Box<dyn Module>> = vec![];
     let mut runs = vec![];
     for (i, part) in parts.iter().enumerate() {
@@ -47,7 +47,8 @@ pub fn learn(
         }
         let seed = chosen.seed.wrapping_add((i as u64).wrapping_mul(APART));
         let model = build(device, chosen, set.row_len(), &indices, target.width(), seed);
-        let run = train(device, chosen, &model, set, part, target, seed, quiet)?;
+        let batch = batch_size(chosen, &indices, part.train.len());
+        let run = train(device, chosen, &model, set, part, target, batch, seed, quiet)?;
         let interrupted = run.end == End::Interrupted;
         members.push(Box::new(model));
         runs.push(run);
@@ -95,9 +96,16 @@ fn parts(chosen: &Chosen, set: &Dataset, target: &Target, share: f64) -> anyhow:
     Ok(all)
 }
 
-/// Rows of a batch, for so many rows to learn from.
-pub fn batch_size(chosen: &Chosen, rows: usize) -> usize {
-    chosen.batch.unwrap_or_else(|| (rows / 24).next_power_of_two().clamp(16, 256)).min(rows.max(1))
+/// Below which number each of the features is that are indices: the last ones.
+pub fn indices(fitted: &Preprocessor) -> Vec<usize> {
+    fitted.indices().into_iter().map(|(_, count)| count).collect()
+}
+
+/// Rows of a batch, for so many rows to learn from, with such indices.
+pub fn batch_size(chosen: &Chosen, indices: &[usize], rows: usize) -> usize {
+    // Each step moves all weights of the tables that are looked up: with few rows a step, an epoch would do little else.
+    let most = (indices.iter().sum::<usize>() / 16).next_power_of_two().max(256);
+    chosen.batch.unwrap_or_else(|| (rows / 24).next_power_of_two().clamp(16, most)).min(rows.max(1))
 }
 
 /// The layers: linear, activation, dropout, and so on to a linear one. The last of the inputs are indices, below these numbers, and the
@@ -149,11 +157,12 @@ fn train(
     set: &Dataset,
     parts: &Parts,
     target: &Target,
+    batch: usize,
     seed: u64,
     quiet: bool,
 ) -> anyhow::Result<Report> {
     let (train, validation) = (set.subset(&parts.train)?, set.subset(&parts.validation)?);
-    let loader = DataLoader::new(&train, batch_size(chosen, train.len())).shuffle(seed).on_device(device)?;
+    let loader = DataLoader::new(&train, batch).shuffle(seed).on_device(device)?;
     let held = if validation.is_empty() { None } else { Some(DataLoader::new(&validation, 4096).on_device(device)?) };
     let loss: fn(&Tensor, &Tensor) -> Tensor = match target {
         Target::Values { .. } => |y, t| y.mse(t),

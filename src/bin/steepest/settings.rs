@@ -180,7 +180,7 @@ settings! {
     /// In which order day, month and year stand, where a column leaves it open
     #[arg(long, value_name = "ORDER", help_heading = "The table")]
     dates: Dates,
-    /// At most this many categories of a column are told apart, the most frequent ones; the others count as one [default: 65536,
+    /// At most this many categories of a column are told apart, the most frequent ones; the others count as one [default: 131072,
     /// fewer of several such columns]
     #[arg(long, value_name = "N", help_heading = "The table")]
     most_categories: usize,
@@ -238,7 +238,7 @@ settings! {
     /// [default: 0]
     #[arg(long, value_name = "STRENGTH", help_heading = "Training")]
     l1: f64,
-    /// Rows that each step looks at [default: by the number of rows, 16 to 256]
+    /// Rows that each step looks at [default: by the number of rows, 16 to 256; more with columns of thousands of categories]
     #[arg(long, value_name = "ROWS", help_heading = "Training")]
     batch: usize,
     /// At most this many rounds through the training rows [default: 300]

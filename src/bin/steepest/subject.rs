@@ -15,7 +15,7 @@ const MOST_CODES: usize = 50;
 /// A column with more categories than this is an index into a table of weights instead of a feature for each.
 const MOST_FEATURES: usize = 64;
 /// So many categories of all such columns together are told apart, unless the user says how many of each; a table of weights for as many
-/// takes some tens of megabytes.
+/// takes some hundred megabytes in training.
 const MOST_CATEGORIES: usize = 1 << 17;
 
 pub struct Subject {
@@ -233,7 +233,7 @@ impl Subject {
     fn categories(&mut self, most: Option<usize>) {
         let wide = |column: &&steepest::data::ColumnReport| column.kind == Kind::Category && column.distinct > MOST_FEATURES;
         let wide = self.report.columns.iter().filter(wide).count().max(1);
-        let most = most.unwrap_or((MOST_CATEGORIES / wide).clamp(MOST_FEATURES, 1 << 16));
+        let most = most.unwrap_or((MOST_CATEGORIES / wide).max(MOST_FEATURES));
         self.prepare = self.prepare.clone().most_categories(most).index_above(MOST_FEATURES);
     }
 
