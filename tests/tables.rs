@@ -404,7 +404,7 @@ fn a_preprocessor_is_the_same_after_a_journey() {
     }
     let text = Prepare::new().target("price").fit(&train).unwrap().to_json().unwrap();
     for (from, to) in [
-        ("\"version\":1", "\"version\":3"),
+        ("\"version\":1", "\"version\":4"),
         ("\"scale\":", "\"scale\":-"),
         ("\"scale\":", "\"scale\":1e999,\"s\":"),
         ("\"sex\"", "\"age\""),
