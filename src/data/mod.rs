@@ -60,6 +60,8 @@ mod table;
 mod target;
 #[cfg(feature = "tables")]
 mod validate;
+#[cfg(feature = "tables")]
+mod values;
 
 #[cfg(feature = "arrays")]
 pub use arrays::{Array, ArrayData};
