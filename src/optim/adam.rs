@@ -79,9 +79,9 @@ impl Optimizer for Adam {
         check("beta 1", self.betas.0, 0.0, 1.0)?;
         check("beta 2", self.betas.1, 0.0, 1.0)?;
         check("epsilon", self.eps, 0.0, f64::INFINITY)?;
-        check("learning rate", self.common.lr, 0.0, f64::INFINITY)?;
-        // That of the first step, the largest after its correction.
-        check("learning rate over 1 - beta 1", self.common.lr / (1.0 - self.betas.0), 0.0, f64::INFINITY)?;
+        // The first step's, after its correction, is the largest.
+        let most = f64::from(f32::MAX) * (1.0 - self.betas.0);
+        check("learning rate", self.common.lr, 0.0, most)?;
         self.common.grow(&mut self.first, 0.0)?;
         self.common.grow(&mut self.second, 0.0)?;
         if self.amsgrad {
