@@ -1,4 +1,4 @@
-//! Loops of more rounds than Mesa's software adapter goes: it leaves all loops of a kernel once it has counted 65,535, without a word. Kernels are
+//! Loops of more iterations than Mesa's software adapter makes: it leaves all loops of a kernel once it has counted 65,535, silently. Kernels are
 //! done in parts there, or by more invocations: nothing the CPU computes is refused, and every number is right.
 #![allow(clippy::unwrap_used)]
 

@@ -83,6 +83,38 @@ fn every_file_is_valid_as_it_lies() {
     assert_eq!(on_disk, SHADERS.len() + 1, "a file in shaders/ is neither in the list nor math.wgsl");
 }
 
+/// Functions that stand in several files, because a file is a whole shader: a change of one is a change of all.
+#[test]
+fn copies_of_a_function_are_alike() {
+    let alike = [
+        "finished",
+        "is_finite",
+        "is_not_a_number",
+        "is_whole",
+        "magnitude",
+        "member",
+        "power",
+        "powers",
+        "quotient",
+        "taken",
+        "total",
+    ];
+    for name in alike {
+        let text = |source: &'static str| {
+            let start = source.find(&format!("\nfn {name}("))? + 1;
+            let line = source[start..].find('\n')?;
+            // A function of one line ends with it, others with a brace at the start of one.
+            let whole = if source[start..][..line].ends_with('}') { line } else { source[start..].find("\n}")? + 2 };
+            Some(&source[start..][..whole])
+        };
+        let found: Vec<_> = SHADERS.iter().filter_map(|(stem, source)| Some((stem, text(source)?))).collect();
+        assert!(found.len() > 1, "{name} stands in one file");
+        for (stem, text) in &found {
+            assert_eq!(*text, found[0].1, "{name} in {stem}.wgsl and in {}.wgsl", found[0].0);
+        }
+    }
+}
+
 /// It has no entry point of its own, so `main` here calls every function of it.
 #[test]
 fn the_functions_for_bodies_are_valid_by_themselves() {
@@ -241,12 +273,12 @@ fn every_variant_is_valid_and_translates() {
             keeps_secrets(name, &hidden);
             translate(name, &hidden);
         }
-        assert!(variant.turns.is_some(), "{name} does not say how often it goes round loops");
+        assert!(variant.turns.is_some(), "{name} does not say how many loop iterations it makes");
         if let Some(parts) = variant.parts {
             assert!(text.contains("\nconst PART: u32 = 0xffffffffu;"), "{name} has no PART");
             let first = shader.params.iter().find(|member| member.offset == 4 * parts.first as u32);
             assert_eq!(first.map(|member| member.name.as_str()), Some("first"), "{name}: word {} of params", parts.first);
-            // As it runs where a dispatch may not go round so often.
+            // As it runs where a dispatch may not make so many iterations.
             let part =
                 specialise(variant.shader, source, &[&variant.consts[..], &[("PART", 7)]].concat(), &variant.bodies).unwrap();
             let part = reflect(variant.shader, &part).unwrap_or_else(|e| panic!("{name} in parts: {e}"));

@@ -89,7 +89,7 @@ impl Cpu {
         Prepared { plan, slots: Mutex::new(slots), shared }
     }
 
-    /// The buffer in which the leaves of a row lie one behind the other. If they do not, they are copied into a new one and replaced: also a
+    /// The buffer in which the leaves of a row are stored consecutively. If they are not, they are copied into a new one and replaced: also a
     /// single leaf, whose memory may be that of another value too, such as a reshape of it that was computed in the same run.
     pub fn row(&self, row: &Row, leaves: &mut [Arc<CpuBuffer>]) -> Arc<CpuBuffer> {
         let first = &leaves[row.members[0].0];

@@ -353,23 +353,23 @@ pub struct Variant {
     pub groups: [u32; 3],
     /// The kind of device it is made for.
     pub suits: Suits,
-    /// How often one invocation goes round loops, at most, where that is known; see [`Variant::turning`].
+    /// Loop iterations of one invocation, at most, where that is known; see [`Variant::turning`].
     pub turns: Option<usize>,
-    /// How it is done in several dispatches where one may not go round so often; see [`Variant::in_parts`].
+    /// How it is done in several dispatches where one may not make so many iterations; see [`Variant::in_parts`].
     pub parts: Option<Parts>,
 }
 
-/// Rounds of loops that an invocation may go on every device that is known: Mesa's software adapter leaves loops after 65,535.
+/// Loop iterations that an invocation may make on every device that is known: Mesa's software adapter leaves loops after 65,535.
 pub const TURNS: usize = 65_000;
 
 /// A loop that several dispatches can share, one part of it each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// The word of `params` that says at which round a dispatch begins.
+    /// The word of `params` that says at which iteration a dispatch begins.
     pub first: usize,
-    /// The rounds of the whole loop.
+    /// The iterations of the whole loop.
     pub rounds: usize,
-    /// How often a dispatch goes round other loops.
+    /// Iterations of other loops in each dispatch.
     pub beside: usize,
 }
 
@@ -379,27 +379,27 @@ impl Variant {
         Variant { shader, consts: vec![], bodies: vec![], groups, suits: Suits::Any, turns: None, parts: None }
     }
 
-    /// The same, with a bound on how often one invocation goes round loops, all of them together. Mesa's software adapter leaves every loop once
-    /// it has counted 65,535 rounds, without a word: there a variant that turns more often is not used, but [in parts](Variant::in_parts).
+    /// The same, with a bound on the iterations of all loops of one invocation together. Mesa's software adapter leaves every loop once
+    /// it has counted 65,535 iterations, silently: there a variant with more is not used, but [in parts](Variant::in_parts).
     ///
-    /// Rounds are counted for neighbours together: of each loop those of the invocation that goes round it most often. So a bound of loops within
-    /// loops is the product of the largest numbers of rounds, and not the largest product. Rounds written out one behind the other are none.
+    /// Iterations are counted for neighbouring invocations together: of each loop those of the invocation that makes most of them. So the bound of
+    /// nested loops is the product of the largest trip counts, and not the largest product. An unrolled loop has none.
     pub fn turning(mut self, turns: usize) -> Variant {
         self.turns = Some(turns);
         self
     }
 
-    /// The same, which can be done by several dispatches, one after the other, where one may not go round so often.
+    /// The same, which can be done by several dispatches, one after the other, where one may not make so many iterations.
     ///
     /// The file has a `const PART: u32 = 0xffffffffu` and a member `first` of `Params`, which lies at word `first`. A dispatch does rounds
-    /// `first` to `first + PART` of a loop of `rounds`, and goes on from what the one before left in the output; it goes round other loops
-    /// `beside` times at most. What is fused behind is done after the last round of an element only.
+    /// `first` to `first + PART` of a loop of `rounds`, and goes on from what the one before left in the output; other loops have `beside`
+    /// iterations at most. What is fused after the kernel is done after the last round of an element only.
     pub fn in_parts(mut self, first: usize, rounds: usize, beside: usize) -> Variant {
         self.parts = Some(Parts { first, rounds, beside });
         self
     }
 
-    /// How it is done where an invocation may go round `most` times: rounds of a dispatch and how many dispatches. `None` if not at all.
+    /// How it is done where an invocation may make `most` iterations: those of a dispatch and how many dispatches. `None` if not at all.
     pub fn divided(&self, most: usize) -> Option<(usize, usize)> {
         if self.turns.is_none_or(|turns| turns <= most) {
             return Some((usize::MAX, 1));

@@ -10,7 +10,7 @@ mod native;
 pub use cases::{cases, class};
 
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Suits, TURNS, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use native::Work;
@@ -93,8 +93,6 @@ pub(super) const WORDS: usize = 4;
 const SPAN: usize = 1024;
 /// Invocations in a workgroup of both reduction shaders.
 const WORKGROUP: usize = 256;
-/// Rounds of loops that any adapter lets an invocation go; see [`Variant::turning`].
-const ROUNDS: usize = 60_000;
 /// Spans of a group, at most: as many rounds of the second stage.
 const SPANS: usize = 48 * 1024;
 
@@ -140,7 +138,7 @@ impl Op for Reduce {
         let (outputs, group) = (output.shape.numel(), self.group(&shape));
         let simple = Step { kind: self.kind, part: Part::Whole, kept, reduced, outputs, group, span: group.max(1), count: group };
         // Few outputs of long groups do not keep a device busy, and very long loops end early on some.
-        if group <= SPAN || (outputs >= 4 * WORKGROUP && simple.rounds() <= ROUNDS) {
+        if group <= SPAN || (outputs >= 4 * WORKGROUP && simple.rounds() <= TURNS) {
             return Lowering::kernel(simple.kernel(), 1);
         }
         // First every span of a group by itself, then the spans.

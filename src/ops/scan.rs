@@ -41,7 +41,7 @@ impl Op for Scan {
     fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
         let (outer, n, inner) = output.shape.around(self.axis);
         let lines = outer * inner;
-        // About as many spans as elements in each where a line is very long: a device may leave a loop early that goes round too often.
+        // About as many spans as elements in each where a line is very long: a device may leave a loop of too many iterations early.
         let span = if lines < LINES || n > TURNS / 2 { SPAN.max(n.isqrt()) } else { n.max(1) };
         let spans = n.div_ceil(span).max(1);
         let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256))).turning(span + spans);

@@ -25,7 +25,7 @@ pub(super) const SHARE: usize = 1 << 13;
 /// Numbers in a row from which a workgroup for each pays on hardware.
 pub(super) const WIDE: usize = 128;
 
-/// Numbers in a row from which only a workgroup for each goes round its loops no more often than every device does.
+/// Numbers in a row from which only the kernel with a workgroup for each row has no more loop iterations than every device makes.
 pub(super) const LONG: usize = TURNS / 4;
 
 /// Numbers of a row of `n` that an invocation of a workgroup takes at a time.
@@ -33,7 +33,7 @@ pub(super) fn each(n: usize) -> u32 {
     if n > LONG { 8 } else { 1 }
 }
 
-/// How often an invocation goes round loops where 256 of them walk over a row of `n` numbers some times.
+/// Loop iterations of an invocation where 256 of them walk over a row of `n` numbers some times.
 pub(super) fn around(n: usize, walks: usize) -> usize {
     walks * (n.div_ceil(256 * each(n) as usize) + 8)
 }

@@ -1,4 +1,4 @@
-//! The kernels of poolings: their params, and how often an invocation goes round their loops.
+//! The kernels of poolings: their params, and how many loop iterations an invocation makes.
 
 use super::{Cells, Plane};
 use crate::graph::op::{Kernel, Native, Variant};
