@@ -9,14 +9,16 @@ const PART: u32 = 0xffffffffu;
 
 struct Params {
     count: u32,
-    // 1: divide by the places inside the image; 0: by all places of a window
+    windows: u32,
+    // 1: an average divides by the places inside the image; 0: by all places of a window
     inside: u32,
+    // the round of a loop at which a dispatch begins
+    first: u32,
     size: vec2<u32>,
     output: vec2<u32>,
     kernel: vec2<u32>,
     stride: vec2<u32>,
     padding: vec2<u32>,
-    first: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;

@@ -7,6 +7,10 @@ const WORKGROUP: u32 = 64u;
 struct Params {
     count: u32,
     windows: u32,
+    // 1: an average divides by the places inside the image; 0: by all places of a window
+    inside: u32,
+    // the round of a loop at which a dispatch begins
+    first: u32,
     size: vec2<u32>,
     output: vec2<u32>,
     kernel: vec2<u32>,

@@ -8,6 +8,10 @@ const PART: u32 = 0xffffffffu;
 
 struct Params {
     count: u32,
+    windows: u32,
+    // 1: an average divides by the places inside the image; 0: by all places of a window
+    inside: u32,
+    // the round of a loop at which a dispatch begins
     first: u32,
     size: vec2<u32>,
     output: vec2<u32>,

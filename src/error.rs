@@ -372,7 +372,7 @@ pub enum OpError {
     Devices(String, String),
     /// A value that can no longer be computed, because a parameter it depends on was updated in place.
     #[error("{0}")]
-    Spent(String),
+    Stale(String),
     /// Too many recorded nodes that nothing ever ran.
     #[error(
         "{nodes} recorded nodes are alive and the limit is {limit}: a loop seems to record without running or dropping; \
@@ -386,7 +386,7 @@ pub enum OpError {
     },
     /// A parameter that was used on the way to a loss and gets no gradient from it, because this op cuts it off.
     #[error("{0}")]
-    Severed(String),
+    Disconnected(String),
     /// A gradient that does not exist.
     #[error("{0}")]
     Gradient(String),

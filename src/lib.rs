@@ -26,6 +26,7 @@
 //! | [`graph`] | WHAT to compute: recorded nodes, gradients, keys |
 //! | [`ops`] | the catalogue: one file per op or family |
 //! | [`plan`] | HOW: kernels, buffers, order, as plain data |
+//! | [`shaders`], [`wgsl`] | the WGSL files; how they are joined, specialised and read |
 //! | [`gpu`], [`cpu`] | the machines that run plans |
 //! | [`mod@reference`], [`verify`] | the truth, and the comparison with it |
 //! | [`profile`] | what kernels cost: a table and a trace |
@@ -62,6 +63,7 @@ mod threads;
 pub mod train;
 pub mod unsupervised;
 pub mod verify;
+pub mod wgsl;
 
 pub use device::{Anomaly, Device, DeviceInfo, Precision};
 pub use error::{Error, Result};

@@ -1,15 +1,15 @@
-//! The WGSL files, embedded. One line per file.
+//! The WGSL files, embedded. One line per file; a file names the parts it uses itself.
 
 use std::sync::LazyLock;
 
-macro_rules! shaders {
-    ($($stem:literal),* $(,)?) => {
-        /// `(stem, source)` of every shader, as it lies in `shaders/`.
-        pub const SHADERS: &[(&str, &str)] = &[$(($stem, include_str!(concat!("../shaders/", $stem, ".wgsl")))),*];
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../shaders/", $name, ".wgsl")))),*]
     };
 }
 
-shaders![
+/// `(name, text)` of each kernel's own file, as it is in `shaders/`.
+const KERNELS: &[(&str, &str)] = files![
     "adadelta",
     "adagrad",
     "adam",
@@ -50,6 +50,7 @@ shaders![
     "max_pool_input",
     "max_pool_input_apart",
     "max_pool_spread",
+    "nonfinite",
     "one_hot",
     "peak",
     "probe",
@@ -73,18 +74,73 @@ shaders![
     "sort",
     "sort_merge",
     "triangle",
-    "watch",
 ];
 
-/// `shaders/math.wgsl`: no shader, but functions for the bodies that are put into shaders.
-pub const MATH: &str = include_str!("../shaders/math.wgsl");
+/// The same of the parts that kernels share.
+const PARTS: &[(&str, &str)] = files!["shared/math"];
 
-/// The source of a shader by its stem.
-pub fn source(stem: &str) -> Option<&'static str> {
-    SHADERS.iter().find(|(name, _)| *name == stem).map(|(_, source)| *source)
+/// The part that a body put into a shader may call without saying so.
+pub const MATH: &str = "shared/math";
+
+/// How the line of a file begins that names the parts it uses: `// use: shared/math, matmul/product`.
+const USE: &str = "// use: ";
+
+/// How the line begins that names the file of what follows it, in a text joined of several.
+pub(crate) const MARK: &str = "// ==== ";
+
+/// `(name, source)` of every shader: its own file and, after it, each part it uses, once.
+pub static SHADERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
+    let joined = |&(name, text): &(&'static str, &str)| (name, uses(text).fold(text.to_owned(), with_part));
+    KERNELS.iter().map(joined).collect()
+});
+
+/// The source of a shader by its name: its own file and the parts it uses.
+pub fn source(name: &str) -> Option<&'static str> {
+    SHADERS.iter().find(|(known, _)| *known == name).map(|(_, source)| source.as_str())
 }
 
-/// How pointwise ops are put behind a kernel.
+/// The text of one file, a kernel's or a part, as it is in `shaders/`.
+pub fn file(name: &str) -> Option<&'static str> {
+    KERNELS.iter().chain(PARTS).find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// The names of all parts.
+pub fn parts() -> impl Iterator<Item = &'static str> {
+    PARTS.iter().map(|(name, _)| *name)
+}
+
+/// The parts a file says it uses.
+pub fn uses(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.strip_prefix(USE)).flat_map(|list| list.split(',')).map(str::trim)
+}
+
+/// These parts and all that they use, each once.
+pub(crate) fn with_parts<'a>(names: &[&'a str]) -> Vec<&'a str> {
+    let mut all = names.to_vec();
+    let mut next = 0;
+    while next < all.len() {
+        for name in uses(file(all[next]).unwrap_or_default()) {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+        next += 1;
+    }
+    all
+}
+
+/// A text with a part and all that it uses after it, unless they are there already.
+pub(crate) fn with_part(text: String, name: &str) -> String {
+    with_parts(&[name]).into_iter().fold(text, |text, name| {
+        let mark = format!("\n{MARK}{name}\n");
+        match file(name) {
+            Some(part) if !text.contains(&mark) => text + &mark + part,
+            _ => text,
+        }
+    })
+}
+
+/// How pointwise ops are fused after a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Epilogue {
     /// Its shader has a function `epilogue`, of one element.
@@ -93,7 +149,7 @@ pub enum Epilogue {
     Four,
 }
 
-/// How pointwise ops can be put behind a kernel, if they can: its shader has the functions, and the spare inputs that go with them.
+/// How pointwise ops can be fused after a kernel, if they can: its shader has the functions, and the spare inputs that go with them.
 pub fn epilogue(stem: &str) -> Option<Epilogue> {
     static STEMS: LazyLock<Vec<(&str, Epilogue)>> = LazyLock::new(|| {
         let each = SHADERS.iter().filter_map(|(stem, source)| {
@@ -107,7 +163,7 @@ pub fn epilogue(stem: &str) -> Option<Epilogue> {
     STEMS.iter().find(|(name, _)| *name == stem).map(|(_, epilogue)| *epilogue)
 }
 
-/// Whether pointwise ops can be put behind a kernel.
+/// Whether pointwise ops can be fused after a kernel.
 pub fn takes_epilogue(stem: &str) -> bool {
     epilogue(stem).is_some()
 }

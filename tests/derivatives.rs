@@ -127,11 +127,11 @@ fn a_severed_parameter_names_the_op_that_cut_it() {
         let gradients = loss(&v).backward();
         assert!(gradients.missing(&w).unwrap().is_none());
         assert!(matches!(gradients.missing(&unused).unwrap(), Some(Missing::Unused)));
-        let Some(Missing::Severed(error)) = gradients.missing(&v).unwrap() else { panic!("{name}") };
+        let Some(Missing::Disconnected(error)) = gradients.missing(&v).unwrap() else { panic!("{name}") };
         let text = error.to_string();
         assert!(text.starts_with(&format!("{name} at ")) && text.contains("derivatives.rs"), "{text}");
-        assert!(matches!(op_error(gradients.wrt(&v)).1, OpError::Severed(_)));
-        assert!(matches!(op_error(gradients.check([&w, &v])).1, OpError::Severed(_)));
+        assert!(matches!(op_error(gradients.wrt(&v)).1, OpError::Disconnected(_)));
+        assert!(matches!(op_error(gradients.check([&w, &v])).1, OpError::Disconnected(_)));
         let unused_ones = gradients.check([&w, &unused]).unwrap();
         assert_eq!(unused_ones.iter().map(Tensor::id).collect::<Vec<_>>(), [unused.id()]);
 
@@ -145,7 +145,7 @@ fn a_severed_parameter_names_the_op_that_cut_it() {
 
         // Nothing left at all: the message still says why.
         let (op, error) = op_error(cut(&v).sum(&[]).backward().wrt(&v));
-        assert!(matches!(error, OpError::Severed(_)) && op == name, "{op} {error}");
+        assert!(matches!(error, OpError::Disconnected(_)) && op == name, "{op} {error}");
     }
     // A second way round the cut is enough.
     let device = Device::cpu();
@@ -177,7 +177,7 @@ fn grad_check_sees_wrong_gradients_and_skips_kinks() {
         assert!(!check.entries.iter().any(|e| e.verdict == Verdict::Kink), "{check}");
         assert!(matches!(
             op_error(grad_check(|p| (p[0].detach() + &x).sum(&[]), &[device.parameter(&[1.0], 1)])).1,
-            OpError::Severed(_)
+            OpError::Disconnected(_)
         ));
     }
 }

@@ -245,8 +245,8 @@ fn values_recorded_before_a_step_are_spent_after_it() {
     assert_eq!(loss.item().unwrap(), 4.0);
     assert_eq!(w.item().unwrap(), 0.0);
     // This was not part of the run, and what it reads is gone.
-    assert!(matches!(op_error(held.item()), OpError::Spent(_)));
-    assert!(matches!(op_error(loss.backward().wrt(&w)), OpError::Spent(_)));
+    assert!(matches!(op_error(held.item()), OpError::Stale(_)));
+    assert!(matches!(op_error(loss.backward().wrt(&w)), OpError::Stale(_)));
     // With and_run it is.
     let held = w.add_scalar(10.0);
     let loss = w.add_scalar(1.0).square().sum(&[]);

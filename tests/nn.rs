@@ -699,7 +699,7 @@ fn backward_through_what_was_updated_since_is_refused() {
     state.sgd_update(&device.tensor(&[1.0f32], 1), None, 1.0, 0.0).run().unwrap();
     assert_eq!(state.item().unwrap(), 2.0);
     // The gradient would be the state's new value.
-    assert!(matches!(op_error(y.backward().wrt(&w)), OpError::Spent(_)));
+    assert!(matches!(op_error(y.backward().wrt(&w)), OpError::Stale(_)));
 }
 
 /// A step's losses on a device.

@@ -5,13 +5,13 @@
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::proc::BoundsCheckPolicies;
 use std::collections::BTreeMap;
-use steepest::graph::op::{Elementwise, Lowering, Spec, Variant};
-use steepest::plan::hide::hide;
-use steepest::plan::merge::{Part, merge};
+use steepest::graph::op::{Elementwise, Lowering, Params, Spec, Variant};
 use steepest::plan::pointwise::{Arg, Instruction, Load, Program};
-use steepest::plan::wgsl::{BindingKind, Reflected, reflect, specialise};
-use steepest::shaders::{Epilogue, MATH, SHADERS};
+use steepest::shaders::{Epilogue, SHADERS};
 use steepest::verify;
+use steepest::wgsl::merge::{Part, merge};
+use steepest::wgsl::opaque::opaque_uniforms;
+use steepest::wgsl::{BindingKind, Reflected, pack, reflect, specialise};
 
 /// Translates a validated module to every language a backend of wgpu speaks.
 fn translate(what: &str, shader: &Reflected) {
@@ -73,53 +73,124 @@ fn keeps_secrets(what: &str, shader: &Reflected) {
 }
 
 #[test]
-fn every_file_is_valid_as_it_lies() {
-    for (stem, source) in SHADERS {
+fn every_shader_is_valid_unspecialised() {
+    for (stem, source) in SHADERS.iter() {
         assert!(source.starts_with("//"), "{stem}.wgsl does not say what it computes");
         let shader = reflect(stem, source).unwrap_or_else(|e| panic!("{e}"));
         translate(stem, &shader);
     }
-    let on_disk = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap().count();
-    assert_eq!(on_disk, SHADERS.len() + 1, "a file in shaders/ is neither in the list nor math.wgsl");
 }
 
-/// Functions that stand in several files, because a file is a whole shader: a change of one is a change of all.
-#[test]
-fn copies_of_a_function_are_alike() {
-    let alike = [
-        "finished",
-        "is_finite",
-        "is_not_a_number",
-        "is_whole",
-        "magnitude",
-        "member",
-        "power",
-        "powers",
-        "quotient",
-        "taken",
-        "total",
-    ];
-    for name in alike {
-        let text = |source: &'static str| {
-            let start = source.find(&format!("\nfn {name}("))? + 1;
-            let line = source[start..].find('\n')?;
-            // A function of one line ends with it, others with a brace at the start of one.
-            let whole = if source[start..][..line].ends_with('}') { line } else { source[start..].find("\n}")? + 2 };
-            Some(&source[start..][..whole])
-        };
-        let found: Vec<_> = SHADERS.iter().filter_map(|(stem, source)| Some((stem, text(source)?))).collect();
-        assert!(found.len() > 1, "{name} stands in one file");
-        for (stem, text) in &found {
-            assert_eq!(*text, found[0].1, "{name} in {stem}.wgsl and in {}.wgsl", found[0].0);
+/// Names and text of the declarations at module scope, comments left out.
+fn declarations(text: &str) -> Vec<(String, String)> {
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default().trim_end()).collect::<Vec<_>>().join("\n");
+    let (mut found, mut depth, mut start) = (vec![], 0, None);
+    for (i, c) in code.char_indices() {
+        if start.is_none() && !c.is_whitespace() && c != ';' {
+            start = Some(i);
+        }
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if depth == 0
+            && (c == ';' || c == '}')
+            && let Some(from) = start.take()
+        {
+            let item = code[from..=i].to_owned();
+            let words: Vec<&str> = item.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| !w.is_empty()).collect();
+            let keyword = words.iter().position(|w| ["fn", "struct", "const", "override", "alias", "var"].contains(w));
+            let Some(keyword) = keyword else { continue };
+            // `var<storage, read> name`
+            let skip = match words[keyword] {
+                "var" => words[keyword + 1..]
+                    .iter()
+                    .take_while(|w| ["storage", "read", "read_write", "uniform", "workgroup", "private"].contains(w))
+                    .count(),
+                _ => 0,
+            };
+            found.push((format!("{} {}", words[keyword], words[keyword + 1 + skip]), item));
         }
     }
+    found
+}
+
+fn files_on_disk(folder: &std::path::Path, found: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_on_disk(&path, found);
+        } else if path.extension().is_some_and(|e| e == "wgsl") {
+            let below = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap();
+            found.push(below.with_extension("").to_string_lossy().replace('\\', "/"));
+        }
+    }
+}
+
+/// What keeps `shaders/` readable: every file is known; a file uses the parts it names; what several kernels need is in a part, once;
+/// and the algorithm begins near the top.
+#[test]
+fn shared_things_are_in_one_place() {
+    let mut files = vec![];
+    files_on_disk(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")), &mut files);
+    files.sort();
+    let mut known: Vec<&str> = SHADERS.iter().map(|(stem, _)| *stem).chain(steepest::shaders::parts()).collect();
+    known.sort_unstable();
+    assert_eq!(files, known, "files in shaders/ and files in the list");
+
+    let mut places: BTreeMap<String, Vec<(&str, String)>> = BTreeMap::new();
+    let mut faults = vec![];
+    for file in &known {
+        let text = steepest::shaders::file(file).unwrap();
+        assert!(text.starts_with("//"), "{file}.wgsl does not say what it is");
+        for (name, item) in declarations(text) {
+            places.entry(name).or_default().push((file, item));
+        }
+        if let Some(line) = text.lines().position(|line| line.starts_with("fn main(")).filter(|line| *line >= 80) {
+            faults.push(format!("{file}.wgsl: `main` starts at line {}", line + 1));
+        }
+        for part in steepest::shaders::uses(text) {
+            let Some(other) = steepest::shaders::file(part) else {
+                faults.push(format!("{file}.wgsl uses {part}, which is not there"));
+                continue;
+            };
+            let words: Vec<&str> = text.split(|c: char| !(c.is_alphanumeric() || c == '_')).collect();
+            let names = declarations(other).into_iter().filter_map(|(name, _)| Some(name.split(' ').nth(1)?.to_owned()));
+            // A part that only uses others in turn counts too.
+            if !names.into_iter().any(|name| words.contains(&name.as_str())) {
+                faults.push(format!("{file}.wgsl uses nothing of {part}"));
+            }
+        }
+    }
+    // A kernel's own: its entry point, its buffers, its numbers. Everything else has one place.
+    let own = |name: &str| name == "fn main" || name == "struct Params" || name.starts_with("var ") || name.starts_with("const ");
+    for (name, found) in &places {
+        let alike = |a: &(&str, String)| found.iter().filter(|b| a.1 == b.1).count() > 1 && a.1.lines().count() > 1;
+        if found.len() > 1 && (!own(name) || found.iter().any(alike)) {
+            faults.push(format!("`{name}` is in {:?}", found.iter().map(|(file, _)| *file).collect::<Vec<_>>()));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// An error in a shader names the file that the line stands in, and its number there.
+#[test]
+fn errors_name_file_and_line() {
+    let stem = SHADERS.iter().find(|(_, source)| source.contains("// ==== ")).unwrap().0;
+    let source = steepest::shaders::source(stem).unwrap();
+    let part = steepest::shaders::uses(source).next().unwrap();
+    let text = steepest::shaders::file(part).unwrap();
+    let (line, last) = text.lines().enumerate().filter(|(_, line)| line.starts_with("fn ")).last().unwrap();
+    let message = reflect(stem, &source.replace(last, &last.replace("fn ", "fn 1"))).unwrap_err().to_string();
+    assert!(message.contains(&format!("shaders/{part}.wgsl, line {}", line + 1)), "{message}");
+    let message = reflect(stem, &source.replace("fn main(", "fn main[")).unwrap_err().to_string();
+    let line = steepest::shaders::file(stem).unwrap().lines().position(|line| line.starts_with("fn main(")).unwrap();
+    assert!(message.contains(&format!("shaders/{stem}.wgsl, line {}", line + 1)), "{message}");
 }
 
 /// It has no entry point of its own, so `main` here calls every function of it.
 #[test]
 fn the_functions_for_bodies_are_valid_by_themselves() {
-    assert!(MATH.starts_with("//"));
-    let module = naga::front::wgsl::parse_str(MATH).unwrap_or_else(|e| panic!("{}", e.emit_to_string(MATH)));
+    let math = specialise("math", "fn f() {}", &[], &[("f", "{ exp_(1.0); }".to_owned())]).unwrap();
+    let module = naga::front::wgsl::parse_str(&math).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&math)));
     let argument = |module: &naga::Module, ty| match module.types[ty].inner {
         naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::I32 => "i32(id.x)",
         naga::TypeInner::Scalar(scalar) if scalar == naga::Scalar::U32 => "id.x",
@@ -127,11 +198,11 @@ fn the_functions_for_bodies_are_valid_by_themselves() {
         ref other => panic!("an argument of type {other:?}"),
     };
     let mut main = String::from("\n@compute @workgroup_size(1)\nfn main(@builtin(global_invocation_id) id: vec3<u32>) {\n");
-    for (_, function) in module.functions.iter() {
+    for (_, function) in module.functions.iter().filter(|(_, f)| f.name.as_deref() != Some("f")) {
         let arguments: Vec<&str> = function.arguments.iter().map(|a| argument(&module, a.ty)).collect();
         main += &format!("    _ = {}({});\n", function.name.as_deref().unwrap(), arguments.join(", "));
     }
-    let text = format!("{MATH}{main}}}\n");
+    let text = format!("{math}{main}}}\n");
     let shader = reflect("math", &text).unwrap_or_else(|e| panic!("{e}"));
     translate("math", &shader);
 }
@@ -197,25 +268,26 @@ fn an_epilogue_of_four_may_use_all_spare_inputs() {
 /// Kernels that hand numbers around in a subgroup say so: a device without subgroups of just their workgroup must not run them.
 #[test]
 fn kernels_that_need_a_subgroup_are_known() {
-    for (stem, source) in SHADERS {
+    for (stem, source) in SHADERS.iter() {
         let shader = reflect(stem, source).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(shader.subgroup, source.contains("subgroupBroadcast("), "{stem}");
     }
 }
 
-/// The variants of all kernels the test cases use, each once, with the number of words of its params and scalars.
-fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
+/// The variants of all kernels the test cases use, each once, with its params, and whether it is the last of its kernel.
+fn variants() -> BTreeMap<String, (Variant, Params, bool)> {
     let mut found = BTreeMap::new();
     // What no op uses: the table of a driver's functions, the look-out for what is not finite, and what measures a device's peak.
     for v in verify::driver_variants() {
-        found.insert(format!("{} {:?}", v.shader, v.bodies), (v, 1, 0, true));
+        found.insert(format!("{} {:?}", v.shader, v.bodies), (v, Params::new().set("count", 1u32), true));
     }
-    found.insert("watch".to_owned(), (steepest::plan::watch::variant(), 3, 0, true));
-    found.insert("peak".to_owned(), (Variant::new("peak", [1; 3]).turning(9), 2, 0, true));
+    let params = Params::new().set("start", 0u32).set("count", 0u32).set("slot", 0u32);
+    found.insert("nonfinite".to_owned(), (steepest::plan::nonfinite::variant(), params, true));
+    let params = Params::new().set("count", 0u32).set("rounds", 0u32);
+    found.insert("peak".to_owned(), (Variant::new("peak", [1; 3]).max_loop_iterations(9), params, true));
     for (_, case) in verify::cases("") {
         let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
         let output = case.op.infer(&specs).unwrap();
-        let scalars = case.op.scalars().len();
         let kernels = match case.op.lower(&specs, &output) {
             Lowering::Elementwise(Elementwise { rule, views }) => {
                 let args = (0..views.len()).map(Arg::Load).collect();
@@ -240,8 +312,8 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
             let last = kernel.variants.len() - 1;
             for (i, v) in kernel.variants.iter().enumerate() {
                 let name = format!("{} {:?} {:?}", v.shader, v.consts, v.bodies);
-                let entry = found.entry(name).or_insert((v.clone(), kernel.params.len(), scalars, false));
-                entry.3 |= i == last;
+                let entry = found.entry(name).or_insert((v.clone(), kernel.params.clone(), false));
+                entry.2 |= i == last;
             }
         }
     }
@@ -252,32 +324,29 @@ fn variants() -> BTreeMap<String, (Variant, usize, usize, bool)> {
 fn every_variant_is_valid_and_translates() {
     let variants = variants();
     let mut seen = std::collections::BTreeSet::new();
-    for (name, (variant, params, _, fallback)) in &variants {
+    for (name, (variant, params, fallback)) in &variants {
         let source = steepest::shaders::source(variant.shader).unwrap();
         let text = specialise(variant.shader, source, &variant.consts, &variant.bodies).unwrap_or_else(|e| panic!("{e}"));
         let shader = reflect(variant.shader, &text).unwrap_or_else(|e| panic!("{name}: {e}"));
         if *fallback {
             fits_a_browser(name, &shader);
         }
-        // The words the host sends fill the uniform struct; only the last member, if it is an array, may be given in part.
+        // What the host sends by name is what the uniform struct has.
         if let Some(binding) = shader.of(BindingKind::Params).next() {
-            let last = shader.params.last().unwrap();
-            let least = if last.size > 16 { last.offset } else { binding.bytes.min(last.offset + last.size) };
-            assert!((least..=binding.bytes).contains(&(4 * *params as u32)), "{name}: {params} words for params");
+            pack(&params.members, &binding.members, binding.bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
         }
         assert_eq!(shader.of(BindingKind::Scalars).next().is_some(), !shader.scalars.is_empty(), "{name}: scalars");
         translate(name, &shader);
         if !text.contains("\nenable ") {
-            let hidden = reflect(variant.shader, &hide(&text)).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let hidden = reflect(variant.shader, &opaque_uniforms(&text)).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert_eq!((&hidden.params, &hidden.scalars), (&shader.params, &shader.scalars), "{name}");
             keeps_secrets(name, &hidden);
             translate(name, &hidden);
         }
-        assert!(variant.turns.is_some(), "{name} does not say how many loop iterations it makes");
-        if let Some(parts) = variant.parts {
+        assert!(variant.loop_iterations.is_some(), "{name} does not say how many loop iterations it makes");
+        if variant.parts.is_some() {
             assert!(text.contains("\nconst PART: u32 = 0xffffffffu;"), "{name} has no PART");
-            let first = shader.params.iter().find(|member| member.offset == 4 * parts.first as u32);
-            assert_eq!(first.map(|member| member.name.as_str()), Some("first"), "{name}: word {} of params", parts.first);
+            assert!(shader.params.iter().any(|member| member.name == "first"), "{name} has no `first` in its params");
             // As it runs where a dispatch may not make so many iterations.
             let part =
                 specialise(variant.shader, source, &[&variant.consts[..], &[("PART", 7)]].concat(), &variant.bodies).unwrap();
@@ -331,8 +400,7 @@ fn broken_shaders_are_caught() {
 #[test]
 fn variants_without_barriers_can_be_merged() {
     let whole = |v: &Variant| {
-        let text =
-            specialise(v.shader, SHADERS.iter().find(|(stem, _)| *stem == v.shader).unwrap().1, &v.consts, &v.bodies).unwrap();
+        let text = specialise(v.shader, steepest::shaders::source(v.shader).unwrap(), &v.consts, &v.bodies).unwrap();
         let shader = reflect(v.shader, &text).unwrap();
         (text, shader)
     };
@@ -367,7 +435,7 @@ fn variants_without_barriers_can_be_merged() {
                 fits_a_browser(&name, &shader);
                 if merged % 8 == 0 {
                     translate(&name, &shader);
-                    let hidden = reflect("merged", &hide(&text)).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
+                    let hidden = reflect("merged", &opaque_uniforms(&text)).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
                     keeps_secrets(&name, &hidden);
                     translate(&name, &hidden);
                 }

@@ -328,7 +328,7 @@ fn loops_stay_short() {
             let inputs = [Spec::new(Shape::new(dims).unwrap(), DType::F32)];
             let Lowering::Stages { stages, .. } = op.lower(&inputs, &op.infer(&inputs).unwrap()) else { panic!("kernels") };
             for stage in stages {
-                let turns = stage.kernel.variants.last().unwrap().turns.unwrap();
+                let turns = stage.kernel.variants.last().unwrap().loop_iterations.unwrap();
                 assert!(turns <= 65_000, "{kind:?} of {dims:?} over {axes:?}: {turns} rounds");
             }
         }

@@ -65,8 +65,8 @@ impl Op for Planted {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         self.op.infer(inputs)
     }
-    fn takes_halves(&self) -> bool {
-        self.op.takes_halves()
+    fn accepts_f16(&self) -> bool {
+        self.op.accepts_f16()
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let mut lowering = self.op.lower(inputs, output);

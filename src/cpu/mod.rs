@@ -2,7 +2,7 @@
 
 mod pool;
 
-use crate::plan::{Buffer, Dispatch, Error, Io, Place, Plan, Result, Row};
+use crate::plan::{Buffer, Dispatch, Error, Io, ParameterArena, Place, Plan, Result};
 use crate::threads;
 use pool::{Pool, Words};
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 /// What fills memory before a guarded run: a NaN, so that a value nobody wrote shows.
 const POISON: u32 = 0x7fc0_dead;
 
-/// A value in main memory: words of its own, or a part of a [`Row`]'s.
+/// A value in main memory: words of its own, or a part of a [`ParameterArena`]'s.
 #[derive(Debug)]
 pub struct CpuBuffer {
     words: Arc<RwLock<Words>>,
@@ -91,7 +91,7 @@ impl Cpu {
 
     /// The buffer in which the leaves of a row are stored consecutively. If they are not, they are copied into a new one and replaced: also a
     /// single leaf, whose memory may be that of another value too, such as a reshape of it that was computed in the same run.
-    pub fn row(&self, row: &Row, leaves: &mut [Arc<CpuBuffer>]) -> Arc<CpuBuffer> {
+    pub fn row(&self, row: &ParameterArena, leaves: &mut [Arc<CpuBuffer>]) -> Arc<CpuBuffer> {
         let first = &leaves[row.members[0].0];
         let lies =
             |&(leaf, start): &(usize, usize)| Arc::ptr_eq(&leaves[leaf].words, &first.words) && leaves[leaf].start == start;
@@ -118,14 +118,14 @@ impl Cpu {
         &self,
         prepared: &Prepared,
         leaves: &[Arc<CpuBuffer>],
-        rows: &[Arc<CpuBuffer>],
+        arenas: &[Arc<CpuBuffer>],
         scalars: &[u32],
     ) -> Result<Vec<Arc<CpuBuffer>>> {
         if prepared.shared {
             // On one of the threads that share them: to hand each over and to be woken when it is done costs more than some kernels.
-            threads::install(|| self.run_here(prepared, leaves, rows, scalars))
+            threads::install(|| self.run_here(prepared, leaves, arenas, scalars))
         } else {
-            self.run_here(prepared, leaves, rows, scalars)
+            self.run_here(prepared, leaves, arenas, scalars)
         }
     }
 
@@ -133,7 +133,7 @@ impl Cpu {
         &self,
         prepared: &Prepared,
         leaves: &[Arc<CpuBuffer>],
-        rows: &[Arc<CpuBuffer>],
+        arenas: &[Arc<CpuBuffer>],
         scalars: &[u32],
     ) -> Result<Vec<Arc<CpuBuffer>>> {
         let plan = &prepared.plan;
@@ -156,7 +156,7 @@ impl Cpu {
                 taken.push(match place.buffer {
                     Buffer::Slot(i) => Taken::Slot(std::mem::take(&mut slots[i])),
                     Buffer::Output(i) => Taken::Output(std::mem::take(&mut outputs[i])),
-                    Buffer::Row(i) => Taken::Row(rows[i].write()),
+                    Buffer::Arena(i) => Taken::Arena(arenas[i].write()),
                     Buffer::Leaf(_) => return Err(fault(format!("kernel {} writes {place}", dispatch.kernel.name))),
                 });
             }
@@ -169,7 +169,7 @@ impl Cpu {
                 .iter()
                 .map(|p| match p.buffer {
                     Buffer::Leaf(i) => Some(leaves[i].read()),
-                    Buffer::Row(i) => Some(rows[i].read()),
+                    Buffer::Arena(i) => Some(arenas[i].read()),
                     _ => None,
                 })
                 .collect();
@@ -190,7 +190,7 @@ impl Cpu {
             let writes = taken.iter_mut().zip(&dispatch.writes).map(|(t, place)| match t {
                 Taken::Slot(words) => &mut words[place.start()..][..place.words],
                 Taken::Output(words) => &mut words[place.start()..][..place.words],
-                Taken::Row(guard) => &mut guard[place.start()..][..place.words],
+                Taken::Arena(guard) => &mut guard[place.start()..][..place.words],
             });
             let writes = collected(&mut few_writes, &mut many_writes, writes);
             let scalars = &scalars[dispatch.scalars.clone()];
@@ -226,5 +226,5 @@ fn collected<'a, T>(few: &'a mut [T; FEW], many: &'a mut Vec<T>, items: impl Exa
 enum Taken<'a> {
     Slot(Vec<u32>),
     Output(Words),
-    Row(RwLockWriteGuard<'a, Words>),
+    Arena(RwLockWriteGuard<'a, Words>),
 }

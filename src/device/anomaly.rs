@@ -6,8 +6,8 @@ use crate::cpu::CpuBuffer;
 use crate::error::{Error, Result};
 use crate::graph::key::{Graph, Source};
 use crate::graph::node::{Storage, Value};
-use crate::plan::Row;
-use crate::plan::watch::{Seen, watched};
+use crate::plan::ParameterArena;
+use crate::plan::nonfinite::{Seen, watched};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -143,23 +143,24 @@ impl Inner {
         match (&self.machine, prepared) {
             (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
                 let mut leaves = self.leaves(graph, |words| gpu.upload(words))?;
-                let place =
-                    |row: &Row, leaves: &mut [_]| if row.members.is_empty() { gpu.upload(&clear) } else { gpu.row(row, leaves) };
-                let rows = self.rows(&watching.cached, graph, &mut leaves, place)?;
-                let outputs = gpu.run(prepared, &leaves, &rows, &scalars)?;
-                let flags = rows.last().cloned().ok_or_else(|| self.fault("no flags"))?;
+                let place = |row: &ParameterArena, leaves: &mut [_]| {
+                    if row.members.is_empty() { gpu.upload(&clear) } else { gpu.row(row, leaves) }
+                };
+                let arenas = self.arenas(&watching.cached, graph, &mut leaves, place)?;
+                let outputs = gpu.run(prepared, &leaves, &arenas, &scalars)?;
+                let flags = arenas.last().cloned().ok_or_else(|| self.fault("no flags"))?;
                 let flags = pollster::block_on(gpu.fetch(flags))?;
                 Ok((outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect(), flags))
             }
             (Machine::Cpu(cpu), Prepared::Cpu(prepared)) => {
                 let mut leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
-                let place = |row: &Row, leaves: &mut [_]| match row.members.is_empty() {
+                let place = |row: &ParameterArena, leaves: &mut [_]| match row.members.is_empty() {
                     true => Ok(CpuBuffer::new(clear.clone())),
                     false => Ok(cpu.row(row, leaves)),
                 };
-                let rows = self.rows(&watching.cached, graph, &mut leaves, place)?;
-                let outputs = cpu.run(prepared, &leaves, &rows, &scalars)?;
-                let flags = rows.last().map(|flags| flags.to_vec()).unwrap_or_default();
+                let arenas = self.arenas(&watching.cached, graph, &mut leaves, place)?;
+                let outputs = cpu.run(prepared, &leaves, &arenas, &scalars)?;
+                let flags = arenas.last().map(|flags| flags.to_vec()).unwrap_or_default();
                 Ok((outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect(), flags))
             }
             // A device prepares its own plans only.

@@ -73,14 +73,14 @@ impl Inner {
         let (leaves, outputs): (Values, Values) = match &self.machine {
             Machine::Gpu(gpu) => {
                 let mut leaves = before.iter().map(|words| gpu.upload(words)).collect::<Result<Vec<_>>>()?;
-                let rows = plan.rows.iter().map(|row| gpu.row(row, &mut leaves)).collect::<Result<Vec<_>>>()?;
-                let outputs = gpu.run(&gpu.prepare(plan.clone())?, &leaves, &rows, &scalars)?;
+                let arenas = plan.arenas.iter().map(|row| gpu.row(row, &mut leaves)).collect::<Result<Vec<_>>>()?;
+                let outputs = gpu.run(&gpu.prepare(plan.clone())?, &leaves, &arenas, &scalars)?;
                 (leaves.into_iter().map(|b| b as _).collect(), outputs.into_iter().map(|b| b as _).collect())
             }
             Machine::Cpu(cpu) => {
                 let mut leaves: Vec<_> = before.iter().map(|words| CpuBuffer::new(words.clone())).collect();
-                let rows: Vec<_> = plan.rows.iter().map(|row| cpu.row(row, &mut leaves)).collect();
-                let outputs = cpu.run(&cpu.prepare(plan.clone()), &leaves, &rows, &scalars)?;
+                let arenas: Vec<_> = plan.arenas.iter().map(|row| cpu.row(row, &mut leaves)).collect();
+                let outputs = cpu.run(&cpu.prepare(plan.clone()), &leaves, &arenas, &scalars)?;
                 (leaves.into_iter().map(|b| b as _).collect(), outputs.into_iter().map(|b| b as _).collect())
             }
         };

@@ -370,7 +370,7 @@ impl Device {
         lock(&self.inner.plans).clear();
     }
 
-    /// On a GPU, uses the given variant of every kernel (the last, where there are fewer) instead of the first that suits: for tests.
+    /// On a GPU, uses the given variant of every kernel (the last, where there are fewer) instead of the first that target: for tests.
     pub fn force_variant(&self, variant: Option<usize>) {
         if let Machine::Gpu(gpu) = &self.inner.machine {
             gpu.force_variant(variant);

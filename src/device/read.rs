@@ -90,7 +90,7 @@ impl Tensor {
             Some(Value::Host(words)) => words.to_vec(),
             Some(Value::Stored(stored)) => self.node().runner().fetch(stored).await?,
             None => {
-                let spent = OpError::Spent("it has no value after its run: an update has none".to_owned());
+                let spent = OpError::Stale("it has no value after its run: an update has none".to_owned());
                 return Err(Error::op(self.node().op_name(), self.node().at(), spent));
             }
         };

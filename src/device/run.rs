@@ -5,7 +5,7 @@ use crate::cpu::CpuBuffer;
 use crate::error::{Error, Result};
 use crate::graph::key::Graph;
 use crate::graph::node::{Node, Storage, Value};
-use crate::plan::{Plan, Row, Switches};
+use crate::plan::{ParameterArena, Plan, Switches};
 use smallvec::SmallVec;
 use std::any::Any;
 use std::sync::Arc;
@@ -104,14 +104,14 @@ impl Inner {
         match (&self.machine, &cached.prepared) {
             (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
                 let mut leaves = self.leaves(graph, |words| gpu.upload(words))?;
-                let rows = self.rows(cached, graph, &mut leaves, |row, leaves| gpu.row(row, leaves))?;
-                let outputs = gpu.run(prepared, &leaves, &rows, &scalars)?;
+                let arenas = self.arenas(cached, graph, &mut leaves, |row, leaves| gpu.row(row, leaves))?;
+                let outputs = gpu.run(prepared, &leaves, &arenas, &scalars)?;
                 Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
             }
             (Machine::Cpu(cpu), Prepared::Cpu(prepared)) => {
                 let mut leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
-                let rows = self.rows(cached, graph, &mut leaves, |row, leaves| Ok(cpu.row(row, leaves)))?;
-                let outputs = cpu.run(prepared, &leaves, &rows, &scalars)?;
+                let arenas = self.arenas(cached, graph, &mut leaves, |row, leaves| Ok(cpu.row(row, leaves)))?;
+                let outputs = cpu.run(prepared, &leaves, &arenas, &scalars)?;
                 Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
             }
             // A device prepares its own plans only.
@@ -136,19 +136,19 @@ impl Inner {
         Ok(leaves)
     }
 
-    /// The buffers of rows. Leaves that had to be moved there have their values there from now on.
-    pub(super) fn rows<B: Storage>(
+    /// The buffers of parameter arenas. Leaves that had to be moved there have their values there from now on.
+    pub(super) fn arenas<B: Storage>(
         &self,
         cached: &Cached,
         graph: &Graph,
         leaves: &mut [Arc<B>],
-        place: impl Fn(&Row, &mut [Arc<B>]) -> Result<Arc<B>>,
+        place: impl Fn(&ParameterArena, &mut [Arc<B>]) -> Result<Arc<B>>,
     ) -> Result<Vec<Arc<B>>> {
-        let mut rows = Vec::with_capacity(cached.plan.rows.len());
+        let mut arenas = Vec::with_capacity(cached.plan.arenas.len());
         let mut moved = false;
-        for row in &cached.plan.rows {
+        for row in &cached.plan.arenas {
             let before: SmallVec<[_; 16]> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
-            rows.push(place(row, leaves)?);
+            arenas.push(place(row, leaves)?);
             for (&(leaf, _), before) in row.members.iter().zip(before) {
                 if Arc::as_ptr(&leaves[leaf]) != before {
                     graph.leaves[leaf].set_value(Value::Stored(leaves[leaf].clone()));
@@ -160,7 +160,7 @@ impl Inner {
             // The memory they leave is as large as all parameters: not for keeping.
             gpu.trim();
         }
-        Ok(rows)
+        Ok(arenas)
     }
 
     pub(super) fn buffer<B: Storage>(&self, stored: Arc<dyn Storage>) -> Result<Arc<B>> {

@@ -6,7 +6,7 @@
 
 use super::device::{Core, OpenOptions, lock};
 use super::{Gpu, tune};
-use crate::plan::{Buffer, Dispatch, Kernel, Place, Plan, Suits, Variant, half};
+use crate::plan::{Buffer, Dispatch, Kernel, Place, Plan, Target, Variant, half};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
@@ -143,7 +143,7 @@ impl Trial {
         params.extend([1, batches, m * k, k * n]);
         let mut params: Vec<u32> = params.into_iter().map(|x| x as u32).collect();
         params.resize(36, 0);
-        let kernel = Kernel { name: "cooperative", params, variants: vec![variant], native: Arc::new(|_| {}) };
+        let kernel = Kernel { name: "cooperative", params: params.into(), variants: vec![variant], native: Arc::new(|_| {}) };
         let words = [half::words(a.len()), half::words(b.len())];
         let place = |buffer, words| Place { buffer, part: None, words };
         let plan = Plan {
@@ -153,7 +153,7 @@ impl Trial {
             kept: vec![],
             mutated: vec![],
             scalars: vec![],
-            rows: vec![],
+            arenas: vec![],
             dispatches: vec![Dispatch {
                 kernel,
                 reads: vec![place(Buffer::Leaf(0), words[0]), place(Buffer::Leaf(1), words[1])],
@@ -223,7 +223,7 @@ impl Gpu {
     /// is nothing to be won.
     pub(super) fn prove_cooperative(&self, plan: &Plan, forced: bool) {
         let Some(kind) = self.core.cooperative.kind else { return };
-        let asks = |variant: &Variant| matches!(variant.suits, Suits::Cooperative { .. });
+        let asks = |variant: &Variant| matches!(variant.target, Target::Cooperative { .. });
         let wanted = || plan.dispatches.iter().any(|dispatch| dispatch.kernel.variants.iter().any(asks));
         if self.core.cooperative.verdict.get().is_some() || (self.core.software && !forced) || !wanted() {
             return;

@@ -6,7 +6,7 @@ use super::drivers;
 use super::pipeline_cache::PipelineCache;
 use super::queue::Pending;
 use crate::error::{Error, Result};
-use crate::plan::{Dispatch, TURNS};
+use crate::plan::{Dispatch, MAX_LOOP_ITERATIONS};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -142,7 +142,7 @@ pub(super) struct Core {
     /// Whether its driver compiles what uniforms hold into the code: Mesa's software adapter.
     pub(super) inlines_uniforms: bool,
     /// Rounds of loops that one invocation may go: Mesa's software adapter leaves all loops after 65,535 in a kernel.
-    turns: AtomicUsize,
+    max_loop_iterations: AtomicUsize,
     pub(super) limits: GpuLimits,
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
@@ -275,7 +275,7 @@ impl Core {
             name: info.name.clone(),
             software: info.software,
             inlines_uniforms: llvmpipe,
-            turns: AtomicUsize::new(if llvmpipe { TURNS } else { usize::MAX }),
+            max_loop_iterations: AtomicUsize::new(if llvmpipe { MAX_LOOP_ITERATIONS } else { usize::MAX }),
             limits,
             features: features(adapter),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
@@ -293,13 +293,13 @@ impl Core {
     }
 
     /// Rounds of loops that one invocation of a kernel may go.
-    pub(super) fn turns(&self) -> usize {
-        self.turns.load(Ordering::Relaxed)
+    pub(super) fn max_loop_iterations(&self) -> usize {
+        self.max_loop_iterations.load(Ordering::Relaxed)
     }
 
     /// Test switch: as if it could go no more rounds than these.
     pub(super) fn limit_turns(&self, most: usize) {
-        self.turns.fetch_min(most, Ordering::Relaxed);
+        self.max_loop_iterations.fetch_min(most, Ordering::Relaxed);
     }
 
     /// Another device of the same adapter.

@@ -7,10 +7,10 @@ use super::device::Core;
 use super::pipelines::Shader;
 use super::replay::{Bound, Pieces, Step, What, bind};
 use crate::error::Result;
-use crate::plan::hide::COPIES;
-use crate::plan::merge::{Part, merge};
-use crate::plan::wgsl::BindingKind;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
+use crate::wgsl::BindingKind;
+use crate::wgsl::merge::{Part, merge};
+use crate::wgsl::opaque::COPIES;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ struct Candidate {
     buffers: Vec<(String, Buffer, usize)>,
     /// Bytes of its `params` and of its `scalars` among those of others.
     uniforms: [u64; 2],
+    /// The words of its `params`, laid out as this text has them.
+    params: Vec<u32>,
     /// Rounds of loops that each invocation of the merged kernel goes for it.
     turns: usize,
 }
@@ -55,7 +57,7 @@ struct Candidate {
 fn home(rows: &HashMap<usize, (usize, usize)>, place: Place) -> (Buffer, usize) {
     match place.buffer {
         Buffer::Leaf(leaf) => match rows.get(&leaf) {
-            Some(&(row, start)) => (Buffer::Row(row), start + place.start()),
+            Some(&(row, start)) => (Buffer::Arena(row), start + place.start()),
             None => (place.buffer, place.start()),
         },
         other => (other, place.start()),
@@ -83,7 +85,7 @@ impl Gpu {
         params: &mut Pieces,
         scalars: &mut Pieces,
     ) -> Result<Option<Vec<Step>>> {
-        let rows: HashMap<usize, (usize, usize)> = (plan.rows.iter().enumerate())
+        let rows: HashMap<usize, (usize, usize)> = (plan.arenas.iter().enumerate())
             .flat_map(|(row, of)| of.members.iter().map(move |&(leaf, start)| (leaf, (row, start))))
             .collect();
         let small = Small::of(&self.core);
@@ -102,7 +104,7 @@ impl Gpu {
                 let bytes =
                     [0, 1].map(|which| u64::from(COPIES) * of.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
                 let turns = of.iter().map(|candidate| candidate.turns).fold(0, usize::saturating_add);
-                turns <= self.core.turns()
+                turns <= self.core.max_loop_iterations()
                     && shared(of).len() <= most
                     && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
             };
@@ -133,7 +135,7 @@ impl Gpu {
             let Some(text) = shader.alone() else { continue };
             let all = shader.workgroup_size.iter().chain(&variant.groups).map(|&n| n as usize).product::<usize>();
             let rounds = all.div_ceil(Small::of(&self.core).invocations as usize);
-            let turns = match (variant.turns, self.core.turns()) {
+            let turns = match (variant.loop_iterations, self.core.max_loop_iterations()) {
                 (Some(turns), _) => rounds.saturating_mul(turns + 1),
                 (None, usize::MAX) => 0,
                 // Nobody knows.
@@ -150,6 +152,7 @@ impl Gpu {
                 shader.bindings.iter().filter(|b| b.kind == kind).map(|b| u64::from(b.bytes).next_multiple_of(16)).sum()
             });
             return Ok(Some(Candidate {
+                params: shader.params(&dispatch.kernel)?,
                 text,
                 workgroup_size: shader.workgroup_size,
                 groups: variant.groups,
@@ -185,8 +188,7 @@ impl Gpu {
         let dispatches: Vec<&Dispatch> = steps.iter().map(|step| &plan.dispatches[step.dispatch]).collect();
         let mut bound: Vec<Bound> = vec![];
         for binding in shader.used() {
-            let member =
-                |name: &str| name.strip_prefix('k').and_then(|n| n.parse::<usize>().ok()).and_then(|n| dispatches.get(n));
+            let number = |name: &str| name.strip_prefix('k').and_then(|n| n.parse::<usize>().ok());
             let what = match binding.kind {
                 BindingKind::Input | BindingKind::Output => {
                     let buffer = buffers[binding.number as usize];
@@ -194,24 +196,25 @@ impl Gpu {
                         Buffer::Leaf(i) => plan.leaves[i],
                         Buffer::Slot(i) => plan.slots[i],
                         Buffer::Output(i) => plan.outputs[i],
-                        Buffer::Row(i) => plan.rows[i].words,
+                        Buffer::Arena(i) => plan.arenas[i].words,
                     };
                     // Bound to its end and no further: guarded runs take every dispatch by itself.
                     What::Write { place: Place { buffer, part: None, words }, least: 4, measured: true }
                 }
                 BindingKind::Params => {
                     let mut words = vec![0; binding.bytes as usize / 4];
-                    for (name, offset) in &binding.members {
-                        let own = member(name).map_or(&[][..], |dispatch| &dispatch.kernel.params);
-                        words[*offset as usize / 4..][..own.len()].copy_from_slice(own);
+                    for member in &binding.members {
+                        let own = number(&member.name).and_then(|n| run.get(n)).map_or(&[][..], |candidate| &candidate.params);
+                        words[member.offset as usize / 4..][..own.len()].copy_from_slice(own);
                     }
                     let (at, size) = params.push(&words, binding.bound);
                     What::Params { at, size }
                 }
                 BindingKind::Scalars => {
                     let (at, size) = scalars.push(&[], binding.bound);
-                    let pieces = binding.members.iter().filter_map(|(name, offset)| {
-                        member(name).map(|dispatch| (at as usize / 4 + *offset as usize / 4, dispatch.scalars.clone()))
+                    let pieces = binding.members.iter().filter_map(|member| {
+                        let dispatch = dispatches.get(number(&member.name)?)?;
+                        Some((at as usize / 4 + member.offset as usize / 4, dispatch.scalars.clone()))
                     });
                     What::Scalars { at, size, pieces: pieces.collect() }
                 }
@@ -259,7 +262,7 @@ impl Shader {
 mod tests {
     use super::super::tests::{axpy, chain, dispatch, fetch, fetch_floats, floats, gpu, kernel, leaf, open, output, plan, slot};
     use super::super::{Gpu, OpenOptions};
-    use crate::plan::{Buffer, Place, Plan, Row, Variant};
+    use crate::plan::{Buffer, ParameterArena, Place, Plan, Variant};
     use std::sync::Arc;
 
     fn merging() -> Option<Gpu> {
@@ -365,13 +368,13 @@ mod tests {
     fn loops_are_not_too_long_together_nor_by_themselves() {
         let Some(gpu) = merging() else { return };
         let count = |turns: u32, to: Place| {
-            let variants = vec![Variant::new("t_turns", [1, 1, 1]).turning(turns as usize)];
+            let variants = vec![Variant::new("t_turns", [1, 1, 1]).max_loop_iterations(turns as usize)];
             dispatch(kernel("turns", variants, &[turns]), &[], &[to], 0..0)
         };
         let turns = [30_000, 30_000, 30_000, 4_000];
         let dispatches = turns.iter().enumerate().map(|(i, &n)| count(n, output(i, 1))).collect();
         let prepared = gpu.prepare(plan(&[], &[], &[1; 4], dispatches)).unwrap();
-        assert_eq!(prepared.encoded(), if gpu.core.turns() == usize::MAX { 1 } else { 2 });
+        assert_eq!(prepared.encoded(), if gpu.core.max_loop_iterations() == usize::MAX { 1 } else { 2 });
         let out = gpu.run(&prepared, &[], &[], &[]).unwrap();
         assert_eq!(out.iter().map(|o| fetch(&gpu, o)[0]).collect::<Vec<u32>>(), turns);
         // Right where the device does it at all.
@@ -379,7 +382,10 @@ mod tests {
         match long {
             Ok(long) => assert_eq!(fetch(&gpu, &gpu.run(&long, &[], &[], &[]).unwrap()[0]), [200_000]),
             Err(error) => {
-                assert!(gpu.core.turns() < 200_000 && error.to_string().contains("within the device's limits"), "{error}")
+                assert!(
+                    gpu.core.max_loop_iterations() < 200_000 && error.to_string().contains("within the device's limits"),
+                    "{error}"
+                )
             }
         }
     }
@@ -405,19 +411,19 @@ mod tests {
     #[test]
     fn parts_of_a_row_and_the_row_are_one_buffer() {
         let Some(gpu) = merging() else { return };
-        let whole = Place { buffer: Buffer::Row(0), part: None, words: 128 };
+        let whole = Place { buffer: Buffer::Arena(0), part: None, words: 128 };
         let dispatches = vec![
             axpy(10, [leaf(0, 10), leaf(1, 10)], output(0, 10), 0),
             dispatch(kernel("ones", vec![Variant::new("t_ones", [2, 1, 1])], &[70]), &[], &[whole], 0..0),
             axpy(10, [leaf(0, 10), leaf(1, 10)], output(1, 10), 0),
         ];
         let mut made = Arc::into_inner(plan(&[10, 10], &[], &[10, 10], dispatches)).unwrap();
-        made.rows = vec![Row { words: 128, members: vec![(0, 0), (1, 64)] }];
+        made.arenas = vec![ParameterArena { words: 128, members: vec![(0, 0), (1, 64)] }];
         let made: Arc<Plan> = Arc::new(made);
         let prepared = gpu.prepare(made.clone()).unwrap();
         assert_eq!(prepared.encoded(), 1);
         let mut leaves = [gpu.upload(&floats(&[2.0; 10])).unwrap(), gpu.upload(&floats(&[30.0; 10])).unwrap()];
-        let row = gpu.row(&made.rows[0], &mut leaves).unwrap();
+        let row = gpu.row(&made.arenas[0], &mut leaves).unwrap();
         let out = gpu.run(&prepared, &leaves, &[row], &floats(&[10.0])).unwrap();
         assert_eq!(fetch_floats(&gpu, &out[0]), [50.0; 10]);
         // The first 70 words of the row are ones now: all of leaf 0, six of leaf 1.

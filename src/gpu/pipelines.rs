@@ -4,10 +4,10 @@ use super::checks::{self, ShaderChecks};
 use super::counters::add;
 use super::device::{Core, lock};
 use crate::error::{Error, Result};
-use crate::plan::hide::hide;
-use crate::plan::wgsl::{self, Binding, BindingKind, Reflected};
-use crate::plan::{Kernel, Plan, Suits, Variant};
+use crate::plan::{Kernel, Plan, Target, Variant};
 use crate::threads;
+use crate::wgsl::opaque::opaque_uniforms;
+use crate::wgsl::{self, Binding, BindingKind, Reflected};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -83,7 +83,7 @@ impl Shaders {
     fn get(&self, core: &Core, variant: &Variant) -> Result<Arc<Shader>> {
         let checks = self.checks();
         let mut consts = variant.consts.clone();
-        if let Some((rounds, 2..)) = variant.divided(core.turns()) {
+        if let Some((rounds, 2..)) = variant.divided(core.max_loop_iterations()) {
             consts.push(("PART", word(rounds)));
         }
         let key = Key { shader: variant.shader, consts: consts.clone(), bodies: variant.bodies.clone(), checks };
@@ -104,7 +104,7 @@ impl Shaders {
     }
 
     fn parse(&self, stem: &'static str, text: String, checks: ShaderChecks) -> Result<Arc<Shader>> {
-        let reflected = if self.hide { wgsl::reflect(stem, &hide(&text)) } else { wgsl::reflect(stem, &text) }?;
+        let reflected = if self.hide { wgsl::reflect(stem, &opaque_uniforms(&text)) } else { wgsl::reflect(stem, &text) }?;
         let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, module, .. } = reflected;
         let (text, module, compiled) = (text.into(), Mutex::new(Some(module)), OnceLock::new());
         Ok(Arc::new(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled }))
@@ -171,18 +171,18 @@ pub(super) fn word(count: usize) -> u32 {
 
 /// Whether a variant is made for this kind of device.
 fn suits(core: &Core, variant: &Variant) -> bool {
-    match variant.suits {
-        Suits::Any => true,
-        Suits::Hardware => !core.software,
-        Suits::Software => core.software,
-        Suits::Cooperative { .. } => !core.software && allowed(core, variant),
+    match variant.target {
+        Target::Any => true,
+        Target::Hardware => !core.software,
+        Target::Software => core.software,
+        Target::Cooperative { .. } => !core.software && allowed(core, variant),
     }
 }
 
 /// Whether a variant may run at all: one of cooperative matrices only where they are known to work.
 fn allowed(core: &Core, variant: &Variant) -> bool {
-    match variant.suits {
-        Suits::Cooperative { side, team } => core.cooperative.allows(side, team),
+    match variant.target {
+        Target::Cooperative { side, team } => core.cooperative.allows(side, team),
         _ => true,
     }
 }
@@ -198,9 +198,18 @@ impl Shader {
             && variant.groups.iter().all(|&groups| groups <= limits.groups)
             // Hidden uniforms are found by it.
             && (!core.inlines_uniforms || variant.groups[2] == 1)
-            && variant.divided(core.turns()).is_some()
+            && variant.divided(core.max_loop_iterations()).is_some()
             && buffers <= limits.storage_buffers as usize
             && (!self.subgroup || self.workgroup_size.iter().product::<u32>() == limits.subgroup)
+    }
+
+    /// The words of a kernel's params, laid out as this shader's `Params`; none if it has no such uniform.
+    pub(super) fn params(&self, kernel: &Kernel) -> Result<Vec<u32>> {
+        let Some(binding) = self.bindings.iter().find(|b| b.kind == BindingKind::Params) else { return Ok(vec![]) };
+        wgsl::pack(&kernel.params.members, &binding.members, binding.bytes).map_err(|message| Error::Shader {
+            shader: self.stem.to_owned(),
+            message: format!("kernel `{}`: {message}", kernel.name),
+        })
     }
 
     /// The bindings `main` uses.

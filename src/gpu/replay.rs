@@ -7,9 +7,9 @@ use super::merge::NEVER;
 use super::pipelines::{Shader, word};
 use super::{Gpu, GpuBuffer};
 use crate::error::{Error, Result};
-use crate::plan::wgsl::BindingKind;
-use crate::plan::{Buffer, Dispatch, Place, Plan, Row};
+use crate::plan::{Buffer, Dispatch, ParameterArena, Place, Plan};
 use crate::threads;
+use crate::wgsl::BindingKind;
 use rayon::prelude::*;
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -45,8 +45,8 @@ pub(super) struct Step {
     /// Its index in the plan.
     pub(super) dispatch: usize,
     pub(super) variant: usize,
-    /// Which word of its params differs if it does a part of a dispatch, and what it holds.
-    pub(super) part: Option<(usize, u32)>,
+    /// What its `params.first` is if it does a part of a dispatch.
+    pub(super) part: Option<u32>,
     pub(super) shader: Arc<Shader>,
     pub(super) groups: [u32; 3],
     /// Dispatches of the plan that it does: more than one if they were merged.
@@ -112,7 +112,7 @@ pub(super) struct Memory<'a> {
     pub(super) leaves: &'a [Arc<GpuBuffer>],
     pub(super) slots: &'a [Arc<GpuBuffer>],
     pub(super) outputs: &'a [Arc<GpuBuffer>],
-    pub(super) rows: &'a [Arc<GpuBuffer>],
+    pub(super) arenas: &'a [Arc<GpuBuffer>],
     pub(super) guarded: bool,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Memory<'a> {
             Buffer::Leaf(i) => &self.leaves[i],
             Buffer::Slot(i) => &self.slots[i],
             Buffer::Output(i) => &self.outputs[i],
-            Buffer::Row(i) => &self.rows[i],
+            Buffer::Arena(i) => &self.arenas[i],
         }
     }
 
@@ -224,9 +224,9 @@ impl Gpu {
                 None => self.shaders.choose(&self.core, &dispatch.kernel, force)?.ok_or_else(|| self.core.none_fits(dispatch))?,
             };
             let form = &dispatch.kernel.variants[variant];
-            let (rounds, count) = form.divided(self.core.turns()).unwrap_or((usize::MAX, 1));
+            let (rounds, count) = form.divided(self.core.max_loop_iterations()).unwrap_or((usize::MAX, 1));
             for number in 0..count {
-                let part = form.parts.filter(|_| count > 1).map(|parts| (parts.first, word(number * rounds)));
+                let part = form.parts.filter(|_| count > 1).map(|_| word(number * rounds));
                 let bound = bind(dispatch, part, &shader, &mut params, &mut scalars)?;
                 let shader = Arc::clone(&shader);
                 steps.push(Step { dispatch: index, variant, part, shader, groups: form.groups, dispatches: 1, bound });
@@ -304,7 +304,7 @@ impl Gpu {
     ///
     /// # Errors
     /// No memory, or a lost device.
-    pub fn row(&self, row: &Row, leaves: &mut [Arc<GpuBuffer>]) -> Result<Arc<GpuBuffer>> {
+    pub fn row(&self, row: &ParameterArena, leaves: &mut [Arc<GpuBuffer>]) -> Result<Arc<GpuBuffer>> {
         let first =
             leaves[row.members[0].0].whole().map(|(whole, _)| Arc::clone(whole)).filter(|whole| whole.words() == row.words);
         if let Some(whole) = first {
@@ -344,7 +344,7 @@ impl Gpu {
         &self,
         prepared: &Prepared,
         leaves: &[Arc<GpuBuffer>],
-        rows: &[Arc<GpuBuffer>],
+        arenas: &[Arc<GpuBuffer>],
         scalars: &[u32],
     ) -> Result<Vec<Arc<GpuBuffer>>> {
         self.core.check()?;
@@ -356,10 +356,10 @@ impl Gpu {
             let given: Vec<_> = leaves.iter().map(|leaf| leaf.words()).collect();
             return Err(self.core.fault(format!("leaves of {given:?} words for a plan with leaves of {:?}", plan.leaves)));
         }
-        if !rows.iter().map(|row| row.words()).eq(plan.rows.iter().map(|row| row.words)) {
-            return Err(self.core.fault("rows that are not the plan's"));
+        if !arenas.iter().map(|row| row.words()).eq(plan.arenas.iter().map(|row| row.words)) {
+            return Err(self.core.fault("arenas that are not the plan's"));
         }
-        leaves.iter().chain(rows).try_for_each(|leaf| self.owns(leaf))?;
+        leaves.iter().chain(arenas).try_for_each(|leaf| self.owns(leaf))?;
         if scalars.len() < prepared.scalar_words {
             return Err(self.core.fault(format!("{} scalars for a plan that reads {}", scalars.len(), prepared.scalar_words)));
         }
@@ -386,7 +386,7 @@ impl Gpu {
         let outputs = self.take_all(&plan.outputs, guarded)?;
         let merged = if guarded || self.is_timed() { None } else { self.merged(prepared, state) };
         let State { slots, apart, merged: lately_merged, .. } = state;
-        let memory = Memory { leaves, slots, outputs: &outputs, rows, guarded };
+        let memory = Memory { leaves, slots, outputs: &outputs, arenas, guarded };
         let merged = merged.filter(|line| !line.steps.iter().any(|step| overlaps(step, &memory)));
         let (line, lately) = merged.map_or((&prepared.apart, apart), |line| (line, lately_merged));
         self.write_scalars(line, lately, scalars)?;
@@ -523,14 +523,14 @@ impl Gpu {
                 Buffer::Leaf(i) => plan.leaves.get(i),
                 Buffer::Slot(i) => plan.slots.get(i),
                 Buffer::Output(i) => plan.outputs.get(i),
-                Buffer::Row(i) => plan.rows.get(i).map(|row| &row.words),
+                Buffer::Arena(i) => plan.arenas.get(i).map(|row| &row.words),
             };
             if words.is_none_or(|&words| words < place.start() + place.words) {
                 return Err(self.core.fault(format!("the plan binds {} words of {place}, which has {words:?}", place.words)));
             }
         }
         let most = self.core.limits.binding_bytes;
-        let rows = plan.rows.iter().map(|row| &row.words);
+        let rows = plan.arenas.iter().map(|row| &row.words);
         match [&plan.leaves, &plan.slots, &plan.outputs]
             .into_iter()
             .flatten()
@@ -544,10 +544,10 @@ impl Gpu {
     }
 }
 
-/// Finds what each binding a shader uses is bound to; with `part`, that word of the params is replaced.
+/// Finds what each binding a shader uses is bound to; `part` is the `params.first` of one that does a part of a dispatch.
 pub(super) fn bind(
     dispatch: &Dispatch,
-    part: Option<(usize, u32)>,
+    part: Option<u32>,
     shader: &Shader,
     params: &mut Pieces,
     scalars: &mut Pieces,
@@ -583,12 +583,11 @@ pub(super) fn bind(
             BindingKind::Input => What::Read { place: pick(&dispatch.reads)?, least },
             BindingKind::Output => What::Write { place: pick(&dispatch.writes)?, least, measured: binding.measured },
             BindingKind::Params => {
-                fits(dispatch.kernel.params.len())?;
-                let mut words = dispatch.kernel.params.clone();
-                match part.map(|(at, word)| (words.get_mut(at), word)) {
-                    Some((Some(place), word)) => *place = word,
-                    Some((None, _)) => return Err(fault("it is done in parts, and its params have no word for that".to_owned())),
-                    None => {}
+                let mut words = shader.params(&dispatch.kernel)?;
+                if let Some(first) = part {
+                    let member = binding.members.iter().find(|member| member.name == "first");
+                    let member = member.ok_or_else(|| fault("it is done in parts, and `params` has no `first`".to_owned()))?;
+                    words[member.offset as usize / 4] = first;
                 }
                 let (at, size) = params.push(&words, binding.bound);
                 What::Params { at, size }

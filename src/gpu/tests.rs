@@ -2,7 +2,7 @@
 
 use super::guard::POISON;
 use super::*;
-use crate::plan::{Buffer, Dispatch, Kernel, Place, Plan, Suits, Variant};
+use crate::plan::{Buffer, Dispatch, Kernel, Place, Plan, Target, Variant};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -137,8 +137,9 @@ pub(super) fn gpu() -> Option<Gpu> {
 
 pub(super) fn kernel(name: &'static str, variants: Vec<Variant>, params: &[u32]) -> Kernel {
     // None of them goes round a loop more than once; who does, says so.
-    let variants = variants.into_iter().map(|v| Variant { turns: v.turns.or(Some(1)), ..v }).collect();
-    Kernel { name, params: params.to_vec(), variants, native: Arc::new(|_| {}) }
+    let variants = variants.into_iter().map(|v| Variant { loop_iterations: v.loop_iterations.or(Some(1)), ..v }).collect();
+    let params = if params.is_empty() { Params::new() } else { Params::new().set("n", params.to_vec()) };
+    Kernel { name, params, variants, native: Arc::new(|_| {}) }
 }
 
 #[track_caller]
@@ -164,7 +165,7 @@ pub(super) fn plan(leaves: &[usize], slots: &[usize], outputs: &[usize], dispatc
         kept,
         mutated,
         scalars,
-        rows: vec![],
+        arenas: vec![],
         dispatches,
         unplanned_words: 0,
         live_words: 0,
@@ -450,17 +451,17 @@ fn what_is_too_large_is_an_error_with_the_limit() {
 
 #[test]
 fn variants_are_chosen_by_kind_and_limits() {
-    let who = |who: u32, memory: u32, suits: Suits| Variant {
+    let who = |who: u32, memory: u32, target: Target| Variant {
         consts: vec![("WHO", who), ("MEMORY", memory)],
-        suits,
+        target,
         ..Variant::new("t_who", [1, 1, 1])
     };
     let variants = vec![
-        who(10, 1 << 20, Suits::Any), // 4 MiB of workgroup memory: nowhere
-        who(11, 6 << 10, Suits::Any), // 24 KiB: not in a browser
-        who(12, 1, Suits::Hardware),
-        who(13, 1, Suits::Software),
-        who(14, 1, Suits::Any),
+        who(10, 1 << 20, Target::Any), // 4 MiB of workgroup memory: nowhere
+        who(11, 6 << 10, Target::Any), // 24 KiB: not in a browser
+        who(12, 1, Target::Hardware),
+        who(13, 1, Target::Software),
+        who(14, 1, Target::Any),
     ];
     for minimal_limits in [false, true] {
         let Some(gpu) = open(OpenOptions { minimal_limits }) else { return };
@@ -490,7 +491,7 @@ fn faults_are_errors_and_the_device_goes_on() {
     assert!(error(plan(&[], &[], &[1], vec![bare("t_axpy")])).contains("`x` has no buffer"));
     assert!(error(plan(&[], &[], &[1], vec![ones(2, output(0, 2))])).contains("binds 2 words of out0"));
     let long = dispatch(kernel("k", vec![Variant::new("t_ones", [1, 1, 1])], &[1, 2]), &[], &[output(0, 1)], 0..0);
-    assert!(error(plan(&[], &[], &[1], vec![long])).contains("2 words for `params` of 4 bytes"));
+    assert!(error(plan(&[], &[], &[1], vec![long])).contains("2 words for `params.n` of 4 bytes"));
 
     let n = 10;
     let prepared =

@@ -158,7 +158,7 @@ impl Gpu {
             (*tune, file.clone())
         };
         // Parameters in rows are overwritten in place: not for trying out.
-        let apart = |place: &Place| !matches!(place.buffer, Buffer::Row(_));
+        let apart = |place: &Place| !matches!(place.buffer, Buffer::Arena(_));
         if tune != Tune::Measure || self.is_guarded() || self.is_timed() || !dispatch.writes.iter().all(apart) {
             return None;
         }
@@ -244,7 +244,7 @@ fn alone(dispatch: &Dispatch) -> Plan {
         kept: vec![],
         mutated: vec![],
         scalars: vec![],
-        rows: vec![],
+        arenas: vec![],
         dispatches: vec![Dispatch {
             kernel: dispatch.kernel.clone(),
             reads: numbered(&dispatch.reads, Buffer::Leaf),

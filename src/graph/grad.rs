@@ -1,8 +1,8 @@
 //! Reverse-mode differentiation: one walk over the graph that records gradients as ordinary ops.
 
+use super::disconnected::{self, Missing, Refusals};
 use super::node::{Body, Edge, Node, Tensor, Walk, grad_off, on_behalf_of};
 use super::op::{GradCtx, Spec};
-use super::severed::{self, Missing, Refusals};
 use crate::error::{Error, OpError, Result};
 use smallvec::SmallVec;
 use std::panic::Location;
@@ -63,7 +63,7 @@ impl Gradients {
     /// # Errors
     /// The error that made the loss invalid, or that the loss does not depend on the parameter, or which op cuts it off.
     pub fn wrt(&self, parameter: &Tensor) -> Result<Tensor> {
-        if let Some(Missing::Severed(error)) = self.missing(parameter)? {
+        if let Some(Missing::Disconnected(error)) = self.missing(parameter)? {
             return Err(error);
         }
         self.get(parameter)?.cloned().ok_or_else(|| {
@@ -84,7 +84,7 @@ impl Gradients {
     /// let gradients = (w.square() * v.detach()).sum(&[]).backward();
     /// assert!(gradients.missing(&w)?.is_none());
     /// assert!(matches!(gradients.missing(&u)?, Some(Missing::Unused)));
-    /// let Some(Missing::Severed(error)) = gradients.missing(&v)? else { panic!() };
+    /// let Some(Missing::Disconnected(error)) = gradients.missing(&v)? else { panic!() };
     /// assert!(error.to_string().starts_with("detach at "));
     /// # Ok::<(), steepest::Error>(())
     /// ```
@@ -94,7 +94,7 @@ impl Gradients {
     pub fn missing(&self, parameter: &Tensor) -> Result<Option<Missing>> {
         match self.get(parameter)? {
             Some(_) => Ok(None),
-            None => Ok(Some(severed::reason(&self.root, parameter, &self.refusals))),
+            None => Ok(Some(disconnected::reason(&self.root, parameter, &self.refusals))),
         }
     }
 
@@ -102,13 +102,13 @@ impl Gradients {
     /// optimizer's step does the same with its own parameters.
     ///
     /// # Errors
-    /// The error that made the loss invalid, or [`OpError::Severed`] with the op that cut a parameter off and its line, unless
+    /// The error that made the loss invalid, or [`OpError::Disconnected`] with the op that cut a parameter off and its line, unless
     /// [`Gradients::allow_severed`] was called.
     pub fn check<'a>(&self, parameters: impl IntoIterator<Item = &'a Tensor>) -> Result<Vec<Tensor>> {
         let mut unused = vec![];
         for parameter in parameters {
             match self.missing(parameter)? {
-                Some(Missing::Severed(error)) if !self.lenient => return Err(error),
+                Some(Missing::Disconnected(error)) if !self.lenient => return Err(error),
                 Some(Missing::Unused) => unused.push(parameter.clone()),
                 _ => {}
             }
@@ -216,7 +216,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     let (spec, given) = (root.spec()?, cotangent.spec()?);
     if !spec.dtype.is_float() || !root.requires_grad() {
-        if let Some(error) = severed::anything(root) {
+        if let Some(error) = disconnected::anything(root) {
             return Err(error);
         }
         return Err(fail(format!("{root:?} depends on no parameter")));
@@ -243,7 +243,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
                 return Err(Error::op(
                     "backward",
                     at,
-                    OpError::Spent(format!(
+                    OpError::Stale(format!(
                         "the history of the value recorded at {}:{} was let go when a parameter it depends on was updated; \
                          differentiate before the step",
                         node.at().file(),
@@ -253,7 +253,7 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
             }
             Body::Call { op, inputs } => {
                 if let Some(edge) = inputs.iter().find(|e| e.node.version() != e.version) {
-                    return Err(Error::op(op.name(), node.at(), super::key::spent(&edge.node)));
+                    return Err(Error::op(op.name(), node.at(), super::key::stale(&edge.node)));
                 }
                 let needs: SmallVec<[bool; 3]> = inputs.iter().map(|e| e.node.requires_grad()).collect();
                 let handles: SmallVec<[Tensor; 3]> = inputs.into_iter().map(|e| Tensor::of(e.node)).collect();

@@ -79,7 +79,7 @@ impl Graph {
     /// Collects the calls that `roots`, all of one device, need and that have no value yet.
     ///
     /// # Errors
-    /// The error an invalid tensor carries, or [`OpError::Spent`] where a parameter was updated after a call that reads it was recorded.
+    /// The error an invalid tensor carries, or [`OpError::Stale`] where a parameter was updated after a call that reads it was recorded.
     pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
         let (leaves, calls, key) = SPARE.take();
         let mut graph = Graph { leaves, calls, key };
@@ -96,7 +96,7 @@ impl Graph {
                 let Body::Call { op, inputs } = body else { return Ok(None) };
                 for edge in inputs {
                     if edge.node.version() != edge.version {
-                        return Err(Error::op(op.name(), node.at(), spent(&edge.node)));
+                        return Err(Error::op(op.name(), node.at(), stale(&edge.node)));
                     }
                     if walk.meet(&edge.node, INNER) {
                         stack.push(edge.node.clone());
@@ -109,7 +109,7 @@ impl Graph {
                 Some(Ok(Some(updates))) => pending.push((updates, node)),
                 Some(Ok(None)) => {
                     let message = "this value was let go and cannot be computed again".to_owned();
-                    return Err(Error::op(node.op_name(), node.at(), OpError::Spent(message)));
+                    return Err(Error::op(node.op_name(), node.at(), OpError::Stale(message)));
                 }
                 Some(Err(error)) => return Err(error),
             }
@@ -206,8 +206,8 @@ fn flag(flags: &mut Vec<bool>, i: usize) -> &mut bool {
     &mut flags[i]
 }
 
-pub(super) fn spent(node: &Node) -> OpError {
-    OpError::Spent(format!(
+pub(super) fn stale(node: &Node) -> OpError {
+    OpError::Stale(format!(
         "it reads the parameter made at {}:{}, which was updated before this ran; read the value before the step, \
          or add it to the step with `gradients.and_run(&[&value])`",
         node.at().file(),

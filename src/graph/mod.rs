@@ -1,16 +1,17 @@
 //! WHAT to compute: recorded nodes, handles to them, gradients, keys and dumps. Plain data, no device.
 
 pub mod curvature;
+mod disconnected;
 pub mod dump;
 pub mod grad;
 pub mod half;
+pub mod kernel;
 pub mod key;
 pub mod node;
 pub mod op;
-mod severed;
 
 pub use curvature::Curvature;
+pub use disconnected::Missing;
 pub use grad::{Gradients, no_grad};
 pub use node::{Edge, Node, Runner, Storage, Tensor, Value, record, record_on, record_shared};
-pub use op::{Array, DType, Elementwise, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Rule, Spec, Stage, Suits, Variant};
-pub use severed::Missing;
+pub use op::{Array, DType, Elementwise, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Rule, Spec, Stage, Target, Variant};

@@ -56,7 +56,7 @@ impl Case {
     }
 
     /// Leaves the gradient unchecked.
-    pub fn rough(mut self) -> Case {
+    pub fn forward_only(mut self) -> Case {
         self.smooth = false;
         self
     }

@@ -107,8 +107,9 @@ pub(super) fn moved(name: &'static str, view: View) -> Lowering {
             i += 1;
         });
     };
-    let variants = vec![Variant::new("half_view", Variant::groups(half::words(count).div_ceil(WORKGROUP))).turning(16)];
-    Lowering::kernel(Kernel { name, params, variants, native: Arc::new(native) }, 1)
+    let variants =
+        vec![Variant::new("half_view", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(16)];
+    Lowering::kernel(Kernel { name, params: params.into(), variants, native: Arc::new(native) }, 1)
 }
 
 impl Op for ToF16 {
@@ -125,8 +126,8 @@ impl Op for ToF16 {
         let count = inputs[0].shape.numel();
         let kernel = Kernel {
             name: "to_f16",
-            params: vec![count as u32],
-            variants: vec![Variant::new("half", Variant::groups(half::words(count).div_ceil(WORKGROUP))).turning(0)],
+            params: vec![count as u32].into(),
+            variants: vec![Variant::new("half", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0)],
             native: Arc::new(|io| {
                 let (x, out) = (io.read(0), &mut *io.writes[0]);
                 if x.len() < SMALL {
@@ -155,7 +156,7 @@ impl Op for FromF16 {
         }
         Ok(Spec::f32(inputs[0].shape))
     }
-    fn takes_halves(&self) -> bool {
+    fn accepts_f16(&self) -> bool {
         true
     }
     fn lower(&self, inputs: &[Spec], _: &Spec) -> Lowering {
@@ -163,8 +164,10 @@ impl Op for FromF16 {
         let kernel = Kernel {
             name: "from_f16",
             // vec3 begins at a multiple of four words, and `extra` behind it.
-            params: [vec![count as u32], vec![0; 7]].concat(),
-            variants: vec![Variant::new("half_floats", Variant::groups(half::words(count).div_ceil(WORKGROUP))).turning(0)],
+            params: [vec![count as u32], vec![0; 7]].concat().into(),
+            variants: vec![
+                Variant::new("half_floats", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0),
+            ],
             native: Arc::new(|io| floats(io.reads[0], io.write(0))),
         };
         Lowering::kernel(kernel, 1)
@@ -211,7 +214,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     let shapes: [&[usize]; 9] = [&[], &[1], &[2], &[3], &[5, 7], &[513], &[0], &[4, 0], &[300, 301]];
     for dims in shapes {
         // Rounding has steps: its gradient is no slope.
-        cases.push(Case::new(format!("{dims:?}"), ToF16, vec![g.normalish(dims)]).rough());
+        cases.push(Case::new(format!("{dims:?}"), ToF16, vec![g.normalish(dims)]).forward_only());
         let halves = g.halves(dims);
         cases.push(Case::new(format!("{dims:?}"), FromF16, vec![halves]));
     }
@@ -229,14 +232,14 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     let mut next = hard.iter();
     let count = hard.len();
     let input = g.input(DType::F32, &[count], |_| next.next().copied().unwrap_or(0.0));
-    cases.push(Case::new("hard", ToF16, vec![input]).rough());
+    cases.push(Case::new("hard", ToF16, vec![input]).forward_only());
     // All there are.
     let mut half = 0u32;
     let every = g.input(DType::F16, &[256, 256], |_| {
         half += 1;
         f64::from(half::to_f32((half - 1) as u16))
     });
-    cases.push(Case::new("every half", FromF16, vec![every]).rough());
+    cases.push(Case::new("every half", FromF16, vec![every]).forward_only());
     cases
 }
 

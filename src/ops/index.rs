@@ -176,7 +176,7 @@ impl Op for Gather {
         let dtype = if x.dtype == DType::F16 { DType::F32 } else { x.dtype };
         Ok(Spec { shape, dtype, range })
     }
-    fn takes_halves(&self) -> bool {
+    fn accepts_f16(&self) -> bool {
         true
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
@@ -188,11 +188,11 @@ impl Op for Gather {
         let kernel = Kernel {
             name: self.name(),
             // vec3 begins at a multiple of four words, and `extra` behind it.
-            params: [vec![count as u32, n as u32, sizes.m as u32, inner as u32, outside], vec![0; 7]].concat(),
+            params: [vec![count as u32, n as u32, sizes.m as u32, inner as u32, outside], vec![0; 7]].concat().into(),
             variants: vec![Variant {
                 consts: vec![("ROWS", u32::from(self.rows)), ("FLOAT", u32::from(output.dtype == DType::F32))],
                 bodies: if halves { vec![("word_at", word.to_owned())] } else { vec![] },
-                ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP))).turning(0)
+                ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)
             }],
             native: Arc::new(move |io| if halves { this.native_of_halves(io, sizes) } else { this.native(io, sizes, outside) }),
         };
@@ -305,11 +305,11 @@ impl Op for ScatterAdd {
         let (this, count, sizes) = (*self, output.shape.numel(), Sizes { n: self.size, m, inner });
         let kernel = |shader: &'static str, native: Native| Kernel {
             name: this.name(),
-            params: vec![count as u32, this.size as u32, m as u32, inner as u32, 0],
+            params: vec![count as u32, this.size as u32, m as u32, inner as u32, 0].into(),
             variants: vec![Variant {
                 consts: vec![("ROWS", u32::from(this.rows))],
                 // All of the index, or as much of it as names one row: that may be all.
-                ..Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP))).turning(m).in_parts(4, m, 0)
+                ..Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(m).in_parts(m, 0)
             }],
             native,
         };
@@ -328,8 +328,10 @@ impl Op for ScatterAdd {
         stages.push(Stage {
             kernel: Kernel {
                 name: "scatter_starts",
-                params: vec![bounds as u32, self.size as u32, m as u32, inner as u32],
-                variants: vec![Variant::new("scatter_starts", Variant::groups(bounds.div_ceil(WORKGROUP))).turning(64)],
+                params: vec![bounds as u32, self.size as u32, m as u32, inner as u32].into(),
+                variants: vec![
+                    Variant::new("scatter_starts", Variant::groups(bounds.div_ceil(WORKGROUP))).max_loop_iterations(64),
+                ],
                 native: Arc::new(|_| {}),
             },
             reads: vec![Operand::Input(1), order],
@@ -375,8 +377,8 @@ impl Op for OneHot {
         let (count, classes) = (output.shape.numel(), self.classes);
         let kernel = Kernel {
             name: "one_hot",
-            params: vec![count as u32, classes as u32],
-            variants: vec![Variant::new("one_hot", Variant::groups(count.div_ceil(WORKGROUP))).turning(0)],
+            params: vec![count as u32, classes as u32].into(),
+            variants: vec![Variant::new("one_hot", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)],
             native: Arc::new(move |io| {
                 let index = io.reads[0];
                 by_rows(io.write(0), classes, |first, out| {
@@ -440,7 +442,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             let shape = if rows { &[m][..] } else { &narrow };
             let index = g.input(DType::I32, shape, |g| 2.0 * g.below(n.div_ceil(2)) as f64);
             let label = format!("{dims:?} axis {axis} by {m}, sorted");
-            cases.push(Case::new(label, ScatterAdd { axis, size: n, rows }, vec![g.normalish(&narrow), index]).rough());
+            cases.push(Case::new(label, ScatterAdd { axis, size: n, rows }, vec![g.normalish(&narrow), index]).forward_only());
         }
     }
     // The other types: raw words, and an index of the other integer type.
@@ -452,8 +454,8 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     ];
     for x in others {
         let gather = |rows| Gather { axis: 0, rows, zero: false };
-        cases.push(Case::new(format!("{} rows", x.dtype), gather(true), vec![x.clone(), signed(g, &[4], 6)]).rough());
-        cases.push(Case::new(format!("{} elements", x.dtype), gather(false), vec![x, signed(g, &[5, 3], 6)]).rough());
+        cases.push(Case::new(format!("{} rows", x.dtype), gather(true), vec![x.clone(), signed(g, &[4], 6)]).forward_only());
+        cases.push(Case::new(format!("{} elements", x.dtype), gather(false), vec![x, signed(g, &[5, 3], 6)]).forward_only());
     }
     // Halves: rows that begin within a word.
     for (dims, axis) in [(&[5, 3][..], 0), (&[5, 4], 0), (&[2, 5, 3], 1), (&[7], 0), (&[90, 129], 0)] {
@@ -475,8 +477,8 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         vec![g.normalish(&[0, 3]), g.indices(&[0], 1)],
     ));
     for (dims, classes) in [(&[][..], 3), (&[1], 1), (&[7], 4), (&[2, 3], 257), (&[0], 5), (&[300], 100)] {
-        cases.push(Case::new(format!("{dims:?}"), OneHot { classes }, vec![g.indices(dims, classes)]).rough());
-        cases.push(Case::new(format!("{dims:?} signed"), OneHot { classes }, vec![signed(g, dims, classes)]).rough());
+        cases.push(Case::new(format!("{dims:?}"), OneHot { classes }, vec![g.indices(dims, classes)]).forward_only());
+        cases.push(Case::new(format!("{dims:?} signed"), OneHot { classes }, vec![signed(g, dims, classes)]).forward_only());
     }
     cases
 }

@@ -8,7 +8,7 @@ use super::layout::{Reshape, transposed};
 use super::reduce::{self, Kind};
 use super::tolerance::Class;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, Finish, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Suits, Variant};
+use crate::graph::op::{Array, DType, Finish, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Target, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use ndarray::ArrayViewMut2;
@@ -161,7 +161,12 @@ impl Matmul {
         // Whole up to `extra`, which belongs to what is fused behind.
         params.resize(12 + 4 * AXES, 0);
         let name = if halves == [false; 2] { "matmul" } else { "matmul_half" };
-        Kernel { name, params, variants: variants(*self, &layout, lanes_n, halves), native: native(layout, halves) }
+        Kernel {
+            name,
+            params: params.into(),
+            variants: variants(*self, &layout, lanes_n, halves),
+            native: native(layout, halves),
+        }
     }
 }
 
@@ -179,7 +184,7 @@ impl Op for Matmul {
         let (a, b) = (read_as(inputs[0].shape, self.trans_a)?, read_as(inputs[1].shape, self.trans_b)?);
         Ok(Spec::f32(product(a, b)?))
     }
-    fn takes_halves(&self) -> bool {
+    fn accepts_f16(&self) -> bool {
         true
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
@@ -239,8 +244,6 @@ impl Op for Matmul {
 
 /// Batch axes the shaders' `params.dims` has room for: what is left of eight axes.
 const AXES: usize = 6;
-/// The word of the shaders' params that says with which term a dispatch begins.
-const FIRST: usize = 10;
 /// Rows of the output an invocation of `matmul_registers` and of `matmul_vectors` makes: fewer where there are not so many. A kernel with 8 of
 /// them compiles in half the time of one with 16, and up to 64 rows it is as fast.
 fn rows(m: usize) -> usize {
@@ -334,14 +337,14 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> V
             let shader = if side == 16 { "matmul_cooperative_16" } else { "matmul_cooperative_8" };
             Variant {
                 consts: [&[("TEAM", team)], &trans[..]].concat(),
-                suits: Suits::Cooperative { side, team },
+                target: Target::Cooperative { side, team },
                 ..Variant::new(shader, Variant::groups(tiles(tile, tile)))
             }
         }));
     }
     if aligned && !some_half && k >= 16 * DEEP && tiles(32, 32) <= FEW {
         let deep = Variant::new("matmul_deep", Variant::groups(tiles(16, 16)));
-        all.push(Variant { consts: trans.to_vec(), suits: Suits::Hardware, ..deep });
+        all.push(Variant { consts: trans.to_vec(), target: Target::Hardware, ..deep });
     }
     // The largest tile that still gives a GPU's cores something to do each; the others stay as alternatives.
     let mut sizes = if aligned { TILES.to_vec() } else { SCALAR_TILES.to_vec() };
@@ -350,7 +353,7 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> V
     all.extend(sizes.iter().map(|t| {
         let shader = if aligned && some_half { "matmul_half_tiles" } else { t.shader };
         let mut variant =
-            Variant { suits: Suits::Hardware, ..Variant::new(shader, Variant::groups(tiles(t.rows(), t.columns()))) };
+            Variant { target: Target::Hardware, ..Variant::new(shader, Variant::groups(tiles(t.rows(), t.columns()))) };
         variant.consts = if aligned {
             let [side_m, side_n, blocks_m, blocks_n] = [t.sides[0], t.sides[1], t.blocks[0], t.blocks[1]].map(|n| n as u32);
             let sizes = [("SIDE_M", side_m), ("SIDE_N", side_n), ("BLOCKS_M", blocks_m), ("BLOCKS_N", blocks_n)];
@@ -362,10 +365,10 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> V
         variant
     }));
     let rows = rows(m);
-    let registers = |shader, workgroup: usize, suits| Variant {
+    let registers = |shader, workgroup: usize, target| Variant {
         consts: vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32), ("FUSED", 0)],
         bodies: readers.clone(),
-        suits,
+        target,
         ..Variant::new(shader, Variant::groups(tiles(rows * (workgroup / lanes_n), COLUMNS * lanes_n)))
     };
     // Where the output is wide enough for eight invocations side by side.
@@ -373,17 +376,17 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> V
         let mut consts = vec![("ROWS", rows as u32), ("FUSED", 0)];
         consts.extend(trans);
         let shared = Variant::new("matmul_shared", Variant::groups(tiles(rows, 8 * COLUMNS)));
-        all.push(Variant { consts, suits: Suits::Software, ..shared });
+        all.push(Variant { consts, target: Target::Software, ..shared });
     }
     if aligned {
         let shader = if some_half { "matmul_half_vectors" } else { "matmul_vectors" };
-        let mut vectors = registers(shader, 8, Suits::Software);
+        let mut vectors = registers(shader, 8, Target::Software);
         vectors.consts.extend(trans.iter().chain(&mixed));
         vectors.bodies.clear();
         all.push(vectors);
     }
-    all.push(registers("matmul_registers", 8, Suits::Software));
-    all.push(registers("matmul_registers", 64, Suits::Any));
+    all.push(registers("matmul_registers", 8, Target::Software));
+    all.push(registers("matmul_registers", 64, Target::Any));
     for variant in &mut all {
         let around = match variant.shader {
             "matmul_vectors" | "matmul_half_vectors" | "matmul_shared" => k / 4,
@@ -393,9 +396,9 @@ fn variants(op: Matmul, layout: &Layout, lanes_n: usize, halves: [bool; 2]) -> V
         };
         // And the rest, the axes of a batch, a tile of what is fused.
         let beside = 4 + AXES + 17 * 16;
-        variant.turns = Some(around + beside);
+        variant.loop_iterations = Some(around + beside);
         if variant.shader == "matmul_registers" {
-            *variant = variant.clone().in_parts(FIRST, k, beside);
+            *variant = variant.clone().in_parts(k, beside);
         }
     }
     all
@@ -534,7 +537,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         let inputs = vec![g.normalish(&a), g.normalish(&b)];
         let case = Case::new(format!("{label}{a:?} × {b:?}"), Matmul { trans_a, trans_b }, inputs);
         // The gradient's formula does not hang on sizes: it is checked on the small ones.
-        cases.push(if m * k * n > 20_000 { case.rough() } else { case });
+        cases.push(if m * k * n > 20_000 { case.forward_only() } else { case });
     };
     // Wide enough for workgroups that share rows: both sides of their edges, a k that is no multiple of four, batches.
     for (flags, sizes) in flags.into_iter().zip([[5, 12, 44], [20, 7, 128], [16, 8, 64], [8, 20, 132]]) {
@@ -586,7 +589,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         };
         let zeros = g.input(DType::F32, &[20, 20], |g| g.below(2) as f64);
         let inputs = vec![sprinkled(g), if trans_b { sprinkled(g) } else { zeros }];
-        cases.push(Case::new("not finite", Matmul { trans_a, trans_b }, inputs).rough());
+        cases.push(Case::new("not finite", Matmul { trans_a, trans_b }, inputs).forward_only());
     }
     halves::cases(g, &mut cases);
     cases

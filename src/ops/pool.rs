@@ -11,7 +11,7 @@ use super::case::{Case, Gen};
 use super::tolerance::Class;
 use super::window::{ToPair, Window, word};
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Lowering, Native, Op, Operand, Spec, Stage, TURNS, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Lowering, MAX_LOOP_ITERATIONS, Native, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -365,12 +365,11 @@ impl Op for MaxPool2dInput {
         let Window { kernel: size, stride, padding, .. } = self.window;
         if padding == [0, 0] && (0..2).all(|axis| size[axis] <= stride[axis]) {
             let windows = output.shape.numel() / plane.elements().max(1) * plane.windows();
-            kernel.params[1] = windows as u32;
             let turns = kernels::nested(plane.sides(), 0).saturating_add(kernels::nested(plane.owned(stride), 0));
-            let apart = Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))).turning(turns);
+            let apart = Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))).max_loop_iterations(turns);
             kernel.variants.insert(0, apart);
         }
-        if kernel.variants.iter().any(|variant| variant.turns.is_some_and(|turns| turns <= TURNS)) {
+        if kernel.variants.iter().any(|variant| variant.loop_iterations.is_some_and(|turns| turns <= MAX_LOOP_ITERATIONS)) {
             return Lowering::kernel(kernel, 2);
         }
         // Windows too large to be searched in one go, or again for each place: first where the largest of each lies.
@@ -557,10 +556,10 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             let (n, c) = (dims[0], dims[1]);
             let y = g.normalish(&[n, c, plane.output[0], plane.output[1]]);
             let v = g.normalish(&[n, c, 6, 6]);
-            cases.push(Case::new(label, MaxPool2d { window }, vec![x.clone()]).rough());
-            cases.push(Case::new(label, MaxPool2dPick { window }, vec![x.clone(), v]).rough());
-            cases.push(Case::new(label, MaxPool2dInput { window }, vec![x.clone(), y]).rough());
-            cases.push(Case::new(label, AvgPool2d { cells: sliding(window) }, vec![x]).rough());
+            cases.push(Case::new(label, MaxPool2d { window }, vec![x.clone()]).forward_only());
+            cases.push(Case::new(label, MaxPool2dPick { window }, vec![x.clone(), v]).forward_only());
+            cases.push(Case::new(label, MaxPool2dInput { window }, vec![x.clone(), y]).forward_only());
+            cases.push(Case::new(label, AvgPool2d { cells: sliding(window) }, vec![x]).forward_only());
         }
     }
     cases

@@ -164,7 +164,8 @@ impl Op for Random {
     fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
         let count = output.shape.numel();
         let groups = Variant::groups(count.div_ceil(4 * 256));
-        let variant = Variant { consts: vec![("KIND", self.kind as u32)], ..Variant::new("random", groups).turning(10) };
+        let variant =
+            Variant { consts: vec![("KIND", self.kind as u32)], ..Variant::new("random", groups).max_loop_iterations(10) };
         let kind = self.kind;
         let native = move |io: &mut crate::graph::op::Io<'_>| {
             let [seed, stream, first] = [0, 2, 4].map(|i| u64::from(io.scalars[i]) | u64::from(io.scalars[i + 1]) << 32);
@@ -183,7 +184,8 @@ impl Op for Random {
                 }
             });
         };
-        let kernel = Kernel { name: self.name(), params: vec![count as u32], variants: vec![variant], native: Arc::new(native) };
+        let kernel =
+            Kernel { name: self.name(), params: vec![count as u32].into(), variants: vec![variant], native: Arc::new(native) };
         Lowering::kernel(kernel, 0)
     }
     fn reference(&self, _: &[&Array], output: &Spec) -> Array {

@@ -10,7 +10,7 @@ mod native;
 pub use cases::{cases, class};
 
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Suits, TURNS, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Spec, Stage, Target, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use native::Work;
@@ -138,7 +138,7 @@ impl Op for Reduce {
         let (outputs, group) = (output.shape.numel(), self.group(&shape));
         let simple = Step { kind: self.kind, part: Part::Whole, kept, reduced, outputs, group, span: group.max(1), count: group };
         // Few outputs of long groups do not keep a device busy, and very long loops end early on some.
-        if group <= SPAN || (outputs >= 4 * WORKGROUP && simple.rounds() <= TURNS) {
+        if group <= SPAN || (outputs >= 4 * WORKGROUP && simple.rounds() <= MAX_LOOP_ITERATIONS) {
             return Lowering::kernel(simple.kernel(), 1);
         }
         // First every span of a group by itself, then the spans.
@@ -271,11 +271,11 @@ impl Step {
 
     /// Rounds of loops of an invocation that goes over a whole span.
     fn rounds(&self) -> usize {
-        self.turns(1)
+        self.loop_iterations(1)
     }
 
     /// The same where `several` members are taken in one round, or by as many invocations.
-    fn turns(&self, several: usize) -> usize {
+    fn loop_iterations(&self, several: usize) -> usize {
         let [member, group] = self.axes();
         self.group.min(self.span).div_ceil(several) * (1 + member) + group + 16
     }
@@ -304,26 +304,26 @@ impl Step {
 
     pub(super) fn kernel(self) -> Kernel {
         let consts = [&self.consts()[..], &[("STAGE", self.part as u32)]].concat();
-        let form = |shader, each: usize, suits, turns| Variant {
+        let form = |shader, each: usize, target, turns| Variant {
             consts: consts.clone(),
-            suits,
-            ..Variant::new(shader, Variant::groups(self.outputs.div_ceil(each))).turning(turns)
+            target,
+            ..Variant::new(shader, Variant::groups(self.outputs.div_ceil(each))).max_loop_iterations(turns)
         };
         let mut variants = vec![];
         // A whole workgroup for an output pays where groups are long.
         if self.group.min(self.span) >= 128 {
-            variants.push(form("reduce_group", 1, Suits::Hardware, self.turns(WORKGROUP)));
+            variants.push(form("reduce_group", 1, Target::Hardware, self.loop_iterations(WORKGROUP)));
         }
         if let Some(across) = self.vectors() {
             let [outputs, members] = if across { [4, 1] } else { [1, 4] };
             let several = if self.kind.adds() { 4 * members } else { members };
-            let mut vectors = form("reduce_vectors", 8 * outputs, Suits::Software, self.turns(several));
+            let mut vectors = form("reduce_vectors", 8 * outputs, Target::Software, self.loop_iterations(several));
             vectors.consts.push(("ACROSS", u32::from(across)));
             variants.push(vectors);
         }
-        variants.push(form("reduce", WORKGROUP, Suits::Any, self.rounds()));
+        variants.push(form("reduce", WORKGROUP, Target::Any, self.rounds()));
         let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
-        Kernel { name, params, variants, native: work.native() }
+        Kernel { name, params: params.into(), variants, native: work.native() }
     }
 
     /// The second stage of argmax and argmin, which reads the input and the best member of each span.
@@ -331,9 +331,9 @@ impl Step {
         let [member, group] = self.axes();
         let turns = self.chunks() * (1 + member) + group + 16;
         let groups = Variant::groups(self.outputs.div_ceil(WORKGROUP));
-        let variant = Variant { consts: self.consts(), ..Variant::new("reduce_best", groups).turning(turns) };
+        let variant = Variant { consts: self.consts(), ..Variant::new("reduce_best", groups).max_loop_iterations(turns) };
         let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
-        Kernel { name, params, variants: vec![variant], native: work.best() }
+        Kernel { name, params: params.into(), variants: vec![variant], native: work.best() }
     }
 
     /// Whether four neighbours can be read at a time: members of one group (`Some(false)`), or one member of four groups (`Some(true)`).

@@ -4,7 +4,7 @@ use super::case::{Case, Gen};
 use super::tolerance::Class;
 use super::{reduce, rows};
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, TURNS, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{View, ViewDim};
 use rayon::prelude::*;
@@ -42,9 +42,9 @@ impl Op for Scan {
         let (outer, n, inner) = output.shape.around(self.axis);
         let lines = outer * inner;
         // About as many spans as elements in each where a line is very long: a device may leave a loop of too many iterations early.
-        let span = if lines < LINES || n > TURNS / 2 { SPAN.max(n.isqrt()) } else { n.max(1) };
+        let span = if lines < LINES || n > MAX_LOOP_ITERATIONS / 2 { SPAN.max(n.isqrt()) } else { n.max(1) };
         let spans = n.div_ceil(span).max(1);
-        let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256))).turning(span + spans);
+        let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256))).max_loop_iterations(span + spans);
         variant.consts.push(("REVERSE", u32::from(self.reverse)));
         if spans == 1 {
             variant.bodies.push(("before", "{ return vec2<f32>(0.0); }".to_owned()));
@@ -52,7 +52,7 @@ impl Op for Scan {
         let reverse = self.reverse;
         let kernel = Kernel {
             name: "cumsum",
-            params: [lines, n, inner, span, spans, 1 << 31].map(|n| n as u32).to_vec(),
+            params: [lines, n, inner, span, spans, 1 << 31].map(|n| n as u32).to_vec().into(),
             variants: vec![variant],
             native: Arc::new(move |io| native(io, n, inner, reverse)),
         };
@@ -167,7 +167,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     for values in [[1.0, f64::NAN, 2.0, 3.0], [1.0, f64::INFINITY, 2.0, f64::NEG_INFINITY]] {
         let mut next = values.into_iter();
         let input = g.input(DType::F32, &[4], |_| next.next().unwrap_or(0.0));
-        cases.push(Case::new(format!("{values:?}"), Scan { axis: 0, reverse: false }, vec![input]).rough());
+        cases.push(Case::new(format!("{values:?}"), Scan { axis: 0, reverse: false }, vec![input]).forward_only());
     }
     cases
 }

@@ -5,7 +5,7 @@ use super::tolerance::Class;
 use super::{math, rows};
 use crate::error::OpError;
 use crate::graph::Tensor;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Suits, TURNS, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Spec, Target, Variant};
 use rayon::prelude::*;
 use std::any::Any;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(super) const SHARE: usize = 1 << 13;
 pub(super) const WIDE: usize = 128;
 
 /// Numbers in a row from which only the kernel with a workgroup for each row has no more loop iterations than every device makes.
-pub(super) const LONG: usize = TURNS / 4;
+pub(super) const LONG: usize = MAX_LOOP_ITERATIONS / 4;
 
 /// Numbers of a row of `n` that an invocation of a workgroup takes at a time.
 pub(super) fn each(n: usize) -> u32 {
@@ -56,29 +56,29 @@ impl Op for Softmax {
         let (log, lines) = (self.log, outer * inner);
         let kernel = Kernel {
             name: self.name(),
-            params: vec![lines as u32, n as u32, inner as u32],
+            params: vec![lines as u32, n as u32, inner as u32].into(),
             variants: {
-                let form = |shader, per_group: usize, suits| Variant {
+                let form = |shader, per_group: usize, target| Variant {
                     consts: vec![("LOG", u32::from(log))],
-                    suits,
+                    target,
                     ..Variant::new(shader, Variant::groups(lines.div_ceil(per_group)))
                 };
                 let mut variants = vec![];
-                let group = |suits| {
-                    let mut group = form("softmax_group", 1, suits).turning(around(n, 2));
+                let group = |target| {
+                    let mut group = form("softmax_group", 1, target).max_loop_iterations(around(n, 2));
                     group.consts.push(("EACH", each(n)));
                     group
                 };
                 if inner == 1 && n >= WIDE {
-                    variants.push(group(Suits::Hardware));
+                    variants.push(group(Target::Hardware));
                 }
                 if inner == 1 && n % 4 == 0 {
-                    variants.push(form("softmax_vectors", 8, Suits::Software).turning(n / 2 + 8));
+                    variants.push(form("softmax_vectors", 8, Target::Software).max_loop_iterations(n / 2 + 8));
                 }
-                variants.push(form("softmax", 64, Suits::Any).turning(3 * n));
+                variants.push(form("softmax", 64, Target::Any).max_loop_iterations(3 * n));
                 if inner != 1 && n > LONG {
                     // For devices that leave so long a loop early.
-                    variants.push(group(Suits::Any));
+                    variants.push(group(Target::Any));
                 }
                 variants
             },
@@ -199,21 +199,21 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         for (dims, axis) in shapes {
             cases.push(Case::new(format!("{dims:?}"), Softmax { axis, log }, vec![g.floats(dims, -6.0, 6.0)]));
         }
-        cases.push(Case::new("large", Softmax { axis: 1, log }, vec![g.floats(&[5, 7], -1000.0, 1000.0)]).rough());
+        cases.push(Case::new("large", Softmax { axis: 1, log }, vec![g.floats(&[5, 7], -1000.0, 1000.0)]).forward_only());
         let (inf, nan) = (f64::INFINITY, f64::NAN);
         for row in [[1.0, -inf, 2.0], [1.0, inf, 2.0], [1.0, nan, 2.0], [-inf, -inf, -inf], [0.0, -100.0, -1e30]] {
             let mut next = row.into_iter();
             let input = g.input(DType::F32, &[1, 3], |_| next.next().unwrap_or(0.0));
-            cases.push(Case::new(format!("{row:?}"), Softmax { axis: 1, log }, vec![input]).rough());
+            cases.push(Case::new(format!("{row:?}"), Softmax { axis: 1, log }, vec![input]).forward_only());
         }
         // The same in rows long enough for every kernel, at both ends.
         for (odd, place) in [(inf, 0), (nan, 131), (-inf, 17), (-1e30, 0), (nan, 129)] {
             let mut row = (0..132).map(|i| if i == place { odd } else { f64::from(i % 7) }).collect::<Vec<_>>().into_iter();
             let input = g.input(DType::F32, &[1, 132], |_| row.next().unwrap_or(0.0));
-            cases.push(Case::new(format!("{odd} at {place}"), Softmax { axis: 1, log }, vec![input]).rough());
+            cases.push(Case::new(format!("{odd} at {place}"), Softmax { axis: 1, log }, vec![input]).forward_only());
         }
         let nothing = g.input(DType::F32, &[1, 132], |_| -inf);
-        cases.push(Case::new("-inf", Softmax { axis: 1, log }, vec![nothing]).rough());
+        cases.push(Case::new("-inf", Softmax { axis: 1, log }, vec![nothing]).forward_only());
     }
     cases
 }

@@ -60,9 +60,9 @@ pub(super) fn joined<const K: usize>(
         let (native, spans) = (native.clone(), spans.to_vec());
         Kernel {
             name,
-            params,
+            params: params.into(),
             // They look for their tensor by halves.
-            variants: vec![Variant { groups, ..variant.clone() }.turning(usize::BITS as usize)],
+            variants: vec![Variant { groups, ..variant.clone() }.max_loop_iterations(usize::BITS as usize)],
             native: Arc::new(move |io| shares(io, &spans, &*native)),
         }
     }))

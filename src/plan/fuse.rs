@@ -1,8 +1,8 @@
 //! Fuse: turns calls into kernels, elementwise neighbours into one.
 
-use super::join::{Joins, Update, join};
+use super::multi_tensor::{MultiTensorUpdates, Update, join};
 use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
-use super::{At, Kernel, Row};
+use super::{At, Kernel, ParameterArena};
 use crate::graph::key::{Graph, Source};
 use crate::graph::op::{DType, Lowering, Operand, Spec, Stage};
 use crate::shape::{View, ViewDim};
@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// A value inside a plan under construction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Val {
+pub enum ValueId {
     /// Given to the run.
     Leaf(usize),
     /// Computed by a call.
@@ -18,7 +18,7 @@ pub enum Val {
     /// Scratch of one call.
     Temp(usize),
     /// Leaves that lie one behind the other.
-    Row(usize),
+    Arena(usize),
 }
 
 /// One kernel, before its values have buffers.
@@ -26,9 +26,9 @@ pub struct Step {
     /// The kernel.
     pub kernel: Kernel,
     /// Values read.
-    pub reads: Vec<Val>,
+    pub reads: Vec<ValueId>,
     /// Values written.
-    pub writes: Vec<Val>,
+    pub writes: Vec<ValueId>,
     /// Calls it computes and whose scalars it takes, in this order.
     pub scalars: Vec<usize>,
     /// What it computes, for people.
@@ -44,11 +44,11 @@ pub struct Steps {
     /// Words of each temporary.
     pub temps: Vec<usize>,
     /// The value each call's result is found in: its own, or its input's where the call is only a change of shape.
-    pub found_in: Vec<Val>,
+    pub storage_of: Vec<ValueId>,
     /// Leaves that lie one behind the other.
-    pub rows: Vec<Row>,
+    pub arenas: Vec<ParameterArena>,
     /// Values that are computed into a part of another: `(whole, first word)`.
-    pub inside: HashMap<Val, (Val, usize)>,
+    pub suballocated: HashMap<ValueId, (ValueId, usize)>,
     /// See [`Plan::cacheable`](super::Plan::cacheable).
     pub cacheable: bool,
 }
@@ -69,7 +69,7 @@ fn words_as_they_lie(spec: &Spec) -> View {
 struct Fuser<'g> {
     graph: &'g Graph,
     lowered: Vec<Option<Lowering>>,
-    found_in: Vec<Val>,
+    storage_of: Vec<ValueId>,
     /// Calls that read the value of a call.
     readers: Vec<Vec<usize>>,
     kept: Vec<bool>,
@@ -85,7 +85,7 @@ impl<'g> Fuser<'g> {
         let mut this = Fuser {
             graph,
             lowered: Vec::with_capacity(n),
-            found_in: vec![],
+            storage_of: vec![],
             readers: vec![vec![]; n],
             kept: vec![false; n],
             constant: vec![false; n],
@@ -94,11 +94,11 @@ impl<'g> Fuser<'g> {
         for (i, call) in graph.calls.iter().enumerate() {
             let specs: Vec<_> = call.inputs.iter().map(|&s| graph.spec_of(s)).collect();
             let mut lowering = call.op.lower(&specs, &call.spec);
-            let mut found = Val::Call(i);
+            let mut found = ValueId::Call(i);
             if matches!(lowering, Lowering::Alias) {
                 match this.value(call.inputs[0]) {
                     // A kept alias of a leaf must not change when the leaf is updated: it gets a copy.
-                    Val::Leaf(_) if call.kept => lowering = Lowering::View(words_as_they_lie(&call.spec)),
+                    ValueId::Leaf(_) if call.kept => lowering = Lowering::View(words_as_they_lie(&call.spec)),
                     other => found = other,
                 }
             }
@@ -106,13 +106,13 @@ impl<'g> Fuser<'g> {
                 this.cacheable &= call.op.rule().is_some_and(|rule| std::ptr::eq(rule, e.rule));
             }
             this.lowered.push(Some(lowering));
-            this.found_in.push(found);
-            if let (true, Val::Call(c)) = (call.kept, found) {
+            this.storage_of.push(found);
+            if let (true, ValueId::Call(c)) = (call.kept, found) {
                 this.kept[c] = true;
             }
-            if found == Val::Call(i) {
+            if found == ValueId::Call(i) {
                 for &source in &call.inputs {
-                    if let Val::Call(c) = this.value(source) {
+                    if let ValueId::Call(c) = this.value(source) {
                         this.readers[c].push(i);
                     }
                 }
@@ -121,21 +121,21 @@ impl<'g> Fuser<'g> {
         // Only now is it known what is kept: an alias of a value may be kept that was recorded long after it. What reads a kept constant reads
         // memory, so how it is read matters.
         for i in 0..n {
-            let constant = |value: &Val| matches!(*value, Val::Call(c) if this.constant[c] && !this.kept[c]);
+            let constant = |value: &ValueId| matches!(*value, ValueId::Call(c) if this.constant[c] && !this.kept[c]);
             this.constant[i] = this.loads(i).is_some_and(|loads| loads.iter().all(|(value, _)| constant(value)));
         }
         this
     }
 
-    fn value(&self, source: Source) -> Val {
+    fn value(&self, source: Source) -> ValueId {
         match source {
-            Source::Leaf(i) => Val::Leaf(i),
-            Source::Call(i) => self.found_in[i],
+            Source::Leaf(i) => ValueId::Leaf(i),
+            Source::Call(i) => self.storage_of[i],
         }
     }
 
     /// How a pointwise call reads its inputs; `None` for other calls.
-    fn loads(&self, call: usize) -> Option<Vec<(Val, View)>> {
+    fn loads(&self, call: usize) -> Option<Vec<(ValueId, View)>> {
         let inputs = &self.graph.calls[call].inputs;
         match self.lowered[call].as_ref()? {
             Lowering::Elementwise(e) => Some(inputs.iter().zip(&e.views).map(|(&s, v)| (self.value(s), v.clone())).collect()),
@@ -153,17 +153,17 @@ impl<'g> Fuser<'g> {
         let n = self.graph.calls.len();
         let mut needed = self.kept.clone();
         let mut temps = Vec::new();
-        let Joins { mut steps, rows, inside, gradients } = join(self.graph, self.updates(), on, &mut temps);
+        let MultiTensorUpdates { mut steps, arenas, suballocated, gradients } = join(self.graph, self.updates(), on, &mut temps);
         // The list is reversed at the end.
         steps.reverse();
         for value in gradients {
-            if let Val::Call(c) = value {
+            if let ValueId::Call(c) = value {
                 needed[c] = true;
             }
         }
         // Backwards, so that every reader of a call has been decided on before the call itself.
         for root in (0..n).rev() {
-            if !needed[root] || self.found_in[root] != Val::Call(root) {
+            if !needed[root] || self.storage_of[root] != ValueId::Call(root) {
                 continue;
             }
             let first = steps.len();
@@ -180,14 +180,14 @@ impl<'g> Fuser<'g> {
             }
             for step in &steps[first..] {
                 for value in &step.reads {
-                    if let Val::Call(c) = value {
+                    if let ValueId::Call(c) = value {
                         needed[*c] = true;
                     }
                 }
             }
         }
         steps.reverse();
-        Steps { steps, temps, found_in: self.found_in, rows, inside, cacheable: self.cacheable }
+        Steps { steps, temps, storage_of: self.storage_of, arenas, suballocated, cacheable: self.cacheable }
     }
 
     /// The updates in place, in order.
@@ -198,7 +198,7 @@ impl<'g> Fuser<'g> {
             let Some(Lowering::Update(kernel)) = self.lowered[index].take() else { continue };
             let call = &self.graph.calls[index];
             let gradient = self.value(call.inputs[1]);
-            let own = matches!(gradient, Val::Call(c) if !self.kept[c] && self.readers[c] == [index]);
+            let own = matches!(gradient, ValueId::Call(c) if !self.kept[c] && self.readers[c] == [index]);
             updates.push(Update { index, call, kernel, gradient, own });
         }
         updates
@@ -216,7 +216,7 @@ impl<'g> Fuser<'g> {
             let candidate = self
                 .external(&members)
                 .into_iter()
-                .filter_map(|(v, _)| if let Val::Call(c) = v { Some(c) } else { None })
+                .filter_map(|(v, _)| if let ValueId::Call(c) = v { Some(c) } else { None })
                 .filter(|c| !refused.contains(c))
                 .max();
             let Some(candidate) = candidate else { break };
@@ -254,7 +254,7 @@ impl<'g> Fuser<'g> {
         while let Some(call) = stack.pop() {
             if members.insert(call) {
                 stack.extend(self.loads(call).unwrap_or_default().into_iter().filter_map(|(value, _)| match value {
-                    Val::Call(c) => Some(c),
+                    ValueId::Call(c) => Some(c),
                     _ => None,
                 }));
             }
@@ -267,7 +267,7 @@ impl<'g> Fuser<'g> {
             && self.readers[candidate].iter().all(|r| members.contains(r))
             && members.iter().all(|&m| {
                 let reads = self.loads(m).unwrap_or_default();
-                reads.iter().all(|(v, view)| *v != Val::Call(candidate) || view.is_contiguous())
+                reads.iter().all(|(v, view)| *v != ValueId::Call(candidate) || view.is_contiguous())
             })
     }
 
@@ -286,11 +286,11 @@ impl<'g> Fuser<'g> {
     }
 
     /// What a set of pointwise calls reads from outside, each buffer and view once, in order of first use.
-    fn external(&self, members: &BTreeSet<usize>) -> Vec<(Val, View)> {
-        let mut found: Vec<(Val, View)> = Vec::new();
+    fn external(&self, members: &BTreeSet<usize>) -> Vec<(ValueId, View)> {
+        let mut found: Vec<(ValueId, View)> = Vec::new();
         for &member in members {
             for load in self.loads(member).unwrap_or_default() {
-                let inside = matches!(load.0, Val::Call(c) if members.contains(&c));
+                let inside = matches!(load.0, ValueId::Call(c) if members.contains(&c));
                 if !inside && !found.contains(&load) {
                     found.push(load);
                 }
@@ -302,8 +302,8 @@ impl<'g> Fuser<'g> {
     /// The call that the members can be an epilogue of: its kernel takes one, and nobody else reads what it computes.
     fn core(&self, root: usize, members: &BTreeSet<usize>) -> Option<usize> {
         let external = self.external(members);
-        let is_core = |(value, view): &(Val, View)| match *value {
-            Val::Call(c) => {
+        let is_core = |(value, view): &(ValueId, View)| match *value {
+            ValueId::Call(c) => {
                 let loads = external.iter().filter(|(v, _)| v == value).count();
                 (view.is_contiguous() && loads == 1 && self.numel(c) == self.numel(root) && self.takes_epilogue(c))
                     .then_some(c)
@@ -336,9 +336,9 @@ impl<'g> Fuser<'g> {
         let mut steps: Vec<Step> = stages.into_iter().map(|stage| self.stage(core, base, stage)).collect();
         if let Some(last) = steps.pop() {
             steps.push(Step {
-                kernel: program.behind(last.kernel),
+                kernel: program.fused_after(last.kernel),
                 reads: last.reads.into_iter().chain(extra).collect(),
-                writes: vec![Val::Call(root)],
+                writes: vec![ValueId::Call(root)],
                 // The core has none, but its work counts.
                 scalars: [core].into_iter().chain(members.iter().copied()).collect(),
                 label: format!("{} · {}", self.graph.calls[core].op.name(), self.label(root, members)),
@@ -353,7 +353,7 @@ impl<'g> Fuser<'g> {
         Step {
             kernel: program.kernel(),
             reads,
-            writes: vec![Val::Call(root)],
+            writes: vec![ValueId::Call(root)],
             scalars: members.iter().copied().collect(),
             label: self.label(root, members),
             at: self.graph.calls[root].node.at(),
@@ -366,13 +366,13 @@ impl<'g> Fuser<'g> {
     }
 
     /// The members as a program, and what it reads besides the value of `core`.
-    fn program(&self, root: usize, members: &BTreeSet<usize>, core: Option<usize>) -> (Program, Vec<Val>) {
-        let is_core = |value: Val| core.is_some_and(|c| value == Val::Call(c));
-        let loads: Vec<(Val, View)> = self.external(members).into_iter().filter(|(value, _)| !is_core(*value)).collect();
+    fn program(&self, root: usize, members: &BTreeSet<usize>, core: Option<usize>) -> (Program, Vec<ValueId>) {
+        let is_core = |value: ValueId| core.is_some_and(|c| value == ValueId::Call(c));
+        let loads: Vec<(ValueId, View)> = self.external(members).into_iter().filter(|(value, _)| !is_core(*value)).collect();
         let order: Vec<usize> = members.iter().copied().collect();
-        let argument = |load: (Val, View)| match load.0 {
+        let argument = |load: (ValueId, View)| match load.0 {
             value if is_core(value) => Arg::Core,
-            Val::Call(c) if members.contains(&c) => Arg::Result(order.iter().position(|&o| o == c).unwrap_or(0)),
+            ValueId::Call(c) if members.contains(&c) => Arg::Result(order.iter().position(|&o| o == c).unwrap_or(0)),
             _ => Arg::Load(loads.iter().position(|l| *l == load).unwrap_or(0)),
         };
         let instruction = |&member: &usize| Instruction {
@@ -391,8 +391,8 @@ impl<'g> Fuser<'g> {
         let call = &self.graph.calls[root];
         let value = |operand: &Operand| match *operand {
             Operand::Input(i) => self.value(call.inputs[i]),
-            Operand::Output => Val::Call(root),
-            Operand::Temp(i) => Val::Temp(base + i),
+            Operand::Output => ValueId::Call(root),
+            Operand::Temp(i) => ValueId::Temp(base + i),
         };
         Step {
             reads: stage.reads.iter().map(value).collect(),

@@ -1,18 +1,15 @@
 //! HOW to compute a graph: kernels, buffers, order. Plain data, made by small pure passes: order → fuse → place.
 
 pub mod fuse;
-pub mod hide;
-pub mod join;
-pub mod merge;
+pub mod multi_tensor;
+pub mod nonfinite;
 pub mod place;
 pub mod pointwise;
 pub mod slots;
-pub mod watch;
-pub mod wgsl;
 
 pub use crate::error::{At, Error, Result};
 pub use crate::graph::half;
-pub use crate::graph::op::{Io, Kernel, Native, Suits, TURNS, Variant};
+pub use crate::graph::op::{Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, Target, Variant};
 
 use crate::graph::dump;
 use crate::graph::key::Graph;
@@ -106,7 +103,7 @@ pub struct Plan {
     /// Calls whose scalars, concatenated in this order, are the run's scalars.
     pub scalars: Vec<usize>,
     /// Leaves that must lie one behind the other in one buffer.
-    pub rows: Vec<Row>,
+    pub arenas: Vec<ParameterArena>,
     /// The kernels, in order.
     pub dispatches: Vec<Dispatch>,
     /// Words that would be needed if no slot were used twice.
@@ -142,7 +139,7 @@ pub struct Dispatch {
 
 /// Leaves that lie one behind the other in one buffer, so that one kernel can update them all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ParameterArena {
     /// Words of the buffer.
     pub words: usize,
     /// The leaves and where they start, in words.
@@ -177,7 +174,7 @@ pub enum Buffer {
     /// A value that outlives the run.
     Output(usize),
     /// Leaves that lie one behind the other.
-    Row(usize),
+    Arena(usize),
 }
 
 impl Plan {
@@ -229,7 +226,7 @@ impl fmt::Display for Place {
             Buffer::Leaf(i) => write!(f, "leaf{i}"),
             Buffer::Slot(i) => write!(f, "slot{i}"),
             Buffer::Output(i) => write!(f, "out{i}"),
-            Buffer::Row(i) => write!(f, "row{i}"),
+            Buffer::Arena(i) => write!(f, "row{i}"),
         }?;
         self.part.map_or(Ok(()), |start| write!(f, "+{start}"))
     }

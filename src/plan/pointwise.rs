@@ -1,6 +1,6 @@
 //! Pointwise programs: a chain of elementwise rules as one kernel, in WGSL and natively.
 
-use super::{Io, Kernel, Native, Variant};
+use super::{Io, Kernel, Native, Params, Variant};
 use crate::graph::op::{DType, Rule};
 use crate::shaders::Epilogue;
 use crate::shape::View;
@@ -82,7 +82,7 @@ impl Program {
     pub fn kernel(self) -> Kernel {
         let simple = Variant {
             bodies: vec![("element", self.wgsl("in", "dims", ""))],
-            ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP))).turning(0)
+            ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP))).max_loop_iterations(0)
         };
         let variants = self.vectors().into_iter().chain([simple]).collect();
         let name = match self.instructions.as_slice() {
@@ -93,11 +93,11 @@ impl Program {
         Kernel { name, params: self.params(), variants, native: self.native() }
     }
 
-    /// The program as the epilogue of a kernel: it works on each element before the kernel stores it. The kernel reads the loads behind its
-    /// own inputs; its `params` are whole but for the last field, `extra`.
-    pub fn behind(self, kernel: Kernel) -> Kernel {
+    /// The program fused after a kernel, as its epilogue: it works on each element before the kernel stores it. The kernel reads the loads
+    /// after its own inputs; its member `params.extra` says how.
+    pub fn fused_after(self, kernel: Kernel) -> Kernel {
         let Kernel { name, mut params, mut variants, native } = kernel;
-        params.extend(self.dims());
+        params = params.set("extra", self.dims());
         for variant in &mut variants {
             if crate::shaders::epilogue(variant.shader) == Some(Epilogue::Four) {
                 variant.bodies.push(("finish", format!("{{\n{}", self.chain("bitcast<f32>"))));
@@ -124,11 +124,8 @@ impl Program {
     }
 
     /// The uniform: the count, then how the loads are read.
-    fn params(&self) -> Vec<u32> {
-        let mut words = vec![self.count as u32, 0, 0, 0];
-        words.extend(self.dims());
-        words.resize(4 + MAX_LOADS * MAX_DIMS * 4, 0);
-        words
+    fn params(&self) -> Params {
+        Params::new().set("count", self.count).set("dims", self.dims())
     }
 
     /// Per load and axis `(divisor, size, stride, offset)`.
@@ -163,7 +160,7 @@ impl Program {
             bodies.push((LOADS[0], "{ return vec4<u32>(0u); }".to_owned()));
         }
         let groups = Variant::groups(self.count.div_ceil(4 * WORKGROUP));
-        Some(Variant { bodies, ..Variant::new("elementwise_vectors", groups).turning(0) })
+        Some(Variant { bodies, ..Variant::new("elementwise_vectors", groups).max_loop_iterations(0) })
     }
 
     /// The body of `element(i) -> u32` or `epilogue(v, i) -> f32`; `loads` and `dims` are the names of the bindings and of the table of views,

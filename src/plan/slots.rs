@@ -63,11 +63,11 @@ pub fn most_at_once(values: &[Value]) -> usize {
     change.iter().map(after).max().unwrap_or(0) as usize
 }
 
-/// Slots for values. `apart` names pairs, the smaller index first, of which one is written in a dispatch that binds the other.
+/// Slots for values. `conflicts` names pairs, the smaller index first, of which one is written in a dispatch that binds the other.
 ///
 /// First each slot holds one value at a time. Where that takes notably more than is needed at one time, values also share slots in parts, and the
 /// best of several orders is kept. With `reuse` off each value has its own.
-pub fn assign(values: &[Value], apart: &FxHashSet<(usize, usize)>, reuse: bool) -> Slots {
+pub fn assign(values: &[Value], conflicts: &FxHashSet<(usize, usize)>, reuse: bool) -> Slots {
     if !reuse {
         let (words, slot) = values.iter().map(|v| v.words).zip(0..).unzip();
         return Slots { words, slot, part: vec![None; values.len()] };
@@ -80,7 +80,7 @@ pub fn assign(values: &[Value], apart: &FxHashSet<(usize, usize)>, reuse: bool) 
     if whole.total() <= enough {
         return whole;
     }
-    let best = search(values, apart, by_size, enough);
+    let best = search(values, conflicts, by_size, enough);
     // Whole buffers are simpler to read, and to guard.
     if best.total() + least / NEAR < whole.total() { best } else { whole }
 }
@@ -112,7 +112,7 @@ fn one_at_a_time(values: &[Value], by_size: &[usize]) -> Slots {
 }
 
 /// The best of placements in parts, in several orders and then in orders like the best so far. The same values give the same placement.
-fn search(values: &[Value], apart: &FxHashSet<(usize, usize)>, by_size: Vec<usize>, enough: usize) -> Slots {
+fn search(values: &[Value], conflicts: &FxHashSet<(usize, usize)>, by_size: Vec<usize>, enough: usize) -> Slots {
     let mut last_first = by_size.clone();
     last_first.sort_by_key(|&i| (Reverse(values[i].words), Reverse(i)));
     let mut by_area = by_size.clone();
@@ -122,7 +122,7 @@ fn search(values: &[Value], apart: &FxHashSet<(usize, usize)>, by_size: Vec<usiz
     let mut left = PAIRS.max(2 * pairs);
     let mut try_order = |order: Vec<usize>, best: &mut Option<(Slots, Vec<usize>)>| {
         left = left.saturating_sub(pairs);
-        let found = in_parts(values, apart, &order);
+        let found = in_parts(values, conflicts, &order);
         if best.as_ref().is_none_or(|(slots, _)| found.total() < slots.total()) {
             *best = Some((found, order));
         }
@@ -147,7 +147,7 @@ fn search(values: &[Value], apart: &FxHashSet<(usize, usize)>, by_size: Vec<usiz
 }
 
 /// Places values in the given order, each where it makes slots grow the least; no slot grows beyond the largest value.
-fn in_parts(values: &[Value], apart: &FxHashSet<(usize, usize)>, order: &[usize]) -> Slots {
+fn in_parts(values: &[Value], conflicts: &FxHashSet<(usize, usize)>, order: &[usize]) -> Slots {
     let most = values.iter().map(|v| v.words).max().unwrap_or(0);
     let mut words: Vec<usize> = Vec::new();
     let mut held: Vec<Vec<usize>> = Vec::new();
@@ -163,7 +163,7 @@ fn in_parts(values: &[Value], apart: &FxHashSet<(usize, usize)>, order: &[usize]
             let mut meeting = held[s].iter().filter(|&&other| value.meets(&values[other]));
             if meeting.any(|&other| {
                 beside.push(start[other]..start[other] + values[other].words);
-                apart.contains(&(i.min(other), i.max(other)))
+                conflicts.contains(&(i.min(other), i.max(other)))
             }) {
                 continue;
             }
@@ -206,7 +206,7 @@ mod tests {
     }
 
     /// What must hold of any placement, looked at pair by pair.
-    fn check(values: &[Value], apart: &FxHashSet<(usize, usize)>, slots: &Slots) {
+    fn check(values: &[Value], conflicts: &FxHashSet<(usize, usize)>, slots: &Slots) {
         for (i, v) in values.iter().enumerate() {
             let at = slots.part[i].unwrap_or(0);
             assert!(
@@ -219,7 +219,7 @@ mod tests {
                 }
                 let (Some(a), Some(b)) = (slots.part[i], slots.part[j]) else { panic!("{i} and {j} of {values:?} in {slots:?}") };
                 assert!(a + v.words <= b || b + w.words <= a, "{i} and {j} of {values:?} in {slots:?}");
-                assert!(!apart.contains(&(i, j)), "{i} and {j} of {values:?} in {slots:?}");
+                assert!(!conflicts.contains(&(i, j)), "{i} and {j} of {values:?} in {slots:?}");
             }
         }
     }
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn parts_go_below_what_whole_buffers_can_do() {
-        let (values, apart) = convolutions();
+        let (values, conflicts) = convolutions();
         let mut by_size: Vec<usize> = (0..values.len()).collect();
         by_size.sort_by_key(|&i| (Reverse(values[i].words), i));
         let whole = one_at_a_time(&values, &by_size);
@@ -260,13 +260,13 @@ mod tests {
         };
         let bound: usize = [0].iter().chain(&sizes).zip(&sizes).map(|(below, &size)| (size - below) * at_once(size)).sum();
         assert_eq!(whole.total(), bound, "nobody can do better with one value at a time");
-        check(&values, &apart, &whole);
+        check(&values, &conflicts, &whole);
 
-        let found = assign(&values, &apart, true);
-        check(&values, &apart, &found);
+        let found = assign(&values, &conflicts, true);
+        check(&values, &conflicts, &found);
         let ratio = found.total() as f64 / most_at_once(&values) as f64;
         assert!(ratio < 1.11, "{ratio}: {found:?}");
-        assert_eq!(found, assign(&values, &apart, true), "the same again");
+        assert_eq!(found, assign(&values, &conflicts, true), "the same again");
     }
 
     #[test]
@@ -286,13 +286,13 @@ mod tests {
                     value(start..start + 1 + below(12), words)
                 })
                 .collect();
-            let mut apart = FxHashSet::default();
+            let mut conflicts = FxHashSet::default();
             for (i, a) in values.iter().enumerate() {
-                apart.extend((i + 1..count).filter(|&j| a.meets(&values[j]) && below(3) == 0).map(|j| (i, j)));
+                conflicts.extend((i + 1..count).filter(|&j| a.meets(&values[j]) && below(3) == 0).map(|j| (i, j)));
             }
             for reuse in [true, false] {
-                let slots = assign(&values, &apart, reuse);
-                check(&values, &apart, &slots);
+                let slots = assign(&values, &conflicts, reuse);
+                check(&values, &conflicts, &slots);
                 assert!(slots.total() >= most_at_once(&values), "round {round}");
                 saved += usize::from(slots.part.iter().any(Option::is_some));
             }

@@ -55,6 +55,6 @@ fn read(node: &Arc<Node>) -> Result<Vec<u32>> {
     match node.value() {
         Some(Value::Host(words)) => Ok(words.to_vec()),
         Some(Value::Stored(stored)) => pollster::block_on(node.runner().fetch(stored)),
-        None => Err(Error::op(node.op_name(), node.at(), OpError::Spent("the value was let go".to_owned()))),
+        None => Err(Error::op(node.op_name(), node.at(), OpError::Stale("the value was let go".to_owned()))),
     }
 }

@@ -119,7 +119,7 @@ pub fn grad_check_with(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], o
     let mut analytic = Vec::with_capacity(inputs.len());
     for input in inputs {
         analytic.push(match gradients.missing(input)? {
-            Some(Missing::Severed(error)) => return Err(error),
+            Some(Missing::Disconnected(error)) => return Err(error),
             Some(Missing::Unused) => Array::from_fn(input.try_shape()?, |_| 0.0),
             None => evaluate(&[&gradients.wrt(input)?], &Overrides::new())?.remove(0),
         });

@@ -35,8 +35,8 @@ impl Op for Planted {
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         self.0.infer(inputs)
     }
-    fn takes_halves(&self) -> bool {
-        self.0.takes_halves()
+    fn accepts_f16(&self) -> bool {
+        self.0.accepts_f16()
     }
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         match self.0.lower(inputs, output) {

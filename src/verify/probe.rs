@@ -246,7 +246,7 @@ struct Probe(usize);
 
 fn variant(function: &Function, count: usize) -> Variant {
     let bodies = vec![("probe", format!("{{ return {}; }}", function.wgsl))];
-    Variant { bodies, ..Variant::new("probe", Variant::groups(count.div_ceil(64))).turning(0) }
+    Variant { bodies, ..Variant::new("probe", Variant::groups(count.div_ceil(64))).max_loop_iterations(0) }
 }
 
 /// The shaders this table runs, for the shader tests.
@@ -273,7 +273,7 @@ impl Op for Probe {
             io.write(0).iter_mut().enumerate().for_each(|(i, y)| *y = native(a[i], b[i], c[i]));
         };
         let variants = vec![variant(&FUNCTIONS[self.0], count)];
-        Lowering::kernel(Kernel { name: "probe", params: vec![count as u32], variants, native: Arc::new(native) }, 3)
+        Lowering::kernel(Kernel { name: "probe", params: vec![count as u32].into(), variants, native: Arc::new(native) }, 3)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let at = |k: usize, i: usize| inputs[k].data[i] as f32;

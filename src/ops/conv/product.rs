@@ -1,7 +1,7 @@
 //! The matrix product that a convolution and both its gradients are: its sizes, its strides and its kernels.
 
 use super::super::window::word;
-use crate::graph::op::{Kernel, Native, Suits, Variant};
+use crate::graph::op::{Kernel, Native, Target, Variant};
 
 /// One of the two grids whose cells a sum runs over: pixels (image, y, x) or taps of the kernel (channel, i, j).
 #[derive(Clone, Copy)]
@@ -39,8 +39,6 @@ pub(super) struct Product {
 
 /// Invocations of a workgroup of `conv.wgsl`.
 const WORKGROUP: usize = 64;
-/// The word of its params that says with which term a dispatch begins.
-const FIRST: usize = 13;
 /// Columns of the output an invocation of `conv_registers` and `conv_vectors` makes; rows as many or twice as many.
 const BLOCK: usize = 8;
 
@@ -90,7 +88,7 @@ impl Product {
         let side = if self.m <= 32 { 8 } else { 16 };
         let shared = Variant {
             consts: vec![("SIDE", side as u32), divide],
-            suits: Suits::Hardware,
+            target: Target::Hardware,
             ..Variant::new("conv_tile", tiles(4 * side, 4 * side))
         };
         // For software: as wide as wastes least at the edges.
@@ -99,7 +97,7 @@ impl Product {
         let registers = |shader, rows: usize| {
             let lanes = width(rows);
             let groups = tiles(rows * (8 / lanes), BLOCK * lanes);
-            Variant { consts: vec![("LANES", lanes as u32)], suits: Suits::Software, ..Variant::new(shader, groups) }
+            Variant { consts: vec![("LANES", lanes as u32)], target: Target::Software, ..Variant::new(shader, groups) }
         };
         let mut variants = vec![shared];
         variants.extend(self.flat(parts));
@@ -107,7 +105,7 @@ impl Product {
         if 2 * waste(rows, 8) <= 3 * waste(rows, width(rows)) {
             variants.push(Variant {
                 consts: vec![("ROWS", rows as u32), divide, ("FUSED", 0)],
-                suits: Suits::Software,
+                target: Target::Software,
                 ..Variant::new("conv_shared", tiles(rows, 8 * BLOCK))
             });
         }
@@ -134,12 +132,12 @@ impl Product {
             let known = |axis: usize| self.divide == [1, 1] || (variant.shader == "conv" && apart(axis) == 1);
             let seen = |axis: usize| if known(axis) { 0 } else { self.k.sizes[axis].min(self.tap_step[axis]) };
             let beside = seen(0) + seen(1) + 17 * 16;
-            variant.turns = Some(around.saturating_add(beside));
+            variant.loop_iterations = Some(around.saturating_add(beside));
             if variant.shader == "conv" {
-                *variant = variant.clone().in_parts(FIRST, terms, beside);
+                *variant = variant.clone().in_parts(terms, beside);
             }
         }
-        Kernel { name, params, variants, native }
+        Kernel { name, params: params.into(), variants, native }
     }
 
     /// For software with subgroups: where pixels that follow each other read numbers that do so too, because the images are as wide on both
@@ -148,7 +146,7 @@ impl Product {
         let rows = if self.m <= 8 { 8 } else { 16 };
         let variant = |shader, consts, tiles: usize| Variant {
             consts,
-            suits: Suits::Software,
+            target: Target::Software,
             ..Variant::new(shader, Variant::groups(parts * tiles))
         };
         let fours = |numbers: &[usize]| numbers.iter().all(|n| n % 4 == 0);

@@ -82,7 +82,7 @@ pub(super) fn cases(g: &mut Gen, cases: &mut Vec<Case>) {
                 let b = [batch_b, &if trans_b { [n, k] } else { [k, n] }].concat();
                 let inputs = vec![operand(g, &a, which[0]), operand(g, &b, which[1])];
                 let case = Case::new(format!("{label} {a:?} × {b:?}"), Matmul { trans_a, trans_b }, inputs);
-                cases.push(if m * k * n > 20_000 { case.rough() } else { case });
+                cases.push(if m * k * n > 20_000 { case.forward_only() } else { case });
             }
         }
     }
@@ -90,12 +90,12 @@ pub(super) fn cases(g: &mut Gen, cases: &mut Vec<Case>) {
     for (dims, label) in
         [([1, 1], "one half"), ([3, 0], "no terms of halves"), ([0, 3], "no rows of halves"), ([9, 1024], "deep halves")]
     {
-        cases.push(Case::new(label, op, vec![g.halves(&dims), g.halves(&[2, dims[1]])]).rough());
+        cases.push(Case::new(label, op, vec![g.halves(&dims), g.halves(&[2, dims[1]])]).forward_only());
     }
     // From the smallest subnormal to the largest: the terms of a sum are of like size, so that none hides another.
     let extreme = |g: &mut Gen, scale: f64| g.input(DType::F16, &[8, 16], |g| half::rounded(scale * g.uniform(-1.0, 1.0)));
     for (a, b) in [(6e-7, 1.0), (6e-5, 6e-5), (65_000.0, 1.0), (65_000.0, 65_000.0)] {
-        cases.push(Case::new(format!("halves of size {a:e} and {b:e}"), op, vec![extreme(g, a), extreme(g, b)]).rough());
+        cases.push(Case::new(format!("halves of size {a:e} and {b:e}"), op, vec![extreme(g, a), extreme(g, b)]).forward_only());
     }
     // Large enough to be taken in parts, by rows and by columns, with a last part of one row or column.
     for (dims, halves) in [
@@ -108,12 +108,12 @@ pub(super) fn cases(g: &mut Gen, cases: &mut Vec<Case>) {
         for (trans_a, trans_b) in [(false, false), (true, true)] {
             let (a, b) = (if trans_a { [k, m] } else { [m, k] }, if trans_b { [n, k] } else { [k, n] });
             let inputs = vec![operand(g, &a, halves[0]), operand(g, &b, halves[1])];
-            cases.push(Case::new(format!("parts {a:?} × {b:?}"), Matmul { trans_a, trans_b }, inputs).rough());
+            cases.push(Case::new(format!("parts {a:?} × {b:?}"), Matmul { trans_a, trans_b }, inputs).forward_only());
         }
     }
     let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -0.0];
     let sprinkled = |g: &mut Gen| {
         g.input(DType::F16, &[20, 20], |g| if g.below(60) == 0 { odd[g.below(5)] } else { half::rounded(g.uniform(-1.0, 1.0)) })
     };
-    cases.push(Case::new("halves that are not finite", op, vec![sprinkled(g), sprinkled(g)]).rough());
+    cases.push(Case::new("halves that are not finite", op, vec![sprinkled(g), sprinkled(g)]).forward_only());
 }

@@ -1,8 +1,7 @@
 //! The kernels of poolings: their params, and how many loop iterations an invocation makes.
 
 use super::{Cells, Plane};
-use crate::graph::op::{Kernel, Native, Variant};
-use crate::ops::window::word;
+use crate::graph::op::{Kernel, Native, Params, Variant};
 
 impl Plane {
     /// A kernel with an invocation for each of `count` elements.
@@ -13,10 +12,9 @@ impl Plane {
         };
         let inside = !matches!(self.cells, Cells::Sliding { count_include_pad: true, .. });
         let average = shader.starts_with("avg");
-        // Of the average: what it divides by, and at the end where a part of a loop begins; of the others the latter in its place.
-        let mut params = vec![count as u32, u32::from(average && inside)];
-        params.extend([self.size, self.output, kernel, stride, padding].concat().into_iter().map(word));
-        params.extend(average.then_some(0));
+        let params = Params::new().set("count", count).set("windows", count / self.elements().max(1) * self.windows());
+        let params = params.set("inside", inside).set("first", 0u32).set("size", self.size).set("output", self.output);
+        let params = params.set("kernel", kernel).set("stride", stride).set("padding", padding);
         let (consts, bodies) = match average {
             true => (consts, vec![("divided", "{ return div_(a, b); }".to_owned())]),
             false => (vec![], vec![]),
@@ -24,11 +22,10 @@ impl Plane {
         let variant = Variant { consts, bodies, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
         let (places, windows) = (self.sides(), self.holding());
         let variant = match shader {
-            "max_pool_input" => variant.turning(nested(windows, nested(places, 0))),
+            "max_pool_input" => variant.max_loop_iterations(nested(windows, nested(places, 0))),
             _ => {
                 let around = if matches!(shader, "avg_pool" | "max_pool") { places } else { windows };
-                let first = if average { params.len() - 1 } else { 1 };
-                variant.turning(nested(around, 0)).in_parts(first, around[0].saturating_mul(around[1]), 0)
+                variant.max_loop_iterations(nested(around, 0)).in_parts(around[0].saturating_mul(around[1]), 0)
             }
         };
         Kernel { name, params, variants: vec![variant], native }

@@ -1,185 +1,11 @@
-//! Shader files: give values to consts and overrides, replace a named function, and read off what a file binds.
+//! What a shader needs and binds, read from its source with naga.
 
-use super::hide::HIDDEN;
-use super::{Error, Result};
-use crate::shaders::MATH;
+use super::Result;
+use super::opaque::OPAQUE;
+use super::{fault, locate};
 use naga::Binding::BuiltIn as Builtin;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, BuiltIn, Handle, Module, ShaderStage, StorageAccess, Type, TypeInner};
-use std::ops::Range;
-use std::sync::LazyLock;
-
-/// Specialises a shader file: sets `const NAME: u32` or `override NAME: u32` at module scope, and replaces the bodies (braces included) of
-/// named functions. Everything else, comments too, stays as it lies in the file. If a new body calls a function of `math.wgsl`, that file
-/// is appended.
-///
-/// # Errors
-/// [`Error::Shader`] if a name is not declared in the file in that form, or a body is not in braces.
-pub fn specialise(stem: &str, source: &str, consts: &[(&'static str, u32)], bodies: &[(&'static str, String)]) -> Result<String> {
-    let code = blank_comments(source);
-    let mut edits: Vec<(Range<usize>, String)> = Vec::with_capacity(consts.len() + bodies.len());
-    for &(name, value) in consts {
-        let place = value_of(&code, name).map_err(|message| fault(stem, message))?;
-        edits.push((place, format!(" = {value}u")));
-    }
-    for (name, body) in bodies {
-        let text = body.trim();
-        if !(text.starts_with('{') && text.ends_with('}')) {
-            return Err(fault(stem, format!("the new body of `{name}` is not in braces: {text}")));
-        }
-        let place = body_of(&code, name).map_err(|message| fault(stem, message))?;
-        edits.push((place, text.to_owned()));
-    }
-    edits.sort_by_key(|(place, _)| place.start);
-    let mut result = String::with_capacity(source.len() + 64);
-    let mut at = 0;
-    for (place, text) in edits {
-        if place.start < at {
-            return Err(fault(stem, "a name is specialised twice".to_owned()));
-        }
-        result.push_str(&source[at..place.start]);
-        result.push_str(&text);
-        at = place.end;
-    }
-    result.push_str(&source[at..]);
-    if bodies.iter().any(|(_, body)| calls_math(body)) {
-        result.push_str(MATH);
-    }
-    Ok(result)
-}
-
-/// Whether a body calls a function of `math.wgsl`.
-fn calls_math(body: &str) -> bool {
-    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
-        let lines = MATH.lines().filter_map(|line| line.strip_prefix("fn "));
-        lines.filter_map(|line| line.split('(').next()).collect()
-    });
-    let code = blank_comments(body);
-    let mut start = None;
-    for (i, &b) in code.iter().enumerate() {
-        match (is_word(b), start) {
-            (true, None) => start = Some(i),
-            (false, Some(from)) => {
-                if b == b'(' && NAMES.iter().any(|name| name.as_bytes() == &code[from..i]) {
-                    return true;
-                }
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    false
-}
-
-pub(super) fn is_word(b: u8) -> bool {
-    b == b'_' || b.is_ascii_alphanumeric() || b >= 0x80
-}
-
-fn fault(stem: &str, message: String) -> Error {
-    Error::Shader { shader: stem.to_owned(), message }
-}
-
-/// The source with comments turned into spaces, byte for byte, so that positions stay the same. WGSL block comments nest.
-pub(super) fn blank_comments(source: &str) -> Vec<u8> {
-    let mut code = source.as_bytes().to_vec();
-    let (mut i, mut depth) = (0, 0usize);
-    while i < code.len() {
-        match (depth, code[i], code.get(i + 1).copied()) {
-            (0, b'/', Some(b'/')) => {
-                while i < code.len() && code[i] != b'\n' {
-                    code[i] = b' ';
-                    i += 1;
-                }
-            }
-            (_, b'/', Some(b'*')) => {
-                depth += 1;
-                code[i..i + 2].fill(b' ');
-                i += 2;
-            }
-            (1.., b'*', Some(b'/')) => {
-                depth -= 1;
-                code[i..i + 2].fill(b' ');
-                i += 2;
-            }
-            (0, _, _) => i += 1,
-            _ => {
-                if code[i] != b'\n' {
-                    code[i] = b' ';
-                }
-                i += 1;
-            }
-        }
-    }
-    code
-}
-
-/// Positions after each `keyword name` at module scope, with the keyword found there.
-fn declarations<'k>(code: &[u8], keywords: &[&'k str], name: &str) -> Vec<(&'k str, usize)> {
-    let (mut found, mut depth, mut i) = (vec![], 0i64, 0);
-    let mut previous: &[u8] = b"";
-    while i < code.len() {
-        if is_word(code[i]) {
-            let start = i;
-            while i < code.len() && is_word(code[i]) {
-                i += 1;
-            }
-            let this = &code[start..i];
-            if depth == 0 && this == name.as_bytes() {
-                found.extend(keywords.iter().filter(|k| k.as_bytes() == previous).map(|&k| (k, i)));
-            }
-            previous = this;
-        } else {
-            match code[i] {
-                b'{' => depth += 1,
-                b'}' => depth -= 1,
-                _ => {}
-            }
-            if !code[i].is_ascii_whitespace() {
-                previous = b"";
-            }
-            i += 1;
-        }
-    }
-    found
-}
-
-/// Where the ` = value` of a u32 constant lies; empty, before the semicolon, for an override without a value.
-fn value_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
-    let [(keyword, after)] = declarations(code, &["const", "override"], name)[..] else {
-        return Err(format!("no `const {name}: u32` or `override {name}: u32` at module scope"));
-    };
-    let end = code[after..].iter().position(|&b| b == b';').map(|n| after + n);
-    let end = end.ok_or_else(|| format!("`{keyword} {name}` has no semicolon"))?;
-    let equals = code[after..end].iter().position(|&b| b == b'=').map_or(end, |n| after + n);
-    let declared: String = code[after..equals].iter().map(|&b| char::from(b)).filter(|c| !c.is_whitespace()).collect();
-    if declared != ":u32" {
-        return Err(format!("`{keyword} {name}` is not declared `: u32`"));
-    }
-    let mut start = equals;
-    while code[start - 1].is_ascii_whitespace() {
-        start -= 1;
-    }
-    Ok(start..end)
-}
-
-/// Where the body of a function lies, braces included.
-pub(super) fn body_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
-    let [(_, after)] = declarations(code, &["fn"], name)[..] else {
-        return Err(format!("no `fn {name}` at module scope"));
-    };
-    let open = code[after..].iter().position(|&b| b == b'{').map(|n| after + n);
-    let open = open.ok_or_else(|| format!("`fn {name}` has no body"))?;
-    let mut depth = 0;
-    for (i, &b) in code.iter().enumerate().skip(open) {
-        match b {
-            b'{' => depth += 1,
-            b'}' if depth == 1 => return Ok(open..i + 1),
-            b'}' => depth -= 1,
-            _ => {}
-        }
-    }
-    Err(format!("the body of `fn {name}` does not end"))
-}
 
 /// What a binding is for, by the convention of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -209,10 +35,10 @@ pub struct Binding {
     pub measured: bool,
     /// Bytes of the variable's type; for an array of run-time length, those of one element: the least that may be bound.
     pub bytes: u32,
-    /// For a uniform, the bytes that must be bound: more than `bytes` if it is hidden (see [`hide`](super::hide)).
+    /// For a uniform, the bytes that must be bound: more than `bytes` if it is opaque (see [`opaque`](super::opaque)).
     pub bound: u32,
-    /// The members of its struct, and where each starts, in bytes; empty for a storage buffer.
-    pub members: Vec<(String, u32)>,
+    /// The members of its struct; empty for a storage buffer.
+    pub members: Vec<Member>,
 }
 
 /// A member of the `Params` or `Scalars` struct.
@@ -224,6 +50,13 @@ pub struct Member {
     pub offset: u32,
     /// Its size in bytes.
     pub size: u32,
+}
+
+impl Member {
+    /// Whether it is an array, which may be given in part: anything longer than a vector.
+    pub fn is_array(&self) -> bool {
+        self.size > 16
+    }
 }
 
 /// What a shader needs and binds, read from its source.
@@ -275,10 +108,11 @@ fn capabilities(source: &str) -> Capabilities {
 /// [`Error::Shader`] if it does not parse or validate, has no compute entry point `main`, or binds something the convention does not know.
 pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
     let path = format!("{stem}.wgsl");
-    let module = naga::front::wgsl::parse_str(source).map_err(|e| fault(stem, e.emit_to_string_with_path(source, &path)))?;
+    let module = naga::front::wgsl::parse_str(source)
+        .map_err(|e| locate(stem, source, e.location(source), e.emit_to_string_with_path(source, &path)))?;
     let info = Validator::new(ValidationFlags::all(), capabilities(source))
         .validate(&module)
-        .map_err(|e| fault(stem, e.emit_to_string_with_path(source, &path)))?;
+        .map_err(|e| locate(stem, source, e.location(source), e.emit_to_string_with_path(source, &path)))?;
     let main = |module: &Module| module.entry_points.iter().position(|e| e.name == "main" && e.stage == ShaderStage::Compute);
     let entry = main(&module).ok_or_else(|| fault(stem, "no compute entry point `main`".to_owned()))?;
 
@@ -298,7 +132,7 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
             (AddressSpace::Uniform, "scalars") => BindingKind::Scalars,
             _ => return Err(fault(stem, format!("`{name}` is neither a storage buffer nor the uniform `params` or `scalars`"))),
         };
-        let inner = unhidden(&module, variable.ty);
+        let inner = inner_type(&module, variable.ty);
         let members = match &module.types[inner].inner {
             TypeInner::Struct { members, .. } => members.as_slice(),
             _ => &[],
@@ -316,7 +150,7 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
         }
         if let BindingKind::Params | BindingKind::Scalars = kind {
             let of = if kind == BindingKind::Params { &params } else { &scalars };
-            starts = of.iter().map(|m| (m.name.clone(), m.offset)).collect();
+            starts = of.clone();
         }
         let uses = info.get_entry_point(entry)[handle];
         bindings.push(Binding {
@@ -332,7 +166,7 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
     }
     bindings.sort_by_key(|b| b.number);
 
-    // Sizes of workgroups and their memory may hang on overrides, which become constants here.
+    // Sizes of workgroups and their memory may depend on overrides, which become constants here.
     let (fixed, fixed_info) = naga::back::pipeline_constants::process_overrides(
         &module,
         &info,
@@ -355,11 +189,11 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
     Ok(Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, params, scalars, module, info })
 }
 
-/// The type inside a hidden uniform; of others, their own.
-fn unhidden(module: &Module, ty: Handle<Type>) -> Handle<Type> {
+/// The type inside an opaque uniform; of others, their own.
+fn inner_type(module: &Module, ty: Handle<Type>) -> Handle<Type> {
     let TypeInner::Array { base, .. } = module.types[ty].inner else { return ty };
     match &module.types[base] {
-        Type { name: Some(name), inner: TypeInner::Struct { members, .. } } if name.starts_with(HIDDEN) => members[0].ty,
+        Type { name: Some(name), inner: TypeInner::Struct { members, .. } } if name.starts_with(OPAQUE) => members[0].ty,
         _ => ty,
     }
 }
@@ -373,6 +207,8 @@ fn layouter(stem: &str, module: &Module) -> Result<naga::proc::Layouter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
+    use crate::wgsl::specialise;
 
     const FILE: &str = "\
 // const TILE: u32 = 1u; fn epilogue() { } — a comment, with a brace: {
@@ -398,57 +234,6 @@ fn TILES() -> u32 { let TILE = 9u; return TILE; }
     if (id.x < params.n && arrayLength(&out) > 0u) { out[id.x] = epilogue(tile[0] + more[0] + f32(TILES())); }
 }
 ";
-
-    #[test]
-    fn consts_and_bodies_are_replaced_where_they_are_declared() {
-        let bodies = [("epilogue", "{ return max(v, 0.0); }".to_owned())];
-        let text = specialise("t", FILE, &[("TILE", 8), ("ROWS", 1), ("DEPTH", 3)], &bodies).expect("specialises");
-        assert!(
-            text.contains("\nconst TILE: u32 = 8u;\n@id(1) override ROWS : u32 = 1u;\noverride DEPTH: u32 = 3u;\n"),
-            "{text}"
-        );
-        assert!(
-            text.contains(
-                "\nfn epilogue(v: f32) -> f32 { return max(v, 0.0); }\nfn TILES() -> u32 { let TILE = 9u; return TILE; }\n"
-            ),
-            "{text}"
-        );
-        assert!(text.starts_with("// const TILE: u32 = 1u; fn epilogue() { } — a comment"), "{text}");
-        assert_eq!(specialise("t", FILE, &[], &[]).expect("nothing to do"), FILE);
-    }
-
-    #[test]
-    fn math_comes_with_a_body_that_calls_it() {
-        let with = |body: &str| specialise("t", FILE, &[], &[("epilogue", body.to_owned())]).expect("specialises");
-        for body in ["{ return tanh_(v); }", "{ return 1.0 + exp_(v); }", "{\n    if is_nan(v) { return v; }\n    return 0.0;\n}"]
-        {
-            let text = with(body);
-            assert!(text.ends_with(MATH), "{text}");
-            reflect("t", &text.replace("override DEPTH: u32", "const DEPTH: u32 = 1u")).expect("valid");
-        }
-        // Built-in functions, longer names and comments are none of its.
-        for body in ["{ return max(v, 0.0); }", "{ let exp_ = v; return exp_; }", "{ return v; /* exp_(v) */ }"] {
-            assert!(!with(body).contains("fn exp_("));
-        }
-        assert!(!specialise("t", FILE, &[("TILE", 8)], &[]).expect("specialises").contains("fn exp_("));
-    }
-
-    #[test]
-    fn names_that_are_not_there_are_errors() {
-        let bad = |consts: &[(&'static str, u32)], bodies: &[(&'static str, String)]| match specialise("t", FILE, consts, bodies)
-        {
-            Err(Error::Shader { shader, message }) => format!("{shader}: {message}"),
-            other => panic!("{other:?}"),
-        };
-        assert!(bad(&[("tile", 1)], &[]).contains("no `const tile: u32`"));
-        assert!(bad(&[("TIL", 1)], &[]).contains("no `const TIL: u32`"));
-        assert!(bad(&[("epilogue", 1)], &[]).contains("no `const epilogue"));
-        assert!(bad(&[], &[("TILE", "{}".to_owned())]).contains("no `fn TILE`"));
-        assert!(bad(&[], &[("epilogue", "return v;".to_owned())]).contains("not in braces"));
-        assert!(bad(&[("TILE", 1), ("TILE", 2)], &[]).contains("twice"));
-        let float = specialise("t", "const A: f32 = 1.0;", &[("A", 1)], &[]);
-        assert!(matches!(float, Err(Error::Shader { message, .. }) if message.contains("not declared `: u32`")));
-    }
 
     #[test]
     fn reflection_reads_bindings_workgroup_and_structs() {

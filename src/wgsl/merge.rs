@@ -5,7 +5,7 @@
 //! for one buffer would let a compiler believe that a write to one does not change the other; its entry point becomes a function that is
 //! called for every invocation it would have had. A barrier stands between one kernel and the next.
 
-use super::wgsl::{blank_comments, is_word};
+use super::tokens::{after_attributes, blank_comments, is_word, items, matching, skip_space, word};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -104,7 +104,7 @@ impl<'a> File<'a> {
             code: vec![],
         };
         for item in items(&code) {
-            let start = behind_attributes(&code, item.start)?;
+            let start = after_attributes(&code, item.start)?;
             let (keyword, after) = word(&code, start)?;
             let colon = || code[start..item.end].iter().position(|&b| b == b':').map(|n| start + n);
             match keyword.as_str() {
@@ -295,75 +295,11 @@ impl<'a> File<'a> {
     }
 }
 
-/// Where the declarations at module scope lie, each up to its semicolon or closing brace.
-fn items(code: &[u8]) -> Vec<Range<usize>> {
-    let (mut found, mut depth, mut start) = (vec![], 0, None);
-    for (i, &b) in code.iter().enumerate() {
-        if start.is_none() && !b.is_ascii_whitespace() && b != b';' {
-            start = Some(i);
-        }
-        match b {
-            b'{' => depth += 1,
-            b'}' => depth -= 1,
-            _ => {}
-        }
-        if depth == 0
-            && (b == b';' || b == b'}')
-            && let Some(from) = start.take()
-        {
-            found.push(from..i + 1);
-        }
-    }
-    found
-}
-
-/// Behind `@group(0) @binding(1)` and the like.
-fn behind_attributes(code: &[u8], mut i: usize) -> Option<usize> {
-    while code.get(i) == Some(&b'@') {
-        let (_, after) = word(code, i + 1)?;
-        let open = skip_space(code, after);
-        i = if code.get(open) == Some(&b'(') { matching(code, open)? + 1 } else { after };
-        i = skip_space(code, i);
-    }
-    Some(i)
-}
-
-fn skip_space(code: &[u8], mut i: usize) -> usize {
-    while code.get(i).is_some_and(u8::is_ascii_whitespace) {
-        i += 1;
-    }
-    i
-}
-
-/// The word that starts here, and where it ends.
-fn word(code: &[u8], start: usize) -> Option<(String, usize)> {
-    let length = code.get(start..)?.iter().take_while(|&&b| is_word(b)).count();
-    let text = std::str::from_utf8(&code[start..start + length]).ok().filter(|text| !text.is_empty())?;
-    Some((text.to_owned(), start + length))
-}
-
-/// Where the bracket that opens here is closed.
-fn matching(code: &[u8], open: usize) -> Option<usize> {
-    let pair = match code[open] {
-        b'(' => (b'(', b')'),
-        b'[' => (b'[', b']'),
-        _ => return None,
-    };
-    let mut depth = 0;
-    for (i, &b) in code.iter().enumerate().skip(open) {
-        depth += i32::from(b == pair.0) - i32::from(b == pair.1);
-        if depth == 0 {
-            return Some(i);
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::plan::wgsl::{BindingKind, reflect};
+    use crate::wgsl::{BindingKind, reflect};
 
     /// y = scale · x + y of n numbers: a compound store, a loop, a comment, names that both files have, a member named like a function.
     const AXPY: &str = "\

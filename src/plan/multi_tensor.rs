@@ -1,10 +1,10 @@
 //! Join: updates of one kind become one kernel over all their parameters, which are laid one behind the other in device memory.
 
-use super::fuse::{Step, Val};
+use super::fuse::{Step, ValueId};
 use super::pointwise::{Arg, Instruction, Load, Program};
-use super::{At, Row};
+use super::{At, ParameterArena};
 use crate::graph::key::{Call, Graph, Source, same_op};
-use crate::graph::op::Joined;
+use crate::graph::op::MultiTensorUpdate;
 use crate::shape::{View, ViewDim};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,15 +18,15 @@ const LARGEST: usize = 1 << 25;
 
 /// What joining the updates of a graph gives.
 #[derive(Default)]
-pub struct Joins {
+pub struct MultiTensorUpdates {
     /// Copies of gradients where they are needed, and updates, in order.
     pub steps: Vec<Step>,
     /// Leaves that lie one behind the other.
-    pub rows: Vec<Row>,
+    pub arenas: Vec<ParameterArena>,
     /// Values that are computed into a part of another: `(whole, first word)`.
-    pub inside: HashMap<Val, (Val, usize)>,
+    pub suballocated: HashMap<ValueId, (ValueId, usize)>,
     /// Gradients that updates read.
-    pub gradients: Vec<Val>,
+    pub gradients: Vec<ValueId>,
 }
 
 /// An update to join.
@@ -36,9 +36,9 @@ pub struct Update<'g> {
     /// The call.
     pub call: &'g Call,
     /// Makes its kernel.
-    pub kernel: Joined,
+    pub kernel: MultiTensorUpdate,
     /// Its gradient.
-    pub gradient: Val,
+    pub gradient: ValueId,
     /// Whether the gradient may be computed right where the update reads it: nobody else reads it or holds it.
     pub own: bool,
 }
@@ -59,9 +59,9 @@ impl Update<'_> {
     }
 }
 
-/// Joins updates; with `on` off, each has a kernel of its own. Sizes of temporaries are added to `temps`.
-pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<usize>) -> Joins {
-    let mut joins = Joins::default();
+/// MultiTensorUpdates updates; with `on` off, each has a kernel of its own. Sizes of temporaries are added to `temps`.
+pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<usize>) -> MultiTensorUpdates {
+    let mut joins = MultiTensorUpdates::default();
     // Where each leaf lies: its row and its first word there.
     let mut lies: HashMap<usize, (usize, usize)> = HashMap::new();
     let mut groups: Vec<Vec<Update<'_>>> = Vec::new();
@@ -94,7 +94,7 @@ pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<u
     joins
 }
 
-impl Joins {
+impl MultiTensorUpdates {
     fn add(&mut self, graph: &Graph, group: &[Update<'_>], lies: &mut HashMap<usize, (usize, usize)>, temps: &mut Vec<usize>) {
         let written = group[0].leaves().len();
         let known = group[0].leaves().iter().find_map(|leaf| lies.get(leaf).copied());
@@ -106,9 +106,9 @@ impl Joins {
             spans.push(end..end + words);
             end = (end + words).next_multiple_of(ALIGNMENT);
         }
-        let words = known.map_or(end, |(row, _)| self.rows[row].words);
+        let words = known.map_or(end, |(row, _)| self.arenas[row].words);
 
-        let whole = Val::Temp(temps.len());
+        let whole = ValueId::Temp(temps.len());
         temps.push(words);
         let mut writes = Vec::with_capacity(written);
         for k in 0..written {
@@ -116,23 +116,23 @@ impl Joins {
                 Some(&(row, _)) => row,
                 None => {
                     let members: Vec<_> = group.iter().zip(&spans).map(|(u, span)| (u.leaves()[k], span.start)).collect();
-                    lies.extend(members.iter().map(|&(leaf, start)| (leaf, (self.rows.len(), start))));
-                    self.rows.push(Row { words, members });
-                    self.rows.len() - 1
+                    lies.extend(members.iter().map(|&(leaf, start)| (leaf, (self.arenas.len(), start))));
+                    self.arenas.push(ParameterArena { words, members });
+                    self.arenas.len() - 1
                 }
             };
-            writes.push(Val::Row(row));
+            writes.push(ValueId::Arena(row));
         }
 
         for (update, span) in group.iter().zip(&spans) {
             self.gradients.push(update.gradient);
             let mut target = update.gradient;
-            if !update.own || self.inside.contains_key(&target) {
-                target = Val::Temp(temps.len());
+            if !update.own || self.suballocated.contains_key(&target) {
+                target = ValueId::Temp(temps.len());
                 temps.push(span.len());
                 self.steps.push(copy(update.gradient, target, span.len(), update.call.node.at()));
             }
-            self.inside.insert(target, (whole, span.start));
+            self.suballocated.insert(target, (whole, span.start));
         }
 
         let last = group[group.len() - 1].call;
@@ -151,7 +151,7 @@ impl Joins {
 }
 
 /// A copy of `n` words.
-fn copy(from: Val, to: Val, n: usize, at: At) -> Step {
+fn copy(from: ValueId, to: ValueId, n: usize, at: At) -> Step {
     let load = Load { view: View::new(0, [ViewDim { size: n, stride: 1 }]) };
     let program = Program::new(n, vec![load], vec![Instruction { rule: None, args: vec![Arg::Load(0)] }]);
     Step {

@@ -1,7 +1,7 @@
 //! Watch: a plan that looks at every float it reads or writes and notes where one is not finite, without reading anything back.
 
-use super::fuse::{self, Step, Val};
-use super::{At, Io, Kernel, Plan, Row, Variant, place};
+use super::fuse::{self, Step, ValueId};
+use super::{At, Io, Kernel, ParameterArena, Params, Plan, Variant, place};
 use crate::graph::dump;
 use crate::graph::key::{Graph, Source};
 use crate::graph::op::DType;
@@ -24,9 +24,9 @@ pub enum Seen {
 /// flags: two words per entry of the list, 0 before the run.
 pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
     let mut steps = fuse::fuse(graph, false);
-    let flags = Val::Row(steps.rows.len());
+    let flags = ValueId::Arena(steps.arenas.len());
     let (mut seen, mut all): (Vec<Seen>, Vec<Step>) = (vec![], vec![]);
-    let mut look = |what: Seen, value: Val, part: Range<usize>, at: At, all: &mut Vec<Step>| {
+    let mut look = |what: Seen, value: ValueId, part: Range<usize>, at: At, all: &mut Vec<Step>| {
         all.push(Step {
             kernel: kernel(part, seen.len()),
             reads: vec![value],
@@ -45,7 +45,7 @@ pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
     let mut known = vec![false; graph.leaves.len()];
     for step in std::mem::take(&mut steps.steps) {
         for &value in &step.reads {
-            let Val::Leaf(leaf) = value else { continue };
+            let ValueId::Leaf(leaf) = value else { continue };
             if let (Some(words), false) = (floats(Source::Leaf(leaf)), std::mem::replace(&mut known[leaf], true)) {
                 look(Seen::Leaf(leaf), value, words, step.at, &mut all);
             }
@@ -54,26 +54,26 @@ pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
         all.push(step);
         for value in writes {
             match value {
-                Val::Call(call) => {
+                ValueId::Call(call) => {
                     if let Some(words) = floats(Source::Call(call)) {
                         look(Seen::Call(call), value, words, at, &mut all);
                     }
                 }
                 // What an update writes over; without fusion a step belongs to one call. Between the members of a row lies anything.
-                Val::Row(row) => {
+                ValueId::Arena(row) => {
                     let Some(&call) = calls.first() else { continue };
-                    for &(leaf, start) in &steps.rows[row].members {
+                    for &(leaf, start) in &steps.arenas[row].members {
                         if let Some(words) = floats(Source::Leaf(leaf)) {
                             look(Seen::Call(call), value, start..start + words.len(), at, &mut all);
                         }
                     }
                 }
-                Val::Leaf(_) | Val::Temp(_) => {}
+                ValueId::Leaf(_) | ValueId::Temp(_) => {}
             }
         }
     }
     steps.steps = all;
-    steps.rows.push(Row { words: 2 * seen.len(), members: vec![] });
+    steps.arenas.push(ParameterArena { words: 2 * seen.len(), members: vec![] });
     (place::place(graph, steps, true, dump::lines(graph)), seen)
 }
 
@@ -88,9 +88,9 @@ fn kernel(part: Range<usize>, slot: usize) -> Kernel {
         }
     };
     Kernel {
-        name: "watch",
-        params: vec![start as u32, count as u32, slot as u32],
-        variants: vec![Variant::new("watch", Variant::groups(count.div_ceil(WORKGROUP))).turning(0)],
+        name: "nonfinite",
+        params: Params::new().set("start", start).set("count", count).set("slot", slot),
+        variants: vec![Variant::new("nonfinite", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)],
         native: Arc::new(native),
     }
 }
@@ -98,5 +98,5 @@ fn kernel(part: Range<usize>, slot: usize) -> Kernel {
 /// The shader this file runs, for the shader tests.
 #[doc(hidden)]
 pub fn variant() -> Variant {
-    Variant::new("watch", [1, 1, 1]).turning(0)
+    Variant::new("nonfinite", [1, 1, 1]).max_loop_iterations(0)
 }

@@ -14,8 +14,8 @@ pub(super) type Refusals = FxHashSet<(u64, u64)>;
 pub enum Missing {
     /// The loss was computed without it.
     Unused,
-    /// It was used, and an op cut it off: an [`OpError::Severed`] that names the op and its line.
-    Severed(Error),
+    /// It was used, and an op cut it off: an [`OpError::Disconnected`] that names the op and its line.
+    Disconnected(Error),
 }
 
 /// Everything a value was computed from, as far as histories are known; inputs have smaller numbers than what reads them.
@@ -39,7 +39,7 @@ pub(super) fn reason(root: &Tensor, parameter: &Tensor, refusals: &Refusals) -> 
     if !nodes.contains_key(&parameter.id()) {
         return Missing::Unused;
     }
-    cut(&nodes, parameter.node(), refusals).map_or(Missing::Unused, Missing::Severed)
+    cut(&nodes, parameter.node(), refusals).map_or(Missing::Unused, Missing::Disconnected)
 }
 
 /// For a value no gradient can be taken of: the cut that is to blame, if a parameter leads to it at all.
@@ -76,7 +76,7 @@ fn cut(nodes: &BTreeMap<u64, Arc<Node>>, parameter: &Arc<Node>, refusals: &Refus
             parameter.at().file(),
             parameter.at().line()
         );
-        return Some(Error::op(op.name(), node.at(), OpError::Severed(message)));
+        return Some(Error::op(op.name(), node.at(), OpError::Disconnected(message)));
     }
     None
 }
