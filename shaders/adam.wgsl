@@ -31,12 +31,12 @@ struct Scalars {
 }
 
 @group(0) @binding(0) var<storage, read> gradient: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> parameter: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> first_moment: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> second_moment: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> largest_second_moment: array<vec4<f32>>;
-@group(0) @binding(5) var<uniform> params: Params;
-@group(0) @binding(6) var<uniform> scalars: Scalars;
+@group(0) @binding(6) var<storage, read_write> parameter: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> first_moment: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> second_moment: array<vec4<f32>>;
+@group(0) @binding(9) var<storage, read_write> largest_second_moment: array<vec4<f32>>;
+@group(0) @binding(14) var<uniform> params: Params;
+@group(0) @binding(15) var<uniform> scalars: Scalars;
 
 fn largest(i: u32, v: vec4<f32>) -> vec4<f32> {
     let u = max(largest_second_moment[i], v);

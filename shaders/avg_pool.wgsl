@@ -1,4 +1,5 @@
 // Average pooling, one invocation per window: out = Σ x / n over the window's places, in row order.
+// use: shared/quotient
 //
 // A window covers `kernel` places from window·stride − padding on, or with ADAPTIVE those from ⌊window·size/output⌋ to
 // ⌈(window+1)·size/output⌉. Places in the padding count as 0.
@@ -23,8 +24,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // The places of a window inside the image: the first, and one after the last.
 fn places(window: vec2<u32>) -> vec4<u32> {
@@ -42,15 +43,6 @@ fn places(window: vec2<u32>) -> vec4<u32> {
 fn divisor(at: vec4<u32>) -> f32 {
     if ADAPTIVE == 1u || params.inside == 1u { return f32((at.z - at.x) * (at.w - at.y)); }
     return f32(params.kernel.x * params.kernel.y);
-}
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
 }
 
 // The host puts a division here that is exact on every device.

@@ -22,8 +22,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // The places of a window inside the image: the first, and one after the last.
 fn places(window: vec2<u32>) -> vec4<u32> {

@@ -1,4 +1,5 @@
 // Convolution and both its gradients, one invocation per output: out[row, column] = Σ_k A[row, k] · image(column + k).
+// use: shared/fused, shared/quotient
 //
 // A column and a k are each a number (outer, y, x) of a small grid: a pixel (image, y, x) or a tap of the kernel (channel, i, j).
 // Together they name an element of the image that is read, at (y, x) = the sum of both; outside the image it is 0. With DIVIDE (the
@@ -39,26 +40,13 @@ struct Params {
     start: vec2<i32>,
     // with DIVIDE: how far apart the taps lie that see the same pixels
     tap_step: vec2<u32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Columns that see the same taps. With DIVIDE those are pixels whose distances are multiples of the stride; else all of them.
 struct Phase {
@@ -118,15 +106,6 @@ fn image(base: u32, y: i32, x: i32) -> f32 {
         return in1[base + u32(y) * params.size.y + u32(x)];
     }
     return 0.0;
-}
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
 }
 
 @compute @workgroup_size(WORKGROUP)

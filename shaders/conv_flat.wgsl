@@ -1,4 +1,5 @@
 // Convolution that keeps the width of the image, and its gradient by the input: 16 rows × 8 pixels per invocation, in registers.
+// use: shared/fused_vectors, shared/quotient, shared/outer_product
 //
 // What rows, columns and k are is said in conv.wgsl. Strides are 1, and the image that is read is as wide as the output, so eight pixels that
 // follow each other read eight numbers that do so too: one stretch of memory holds what three taps of a row of the kernel need, and is read as
@@ -38,50 +39,13 @@ struct Params {
     column_step: vec2<i32>,
     k_step: vec2<i32>,
     start: vec2<i32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product, four neighbours at a time: the bodies of these functions are replaced. v is a finished element, the xs
-// are what the spare inputs hold for it; i is the row-major place in the output of the first of four neighbours, a multiple of four.
-fn finish(v: f32, x0: u32, x1: u32, x2: u32, x3: u32) -> f32 { return v; }
-fn load0(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
-fn load1(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
-fn load2(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
-fn load3(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
-}
-
-// The same for four numbers.
-fn quotients(a: vec4<u32>, b: u32) -> vec4<u32> {
-    return vec4<u32>(quotient(a.x, b), quotient(a.y, b), quotient(a.z, b), quotient(a.w, b));
-}
-
-// c + a bᵀ; column r of the WGSL matrix is row r of the block.
-fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
-}
+@group(0) @binding(14) var<uniform> params: Params;
 
 // The numbers of the first and of the last four invocations.
 fn lower(v: f32) -> vec4<f32> {
@@ -273,10 +237,10 @@ fn main(
             for (var half = 0u; half < select(1u, 2u, is_right); half++) {
                 let at = start + r * (step / 4u) + half;
                 let v = out[at];
-                let a = load0(4u * at);
-                let b = load1(4u * at);
-                let c = load2(4u * at);
-                let d = load3(4u * at);
+                let a = load_extra0(4u * at);
+                let b = load_extra1(4u * at);
+                let c = load_extra2(4u * at);
+                let d = load_extra3(4u * at);
                 out[at] = vec4<f32>(
                     finish(v.x, a.x, b.x, c.x, d.x),
                     finish(v.y, a.y, b.y, c.y, d.y),

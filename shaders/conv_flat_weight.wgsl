@@ -1,4 +1,5 @@
 // Gradient of a convolution that keeps the width of the image by its weights: 16 rows × 9 taps per invocation, in registers.
+// use: shared/fused, shared/quotient
 //
 // What rows, columns and k are is said in conv.wgsl. Strides are 1, and the output is as wide as the image, so pixels that follow each other read
 // numbers that do so too. A tile of columns is a square of three by three taps of one channel. Four pixels are taken at a time: with them
@@ -36,35 +37,13 @@ struct Params {
     column_step: vec2<i32>,
     k_step: vec2<i32>,
     start: vec2<i32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> in1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
-}
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Six numbers of the image.
 struct Six {

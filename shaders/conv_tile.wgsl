@@ -1,4 +1,5 @@
 // Convolution and both its gradients in tiles shared by a workgroup: out[row, column] = Σ_k A[row, k] · image(column + k), in order of k.
+// use: shared/fused, shared/quotient, shared/outer_product
 //
 // What rows, columns and k are is said in conv.wgsl. SIDE×SIDE invocations make a tile of TILE×TILE numbers, each a block of 4×4 of
 // them. For DEPTH values of k at a time they first bring TILE rows of A and TILE columns of the image, gathered as the kernel sees it,
@@ -39,26 +40,13 @@ struct Params {
     start: vec2<i32>,
     // with DIVIDE: how far apart the taps lie that see the same pixels
     tap_step: vec2<u32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 var<workgroup> tile_a: array<vec4<f32>, DEPTH * PITCH>;
 var<workgroup> tile_b: array<vec4<f32>, DEPTH * PITCH>;
@@ -116,15 +104,6 @@ struct Columns {
     x: vec4<i32>,
 }
 
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
-}
-
 // The pixel or tap after one.
 fn following(t: vec3<u32>, sizes: vec2<u32>) -> vec3<u32> {
     var n = t + vec3<u32>(0u, 0u, 1u);
@@ -169,11 +148,6 @@ fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
     let inside = (vec4<u32>(y) < vec4<u32>(params.size.x)) & (vec4<u32>(x) < vec4<u32>(params.size.y));
     let at = select(vec4<u32>(0u), base + vec4<u32>(y) * params.size.y + vec4<u32>(x), inside);
     return select(vec4<f32>(0.0), vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]), inside);
-}
-
-// c + a bᵀ; column r of the WGSL matrix is row r of the block.
-fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
 }
 
 fn store_row(start: u32, row: u32, first: u32, end: u32, at: Columns, v: vec4<f32>) {

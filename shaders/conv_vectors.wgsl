@@ -1,4 +1,5 @@
 // Convolution and its gradient by the weights, 16×8 numbers per invocation, all in registers: out[row, column] = Σ_k A[row, k] · image(column + k).
+// use: shared/fused, shared/quotient, shared/outer_product
 //
 // What rows, columns and k are is said in conv.wgsl. For software adapters, where reading costs: A, which has to lie together in
 // multiples of four along k, is read in vectors, for four k at a time. Invocations lie side by side along the columns as far as these
@@ -35,26 +36,13 @@ struct Params {
     column_step: vec2<i32>,
     k_step: vec2<i32>,
     start: vec2<i32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Four columns: which image they lie in, their place in its plane, and where they start in the image that is read.
 struct Columns {
@@ -62,15 +50,6 @@ struct Columns {
     cell: vec4<u32>,
     y: vec4<i32>,
     x: vec4<i32>,
-}
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
 }
 
 // The pixel or tap after one.
@@ -109,11 +88,6 @@ fn image(base: vec4<u32>, y: vec4<i32>, x: vec4<i32>) -> vec4<f32> {
     let inside = (vec4<u32>(y) < vec4<u32>(params.size.x)) & (vec4<u32>(x) < vec4<u32>(params.size.y));
     let at = base + vec4<u32>(y) * params.size.y + vec4<u32>(x);
     return select(vec4<f32>(0.0), vec4<f32>(in1[at.x], in1[at.y], in1[at.z], in1[at.w]), inside);
-}
-
-// c + a bᵀ; column r of the WGSL matrix is row r of the block.
-fn outer_product(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
 }
 
 fn store_row(start: u32, row: u32, first: u32, at: Columns, v: vec4<f32>) {

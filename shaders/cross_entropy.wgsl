@@ -1,4 +1,5 @@
 // Softmax cross-entropy, one invocation per row:
+// use: shared/numbers
 //     loss = log Σ_c e^(x_c - max) + max - x_label                  (SOFT = 0, integer labels)
 //     loss = Σ_c t_c (log Σ_k e^(x_k - max) + max - x_c)            (SOFT = 1, probabilities t)
 
@@ -12,12 +13,8 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
-
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
-fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
-fn nan() -> f32 { return bitcast<f32>(0x7fc00000u + params.rows * 0u); }
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }

@@ -1,4 +1,5 @@
 // Gradient of softmax cross-entropy by the logits, one invocation per row:
+// use: shared/fused, shared/numbers
 //     out_c = softmax(x)_c Σ_k t_k - t_c,   t = one-hot of the label (SOFT = 0) or probabilities (SOFT = 1).
 
 const WORKGROUP: u32 = 64u;
@@ -8,29 +9,13 @@ struct Params {
     rows: u32,
     classes: u32,
     unused: vec2<u32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
-
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
-fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 fn target_of(row: u32, c: u32) -> f32 {
     if SOFT == 0u { return select(0.0, 1.0, labels[row] == c); }
@@ -53,9 +38,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let first = row * params.classes;
 
     var largest = logits[first];
-    var any_nan = is_not_a_number(largest) || (SOFT == 0u && labels[row] >= params.classes);
+    var any_nan = is_nan(largest) || (SOFT == 0u && labels[row] >= params.classes);
     for (var c = 1u; c < params.classes; c++) {
-        any_nan = any_nan || is_not_a_number(logits[first + c]);
+        any_nan = any_nan || is_nan(logits[first + c]);
         largest = max(largest, logits[first + c]);
     }
     if any_nan || !is_finite(largest) {

@@ -1,4 +1,5 @@
 // Gradient of softmax cross-entropy by the logits, one workgroup per row. For many classes on hardware: neighbours read neighbours.
+// use: shared/fused, shared/numbers
 // What is computed: see cross_entropy_grad.wgsl.
 
 const WORKGROUP: u32 = 256u;
@@ -10,32 +11,17 @@ struct Params {
     rows: u32,
     classes: u32,
     unused: vec2<u32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 var<workgroup> largests: array<f32, WORKGROUP>;
 var<workgroup> sums: array<f32, WORKGROUP>;
 
-fn not_a_number() -> f32 { return bitcast<f32>(0x7fc00000u + params.rows * 0u); }
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 // e^x for x <= 0, -∞ included.
 fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
 
@@ -51,7 +37,7 @@ fn walked(w: Walk, first: u32, step: u32, k: u32) -> Walk {
     if k >= params.classes { return w; }
     let x = logits[first + k * step];
     let shift = max(w.largest, x);
-    return Walk(shift, w.sum * power(w.largest - shift) + power(x - shift), w.any_nan || is_not_a_number(x));
+    return Walk(shift, w.sum * power(w.largest - shift) + power(x - shift), w.any_nan || is_nan(x));
 }
 
 // The largest of a row and Σ e^(x - largest), by the whole workgroup; NaN in place of the sum where the row holds a NaN or its largest is
@@ -72,7 +58,7 @@ fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
         }
     }
     largests[me] = so_far.largest;
-    sums[me] = select(so_far.sum, not_a_number(), so_far.any_nan);
+    sums[me] = select(so_far.sum, nan(), so_far.any_nan);
     for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
         workgroupBarrier();
         if me < width {
@@ -85,7 +71,7 @@ fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
     workgroupBarrier();
     let all = vec2<f32>(largests[0], sums[0]);
     let infinite = (bitcast<u32>(all.x) & 0x7fffffffu) == 0x7f800000u;
-    return vec2<f32>(all.x, select(all.y, not_a_number(), is_not_a_number(all.y) || infinite || all.y == 0.0));
+    return vec2<f32>(all.x, select(all.y, nan(), is_nan(all.y) || infinite || all.y == 0.0));
 }
 
 fn target_of(row: u32, c: u32) -> f32 {
@@ -104,7 +90,7 @@ fn finish(found: vec2<f32>, weight: f32, spoilt: bool, row: u32, c: u32) {
     if c >= params.classes { return; }
     let at = row * params.classes + c;
     let p = power(logits[at] - found.x) / found.y;
-    out[at] = epilogue(select(p * weight - target_of(row, c), not_a_number(), spoilt), at);
+    out[at] = epilogue(select(p * weight - target_of(row, c), nan(), spoilt), at);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -117,7 +103,7 @@ fn main(
     if row >= params.rows { return; }
     let first = row * params.classes;
     let found = row_sum(first, 1u, me);
-    let spoilt = is_not_a_number(found.y) || (SOFT == 0u && labels[row] >= params.classes);
+    let spoilt = is_nan(found.y) || (SOFT == 0u && labels[row] >= params.classes);
     var weight = 1.0;
     if SOFT == 1u {
         var sum = 0.0;

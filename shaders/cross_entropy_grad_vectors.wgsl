@@ -1,4 +1,5 @@
 // Gradient of softmax cross-entropy by the logits, of rows whose size is a multiple of four, one invocation per row.
+// use: shared/fused, shared/numbers
 // For software adapters, where reading costs: four numbers at a time, and each twice. What is computed: see cross_entropy_grad.wgsl.
 
 const WORKGROUP: u32 = 8u;
@@ -8,29 +9,14 @@ struct Params {
     rows: u32,
     classes: u32,
     unused: vec2<u32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<f32>>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
+@group(0) @binding(14) var<uniform> params: Params;
 
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
-
-fn not_a_number() -> f32 { return bitcast<f32>(0x7fc00000u + params.rows * 0u); }
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 // The bits without the sign: those of NaNs are the largest.
 fn magnitude(x: vec4<f32>) -> vec4<u32> { return bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu); }
 // e^x for x <= 0, -∞ included.
@@ -78,7 +64,7 @@ fn row_sum(first: u32) -> vec2<f32> {
     let sum = terms.x + terms.y;
     let any_nan = max(max(bits.x, bits.y), max(bits.z, bits.w)) > 0x7f800000u;
     let infinite = (bitcast<u32>(largest) & 0x7fffffffu) == 0x7f800000u;
-    return vec2<f32>(largest, select(sum, not_a_number(), any_nan || infinite || sum == 0.0));
+    return vec2<f32>(largest, select(sum, nan(), any_nan || infinite || sum == 0.0));
 }
 
 // The targets of four neighbouring classes.
@@ -96,7 +82,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if row >= params.rows { return; }
     let first = row * (params.classes / 4u);
     let found = row_sum(first);
-    let spoilt = is_not_a_number(found.y) || (SOFT == 0u && labels[row] >= params.classes);
+    let spoilt = is_nan(found.y) || (SOFT == 0u && labels[row] >= params.classes);
     var weight = 1.0;
     if SOFT == 1u {
         var sum = vec4<f32>(0.0);
@@ -106,7 +92,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let scale = weight / found.y;
     for (var c = 0u; c < params.classes; c += 4u) {
         let at = first + c / 4u;
-        var v = vec4<f32>(not_a_number());
+        var v = vec4<f32>(nan());
         if !spoilt { v = powers(logits[at] - found.x) * scale - targets(row, c); }
         let i = 4u * at;
         out[at] = vec4<f32>(epilogue(v.x, i), epilogue(v.y, i + 1u), epilogue(v.z, i + 2u), epilogue(v.w, i + 3u));

@@ -1,4 +1,5 @@
 // Softmax cross-entropy, one workgroup per row. For many classes on hardware: neighbours read neighbours.
+// use: shared/numbers
 // What is computed: see cross_entropy.wgsl.
 
 const WORKGROUP: u32 = 256u;
@@ -13,14 +14,12 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 var<workgroup> largests: array<f32, WORKGROUP>;
 var<workgroup> sums: array<f32, WORKGROUP>;
 
-fn nan() -> f32 { return bitcast<f32>(0x7fc00000u + params.rows * 0u); }
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 // e^x for x <= 0, -∞ included.
 fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
 

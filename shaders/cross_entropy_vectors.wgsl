@@ -1,4 +1,5 @@
 // Softmax cross-entropy of rows whose size is a multiple of four, one invocation per row.
+// use: shared/numbers
 // For software adapters, where reading costs: four numbers at a time, and each once. What is computed: see cross_entropy.wgsl.
 
 const WORKGROUP: u32 = 8u;
@@ -11,11 +12,9 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
-fn nan() -> f32 { return bitcast<f32>(0x7fc00000u + params.rows * 0u); }
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 // The bits without the sign: those of NaNs are the largest.
 fn magnitude(x: vec4<f32>) -> vec4<u32> { return bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu); }
 // e^x for x <= 0, -∞ included.

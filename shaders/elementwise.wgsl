@@ -23,8 +23,8 @@ struct Scalars {
 @group(0) @binding(4) var<storage, read> in4: array<u32>;
 @group(0) @binding(5) var<storage, read> in5: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<u32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
+@group(0) @binding(14) var<uniform> params: Params;
+@group(0) @binding(15) var<uniform> scalars: Scalars;
 
 fn element(i: u32) -> u32 {
     return in0[i];

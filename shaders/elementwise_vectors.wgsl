@@ -21,8 +21,8 @@ struct Scalars {
 @group(0) @binding(4) var<storage, read> in4: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read> in5: array<vec4<u32>>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<u32>>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
+@group(0) @binding(14) var<uniform> params: Params;
+@group(0) @binding(15) var<uniform> scalars: Scalars;
 
 fn load0(i: u32) -> vec4<u32> { return in0[i / 4u]; }
 fn load1(i: u32) -> vec4<u32> { return vec4<u32>(0u); }

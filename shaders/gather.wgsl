@@ -1,4 +1,5 @@
 // Gather: out[o, j, i] = x[o, k, i] with k = index[j] (ROWS) or index[o, j, i]; `outside` where k is not below n.
+// use: shared/fused
 // One invocation per output element. Words are moved as they are, but for an epilogue (FLOAT); a negative i32 is a large u32, so one comparison finds both ends.
 
 const WORKGROUP: u32 = 256u;
@@ -12,26 +13,13 @@ struct Params {
     inner: u32,
     outside: u32,
     unused: vec3<u32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<u32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Element i of x. Where x is halves, two to a word, the body is replaced by one that gives the word of an f32.
 fn word_at(i: u32) -> u32 { return in0[i]; }

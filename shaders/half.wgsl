@@ -8,8 +8,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<u32>;
-@group(0) @binding(1) var<storage, read_write> out: array<u32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 fn half_of(word: u32) -> u32 {
     let sign = (word >> 16u) & 0x8000u;

@@ -1,4 +1,5 @@
 // Matrix product in tiles shared by a workgroup: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], in order of p.
+// use: shared/fused, shared/outer_product
 //
 // SIDE×SIDE invocations make a tile of TILE×TILE numbers, each BLOCKS×BLOCKS blocks of 4×4 of them. For DEPTH values of p at a time
 // they first bring TILE rows of A and TILE columns of B into workgroup memory, both with p outermost, as vectors of four neighbours.
@@ -25,26 +26,13 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(1) var<storage, read> in1: array<u32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 var<workgroup> tile_a: array<vec4<f32>, DEPTH * PITCH>;
 var<workgroup> tile_b: array<vec4<f32>, DEPTH * PITCH>;
@@ -77,11 +65,6 @@ fn b_at(base: u32, p: u32, column: u32) -> f32 {
 fn errand(e: u32, along_p: bool) -> vec2<u32> {
     if along_p { return vec2<u32>(e % DEPTH, e / DEPTH); }
     return vec2<u32>(e / VECTORS, e % VECTORS);
-}
-
-// c + a bᵀ; column r of the WGSL matrix is row r of the block.
-fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
 }
 
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
@@ -143,13 +126,13 @@ fn main(
         for (var p = 0u; p < DEPTH; p++) {
             let a0 = tile_a[p * PITCH + local.y];
             let b0 = tile_b[p * PITCH + local.x];
-            c00 = outer(c00, a0, b0);
+            c00 = outer_product(c00, a0, b0);
             if BLOCKS == 2u {
                 let a1 = tile_a[p * PITCH + SIDE + local.y];
                 let b1 = tile_b[p * PITCH + SIDE + local.x];
-                c01 = outer(c01, a0, b1);
-                c10 = outer(c10, a1, b0);
-                c11 = outer(c11, a1, b1);
+                c01 = outer_product(c01, a0, b1);
+                c10 = outer_product(c10, a1, b0);
+                c11 = outer_product(c11, a1, b1);
             }
         }
         workgroupBarrier();

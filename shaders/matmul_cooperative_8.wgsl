@@ -1,4 +1,5 @@
 // Matrix product of halves by the adapter's cooperative matrices of 8×8: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], sums in f32.
+// use: shared/fused
 //
 // Four teams, two by two, make a tile of TILE×TILE numbers; a team makes a quarter of it, as 2×2 matrices of SIDE×SIDE. For DEPTH values of p at a
 // time the workgroup brings A and B into its memory, as they lie, in vectors of four halves; beyond the matrices there are zeros, so neither sizes
@@ -39,26 +40,13 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f16>>;
 @group(0) @binding(1) var<storage, read> in1: array<vec4<f16>>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Where matrix `batch` starts in A and in B.
 fn bases(batch: u32) -> vec2<u32> {

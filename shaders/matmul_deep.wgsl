@@ -1,4 +1,5 @@
 // Matrix product for small outputs of long sums, whose operands' innermost sizes are multiples of four: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j].
+// use: shared/fused, shared/outer_product
 //
 // A workgroup makes a tile of 16×16 numbers. Sixteen of its invocations hold the tile, 4×4 numbers each; SLICES such teams share the p among
 // them, four neighbouring p at a time in turn. In the end the slices are added in order: the same bits every time.
@@ -21,26 +22,13 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> in1: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Where matrix `batch` starts in A and in B.
 fn bases(batch: u32) -> vec2<u32> {
@@ -76,14 +64,9 @@ fn places(base: u32, first: u32, count: u32, along_p: bool) -> vec4<u32> {
     return base / 4u + min(first, count - 4u) / 4u + four * (count / 4u);
 }
 
-// c + a bᵀ; column r of the WGSL matrix is row r of the tile.
-fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
-}
-
 // c + Σ_q a_q b_qᵀ, in order of q.
 fn add_block(c: mat4x4<f32>, a: mat4x4<f32>, b: mat4x4<f32>) -> mat4x4<f32> {
-    return outer(outer(outer(outer(c, a[0], b[0]), a[1], b[1]), a[2], b[2]), a[3], b[3]);
+    return outer_product(outer_product(outer_product(outer_product(c, a[0], b[0]), a[1], b[1]), a[2], b[2]), a[3], b[3]);
 }
 
 @compute @workgroup_size(16, SLICES)
@@ -117,7 +100,7 @@ fn main(
     // What is left of k, by the last slice: nothing where vectors lie along p, because k is a multiple of four then.
     if TRANS_A == 1u && TRANS_B == 0u && local.y == SLICES - 1u {
         for (var p = params.k - params.k % 4u; p < params.k; p++) {
-            c = outer(c, in0[at_a.x + p * (params.m / 4u)], in1[at_b.x + p * (params.n / 4u)]);
+            c = outer_product(c, in0[at_a.x + p * (params.m / 4u)], in1[at_b.x + p * (params.n / 4u)]);
         }
     }
     let own = (local.y * 16u + local.x) * 4u;

@@ -1,4 +1,5 @@
 // Matrix product as in matmul_tiles.wgsl where one or both operands are halves, two to a word: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j].
+// use: shared/fused, shared/outer_product
 //
 // Halves become f32 on their way into workgroup memory: products of them are exact, and sums are f32. Innermost sizes are multiples of four.
 
@@ -32,26 +33,13 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec2<u32>>;
 @group(0) @binding(1) var<storage, read> in1: array<vec2<u32>>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Four neighbours of A and of B from element 4 i on.
 fn quad_a(i: u32) -> vec4<f32> {
@@ -108,11 +96,6 @@ fn block_b(base: u32, first: u32, p: u32) -> mat4x4<f32> {
     let block = mat4x4<f32>(quad_b(at.x), quad_b(at.y), quad_b(at.z), quad_b(at.w));
     if TRANS_B == 1u { return transpose(block); }
     return block;
-}
-
-// c + a bᵀ; column r of the WGSL matrix is row r of the tile.
-fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
 }
 
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
@@ -208,15 +191,15 @@ fn main(
                 let at_b = (stage * DEPTH + q) * VECTORS_N + local.x;
                 let a0 = tile_a[at_a];
                 let b0 = tile_b[at_b];
-                c00 = outer(c00, a0, b0);
+                c00 = outer_product(c00, a0, b0);
                 if BLOCKS_N == 2u {
-                    c01 = outer(c01, a0, tile_b[at_b + SIDE_N]);
+                    c01 = outer_product(c01, a0, tile_b[at_b + SIDE_N]);
                 }
                 if BLOCKS_M == 2u {
                     let a1 = tile_a[at_a + SIDE_M];
-                    c10 = outer(c10, a1, b0);
+                    c10 = outer_product(c10, a1, b0);
                     if BLOCKS_N == 2u {
-                        c11 = outer(c11, a1, tile_b[at_b + SIDE_N]);
+                        c11 = outer_product(c11, a1, tile_b[at_b + SIDE_N]);
                     }
                 }
             }

@@ -1,4 +1,5 @@
 // Matrix product as in matmul_vectors.wgsl where one or both operands are halves, two to a word: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j].
+// use: shared/fused, shared/outer_product
 //
 // Four neighbours are two words, and f32 once they are read. Innermost sizes are multiples of four.
 
@@ -26,26 +27,13 @@ struct Params {
     rank: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec2<u32>>;
 @group(0) @binding(1) var<storage, read> in1: array<vec2<u32>>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Four neighbours of A and of B from element 4 i on.
 fn quad_a(i: u32) -> vec4<f32> {
@@ -95,14 +83,9 @@ fn places(base: u32, first: u32, count: u32, along_p: bool) -> vec4<u32> {
     return base / 4u + min(first, count - 4u) / 4u + four * (count / 4u);
 }
 
-// c + a bᵀ; column r of the WGSL matrix is row r of the tile.
-fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
-}
-
 // c + Σ_q a_q b_qᵀ, in order of q.
 fn add_block(c: mat4x4<f32>, a: mat4x4<f32>, b: mat4x4<f32>) -> mat4x4<f32> {
-    return outer(outer(outer(outer(c, a[0], b[0]), a[1], b[1]), a[2], b[2]), a[3], b[3]);
+    return outer_product(outer_product(outer_product(outer_product(c, a[0], b[0]), a[1], b[1]), a[2], b[2]), a[3], b[3]);
 }
 
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
@@ -194,20 +177,20 @@ fn main(
             let b0 = quad_b(at_b0.x);
             let b1 = quad_b(at_b1.x);
             let a0 = quad_a(at_a0.x);
-            c00 = outer(c00, a0, b0);
-            c01 = outer(c01, a0, b1);
+            c00 = outer_product(c00, a0, b0);
+            c01 = outer_product(c01, a0, b1);
             if ROWS >= 8u {
                 let a1 = quad_a(at_a1.x);
-                c10 = outer(c10, a1, b0);
-                c11 = outer(c11, a1, b1);
+                c10 = outer_product(c10, a1, b0);
+                c11 = outer_product(c11, a1, b1);
             }
             if ROWS == 16u {
                 let a2 = quad_a(at_a2.x);
-                c20 = outer(c20, a2, b0);
-                c21 = outer(c21, a2, b1);
+                c20 = outer_product(c20, a2, b0);
+                c21 = outer_product(c21, a2, b1);
                 let a3 = quad_a(at_a3.x);
-                c30 = outer(c30, a3, b0);
-                c31 = outer(c31, a3, b1);
+                c30 = outer_product(c30, a3, b0);
+                c31 = outer_product(c31, a3, b1);
             }
             at_a0 += params.m / 4u;
             at_a1 += params.m / 4u;

@@ -1,4 +1,5 @@
 // Matrix product, a tile of ROWS×8 numbers per invocation, all in registers: out[b,i,j] = Σ_p A[b,i,p] B[b,p,j], in order of p.
+// use: shared/fused, shared/outer_product
 //
 // No workgroup memory and no barriers, which cost on software adapters. Neighbouring invocations lie side by side along j as far as
 // n reaches (`lanes_n` of them), the others below. Outside the matrix the last row or column is read again and nothing is written.
@@ -26,26 +27,13 @@ struct Params {
     first: u32,
     // (divisor, size, stride in A, stride in B) per batch axis
     dims: array<vec4<u32>, 6>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(1) var<storage, read> in1: array<u32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind the product: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Where matrix `batch` starts in A and in B.
 fn bases(batch: u32) -> vec2<u32> {
@@ -63,11 +51,6 @@ fn number_b(i: u32) -> f32 { return bitcast<f32>(in1[i]); }
 
 fn load_a(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(number_a(at.x), number_a(at.y), number_a(at.z), number_a(at.w)); }
 fn load_b(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(number_b(at.x), number_b(at.y), number_b(at.z), number_b(at.w)); }
-
-// c + a bᵀ; column r of the WGSL matrix is row r of the tile.
-fn outer(c: mat4x4<f32>, a: vec4<f32>, b: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4<f32>(fma(a.xxxx, b, c[0]), fma(a.yyyy, b, c[1]), fma(a.zzzz, b, c[2]), fma(a.wwww, b, c[3]));
-}
 
 fn store_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     let at = start + row * params.n + column;
@@ -168,20 +151,20 @@ fn main(
         let b0 = load_b(at_b0);
         let b1 = load_b(at_b1);
         let a0 = load_a(at_a0);
-        c00 = outer(c00, a0, b0);
-        c01 = outer(c01, a0, b1);
+        c00 = outer_product(c00, a0, b0);
+        c01 = outer_product(c01, a0, b1);
         if ROWS >= 8u {
             let a1 = load_a(at_a1);
-            c10 = outer(c10, a1, b0);
-            c11 = outer(c11, a1, b1);
+            c10 = outer_product(c10, a1, b0);
+            c11 = outer_product(c11, a1, b1);
         }
         if ROWS == 16u {
             let a2 = load_a(at_a2);
-            c20 = outer(c20, a2, b0);
-            c21 = outer(c21, a2, b1);
+            c20 = outer_product(c20, a2, b0);
+            c21 = outer_product(c21, a2, b1);
             let a3 = load_a(at_a3);
-            c30 = outer(c30, a3, b0);
-            c31 = outer(c31, a3, b1);
+            c30 = outer_product(c30, a3, b0);
+            c31 = outer_product(c31, a3, b1);
         }
         at_a0 += params.a_col;
         at_a1 += params.a_col;

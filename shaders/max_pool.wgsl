@@ -1,4 +1,5 @@
 // Max pooling, one invocation per window: out = v at the first place of the window's largest x, in row order; a NaN is the largest.
+// use: shared/quotient, shared/numbers
 //
 // With v = x that is the maximum. Places in the padding are no candidates. With PLACE, where that place lies in its plane.
 
@@ -24,10 +25,8 @@ struct Params {
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<u32>;
 // v as it lies, or a place.
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
-@group(0) @binding(3) var<uniform> params: Params;
-
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Where the largest of a window lies in its plane, which starts at `base`.
 fn largest(base: u32, window: vec2<u32>) -> u32 {
@@ -48,15 +47,6 @@ fn largest(base: u32, window: vec2<u32>) -> u32 {
         }
     }
     return best;
-}
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
 }
 
 @compute @workgroup_size(WORKGROUP)

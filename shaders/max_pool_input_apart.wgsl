@@ -1,4 +1,5 @@
 // The gradient of max pooling whose windows do not overlap, one invocation per window: g at the window's largest x, 0 beside it.
+// use: shared/fused, shared/quotient, shared/numbers
 //
 // A window owns its stride's worth of the plane, the last one also what is left; so everything is written once.
 
@@ -16,28 +17,13 @@ struct Params {
     kernel: vec2<u32>,
     stride: vec2<u32>,
     padding: vec2<u32>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read> extra0: array<u32>;
-@group(0) @binding(3) var<storage, read> extra1: array<u32>;
-@group(0) @binding(4) var<storage, read> extra2: array<u32>;
-@group(0) @binding(5) var<storage, read> extra3: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(7) var<uniform> params: Params;
-@group(0) @binding(8) var<uniform> scalars: Scalars;
-
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
-
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Where the largest of a window lies in its plane, which starts at `base`.
 fn largest(base: u32, window: vec2<u32>) -> u32 {
@@ -51,22 +37,13 @@ fn largest(base: u32, window: vec2<u32>) -> u32 {
             let at = y * params.size.y + x;
             let found = in0[base + at];
             // Nothing beats a NaN.
-            if !is_not_a_number(value) && (found > value || is_not_a_number(found)) {
+            if !is_nan(value) && (found > value || is_nan(found)) {
                 best = at;
                 value = found;
             }
         }
     }
     return best;
-}
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
 }
 
 @compute @workgroup_size(WORKGROUP)

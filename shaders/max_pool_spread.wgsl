@@ -1,4 +1,5 @@
 // The gradient of max pooling where it is known where each window's largest lies: for every x, Σ g over the windows whose largest it is.
+// use: shared/quotient
 //
 // One invocation per element of x; windows in row order: no atomics, the same bits every time. For windows too large to be searched again.
 
@@ -24,17 +25,8 @@ struct Params {
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
 @group(0) @binding(2) var<storage, read> places: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
-@group(0) @binding(4) var<uniform> params: Params;
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
-}
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // The first window along an axis that reaches place p, and one after the last.
 fn windows(p: vec2<u32>) -> vec4<u32> {

@@ -13,8 +13,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
-@group(0) @binding(1) var<storage, read_write> flags: array<u32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> flags: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {

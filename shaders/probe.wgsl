@@ -11,8 +11,8 @@ struct Params {
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(1) var<storage, read> in1: array<u32>;
 @group(0) @binding(2) var<storage, read> in2: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<u32>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 fn probe(a: f32, b: f32, c: f32) -> f32 { return a + 0.0 * (b + c); }
 

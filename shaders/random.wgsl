@@ -17,9 +17,9 @@ struct Scalars {
     scale: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> out: array<u32>;
-@group(0) @binding(1) var<uniform> params: Params;
-@group(0) @binding(2) var<uniform> scalars: Scalars;
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
+@group(0) @binding(15) var<uniform> scalars: Scalars;
 
 // (high, low) word of a 64-bit product, from halves of 16 bits: WGSL has no such multiplication.
 fn wide_product(a: u32, b: u32) -> vec2<u32> {

@@ -1,4 +1,5 @@
 // Reductions, one invocation per output. For short groups, many outputs, and adapters without real workgroup memory.
+// use: shared/fused, shared/numbers
 //
 // Output o reduces the members [span * (o % chunks), …+span) of group o / chunks. A group starts where the view of the
 // kept axes says; its members lie where the view of the reduced axes says. In order: the same bits every time.
@@ -25,28 +26,12 @@ struct Params {
     count: u32,
     // (divisor, size, stride, -) per axis: the kept ones, then the reduced ones
     dims: array<vec4<u32>, 16>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
 }
 
-struct Scalars {
-    v: array<vec4<f32>, 8>,
-}
-
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read> extra0: array<u32>;
-@group(0) @binding(2) var<storage, read> extra1: array<u32>;
-@group(0) @binding(3) var<storage, read> extra2: array<u32>;
-@group(0) @binding(4) var<storage, read> extra3: array<u32>;
-@group(0) @binding(5) var<storage, read_write> out: array<u32>;
-@group(0) @binding(6) var<uniform> params: Params;
-@group(0) @binding(7) var<uniform> scalars: Scalars;
-
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
-
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
-fn is_whole(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
@@ -68,19 +53,19 @@ fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
 
 // The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
 fn finished(total: vec4<f32>) -> f32 {
-    let finite = is_whole(total.x);
+    let finite = is_finite(total.x);
     if KIND == 0u { return select(total.x, total.x + total.y, finite); }
     if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
     let n = f32(params.count);
     let mean = select(total.x / n, total.x / n + total.y / n, finite);
-    if is_not_a_number(mean) || !(finite || total.z == total.w) { return mean; }
+    if is_nan(mean) || !(finite || total.z == total.w) { return mean; }
     return min(max(mean, total.z), total.w);
 }
 
 // Whether x takes the place of best: a NaN beats every number, and nothing beats a NaN.
 fn beats(x: f32, best: f32) -> bool {
     let better = select(x < best, best < x, KIND == 2u || KIND == 4u);
-    return !is_not_a_number(best) && (is_not_a_number(x) || better);
+    return !is_nan(best) && (is_nan(x) || better);
 }
 
 fn position(first: u32, rank: u32, index: u32) -> u32 {

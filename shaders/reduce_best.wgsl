@@ -1,4 +1,5 @@
 // The second stage of argmax and argmin of long groups: of the best member of each span of a group, which an earlier kernel found, the best.
+// use: shared/numbers
 // One invocation per output. What a group and its spans are: see reduce.wgsl.
 
 const WORKGROUP: u32 = 256u;
@@ -19,15 +20,13 @@ struct Params {
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 // Which member is the best of a span.
 @group(0) @binding(1) var<storage, read> places: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
-@group(0) @binding(3) var<uniform> params: Params;
-
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Whether x takes the place of best: a NaN beats every number, and nothing beats a NaN.
 fn beats(x: f32, best: f32) -> bool {
     let better = select(x < best, best < x, KIND == 4u);
-    return !is_not_a_number(best) && (is_not_a_number(x) || better);
+    return !is_nan(best) && (is_nan(x) || better);
 }
 
 fn position(first: u32, rank: u32, index: u32) -> u32 {

@@ -1,4 +1,5 @@
 // Reductions, one workgroup per output. For long groups on hardware: neighbours read neighbours, then halve.
+// use: shared/fused, shared/numbers
 // What an output is: see reduce.wgsl.
 
 const WORKGROUP: u32 = 256u;
@@ -20,32 +21,16 @@ struct Params {
     // what a mean divides by
     count: u32,
     dims: array<vec4<u32>, 16>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
 }
 
-struct Scalars {
-    v: array<vec4<f32>, 8>,
-}
-
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read> extra0: array<u32>;
-@group(0) @binding(2) var<storage, read> extra1: array<u32>;
-@group(0) @binding(3) var<storage, read> extra2: array<u32>;
-@group(0) @binding(4) var<storage, read> extra3: array<u32>;
-@group(0) @binding(5) var<storage, read_write> out: array<u32>;
-@group(0) @binding(6) var<uniform> params: Params;
-@group(0) @binding(7) var<uniform> scalars: Scalars;
-
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Totals of sums and means; the first of the four else.
 var<workgroup> values: array<vec4<f32>, WORKGROUP>;
 var<workgroup> places: array<u32, WORKGROUP>;
-
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
-fn is_whole(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 
 // -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
@@ -67,12 +52,12 @@ fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
 
 // The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
 fn finished(total: vec4<f32>) -> f32 {
-    let finite = is_whole(total.x);
+    let finite = is_finite(total.x);
     if KIND == 0u { return select(total.x, total.x + total.y, finite); }
     if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
     let n = f32(params.count);
     let mean = select(total.x / n, total.x / n + total.y / n, finite);
-    if is_not_a_number(mean) || !(finite || total.z == total.w) { return mean; }
+    if is_nan(mean) || !(finite || total.z == total.w) { return mean; }
     return min(max(mean, total.z), total.w);
 }
 
@@ -94,7 +79,7 @@ fn member(r: u32) -> u32 {
 fn beats(x: f32, at: u32, best: f32, place: u32) -> bool {
     if at == NOBODY { return false; }
     if place == NOBODY { return true; }
-    if is_not_a_number(x) || is_not_a_number(best) { return is_not_a_number(x) && (!is_not_a_number(best) || at < place); }
+    if is_nan(x) || is_nan(best) { return is_nan(x) && (!is_nan(best) || at < place); }
     if x == best { return at < place; }
     return select(x < best, best < x, KIND == 2u || KIND == 4u);
 }

@@ -1,4 +1,5 @@
 // Reductions that read four neighbours at a time, one invocation per output (ACROSS = 0) or per four neighbouring outputs (ACROSS = 1).
+// use: shared/fused, shared/quotient, shared/numbers
 // For software adapters, where reading costs; not for argmax and argmin. What an output is: see reduce.wgsl.
 //
 // With ACROSS = 0 the four are members of one group, whose number is a multiple of four; they are joined at the end. With ACROSS = 1 they
@@ -23,28 +24,12 @@ struct Params {
     // what a mean divides by
     count: u32,
     dims: array<vec4<u32>, 16>,
-    // how a fused epilogue reads its inputs: (divisor, size, stride, offset) of axis d of input k at k * 8 + d
     extra: array<vec4<u32>, 32>,
 }
 
-struct Scalars {
-    v: array<vec4<f32>, 8>,
-}
-
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> extra0: array<u32>;
-@group(0) @binding(2) var<storage, read> extra1: array<u32>;
-@group(0) @binding(3) var<storage, read> extra2: array<u32>;
-@group(0) @binding(4) var<storage, read> extra3: array<u32>;
-@group(0) @binding(5) var<storage, read_write> out: array<f32>;
-@group(0) @binding(6) var<uniform> params: Params;
-@group(0) @binding(7) var<uniform> scalars: Scalars;
-
-// What may be fused behind: the body of `epilogue` is replaced. v is a finished element, i its row-major place in the output.
-fn epilogue(v: f32, i: u32) -> f32 { return v; }
-
-fn is_not_a_number(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
-fn is_whole(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
@@ -66,12 +51,12 @@ fn joined_totals(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
 
 // The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
 fn finished(total: vec4<f32>) -> f32 {
-    let finite = is_whole(total.x);
+    let finite = is_finite(total.x);
     if KIND == 0u { return select(total.x, total.x + total.y, finite); }
     if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
     let n = f32(params.count);
     let mean = select(total.x / n, total.x / n + total.y / n, finite);
-    if is_not_a_number(mean) || !(finite || total.z == total.w) { return mean; }
+    if is_nan(mean) || !(finite || total.z == total.w) { return mean; }
     return min(max(mean, total.z), total.w);
 }
 
@@ -85,15 +70,6 @@ fn lost_of(a: vec4<f32>, b: vec4<f32>, sum: vec4<f32>) -> vec4<f32> {
 }
 
 fn are_not_numbers(x: vec4<f32>) -> vec4<bool> { return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u); }
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
-}
 
 fn position(first: u32, rank: u32, index: u32) -> u32 {
     var at = 0u;

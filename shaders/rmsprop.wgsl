@@ -29,11 +29,11 @@ struct Scalars {
 }
 
 @group(0) @binding(0) var<storage, read> gradient: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> parameter: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> squares: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> velocities: array<vec4<f32>>;
-@group(0) @binding(4) var<uniform> params: Params;
-@group(0) @binding(5) var<uniform> scalars: Scalars;
+@group(0) @binding(6) var<storage, read_write> parameter: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> squares: array<vec4<f32>>;
+@group(0) @binding(8) var<storage, read_write> velocities: array<vec4<f32>>;
+@group(0) @binding(14) var<uniform> params: Params;
+@group(0) @binding(15) var<uniform> scalars: Scalars;
 
 fn velocity(i: u32, d: vec4<f32>, momentum: f32) -> vec4<f32> {
     let b = momentum * velocities[i] + d;

@@ -1,4 +1,5 @@
 // Scan: out[o, k, i] = Σ in[o, j, i] over j ≤ k (REVERSE: j ≥ k). One invocation per span of a line, in order.
+// use: shared/numbers
 // A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `in1`,
 // four words for each: the sum and what its rounding took from it come first. So sums are kept here too: see reduce.wgsl.
 
@@ -17,16 +18,14 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // Where the `step`-th of `count` things lies: from the front, or in reverse from the back.
 fn ordered(step: u32, count: u32) -> u32 { return select(step, count - 1u - step, REVERSE == 1u); }
 
 // -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
-
-fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
 
 // A sum and what its rounding took from it, with x added (Kahan). An infinite sum owes nothing.
 fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {

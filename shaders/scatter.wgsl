@@ -16,8 +16,8 @@ struct Params {
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }

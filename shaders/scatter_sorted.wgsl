@@ -1,4 +1,5 @@
 // Scatter-add by a sorted index: out[o, k, i] = Σ g[o, j, i] over the entries of row k, which lie together in `order` from `starts[k]` on.
+// use: shared/quotient
 // One invocation per output element; entries that say the same stand in order of j: no atomics, the same bits every time.
 
 const WORKGROUP: u32 = 256u;
@@ -19,17 +20,8 @@ struct Params {
 @group(0) @binding(1) var<storage, read> index: array<u32>;
 @group(0) @binding(2) var<storage, read> order: array<u32>;
 @group(0) @binding(3) var<storage, read> starts: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-@group(0) @binding(5) var<uniform> params: Params;
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
-}
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }

@@ -26,10 +26,10 @@ struct Scalars {
 }
 
 @group(0) @binding(0) var<storage, read> gradient: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> parameter: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> velocity: array<vec4<f32>>;
-@group(0) @binding(3) var<uniform> params: Params;
-@group(0) @binding(4) var<uniform> scalars: Scalars;
+@group(0) @binding(6) var<storage, read_write> parameter: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> velocity: array<vec4<f32>>;
+@group(0) @binding(14) var<uniform> params: Params;
+@group(0) @binding(15) var<uniform> scalars: Scalars;
 
 // The parameter that vector i belongs to.
 fn owner(i: u32) -> u32 {

@@ -1,4 +1,5 @@
 // Softmax along an axis: y_i = e^(x_i - max) / Σ_j e^(x_j - max), or its logarithm (x_i - max) - log Σ.
+// use: shared/numbers
 // One invocation per line; element k of line l lies at (l / inner) n inner + k inner + l % inner.
 
 const WORKGROUP: u32 = 64u;
@@ -11,12 +12,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;
-@group(0) @binding(2) var<uniform> params: Params;
-
-// Not finite: all exponent bits set. Comparisons with NaN may be optimised away, bits are not.
-fn is_finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
 fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }

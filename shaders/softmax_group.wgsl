@@ -1,4 +1,5 @@
 // Softmax along an axis, or its logarithm, one workgroup per line. For long lines on hardware: neighbours read neighbours.
+// use: shared/numbers
 // What is computed, and where a line lies: see softmax.wgsl.
 
 const WORKGROUP: u32 = 256u;
@@ -13,14 +14,12 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read_write> out: array<f32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 var<workgroup> largests: array<f32, WORKGROUP>;
 var<workgroup> sums: array<f32, WORKGROUP>;
 
-fn nan() -> f32 { return bitcast<f32>(0x7fc00000u + params.lines * 0u); }
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u; }
 // e^x for x <= 0, -∞ included.
 fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
 

@@ -13,8 +13,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
-@group(0) @binding(1) var<storage, read_write> out: array<u32>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(6) var<storage, read_write> out: array<u32>;
+@group(0) @binding(14) var<uniform> params: Params;
 
 // A number that is smaller the earlier an element comes. By its bits alone: no comparison of floats, so NaN and subnormals are safe.
 fn key(word: u32) -> u32 {

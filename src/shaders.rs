@@ -77,7 +77,15 @@ const KERNELS: &[(&str, &str)] = files![
 ];
 
 /// The same of the parts that kernels share.
-const PARTS: &[(&str, &str)] = files!["shared/math"];
+const PARTS: &[(&str, &str)] = files![
+    "shared/extra",
+    "shared/fused",
+    "shared/fused_vectors",
+    "shared/math",
+    "shared/numbers",
+    "shared/outer_product",
+    "shared/quotient",
+];
 
 /// The part that a body put into a shader may call without saying so.
 pub const MATH: &str = "shared/math";
@@ -145,7 +153,7 @@ pub(crate) fn with_part(text: String, name: &str) -> String {
 pub enum Epilogue {
     /// Its shader has a function `epilogue`, of one element.
     One,
-    /// Its shader has functions `finish` and `load0` to `load3`, of four neighbours.
+    /// Its shader has functions `finish` and `load_extra0` to `load_extra3`, of four neighbours.
     Four,
 }
 

@@ -251,7 +251,7 @@ fn an_epilogue_of_four_may_use_all_spare_inputs() {
     for (stem, source) in files {
         let load = |k: usize| format!("{{ return vec4<u32>(extra{k}[i], extra{k}[i + 1u], extra{k}[params.extra[31].y], 0u); }}");
         let finish = "{ return tanh_(v + scalars.v[7][3] * f32(x0 + x1 * x2 - x3)); }".to_owned();
-        let bodies = [("finish", finish), ("load0", load(0)), ("load1", load(1)), ("load2", load(2)), ("load3", load(3))];
+        let bodies = [("finish", finish), ("load_extra0", load(0)), ("load_extra1", load(1)), ("load_extra2", load(2)), ("load_extra3", load(3))];
         let text = specialise(stem, source, &[("FUSED", 1)], &bodies).unwrap();
         let shader = reflect(stem, &text).unwrap_or_else(|e| panic!("{e}"));
         fits_a_browser(stem, &shader);

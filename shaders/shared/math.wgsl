@@ -1,25 +1,8 @@
-// Functions for bodies that are put into kernels: exact, and the same on every device.
+// Elementary functions: as exact as f32 allows, and the same on every device.
+// use: shared/numbers, shared/quotient
 //
-// Not a kernel: the host appends this file to a shader when a body it puts in calls one of these functions. What a compiler may assume
-// of NaNs and infinities, and how well built-in functions are, differs from driver to driver; none of that is relied on here.
-
-const NAN_BITS: u32 = 0x7fc00000u;
-const INF_BITS: u32 = 0x7f800000u;
-
-// Through a variable: WGSL refuses constant expressions that are not finite.
-fn nan() -> f32 {
-    var bits = NAN_BITS;
-    return bitcast<f32>(bits);
-}
-fn inf() -> f32 {
-    var bits = INF_BITS;
-    return bitcast<f32>(bits);
-}
-
-// Compilers may take x != x for false: look at the bits.
-fn is_nan(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) > INF_BITS; }
-fn is_inf(x: f32) -> bool { return (bitcast<u32>(x) & 0x7fffffffu) == INF_BITS; }
-fn is_negative(x: f32) -> bool { return (bitcast<u32>(x) >> 31u) != 0u; }
+// How good built-in functions are differs from driver to driver; none of that is relied on here. The host joins this file to a shader when a
+// body it puts in calls one of these functions.
 
 // max and min of two numbers; a NaN among them is the answer.
 fn maximum(a: f32, b: f32) -> f32 { return select(select(max(a, b), b, is_nan(b)), a, is_nan(a)); }
@@ -294,13 +277,3 @@ fn f32_to_u32(x: f32) -> u32 {
     if x >= 4294967296.0 { return 4294967295u; }
     return u32(max(x, 0.0));
 }
-
-// a / b for b > 0. Software adapters divide integers one lane at a time; floats together. A first guess, what it missed, and the last one.
-fn quotient_(a: u32, b: u32) -> u32 {
-    if b > 0x7fffffffu { return select(0u, 1u, a >= b); }
-    var q = u32(f32(a) / f32(b));
-    q = u32(i32(q) + i32(floor(f32(i32(a - q * b)) / f32(b))));
-    let left = i32(a - q * b);
-    return u32(i32(q) + select(0, 1, left >= i32(b)) - select(0, 1, left < 0));
-}
-fn remainder_(a: u32, b: u32) -> u32 { return a - quotient_(a, b) * b; }

@@ -28,6 +28,8 @@ const PARALLEL: usize = 1 << 15;
 
 /// Functions that read four neighbours of a load.
 const LOADS: [&str; MAX_LOADS] = ["load0", "load1", "load2", "load3", "load4", "load5"];
+/// Functions that read four neighbours of an extra input, in shaders that take an epilogue of four.
+const LOAD_EXTRAS: [&str; MAX_EXTRA] = ["load_extra0", "load_extra1", "load_extra2", "load_extra3"];
 
 /// One buffer, read in one way.
 pub struct Load {
@@ -101,7 +103,7 @@ impl Program {
         for variant in &mut variants {
             if crate::shaders::epilogue(variant.shader) == Some(Epilogue::Four) {
                 variant.bodies.push(("finish", format!("{{\n{}", self.chain("bitcast<f32>"))));
-                let loads = self.loads.iter().enumerate().zip(LOADS);
+                let loads = self.loads.iter().enumerate().zip(LOAD_EXTRAS);
                 variant.bodies.extend(loads.map(|((k, load), name)| (name, four_extra(k, &load.view))));
             } else {
                 variant.bodies.push(("epilogue", self.wgsl("extra", "extra", "bitcast<f32>")));
@@ -363,9 +365,9 @@ fn position(i: &str, dims: &str, k: usize, view: &View) -> String {
         // Wrapping arithmetic: a negative stride is a large unsigned one.
         let index = match (axis, axis + 1 == view.dims.len()) {
             (0, true) => i.to_owned(),
-            (0, false) => format!("quotient_({i}, {d}.x)"),
-            (_, true) => format!("remainder_({i}, {d}.y)"),
-            _ => format!("remainder_(quotient_({i}, {d}.x), {d}.y)"),
+            (0, false) => format!("quotient({i}, {d}.x)"),
+            (_, true) => format!("remainder({i}, {d}.y)"),
+            _ => format!("remainder(quotient({i}, {d}.x), {d}.y)"),
         };
         let _ = write!(text, " + {index} * {d}.z");
     }
