@@ -7,7 +7,8 @@ mod common;
 use std::sync::Arc;
 use steepest::DType;
 use steepest::error::OpError;
-use steepest::graph::op::{Array, Elementwise, GradCtx, Io, Kernel, Lowering, Op, Rule, Spec, Variant};
+use steepest::graph::Accuracy;
+use steepest::graph::op::{Array, Elementwise, GradCtx, Io, Kernel, Lowering, Op, Params, Rule, Spec, Variant};
 use steepest::graph::{Tensor, record};
 use steepest::ops::update::Sgd;
 use steepest::shape::View;
@@ -37,14 +38,14 @@ times!(THRICE, 3.0, "a * 3.0");
 struct Apply {
     rule: &'static Rule,
     told: bool,
-    accuracy: Option<[f64; 2]>,
+    accuracy: Accuracy,
 }
 
 impl Op for Apply {
     fn name(&self) -> &'static str {
         self.rule.name
     }
-    fn accuracy(&self) -> Option<[f64; 2]> {
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
         self.accuracy
     }
     fn rule(&self) -> Option<&'static Rule> {
@@ -88,7 +89,7 @@ macro_rules! hot {
                 Lowering::kernel(
                     Kernel {
                         name: "one_hot",
-                        params: vec![count, classes],
+                        params: Params::new().set("count", count).set("classes", classes),
                         variants: vec![Variant::new("one_hot", [1, 1, 1]).max_loop_iterations(0)],
                         native: Arc::new(native),
                     },
@@ -143,7 +144,7 @@ fn rules_of_one_name_are_told_apart() {
     for device in common::devices("rules of one name") {
         let x = device.tensor(&[0.5, 1.0, -2.0], 3);
         for told in [true, false] {
-            let apply = |rule| record(Apply { rule, told, accuracy: None }, &[&x]).to_vec::<f32>().unwrap();
+            let apply = |rule| record(Apply { rule, told, accuracy: Accuracy::Exact }, &[&x]).to_vec::<f32>().unwrap();
             // Whichever is planned first, and again once both are.
             for _ in 0..2 {
                 assert_eq!(x.tanh().to_vec::<f32>().unwrap()[1], 1.0f32.tanh(), "{device}");
@@ -155,7 +156,7 @@ fn rules_of_one_name_are_told_apart() {
         let misses = |told| {
             let before = device.runs_and_misses().1;
             for _ in 0..3 {
-                record(Apply { rule: &TWICE, told, accuracy: None }, &[&x]).to_vec::<f32>().unwrap();
+                record(Apply { rule: &TWICE, told, accuracy: Accuracy::Exact }, &[&x]).to_vec::<f32>().unwrap();
             }
             device.runs_and_misses().1 - before
         };
@@ -170,9 +171,9 @@ fn an_op_says_how_exact_it_is() {
         device.set_check(true);
         let x = device.tensor(&[0.3, 1.0, -2.0], 3);
         let apply = |rule, accuracy| record(Apply { rule, told: true, accuracy }, &[&x]).to_vec::<f32>();
-        assert!(apply(&TENTH, Some([1e-6, 1e-30])).is_ok(), "{device}");
-        assert!(apply(&TWICE, None).is_ok(), "{device}");
-        for accuracy in [None, Some([1e-12, 0.0])] {
+        assert!(apply(&TENTH, Accuracy::Stated { relative: 1e-6, absolute: 1e-30 }).is_ok(), "{device}");
+        assert!(apply(&TWICE, Accuracy::Exact).is_ok(), "{device}");
+        for accuracy in [Accuracy::Exact, Accuracy::Stated { relative: 1e-12, absolute: 0.0 }] {
             assert!(matches!(apply(&TENTH, accuracy), Err(steepest::Error::Check { op: "tanh", .. })), "{device}");
         }
     }

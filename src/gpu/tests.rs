@@ -2,7 +2,7 @@
 
 use super::guard::POISON;
 use super::*;
-use crate::plan::{Buffer, Dispatch, Kernel, Place, Plan, Target, Variant};
+use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Target, Variant};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 

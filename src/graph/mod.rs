@@ -1,5 +1,6 @@
 //! WHAT to compute: recorded nodes, handles to them, gradients, keys and dumps. Plain data, no device.
 
+pub mod accuracy;
 pub mod curvature;
 mod disconnected;
 pub mod dump;
@@ -10,6 +11,7 @@ pub mod key;
 pub mod node;
 pub mod op;
 
+pub use accuracy::Accuracy;
 pub use curvature::Curvature;
 pub use disconnected::Missing;
 pub use grad::{Gradients, no_grad};

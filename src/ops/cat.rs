@@ -2,12 +2,10 @@
 
 use super::case::{Case, Gen};
 use super::layout::{Run, Slice};
-use super::tolerance::Class;
 use crate::error::{Error, OpError, Result};
 use crate::graph::op::{Array, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record_on};
 use rayon::prelude::*;
-use std::any::Any;
 use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
@@ -256,11 +254,6 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     cases.push(Case::new("bools", Cat { axis: 0 }, vec![g.bools(&[4]), g.bools(&[3])]).forward_only());
     cases.push(Case::new("indices", Cat { axis: 1 }, vec![g.indices(&[2, 4], 9), g.indices(&[2, 300], 5)]).forward_only());
     cases
-}
-
-/// Moving numbers costs no digit.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    (op as &dyn Any).is::<Cat>().then_some(Class::Exact)
 }
 
 #[cfg(test)]

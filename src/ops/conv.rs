@@ -12,13 +12,12 @@ use product::{Grid, Product};
 
 use super::case::{Case, Gen};
 use super::reduce::{self, Kind};
-use super::tolerance::Class;
 use super::window::word;
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
-use std::any::Any;
 
 /// x \[N, C, H, W\], w \[O, C/groups, kH, kW\] → y \[N, O, oH, oW\]
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +180,9 @@ impl Op for Conv2d {
     fn params(&self) -> Vec<u32> {
         key(&self.options, [0, 0])
     }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        Accuracy::Terms(inputs.get(1).map_or(0, |w| w.shape.dims().iter().skip(1).product()))
+    }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         Ok(Spec::f32(Shape::new(&conv_sizes(self, inputs)?.y())?))
     }
@@ -266,12 +268,21 @@ impl Sizes {
     }
 }
 
+/// A gradient of a convolution sums as many products as the second operand has elements, but for its second axis.
+fn terms_of_gradient(inputs: &[&Array]) -> Accuracy {
+    let dims = inputs.get(1).map_or(&[][..], |operand| operand.shape.dims());
+    Accuracy::Terms(dims.iter().enumerate().filter(|(axis, _)| *axis != 1).map(|(_, n)| n).product())
+}
+
 impl Op for Conv2dInput {
     fn name(&self) -> &'static str {
         "conv2d_input"
     }
     fn params(&self) -> Vec<u32> {
         key(&self.options, self.size)
+    }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        terms_of_gradient(inputs)
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         Ok(Spec::f32(Shape::new(&input_sizes(self, inputs)?.x())?))
@@ -348,6 +359,9 @@ impl Op for Conv2dWeight {
     }
     fn params(&self) -> Vec<u32> {
         key(&self.options, self.kernel)
+    }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        terms_of_gradient(inputs)
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         Ok(Spec::f32(Shape::new(&weight_sizes(self, inputs)?.w())?))
@@ -513,19 +527,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// Sums of as many terms as a kernel sees, or as there are windows.
-pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    let shape = |i: usize| inputs.get(i).map_or(&[][..], |a| a.shape.dims());
-    let terms = if op.is::<Conv2d>() {
-        shape(1).iter().skip(1).product()
-    } else if op.is::<Conv2dInput>() || op.is::<Conv2dWeight>() {
-        // All of w or y but its second axis.
-        shape(1).iter().enumerate().filter(|(axis, _)| *axis != 1).map(|(_, n)| n).product()
-    } else {
-        return None;
-    };
-    Some(Class::Terms(terms))
 }

@@ -2,14 +2,13 @@
 
 use super::case::{Case, Gen};
 use super::softmax::{SHARE, WIDE, around, each};
-use super::tolerance::Class;
 use super::{math, rows, scratch};
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Target, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// Short rows worked on at a time.
@@ -62,6 +61,9 @@ fn label(word: u32, classes: usize) -> Option<usize> {
 impl Op for CrossEntropy {
     fn name(&self) -> &'static str {
         "cross_entropy"
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Normalised
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         let (rows, _) = check(&inputs[0], &inputs[1])?;
@@ -139,6 +141,9 @@ impl Op for CrossEntropy {
 impl Op for CrossEntropyGrad {
     fn name(&self) -> &'static str {
         "cross_entropy_grad"
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Normalised
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         check(&inputs[0], &inputs[1])?;
@@ -328,12 +333,6 @@ impl Tensor {
         }
         self.sub(target).square().mean(&[]).made_by("mse", &[self, target])
     }
-}
-
-/// Held to the bound of normalisations.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    (op.is::<CrossEntropy>() || op.is::<CrossEntropyGrad>()).then_some(Class::Normalised)
 }
 
 /// Test inputs: both kinds of labels, both sides of the workgroup, large logits, labels that are no class.

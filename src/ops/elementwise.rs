@@ -9,8 +9,8 @@
 
 use super::case::Domain::{AboveMinusOne, Integers, Kinks, Line, NonZero, Positive, Power};
 use super::pointwise::{Real, Row, dtype, from_f64, from_word, row, to_f64, to_word, vectorised};
-use super::tolerance::Class::{Division, Exact, Transcendental, Ulp};
 use crate::graph::Tensor;
+use crate::graph::accuracy::Accuracy::{Division, Exact, Transcendental, Ulp};
 use crate::graph::op::{DType, GradCtx, Rule};
 
 /// The gradient of a unary op.

@@ -3,14 +3,12 @@
 use super::case::{Case, Gen};
 use super::scratch;
 use super::simd::vectorised;
-use super::tolerance::Class;
 use crate::error::OpError;
 use crate::graph::half;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::View;
 use rayon::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// Invocations in a workgroup of the shaders of this file.
@@ -241,10 +239,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     });
     cases.push(Case::new("every half", FromF16, vec![every]).forward_only());
     cases
-}
-
-/// Rounding is the same everywhere, to the bit.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    (op.is::<ToF16>() || op.is::<FromF16>()).then_some(Class::Exact)
 }

@@ -8,14 +8,13 @@ mod methods;
 
 use super::case::{Case, Gen, Input};
 use super::sort::Argsort;
-use super::tolerance::Class;
 use super::{half, rows, scratch};
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// Invocations in a workgroup of the shaders of this file.
@@ -288,6 +287,9 @@ impl Op for ScatterAdd {
     fn params(&self) -> Vec<u32> {
         vec![self.axis as u32, self.size as u32, u32::from(self.rows)]
     }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        Accuracy::Terms(inputs.first().map_or(0, |g| g.shape.dims()[self.axis].min(PLAIN)))
+    }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         let (g, index) = (inputs[0], inputs[1]);
         if g.dtype != DType::F32 {
@@ -481,14 +483,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         cases.push(Case::new(format!("{dims:?} signed"), OneHot { classes }, vec![signed(g, dims, classes)]).forward_only());
     }
     cases
-}
-
-/// Gathering moves numbers; scattering adds as many as the index has along the axis, and keeps what rounding loses where they are many.
-pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    if op.is::<Gather>() || op.is::<OneHot>() {
-        return Some(Class::Exact);
-    }
-    let op = op.downcast_ref::<ScatterAdd>()?;
-    Some(Class::Terms(inputs.first().map_or(0, |g| g.shape.dims()[op.axis].min(PLAIN))))
 }

@@ -2,7 +2,6 @@
 
 use super::case::{Case, Gen};
 use super::half;
-use super::tolerance::Class;
 use crate::error::{Error, OpError};
 use crate::graph::node::Body;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
@@ -604,11 +603,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         cases.push(Case::new(format!("into {dims:?}"), embed, vec![g.normalish(&counts)]));
     }
     cases
-}
-
-/// Layout moves numbers: no error at all.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    let known = [op.is::<Reshape>(), op.is::<Permute>(), op.is::<Expand>(), op.is::<Slice>(), op.is::<Embed>()];
-    known.contains(&true).then_some(Class::Exact)
 }

@@ -6,15 +6,14 @@ use super::case::{Case, Gen};
 use super::gemm::{self, Matrix};
 use super::layout::{Reshape, transposed};
 use super::reduce::{self, Kind};
-use super::tolerance::Class;
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, Finish, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Spec, Stage, Target, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use ndarray::ArrayViewMut2;
 use rayon::prelude::*;
 use smallvec::SmallVec;
-use std::any::Any;
 use std::sync::Arc;
 
 /// [..., m, k] × [..., k, n] → [..., m, n]
@@ -176,6 +175,10 @@ impl Op for Matmul {
     }
     fn params(&self) -> Vec<u32> {
         vec![u32::from(self.trans_a), u32::from(self.trans_b)]
+    }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        let sizes = inputs.first().map_or([1, 1], |a| last_two(&a.shape));
+        Accuracy::Terms(if self.trans_a { sizes[0] } else { sizes[1] })
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         if let Some((i, spec)) = inputs.iter().enumerate().find(|(_, spec)| !spec.dtype.is_float()) {
@@ -593,11 +596,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     }
     halves::cases(g, &mut cases);
     cases
-}
-
-/// Sums of k terms.
-pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
-    let op = (op as &dyn Any).downcast_ref::<Matmul>()?;
-    let sizes = inputs.first().map_or([1, 1], |a| last_two(&a.shape));
-    Some(Class::Terms(if op.trans_a { sizes[0] } else { sizes[1] }))
 }

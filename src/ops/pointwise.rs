@@ -2,12 +2,11 @@
 
 use super::case::{Case, Domain, Gen, Input, SWITCHED_OFF};
 use super::math;
-use super::tolerance::Class;
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, Elementwise, GradCtx, Lowering, Op, Rule, Spec};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View};
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub struct Row {
     /// Inputs to test with.
     pub domain: Domain,
     /// How exact devices must be.
-    pub class: Class,
+    pub accuracy: Accuracy,
 }
 
 /// A call of a row.
@@ -56,6 +55,9 @@ impl Op for Pointwise {
         self.scalars[..self.row.rule.scalars].iter().map(|&s| (s as f32).to_bits()).collect()
     }
 
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        self.row.accuracy
+    }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         let rule = &self.row.rule;
         for (i, (spec, want)) in inputs.iter().zip(rule.inputs).enumerate() {
@@ -282,12 +284,12 @@ macro_rules! dtype {
     };
 }
 
-/// One row: `NAME = "name"(a: f32, ..)[p, q] -> f32, "WGSL", native and reference expression, |ctx| gradients, class, domain;`
+/// One row: `NAME = "name"(a: f32, ..)[p, q] -> f32, "WGSL", native and reference expression, |ctx| gradients, accuracy, domain;`
 ///
 /// The expression is compiled twice, with `T` as f32 and as f64.
 macro_rules! row {
     ($(#[$doc:meta])* $id:ident = $name:literal ($($x:ident : $kind:ident),*) [$($s:ident),*] -> $out:ident,
-     $wgsl:literal, $rust:expr, |$ctx:ident| $grad:expr, $class:expr, $domain:expr;) => {
+     $wgsl:literal, $rust:expr, |$ctx:ident| $grad:expr, $accuracy:expr, $domain:expr;) => {
         $(#[$doc])*
         pub static $id: Row = Row {
             rule: Rule {
@@ -340,18 +342,13 @@ macro_rules! row {
                 grad
             },
             domain: $domain,
-            class: $class,
+            accuracy: $accuracy,
         };
     };
 }
 
 pub(super) use super::simd::vectorised;
 pub(super) use {dtype, from_f64, from_word, row, to_f64, to_word};
-
-/// How exact a row must be.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    (op as &dyn Any).downcast_ref::<Pointwise>().map(|op| op.row.class)
-}
 
 /// Test inputs of every row: sizes around the workgroup, broadcasting, no elements, the extremes.
 pub fn cases(g: &mut Gen) -> Vec<Case> {

@@ -8,14 +8,13 @@ mod methods;
 mod native;
 
 use super::case::{Case, Gen};
-use super::tolerance::Class;
 use super::window::{ToPair, Window, word};
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Lowering, MAX_LOOP_ITERATIONS, Native, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
-use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -339,6 +338,9 @@ impl Op for MaxPool2dInput {
     fn params(&self) -> Vec<u32> {
         key(&self.window, 0)
     }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Chosen { terms: self.window.kernel[0] * self.window.kernel[1], from: 1 }
+    }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         four(&inputs[1])?;
         let output = with_last(&inputs[0].shape, sliding(self.window).plane(&inputs[0])?.output)?;
@@ -402,12 +404,31 @@ impl Op for MaxPool2dInput {
     }
 }
 
+/// The last two sizes of the first input.
+fn plane_of(inputs: &[&Array]) -> [usize; 2] {
+    match inputs.first().map_or(&[][..], |x| x.shape.dims()) {
+        &[.., height, width] => [height, width],
+        _ => [1, 1],
+    }
+}
+
+/// Cells of one grid that overlap a cell of another over the same plane, at most.
+fn overlapping(of: [usize; 2], cell: [usize; 2]) -> usize {
+    (0..2).map(|axis| of[axis].div_ceil(cell[axis].max(1)) + 1).product()
+}
+
 impl Op for AvgPool2d {
     fn name(&self) -> &'static str {
         "avg_pool2d"
     }
     fn params(&self) -> Vec<u32> {
         self.cells.words()
+    }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        Accuracy::Terms(match self.cells {
+            Cells::Sliding { window, .. } => window.kernel[0] * window.kernel[1],
+            Cells::Adaptive { output } => overlapping(plane_of(inputs), output),
+        })
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         with_last(&inputs[0].shape, self.cells.plane(&inputs[0])?.output)
@@ -452,6 +473,12 @@ impl Op for AvgPool2dInput {
     }
     fn params(&self) -> Vec<u32> {
         [self.cells.words(), self.size.map(word).to_vec()].concat()
+    }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        Accuracy::Terms(match self.cells {
+            Cells::Sliding { window, .. } => window.kernel[0] * window.kernel[1],
+            Cells::Adaptive { .. } => overlapping(plane_of(inputs), self.size),
+        })
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         let (plane, [_, _, height, width]) = (Plane::new(self.cells, self.size)?, four(&inputs[0])?);
@@ -563,31 +590,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// Maxima are moved; the rest are sums of as many numbers as a window has places, or as many windows as hold one.
-pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    if op.is::<MaxPool2d>() || op.is::<MaxPool2dPick>() {
-        return Some(Class::Exact);
-    }
-    let (height, width) = inputs.first().map_or((1, 1), |x| match x.shape.dims() {
-        &[.., height, width] => (height, width),
-        _ => (1, 1),
-    });
-    let places = |window: &Window| window.kernel[0] * window.kernel[1];
-    let in_cell = |n: usize, o: usize| n.div_ceil(o.max(1)) + 1;
-    if let Some(op) = op.downcast_ref::<MaxPool2dInput>() {
-        return Some(Class::Chosen { terms: places(&op.window), from: 1 });
-    }
-    let (cells, from, to) = match (op.downcast_ref::<AvgPool2d>(), op.downcast_ref::<AvgPool2dInput>()) {
-        (Some(op), _) => (op.cells, [height, width], None),
-        (_, Some(op)) => (op.cells, op.size, Some([height, width])),
-        _ => return None,
-    };
-    Some(Class::Terms(match (cells, to) {
-        (Cells::Sliding { window, .. }, _) => places(&window),
-        (Cells::Adaptive { output }, None) => in_cell(from[0], output[0]) * in_cell(from[1], output[1]),
-        (Cells::Adaptive { .. }, Some(to)) => in_cell(to[0], from[0]) * in_cell(to[1], from[1]),
-    }))
 }

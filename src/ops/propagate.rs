@@ -1,7 +1,7 @@
 //! How far a device may be off after several ops: the bound of each op, and what the errors of its inputs become on the way through it.
 
 use super::case::Gen;
-use super::class_of;
+
 use crate::graph::op::{Array, DType, Op, Spec};
 
 /// A value by the reference, and how far a device may be off at each element.
@@ -32,7 +32,7 @@ impl Judged {
         let op = rounded.as_deref().unwrap_or(op);
         let exact: Vec<&Array> = inputs.iter().map(|input| &input.value).collect();
         let value = op.reference(&exact, spec);
-        let mut bound = class_of(op, &exact).bounds(op, &exact, spec, &value);
+        let mut bound = super::accuracy(op, &exact).bounds(op, &exact, spec, &value);
         let mut passed_on = vec![0.0f64; value.data.len()];
         if inputs.iter().any(|input| input.bound.iter().any(|bound| *bound > 0.0)) {
             let samples = if spec.dtype == DType::F32 { SAMPLES } else { DECISIONS };

@@ -1,13 +1,12 @@
 //! Random numbers by Philox4x32-10: element i is word i mod 4 of philox((i / 4, stream), seed), the same bits on every device.
 
 use super::case::{Case, Gen};
-use super::tolerance::Class;
 use crate::error::{OpError, finite};
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, record_on};
 use crate::shape::Shape;
 use rayon::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// What is made of 32 random bits.
@@ -157,6 +156,9 @@ impl Op for Random {
     fn scalars(&self) -> Vec<u32> {
         let [seed, stream, first] = [self.seed, self.stream, self.first].map(words);
         [seed, stream, first, [self.keep.to_bits(), self.scale().to_bits()]].concat()
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        if self.kind == Kind::Normal { Accuracy::Normalised } else { Accuracy::Exact }
     }
     fn infer(&self, _: &[Spec]) -> Result<Spec, OpError> {
         Ok(Spec::new(self.shape, if self.kind == Kind::Bits { DType::U32 } else { DType::F32 }))
@@ -354,10 +356,4 @@ pub fn cases(_: &mut Gen) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// Bits, uniform numbers and masks are the same everywhere; normal ones are rounded.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    let op = (op as &dyn Any).downcast_ref::<Random>()?;
-    Some(if op.kind == Kind::Normal { Class::Normalised } else { Class::Exact })
 }

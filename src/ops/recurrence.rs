@@ -4,12 +4,11 @@
 //! factors have the right derivatives of every order. The price is that a line is walked in order; many lines are walked at a time.
 
 use super::case::{Case, Gen};
-use super::tolerance::Class;
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, record};
 use rayon::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// `out[k] = f[k] · out[k−1] + x[k]` along one axis, of x and f of one shape; `f[0]` is not read.
@@ -27,6 +26,9 @@ impl Op for Recurrence {
     }
     fn params(&self) -> Vec<u32> {
         vec![self.axis as u32, u32::from(self.reverse)]
+    }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        Accuracy::Terms(2 * inputs.first().map_or(0, |x| x.shape.dims()[self.axis]))
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         if let Some((i, spec)) = inputs.iter().enumerate().find(|(_, spec)| spec.dtype != DType::F32) {
@@ -196,10 +198,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         }
     }
     cases
-}
-
-/// Each element is a sum of at most n terms, made by a multiplication and an addition a step.
-pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
-    let op = (op as &dyn Any).downcast_ref::<Recurrence>()?;
-    Some(Class::Terms(2 * inputs.first().map_or(0, |x| x.shape.dims()[op.axis])))
 }

@@ -7,9 +7,10 @@ mod cases;
 mod methods;
 mod native;
 
-pub use cases::{cases, class};
+pub use cases::cases;
 
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Spec, Stage, Target, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
@@ -119,6 +120,15 @@ impl Op for Reduce {
     }
     fn params(&self) -> Vec<u32> {
         vec![self.axes.iter().fold(0, |bits, &a| bits | 1 << a), u32::from(self.keepdim)]
+    }
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        match self.kind {
+            Kind::Sum => Accuracy::Sum,
+            Kind::Mean if inputs.first().is_some_and(|x| cases::are_equal(self, x)) => Accuracy::Exact,
+            Kind::Mean => Accuracy::Mean,
+            Kind::Prod => Accuracy::Factors(inputs.first().map_or(0, |x| self.group(&x.shape))),
+            _ => Accuracy::Exact,
+        }
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         let spec = inputs[0];

@@ -1,14 +1,13 @@
 //! Scan: running sums along an axis, out[o, k, i] = Σ x[o, j, i] over j ≤ k, or over j ≥ k in reverse.
 
 use super::case::{Case, Gen};
-use super::tolerance::Class;
 use super::{reduce, rows};
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::{View, ViewDim};
 use rayon::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// Running sums along one axis.
@@ -31,6 +30,9 @@ impl Op for Scan {
     }
     fn params(&self) -> Vec<u32> {
         vec![self.axis as u32, u32::from(self.reverse)]
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Sum
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         match inputs[0] {
@@ -170,9 +172,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         cases.push(Case::new(format!("{values:?}"), Scan { axis: 0, reverse: false }, vec![input]).forward_only());
     }
     cases
-}
-
-/// Sums, however long.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    (op as &dyn Any).is::<Scan>().then_some(Class::Sum)
 }

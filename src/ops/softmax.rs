@@ -1,13 +1,12 @@
 //! softmax(x)_i = e^(x_i − max x) / Σ_j e^(x_j − max x) along one axis, its logarithm, and log Σ e^x over any axes.
 
 use super::case::{Case, Gen};
-use super::tolerance::Class;
 use super::{math, rows};
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::Tensor;
 use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Spec, Target, Variant};
 use rayon::prelude::*;
-use std::any::Any;
 use std::sync::Arc;
 
 /// Softmax or its logarithm along an axis.
@@ -44,6 +43,9 @@ impl Op for Softmax {
     }
     fn params(&self) -> Vec<u32> {
         vec![self.axis as u32]
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Normalised
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         if inputs[0].dtype != DType::F32 {
@@ -171,11 +173,6 @@ impl Tensor {
         };
         total.made_by("logsumexp", &[self])
     }
-}
-
-/// Softmax is held to the bound of normalisations.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    (op as &dyn Any).is::<Softmax>().then_some(Class::Normalised)
 }
 
 /// Test inputs: every axis, both sides of the workgroup, large logits, lines that are not finite.

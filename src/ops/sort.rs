@@ -5,12 +5,10 @@
 
 use super::case::{Case, Gen, Input};
 use super::index::Gather;
-use super::tolerance::Class;
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use rayon::prelude::*;
-use std::any::Any;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -321,10 +319,4 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         cases.push(Case::new(format!("{dims:?} axis {axis}"), Rearrange::new(axis), vec![g.normalish(dims), index]));
     }
     cases
-}
-
-/// Indices are exact, and numbers are moved.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    (op.is::<Argsort>() || op.is::<Rearrange>()).then_some(Class::Exact)
 }

@@ -1,5 +1,6 @@
 //! How exact a device must be, op by op, measured against the f64 reference.
 
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, Op, Spec};
 use crate::shape::View;
 
@@ -8,59 +9,21 @@ pub const UNIT: f64 = 1.0 / (1u32 << 24) as f64;
 /// What a device that flushes subnormals may lose.
 const TINY: f64 = 1.2e-38;
 
-/// A class of ops that share a bound: |error| ≤ atol + rtol · |reference|, element by element.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Class {
-    /// Copies, comparisons, integers, random bits: no error at all.
-    Exact,
-    /// One rounding: + − × max min abs floor relu.
-    Ulp,
-    /// Division, square roots.
-    Division,
-    /// exp, log, tanh and what is made of a few of them. Beyond |x| = 10, (3 + 2|x|) ULP.
-    Transcendental,
-    /// Sums that keep what rounding loses, of any number of terms: 2 u (|sum| + Σ|terms|).
-    Sum,
-    /// Such sums divided by the number of terms, or by another whole number.
-    Mean,
-    /// Sums of the given number of products n: γ Σ|terms| with γ = (n + 8) u, which holds for any order of summation.
-    Terms(usize),
-    /// Sums as [`Class::Terms`] of numbers of input `from` alone, chosen by the values of the others.
-    Chosen {
-        /// Numbers in a sum.
-        terms: usize,
-        /// The input they are of.
-        from: usize,
-    },
-    /// Products of the given number of factors, each step rounding once.
-    Factors(usize),
-    /// Softmax, cross-entropy, normalisations, distributions.
-    Normalised,
-    /// One optimizer step.
-    Update,
-    /// What an op from outside of the catalogue says of itself ([`Op::accuracy`]).
-    Stated {
-        /// Of the reference.
-        relative: f64,
-        /// Of any number.
-        absolute: f64,
-    },
-}
-
-impl Class {
+/// Bounds of an accuracy class.
+impl Accuracy {
     /// Name in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Class::Exact => "exact",
-            Class::Ulp => "1 ULP",
-            Class::Division => "division",
-            Class::Transcendental => "transcendental",
-            Class::Sum | Class::Mean => "sums",
-            Class::Terms(_) | Class::Chosen { .. } => "sums of products",
-            Class::Factors(_) => "products",
-            Class::Normalised => "normalised",
-            Class::Update => "updates",
-            Class::Stated { .. } => "as stated",
+            Accuracy::Exact => "exact",
+            Accuracy::Ulp => "1 ULP",
+            Accuracy::Division => "division",
+            Accuracy::Transcendental => "transcendental",
+            Accuracy::Sum | Accuracy::Mean => "sums",
+            Accuracy::Terms(_) | Accuracy::Chosen { .. } => "sums of products",
+            Accuracy::Factors(_) => "products",
+            Accuracy::Normalised => "normalised",
+            Accuracy::Update => "updates",
+            Accuracy::Stated { .. } => "as stated",
         }
     }
 
@@ -68,10 +31,10 @@ impl Class {
     pub fn bounds(self, op: &dyn Op, inputs: &[&Array], output: &Spec, expected: &Array) -> Vec<f64> {
         let relative = |rtol: f64, atol: f64| expected.data.iter().map(|r| atol + rtol * r.abs()).collect::<Vec<_>>();
         match self {
-            Class::Exact => vec![0.0; expected.data.len()],
-            Class::Ulp => relative(2.0 * UNIT, TINY),
-            Class::Division => relative(6e-7, TINY),
-            Class::Transcendental => {
+            Accuracy::Exact => vec![0.0; expected.data.len()],
+            Accuracy::Ulp => relative(2.0 * UNIT, TINY),
+            Accuracy::Division => relative(6e-7, TINY),
+            Accuracy::Transcendental => {
                 let mut bounds = relative(2e-6, 1e-7);
                 for input in inputs {
                     let x = input.viewed(&View::broadcast(&input.shape, &output.shape), output.shape);
@@ -83,21 +46,21 @@ impl Class {
                 }
                 bounds
             }
-            Class::Sum | Class::Mean => {
+            Accuracy::Sum | Accuracy::Mean => {
                 // A GPU's division may be 2.5 ULP off.
-                let rounding = if self == Class::Sum { 2.0 * UNIT } else { 8.0 * UNIT };
+                let rounding = if self == Accuracy::Sum { 2.0 * UNIT } else { 8.0 * UNIT };
                 let magnitude = magnitude(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output);
                 expected.data.iter().zip(magnitude).map(|(r, m)| rounding * r.abs() + 2.0 * UNIT * m + TINY).collect()
             }
-            Class::Terms(n) => sums(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output, n),
-            Class::Chosen { terms, from } => {
+            Accuracy::Terms(n) => sums(op, &inputs.iter().map(|a| absolute(a)).collect::<Vec<_>>(), output, n),
+            Accuracy::Chosen { terms, from } => {
                 let each = inputs.iter().enumerate();
                 let inputs: Vec<Array> = each.map(|(i, a)| if i == from { absolute(a) } else { (*a).clone() }).collect();
                 sums(op, &inputs, output, terms)
             }
-            Class::Factors(n) => relative((n as f64 + 8.0) * 2.0 * UNIT, TINY),
-            Class::Normalised | Class::Update => relative(1e-5, 1e-6),
-            Class::Stated { relative: rtol, absolute } => relative(rtol, absolute),
+            Accuracy::Factors(n) => relative((n as f64 + 8.0) * 2.0 * UNIT, TINY),
+            Accuracy::Normalised | Accuracy::Update => relative(1e-5, 1e-6),
+            Accuracy::Stated { relative: rtol, absolute } => relative(rtol, absolute),
         }
     }
 }
@@ -172,7 +135,7 @@ pub fn judge(op: &dyn Op, inputs: &[&Array], output: &Spec, found: &Array) -> Op
     let rounded = op.rounded();
     let op = rounded.as_deref().unwrap_or(op);
     let expected = op.reference(inputs, output);
-    let bounds = super::class_of(op, inputs).bounds(op, inputs, output, &expected);
+    let bounds = super::accuracy(op, inputs).bounds(op, inputs, output, &expected);
     worst(&found.data, &expected.data, &bounds)
 }
 

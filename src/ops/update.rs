@@ -4,13 +4,12 @@
 
 use super::case::{Case, Gen};
 use super::simd::vectorised;
-use super::tolerance::Class;
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, no_grad, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
-use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -134,6 +133,9 @@ impl Op for Sgd {
     }
     fn scalars(&self) -> Vec<u32> {
         words(&[self.lr, self.momentum.unwrap_or(0.0), self.weight_decay])
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Update
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, self.mutates().len())
@@ -266,6 +268,9 @@ impl Op for Adam {
             if self.decoupled { self.lr * self.weight_decay } else { self.weight_decay },
         ])
     }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Update
+    }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, self.mutates().len())
     }
@@ -344,12 +349,6 @@ impl Tensor {
         let inputs: Vec<&Tensor> = [self, gradient, first, second].into_iter().chain(largest).collect();
         no_grad(|| record(settings, &inputs))
     }
-}
-
-/// The bound of one training step.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    (op.is::<Sgd>() || op.is::<Adam>()).then_some(Class::Update)
 }
 
 /// Test inputs: every form, both sides of the workgroup, first and later steps.

@@ -1,12 +1,11 @@
 //! Updates in place that divide by a running size of the gradient: AdaGrad, RMSProp, Adadelta. p ← p − η g / √(what g² was so far).
 
 use super::case::{Case, Gen};
-use super::tolerance::Class;
 use super::update::{SIZES, infer, joined, words};
 use crate::error::OpError;
+use crate::graph::Accuracy;
 use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, no_grad, record};
-use std::any::Any;
 
 /// The new values of what an update overwrites, from the values of its inputs, element by element.
 fn by_element<const K: usize>(inputs: &[&Array], output: &Spec, f: impl Fn(&[f64]) -> [f64; K]) -> Array {
@@ -43,6 +42,9 @@ impl Op for AdaGrad {
     }
     fn scalars(&self) -> Vec<u32> {
         words(&[self.rate(), self.eps, self.weight_decay])
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Update
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, 2)
@@ -102,6 +104,9 @@ impl Op for RmsProp {
     fn scalars(&self) -> Vec<u32> {
         let mu = self.momentum.unwrap_or(0.0);
         words(&[self.lr, self.alpha, 1.0 - self.alpha, self.eps, mu, self.weight_decay])
+    }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Update
     }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, self.mutates().len())
@@ -193,6 +198,9 @@ impl Op for Adadelta {
     fn scalars(&self) -> Vec<u32> {
         words(&[self.lr, self.rho, 1.0 - self.rho, self.eps, self.weight_decay])
     }
+    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+        Accuracy::Update
+    }
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
         infer(inputs, 3)
     }
@@ -244,12 +252,6 @@ impl Tensor {
     pub fn adadelta_update(&self, gradient: &Tensor, squares: &Tensor, changes: &Tensor, settings: Adadelta) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, squares, changes]))
     }
-}
-
-/// The bound of one training step.
-pub fn class(op: &dyn Op, _: &[&Array]) -> Option<Class> {
-    let op = op as &dyn Any;
-    (op.is::<AdaGrad>() || op.is::<RmsProp>() || op.is::<Adadelta>()).then_some(Class::Update)
 }
 
 /// Test inputs: every form, first steps (all state 0) and later ones.

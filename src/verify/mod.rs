@@ -23,7 +23,7 @@ use crate::graph::op::{Array, DType, Op, Spec};
 use crate::graph::{Tensor, record_shared};
 use crate::ops::case::{Case, Gen};
 use crate::ops::tolerance::{self, Worst};
-use crate::ops::{REGISTRY, class_of};
+use crate::ops::{REGISTRY, accuracy};
 use crate::reference::{self, Overrides};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -168,7 +168,7 @@ fn enter(found: Result<(Spec, Array)>, family: &str, case: &Case, truth: &Arc<dy
         Err(error) => report.failures.push(format!("{place}: {error}")),
         Ok((spec, found)) => {
             let inputs: Vec<&Array> = case.inputs.iter().map(|i| &i.array).collect();
-            let class = class_of(&**truth, &inputs).name();
+            let class = accuracy(&**truth, &inputs).name();
             report.note(class, &place, found.data.len(), tolerance::judge(&**truth, &inputs, &spec, &found));
         }
     }

@@ -112,7 +112,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) { // params
 
     #[test]
     fn uniforms_are_read_by_an_index() {
-        let text = hide(FILE);
+        let text = opaque_uniforms(FILE);
         assert_eq!(
             text,
             "\
@@ -150,7 +150,7 @@ var<private> opaque_first: u32;
         let comma = opaque_uniforms(&FILE.replace("id: vec3<u32>)", "id: vec3<u32>,)"));
         reflect("t", &comma).unwrap();
         let none = "@group(0) @binding(0) var<storage, read_write> out: array<f32>;\n@compute @workgroup_size(1) fn main() { out[0] = 1.0; }";
-        assert_eq!(hide(none), none);
+        assert_eq!(opaque_uniforms(none), none);
         let bare = opaque_uniforms(&FILE.replace("@builtin(global_invocation_id) id: vec3<u32>", "").replace("id.x", "0"));
         reflect("t", &bare).unwrap();
     }

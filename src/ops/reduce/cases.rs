@@ -1,10 +1,8 @@
 //! Test inputs of reductions, and how exact they must be.
 
 use super::super::case::{Case, Gen};
-use super::super::tolerance::Class;
 use super::{Kind, Reduce};
-use crate::graph::op::{Array, DType, Op};
-use std::any::Any;
+use crate::graph::op::{Array, DType};
 
 /// Test inputs: every kind over leading, middle, trailing and all axes, at both sides of the span.
 pub fn cases(g: &mut Gen) -> Vec<Case> {
@@ -104,20 +102,8 @@ fn equal_numbers(g: &mut Gen) -> Vec<Case> {
     cases
 }
 
-/// How exact each kind must be.
-pub fn class(op: &dyn Op, inputs: &[&Array]) -> Option<Class> {
-    let op = (op as &dyn Any).downcast_ref::<Reduce>()?;
-    Some(match op.kind {
-        Kind::Sum => Class::Sum,
-        Kind::Mean if inputs.first().is_some_and(|x| are_equal(op, x)) => Class::Exact,
-        Kind::Mean => Class::Mean,
-        Kind::Prod => Class::Factors(inputs.first().map_or(0, |x| op.group(&x.shape))),
-        _ => Class::Exact,
-    })
-}
-
 /// Whether every group consists of equal numbers, which f32 holds as they are.
-fn are_equal(op: &Reduce, x: &Array) -> bool {
+pub(super) fn are_equal(op: &Reduce, x: &Array) -> bool {
     let held = |v: f64| f64::from(v as f32) == v && (v == 0.0 || v.abs() >= f64::from(f32::MIN_POSITIVE));
     let (kept, reduced) = op.views(&x.shape);
     let group = op.group(&x.shape);
