@@ -20,11 +20,12 @@ fn fault(shader: &str, message: String) -> Error {
 /// What is wrong with a shader at a place in its text: names the file the line stands in, and its number there. A text is joined from
 /// several files, each after a line that names it.
 fn locate(shader: &str, text: &str, at: Option<naga::SourceLocation>, message: String) -> Error {
-    let file = at.and_then(|at| {
-        let before = text.lines().take(at.line_number as usize).enumerate();
-        let marks = before.filter_map(|(i, line)| Some((i, line.strip_prefix(crate::shaders::MARK)?)));
-        let (start, file) = marks.last()?;
-        Some(format!("shaders/{file}.wgsl, line {}: ", at.line_number as usize - start - 1))
+    let file = at.map(|at| {
+        let line = at.line_number as usize;
+        let before = text.lines().take(line).enumerate();
+        let marks = before.filter_map(|(i, line)| Some((i + 1, line.strip_prefix(crate::shaders::MARK)?)));
+        let (start, file) = marks.last().unwrap_or((0, shader));
+        format!("shaders/{file}.wgsl, line {}: ", line - start)
     });
     fault(shader, format!("{}{message}", file.unwrap_or_default()))
 }
