@@ -36,16 +36,13 @@ const KERNELS: &[(&str, &str)] = files![
     "half",
     "half_floats",
     "half_view",
-    "matmul",
-    "matmul_cooperative_16",
-    "matmul_cooperative_8",
-    "matmul_deep",
-    "matmul_half_tiles",
-    "matmul_half_vectors",
-    "matmul_registers",
-    "matmul_shared",
-    "matmul_tiles",
-    "matmul_vectors",
+    "matmul/cooperative",
+    "matmul/registers",
+    "matmul/software/subgroup",
+    "matmul/software/vectors",
+    "matmul/split_k",
+    "matmul/tiles",
+    "matmul/tiles_scalar",
     "max_pool",
     "max_pool_input",
     "max_pool_input_apart",
@@ -78,6 +75,13 @@ const KERNELS: &[(&str, &str)] = files![
 
 /// The same of the parts that kernels share.
 const PARTS: &[(&str, &str)] = files![
+    "matmul/blocks",
+    "matmul/cooperative_tiles",
+    "matmul/elements",
+    "matmul/problem",
+    "matmul/register_tile",
+    "matmul/software/add_bands",
+    "matmul/write_block",
     "shared/extra",
     "shared/fused",
     "shared/fused_vectors",
@@ -85,6 +89,7 @@ const PARTS: &[(&str, &str)] = files![
     "shared/numbers",
     "shared/outer_product",
     "shared/quotient",
+    "shared/subgroup",
 ];
 
 /// The part that a body put into a shader may call without saying so.

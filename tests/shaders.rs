@@ -231,11 +231,11 @@ fn an_epilogue_may_use_all_spare_inputs() {
     }
     println!("an epilogue in {files:?}");
     for stem in [
-        "matmul",
-        "matmul_registers",
-        "matmul_vectors",
-        "matmul_half_tiles",
-        "matmul_cooperative_16",
+        "matmul/tiles_scalar",
+        "matmul/registers",
+        "matmul/software/vectors",
+        "matmul/tiles",
+        "matmul/cooperative",
         "half_floats",
         "conv",
         "conv_registers",
@@ -373,23 +373,14 @@ fn every_variant_is_valid_and_translates() {
 #[test]
 fn cooperative_matrices_are_for_the_files_that_enable_them() {
     let asking: Vec<&str> = SHADERS.iter().filter(|(_, text)| text.contains("\nenable ")).map(|(stem, _)| *stem).collect();
-    assert_eq!(asking, ["matmul_cooperative_16", "matmul_cooperative_8"]);
-    let source = steepest::shaders::source("matmul_cooperative_16").unwrap();
+    assert_eq!(asking, ["matmul/cooperative"]);
+    let source = steepest::shaders::source("matmul/cooperative").unwrap();
     for line in ["enable f16;", "enable wgpu_cooperative_matrix;"] {
-        assert!(reflect("matmul_cooperative_16", &source.replace(line, "")).is_err(), "{line}");
+        assert!(reflect("matmul/cooperative", &source.replace(line, "")).is_err(), "{line}");
     }
     let plain = steepest::shaders::source("half").unwrap();
     let with_f16 = format!("enable f16;\n{}", plain.replace("var word = half_of", "let h = f16(1.0); var word = half_of"));
     assert!(reflect("half", &with_f16).is_err(), "f16 arithmetic is not for every device");
-}
-
-/// WGSL has no type whose size is a constant's, so there are two files for two sizes: they differ in nothing else.
-#[test]
-fn cooperative_matrices_of_both_sizes_are_used_alike() {
-    let [large, small] = ["matmul_cooperative_16", "matmul_cooperative_8"].map(|stem| steepest::shaders::source(stem).unwrap());
-    let code = |text: &str| text.lines().filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n");
-    let turned = code(large).replace("coop_mat16x16", "coop_mat8x8").replace("SIDE: u32 = 16u", "SIDE: u32 = 8u");
-    assert_eq!(turned, code(small));
 }
 
 /// The rung has teeth: a shader that does not parse, one that does not validate, and one too large for a browser.
@@ -415,7 +406,7 @@ fn variants_without_barriers_can_be_merged() {
     let names = |shader: &Reflected| -> Vec<String> {
         shader.of(BindingKind::Input).chain(shader.of(BindingKind::Output)).filter(|b| b.used).map(|b| b.name.clone()).collect()
     };
-    let (product, of_product) = whole(&Variant::new("matmul_registers", [3, 1, 1]));
+    let (product, of_product) = whole(&Variant::new("matmul/registers", [3, 1, 1]));
     let (mut merged, mut apart) = (0, std::collections::BTreeSet::new());
     for (name, (variant, ..)) in variants() {
         let (text, shader) = whole(&variant);

@@ -6,7 +6,7 @@
 
 use super::device::{Core, OpenOptions, lock};
 use super::{Gpu, tune};
-use crate::plan::{Buffer, Dispatch, Kernel, Place, Plan, Target, Variant, half};
+use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Target, Variant, half};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
@@ -124,8 +124,11 @@ impl Trial {
         let [trans_a, trans_b] = trans.map(u32::from);
         let tile = 4 * kind.side as usize;
         Variant {
-            consts: vec![("TEAM", kind.team), ("TRANS_A", trans_a), ("TRANS_B", trans_b)],
-            ..Variant::new(shader(kind.side), Variant::groups(batches * m.div_ceil(tile) * n.div_ceil(tile)))
+            consts: vec![("SIDE", kind.side), ("TEAM", kind.team), ("TRANS_A", trans_a), ("TRANS_B", trans_b)],
+            bodies: [("Left", "f16, A"), ("Right", "f16, B"), ("Sum", "f32, C")]
+                .map(|(alias, of)| (alias, format!("coop_mat{0}x{0}<{of}>", kind.side)))
+                .to_vec(),
+            ..Variant::new("matmul/cooperative", Variant::groups(batches * m.div_ceil(tile) * n.div_ceil(tile)))
         }
     }
 
@@ -139,11 +142,10 @@ impl Trial {
             // Where an operand lies along the sum: the first number behind the end of its first row or column, which is finite itself.
             (a[a_row], b[b_col]) = (f32::NAN, f32::NAN);
         }
-        let mut params = [m, n, k, batches, a_row, a_col, b_row, b_col, 1, 1, 0, 0].to_vec();
-        params.extend([1, batches, m * k, k * n]);
-        let mut params: Vec<u32> = params.into_iter().map(|x| x as u32).collect();
-        params.resize(36, 0);
-        let kernel = Kernel { name: "cooperative", params: params.into(), variants: vec![variant], native: Arc::new(|_| {}) };
+        let params = Params::new().set("m", m).set("n", n).set("k", k).set("batches", batches);
+        let params = params.set("a_row", a_row).set("a_col", a_col).set("b_row", b_row).set("b_col", b_col);
+        let params = params.set("lanes_n", 1u32).set("rank", 1u32).set("first", 0u32).set("dims", [1, batches, m * k, k * n]);
+        let kernel = Kernel { name: "cooperative", params, variants: vec![variant], native: Arc::new(|_| {}) };
         let words = [half::words(a.len()), half::words(b.len())];
         let place = |buffer, words| Place { buffer, part: None, words };
         let plan = Plan {
@@ -196,11 +198,6 @@ impl Trial {
         }
         Ok(())
     }
-}
-
-/// The file with the kernel for matrices of this size.
-fn shader(side: u32) -> &'static str {
-    if side == 16 { "matmul_cooperative_16" } else { "matmul_cooperative_8" }
 }
 
 /// Every product on a device of its own, so that one that is lost is not the user's.
@@ -306,7 +303,7 @@ mod tests {
         assert_eq!(trial.run(&gpu, variant.clone()), Ok(()));
         // A kernel that reads B as if it lay the other way round, and one that starts too few workgroups.
         let mut wrong = variant.clone();
-        wrong.consts[2].1 ^= 1;
+        wrong.consts[3].1 ^= 1;
         assert!(trial.run(&gpu, wrong).unwrap_err().contains("instead of"));
         let wide = Trial { sizes: [64, 64, 4 * kind.side as usize + 4], ..trial };
         let mut wrong = wide.variant(kind);

@@ -83,6 +83,8 @@ struct File<'a> {
     names: HashSet<String>,
     /// Storage variables and the type of their elements.
     buffers: HashMap<String, String>,
+    /// Names of other types, with what they stand for.
+    aliases: HashMap<String, String>,
     params: Option<String>,
     scalars: Option<String>,
     /// Header and body of `main`.
@@ -98,6 +100,7 @@ impl<'a> File<'a> {
             items: vec![],
             names: HashSet::new(),
             buffers: HashMap::new(),
+            aliases: HashMap::new(),
             params: None,
             scalars: None,
             main: 0..0,
@@ -109,7 +112,11 @@ impl<'a> File<'a> {
             let colon = || code[start..item.end].iter().position(|&b| b == b':').map(|n| start + n);
             match keyword.as_str() {
                 "fn" | "struct" | "const" | "override" | "alias" => {
-                    let (name, _) = word(&code, skip_space(&code, after))?;
+                    let (name, end) = word(&code, skip_space(&code, after))?;
+                    if keyword == "alias" {
+                        let ty = std::str::from_utf8(&code[end..item.end - 1]).ok()?.trim().strip_prefix('=')?.trim();
+                        file.aliases.insert(name.clone(), ty.to_owned());
+                    }
                     if name == "main" {
                         file.main = start..item.end;
                     } else {
@@ -161,6 +168,7 @@ impl<'a> File<'a> {
     /// Reads and writes of a buffer's elements.
     fn access(&self, name: &str, number: usize, start: usize) -> Option<String> {
         let (prefix, element) = (&self.prefix, self.buffers.get(name)?);
+        let element = self.aliases.get(element).unwrap_or(element);
         let (size, scalar) = match element.strip_suffix('>').map(|inner| inner.split_at(inner.find('<').map_or(0, |i| i + 1))) {
             None => (1, element.as_str()),
             Some(("vec2<", scalar)) => (2, scalar),

@@ -1,0 +1,54 @@
+// A tile of ROWS×8 elements that one invocation keeps in registers, as bands of four rows.
+// use: matmul/problem, shared/outer_product
+//
+// No workgroup memory and no barriers. Outside the matrix the last row or column is read again and nothing is written.
+
+const ROWS: u32 = 16u;   // 4, 8 or 16
+const COLUMNS: u32 = 8u;
+// Whether something is fused after the product. It is done in a loop over what was written: with a copy of it for each element of the tile,
+// software adapters would take seconds to compile.
+const FUSED: u32 = 0u;
+
+// Four rows: blocks of four columns each.
+struct Band {
+    left: mat4x4<f32>,
+    right: mat4x4<f32>,
+}
+
+// Adds a bᵀ for four rows of A and eight columns of B at one p.
+fn add_product(band: ptr<function, Band>, a: vec4<f32>, b0: vec4<f32>, b1: vec4<f32>) {
+    (*band).left = outer_product((*band).left, a, b0);
+    (*band).right = outer_product((*band).right, a, b1);
+}
+
+fn write_partial_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
+    let at = start + row * params.n + column;
+    if row < params.m {
+        if column < params.n { out[at] = v.x; }
+        if column + 1u < params.n { out[at + 1u] = v.y; }
+        if column + 2u < params.n { out[at + 2u] = v.z; }
+        if column + 3u < params.n { out[at + 3u] = v.w; }
+    }
+}
+
+fn write_half(start: u32, row: u32, column: u32, c: mat4x4<f32>) {
+    write_partial_row(start, row, column, c[0]);
+    write_partial_row(start, row + 1u, column, c[1]);
+    write_partial_row(start, row + 2u, column, c[2]);
+    write_partial_row(start, row + 3u, column, c[3]);
+}
+
+fn write_band(start: u32, row: u32, column: u32, band: Band) {
+    write_half(start, row, column, band.left);
+    write_half(start, row, column + 4u, band.right);
+}
+
+// What is fused after the product, on a tile that is written.
+fn finish_tile(start: u32, row: u32, column: u32) {
+    for (var r = row; r < min(row + ROWS, params.m); r++) {
+        for (var c = column; c < min(column + COLUMNS, params.n); c++) {
+            let at = start + r * params.n + c;
+            out[at] = epilogue(out[at], at);
+        }
+    }
+}
