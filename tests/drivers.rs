@@ -1,10 +1,10 @@
-//! Drivers of GPUs: the processor's device loads none, and none of them looks for a display.
+//! Drivers of GPUs: the processor's device loads none, and none of them looks for a display. Alone in its program, because drivers are loaded
+//! for all of it.
 #![allow(clippy::unwrap_used)]
 
-#[path = "common/program.rs"]
-mod program;
+mod common;
 
-use program::{Place, houses};
+use common::program::{Place, houses, said};
 use steepest::{Device, gpu, verify};
 
 /// In this process: no test of this file opens another device in it.
@@ -33,7 +33,7 @@ fn the_program_on_the_processor_loads_no_drivers() {
             // The argument alone says so.
             command.env_remove("STEEPEST_DEVICE");
         }
-        let said = program::said(command.output().unwrap());
+        let said = said(command.output().unwrap());
         assert_eq!(said.code, Some(0), "{args}: {}", said.err);
         for word in ["XDG_RUNTIME_DIR", "vulkan", "Vulkan", "loader", "DRIVER", "INFO"] {
             assert!(!said.err.contains(word), "{args}: {}", said.err);
@@ -58,7 +58,7 @@ fn no_driver_looks_for_a_display() {
         for variable in ["XDG_RUNTIME_DIR", "DISPLAY", "WAYLAND_DISPLAY", "STEEPEST_DEVICE"] {
             command.env_remove(variable);
         }
-        let said = program::said(command.output().unwrap());
+        let said = said(command.output().unwrap());
         assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "steepest {args}");
     }
 }

@@ -1,4 +1,5 @@
-//! Rungs 2 and 3: every op on every device against the reference, and every gradient against central differences.
+//! Rungs 2 and 3: every op on every device against the reference, and every gradient against central differences. A program of its own, because
+//! it is run again and again while an op is written: it is built soonest.
 
 mod common;
 

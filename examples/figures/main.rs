@@ -110,7 +110,10 @@ impl<'a> Run<'a> {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("STEEPEST_DEVICE");
         if self.test {
-            command.args(["test", "--quiet", profile, "--all-features", "--test", self.name, "--", "--nocapture"]);
+            // A file of tests is a program of its own, or a module of the program that most tests are in.
+            let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).join(self.name).with_extension("rs").is_file();
+            let (program, filter) = if own { (self.name, String::new()) } else { ("it", format!("{}::", self.name)) };
+            command.args(["test", "--quiet", profile, "--all-features", "--test", program, &filter, "--", "--nocapture"]);
         } else {
             command.args(["run", "--quiet", profile, "--all-features", "--example", self.name, "--", "--seed", self.seed]);
             command.arg("--device").arg(if self.device == "cpu" { "cpu".to_owned() } else { format!("gpu:{}", self.device) });

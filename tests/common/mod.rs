@@ -2,6 +2,10 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod examples;
+pub mod fields;
+#[cfg(feature = "cli")]
+pub mod program;
+pub mod slopes;
 
 use steepest::{Device, verify};
 

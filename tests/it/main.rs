@@ -1,0 +1,62 @@
+//! The integration tests: one program of many modules, so that one thing is linked and long tests run beside each other.
+//!
+//! A test may count on devices of its own, on folders of its own and on its own thread; not on its process, which all tests share. What looks at
+//! the process (the memory it ever had, the drivers it loaded) is a program of its own, beside this folder.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod catalogue;
+mod command_line;
+mod command_line_figures;
+mod command_line_refuses;
+mod conv;
+mod course_networks;
+mod course_tables;
+mod data;
+mod data_files;
+mod data_outside;
+mod derivatives;
+mod division;
+mod einsum;
+mod examples;
+mod figures;
+mod fusion;
+mod graph;
+mod guide;
+mod half;
+mod index;
+mod layers;
+mod loops;
+mod matmul;
+mod matrices;
+mod memory;
+mod metrics;
+mod named_errors;
+mod nn;
+mod nonfinite;
+mod odd_files;
+mod odd_tables;
+mod optim;
+mod options;
+mod oracle;
+mod outside_ops;
+mod plans;
+mod plots;
+mod profile;
+mod random;
+mod random_graphs;
+mod save;
+mod select;
+mod shaders;
+mod sort;
+mod sums;
+mod switched_off;
+mod tables;
+mod teeth;
+mod trainer;
+mod unsupervised;
+mod updates;
+mod vectors;
+mod verify;

@@ -1,0 +1,151 @@
+//! An error names the op that was called, and its line: not an op that the method is made of, nor a line of this library.
+#![allow(clippy::unwrap_used)]
+
+use steepest::error::OpError;
+use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
+use steepest::nn::loss::{
+    CrossEntropy, Reduction, bce, bce_with_logits, hinge, huber, kl_div, mae, mse, multilabel_soft_margin, nll, soft_margin,
+};
+use steepest::nn::norm::{group_norm, layer_norm, rms_norm};
+use steepest::{ConvOptions, Device, Error, Tensor};
+
+type Call = fn(&Tensor) -> Tensor;
+
+/// Whether the tensor carries an error in that name, made in this file.
+fn names(made: &Tensor, name: &str, what: &str) -> Option<String> {
+    match made.check() {
+        Err(Error::Op { op, at, .. }) if op == name && at.file().ends_with("named_errors.rs") => None,
+        Err(Error::Op { op, at, error }) => Some(format!("{name} of {what}: {op} at {at}: {error}")),
+        other => Some(format!("{name} of {what}: {other:?}")),
+    }
+}
+
+/// Methods made of other ops, and what each is called with.
+fn composed() -> Vec<(&'static str, Call)> {
+    vec![
+        ("mean", |x| x.mean(&[])),
+        ("mean", |x| x.mean_keepdim(&[1])),
+        ("var", |x| x.var(&[], 0)),
+        ("var", |x| x.var(&[1], 1)),
+        ("std", |x| x.std(&[1], 1)),
+        ("norm", |x| x.norm(0.0, &[])),
+        ("norm", |x| x.norm(1.0, &[])),
+        ("norm", |x| x.norm(2.0, &[1])),
+        ("norm", |x| x.norm(3.0, &[])),
+        ("norm", |x| x.norm(-0.5, &[1])),
+        ("norm", |x| x.norm(f64::INFINITY, &[])),
+        ("norm", |x| x.norm(f64::NEG_INFINITY, &[])),
+        ("l1_norm", |x| x.l1_norm(&[])),
+        ("l1_norm", |x| x.l1_norm_keepdim(&[])),
+        ("l2_norm", |x| x.l2_norm(&[])),
+        ("l2_norm", |x| x.l2_norm_keepdim(&[])),
+        ("frobenius_norm", |x| x.frobenius_norm()),
+        ("frobenius_norm", |x| x.frobenius_norm_keepdim()),
+        ("clip_by_norm", |x| x.clip_by_norm(1.0)),
+        ("logsumexp", |x| x.logsumexp(&[], false)),
+        ("logsumexp", |x| x.logsumexp(&[1], true)),
+        ("softmax", |x| x.softmax(1)),
+        ("log_softmax", |x| x.log_softmax(1)),
+        ("cumsum", |x| x.cumsum(0, true)),
+        ("cumprod", |x| x.cumprod(1)),
+        ("lerp", |x| x.lerp(x, x)),
+        ("lerp_scalar", |x| x.lerp_scalar(x, 0.5)),
+        ("lt_scalar", |x| x.lt_scalar(0.5)),
+        ("ge_scalar", |x| x.ge_scalar(0.5)),
+        ("dropout", |x| x.dropout(0.5, 1, 0)),
+        ("trace", |x| x.trace()),
+        ("outer", |x| x.flatten().outer(&x.flatten())),
+        ("dot", |x| x.flatten().dot(&x.flatten())),
+        ("matmul", |x| x.flatten().matmul(&x.flatten())),
+        ("conv1d", |x| x.unsqueeze(0).conv1d(&x.unsqueeze(0), None, ConvOptions::new())),
+        ("conv2d", |x| x.reshape([1, 1, 2, 3]).conv2d(&x.reshape([1, 1, 2, 3]), None, ConvOptions::new())),
+        ("conv_transpose2d", |x| x.reshape([1, 1, 2, 3]).conv_transpose2d(&x.reshape([1, 1, 2, 3]), None, ConvOptions::new(), 0)),
+        ("max_pool1d", |x| x.unsqueeze(0).max_pool1d(2, 1, 0)),
+        ("avg_pool1d", |x| x.unsqueeze(0).avg_pool1d(2, 1, 0, true)),
+        ("adaptive_avg_pool1d", |x| x.unsqueeze(0).adaptive_avg_pool1d(2)),
+        ("global_avg_pool2d", |x| x.reshape([1, 1, 2, 3]).global_avg_pool2d()),
+        ("scaled_dot_product_attention", |x| x.scaled_dot_product_attention(x, x, true, None)),
+        ("mse", |x| x.mse(x)),
+        ("cross_entropy", |x| x.cross_entropy(x)),
+        ("mse", |x| mse(x, x, Reduction::Mean)),
+        ("mae", |x| mae(x, x, Reduction::Sum)),
+        ("huber", |x| huber(x, x, 1.0, Reduction::BatchMean)),
+        ("huber", |x| huber(x, x, f64::INFINITY, Reduction::BatchMean)),
+        ("bce", |x| bce(x, x, Reduction::None)),
+        ("bce_with_logits", |x| bce_with_logits(x, x, None, Reduction::Mean)),
+        ("bce_with_logits", |x| bce_with_logits(&x.to_f32(), &x.to_f32(), Some(x), Reduction::Mean)),
+        ("multilabel_soft_margin", |x| multilabel_soft_margin(x, x, None, Reduction::Mean)),
+        ("soft_margin", |x| soft_margin(x, x, Reduction::Mean)),
+        ("hinge", |x| hinge(x, x, 1.0, Reduction::Mean)),
+        ("kl_div", |x| kl_div(x, x, Reduction::BatchMean)),
+        ("nll", |x| nll(x, &x.device().tensor(&[0u32, 1], 2), Reduction::Mean)),
+        ("cross_entropy", |x| CrossEntropy::new().smoothing(0.1).of(x, &x.device().tensor(&[0u32, 1], 2))),
+        ("layer_norm", |x| layer_norm(x, 1, None, None, 1e-5)),
+        ("rms_norm", |x| rms_norm(x, None, 1e-5)),
+        ("group_norm", |x| group_norm(x, 1, None, None, 1e-5)),
+        ("batch_norm", |x| batch_norm_train(x, None, None, 1e-5).0),
+        ("batch_norm", |x| {
+            let v = x.slice(0, 0..1).flatten();
+            batch_norm_eval(x, (&v, &v), None, None, 1e-5)
+        }),
+    ]
+}
+
+#[test]
+fn a_type_that_does_not_fit_is_told_in_the_name_of_the_op_called() {
+    let x = Device::cpu().tensor(&[1u32, 2, 3, 4, 5, 6], [2, 3]);
+    let wrong: Vec<String> = composed().into_iter().filter_map(|(name, f)| names(&f(&x), name, "integers")).collect();
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn axes_and_shapes_that_do_not_fit_are_told_in_the_name_of_the_op_called() {
+    let device = Device::cpu();
+    let (x, none, vector) = (device.zeros([2, 3]), device.zeros([2, 0]), device.zeros(3));
+    let calls: Vec<(&str, &Tensor, Call)> = vec![
+        ("mean", &x, |x| x.mean(&[5])),
+        ("var", &x, |x| x.var(&[5], 0)),
+        ("std", &x, |x| x.std(&[5], 0)),
+        ("norm", &x, |x| x.norm(3.0, &[5])),
+        ("norm", &x, |x| x.norm(2.0, &[5])),
+        ("l1_norm", &x, |x| x.l1_norm(&[5])),
+        ("l2_norm", &x, |x| x.l2_norm(&[5])),
+        ("frobenius_norm", &vector, |x| x.frobenius_norm()),
+        ("logsumexp", &x, |x| x.logsumexp(&[5], false)),
+        ("softmax", &x, |x| x.softmax(5)),
+        ("cumprod", &x, |x| x.cumprod(5)),
+        ("trace", &vector, |x| x.trace()),
+        ("topk", &x, |x| x.topk(2, 5).0),
+        ("sort", &x, |x| x.sort(5, false).0),
+        // Of no elements.
+        ("logsumexp", &none, |x| x.logsumexp(&[1], false)),
+        ("norm", &none, |x| x.norm(f64::INFINITY, &[1])),
+        ("norm", &none, |x| x.norm(f64::NEG_INFINITY, &[1])),
+        ("max", &none, |x| x.max(&[1])),
+        ("argmin", &none, |x| x.argmin(1)),
+        // Shapes that do not broadcast.
+        ("lerp", &x, |x| x.lerp(x, &x.device().zeros([7]))),
+        ("lerp_scalar", &x, |x| x.lerp_scalar(&x.device().zeros([7]), 0.5)),
+        ("ne", &x, |x| x.to_u32().ne(&x.device().tensor(&[1u32; 7], 7))),
+    ];
+    let wrong: Vec<String> = calls.into_iter().filter_map(|(name, x, f)| names(&f(x), name, "shapes")).collect();
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    let message = none.logsumexp(&[1], false).check().unwrap_err().to_string();
+    assert!(message.contains("of no elements") && !message.contains("max"), "{message}");
+}
+
+/// An error that came before keeps its own name and line.
+#[test]
+fn an_earlier_error_stays_what_it_was() {
+    let device = Device::cpu();
+    let broken = device.zeros([2, 3]).matmul(&device.zeros([5, 3]));
+    for (name, f) in composed() {
+        if matches!(name, "nll" | "cross_entropy" | "bce_with_logits") {
+            continue;
+        }
+        match f(&broken).check() {
+            Err(Error::Op { op: "matmul", error: OpError::Shape(_) | OpError::DType(_) | OpError::Value(_), .. }) => {}
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Optimizers beyond their trajectories: settings, groups, clipping, schedules, and what makes a new plan.
+#![allow(clippy::unwrap_used)]
+
+use crate::common;
+use steepest::optim::schedule::{Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Schedule, Step, Warmup};
+use steepest::optim::{AdaGrad, Adadelta, Adam, Group, Optimizer, RmsProp, Sgd};
+use steepest::{Device, Error, Tensor};
+
+/// Every kind and form of optimizer, by name.
+fn every(w: &Tensor, b: &Tensor) -> Vec<(&'static str, Box<dyn Optimizer>)> {
+    let group = || Group::new([b.clone()]).lr_factor(0.5).weight_decay(0.25).l1(0.125);
+    let p = || [w.clone()];
+    vec![
+        ("sgd", Box::new(Sgd::new(p(), 0.1).group(group()))),
+        ("momentum", Box::new(Sgd::new(p(), 0.1).momentum(0.9).nesterov(true).weight_decay(0.1).group(group()))),
+        ("adam", Box::new(Adam::new(p(), 0.1).l1(0.1).group(group()))),
+        ("adamw", Box::new(Adam::w(p(), 0.1).group(group()))),
+        ("amsgrad", Box::new(Adam::new(p(), 0.1).amsgrad(true).group(group()))),
+        ("adagrad", Box::new(AdaGrad::new(p(), 0.1).lr_decay(0.1).group(group()))),
+        ("rmsprop", Box::new(RmsProp::new(p(), 0.1).group(group()))),
+        ("centered", Box::new(RmsProp::new(p(), 0.1).centered(true).group(group()))),
+        ("rmsprop, momentum", Box::new(RmsProp::new(p(), 0.1).momentum(0.5).group(group()))),
+        ("adadelta", Box::new(Adadelta::new(p(), 0.1).group(group()))),
+    ]
+}
+
+#[test]
+fn neither_the_learning_rate_nor_a_bound_makes_a_new_plan() {
+    let device = Device::cpu();
+    let w = device.parameter(&[1.0, -2.0], 2);
+    let b = device.parameter(&[3.0], 1);
+    for (name, mut opt) in every(&w, &b) {
+        let before = device.runs_and_misses();
+        for k in 1..=10 {
+            opt.set_lr(0.1 / f64::from(k));
+            assert_eq!(opt.lr(), 0.1 / f64::from(k));
+            let gradients = (&w * &b).square().sum(&[]).backward();
+            opt.step(gradients.clip_by_value(f64::from(k)).clip_by_norm(0.5 * f64::from(k))).unwrap();
+        }
+        let after = device.runs_and_misses();
+        assert_eq!((after.0 - before.0, after.1 - before.1), (10, 1), "{name}");
+    }
+}
+
+/// Clipping goes through all gradients in one order, whatever the addresses of things: else each step would be a plan of its own.
+#[test]
+fn many_gradients_are_clipped_in_one_order() {
+    let device = Device::cpu();
+    let parameters: Vec<Tensor> = (1..=12).map(|n| device.parameter(&vec![1.0; n], n)).collect();
+    let mut opt = Sgd::new(parameters.clone(), 0.01);
+    for _ in 0..5 {
+        let loss = parameters.iter().map(|p| p.square().sum(&[])).reduce(|a, b| a + b).unwrap();
+        opt.step(loss.backward().clip_by_value(1.5).clip_by_norm(1.0)).unwrap();
+    }
+    assert_eq!(device.runs_and_misses(), (5, 1));
+}
+
+#[test]
+fn groups_have_their_own_rates_decays_and_penalties() {
+    for device in common::devices("groups") {
+        let [a, b, c] = [[2.0, -3.0], [2.0, -3.0], [0.0, 1.0]].map(|x| device.parameter(&x, 2));
+        let mut opt = Sgd::new([a.clone()], 0.5)
+            .weight_decay(0.25)
+            .group(Group::new([b.clone()]).lr_factor(2.0).weight_decay(0.0))
+            .group(Group::new([c.clone()]).l1(0.5));
+        let step = |opt: &mut Sgd| opt.step((&a + &b + &c).sum(&[]).backward());
+        step(&mut opt).unwrap();
+        // p − η (1 + λp + λ₁ sign p)
+        assert_eq!(a.to_vec::<f32>().unwrap(), [2.0 - 0.5 * 1.5, -3.0 - 0.5 * 0.25], "{device}");
+        assert_eq!(b.to_vec::<f32>().unwrap(), [1.0, -4.0], "{device}");
+        assert_eq!(c.to_vec::<f32>().unwrap(), [-0.5, 1.0 - 0.5 * 1.75], "{device}");
+        // A group that comes later has state of its own.
+        let d = device.parameter(&[1.0], 1);
+        let mut opt = Adam::new([a.clone()], 0.5);
+        opt.step(a.sum(&[]).backward()).unwrap();
+        let mut opt = opt.group(Group::new([d.clone()]));
+        opt.step((a.sum(&[]) + d.sum(&[])).backward()).unwrap();
+        assert!((d.item().unwrap() - 0.5).abs() < 1e-5, "{device}");
+        assert_eq!(opt.state().iter().map(|(name, t)| (*name, t.len())).collect::<Vec<_>>(), [("exp_avg", 2), ("exp_avg_sq", 2)]);
+    }
+}
+
+/// The penalty is part of the gradient for every kind: the same step as with a loss that has it written out.
+#[test]
+fn an_l1_penalty_is_the_gradient_of_its_sum_of_sizes() {
+    type Make = fn([Tensor; 1], f64) -> Box<dyn Optimizer>;
+    let kinds: [(&str, Make); 5] = [
+        ("sgd", |p, l1| Box::new(Sgd::new(p, 0.1).momentum(0.9).l1(l1))),
+        ("adam", |p, l1| Box::new(Adam::w(p, 0.1).l1(l1))),
+        ("adagrad", |p, l1| Box::new(AdaGrad::new(p, 0.1).l1(l1))),
+        ("rmsprop", |p, l1| Box::new(RmsProp::new(p, 0.1).l1(l1))),
+        ("adadelta", |p, l1| Box::new(Adadelta::new(p, 0.1).l1(l1))),
+    ];
+    for device in common::devices("the L1 penalty") {
+        for (name, make) in kinds {
+            let run = |inside: bool| {
+                let w = device.parameter(&[1.0, -2.0, 0.0, 0.3], 4);
+                let mut opt = make([w.clone()], if inside { 0.7 } else { 0.0 });
+                for _ in 0..5 {
+                    let loss = w.add_scalar(0.5).square().sum(&[]);
+                    let loss = if inside { loss } else { loss + w.abs().sum(&[]) * 0.7 };
+                    opt.step(loss.backward()).unwrap();
+                }
+                w.to_vec::<f32>().unwrap()
+            };
+            for (a, b) in run(true).into_iter().zip(run(false)) {
+                assert!((a - b).abs() < 1e-5, "{device} {name}: {a} and {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn clipping_shortens_all_gradients_together() {
+    for device in common::devices("clipping") {
+        let (a, b) = (device.parameter(&[3.0, 4.0], 2), device.parameter(&[12.0], 1));
+        let gradients = || ((a.square().sum(&[]) + b.square().sum(&[])) * 0.5).backward();
+        let near = |t: Tensor, expected: &[f32]| {
+            let found = t.to_vec::<f32>().unwrap();
+            assert!(found.iter().zip(expected).all(|(f, e)| (f - e).abs() < 1e-5), "{device}: {found:?}, expected {expected:?}");
+        };
+        near(gradients().norm().unwrap(), &[13.0]);
+        let clipped = gradients().clip_by_norm(6.5);
+        near(clipped.wrt(&a).unwrap(), &[1.5, 2.0]);
+        near(clipped.wrt(&b).unwrap(), &[6.0]);
+        near(clipped.norm().unwrap(), &[6.5]);
+        near(gradients().clip_by_norm(14.0).wrt(&b).unwrap(), &[12.0]);
+        near(gradients().clip_by_value(3.5).wrt(&a).unwrap(), &[3.0, 3.5]);
+        near((b.square().sum(&[]) * -0.5).backward().clip_by_value(3.5).wrt(&b).unwrap(), &[-3.5]);
+        // Nothing is left of a gradient of length 0, and nothing becomes NaN.
+        near((a.mul_scalar(0.0)).sum(&[]).backward().clip_by_norm(1.0).wrt(&a).unwrap(), &[0.0, 0.0]);
+    }
+}
+
+#[test]
+fn settings_that_make_no_sense_are_typed_errors() {
+    let device = Device::cpu();
+    let w = device.parameter(&[1.0], 1);
+    let p = || [w.clone()];
+    let wrong: Vec<(&str, Box<dyn Optimizer>)> = vec![
+        ("learning rate", Box::new(AdaGrad::new(p(), f64::NAN))),
+        ("learning rate", Box::new(RmsProp::new(p(), -0.1))),
+        ("learning rate", Box::new(Adadelta::new(p(), f64::INFINITY))),
+        ("weight decay", Box::new(Sgd::new(p(), 0.1).weight_decay(-1.0))),
+        ("L1 penalty", Box::new(Adam::new(p(), 0.1).l1(f64::NAN))),
+        ("alpha", Box::new(RmsProp::new(p(), 0.1).alpha(1.0))),
+        ("momentum", Box::new(RmsProp::new(p(), 0.1).momentum(1.0))),
+        ("epsilon", Box::new(Adadelta::new(p(), 0.1).eps(-1e-9))),
+        ("rho", Box::new(Adadelta::new(p(), 0.1).rho(-0.1))),
+        ("initial sum", Box::new(AdaGrad::new(p(), 0.1).initial_sum(-1.0))),
+        ("decay of the learning rate", Box::new(AdaGrad::new(p(), 0.1).lr_decay(f64::NAN))),
+        ("learning rate factor", Box::new(Sgd::new([], 0.1).group(Group::new(p()).lr_factor(-1.0)))),
+        ("weight decay of a group", Box::new(Sgd::new([], 0.1).group(Group::new(p()).weight_decay(f64::NAN)))),
+        ("L1 penalty of a group", Box::new(Sgd::new([], 0.1).group(Group::new(p()).l1(-1.0)))),
+        ("parameters", Box::new(Sgd::new(p(), 0.1).group(Group::new(p())))),
+        ("parameters", Box::new(Sgd::new([], 0.1))),
+    ];
+    for (what, mut opt) in wrong {
+        match opt.step(w.square().sum(&[]).backward()).unwrap_err() {
+            Error::Config { what: found, .. } => assert_eq!(found, what),
+            other => panic!("{what}: {other}"),
+        }
+    }
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        let gradients = || w.square().sum(&[]).backward();
+        for clipped in [gradients().clip_by_norm(bad), gradients().clip_by_value(bad)] {
+            assert!(matches!(clipped.wrt(&w), Err(Error::Config { .. })));
+            assert!(matches!(clipped.norm(), Err(Error::Config { .. })));
+            assert!(matches!(Sgd::new(p(), 0.1).step(clipped), Err(Error::Config { .. })));
+        }
+    }
+    // The first error is the one that is told.
+    let invalid = w.add(&device.zeros([2, 3])).sum(&[]).add(&device.zeros([4, 5]).add(&device.zeros(7)));
+    assert!(matches!(invalid.backward().clip_by_norm(1.0).norm(), Err(Error::Op { .. })));
+    assert_eq!(w.item().unwrap(), 1.0);
+}
+
+/// A gradient that stays the same has no variance, and rounding makes it less than none.
+#[test]
+fn centered_rmsprop_survives_a_constant_gradient() {
+    for device in common::devices("a constant gradient") {
+        // About one in ten of these comes out below 0.
+        let slopes: Vec<f32> = (1..=256).map(|k| 0.013 * k as f32).collect();
+        let w = device.parameter(&[0.5; 256], 256);
+        let slope = device.tensor(&slopes, 256);
+        let mut opt = RmsProp::new([w.clone()], 1e-6).alpha(0.9).centered(true);
+        for _ in 0..300 {
+            opt.step((&w * &slope).sum(&[]).backward()).unwrap();
+        }
+        assert!(w.to_vec::<f32>().unwrap().iter().all(|x| x.is_finite()), "{device}");
+    }
+}
+
+#[test]
+fn one_cycle_goes_up_and_down() {
+    let cycle = OneCycle::new(1.0, 100).unwrap();
+    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-12, "{found}, expected {expected}");
+    near(cycle.lr(0), 0.04);
+    // Half way up: the mean of both ends.
+    near(OneCycle::new(1.0, 100).unwrap().rises(0.31).unwrap().lr(15), 0.52);
+    near(cycle.lr(29), 1.0);
+    // Half way down.
+    near(cycle.lr(64), (1.0 + 4e-6) / 2.0);
+    near(cycle.lr(99), 4e-6);
+    near(cycle.lr(1000), 4e-6);
+    let straight = OneCycle::new(1.0, 101).unwrap().rises(21.0 / 101.0).unwrap().divides(10.0, 100.0).unwrap().linear();
+    near(straight.lr(5), 0.1 + 0.9 * 5.0 / 20.0);
+    near(straight.lr(40), 1.0 - 0.999 * 20.0 / 80.0);
+    assert!((0..29).all(|k| cycle.lr(k) < cycle.lr(k + 1)) && (29..99).all(|k| cycle.lr(k) > cycle.lr(k + 1)));
+}
+
+#[test]
+fn a_plateau_is_seen_from_both_sides() {
+    let rates = |mut plateau: Plateau, measures: &[f64]| -> Vec<f64> {
+        let w = Device::cpu().parameter(&[1.0], 1);
+        let mut opt = Sgd::new([w], 1.0);
+        let after = |&m: &f64| {
+            plateau.step(m, &mut opt);
+            opt.lr()
+        };
+        measures.iter().map(after).collect()
+    };
+    let half = || Plateau::new(0.5, 1).unwrap();
+    assert_eq!(rates(half().upwards(), &[0.5, 0.6, 0.6, 0.6, 0.7]), [1.0, 1.0, 1.0, 0.5, 0.5]);
+    assert_eq!(rates(half().absolute_threshold(0.2).unwrap(), &[1.0, 0.9, 0.7, 0.6, 0.6]), [1.0, 1.0, 1.0, 1.0, 0.5]);
+    // NaN and infinity are no progress, and what follows can be.
+    assert_eq!(rates(half(), &[f64::INFINITY, 3.0, f64::NAN, 2.0, f64::NAN, f64::NAN]), [1.0, 1.0, 1.0, 1.0, 1.0, 0.5]);
+    assert_eq!(rates(half().least(0.75).unwrap(), &[1.0; 6]), [1.0, 1.0, 0.75, 0.75, 0.75, 0.75]);
+}
+
+#[test]
+fn schedules_refuse_what_makes_no_sense() {
+    assert!(Constant::new(f64::NAN).is_err());
+    assert!(Step::new(0.1, 0, 0.5).is_err() && Step::new(0.1, 1, -0.5).is_err());
+    assert!(MultiStep::new(-0.1, [3], 0.5).is_err());
+    assert!(Exponential::new(0.1, f64::INFINITY).is_err());
+    assert!(Cosine::new(0.1, 0, 0.0).is_err() && Cosine::new(0.1, 5, -1.0).is_err());
+    assert!(Warmup::new(5, -1.0, Constant::new(0.1).unwrap()).is_err());
+    assert!(OneCycle::new(0.1, 3).is_err() && OneCycle::new(0.1, 4).is_ok());
+    assert!(OneCycle::new(0.1, 10).unwrap().rises(1.0).is_err());
+    assert!(OneCycle::new(0.1, 10).unwrap().divides(0.0, 1.0).is_err());
+    assert!(Plateau::new(1.0, 3).is_err() && Plateau::new(0.5, 3).unwrap().least(-1.0).is_err());
+    // An empty warm-up is none, and one may stand in a box with others.
+    let all: Vec<Box<dyn Schedule>> = vec![Box::new(Warmup::new(0, 0.5, Constant::new(0.1).unwrap()).unwrap())];
+    let w = Device::cpu().parameter(&[1.0], 1);
+    let mut opt = Sgd::new([w], 1.0);
+    Warmup::new(2, 0.5, all.into_iter().next().unwrap()).unwrap().set(1, &mut opt);
+    assert!((opt.lr() - 0.075).abs() < 1e-12);
+}

@@ -1,0 +1,388 @@
+//! Ops of the oracle as calls of `Tensor`: one table.
+
+use super::formulas::formula;
+use super::inputs::Inputs;
+use crate::common::fields::{Fault, Fields, Lack, list};
+use serde_json::{Value, json};
+use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
+use steepest::nn::loss::{self, CrossEntropy, Reduction};
+use steepest::nn::recurrent::{Cell, Weights};
+use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
+use steepest::{ConvOptions, Tensor, ops};
+
+/// A tensor, or why there is none.
+pub type Built = Result<Tensor, Fault>;
+
+/// The sizes of a tensor.
+fn dims(x: &Tensor) -> Result<Vec<usize>, Fault> {
+    Ok(x.try_shape()?.dims().to_vec())
+}
+
+fn reduction(p: &Fields<'_>) -> Result<Reduction, Fault> {
+    match p.text("reduction")? {
+        "mean" => Ok(Reduction::Mean),
+        "sum" => Ok(Reduction::Sum),
+        "batchmean" => Ok(Reduction::BatchMean),
+        _ => p.unknown("reduction"),
+    }
+}
+
+/// Axes; null means all, which is an empty list here.
+fn axes(p: &Fields<'_>) -> Result<Vec<isize>, Fault> {
+    if p.need("axes")?.is_null() {
+        return Ok(vec![]);
+    }
+    let axes = p.integers("axes")?;
+    if axes.is_empty() { p.unknown("axes") } else { Ok(axes) }
+}
+
+/// Two numbers, or one that counts for both.
+fn pair(p: &Fields<'_>, name: &str) -> Result<[usize; 2], Fault> {
+    match p.sizes(name)?[..] {
+        [n] => Ok([n, n]),
+        [height, width] => Ok([height, width]),
+        _ => p.unknown(name),
+    }
+}
+
+/// One number.
+fn single(p: &Fields<'_>, name: &str) -> Result<usize, Fault> {
+    if let [n] = p.sizes(name)?[..] { Ok(n) } else { p.unknown(name) }
+}
+
+/// How a convolution with these weights moves. The padding is a number per axis, or one before and one after it, or "same".
+fn conv(p: &Fields<'_>, w: &Tensor) -> Result<ConvOptions, Fault> {
+    let options = ConvOptions::new().stride(pair(p, "stride")?).dilation(pair(p, "dilation")?).groups(p.size("groups")?);
+    let both = |v: &Value| list(v, Value::as_u64).filter(|sides| sides.len() == 2);
+    match p.need("padding")? {
+        Value::String(same) if same == "same" => match dims(w)?[..] {
+            [_, _, n] => Ok(options.same(n)),
+            [_, _, height, width] => Ok(options.same([height, width])),
+            _ => p.unknown("padding"),
+        },
+        Value::Array(axes) if axes.iter().all(Value::is_array) => {
+            let sides = p.read("padding", |v| list(v, both))?;
+            let all = |side: usize| sides.iter().map(|axis| axis[side] as usize).collect::<Vec<_>>();
+            match (&all(0)[..], &all(1)[..]) {
+                (&[before], &[after]) => Ok(options.sides(before, after)),
+                (&[top, left], &[bottom, right]) => Ok(options.sides([top, left], [bottom, right])),
+                _ => p.unknown("padding"),
+            }
+        }
+        _ => Ok(options.padding(pair(p, "padding")?)),
+    }
+}
+
+/// The op on these inputs. What of the parameters and the inputs it has no use for is what the case lacks.
+pub fn build(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
+    let built = call(op, p, inputs)?;
+    p.all_read()?;
+    inputs.all_taken()?;
+    Ok(built)
+}
+
+fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
+    let input = |place: usize| inputs.get(place);
+    // Nothing here makes numbers from parameters alone.
+    let Some(x) = inputs.optional(0) else { return Err(Fault::Lacking(Lack::Op)) };
+    let unary = |f: fn(&Tensor) -> Tensor| Ok(f(x));
+    let binary = |f: fn(&Tensor, &Tensor) -> Tensor| Ok(f(x, input(1)?));
+    match op {
+        "relu" => unary(Tensor::relu),
+        "leaky_relu" => Ok(x.leaky_relu(p.float("negative_slope")?)),
+        "sigmoid" => unary(Tensor::sigmoid),
+        "hard_sigmoid" => unary(Tensor::hard_sigmoid),
+        "tanh" => unary(Tensor::tanh),
+        "gelu" => match p.text("approximate")? {
+            "none" => unary(Tensor::gelu),
+            "tanh" => unary(Tensor::gelu_tanh),
+            _ => p.unknown("approximate"),
+        },
+        "silu" => unary(Tensor::silu),
+        "softplus" => Ok(x.softplus(p.float("beta")?)),
+        "elu" => Ok(x.elu(p.float("alpha")?)),
+        "exp" => unary(Tensor::exp),
+        "log" => unary(Tensor::log),
+        "log1p" => unary(Tensor::log1p),
+        "expm1" => unary(Tensor::expm1),
+        "sqrt" => unary(Tensor::sqrt),
+        "rsqrt" => unary(Tensor::rsqrt),
+        "reciprocal" => unary(Tensor::reciprocal),
+        "abs" => unary(Tensor::abs),
+        "sin" => unary(Tensor::sin),
+        "cos" => unary(Tensor::cos),
+        "square" => unary(Tensor::square),
+        "neg" => unary(Tensor::neg),
+        "erf" => unary(Tensor::erf),
+        "pow_scalar" => Ok(x.pow_scalar(p.float("exponent")?)),
+        "clamp" => Ok(x.clamp(p.float_or("min", f64::NEG_INFINITY)?, p.float_or("max", f64::INFINITY)?)),
+
+        "add" => binary(Tensor::add),
+        "sub" => binary(Tensor::sub),
+        "mul" => binary(Tensor::mul),
+        "div" => binary(Tensor::div),
+        "pow" => binary(Tensor::pow),
+        "maximum" => binary(Tensor::maximum),
+        "minimum" => binary(Tensor::minimum),
+        "where" => Ok(x.where_(input(1)?, input(2)?)),
+        "div_scalar" => Ok(x / p.float("divisor")?),
+        "floor_div_scalar" => Ok((x / p.float("divisor")?).floor()),
+
+        "sum" => reduced(x, p, Tensor::sum, Some(Tensor::sum_keepdim)),
+        "mean" => reduced(x, p, Tensor::mean, Some(Tensor::mean_keepdim)),
+        "max" => reduced(x, p, Tensor::max, Some(Tensor::max_keepdim)),
+        "min" => reduced(x, p, Tensor::min, Some(Tensor::min_keepdim)),
+        "prod" => reduced(x, p, Tensor::prod, Some(Tensor::prod_keepdim)),
+        "var" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.var(axes, ddof), None)),
+        "std" => p.size("ddof").and_then(|ddof| reduced(x, p, |x, axes| x.std(axes, ddof), None)),
+        "l1_norm" => reduced(x, p, Tensor::l1_norm, Some(Tensor::l1_norm_keepdim)),
+        "l2_norm" => reduced(x, p, Tensor::l2_norm, Some(Tensor::l2_norm_keepdim)),
+        "norm" => {
+            let number = |v: &Value| match v.as_str() {
+                Some("inf") => Some(f64::INFINITY),
+                Some("-inf") => Some(f64::NEG_INFINITY),
+                _ => v.as_f64(),
+            };
+            let order = p.read("p", number)?;
+            reduced(x, p, |x, axes| x.norm(order, axes), None)
+        }
+        "logsumexp" => Ok(x.logsumexp(&axes(p)?, p.flag("keepdims")?)),
+        "cumprod" => Ok(x.cumprod(p.integer("axis")?)),
+        "cumsum" => Ok(x.cumsum(p.integer("axis")?, false)),
+        "softmax" => Ok(x.softmax(p.integer("axis")?)),
+        "log_softmax" => Ok(x.log_softmax(p.integer("axis")?)),
+
+        "matmul" => {
+            let turned = |t: &Tensor, flag| Ok::<_, Fault>(if p.flag(flag)? { t.t() } else { t.clone() });
+            Ok(turned(x, "transpose_a")?.matmul(&turned(input(1)?, "transpose_b")?))
+        }
+        "einsum" => Ok(ops::einsum(p.text("equation")?, &inputs.all())?),
+        "linear" => linear(x, input(1)?, inputs.optional(2)),
+
+        "concat" => Ok(ops::cat(&inputs.all(), p.integer("axis")?)?),
+        "stack" => Ok(ops::stack(&inputs.all(), p.integer("axis")?)?),
+        "slice" => {
+            let (starts, stops, steps) = (p.integers("starts")?, p.integers("stops")?, p.integers("steps")?);
+            let runs = starts.iter().zip(stops).zip(steps).enumerate();
+            Ok(runs
+                .fold(x.clone(), |t, (axis, ((&start, stop), step))| t.slice_step(axis as isize, Some(start), Some(stop), step)))
+        }
+        "flip" => Ok(x.flip(&axes(p)?)),
+        "pad" => {
+            let pair = |v: &Value| Some((v.get(0)?.as_u64()? as usize, v.get(1)?.as_u64()? as usize));
+            let pads = p.read("pads", |v| list(v, pair))?;
+            match p.text("mode")? {
+                "constant" => Ok(x.pad(&pads, p.float("value")?)),
+                _ => p.unknown("mode"),
+            }
+        }
+        "permute" => Ok(x.permute(&p.integers("order")?)),
+        "reshape" => Ok(x.reshape(p.sizes("shape")?)),
+        "squeeze" => Ok(x.squeeze(&axes(p)?)),
+        "unsqueeze" => Ok(x.unsqueeze(p.integer("axis")?)),
+        "expand" => Ok(x.expand(p.sizes("shape")?)),
+        "repeat_interleave" => Ok(x.repeat(p.size("repeats")?, p.integer("axis")?)),
+        "roll" => Ok(x.roll(p.integer("shift")?, p.integer("axis")?)),
+        "triu" => Ok(x.triu(p.integer("diagonal")?)),
+        "tril" => Ok(x.tril(p.integer("diagonal")?)),
+        "tile" => Ok(x.tile(&p.sizes("repeats")?)),
+
+        "gather" => Ok(x.gather(p.integer("axis")?, input(1)?)),
+        "index_select" => Ok(x.index_select(p.integer("axis")?, input(1)?)),
+        "embedding" => Ok(x.embedding(input(1)?)),
+        "masked_fill" => Ok(input(1)?.where_(&x.full_like(p.float("value")?), x)),
+        "scatter_add" => Ok(x + input(2)?.index_add(0, input(1)?, size_along(x, 0)?)),
+        "index_put" => {
+            let axis = p.integer("axis")?;
+            match p.read("accumulate", Value::as_bool)? {
+                true => Ok(x + input(2)?.index_add(axis, input(1)?, size_along(x, axis)?)),
+                false => p.unknown("accumulate"),
+            }
+        }
+        "scatter" => {
+            let axis = p.integer("axis")?;
+            match p.text("reduce")? {
+                "add" => Ok(x + input(2)?.scatter_add(axis, input(1)?, size_along(x, axis)?)),
+                _ => p.unknown("reduce"),
+            }
+        }
+        "one_hot_matmul" => Ok(input(1)?.one_hot(dims(x)?[0]).matmul(x)),
+
+        "mse" => Ok(loss::mse(x, input(1)?, reduction(p)?)),
+        "l1" => Ok(loss::mae(x, input(1)?, reduction(p)?)),
+        "huber" => Ok(loss::huber(x, input(1)?, p.float("delta")?, reduction(p)?)),
+        "bce" => Ok(loss::bce(x, input(1)?, reduction(p)?)),
+        "bce_with_logits" => {
+            let weight = weights(p, "pos_weight", inputs)?;
+            Ok(loss::bce_with_logits(x, input(1)?, weight.as_ref(), reduction(p)?))
+        }
+        "hinge" => Ok(loss::hinge(x, input(1)?, p.float("margin")?, reduction(p)?)),
+        "kl_div" => Ok(loss::kl_div(x, input(1)?, reduction(p)?)),
+        "cross_entropy" | "cross_entropy_soft" => {
+            let mut entropy = CrossEntropy::new().smoothing(p.float("label_smoothing")?).reduction(reduction(p)?);
+            if let Some(weights) = weights(p, "class_weights", inputs)? {
+                entropy = entropy.weights(&weights);
+            }
+            if p.get("ignore_index").is_some() {
+                entropy = entropy.ignore(p.integer("ignore_index")? as i64);
+            }
+            Ok(entropy.of(x, input(1)?))
+        }
+        "nll" => Ok(loss::nll(x, input(1)?, reduction(p)?)),
+
+        "batch_norm_train" => Ok(batch_norm_train(x, Some(input(1)?), Some(input(2)?), p.float("eps")?).0),
+        "batch_norm_eval" => Ok(batch_norm_eval(x, (input(3)?, input(4)?), Some(input(1)?), Some(input(2)?), p.float("eps")?)),
+        "layer_norm" => {
+            Ok(norm::layer_norm(x, p.size("normalized_dims")?, inputs.optional(1), inputs.optional(2), p.float("eps")?))
+        }
+        "group_norm" => Ok(norm::group_norm(x, p.size("groups")?, Some(input(1)?), Some(input(2)?), p.float("eps")?)),
+        "instance_norm" => Ok(norm::group_norm(x, dims(x)?[1], Some(input(1)?), Some(input(2)?), p.float("eps")?)),
+        "rms_norm" => Ok(norm::rms_norm(x, Some(input(1)?), p.float("eps")?)),
+
+        "conv2d" => Ok(x.conv2d(input(1)?, inputs.optional(2), conv(p, input(1)?)?)),
+        "conv1d" => Ok(x.conv1d(input(1)?, inputs.optional(2), conv(p, input(1)?)?)),
+        "conv_transpose2d" => {
+            Ok(x.conv_transpose2d(input(1)?, inputs.optional(2), conv(p, input(1)?)?, pair(p, "output_padding")?))
+        }
+        "max_pool2d" => Ok(x.max_pool2d(pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?)),
+        "avg_pool2d" => {
+            let (kernel, stride, padding) = (pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?);
+            Ok(x.avg_pool2d(kernel, stride, padding, p.read("count_include_pad", Value::as_bool)?))
+        }
+        "max_pool1d" => Ok(x.max_pool1d(single(p, "kernel")?, single(p, "stride")?, single(p, "padding")?)),
+        "avg_pool1d" => {
+            let (kernel, stride, padding) = (single(p, "kernel")?, single(p, "stride")?, single(p, "padding")?);
+            Ok(x.avg_pool1d(kernel, stride, padding, p.read("count_include_pad", Value::as_bool)?))
+        }
+        "global_max_pool2d" => Ok(x.max(&[2, 3])),
+        "adaptive_avg_pool2d" => Ok(x.adaptive_avg_pool2d(pair(p, "output_size")?)),
+        "global_avg_pool2d" => Ok(x.global_avg_pool2d()),
+        "cnn_loss" => {
+            let conv = x.conv2d(input(2)?, inputs.optional(3), ConvOptions::new().padding(1));
+            let active = activation(p, conv, inputs)?;
+            let pooled = active.max_pool2d(2, 2, 0);
+            let rows = pooled.reshape([dims(x)?[0], dims(&pooled)?[1..].iter().product()]);
+            Ok(linear(&rows, input(4)?, inputs.optional(5))?.cross_entropy(input(1)?))
+        }
+
+        "attention" => attention(x, input(1)?, input(2)?, p),
+        "lstm_cell" => {
+            let (h, c) = cell::<LstmCell>(inputs, 3)?.step(x, &(input(1)?.clone(), input(2)?.clone()));
+            Ok(h.cat(&[&c], 1))
+        }
+        "lstm" => {
+            one_layer(p)?;
+            Ok(Lstm::of(cell(inputs, 3)?).run(x, Some(&(input(1)?.clone(), input(2)?.clone()))).0)
+        }
+        "gru" => {
+            one_layer(p)?;
+            Ok(Gru::of(cell(inputs, 2)?).run(x, Some(&input(1)?.squeeze(&[0]))).0)
+        }
+        "gru_cell" => Ok(cell::<GruCell>(inputs, 2)?.step(x, input(1)?)),
+        "rnn_cell" => Ok(cell::<RnnCell>(inputs, 2)?.step(x, input(1)?)),
+
+        "compose" => formula(p, inputs),
+        "mlp_loss" => mlp_loss(inputs, p),
+        _ => Err(Fault::Lacking(Lack::Op)),
+    }
+}
+
+/// A reduction over the case's axes; `keep` is the method that keeps them, or else they are put back.
+fn reduced(
+    x: &Tensor,
+    p: &Fields<'_>,
+    method: impl Fn(&Tensor, &[isize]) -> Tensor,
+    keep: Option<fn(&Tensor, &[isize]) -> Tensor>,
+) -> Built {
+    let axes = axes(p)?;
+    Ok(match (p.flag("keepdims")?, keep) {
+        (false, _) => method(x, &axes),
+        (true, Some(keep)) => keep(x, &axes),
+        (true, None) => method(x, &axes).reshape(dims(&x.sum_keepdim(&axes))?),
+    })
+}
+
+/// x wᵀ + b
+fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Built {
+    let product = x.matmul(&w.t());
+    Ok(b.map_or(product.clone(), |b| &product + b))
+}
+
+fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: &Fields<'_>) -> Built {
+    let scale = p.read_or("scale", None, |v| v.as_f64().map(Some))?;
+    Ok(q.scaled_dot_product_attention(k, v, p.flag("causal")?, scale))
+}
+
+/// The size of an axis, which counts from the end where it is negative.
+fn size_along(x: &Tensor, axis: isize) -> Result<usize, Fault> {
+    let shape = x.try_shape()?;
+    let axis = shape.axis(axis).map_err(|e| e.to_string())?;
+    Ok(shape.dims()[axis])
+}
+
+/// A parameter of weights as a tensor: one number, or a list of them.
+fn weights(p: &Fields<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Option<Tensor>, Fault> {
+    match p.get(name) {
+        None => Ok(None),
+        Some(value) if value.is_number() => inputs.constant(&[], &[p.float(name)?]).map(Some),
+        Some(_) => {
+            let numbers = p.floats(name)?;
+            inputs.constant(&[numbers.len()], &numbers).map(Some)
+        }
+    }
+}
+
+/// What is not one layer that runs forwards is not known.
+fn one_layer(p: &Fields<'_>) -> Result<(), Fault> {
+    if p.read_or("layers", 1, Value::as_u64)? != 1 {
+        return p.unknown("layers");
+    }
+    if p.flag("bidirectional")? { p.unknown("bidirectional") } else { Ok(()) }
+}
+
+/// The cell whose weights are the inputs from `first` on.
+fn cell<C: Cell>(inputs: &Inputs<'_>, first: usize) -> Result<C, Fault> {
+    match inputs.from(first) {
+        [ih, hh, b_ih, b_hh] => {
+            let [ih, hh, b_ih, b_hh] = [ih, hh, b_ih, b_hh].map(Tensor::clone);
+            Ok(C::with_weights(Weights { ih, hh, b_ih, b_hh }))
+        }
+        others => Err(format!("{} weights of a cell", others.len()).into()),
+    }
+}
+
+/// The function that `activation` names. It has its usual parameters.
+fn activation(p: &Fields<'_>, x: Tensor, inputs: &Inputs<'_>) -> Built {
+    let name = p.text("activation")?;
+    let params = match name {
+        "softplus" => json!({ "beta": 1.0 }),
+        "gelu" => json!({ "approximate": "none" }),
+        _ => json!({}),
+    };
+    build(name, &Fields::new(&params), &inputs.others(vec![x])).or_else(|fault| match fault {
+        Fault::Lacking(_) => p.unknown("activation"),
+        wrong => Err(wrong),
+    })
+}
+
+fn mlp_loss(inputs: &Inputs<'_>, p: &Fields<'_>) -> Built {
+    let [x, t, weights @ ..] = inputs.from(0) else { return Err("an MLP without data".into()) };
+    let (layers, rest) = weights.as_chunks::<2>();
+    if layers.is_empty() || !rest.is_empty() {
+        return Err(format!("{} weights", weights.len()).into());
+    }
+    let mut y = x.clone();
+    for (i, [w, b]) in layers.iter().enumerate() {
+        y = linear(&y, w, Some(b))?;
+        if i + 1 < layers.len() {
+            y = activation(p, y, inputs)?;
+        }
+    }
+    let loss = match p.text("loss")? {
+        "mse" => y.mse(t),
+        "cross_entropy" => y.cross_entropy(t),
+        _ => return p.unknown("loss"),
+    };
+    let l2 = p.float("l2")?;
+    Ok(layers.iter().filter(|_| l2 != 0.0).fold(loss, |loss, [w, _]| loss + w.square().sum(&[]) * (l2 / 2.0)))
+}
