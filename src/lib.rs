@@ -41,6 +41,7 @@ pub mod cpu;
 pub mod critical;
 pub mod data;
 pub mod device;
+mod eigen;
 pub mod error;
 #[cfg(any(feature = "save", feature = "plot", feature = "arrays"))]
 mod files;

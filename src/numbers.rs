@@ -53,19 +53,6 @@ pub(crate) fn whole_f64(x: i128) -> Result<f64, &'static str> {
     if near as i128 == x { Ok(near) } else { Err("which f64 would round: it holds all whole numbers only up to 2^53") }
 }
 
-/// IEEE 754 binary16, a sign, 5 bits of exponent and 10 of fraction; every one is an f32.
-#[cfg_attr(not(any(feature = "arrays", feature = "save")), allow(dead_code))]
-pub(crate) fn f32_of_half(half: u16) -> f32 {
-    let sign = if half >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(half >> 10 & 31), f32::from(half & 1023));
-    match exponent {
-        0 => sign * fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => sign * f32::INFINITY,
-        31 => f32::NAN,
-        _ => sign * (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,14 +78,5 @@ mod tests {
         assert!(whole_f64((1 << 53) + 1).is_err() && whole_f64(u64::MAX.into()).is_err());
         let unfit = all([1.0, 1e39].into_iter(), f32_of).expect_err("too large");
         assert_eq!(unfit.to_string(), "element 1 is 1e39, which is beyond the range of f32, 3.4e38");
-    }
-
-    /// Every half, as the devices read it.
-    #[test]
-    fn halves() {
-        for half in 0..=u16::MAX {
-            let (a, b) = (f32_of_half(half), crate::graph::half::to_f32(half));
-            assert!(a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()), "{half:04x}: {a} and {b}");
-        }
     }
 }

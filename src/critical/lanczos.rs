@@ -1,7 +1,8 @@
 //! The ends of a spectrum from products with the matrix alone: Lanczos (1950) with full reorthogonalisation.
 
-use super::eigen::{dot, length, ql};
+use crate::eigen::{Decomposition, Symmetric, length};
 use crate::error::Result;
+use nalgebra::{DVector, RowDVector};
 
 /// What a run of Lanczos's method found.
 pub struct Ends {
@@ -26,23 +27,22 @@ pub fn ends(
     accuracy: f64,
 ) -> Result<Option<Ends>> {
     let n = start.len();
-    let mut basis = vec![start];
+    let mut basis = vec![DVector::from_vec(start)];
     let (mut diagonal, mut beside) = (vec![], vec![]);
     loop {
         let newest = &basis[basis.len() - 1];
-        let mut next = times(newest)?;
+        let mut next = DVector::from_vec(times(newest.as_slice())?);
         if next.iter().any(|x| !x.is_finite()) {
             return Ok(None);
         }
-        diagonal.push(dot(&next, newest));
+        diagonal.push(next.dot(newest));
         // Twice: what one pass leaves is of the size of its rounding.
         for _ in 0..2 {
             for q in &basis {
-                let along = dot(&next, q);
-                next.iter_mut().zip(q).for_each(|(x, q)| *x -= along * q);
+                next.axpy(-next.dot(q), q, 1.0);
             }
         }
-        let left = length(&next);
+        let left = length(next.as_slice());
         let k = diagonal.len();
         let scale = diagonal.iter().chain(&beside).fold(f64::MIN_POSITIVE, |m: f64, x: &f64| m.max(x.abs()));
         // Nothing left: the basis spans all that can be reached from the start.
@@ -56,31 +56,33 @@ pub fn ends(
             }
         }
         beside.push(left);
-        next.iter_mut().for_each(|x| *x /= left);
+        next.unscale_mut(left);
         basis.push(next);
     }
 }
 
 /// Eigenvalues and vectors of the projection onto the basis.
-fn ritz(diagonal: &[f64], beside: &[f64], basis: &[Vec<f64>], left: f64) -> Option<Ends> {
+fn ritz(diagonal: &[f64], beside: &[f64], basis: &[DVector<f64>], left: f64) -> Option<Ends> {
     let k = diagonal.len();
-    let mut values = diagonal.to_vec();
-    let mut vectors: Vec<Vec<f64>> = (0..k).map(|i| (0..k).map(|j| f64::from(u8::from(i == j))).collect()).collect();
-    ql(&mut values, beside, &mut vectors)?;
-    let mut order: Vec<usize> = (0..k).collect();
-    order.sort_unstable_by(|&a, &b| values[a].total_cmp(&values[b]));
-    let (low, high) = (order[0], order[k - 1]);
-    let mut lowest = vec![0.0; basis[0].len()];
-    for (q, row) in basis.iter().zip(&vectors) {
-        lowest.iter_mut().zip(q).for_each(|(x, q)| *x += row[low] * q);
+    let mut projection = vec![0.0; k * k];
+    for (i, &x) in diagonal.iter().enumerate() {
+        projection[i * k + i] = x;
     }
-    let scale = 1.0 / length(&lowest);
-    lowest.iter_mut().for_each(|x| *x *= scale);
+    for (i, &x) in beside.iter().enumerate() {
+        (projection[i * k + i + 1], projection[(i + 1) * k + i]) = (x, x);
+    }
+    let Decomposition { values, vectors } = Symmetric::new(projection, k)?.decompose()?;
+    let mut lowest = DVector::zeros(basis[0].len());
+    for (q, &part) in basis.iter().zip(vectors.column(0).iter()) {
+        lowest.axpy(part, q, 1.0);
+    }
+    lowest.normalize_mut();
+    let (first, last): (RowDVector<f64>, RowDVector<f64>) = (vectors.row(0).into_owned(), vectors.row(k - 1).into_owned());
     Some(Ends {
-        weights: order.iter().map(|&i| vectors[0][i] * vectors[0][i]).collect(),
-        residuals: [left * vectors[k - 1][low].abs(), left * vectors[k - 1][high].abs()],
-        values: order.into_iter().map(|i| values[i]).collect(),
-        lowest,
+        weights: first.iter().map(|x| x * x).collect(),
+        residuals: [left * last[0].abs(), left * last[k - 1].abs()],
+        values,
+        lowest: lowest.data.into(),
         steps: k,
     })
 }

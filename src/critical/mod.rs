@@ -4,9 +4,9 @@
 //! negative, a maximum; both, a saddle, and the loss falls along the eigenvector of a negative one. All of it comes from recorded gradients of
 //! gradients: on the device in f32, or on the reference in f64.
 
-pub mod eigen;
-pub mod lanczos;
+mod lanczos;
 
+use crate::eigen::{Symmetric, length};
 use crate::error::{Error, OpError, Result, finite};
 use crate::graph::op::Array;
 use crate::graph::{Curvature, Tensor};
@@ -201,23 +201,8 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
     let floor = value.abs().max(1.0) * if options.precision == Precision::Device { 1e-6 } else { 1e-13 };
 
     let whole = options.method == Method::Full || (options.method == Method::Auto && n <= FULL);
-    let (spectrum, weights, values, lowest): (_, _, _, Lowest) = if whole {
-        let matrix = hessian.matrix()?;
-        if matrix.iter().any(|x| !x.is_finite()) {
-            return Err(not_finite());
-        }
-        let reduced = eigen::reduce(matrix, n);
-        let values = reduced.eigenvalues().ok_or_else(not_finite)?;
-        let low = values[0];
-        (Spectrum::Full(values.clone()), vec![1.0 / n as f64; n], values, Box::new(move || reduced.eigenvector(low)))
-    } else {
-        let accuracy = relative.max(1e-7);
-        let found = lanczos::ends(|v| hessian.times(v), start(n, options.seed), options.steps.max(2), accuracy)?;
-        let found = found.ok_or_else(not_finite)?;
-        let (lowest, highest) = (found.values[0], found.values[found.values.len() - 1]);
-        let ends = Spectrum::Ends { lowest, highest, residuals: found.residuals, steps: found.steps };
-        (ends, found.weights, found.values, Box::new(move || found.lowest))
-    };
+    let found = if whole { all(&hessian)? } else { ends(&hessian, &options, relative.max(1e-7))? };
+    let Found { spectrum, weights, values, lowest_vector } = found.ok_or_else(not_finite)?;
     let flat = (relative * spectrum.lowest().abs().max(spectrum.highest().abs())).max(floor);
     let share =
         |wanted: &dyn Fn(f64) -> bool| weights.iter().zip(&values).filter(|(_, v)| wanted(**v)).fold(0.0, |sum, (w, _)| sum + w);
@@ -227,18 +212,14 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
         (true, true) => Kind::Saddle,
         (false, false) => Kind::Plateau,
     };
-    let escape = (spectrum.lowest() < -flat).then(|| {
-        let mut direction = lowest();
-        let uphill = eigen::dot(&direction, &gradient) > 0.0;
-        // Without a slope either way is as good: the one whose largest component is positive, so that the answer is always the same.
-        let slope = eigen::dot(&direction, &gradient).abs() > 1e-12;
-        let main = direction.iter().copied().fold(0.0f64, |m, x| if x.abs() > m.abs() * (1.0 + 1e-6) { x } else { m });
-        if (slope && uphill) || (!slope && main < 0.0) {
-            direction.iter_mut().for_each(|x| *x = -*x);
-        }
-        Escape { curvature: spectrum.lowest(), direction }
-    });
-    let gradient_norm = eigen::length(&gradient);
+    let escape = match spectrum.lowest() < -flat {
+        true => Some(Escape {
+            curvature: spectrum.lowest(),
+            direction: downhill(lowest_vector().ok_or_else(not_finite)?, &gradient),
+        }),
+        false => None,
+    };
+    let gradient_norm = length(&gradient);
     Ok(CriticalPoint {
         loss: value,
         gradient_norm,
@@ -319,8 +300,57 @@ impl fmt::Display for CriticalPoint {
     }
 }
 
-/// Computes the eigenvector of the lowest eigenvalue, if it is wanted.
-type Lowest = Box<dyn FnOnce() -> Vec<f64>>;
+/// What is known of a Hessian.
+struct Found {
+    spectrum: Spectrum,
+    values: Vec<f64>,
+    /// The share of the spectrum that each value stands for.
+    weights: Vec<f64>,
+    /// Computes a unit eigenvector of the lowest value, which not everyone wants; `None` where numbers are not finite.
+    lowest_vector: Box<dyn FnOnce() -> Option<Vec<f64>>>,
+}
+
+/// All eigenvalues, from the whole Hessian; `None` if it is not finite.
+fn all(hessian: &Hessian<'_>) -> Result<Option<Found>> {
+    let Some(matrix) = Symmetric::new(hessian.matrix()?, hessian.size) else { return Ok(None) };
+    let values = matrix.values();
+    let lowest = values[0];
+    Ok(Some(Found {
+        spectrum: Spectrum::Full(values.clone()),
+        weights: vec![1.0 / values.len() as f64; values.len()],
+        values,
+        lowest_vector: Box::new(move || Some(matrix.lowest_vector(lowest)?.as_slice().to_vec())),
+    }))
+}
+
+/// The ends of the spectrum, from products; `None` if one is not finite.
+fn ends(hessian: &Hessian<'_>, options: &Options, accuracy: f64) -> Result<Option<Found>> {
+    let start = start(hessian.size, options.seed);
+    let found = lanczos::ends(|v| hessian.times(v), start, options.steps.max(2), accuracy)?;
+    Ok(found.map(|found| Found {
+        spectrum: Spectrum::Ends {
+            lowest: found.values[0],
+            highest: found.values[found.values.len() - 1],
+            residuals: found.residuals,
+            steps: found.steps,
+        },
+        weights: found.weights,
+        values: found.values,
+        lowest_vector: Box::new(move || Some(found.lowest)),
+    }))
+}
+
+/// The direction or its opposite, whichever the gradient does not rise along.
+fn downhill(mut direction: Vec<f64>, gradient: &[f64]) -> Vec<f64> {
+    let slope: f64 = direction.iter().zip(gradient).map(|(d, g)| d * g).sum();
+    // Without a slope either way is as good: the one whose largest component is positive, so that the answer is always the same.
+    let main = direction.iter().copied().fold(0.0f64, |m, x| if x.abs() > m.abs() * (1.0 + 1e-6) { x } else { m });
+    let turn = if slope.abs() > 1e-12 { slope > 0.0 } else { main < 0.0 };
+    if turn {
+        direction.iter_mut().for_each(|x| *x = -*x);
+    }
+    direction
+}
 
 /// The Hessian as a function of vectors.
 struct Hessian<'c> {
@@ -418,7 +448,7 @@ fn flat(tensors: &[Tensor]) -> Result<Vec<f64>> {
 /// A random unit vector.
 fn start(n: usize, seed: u64) -> Vec<f64> {
     let mut v: Vec<f64> = crate::random::normal_host(n, 0.0, 1.0, seed, 0).into_iter().map(f64::from).collect();
-    let scale = 1.0 / eigen::length(&v);
+    let scale = 1.0 / length(&v);
     v.iter_mut().for_each(|x| *x *= scale);
     v
 }

@@ -1,8 +1,8 @@
 //! The bytes of a `.npy` file: a header, which is a Python dictionary, and elements.
 
 use super::arrays::ArrayData;
-use crate::numbers::f32_of_half;
 use crate::shape::{MAX_RANK, Shape};
+use half::f16;
 
 /// NumPy writes headers of a few hundred bytes.
 const MOST_HEADER: usize = 1 << 14;
@@ -305,7 +305,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<usize>, ArrayData), Fault> {
         "u2" => elements!(U16, u16, bytes, big),
         "u4" => elements!(U32, u32, bytes, big),
         "u8" => elements!(U64, u64, bytes, big),
-        "f2" => ArrayData::F32(each(bytes, big, |b| f32_of_half(u16::from_le_bytes(b)), |b| f32_of_half(u16::from_be_bytes(b)))),
+        "f2" => ArrayData::F32(each(bytes, big, |b| f16::from_le_bytes(b).to_f32(), |b| f16::from_be_bytes(b).to_f32())),
         "f4" => elements!(F32, f32, bytes, big),
         _ => elements!(F64, f64, bytes, big),
     };

@@ -1,7 +1,8 @@
 //! Half precision (IEEE 754 binary16): two numbers to a word of a device buffer, the first in its low half.
 //!
 //! Everything here is integer arithmetic but for one addition, so it means the same on every processor. The functions have no branches that depend
-//! on data once they are compiled: loops over them become vector instructions.
+//! on data once they are compiled: loops over them become vector instructions. The crate `half` rounds to the same bits but for NaN, whose payload it
+//! keeps where shaders do not, and its slices are slower (`docs/measurements.md`); the tests hold these functions to it.
 
 /// The largest finite half. What is 65,520 or more in absolute value rounds to infinity.
 pub const MAX: f32 = 65_504.0;
@@ -135,6 +136,18 @@ mod tests {
             (f32::from_bits(0xff80_0001), 0xfe00),
         ] {
             assert_eq!(from_f32(x), expected, "{x:e}");
+        }
+    }
+
+    /// The crate `half` keeps what a NaN carries, as far as there is room; of all else it says the same.
+    #[test]
+    fn the_crate_half_says_the_same() {
+        for half in 0..=u16::MAX {
+            let (found, expected) = (to_f32(half), ::half::f16::from_bits(half).to_f32());
+            assert!(found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan()), "{half:04x}");
+        }
+        for x in (0..=u32::MAX).step_by(997).map(f32::from_bits).filter(|x| !x.is_nan()) {
+            assert_eq!(from_f32(x), ::half::f16::from_f32(x).to_bits(), "{x:e}");
         }
     }
 

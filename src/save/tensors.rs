@@ -4,8 +4,9 @@ use super::header::{self, Entry, Kind, METADATA};
 use crate::error::{Error, Malformed, Result};
 use crate::files::write_whole;
 use crate::nn::{Array, StateDict, Values};
-use crate::numbers::{self, Unfit, f32_of, f32_of_half};
+use crate::numbers::{self, Unfit, f32_of};
 use flate2::Crc;
+use half::f16;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -202,7 +203,7 @@ fn values(entry: &Entry, bytes: &[u8]) -> Result<Values, Malformed> {
         Kind::F32 => Values::F32(each(bytes, f32::from_le_bytes)),
         Kind::F64 => Values::F32(checked(bytes, f64::from_le_bytes, f32_of).map_err(range)?),
         Kind::Bf16 => Values::F32(each(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))),
-        Kind::F16 => Values::F32(each(bytes, |b| f32_of_half(u16::from_le_bytes(b)))),
+        Kind::F16 => Values::F32(each(bytes, |b| f16::from_le_bytes(b).to_f32())),
         Kind::U8 => Values::U32(bytes.iter().map(|&x| x.into()).collect()),
         Kind::U16 => Values::U32(each(bytes, |b| u16::from_le_bytes(b).into())),
         Kind::U32 => Values::U32(each(bytes, u32::from_le_bytes)),

@@ -13,7 +13,6 @@
 //! # Ok::<(), steepest::Error>(())
 //! ```
 
-mod jacobi;
 mod kmeans;
 mod pca;
 

@@ -8,6 +8,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("error.rs", &["shape"]),
     ("shape.rs", &["error"]),
     ("shaders.rs", &[]),
+    ("eigen.rs", &[]),
     ("files.rs", &["error"]),
     ("numbers.rs", &[]),
     ("threads.rs", &[]),
@@ -44,9 +45,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Files of models and of training runs: nothing of data or of the loop.
     ("save", &["error", "files", "numbers", "save", "nn", "optim", "Device", "Tensor"]),
     ("train", &["error", "Error", "train", "data", "nn", "optim", "save", "Tensor", "Device", "DType", "no_grad"]),
-    ("unsupervised", &["error", "random", "Tensor", "DType", "no_grad"]),
+    ("unsupervised", &["eigen", "error", "random", "Tensor", "DType", "no_grad"]),
     ("plot", &["error", "files", "plot", "train", "random", "Tensor", "Device", "no_grad"]),
-    ("critical", &["shape", "error", "graph", "reference", "random"]),
+    ("critical", &["eigen", "shape", "error", "graph", "reference", "random"]),
     ("verify", &["shape", "error", "graph", "ops", "reference", "device"]),
 ];
 
