@@ -1,33 +1,21 @@
 //! The whole verification of one device, as `steepest verify` runs it: random bits, the driver's functions, every op × case × kernel variant,
 //! merged dispatches, every gradient, and gradients of gradients.
 
-use super::{DriverRow, Report, cases, driver, first_order, merged, op, plant, probe, recorded, second, tensors};
+use super::cases::{SEED, recorded, tensors};
+use super::probe::{self, DriverRow, driver};
+use super::report::Report;
+use super::selection::{Depth, Item, items};
+use super::{first, merged, second, values};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::graph::op::{Array, DType, Lowering, Op, Spec};
+use crate::graph::op::{Array, DType};
 use crate::graph::{Tensor, record_on};
-use crate::ops::case::{Case, Gen, SWITCHED_OFF};
+use crate::ops::case::{Case, Gen};
 use crate::ops::random::{Kind, Random};
 use crate::ops::tolerance;
 use crate::reference::{Overrides, evaluate};
 use crate::shape::Shape;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Instant;
-
-/// What a stage of verification does: it fills the report and calls the second argument after each case.
-type Body<'a> = &'a mut dyn FnMut(&mut Report, &mut dyn FnMut()) -> Result<()>;
-
-/// How much is checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Depth {
-    /// Every case; else of each op and each form of its kernels a small case, a large one and the extremes.
-    pub deep: bool,
-    /// Families whose name contains this; empty means all.
-    pub filter: String,
-    /// Test hook: the op of this name gets wrong kernels, so that one can see the verification fail.
-    pub plant: Option<String>,
-}
 
 /// One part of the verification.
 #[derive(Clone, Debug)]
@@ -93,15 +81,6 @@ impl Outcome {
     }
 }
 
-/// A case with the op whose definition is its truth.
-pub(super) struct Item {
-    pub(super) family: &'static str,
-    pub(super) case: Case,
-    pub(super) truth: Arc<dyn Op>,
-    /// Forms of the kernel with the most of them.
-    variants: usize,
-}
-
 /// Verifies a device. `progress` is told the part under way, how much of the whole is done, and how much there is.
 ///
 /// # Errors
@@ -110,165 +89,128 @@ pub(super) struct Item {
 pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Outcome> {
     let start = Instant::now();
     let items = items(depth);
-    let most = if device.is_gpu() { items.iter().map(|i| i.variants).max().unwrap_or(1) } else { 1 };
+    let forms = if device.is_gpu() { items.iter().map(|i| i.variants).max().unwrap_or(1) } else { 1 };
     // The browser's limits choose the last form that suits; forced forms have covered most of them already.
     let minimal = if depth.deep && device.is_gpu() { Some(Device::gpu_with_minimal_limits(device.name())?) } else { None };
-    let with = |variant: usize| items.iter().filter(|i| i.variants > variant).count();
     let small = if device.is_gpu() { merged::small(&items) } else { vec![] };
-    let total =
-        small.len() + probe::rows() + (0..most).map(with).sum::<usize>() + minimal.iter().count() * items.len() + 3 * items.len();
-    let mut done = 0;
-    let mut outcome = Outcome {
-        device: device.to_string(),
-        deep: depth.deep,
-        stages: vec![],
-        driver: vec![],
-        known: known(device)?,
-        seconds: 0.0,
-    };
+    let of_forms: usize = (0..forms).map(|form| of_form(&items, form).count()).sum();
+    let total = small.len() + probe::rows() + of_forms + minimal.iter().count() * items.len() + 3 * items.len();
+    let mut run = Run { progress, done: 0, total, stages: vec![] };
 
-    progress("the driver's functions", done, total);
-    outcome.driver = driver(device, || {
-        done += 1;
-        progress("the driver's functions", done, total);
-    })?;
-    let mut stage = |name: String, subject: String, body: Body<'_>| {
-        let mut report = Report::new(subject);
-        let begun = Instant::now();
-        let mut tick = || {
-            done += 1;
-            progress(&name, done, total);
-        };
-        body(&mut report, &mut tick)?;
-        outcome.stages.push(Stage { name: name.clone(), report, seconds: begun.elapsed().as_secs_f64() });
-        Ok::<(), Error>(())
-    };
-
-    let guarded = Guarded(device);
-    device.set_guarded(true);
-    for variant in 0..most {
-        // The first round takes the form this device would choose by itself.
-        device.force_variant((variant > 0).then_some(variant));
-        let name = match variant {
-            0 => "ops".to_owned(),
-            _ => format!("ops, kernel form {}", variant + 1),
-        };
-        stage(name, device.to_string(), &mut |report, tick| {
-            for item in items.iter().filter(|i| i.variants > variant) {
-                op(device, item.family, &item.case, &item.truth, report)?;
-                tick();
-            }
-            Ok(())
-        })?;
-    }
-    drop(guarded);
+    let known = known(device)?;
+    let driver = run.driver(device)?;
+    run.forms(device, &items, forms)?;
     if let Some(minimal) = &minimal {
-        let _guarded = Guarded(minimal);
-        minimal.set_guarded(true);
-        stage("ops, a browser's limits".to_owned(), minimal.to_string(), &mut |report, tick| {
-            for item in &items {
-                op(minimal, item.family, &item.case, &item.truth, report)?;
-                tick();
-            }
-            Ok(())
+        let _guarded = Guarded::new(minimal);
+        run.stage("ops, a browser's limits", minimal, items.iter(), |item, report| {
+            values::op(minimal, item.family, &item.case, &item.truth, report)
         })?;
     }
     if device.is_gpu() {
-        stage("ops, merged dispatches".to_owned(), device.to_string(), &mut |report, tick| {
-            let (planned, made) = merged::enter(device, &small, report, tick)?;
-            // An op alone may have kernels that cannot be merged; all of them do not.
-            if depth.filter.is_empty() && made >= planned {
-                report.failures.push(format!("{planned} dispatches were planned and none of them merged"));
-            }
-            Ok(())
-        })?;
+        run.merged(device, &small, depth.filter.is_empty())?;
     }
-    stage("gradients on the device".to_owned(), device.to_string(), &mut |report, tick| {
-        let mut g = Gen::new(super::SEED + 3);
-        for item in &items {
-            on_device(device, item, &mut g, report)?;
-            tick();
-        }
+    let mut g = Gen::new(SEED + 3);
+    run.stage("gradients on the device", device, items.iter(), |item, report| on_device(device, item, &mut g, report))?;
+    let mut g = Gen::new(SEED + 1);
+    run.stage("gradients", "the reference", items.iter(), |item, report| {
+        first::enter(item.family, &item.case, &mut g, report);
         Ok(())
     })?;
-    stage("gradients".to_owned(), "the reference".to_owned(), &mut |report, tick| {
-        let mut g = Gen::new(super::SEED + 1);
-        for item in &items {
-            first_order(item.family, &item.case, &mut g, report);
-            tick();
-        }
+    let mut g = Gen::new(SEED + 2);
+    run.stage("gradients of gradients", "the reference", items.iter(), |item, report| {
+        second::enter(item.family, &item.case, &mut g, report);
         Ok(())
     })?;
-    stage("gradients of gradients".to_owned(), "the reference".to_owned(), &mut |report, tick| {
-        let mut g = Gen::new(super::SEED + 2);
-        for item in &items {
-            second::enter(item.family, &item.case, &mut g, report);
-            tick();
+    let (stages, seconds) = (run.stages, start.elapsed().as_secs_f64());
+    Ok(Outcome { device: device.to_string(), deep: depth.deep, stages, driver, known, seconds })
+}
+
+/// The cases whose kernels have a form of this number.
+fn of_form(items: &[Item], form: usize) -> impl Iterator<Item = &Item> {
+    items.iter().filter(move |item| item.variants > form)
+}
+
+/// A verification on its way.
+struct Run<'a> {
+    progress: &'a mut dyn FnMut(&str, usize, usize),
+    done: usize,
+    total: usize,
+    stages: Vec<Stage>,
+}
+
+impl Run<'_> {
+    /// Tells that one thing more of this part is done.
+    fn tick(&mut self, name: &str) {
+        self.done += 1;
+        (self.progress)(name, self.done, self.total);
+    }
+
+    /// One stage: `check` enters each item into its report.
+    fn stage<'i>(
+        &mut self,
+        name: &str,
+        subject: impl ToString,
+        items: impl Iterator<Item = &'i Item>,
+        mut check: impl FnMut(&Item, &mut Report) -> Result<()>,
+    ) -> Result<()> {
+        let (mut report, begun) = (Report::new(subject.to_string()), Instant::now());
+        for item in items {
+            check(item, &mut report)?;
+            self.tick(name);
+        }
+        self.stages.push(Stage { name: name.to_owned(), report, seconds: begun.elapsed().as_secs_f64() });
+        Ok(())
+    }
+
+    /// The driver's own functions.
+    fn driver(&mut self, device: &Device) -> Result<Vec<DriverRow>> {
+        let name = "the driver's functions";
+        (self.progress)(name, self.done, self.total);
+        driver(device, || self.tick(name))
+    }
+
+    /// Every op, with each of its kernels' forms; the first round takes the form this device would choose by itself.
+    fn forms(&mut self, device: &Device, items: &[Item], forms: usize) -> Result<()> {
+        let _guarded = Guarded::new(device);
+        for form in 0..forms {
+            device.force_variant((form > 0).then_some(form));
+            let name = if form == 0 { "ops".to_owned() } else { format!("ops, kernel form {}", form + 1) };
+            self.stage(&name, device, of_form(items, form), |item, report| {
+                values::op(device, item.family, &item.case, &item.truth, report)
+            })?;
         }
         Ok(())
-    })?;
-    outcome.seconds = start.elapsed().as_secs_f64();
-    Ok(outcome)
+    }
+
+    /// Small cases, several to a run and their dispatches merged. Of `all` ops some must have been: those of a single op may have kernels that
+    /// cannot be merged.
+    fn merged(&mut self, device: &Device, small: &[&Item], all: bool) -> Result<()> {
+        let name = "ops, merged dispatches";
+        let (mut report, begun) = (Report::new(device.to_string()), Instant::now());
+        let (planned, made) = merged::enter(device, small, &mut report, &mut || self.tick(name))?;
+        if all && made >= planned {
+            report.failures.push(format!("{planned} dispatches were planned and none of them merged"));
+        }
+        self.stages.push(Stage { name: name.to_owned(), report, seconds: begun.elapsed().as_secs_f64() });
+        Ok(())
+    }
 }
 
 /// Puts a device's test switches back, also after an error.
 struct Guarded<'d>(&'d Device);
 
+impl Guarded<'_> {
+    /// Has the device's memory poisoned and guarded.
+    fn new(device: &Device) -> Guarded<'_> {
+        device.set_guarded(true);
+        Guarded(device)
+    }
+}
+
 impl Drop for Guarded<'_> {
     fn drop(&mut self) {
         self.0.set_guarded(false);
         self.0.force_variant(None);
-    }
-}
-
-/// The cases of a depth.
-fn items(depth: &Depth) -> Vec<Item> {
-    let mut all: Vec<(Item, String, usize)> = vec![];
-    for (family, case) in cases(&depth.filter) {
-        let (variants, form) = form(&case);
-        let elements: usize = case.inputs.iter().map(|i| i.array.data.len()).sum();
-        let truth = case.op.clone();
-        let planted = depth.plant.as_deref() == Some(case.op.name());
-        let case = if planted { plant::wrong(&case) } else { case };
-        all.push((Item { family, case, truth, variants }, form, elements));
-    }
-    if !depth.deep {
-        // Of each form: the smallest case that is not empty, the largest that is not large, the first at the extremes; and every one at which it is
-        // switched off.
-        let mut chosen: BTreeMap<String, [Option<usize>; 3]> = BTreeMap::new();
-        for (i, (item, form, elements)) in all.iter().enumerate() {
-            let [small, large, rough] = chosen.entry(form.clone()).or_default();
-            if !item.case.smooth {
-                rough.get_or_insert(i);
-                continue;
-            }
-            if *elements > 0 && small.is_none_or(|s: usize| *elements < all[s].2) {
-                *small = Some(i);
-            }
-            if *elements <= 20_000 && large.is_none_or(|l: usize| *elements > all[l].2) {
-                *large = Some(i);
-            }
-        }
-        let off = all.iter().enumerate().filter(|(_, (item, ..))| item.case.label.starts_with(SWITCHED_OFF)).map(|(i, _)| i);
-        let wanted: BTreeSet<usize> = chosen.into_values().flatten().flatten().chain(off).collect();
-        return all.into_iter().enumerate().filter(|(i, _)| wanted.contains(i)).map(|(_, (item, ..))| item).collect();
-    }
-    all.into_iter().map(|(item, ..)| item).collect()
-}
-
-/// How many forms the kernels of a case have, and a name for the set of them.
-fn form(case: &Case) -> (usize, String) {
-    let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
-    let name = case.op.name();
-    let Ok(output) = case.op.infer(&specs) else { return (1, name.to_owned()) };
-    match case.op.lower(&specs, &output) {
-        Lowering::Stages { stages, .. } => {
-            let most = stages.iter().map(|s| s.kernel.variants.len()).max().unwrap_or(1);
-            let variants = stages.iter().flat_map(|s| &s.kernel.variants);
-            let text: Vec<String> = variants.map(|v| format!("{} {:?} {:?}", v.shader, v.consts, v.bodies)).collect();
-            (most, format!("{name} {}", text.join("; ")))
-        }
-        _ => (1, name.to_owned()),
     }
 }
 

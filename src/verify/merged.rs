@@ -1,7 +1,9 @@
 //! Small dispatches as the device runs them in long loops: several merged into one.
 
-use super::full::Item;
-use super::{Report, made, recorded, tensors};
+use super::cases::{made, recorded, tensors};
+use super::report::Report;
+use super::selection::Item;
+use super::values;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::Tensor;
@@ -45,7 +47,7 @@ pub(super) fn enter(device: &Device, items: &[&Item], report: &mut Report, tick:
                     done += gpu.counts().dispatches - before;
                     planned += device.last_plan().map_or(0, |plan| plan.dispatches.len() as u64);
                     for ((item, inputs), output) in some.iter().zip(&given).zip(&outputs) {
-                        super::enter(made(&item.case, inputs, output), item.family, &item.case, &item.truth, report)?;
+                        values::enter(made(&item.case, inputs, output), item.family, &item.case, &item.truth, report)?;
                     }
                 }
             }

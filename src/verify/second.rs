@@ -1,6 +1,7 @@
 //! Gradients of gradients: the Hessian-vector product of every op that has one, against central differences of its gradient, on the reference.
 
-use super::{Report, cases, recorded, tensors};
+use super::cases::{SEED, cases, recorded, tensors};
+use super::report::Report;
 use crate::device::Device;
 use crate::error::Result;
 use crate::graph::op::{Array, DType};
@@ -13,7 +14,7 @@ use crate::reference::{Overrides, evaluate};
 /// L = ⟨cotangent, op(inputs)⟩. An op whose gradient is constant must give zero.
 pub fn second_order(filter: &str) -> Report {
     let mut report = Report::new("gradients of gradients on the reference");
-    let mut g = Gen::new(super::SEED + 2);
+    let mut g = Gen::new(SEED + 2);
     for (family, case) in cases(filter) {
         enter(family, &case, &mut g, &mut report);
     }

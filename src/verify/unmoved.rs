@@ -1,7 +1,8 @@
 //! Elements that an op's output does not depend on get a gradient of 0, also where the slope behind the op is infinite: what is switched off is
 //! selected away, not multiplied by 0.
 
-use super::{Report, recorded, tensors};
+use super::cases::{recorded, tensors};
+use super::report::Report;
 use crate::device::Device;
 use crate::error::Result;
 use crate::graph::op::{Array, DType};
