@@ -43,8 +43,7 @@ pub mod data;
 pub mod device;
 mod eigen;
 pub mod error;
-#[cfg(any(feature = "save", feature = "plot", feature = "arrays"))]
-mod files;
+pub mod files;
 pub mod gpu;
 pub mod graph;
 pub mod nn;

@@ -1,13 +1,19 @@
 //! The threads that share a device's work: a pool of the library's own, so that whoever waits for a part of it never picks up a task of the
-//! program in the meantime. Such a task may use the same device, whose lock the run it was picked up in holds: it would wait for itself.
+//! program in the meantime. Such a task may use the same device, whose lock the run it was picked up in holds: it would wait for itself. And how all
+//! of the library locks.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 thread_local! {
     static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Locks, also after a panic of another thread: what the locks of this library guard is whole at every step.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether this thread belongs to a pool that is not the library's: one that picks up other tasks where rayon makes it wait.
@@ -33,7 +39,7 @@ pub fn install<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 /// The pool of so many threads, made when it is first asked for. `None` if the system gives no more threads.
 fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     static POOLS: Mutex<Option<HashMap<usize, Arc<ThreadPool>>>> = Mutex::new(None);
-    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pools = lock(&POOLS);
     let pools = pools.get_or_insert_default();
     if let Some(pool) = pools.get(&threads) {
         return Some(Arc::clone(pool));

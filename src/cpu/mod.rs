@@ -7,7 +7,7 @@ use crate::threads;
 use pool::{Pool, Words};
 use smallvec::SmallVec;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What fills memory before a guarded run: a NaN, so that a value nobody wrote shows.
 const POISON: u32 = 0x7fc0_dead;
@@ -138,7 +138,7 @@ impl Cpu {
     ) -> Result<Vec<Arc<CpuBuffer>>> {
         let plan = &prepared.plan;
         let fault = |message| Error::Device { device: "cpu".to_owned(), message };
-        let mut slots: MutexGuard<'_, Vec<Vec<u32>>> = prepared.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = threads::lock(&prepared.slots);
         let guarded = self.guarded.load(std::sync::atomic::Ordering::Relaxed);
         let mut outputs: SmallVec<[Words; 4]> = plan.outputs.iter().map(|&words| self.pool.take(words)).collect();
         if guarded {

@@ -1,9 +1,10 @@
 //! Memory of outputs, kept for the next run: fresh pages from the system cost more than most kernels that fill them.
 
+use crate::threads::lock;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Vectors shorter than this are left to the allocator, which is quick with them.
 const LEAST: usize = 1 << 10;
@@ -77,7 +78,7 @@ impl Free {
 
 impl Pool {
     fn free(&self) -> MutexGuard<'_, Free> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.free)
     }
 
     /// `len` words. What they hold is left over from before.

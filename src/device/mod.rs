@@ -22,7 +22,7 @@ use crate::gpu::{self, Gpu, GpuBuffer};
 use crate::graph::key::Graph;
 use crate::graph::node::{Live, Node, Runner, Storage, Tensor};
 use crate::plan::{Plan, Switches};
-use crate::threads;
+use crate::threads::{self, lock};
 use profile::Profiler;
 use rustc_hash::FxHashMap;
 use std::any::Any;
@@ -30,7 +30,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 /// Plans kept per device; the one not used for longest goes first.
 const PLANS: usize = 128;
@@ -99,10 +99,6 @@ impl Storage for GpuBuffer {
     fn words(&self) -> usize {
         self.words()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// An adapter or processor that [`Device::named`] can open.

@@ -5,7 +5,8 @@
 //! tuned variants. A note is written before the test begins: a program that dies in it does not try again.
 
 use super::device::{Core, OpenOptions, lock};
-use super::{Gpu, tune};
+use super::Gpu;
+use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Target, Variant, half};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, OnceLock};
@@ -239,7 +240,7 @@ impl Gpu {
             return kept.map_err(|reason| format!("{reason} (delete {} to try again)", file.display()));
         }
         let keep = |verdict: &str| {
-            if let Err(error) = tune::write(&file, format!("{head}\n{verdict}\n").as_bytes()) {
+            if let Err(error) = write_cache(&file, format!("{head}\n{verdict}\n").as_bytes()) {
                 tracing::warn!("{}: the self-test of cooperative matrices is not kept: {error}", file.display());
             }
         };

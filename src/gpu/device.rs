@@ -7,12 +7,13 @@ use super::pipeline_cache::PipelineCache;
 use super::queue::Pending;
 use crate::error::{Error, Result};
 use crate::plan::{Dispatch, MAX_LOOP_ITERATIONS};
+pub(super) use crate::threads::lock;
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -173,11 +174,6 @@ impl Health {
         lock(which).get_or_insert(reason);
         self.ill.store(true, Ordering::Release);
     }
-}
-
-/// Locks, also after a panic of another thread: what the locks of this folder guard is whole at every step.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Core {

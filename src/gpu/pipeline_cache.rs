@@ -5,7 +5,7 @@
 
 use super::Gpu;
 use super::device::{Core, lock};
-use super::tune::write;
+use crate::files::write_cache;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -150,7 +150,7 @@ impl PipelineCache {
         let Some(data) = cache.get_data() else { return };
         let found = (data.len() as u64, checksum([&[], &data]));
         if found != *kept {
-            match write(file, &pack(key, &data)) {
+            match write_cache(file, &pack(key, &data)) {
                 Ok(()) => *kept = found,
                 Err(error) => tracing::warn!("{}: compiled pipelines are not kept: {error}", file.display()),
             }
@@ -271,6 +271,6 @@ mod tests {
     }
 
     fn is_temporary(entry: &std::fs::DirEntry) -> bool {
-        entry.file_name().to_string_lossy().ends_with(".tmp")
+        entry.file_name().to_string_lossy().starts_with(".tmp-")
     }
 }

@@ -6,13 +6,13 @@
 use super::device::lock;
 use super::{Gpu, Prepared, ShaderChecks};
 use crate::error::Result;
+use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
 use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -103,18 +103,6 @@ fn parse(text: &str, head: &str) -> Option<BTreeMap<u64, Found>> {
         .collect()
 }
 
-/// Written whole or not at all: two programs, or two devices of one, may write at a time.
-pub(super) fn write(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
-    let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let beside = file.with_extension(format!("{}-{count}.tmp", std::process::id()));
-    std::fs::write(&beside, bytes).inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
-    std::fs::rename(&beside, file).inspect_err(|_| drop(std::fs::remove_file(&beside)))
-}
-
 impl Gpu {
     /// How variants are chosen from now on, and the file in which measured ones are kept.
     pub fn set_tune(&self, tune: Tune, file: Option<PathBuf>) {
@@ -173,7 +161,7 @@ impl Gpu {
         let all = state.found.get_or_insert_default();
         all.insert(signature, found);
         if let Some(file) = file
-            && let Err(error) = write(&file, text(&self.head(), all).as_bytes())
+            && let Err(error) = write_cache(&file, text(&self.head(), all).as_bytes())
         {
             tracing::warn!("{}: what was measured is not kept: {error}", file.display());
         }

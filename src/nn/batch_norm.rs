@@ -3,8 +3,9 @@
 use super::norm::{affine, given, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
 use super::{Blueprint, Module, Site, summary};
 use crate::error::{OpError, Result};
+use crate::threads::lock;
 use crate::{Device, Tensor};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Batches whose statistics may wait for a step before they are computed without one.
 const WAITING: usize = 16;
@@ -162,7 +163,7 @@ impl<const D: usize> BatchNorm<D> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Has the running statistics take a batch up. They are updated in place, as parameters are: a chain of new tensors would grow

@@ -49,7 +49,8 @@ pub(super) use signal::Listening;
 mod signal {
     use super::Interrupt;
     use crate::error::{Error, Result};
-    use std::sync::{Mutex, OnceLock, PoisonError};
+    use crate::threads::lock;
+    use std::sync::{Mutex, OnceLock};
 
     /// The runs that listen now.
     static RUNS: Mutex<Vec<Interrupt>> = Mutex::new(vec![]);
@@ -65,14 +66,14 @@ mod signal {
             if let Err(message) = handler {
                 return Err(Error::Config { what: "Ctrl-C", message: format!("it cannot be listened to: {message}") });
             }
-            RUNS.lock().unwrap_or_else(PoisonError::into_inner).push(interrupt.clone());
+            lock(&RUNS).push(interrupt.clone());
             Ok(Listening(interrupt.clone()))
         }
     }
 
     impl Drop for Listening {
         fn drop(&mut self) {
-            let mut runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut runs = lock(&RUNS);
             if let Some(at) = runs.iter().position(|run| std::sync::Arc::ptr_eq(&run.0, &self.0.0)) {
                 runs.remove(at);
             }
@@ -80,7 +81,7 @@ mod signal {
     }
 
     fn pressed() {
-        let runs = RUNS.lock().unwrap_or_else(PoisonError::into_inner);
+        let runs = lock(&RUNS);
         if runs.is_empty() || runs.iter().any(Interrupt::after_batch) {
             // 128 and the number of the signal, as shells say it.
             std::process::exit(130);

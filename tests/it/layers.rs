@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("profile", &["error", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
     ("cpu", &["plan", "threads"]),
-    ("gpu", &["plan", "error", "shaders", "threads", "gpu"]),
+    ("gpu", &["plan", "error", "files", "shaders", "threads", "gpu"]),
     ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "profile", "threads", "device"]),
     // What stands on top sees the ground floor and the public methods of tensors and devices.
     (
@@ -30,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "numbers",
             "parts",
             "random",
+            "threads",
             "Tensor",
             "Device",
             "DType",
@@ -44,7 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("data", &["error", "files", "numbers", "shape", "data", "random", "Error", "Tensor", "Device", "Shape", "ToShape"]),
     // Files of models and of training runs: nothing of data or of the loop.
     ("save", &["error", "files", "numbers", "save", "nn", "optim", "Device", "Tensor"]),
-    ("train", &["error", "Error", "train", "data", "nn", "optim", "save", "Tensor", "Device", "DType", "no_grad"]),
+    ("train", &["error", "Error", "train", "data", "nn", "optim", "save", "threads", "Tensor", "Device", "DType", "no_grad"]),
     ("unsupervised", &["eigen", "error", "random", "Tensor", "DType", "no_grad"]),
     ("plot", &["error", "files", "plot", "train", "random", "Tensor", "Device", "no_grad"]),
     ("critical", &["eigen", "shape", "error", "graph", "reference", "random"]),

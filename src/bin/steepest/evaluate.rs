@@ -1,9 +1,10 @@
 //! `steepest evaluate`: how good a model is on a table whose target is known.
 
-use crate::judge::{Judged, Truths, judge};
+use crate::metrics::{Measured, Truths, measure};
 use crate::model::Fitted;
+use crate::output::Verdict;
 use crate::table::{ReadingArgs, column, refuse};
-use crate::{Verdict, aside, fit, say};
+use crate::{aside, say, task};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -44,7 +45,7 @@ pub struct Answers {
     pub fitted: Fitted,
     pub outputs: Vec<f32>,
     pub truths: Truths,
-    pub judged: Judged,
+    pub measured: Measured,
 }
 
 impl Answers {
@@ -80,23 +81,23 @@ impl Answers {
             }
         }
         let truths = Truths::of(&fitted.target, &whole)?;
-        let judged = judge(&fitted.target, &outputs, &truths, fitted.trivial().as_ref())?;
-        Ok(Answers { fitted, outputs, truths, judged })
+        let measured = measure(&fitted.target, &outputs, &truths, fitted.baseline().as_ref())?;
+        Ok(Answers { fitted, outputs, truths, measured })
     }
 }
 
 pub fn run(args: &Args) -> Verdict {
     let answers = Answers::of(&args.model, &args.data, &args.reading, args.device.as_deref(), args.quiet)?;
-    let Answers { fitted, judged, .. } = &answers;
+    let Answers { fitted, measured, .. } = &answers;
     if args.json {
-        let mut found = judged.to_json(fitted.target.names());
+        let mut found = measured.to_json(fitted.target.names());
         found["model"] = args.model.display().to_string().into();
         found["table"] = args.data.display().to_string().into();
-        found["task"] = fit::task_word(&fitted.target).into();
+        found["task"] = task::name(&fitted.target).into();
         say!("{}", serde_json::to_string_pretty(&found)?);
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{}, {} rows of {}", fit::task_named(&fitted.target), judged.rows, args.data.display());
-    judged.print(fit::always(&fitted.target))?;
+    say!("{}, {} rows of {}", task::described(&fitted.target), measured.rows, args.data.display());
+    measured.print(task::always(&fitted.target))?;
     Ok(ExitCode::SUCCESS)
 }

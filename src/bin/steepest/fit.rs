@@ -1,17 +1,20 @@
 //! `steepest fit`: from a table to a model that is judged on rows it never saw, and saved.
 
-use crate::judge::{self, Judged, Truths};
-use crate::learn::{self, Learned};
+use crate::metrics::{self, Baseline, Measured, Truths};
+use crate::output::Verdict;
+use crate::problem::Problem;
 use crate::settings::{Chosen, Settings};
-use crate::subject::Subject;
-use crate::table::{quoted, refuse};
-use crate::{Verdict, aside, files, inspect, model, plot, say, tell};
+use crate::table::refuse;
+use crate::text::{figure, quoted};
+use crate::training::{self, Trained};
+use crate::{aside, curves, files, model, report, say, task};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use steepest::Device;
-use steepest::data::{self, FoldScores, LeftOut, Preprocessor, Target};
+use steepest::data::{self, FoldScores, LeftOut, Parts, Preprocessor, Table, Target};
+use steepest::files::Files;
 use steepest::plot::Panels;
 use steepest::save::ModelFile;
 use steepest::train::{End, Report};
@@ -83,7 +86,7 @@ struct Fit<'a> {
     args: &'a Args,
     chosen: Chosen,
     device: Device,
-    subject: Subject,
+    problem: Problem,
     out: PathBuf,
     start: Instant,
 }
@@ -104,9 +107,9 @@ pub fn run(args: &Args) -> Verdict {
     let is_model = !out.exists() || model::read(&out).is_ok();
     anyhow::ensure!(is_model, "{}: it is there and is no model, and is not written over; choose another --out", out.display());
     let device = model::device(settings.device.as_deref())?;
-    let subject = Subject::read(&data, &settings)?;
-    let chosen = chosen.for_rows(subject.table.len());
-    Fit { args, chosen, device, subject, out, start }.run()
+    let problem = Problem::read(&data, &settings)?;
+    let chosen = chosen.for_rows(problem.table.len());
+    Fit { args, chosen, device, problem, out, start }.run()
 }
 
 /// The model's file, its history, its report and its learning curve.
@@ -122,96 +125,127 @@ fn names(out: &Path) -> Vec<PathBuf> {
 
 impl Fit<'_> {
     fn run(&self) -> Verdict {
-        let Fit { chosen, subject, .. } = self;
-        let table = &subject.table;
-        self.tell(format_args!("{}", tell::report(&subject.report, self.args.verbose)))?;
-
-        let (classes, rows) = (&subject.classes, table.len());
-        let parts = match classes {
-            Some(classes) => data::stratified_parts(classes, 0.0, chosen.test, chosen.seed),
-            None => data::random_parts(rows, 0.0, chosen.test, chosen.seed),
-        };
-        let parts = parts.map_err(|_| {
-            let found = format!("{rows} rows, of which --test {} leaves none to judge by or none to learn from", chosen.test);
-            refuse(table, None, None, found, "some of both", "take another share (--test 0.2), or add rows")
-        })?;
-        let (learned_rows, _, held_out) = table.parts(&parts)?;
-        let preprocessor = subject.prepare.fit(&learned_rows)?;
-        self.tell_notes(&preprocessor)?;
+        let Fit { chosen, problem, .. } = self;
+        self.print(format_args!("{}", report::of_table(&problem.report, self.args.verbose)))?;
+        let parts = self.parts()?;
+        let (learned_rows, _, held_out) = problem.table.parts(&parts)?;
+        let preprocessor = problem.prepare.fit(&learned_rows)?;
+        self.print_notes(&preprocessor)?;
         let target = preprocessor.target().cloned().ok_or_else(|| anyhow::anyhow!("the target was lost"))?;
         let (set, _) = preprocessor.dataset(&learned_rows)?;
         let (test, strange) = preprocessor.dataset(&held_out)?;
         let truths = Truths::of(&target, &held_out)?;
-        let trivial = Truths::of(&target, &learned_rows)?.trivial(target.width());
+        let baseline = Truths::of(&target, &learned_rows)?.baseline(target.width());
 
         let folds = self.cross_validated()?;
         let share = self.share();
         let validation = (set.len() as f64 * share).round() as usize;
-        self.tell(format_args!(
-            "\n{}: {} features, {}; {} rows to learn from, {validation} that say when to stop, {} to judge by",
-            task_named(&target),
-            preprocessor.width(),
-            shape(chosen, preprocessor.width(), target.width()),
-            set.len() - validation,
-            held_out.len()
+        let rows = Rows { train: set.len() - validation, validation, test: held_out.len() };
+        self.print_plan(&preprocessor, &target, &rows)?;
+        let trained = training::train(&self.device, chosen, &set, &preprocessor, &target, share, self.args.quiet)?;
+        self.print_training(&trained, preprocessor.width())?;
+        for note in &strange {
+            self.print(format_args!("in the held-out rows: {note}"))?;
+        }
+
+        let outputs = training::outputs(&*trained.model, &self.device, test.features(), preprocessor.width())?;
+        let measured = metrics::measure(&target, &outputs, &truths, Some(&baseline))?;
+        let note = self.note(&preprocessor, &target, &rows, &trained, &baseline, &measured, folds);
+        let paths = self.save(&trained, &preprocessor, &note)?;
+        self.finish(&measured, &note, &paths, &target)
+    }
+
+    /// The rows to learn from, and those to judge by.
+    fn parts(&self) -> anyhow::Result<Parts> {
+        let Fit { chosen, problem: Problem { table, classes, .. }, .. } = self;
+        let parts = match classes {
+            Some(classes) => data::stratified_parts(classes, 0.0, chosen.test, chosen.seed),
+            None => data::random_parts(table.len(), 0.0, chosen.test, chosen.seed),
+        };
+        parts.map_err(|_| {
+            let found =
+                format!("{} rows, of which --test {} leaves none to judge by or none to learn from", table.len(), chosen.test);
+            refuse(table, None, None, found, "some of both", "take another share (--test 0.2), or add rows")
+        })
+    }
+
+    /// What is about to be trained.
+    fn print_plan(&self, preprocessor: &Preprocessor, target: &Target, rows: &Rows) -> anyhow::Result<()> {
+        let width = preprocessor.width();
+        self.print(format_args!(
+            "\n{}: {width} features, {}; {} rows to learn from, {} that say when to stop, {} to judge by",
+            task::described(target),
+            shape(&self.chosen, width, target.width()),
+            rows.train,
+            rows.validation,
+            rows.test
         ))?;
-        if let Target::Values { log: true, columns, .. } = &target {
-            let is = format!(
-                "the logarithm of `{}` is learned: all values are above zero, and few are far above the others",
-                columns.join("`, `")
-            );
-            self.tell(format_args!(
-                "{is} (figures are of `{}` itself; --target-scale standard does without)",
-                columns.join("`, `")
+        if let Target::Values { log: true, columns, .. } = target {
+            let names = columns.join("`, `");
+            self.print(format_args!(
+                "the logarithm of `{names}` is learned: all values are above zero, and few are far above the others (figures are of \
+                 `{names}` itself; --target-scale standard does without)"
             ))?;
         }
-        let learned = learn::learn(&self.device, chosen, &set, &preprocessor, &target, share, self.args.quiet)?;
+        Ok(())
+    }
+
+    /// How the training went; with --verbose also the layers and every epoch.
+    fn print_training(&self, trained: &Trained, width: usize) -> anyhow::Result<()> {
         if self.args.verbose {
-            if let Some(blueprint) = learned.model.blueprint() {
-                let (members, summary) = inspect::layers(&blueprint, preprocessor.width())?;
-                self.tell(format_args!("\n{}{summary}", inspect::each(members)))?;
+            if let Some(blueprint) = trained.model.blueprint() {
+                let (members, summary) = model::layers(&blueprint, width)?;
+                self.print(format_args!("\n{}{summary}", model::each(members)))?;
             }
-            for run in &learned.runs {
+            for run in &trained.runs {
                 aside!("{}", run.history.to_csv().trim_end());
             }
         }
-        for (i, run) in learned.runs.iter().enumerate() {
-            let member = if learned.runs.len() > 1 { format!("member {}: ", i + 1) } else { String::new() };
-            self.tell(format_args!("{member}{}", ended(run, chosen)))?;
+        for (i, run) in trained.runs.iter().enumerate() {
+            let member = if trained.runs.len() > 1 { format!("member {}: ", i + 1) } else { String::new() };
+            self.print(format_args!("{member}{}", ended(run, &self.chosen)))?;
         }
-        for note in &strange {
-            self.tell(format_args!("in the held-out rows: {note}"))?;
-        }
+        Ok(())
+    }
 
-        let outputs = learn::outputs(&*learned.model, &self.device, test.features(), preprocessor.width())?;
-        let judged = judge::judge(&target, &outputs, &truths, Some(&trivial))?;
-        let note = json!({
+    /// What goes into the model's file, and with more into the report.
+    #[expect(clippy::too_many_arguments, reason = "all of them are in the note, and it is written once")]
+    fn note(
+        &self,
+        preprocessor: &Preprocessor,
+        target: &Target,
+        rows: &Rows,
+        trained: &Trained,
+        baseline: &Baseline,
+        measured: &Measured,
+        folds: Value,
+    ) -> Value {
+        let Fit { chosen, problem, .. } = self;
+        json!({
             "program": "steepest",
             "version": env!("CARGO_PKG_VERSION"),
-            "table": table.path().file_name().map_or_else(|| table.path().display().to_string(), |n| n.to_string_lossy().into_owned()),
-            "task": task_word(&target),
+            "table": name_of(&problem.table),
+            "task": task::name(target),
             "target": target.columns(),
             "target_is_logarithm": matches!(target, Target::Values { log: true, .. }),
             "settings": chosen,
-            "batch": learn::batch_size(chosen, &learn::indices(&preprocessor), set.len() - validation),
-            "reading": subject.reading,
-            "rows": { "train": set.len() - validation, "validation": validation, "test": held_out.len() },
+            "batch": training::batch_size(chosen, &training::indices(preprocessor), rows.train),
+            "reading": problem.reading,
+            "rows": { "train": rows.train, "validation": rows.validation, "test": rows.test },
             "features": preprocessor.width(),
-            "parameters": learned.model.parameter_count(),
-            "left_out": left_out(&preprocessor),
+            "parameters": trained.model.parameter_count(),
+            "left_out": left_out(preprocessor),
             "selected": preprocessor.selected(),
-            "notes": subject.notes,
-            "runs": learned.runs.iter().map(run_of).collect::<Vec<_>>(),
-            "always_the_same": trivial,
-            "held_out": judged.to_json(target.names()),
+            "notes": problem.notes,
+            "runs": trained.runs.iter().map(run_of).collect::<Vec<_>>(),
+            "always_the_same": baseline,
+            "held_out": measured.to_json(target.names()),
             "cross_validation": folds,
-        });
-        let paths = self.save(&learned, &preprocessor, &note)?;
-        self.finish(&judged, &note, &paths, &target)
+        })
     }
 
     /// A line that is no figure: on standard output, or with --json on standard error.
-    fn tell(&self, text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    fn print(&self, text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
         match (self.args.quiet, self.args.json) {
             (true, _) => {}
             (_, true) => aside!("{text}"),
@@ -221,16 +255,16 @@ impl Fit<'_> {
     }
 
     /// What a person should know of the table and of what is learned from it.
-    fn tell_notes(&self, fitted: &Preprocessor) -> anyhow::Result<()> {
+    fn print_notes(&self, fitted: &Preprocessor) -> anyhow::Result<()> {
         let (all, report) = (self.args.verbose, names(&self.out)[2].display().to_string());
-        let left = tell::left_out(&self.subject.left, &self.subject.told, all);
-        let notes = tell::notes(self.subject.notes.iter().cloned().chain(left).collect(), all, &report);
-        let chosen = fitted.selected().map(|selected| tell::selected(selected, &self.subject.targets));
+        let left = report::left_out(&self.problem.left, &self.problem.mentioned, all);
+        let notes = report::first_notes(self.problem.notes.iter().cloned().chain(left).collect(), all, &report);
+        let chosen = fitted.selected().map(|selected| report::selected(selected, &self.problem.targets));
         let notes: Vec<String> = notes.into_iter().chain(chosen).collect();
         if !notes.is_empty() {
-            self.tell(format_args!(""))?;
+            self.print(format_args!(""))?;
         }
-        notes.iter().try_for_each(|note| self.tell(format_args!("note: {note}")))
+        notes.iter().try_for_each(|note| self.print(format_args!("note: {note}")))
     }
 
     /// The share of the rows that are not held out which says when to stop.
@@ -240,30 +274,30 @@ impl Fit<'_> {
 
     /// The figures of every fold, each by a model of its own.
     fn cross_validated(&self) -> anyhow::Result<Value> {
-        let Fit { chosen, subject, .. } = self;
+        let Fit { chosen, problem, .. } = self;
         let Some(k) = chosen.folds else { return Ok(Value::Null) };
-        let table = &subject.table;
+        let table = &problem.table;
         if table.len() < k {
             let found = format!("{} rows for {k} folds", table.len());
             let advice = format!("use fewer folds: --folds {}", table.len().min(5));
             return Err(refuse(table, None, None, found, "a row for each fold, and better ten", advice));
         }
-        let folds = match &subject.classes {
+        let folds = match &problem.classes {
             Some(classes) => data::stratified_folds(classes, k, chosen.seed)?,
             None => data::folds(table.len(), k, chosen.seed)?,
         };
-        if let Some(classes) = &subject.classes {
+        if let Some(classes) = &problem.classes {
             let width = classes.iter().max().map_or(0, |&class| class as usize + 1);
             for fold in &folds {
                 let there: Vec<u32> = fold.train.iter().map(|&row| classes[row]).collect();
-                if judge::counted(&there, width).iter().filter(|&&n| n > 0).count() < 2 {
+                if metrics::counted(&there, width).iter().filter(|&&n| n > 0).count() < 2 {
                     let found =
                         format!("all rows of one class but those in one of {k} folds: a model cannot learn from one class");
                     let advice = "leave the rare class out, use fewer folds, or do without --folds";
                     return Err(refuse(
                         table,
                         None,
-                        subject.targets.first().map(String::as_str),
+                        problem.targets.first().map(String::as_str),
                         found,
                         "rows of each class in two folds or more",
                         advice,
@@ -271,28 +305,33 @@ impl Fit<'_> {
                 }
             }
         }
-        self.tell(format_args!("\ncross-validation: {k} models, each judged by the 1/{k} of all rows that it never saw"))?;
-        let mut all: Vec<Judged> = vec![];
-        data::cross_validate(table, &subject.prepare, &folds, |fold| {
+        self.print(format_args!("\ncross-validation: {k} models, each judged by the 1/{k} of all rows that it never saw"))?;
+        let mut all: Vec<Measured> = vec![];
+        data::cross_validate(table, &problem.prepare, &folds, |fold| {
             let Some(target) = fold.preprocessor.target() else { anyhow::bail!("the target was lost") };
             let (set, fitted, share) = (&fold.train, &fold.preprocessor, chosen.validation);
-            let learned = learn::learn(&self.device, chosen, set, fitted, target, share, self.args.quiet)?;
+            let trained = training::train(&self.device, chosen, set, fitted, target, share, self.args.quiet)?;
             anyhow::ensure!(
-                !learned.interrupted(),
+                !trained.interrupted(),
                 "interrupted in the cross-validation, before the model itself: nothing is saved"
             );
             let truths = Truths::of(target, &table.rows(&folds[fold.index].test)?)?;
-            let outputs = learn::outputs(&*learned.model, &self.device, fold.test.features(), fold.preprocessor.width())?;
-            let judged = judge::judge(target, &outputs, &truths, None)?;
-            let (name, value) = judged.first();
-            self.tell(format_args!("fold {}: {} rows, {name} {}", fold.index + 1, judged.rows, judge::figure(name, value)))?;
-            all.push(judged);
+            let outputs = training::outputs(&*trained.model, &self.device, fold.test.features(), fold.preprocessor.width())?;
+            let measured = metrics::measure(target, &outputs, &truths, None)?;
+            let (name, value) = measured.first();
+            self.print(format_args!("fold {}: {} rows, {name} {}", fold.index + 1, measured.rows, figure(name, value)))?;
+            all.push(measured);
             Ok(value)
         })?;
+        self.summary(k, &all)
+    }
+
+    /// Mean and spread of every figure over the folds, printed and as JSON.
+    fn summary(&self, k: usize, all: &[Measured]) -> anyhow::Result<Value> {
         let mut found = serde_json::Map::new();
-        let names: Vec<&str> = all.first().map_or(vec![], |judged| judged.figures.iter().map(|(name, _)| *name).collect());
+        let names: Vec<&str> = all.first().map_or(vec![], |measured| measured.figures.iter().map(|(name, _)| *name).collect());
         for name in names {
-            let of = |judged: &Judged| judged.figures.iter().find(|(n, _)| *n == name).map(|(_, value)| *value);
+            let of = |measured: &Measured| measured.figures.iter().find(|(n, _)| *n == name).map(|(_, value)| *value);
             let scores: Vec<f64> = all.iter().filter_map(of).filter(|x| x.is_finite()).collect();
             let scores = FoldScores { scores };
             let (mean, std) = (scores.mean(), scores.std());
@@ -300,8 +339,8 @@ impl Fit<'_> {
             if count == 0 {
                 continue;
             }
-            let spread = if std.is_finite() { format!(" ± {}", judge::figure(name, std)) } else { String::new() };
-            let line = format!("{k} folds: {name} {}{spread}", judge::figure(name, mean));
+            let spread = if std.is_finite() { format!(" ± {}", figure(name, std)) } else { String::new() };
+            let line = format!("{k} folds: {name} {}{spread}", figure(name, mean));
             if !self.args.json {
                 say!("{line}{}", if count < k { format!(" (of {count} folds)") } else { String::new() });
             }
@@ -310,12 +349,12 @@ impl Fit<'_> {
         Ok(Value::Object(found))
     }
 
-    fn save(&self, learned: &Learned, preprocessor: &Preprocessor, note: &Value) -> anyhow::Result<Vec<PathBuf>> {
-        let history = learned.runs.first().map(|run| run.history.clone()).unwrap_or_default();
+    fn save(&self, trained: &Trained, preprocessor: &Preprocessor, note: &Value) -> anyhow::Result<Vec<PathBuf>> {
+        let history = trained.runs.first().map(|run| run.history.clone()).unwrap_or_default();
         // Without times: the same seed gives the same file, to the bit.
         let mut timeless = history.clone();
         timeless.records.iter_mut().for_each(|record| record.seconds = 0.0);
-        let file = ModelFile::of(&*learned.model)?
+        let file = ModelFile::of(&*trained.model)?
             .preprocessing(preprocessor.to_json()?)
             .history(timeless.to_csv())
             .note(model::NOTE, serde_json::to_string(note)?);
@@ -324,12 +363,12 @@ impl Fit<'_> {
         report["device"] = json!(self.device.to_string());
         report["seconds"] = json!(self.start.elapsed().as_secs_f64());
         report["files"] = json!(paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>());
-        report["columns"] = json!(self.subject.report.columns);
-        let mut files = files::Files::default();
+        report["columns"] = json!(self.problem.report.columns);
+        let mut files = Files::default();
         files.write(&paths[0], |path| Ok(file.save(path)?))?;
         files.bytes(&paths[1], history.to_csv().as_bytes())?;
         files.bytes(&paths[2], (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
-        let curves = Panels::new(2, plot::learning(&history));
+        let curves = Panels::new(2, curves::of(&history));
         files.write(&paths[3], |path| Ok(curves.save(path)?))?;
         files.keep()?;
         if self.args.json {
@@ -338,60 +377,42 @@ impl Fit<'_> {
         Ok(paths)
     }
 
-    fn finish(&self, judged: &Judged, note: &Value, paths: &[PathBuf], target: &Target) -> Verdict {
+    fn finish(&self, measured: &Measured, note: &Value, paths: &[PathBuf], target: &Target) -> Verdict {
         if self.args.json {
             return Ok(ExitCode::SUCCESS);
         }
-        self.tell(format_args!("\njudged by {} rows that training never saw", judged.rows))?;
-        judged.print(always(target))?;
-        if let (Some(cross), (name, value)) = (note["cross_validation"].as_object(), judged.first())
+        self.print(format_args!("\njudged by {} rows that training never saw", measured.rows))?;
+        measured.print(task::always(target))?;
+        if let (Some(cross), (name, value)) = (note["cross_validation"].as_object(), measured.first())
             && let Some(mean) = cross[name]["mean"].as_f64()
         {
-            let mean = judge::figure(name, mean);
-            self.tell(format_args!(
+            let mean = figure(name, mean);
+            self.print(format_args!(
                 "(the cross-validation says {name} {mean}; it is the surer figure, being of all rows; this model's is {})",
-                judge::figure(name, value)
+                figure(name, value)
             ))?;
         }
         let listed: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-        self.tell(format_args!("\nsaved {} ({:.1} s)", listed.join(", "), self.start.elapsed().as_secs_f64()))?;
-        self.tell(format_args!("next: steepest predict {} NEW.csv -o predictions.csv", quoted(&listed[0])))?;
+        self.print(format_args!("\nsaved {} ({:.1} s)", listed.join(", "), self.start.elapsed().as_secs_f64()))?;
+        self.print(format_args!("next: steepest predict {} NEW.csv -o predictions.csv", quoted(&listed[0])))?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// How many rows there are for what.
+struct Rows {
+    train: usize,
+    validation: usize,
+    test: usize,
+}
+
+/// The file of a table, without its folders.
+fn name_of(table: &Table) -> String {
+    table.path().file_name().map_or_else(|| table.path().display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
 fn finite(x: f64) -> Value {
     if x.is_finite() { json!(x) } else { Value::Null }
-}
-
-/// What always says the same, in words.
-pub fn always(target: &Target) -> &'static str {
-    match target {
-        Target::Values { .. } => "always the mean",
-        Target::Classes { .. } => "always the most frequent class",
-        Target::Labels { .. } => "always the more frequent answer",
-    }
-}
-
-pub fn task_word(target: &Target) -> &'static str {
-    match target {
-        Target::Values { .. } => "regression",
-        Target::Classes { .. } => "classes",
-        Target::Labels { .. } => "labels",
-    }
-}
-
-/// The task in words.
-pub fn task_named(target: &Target) -> String {
-    match target {
-        Target::Values { columns, .. } => format!("predicting the number `{}`", columns.join("`, `")),
-        Target::Classes { column, classes } => {
-            let some: Vec<String> = classes.iter().take(8).map(|class| format!("`{class}`")).collect();
-            let more = if classes.len() > 8 { ", …" } else { "" };
-            format!("predicting `{column}`, one of {} classes ({}{more})", classes.len(), some.join(", "))
-        }
-        Target::Labels { labels, .. } => format!("predicting whether each of `{}` holds", labels.join("`, `")),
-    }
 }
 
 fn shape(chosen: &Chosen, inputs: usize, outputs: usize) -> String {

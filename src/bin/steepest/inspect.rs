@@ -1,15 +1,16 @@
 //! `steepest inspect`: what is in a file, a model, a table or arrays.
 
-use crate::judge::short;
-use crate::table::{Reading, ReadingArgs, column, quoted};
-use crate::{Verdict, fit, model, say};
+use crate::output::{self, Verdict};
+use crate::table::{Reading, ReadingArgs, column};
+use crate::text::{figure, quoted, short};
+use crate::{model, say, task};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use steepest::Device;
 use steepest::data::{Array, Preprocessor, Table, read_npz};
-use steepest::nn::{self, Blueprint, Registry};
+use steepest::nn;
 use steepest::save::{LeftOut, ModelFile};
 use steepest::train::History;
 
@@ -163,8 +164,28 @@ fn of_model(args: &Args) -> Verdict {
             say!("  {name}  {} {:?}: {}", left.dtype, left.shape, left.fault);
         }
     }
-    if let Some(target) = preprocessor.as_ref().and_then(Preprocessor::target) {
-        say!("{} from {} features", fit::task_named(target), preprocessor.as_ref().map_or(0, Preprocessor::width));
+    print_origin(preprocessor.as_ref(), &note)?;
+    print_layers(&file, preprocessor.as_ref())?;
+    if !steps.is_empty() {
+        say!("columns it needs, and what is done to them");
+        let width = steps.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        for (name, what) in &steps {
+            say!("  {name:<width$}  {what}");
+        }
+    }
+    print_left_out(&left_out(preprocessor.as_ref(), &note))?;
+    if let Some(history) = history.as_ref().filter(|history| !history.records.is_empty()) {
+        let first = file.blueprint.as_ref().is_some_and(|blueprint| blueprint.kind() == "Ensemble");
+        say!("\ntraining{}", if first { " (of the first model)" } else { "" });
+        print_history(history)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a model predicts, what it learned from, and how good it was.
+fn print_origin(preprocessor: Option<&Preprocessor>, note: &Value) -> anyhow::Result<()> {
+    if let Some(target) = preprocessor.and_then(Preprocessor::target) {
+        say!("{} from {} features", task::described(target), preprocessor.map_or(0, Preprocessor::width));
         if note["target_is_logarithm"] == true {
             say!("what it learned is the logarithm; predictions are in the units of the table");
         }
@@ -177,17 +198,21 @@ fn of_model(args: &Args) -> Verdict {
         let mut figures: Vec<(&String, f64)> = figures.iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect();
         // The most telling first, as `fit` prints them.
         figures.sort_by_key(|(name, _)| !["R2", "accuracy"].contains(&name.as_str()));
-        let named = figures.iter().map(|(name, value)| format!("{name} {}", crate::judge::figure(name, *value)));
+        let named = figures.iter().map(|(name, value)| format!("{name} {}", figure(name, *value)));
         say!("held-out rows: {}", named.collect::<Vec<_>>().join(", "));
     }
+    Ok(())
+}
 
+/// The layers of a model, or if they are not known its tensors.
+fn print_layers(file: &ModelFile, preprocessor: Option<&Preprocessor>) -> anyhow::Result<()> {
     say!("\nlayers");
-    match (&file.blueprint, &preprocessor) {
+    match (&file.blueprint, preprocessor) {
         (Some(blueprint), Some(preprocessor)) => {
             // It must be the file's own numbers that fill it.
             file.build(&Device::cpu())?;
-            let (members, summary) = layers(blueprint, preprocessor.width())?;
-            say!("{}{summary}", each(members));
+            let (members, summary) = model::layers(blueprint, preprocessor.width())?;
+            say!("{}{summary}", model::each(members));
         }
         _ => {
             for (name, array) in file.state.iter() {
@@ -195,39 +220,30 @@ fn of_model(args: &Args) -> Verdict {
             }
         }
     }
-    if !steps.is_empty() {
-        say!("columns it needs, and what is done to them");
-        let width = steps.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-        for (name, what) in &steps {
-            say!("  {name:<width$}  {what}");
+    Ok(())
+}
+
+/// Columns that were left out, those of one reason together.
+fn print_left_out(left: &Value) -> anyhow::Result<()> {
+    let Some(left) = left.as_array().filter(|left| !left.is_empty()) else { return Ok(()) };
+    say!("\ncolumns left out");
+    let part = |entry: &Value, part: &str| entry[part].as_str().unwrap_or("?").to_owned();
+    let mut reasons: Vec<(String, Vec<String>)> = vec![];
+    for entry in left {
+        match reasons.iter_mut().find(|(reason, _)| *reason == part(entry, "reason")) {
+            Some((_, columns)) => columns.push(part(entry, "column")),
+            None => reasons.push((part(entry, "reason"), vec![part(entry, "column")])),
         }
     }
-    let left = left_out(preprocessor.as_ref(), &note);
-    if let Some(left) = left.as_array().filter(|left| !left.is_empty()) {
-        say!("\ncolumns left out");
-        let part = |entry: &Value, part: &str| entry[part].as_str().unwrap_or("?").to_owned();
-        let mut reasons: Vec<(String, Vec<String>)> = vec![];
-        for entry in left {
-            match reasons.iter_mut().find(|(reason, _)| *reason == part(entry, "reason")) {
-                Some((_, columns)) => columns.push(part(entry, "column")),
-                None => reasons.push((part(entry, "reason"), vec![part(entry, "column")])),
+    for (reason, columns) in reasons {
+        match &columns[..] {
+            [first, second, third, .., _] if columns.len() > 10 => {
+                say!("  {first}, {second}, {third} and {} more: {reason}", columns.len() - 3);
             }
-        }
-        for (reason, columns) in reasons {
-            match &columns[..] {
-                [first, second, third, .., _] if columns.len() > 10 => {
-                    say!("  {first}, {second}, {third} and {} more: {reason}", columns.len() - 3);
-                }
-                _ => columns.iter().try_for_each(|column| crate::say::line(format_args!("  {column}: {reason}")))?,
-            }
+            _ => columns.iter().try_for_each(|column| output::line(format_args!("  {column}: {reason}")))?,
         }
     }
-    if let Some(history) = history.as_ref().filter(|history| !history.records.is_empty()) {
-        let first = file.blueprint.as_ref().is_some_and(|blueprint| blueprint.kind() == "Ensemble");
-        say!("\ntraining{}", if first { " (of the first model)" } else { "" });
-        tell_history(history)?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The columns left out: with the reasons of `steepest fit` if it made the model.
@@ -239,23 +255,8 @@ fn left_out(preprocessor: Option<&Preprocessor>, note: &Value) -> Value {
     json!(all.iter().map(|left| json!({ "column": left.column, "reason": left.reason })).collect::<Vec<_>>())
 }
 
-/// The layers of a model, or of one of the members of an ensemble; and how many members there are.
-pub fn layers(blueprint: &Blueprint, inputs: usize) -> anyhow::Result<(usize, nn::Summary)> {
-    let (members, one) = match (blueprint.kind(), blueprint.parts()) {
-        ("Ensemble", parts @ [(_, first), ..]) => (parts.len(), first),
-        _ => (1, blueprint),
-    };
-    let device = Device::cpu();
-    Ok((members, nn::summary(&*Registry::new().build(&device, one)?, &device, [1, inputs])?))
-}
-
-/// What stands before the layers of a member.
-pub fn each(members: usize) -> String {
-    if members > 1 { format!("the mean of {members} models, each with\n") } else { String::new() }
-}
-
 /// First, best and last epoch.
-fn tell_history(history: &History) -> anyhow::Result<()> {
+fn print_history(history: &History) -> anyhow::Result<()> {
     let value = |i: usize| history.records[i].val_loss.unwrap_or(history.records[i].loss);
     let last = history.records.len() - 1;
     // The first of several.
@@ -343,7 +344,7 @@ fn as_json(
         found["left_out"] = left_out(Some(preprocessor), &found["fit"]);
         if let Some(blueprint) = &file.blueprint {
             file.build(&Device::cpu())?;
-            let (members, summary) = layers(blueprint, preprocessor.width())?;
+            let (members, summary) = model::layers(blueprint, preprocessor.width())?;
             found["members"] = json!(members);
             let row = |row: &nn::Row| json!({ "name": row.name, "layer": row.layer, "parameters": row.parameters });
             found["layers"] = Value::Array(summary.rows.iter().map(row).collect());

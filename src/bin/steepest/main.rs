@@ -1,21 +1,24 @@
 //! The program `steepest`: one file per subcommand.
 
+mod curves;
 mod devices;
 mod evaluate;
 mod files;
 mod fit;
 mod inspect;
-mod judge;
-mod learn;
+mod metrics;
 mod model;
 mod notes;
+mod output;
 mod plot;
 mod predict;
-mod say;
+mod problem;
+mod report;
 mod settings;
-mod subject;
 mod table;
-mod tell;
+mod task;
+mod text;
+mod training;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -41,9 +44,6 @@ enum Command {
     /// Check every op, kernel and gradient on a device against the f64 reference.
     Verify(verify::Args),
 }
-
-/// What a subcommand has to say at the end: 0 all is well, 1 something it looked for is wrong.
-type Verdict = anyhow::Result<ExitCode>;
 
 fn main() -> ExitCode {
     let verdict = match Program::parse().command {

@@ -1,5 +1,7 @@
-//! How good a model's answers are, in the figures of its task, beside what one gets without learning anything.
+//! How good a model's answers are, in the metrics of its task, beside what one gets without learning anything.
 
+use crate::say;
+use crate::text::figure;
 use serde_json::{Map, Value, json};
 use steepest::data::{Labels, Table, Target};
 use steepest::train::metrics::{ConfusionMatrix, Metric, Predictions, Score, Truth, mae, r2, rmse};
@@ -7,7 +9,7 @@ use steepest::train::metrics::{ConfusionMatrix, Metric, Predictions, Score, Trut
 /// What always says the same: the mean of the numbers, or the most frequent class, of the rows that were learned from.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Trivial {
+pub enum Baseline {
     /// Per column of numbers, or per label its share.
     Means(Vec<f64>),
     Class(u32),
@@ -20,12 +22,12 @@ pub enum Truths {
     Labels(Vec<f32>),
 }
 
-pub struct Judged {
+pub struct Measured {
     pub rows: usize,
     /// By name, the most telling first.
     pub figures: Vec<(&'static str, f64)>,
     /// The same figures of what always says the same, as far as it has them.
-    pub trivial: Vec<(&'static str, f64)>,
+    pub baseline: Vec<(&'static str, f64)>,
     pub confusion: Option<ConfusionMatrix>,
     /// Figures that these rows do not have, and why.
     pub without: Vec<&'static str>,
@@ -44,13 +46,13 @@ impl Truths {
     }
 
     /// What always says the same after rows like these.
-    pub fn trivial(&self, width: usize) -> Trivial {
+    pub fn baseline(&self, width: usize) -> Baseline {
         let mean = |values: &[f64]| {
             let rows = (values.len() / width).max(1) as f64;
             let column = |c: usize| values.iter().skip(c).step_by(width);
             // From the first value on: a sum of large numbers would lose the digits in which they differ.
             let of = |c: usize| values.get(c).map_or(0.0, |first| first + column(c).map(|x| x - first).sum::<f64>() / rows);
-            Trivial::Means((0..width).map(of).collect())
+            Baseline::Means((0..width).map(of).collect())
         };
         match self {
             Truths::Values(values) => mean(values),
@@ -58,7 +60,7 @@ impl Truths {
             Truths::Classes(classes) => {
                 let counts = counted(classes, width);
                 // Of several the first: `max_by_key` would give the last.
-                Trivial::Class((0..width).rev().max_by_key(|&class| counts[class]).unwrap_or(0) as u32)
+                Baseline::Class((0..width).rev().max_by_key(|&class| counts[class]).unwrap_or(0) as u32)
             }
         }
     }
@@ -93,7 +95,7 @@ pub fn probabilities(target: &Target, outputs: &[f32]) -> Vec<f64> {
 }
 
 /// Compares a model's outputs with what is right.
-pub fn judge(target: &Target, outputs: &[f32], truths: &Truths, trivial: Option<&Trivial>) -> anyhow::Result<Judged> {
+pub fn measure(target: &Target, outputs: &[f32], truths: &Truths, baseline: Option<&Baseline>) -> anyhow::Result<Measured> {
     let width = target.width();
     let rows = outputs.len() / width;
     match truths {
@@ -104,12 +106,12 @@ pub fn judge(target: &Target, outputs: &[f32], truths: &Truths, trivial: Option<
             let (said, right) = (target.differences(outputs), less(values));
             let same = |means: &[f64]| less(means).into_iter().cycle().take(values.len()).collect::<Vec<f64>>();
             let figures = |said: &[f64]| numbers(said, &right, width);
-            let trivial = match trivial {
-                Some(Trivial::Means(means)) if means.len() == width => figures(&same(means))?,
+            let baseline = match baseline {
+                Some(Baseline::Means(means)) if means.len() == width => figures(&same(means))?,
                 _ => vec![],
             };
             let without = if rows < 2 { vec!["no R2: it needs two rows or more"] } else { vec![] };
-            Ok(Judged { rows, figures: figures(&said)?, trivial, confusion: None, without })
+            Ok(Measured { rows, figures: figures(&said)?, baseline, confusion: None, without })
         }
         Truths::Classes(classes) => {
             let predictions = Predictions::new(outputs.to_vec(), width, Truth::Classes(classes.clone()))?;
@@ -123,25 +125,25 @@ pub fn judge(target: &Target, outputs: &[f32], truths: &Truths, trivial: Option<
             let shares = probabilities(target, outputs);
             let loss = |(row, &class): (usize, &u32)| -shares[row * width + class as usize].max(1e-15).ln();
             figures.push(("log loss", classes.iter().enumerate().map(loss).sum::<f64>() / rows as f64));
-            let trivial = match trivial {
-                Some(Trivial::Class(class)) => {
+            let baseline = match baseline {
+                Some(Baseline::Class(class)) => {
                     let matrix = ConfusionMatrix::new(&vec![*class; rows], classes, width)?;
                     vec![("accuracy", matrix.accuracy()), ("macro F1", matrix.macro_f1())]
                 }
                 _ => vec![],
             };
-            Ok(Judged { rows, figures, trivial, confusion: Some(confusion), without })
+            Ok(Measured { rows, figures, baseline, confusion: Some(confusion), without })
         }
         Truths::Labels(values) => {
             let said: Vec<bool> = outputs.iter().map(|&x| x > 0.0).collect();
-            let trivial = match trivial {
-                Some(Trivial::Means(means)) if means.len() == width => {
+            let baseline = match baseline {
+                Some(Baseline::Means(means)) if means.len() == width => {
                     let same: Vec<bool> = means.iter().map(|&mean| mean > 0.5).cycle().take(values.len()).collect();
                     labels(&same, values, width)
                 }
                 _ => vec![],
             };
-            Ok(Judged { rows, figures: labels(&said, values, width), trivial, confusion: None, without: vec![] })
+            Ok(Measured { rows, figures: labels(&said, values, width), baseline, confusion: None, without: vec![] })
         }
     }
 }
@@ -171,7 +173,7 @@ fn labels(said: &[bool], values: &[f32], width: usize) -> Vec<(&'static str, f64
     ]
 }
 
-impl Judged {
+impl Measured {
     /// The figure that is named first.
     pub fn first(&self) -> (&'static str, f64) {
         self.figures.first().copied().unwrap_or(("rows", self.rows as f64))
@@ -180,26 +182,26 @@ impl Judged {
     /// A line per figure, beside it that of what always says the same; then the confusion matrix.
     pub fn print(&self, same: &str) -> anyhow::Result<()> {
         for (name, value) in &self.figures {
-            let trivial = self.trivial.iter().find(|(n, _)| n == name);
-            match trivial {
+            let baseline = self.baseline.iter().find(|(n, _)| n == name);
+            match baseline {
                 // The figure by itself, so that a line can be looked for.
-                Some((_, trivial)) if *name != "R2" => {
-                    crate::say!("{name} {}   ({same}: {})", figure(name, *value), figure(name, *trivial));
+                Some((_, baseline)) if *name != "R2" => {
+                    say!("{name} {}   ({same}: {})", figure(name, *value), figure(name, *baseline));
                 }
-                _ => crate::say!("{name} {}", figure(name, *value)),
+                _ => say!("{name} {}", figure(name, *value)),
             }
         }
         for reason in &self.without {
-            crate::say!("({reason})");
+            say!("({reason})");
         }
         if let Some(confusion) = self.confusion.as_ref().filter(|matrix| matrix.classes() <= 12) {
-            crate::say!("\n{confusion}");
+            say!("\n{confusion}");
         }
         Ok(())
     }
 
     pub fn to_json(&self, names: &[String]) -> Value {
-        let mut found = json!({ "rows": self.rows, "figures": object(&self.figures), "trivial": object(&self.trivial) });
+        let mut found = json!({ "rows": self.rows, "figures": object(&self.figures), "trivial": object(&self.baseline) });
         if let Some(matrix) = &self.confusion {
             let counts: Vec<Vec<u64>> =
                 (0..matrix.classes()).map(|l| (0..matrix.classes()).map(|p| matrix.count(l, p)).collect()).collect();
@@ -214,28 +216,4 @@ impl Judged {
 pub fn object(figures: &[(&'static str, f64)]) -> Value {
     let of = |&(name, value): &(&'static str, f64)| (name.to_owned(), if value.is_finite() { json!(value) } else { Value::Null });
     Value::Object(figures.iter().map(of).collect::<Map<_, _>>())
-}
-
-/// Shares with three digits behind the point, errors in the target's unit with four that matter.
-pub fn figure(name: &str, value: f64) -> String {
-    match name {
-        "RMSE" | "MAE" => short(value),
-        _ => format!("{value:.3}"),
-    }
-}
-
-/// A number with four digits that matter, or as many as stand before the point.
-pub fn short(x: f64) -> String {
-    if x == 0.0 || !x.is_finite() {
-        return x.to_string();
-    }
-    let digits = x.abs().log10().floor() as i32;
-    match digits {
-        3..=14 => format!("{x:.0}"),
-        -4..=2 => {
-            let text = format!("{x:.*}", (3 - digits) as usize);
-            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-        }
-        _ => format!("{x:.3e}"),
-    }
 }

@@ -1,14 +1,14 @@
 //! A model's file as `steepest fit` wrote it, ready to be asked.
 
-use crate::judge::Trivial;
-use crate::learn;
-use crate::table::Reading;
+use crate::metrics::Baseline;
+use crate::table::{Reading, refuse};
+use crate::{files, notes, training};
 use anyhow::Context;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use steepest::Device;
 use steepest::data::{Preprocessor, Table, Target};
-use steepest::nn::Module;
+use steepest::nn::{self, Blueprint, Module, Registry};
 use steepest::save::ModelFile;
 
 /// The entry of the file's metadata with what `steepest fit` did.
@@ -35,7 +35,7 @@ pub fn device(name: Option<&str>) -> anyhow::Result<Device> {
 /// Reads a file of a model; a table given in its place is told from a damaged model.
 pub fn read(path: &Path) -> anyhow::Result<ModelFile> {
     let name = path.display();
-    let bytes = crate::files::read(path)?;
+    let bytes = files::read(path)?;
     let text = bytes.iter().take(512).all(|b| (b' '..=b'~').contains(b) || b.is_ascii_whitespace() || *b >= 0x80);
     anyhow::ensure!(
         !text || bytes.is_empty(),
@@ -71,7 +71,7 @@ impl Fitted {
     }
 
     /// What always says the same after the rows it learned from.
-    pub fn trivial(&self) -> Option<Trivial> {
+    pub fn baseline(&self) -> Option<Baseline> {
         serde_json::from_value(self.note["always_the_same"].clone()).ok()
     }
 
@@ -79,7 +79,7 @@ impl Fitted {
     pub fn outputs(&self, table: &Table) -> anyhow::Result<(Vec<f32>, Vec<String>)> {
         let features = self.preprocessor.features(table)?;
         let width = self.preprocessor.width();
-        let outputs = learn::outputs(&*self.model, &self.device, &features.to_f32(), width)?;
+        let outputs = training::outputs(&*self.model, &self.device, &features.to_f32(), width)?;
         let expected = table.len() * self.target.width();
         anyhow::ensure!(
             outputs.len() == expected,
@@ -92,10 +92,24 @@ impl Fitted {
             let row = at / self.target.width();
             let found = format!("a row for which the model says {}", outputs[at]);
             let advice = "are its values far outside those the model learned from? Correct them, or train on such rows";
-            return Err(crate::table::refuse(table, table.line(row), None, found, "a finite answer", advice));
+            return Err(refuse(table, table.line(row), None, found, "a finite answer", advice));
         }
-        let mut notes = features.notes;
-        notes.extend(crate::notes::of_new_numbers(&self.preprocessor, table));
-        Ok((outputs, notes))
+        let new = notes::on_new_numbers(&self.preprocessor, table);
+        Ok((outputs, features.notes.into_iter().chain(new).collect()))
     }
+}
+
+/// The layers of a model, or of one of the members of an ensemble; and how many members there are.
+pub fn layers(blueprint: &Blueprint, inputs: usize) -> anyhow::Result<(usize, nn::Summary)> {
+    let (members, one) = match (blueprint.kind(), blueprint.parts()) {
+        ("Ensemble", parts @ [(_, first), ..]) => (parts.len(), first),
+        _ => (1, blueprint),
+    };
+    let device = Device::cpu();
+    Ok((members, nn::summary(&*Registry::new().build(&device, one)?, &device, [1, inputs])?))
+}
+
+/// What stands before the layers of a member.
+pub fn each(members: usize) -> String {
+    if members > 1 { format!("the mean of {members} models, each with\n") } else { String::new() }
 }

@@ -1,7 +1,6 @@
 //! What a person should know about how a table was read and what became of its numbers, a line each.
 
-use crate::judge::short;
-use crate::table::quoted;
+use crate::text::{quoted, short};
 use steepest::data::{self, Column, Kind, Preprocessor, Table};
 
 /// At most so many columns or values are listed.
@@ -14,7 +13,7 @@ fn listed(items: &[String]) -> String {
 }
 
 /// How the file and the columns that are used were read.
-pub fn of_the_reading(table: &Table, used: &[&str]) -> Vec<String> {
+pub fn on_reading(table: &Table, used: &[&str]) -> Vec<String> {
     let mut notes: Vec<String> = table.notes().to_vec();
     let columns: Vec<&Column> = table.columns().filter(|column| used.contains(&column.name())).collect();
     notes.extend(columns.iter().filter_map(|column| Some(format!("`{}`: {}", column.name(), column.note()?))));
@@ -46,7 +45,7 @@ pub fn of_the_reading(table: &Table, used: &[&str]) -> Vec<String> {
 }
 
 /// Columns with more categories than are told apart.
-pub fn of_the_categories(preprocessor: &Preprocessor) -> Vec<String> {
+pub fn on_categories(preprocessor: &Preprocessor) -> Vec<String> {
     let note = |(name, own, shared): (&str, usize, usize)| {
         let all = own + shared;
         format!(
@@ -67,11 +66,11 @@ fn values(column: &Column, table: &Table, rows: &[usize]) -> String {
         }
     }
     found.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
-    let told = |&(x, line, count): &(f64, u64, usize)| match count {
+    let written = |&(x, line, count): &(f64, u64, usize)| match count {
         1 => format!("{} (line {line})", plain(x)),
         n => format!("{} ({n} times, first in line {line})", plain(x)),
     };
-    listed(&found.iter().map(told).collect::<Vec<_>>())
+    listed(&found.iter().map(written).collect::<Vec<_>>())
 }
 
 /// A number as a person would write it.
@@ -85,7 +84,7 @@ fn limit(x: f64, (low, high): (f64, f64)) -> String {
 }
 
 /// Numbers that have nothing to do with the others of their column, of features and targets, and numbers that are taken for nearer ones.
-pub fn of_the_numbers(preprocessor: &Preprocessor, table: &Table, targets: &[String]) -> Vec<String> {
+pub fn on_numbers(preprocessor: &Preprocessor, table: &Table, targets: &[String]) -> Vec<String> {
     let mut notes = vec![];
     let clipped = preprocessor.clipped(table);
     let mut tails = vec![];
@@ -139,7 +138,7 @@ pub fn of_the_numbers(preprocessor: &Preprocessor, table: &Table, targets: &[Str
 }
 
 /// What a model takes for other numbers in new rows, a line per column.
-pub fn of_new_numbers(preprocessor: &Preprocessor, table: &Table) -> Vec<String> {
+pub fn on_new_numbers(preprocessor: &Preprocessor, table: &Table) -> Vec<String> {
     let note = |clipped: data::Clipped| {
         let column = table.column(&clipped.column).ok()?;
         let (first, count) = (*clipped.rows.first()?, clipped.rows.len());

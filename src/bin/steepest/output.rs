@@ -1,8 +1,12 @@
-//! What the program says: lines on standard output and standard error that survive a reader who leaves (`steepest inspect t.csv | head`).
+//! Lines on standard output and standard error that survive a reader who leaves (`steepest inspect t.csv | head`), and the exit code.
 
 use anyhow::Context;
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
+
+/// What a subcommand ends with: 0 all is well, 1 something it looked for is wrong; an error is 2.
+pub type Verdict = anyhow::Result<ExitCode>;
 
 /// Bytes to standard output. When nobody reads any more that is no error: what is left of the work is done, and what is left of the text is
 /// dropped.
@@ -27,11 +31,11 @@ pub fn aside(text: Arguments<'_>) {
 /// As `println!`, and `?` tells of a full disk.
 #[macro_export]
 macro_rules! say {
-    ($($arg:tt)*) => { $crate::say::line(format_args!($($arg)*))? };
+    ($($arg:tt)*) => { $crate::output::line(format_args!($($arg)*))? };
 }
 
 /// As `eprintln!`, without a panic.
 #[macro_export]
 macro_rules! aside {
-    ($($arg:tt)*) => { $crate::say::aside(format_args!($($arg)*)) };
+    ($($arg:tt)*) => { $crate::output::aside(format_args!($($arg)*)) };
 }

@@ -1,9 +1,11 @@
 //! `steepest plot`: learning curves, scatter plots, and what a model gets right, as SVG, PNG or a sketch in the terminal.
 
 use crate::evaluate::Answers;
-use crate::judge::{Truths, probabilities, short};
+use crate::metrics::{Truths, probabilities};
+use crate::output::Verdict;
 use crate::table::{Reading, ReadingArgs, column, refuse};
-use crate::{Verdict, aside, files, model, say};
+use crate::text::short;
+use crate::{aside, curves, files, model, say};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -113,14 +115,14 @@ struct To {
 
 pub fn run(args: &Args) -> Verdict {
     match &args.picture {
-        Picture::Curve { file, to } => to.draw(&[file], || curves(file)),
+        Picture::Curve { file, to } => to.draw(&[file], || history(file)),
         Picture::Scatter { data, x, y, reading, to } => to.draw(&[data], || {
             let table = reading.or(&Reading::default()).read(data)?;
             Ok(vec![scatter(&table, x, y)?])
         }),
         Picture::Confusion { asked, to } => to.draw(&asked.files(), || {
             let answers = asked.answers()?;
-            let matrix = answers.judged.confusion.as_ref();
+            let matrix = answers.measured.confusion.as_ref();
             let matrix = matrix.with_context(|| asked.unfit("classes, of which a confusion matrix is made"))?;
             let names: Vec<&str> = answers.fitted.target.names().iter().map(String::as_str).collect();
             Ok(vec![plot::confusion(matrix, &names)])
@@ -173,7 +175,7 @@ impl Asked {
     }
 }
 
-fn curves(file: &Path) -> anyhow::Result<Vec<Figure>> {
+fn history(file: &Path) -> anyhow::Result<Vec<Figure>> {
     let text = if file.extension().is_some_and(|e| e == "csv") {
         String::from_utf8_lossy(&files::read(file)?).into_owned()
     } else {
@@ -184,14 +186,7 @@ fn curves(file: &Path) -> anyhow::Result<Vec<Figure>> {
         format!("{}: expected a model, or the .history.csv that `steepest fit` writes beside it", file.display())
     })?;
     anyhow::ensure!(!history.records.is_empty(), "{}: found a history without epochs", file.display());
-    Ok(learning(&history))
-}
-
-/// Losses, and beside them the metrics if there are any.
-pub fn learning(history: &History) -> Vec<Figure> {
-    let metrics = history.records.iter().any(|record| !record.metrics.is_empty());
-    let losses = plot::learning_curves(history);
-    if metrics { vec![losses, plot::metric_curves(history)] } else { vec![losses] }
+    Ok(curves::of(&history))
 }
 
 fn scatter(table: &Table, x: &str, y: &str) -> anyhow::Result<Figure> {
@@ -272,7 +267,7 @@ fn roc(asked: &Asked, class: Option<&str>) -> anyhow::Result<Vec<Figure>> {
 }
 
 fn predictions(asked: &Asked) -> anyhow::Result<Vec<Figure>> {
-    let Answers { fitted, outputs, truths, judged, .. } = asked.answers()?;
+    let Answers { fitted, outputs, truths, measured, .. } = asked.answers()?;
     let Truths::Values(values) = truths else { anyhow::bail!(asked.unfit("numbers")) };
     let said = fitted.target.inverse(&outputs);
     let columns = fitted.target.columns();
@@ -283,7 +278,7 @@ fn predictions(asked: &Asked) -> anyhow::Result<Vec<Figure>> {
             values.iter().skip(c).step_by(width).fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &v| (a.min(v), b.max(v)));
         Figure::new(format!("Predictions of {}", columns[c]))
             .labels(format!("true {}", columns[c]), format!("predicted {}", columns[c]))
-            .points(format!("{} rows", judged.rows), pairs)
+            .points(format!("{} rows", measured.rows), pairs)
             .line("exact", [(ends.0, ends.0), (ends.1, ends.1)])
     };
     Ok((0..width).map(of).collect())

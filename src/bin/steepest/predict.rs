@@ -1,13 +1,15 @@
 //! `steepest predict`: what a model says of new rows, as a table.
 
 use crate::model::Fitted;
+use crate::output::{self, Verdict};
 use crate::table::{ReadingArgs, columns};
-use crate::{Verdict, aside, files, judge, say};
+use crate::{aside, files, metrics};
 use anyhow::Context;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use steepest::data::{Table, Target};
+use steepest::files::Files;
 
 /// Say what a model predicts for the rows of a table
 ///
@@ -86,9 +88,9 @@ pub fn run(args: &Args) -> Verdict {
     let (names, rows) = answer(&fitted.target, &table, &outputs, &kept, args.probabilities)?;
     let text = if args.json { as_json(&names, &rows)? } else { as_csv(&names, &rows)? };
     match to_file {
-        None => say::bytes(text.as_bytes())?,
+        None => output::bytes(text.as_bytes())?,
         Some(path) => {
-            let mut files = files::Files::default();
+            let mut files = Files::default();
             files.bytes(path, text.as_bytes())?;
             files.keep()?;
             if !args.quiet {
@@ -116,7 +118,7 @@ fn answer(
     if probabilities {
         names.extend(target.names().iter().map(|name| format!("p({name})")));
     }
-    let shares = if probabilities { judge::probabilities(target, outputs) } else { vec![] };
+    let shares = if probabilities { metrics::probabilities(target, outputs) } else { vec![] };
     let inverse = target.inverse(outputs);
     let columns = kept.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
     let mut rows = vec![];

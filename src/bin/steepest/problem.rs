@@ -1,9 +1,10 @@
-//! What is learned from: a table, its target, and which columns are features. Whatever is left out or changed is named, with the reason.
+//! The problem that is learned: a table, its target, and which columns are features. Whatever is left out or changed is named, with the reason.
 
-use crate::judge;
+use crate::metrics;
 use crate::notes;
 use crate::settings::{Select, Settings, TargetScale, Task};
-use crate::table::{Reading, columns, quoted, refuse};
+use crate::table::{Reading, columns, refuse};
+use crate::text::quoted;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use steepest::data::{self, Column, Kind, LeftOut, Prepare, Report, Table, Target, Unknown, Unusable};
@@ -18,7 +19,7 @@ const MOST_FEATURES: usize = 64;
 /// takes some hundred megabytes in training.
 const MOST_CATEGORIES: usize = 1 << 17;
 
-pub struct Subject {
+pub struct Problem {
     /// The rows with a target.
     pub table: Table,
     /// What is done to them; the kind of target and its classes are settled.
@@ -27,8 +28,8 @@ pub struct Subject {
     pub reading: Reading,
     /// What a person should know, a line each.
     pub notes: Vec<String>,
-    /// Columns that were left out and that the notes speak of.
-    pub told: Vec<String>,
+    /// Columns that were left out and that the notes mention.
+    pub mentioned: Vec<String>,
     /// Columns that are no features, and why.
     pub left: Vec<LeftOut>,
     /// The class of each row, if rows have one.
@@ -38,31 +39,30 @@ pub struct Subject {
     pub report: Report,
 }
 
-impl Subject {
+/// What the command line says about which columns are learned from.
+struct Asked {
+    /// These and no others.
+    only: Option<Vec<String>>,
+    without: Vec<String>,
+    /// Columns about which there is nothing to decide: left out or kept by name, and the targets.
+    closed: HashSet<String>,
+}
+
+impl Asked {
+    /// Whether it is to be decided if a column is a feature.
+    fn is_open(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|n| n == name)) && !self.closed.contains(name)
+    }
+}
+
+impl Problem {
     /// Reads a table and decides what of it is learned.
-    pub fn read(path: &Path, settings: &Settings) -> anyhow::Result<Subject> {
+    pub fn read(path: &Path, settings: &Settings) -> anyhow::Result<Problem> {
         let strict = settings.strict.unwrap_or(false);
-        let mut missing = settings.missing.clone();
-        if strict {
-            missing.get_or_insert_default().push("NA".to_owned());
-        }
-        let reading = Reading {
-            delimiter: settings.delimiter.clone(),
-            no_header: settings.no_header.unwrap_or(false),
-            missing,
-            category: settings.category.clone().unwrap_or_default(),
-            no_default_missing: strict || settings.no_default_missing.unwrap_or(false),
-            decimal: settings.decimal.clone(),
-            thousands: settings.thousands.clone(),
-            dates: settings.dates,
-            strict,
-            without: settings.without.clone().unwrap_or_default(),
-            only: settings.only.clone().map(|only| only.into_iter().chain(settings.target.clone().unwrap_or_default()).collect()),
-            model: None,
-        };
+        let reading = reading(settings, strict);
         let table = reading.read(path)?;
-        let asked = settings.target.clone().unwrap_or_default();
-        if asked.is_empty() {
+        let named = settings.target.clone().unwrap_or_default();
+        if named.is_empty() {
             let names: Vec<String> = table.names().iter().map(|name| format!("`{name}`")).collect();
             let advice = format!("name the column to predict: --target {}", quoted(table.names().last().unwrap_or(&"COLUMN")));
             return Err(refuse(
@@ -74,7 +74,7 @@ impl Subject {
                 advice,
             ));
         }
-        let targets = columns(&table, Some(&asked))?;
+        let targets = columns(&table, Some(&named))?;
         let [only, without, keep, category] =
             [&settings.only, &settings.without, &settings.keep, &settings.category].map(|list| columns(&table, list.as_ref()));
         let (only, without, keep) = (settings.only.is_some().then_some(only).transpose()?, without?, keep?);
@@ -85,31 +85,33 @@ impl Subject {
                 anyhow::bail!("--{flag}: the column `{name}` is the target, and never learned from");
             }
         }
+        let closed = without.iter().chain(&keep).chain(&targets).cloned().collect();
+        let asked = Asked { only, without, closed };
         // Of the whole table: without the rows that have no target a counter would have gaps.
         let counters: Vec<(String, String)> =
             table.columns().filter_map(|column| Some((column.name().to_owned(), numbers_rows(column)?))).collect();
         let (report, prepare) = (table.report(), Prepare::new().dates(true));
-        let mut subject = Subject {
+        let mut problem = Problem {
             table,
             prepare,
             targets,
             reading,
             notes: vec![],
-            told: vec![],
+            mentioned: vec![],
             left: vec![],
             classes: None,
             strict,
             report,
         };
-        subject.rows()?;
+        problem.rows()?;
         let outliers = settings.outliers.unwrap_or(4.0);
         anyhow::ensure!(outliers >= 0.0 && outliers.is_finite(), "--outliers: found {outliers}, expected 0 or more");
         anyhow::ensure!(settings.most_categories != Some(0), "--most-categories: found 0, expected 1 or more");
-        subject.columns(only, without, &keep, outliers, counters)?;
-        subject.categories(settings.most_categories);
-        subject.target(settings)?;
-        subject.spellings()?;
-        Ok(subject)
+        problem.columns(&asked, outliers, &counters)?;
+        problem.categories(settings.most_categories);
+        problem.target(settings)?;
+        problem.spellings()?;
+        Ok(problem)
     }
 
     /// Leaves out rows without a target.
@@ -154,79 +156,91 @@ impl Subject {
     }
 
     /// Decides which columns are features.
-    fn columns(
-        &mut self,
-        only: Option<Vec<String>>,
-        without: Vec<String>,
-        keep: &[String],
-        outliers: f64,
-        counters: Vec<(String, String)>,
-    ) -> anyhow::Result<()> {
-        let asked = |name: &str| only.as_ref().is_none_or(|only| only.iter().any(|n| n == name));
-        let closed: HashSet<&str> = without.iter().chain(keep).chain(&self.targets).map(String::as_str).collect();
-        let open = |name: &str, told: &[String]| asked(name) && !closed.contains(name) && !told.iter().any(|n| n == name);
-        let rows = self.table.len();
-        let refuses = self.strict || only.is_some();
-        let empty = |column: &&Column| refuses && column.kind() == Kind::Empty && open(column.name(), &[]);
-        if let Some(column) = self.table.columns().find(empty) {
-            let name = column.name();
-            let found = format!("nothing but missing values in {rows} rows");
-            let advice = format!("fill the column in, or leave it out: --without {}", quoted(name));
-            return Err(refuse(&self.table, Some(1), Some(name), found, "some values", advice));
-        }
-        let mut prepare = self.prepare.clone().targets(self.targets.clone()).empty(Unusable::LeaveOut);
+    fn columns(&mut self, asked: &Asked, outliers: f64, counters: &[(String, String)]) -> anyhow::Result<()> {
+        self.refuse_empty(asked)?;
+        self.prepare = self.prepare.clone().targets(self.targets.clone()).empty(Unusable::LeaveOut);
         if outliers > 0.0 {
-            prepare = prepare.clip(outliers);
+            self.prepare = self.prepare.clone().clip(outliers);
         }
-        let (mut notes, mut told): (Vec<String>, Vec<String>) = (vec![], vec![]);
+        if asked.only.is_none() {
+            self.giveaways(asked)?;
+            self.counters_and_codes(asked, counters);
+        }
+        if self.strict {
+            self.prepare = self.prepare.clone().constant(Unusable::Refuse).unknown(Unknown::Refuse);
+        }
+        if let Some(only) = &asked.only {
+            self.prepare = self.prepare.clone().only(only.clone());
+        }
+        self.prepare = self.prepare.clone().without(asked.without.clone());
+        Ok(())
+    }
+
+    /// Refuses columns without a value where nothing is left out silently, or they were asked for by name.
+    fn refuse_empty(&self, asked: &Asked) -> anyhow::Result<()> {
+        let empty = |column: &&Column| column.kind() == Kind::Empty && asked.is_open(column.name());
+        match self.table.columns().find(empty).filter(|_| self.strict || asked.only.is_some()) {
+            None => Ok(()),
+            Some(column) => {
+                let name = column.name();
+                let found = format!("nothing but missing values in {} rows", self.table.len());
+                let advice = format!("fill the column in, or leave it out: --without {}", quoted(name));
+                Err(refuse(&self.table, Some(1), Some(name), found, "some values", advice))
+            }
+        }
+    }
+
+    /// Leaves out columns that give the target away.
+    fn giveaways(&mut self, asked: &Asked) -> anyhow::Result<()> {
         for target in &self.targets {
             for (name, reason) in self.table.giveaways(target)? {
-                if !open(&name, &told) || only.is_some() {
+                if !asked.is_open(&name) || self.mentioned.contains(&name) {
                     continue;
                 }
+                let keep = quoted(&name);
                 if self.strict {
-                    let advice =
-                        format!("leave it out (--without {0}), or learn from it all the same (--keep {0})", quoted(&name));
+                    let advice = format!("leave it out (--without {keep}), or learn from it all the same (--keep {keep})");
                     let expected = "a feature that is known before the target is";
                     return Err(refuse(&self.table, Some(1), Some(&name), reason, expected, advice));
                 }
-                let keep = quoted(&name);
-                notes.push(format!("`{name}` gives the target away and is left out: {reason} (--keep {keep} to learn from it)"));
-                prepare = prepare.leave_out(&name, format!("it gives the target away: {reason}"));
-                told.push(name);
+                self.notes
+                    .push(format!("`{name}` gives the target away and is left out: {reason} (--keep {keep} to learn from it)"));
+                self.prepare = self.prepare.clone().leave_out(&name, format!("it gives the target away: {reason}"));
+                self.mentioned.push(name);
             }
         }
-        for column in self.table.columns().filter(|_| only.is_none()) {
+        Ok(())
+    }
+
+    /// Leaves out columns that only number the rows, unless there is nothing else, and takes codes as categories. `counters` are columns that number
+    /// the rows, each with the reason.
+    fn counters_and_codes(&mut self, asked: &Asked, counters: &[(String, String)]) {
+        for column in self.table.columns() {
             let name = column.name();
-            let counts = counters.iter().find(|(counter, _)| counter == name).filter(|_| open(name, &told));
-            if let Some((_, reason)) = counts {
-                let keep = quoted(name);
+            let is_open = |name: &str, mentioned: &[String]| asked.is_open(name) && !mentioned.iter().any(|n| n == name);
+            if !is_open(name, &self.mentioned) {
+                continue;
+            }
+            if let Some((_, reason)) = counters.iter().find(|(counter, _)| counter == name) {
                 let is_useful = |other: &Column| {
                     let usable = !matches!(other.kind(), Kind::Text | Kind::Empty);
-                    usable && open(other.name(), &told) && !counters.iter().any(|(counter, _)| counter == other.name())
+                    let counts = counters.iter().any(|(counter, _)| counter == other.name());
+                    usable && is_open(other.name(), &self.mentioned) && !counts
                 };
                 if !self.table.columns().any(is_useful) {
-                    notes.push(format!("`{name}` is learned from though {reason}: there is nothing else"));
+                    self.notes.push(format!("`{name}` is learned from though {reason}: there is nothing else"));
                     continue;
                 }
-                notes.push(format!("`{name}` only numbers the rows and is left out: {reason} (--keep {keep} to learn from it)"));
-                prepare = prepare.leave_out(name, format!("it only numbers the rows: {reason}"));
-                told.push(name.to_owned());
-            } else if is_code(column, rows) && open(name, &told) {
-                notes.push(format!("`{name}` is taken as a category: its numbers are codes, written with leading zeros"));
-                prepare = prepare.as_category([name]);
+                let keep = quoted(name);
+                self.notes
+                    .push(format!("`{name}` only numbers the rows and is left out: {reason} (--keep {keep} to learn from it)"));
+                self.prepare = self.prepare.clone().leave_out(name, format!("it only numbers the rows: {reason}"));
+                self.mentioned.push(name.to_owned());
+            } else if is_code(column, self.table.len()) {
+                self.notes.push(format!("`{name}` is taken as a category: its numbers are codes, written with leading zeros"));
+                self.prepare = self.prepare.clone().as_category([name]);
             }
         }
-        if self.strict {
-            prepare = prepare.constant(Unusable::Refuse).unknown(Unknown::Refuse);
-        }
-        if let Some(only) = only {
-            prepare = prepare.only(only);
-        }
-        self.prepare = prepare.without(without);
-        self.notes.extend(notes);
-        self.told = told;
-        Ok(())
     }
 
     /// Decides how columns with very many categories are learned.
@@ -261,14 +275,14 @@ impl Subject {
         self.left = whole.left_out().to_vec();
         let is_values = matches!(whole.target(), Some(Target::Values { .. }));
         let used: Vec<&str> = whole.columns().chain(self.targets.iter().map(String::as_str)).collect();
-        let mut told = notes::of_the_reading(&self.table, &used);
-        told.append(&mut self.notes);
-        self.notes = told;
-        self.notes.extend(notes::of_the_categories(&whole));
-        self.notes.extend(notes::of_the_numbers(&whole, &self.table, if is_values { &self.targets } else { &[] }));
+        let mut notes = notes::on_reading(&self.table, &used);
+        notes.append(&mut self.notes);
+        self.notes = notes;
+        self.notes.extend(notes::on_categories(&whole));
+        self.notes.extend(notes::on_numbers(&whole, &self.table, if is_values { &self.targets } else { &[] }));
         if matches!(whole.target(), Some(Target::Classes { .. })) {
             let (classes, names) = self.table.classes(&self.targets[0])?;
-            let counts = judge::counted(&classes, names.len());
+            let counts = metrics::counted(&classes, names.len());
             let few: Vec<String> =
                 names.iter().zip(&counts).filter(|&(_, &n)| n < 5).map(|(name, n)| format!("`{name}` ({n})")).collect();
             if !few.is_empty() {
@@ -302,7 +316,7 @@ impl Subject {
                 }
             }
         }
-        let closed: HashSet<&str> = self.told.iter().map(String::as_str).collect();
+        let closed: HashSet<&str> = self.mentioned.iter().map(String::as_str).collect();
         for column in self.table.columns().filter(|column| column.kind() == Kind::Category && !closed.contains(column.name())) {
             let texts: BTreeSet<&str> = (0..self.table.len()).filter_map(|row| column.text(row)).collect();
             let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
@@ -339,6 +353,28 @@ impl Subject {
             TargetScale::Standard => false,
             TargetScale::Log => true,
         })
+    }
+}
+
+/// How the settings say the file is read.
+fn reading(settings: &Settings, strict: bool) -> Reading {
+    let mut missing = settings.missing.clone();
+    if strict {
+        missing.get_or_insert_default().push("NA".to_owned());
+    }
+    Reading {
+        delimiter: settings.delimiter.clone(),
+        no_header: settings.no_header.unwrap_or(false),
+        missing,
+        category: settings.category.clone().unwrap_or_default(),
+        no_default_missing: strict || settings.no_default_missing.unwrap_or(false),
+        decimal: settings.decimal.clone(),
+        thousands: settings.thousands.clone(),
+        dates: settings.dates,
+        strict,
+        without: settings.without.clone().unwrap_or_default(),
+        only: settings.only.clone().map(|only| only.into_iter().chain(settings.target.clone().unwrap_or_default()).collect()),
+        model: None,
     }
 }
 

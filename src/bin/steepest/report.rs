@@ -1,19 +1,19 @@
-//! What `steepest fit` says of a table: its columns, of wide tables those worth a look, and notes, of many the first.
+//! What `steepest fit` prints about a table: its columns, of wide tables those worth a look, and notes, of many the first.
 
-use crate::table::quoted;
+use crate::text::quoted;
 use steepest::data::{ColumnReport, Kind, LeftOut, Report, Selected};
 
 /// Tables of up to so many columns are reported column by column.
 const MOST_COLUMNS: usize = 100;
 /// So many columns of wider tables are.
 const NOTABLE: usize = 15;
-/// So many notes are said; the report has all.
+/// So many notes are printed; the report has all.
 const MOST_NOTES: usize = 20;
 /// So many names stand in a line.
 const MOST_NAMES: usize = 10;
 
 /// What is in a table: every column; of a wide table how many there are of each kind, and those of which there is something to say.
-pub fn report(report: &Report, all: bool) -> String {
+pub fn of_table(report: &Report, all: bool) -> String {
     if all || report.columns.len() <= MOST_COLUMNS {
         return report.to_string();
     }
@@ -39,11 +39,11 @@ pub fn report(report: &Report, all: bool) -> String {
     text
 }
 
-/// Columns left out and not yet spoken of, those of one reason together.
-pub fn left_out(left: &[LeftOut], told: &[String], all: bool) -> Vec<String> {
+/// Columns left out and not yet mentioned, those of one reason together.
+pub fn left_out(left: &[LeftOut], mentioned: &[String], all: bool) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = vec![];
     let asked = ["left out as asked", "not among the columns asked for"];
-    let is_new = |left: &&LeftOut| !asked.contains(&left.reason.as_str()) && !told.contains(&left.column);
+    let is_new = |left: &&LeftOut| !asked.contains(&left.reason.as_str()) && !mentioned.contains(&left.column);
     for left in left.iter().filter(is_new) {
         match reasons.iter_mut().find(|(reason, _)| *reason == left.reason) {
             Some((_, columns)) => columns.push(&left.column),
@@ -84,8 +84,8 @@ pub fn selected(selected: &Selected, target: &[String]) -> String {
     format!("{wide}{what}: learned from {}{more} (--select all: from all)", some.join(", "))
 }
 
-/// Notes as they are said: all, or the first.
-pub fn notes(mut notes: Vec<String>, all: bool, report: &str) -> Vec<String> {
+/// Notes as they are printed: all, or the first.
+pub fn first_notes(mut notes: Vec<String>, all: bool, report: &str) -> Vec<String> {
     let count = notes.len();
     if !all && count > MOST_NOTES {
         notes.truncate(MOST_NOTES);

@@ -321,7 +321,7 @@ impl Settings {
     /// Reads a TOML file of settings.
     pub fn read(path: &Path) -> anyhow::Result<Settings> {
         let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {}", path.display(), told(&text, &e)))
+        toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {}", path.display(), at_line(&text, &e)))
     }
 
     /// The settings with every gap filled, and checked.
@@ -418,7 +418,7 @@ impl Chosen {
 }
 
 /// A TOML error with its line, in one line.
-fn told(text: &str, error: &toml::de::Error) -> String {
+fn at_line(text: &str, error: &toml::de::Error) -> String {
     let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     format!("line {line}: {}; the names are those of the flags (`steepest fit --help`)", error.message().replace('\n', " "))
 }

@@ -272,9 +272,3 @@ pub fn hint(error: &anyhow::Error) -> Option<String> {
         () => return None,
     })
 }
-
-/// A word as a shell reads it.
-pub fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_-.+/:=".contains(c));
-    if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
-}

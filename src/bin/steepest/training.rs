@@ -1,5 +1,6 @@
 //! Building a model by its settings, and training it: one, or several whose mean is taken.
 
+use crate::aside;
 use crate::settings::{self, Chosen, Schedule};
 use std::io::IsTerminal;
 use steepest::data::{DataLoader, Dataset, Parts, Preprocessor, Target, folds, random_parts, stratified_folds, stratified_parts};
@@ -14,13 +15,13 @@ use steepest::{Device, Tensor, nn};
 const APART: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A model and how its training went.
-pub struct Learned {
+pub struct Trained {
     pub model: Box<dyn Module>,
     /// One per member of an ensemble.
     pub runs: Vec<Report>,
 }
 
-impl Learned {
+impl Trained {
     /// Whether somebody pressed Ctrl-C.
     pub fn interrupted(&self) -> bool {
         self.runs.iter().any(|run| run.end == End::Interrupted)
@@ -28,7 +29,7 @@ impl Learned {
 }
 
 /// Trains on a data set of which a part says when to stop. `share` is that part of the set; `quiet` shows no bar.
-pub fn learn(
+pub fn train(
     device: &Device,
     chosen: &Chosen,
     set: &Dataset,
@@ -36,19 +37,19 @@ pub fn learn(
     target: &Target,
     share: f64,
     quiet: bool,
-) -> anyhow::Result<Learned> {
+) -> anyhow::Result<Trained> {
     let parts = parts(chosen, set, target, share)?;
     let indices = indices(fitted);
     let mut members: Vec<Box<dyn Module>> = vec![];
     let mut runs = vec![];
     for (i, part) in parts.iter().enumerate() {
         if parts.len() > 1 && !quiet && std::io::stderr().is_terminal() {
-            crate::aside!("member {} of {}", i + 1, parts.len());
+            aside!("member {} of {}", i + 1, parts.len());
         }
         let seed = chosen.seed.wrapping_add((i as u64).wrapping_mul(APART));
         let model = build(device, chosen, set.row_len(), &indices, target.width(), seed);
         let batch = batch_size(chosen, &indices, part.train.len());
-        let run = train(device, chosen, &model, set, part, target, batch, seed, quiet)?;
+        let run = train_member(device, chosen, &model, set, part, target, batch, seed, quiet)?;
         let interrupted = run.end == End::Interrupted;
         members.push(Box::new(model));
         runs.push(run);
@@ -61,7 +62,7 @@ pub fn learn(
         _ => Box::new(Ensemble::new(members)) as Box<dyn Module>,
     };
     model.eval();
-    Ok(Learned { model, runs })
+    Ok(Trained { model, runs })
 }
 
 /// The rows to train on and to stop by, for each member. Members of an ensemble stop by other rows each: together they learn from all.
@@ -150,7 +151,7 @@ fn build(device: &Device, chosen: &Chosen, inputs: usize, indices: &[usize], out
 }
 
 #[expect(clippy::too_many_arguments, reason = "all of them are what a run needs, and it is called once")]
-fn train(
+fn train_member(
     device: &Device,
     chosen: &Chosen,
     model: &Sequential,

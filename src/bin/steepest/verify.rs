@@ -1,6 +1,7 @@
 //! `steepest verify`: the whole verification on a device of this machine, as a table and as JSON.
 
-use crate::{Verdict, say};
+use crate::output::Verdict;
+use crate::say;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
