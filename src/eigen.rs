@@ -173,7 +173,11 @@ mod tests {
         check("ones", 100, &[1.0; 10_000]);
         let pairs = check("pairs", 60, &symmetric(60, |i, j| if i % 2 == 0 && j == i + 1 { -2.0 } else { 0.0 }));
         assert!(pairs[..30].iter().all(|v| (v + 2.0).abs() < 1e-14) && pairs[30..].iter().all(|v| (v - 2.0).abs() < 1e-14));
-        check("wilkinson", 21, &symmetric(21, |i, j| if i == j { (i as f64 - 10.0).abs() } else { f64::from(u8::from(j == i + 1)) }));
+        check(
+            "wilkinson",
+            21,
+            &symmetric(21, |i, j| if i == j { (i as f64 - 10.0).abs() } else { f64::from(u8::from(j == i + 1)) }),
+        );
         let mut draw = Stream::new(5, 0);
         let factors: Vec<f64> = (0..5 * 200).map(|_| f64::from(draw.uniform()) - 0.5).collect();
         check("rank five", 200, &symmetric(200, |i, j| (0..5).map(|k| factors[5 * i + k] * factors[5 * j + k]).sum()));

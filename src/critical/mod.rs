@@ -213,10 +213,9 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
         (false, false) => Kind::Plateau,
     };
     let escape = match spectrum.lowest() < -flat {
-        true => Some(Escape {
-            curvature: spectrum.lowest(),
-            direction: downhill(lowest_vector().ok_or_else(not_finite)?, &gradient),
-        }),
+        true => {
+            Some(Escape { curvature: spectrum.lowest(), direction: downhill(lowest_vector().ok_or_else(not_finite)?, &gradient) })
+        }
         false => None,
     };
     let gradient_norm = length(&gradient);

@@ -23,6 +23,8 @@ mod dataset;
 #[cfg(feature = "tables")]
 mod dates;
 mod digits;
+#[cfg(feature = "tables")]
+mod fitting;
 mod idx;
 #[cfg(feature = "images")]
 mod images;

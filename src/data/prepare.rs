@@ -1,13 +1,8 @@
-//! `Prepare`: how a table becomes features and target; fitted to training rows it gives a [`Preprocessor`].
+//! `Prepare`: settings for how a table becomes features and target; `fitting.rs` fits them to training rows.
 
-use super::dates::{DateOrder, DateParts};
-use super::numbers::NumberFormat;
-use super::preprocessor::{Absent, Encoding, Fitted, LeftOut, Preprocessor, Unknown};
+use super::preprocessor::Unknown;
 use super::select::Select;
-use super::table::{Column, Kind, Table, class_order};
-use super::target::{Target, Task};
-use super::{config, stats};
-use crate::error::Result;
+use super::target::Task;
 
 /// What becomes of a missing value.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,13 +39,10 @@ pub enum Scale {
     None,
 }
 
-/// Why a column is left out that somebody named to be.
-const ASKED: &str = "left out as asked";
-
 /// What becomes of a column from which nothing can be learned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is no feature, and [`Preprocessor::left_out`] says so.
+    /// It is no feature, and [`Preprocessor::left_out`](super::Preprocessor::left_out) says so.
     LeaveOut,
     /// An error.
     Refuse,
@@ -79,31 +71,31 @@ pub enum Unusable {
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "settings prepare nothing; end with fit"]
 pub struct Prepare {
-    target: Vec<String>,
-    task: Task,
-    separator: Option<char>,
-    known: Option<Vec<String>>,
-    only: Option<Vec<String>>,
-    without: Vec<String>,
-    reasons: Vec<(String, String)>,
-    as_category: Vec<String>,
-    numbers: Impute,
-    categories: Impute,
-    imputes: Vec<(String, Impute)>,
-    was_missing: bool,
-    scale: Scale,
-    clip: Option<f64>,
-    scales: Vec<(String, Scale)>,
-    scale_target: bool,
-    log_target: bool,
-    rare: usize,
-    most_categories: usize,
-    index_above: usize,
-    dates: bool,
-    unknown: Unknown,
-    constant: Unusable,
-    empty: Unusable,
-    select: Select,
+    pub(super) target: Vec<String>,
+    pub(super) task: Task,
+    pub(super) separator: Option<char>,
+    pub(super) known: Option<Vec<String>>,
+    pub(super) only: Option<Vec<String>>,
+    pub(super) without: Vec<String>,
+    pub(super) reasons: Vec<(String, String)>,
+    pub(super) as_category: Vec<String>,
+    pub(super) numbers: Impute,
+    pub(super) categories: Impute,
+    pub(super) imputes: Vec<(String, Impute)>,
+    pub(super) was_missing: bool,
+    pub(super) scale: Scale,
+    pub(super) clip: Option<f64>,
+    pub(super) scales: Vec<(String, Scale)>,
+    pub(super) scale_target: bool,
+    pub(super) log_target: bool,
+    pub(super) rare: usize,
+    pub(super) most_categories: usize,
+    pub(super) index_above: usize,
+    pub(super) dates: bool,
+    pub(super) unknown: Unknown,
+    pub(super) constant: Unusable,
+    pub(super) empty: Unusable,
+    pub(super) select: Select,
 }
 
 impl Default for Prepare {
@@ -274,7 +266,7 @@ impl Prepare {
 
     /// A column with more categories than this is one feature, an index, instead of one feature for each: 1 for the first category and
     /// so on, then one for missing if that is a category, and 0 for those that are rare or not known. These features are the last of a
-    /// row; [`Preprocessor::indices`] names them. An index is no quantity: it is for a model that looks a row up by it, such as one that begins with
+    /// row; [`Preprocessor::indices`](super::Preprocessor::indices) names them. An index is no quantity: it is for a model that looks a row up by it, such as one that begins with
     /// [`FeatureEmbedding`](crate::nn::FeatureEmbedding). A column whose missing values become a category of others and are told by a
     /// feature besides keeps a feature for each.
     ///
@@ -329,14 +321,14 @@ impl Prepare {
         self
     }
 
-    /// Whether columns that are not related to the target are left out: of tables with more features than rows. [`Preprocessor::selected`]
+    /// Whether columns that are not related to the target are left out: of tables with more features than rows. [`Preprocessor::selected`](super::Preprocessor::selected)
     /// says which were kept.
     pub fn select(mut self, select: Select) -> Prepare {
         self.select = select;
         self
     }
 
-    /// As [`Prepare::without`] of one column, with the reason that [`Preprocessor::left_out`] gives for it.
+    /// As [`Prepare::without`] of one column, with the reason that [`Preprocessor::left_out`](super::Preprocessor::left_out) gives for it.
     pub fn leave_out(mut self, column: impl Into<String>, reason: impl Into<String>) -> Prepare {
         let column = column.into();
         self.reasons.push((column.clone(), reason.into()));
@@ -347,263 +339,4 @@ impl Prepare {
     pub fn target_columns(&self) -> &[String] {
         &self.target
     }
-
-    /// The same with the kind of target and its classes or labels decided by all rows of a table, so that every part of it is encoded alike
-    /// whichever rows it got. Nothing else is taken from the rows; without a target nothing changes.
-    ///
-    /// # Errors
-    /// [`Error::Table`](crate::Error::Table): as [`Prepare::fit`] of the target.
-    pub fn settled(&self, table: &Table) -> Result<Prepare> {
-        Ok(match self.fit_target(table)? {
-            None => self.clone(),
-            Some(Target::Values { .. }) => self.clone().task(Task::Regression),
-            Some(Target::Classes { classes, .. }) => self.clone().task(Task::Classes).classes(classes),
-            Some(Target::Labels { labels, .. }) => self.clone().task(Task::Labels).classes(labels),
-        })
-    }
-
-    /// The target alone as [`Prepare::fit`] finds it in these rows; `None` if there is none.
-    ///
-    /// # Errors
-    /// As [`Prepare::fit`] of the target.
-    pub fn fit_target(&self, train: &Table) -> Result<Option<Target>> {
-        if self.target.is_empty() {
-            return Ok(None);
-        }
-        let known = self.known.as_deref();
-        Target::fit(train, &self.target, self.task, self.separator, (self.scale_target, self.log_target), known).map(Some)
-    }
-
-    /// Learns from these rows, and no others, what the features and the target of any rows need.
-    ///
-    /// # Errors
-    /// [`Error::Table`](crate::Error::Table): a column that was named does not exist; a target with missing values, one class, one
-    /// value; a column without values, or with one value where that is to be refused; a missing value where it is to be refused.
-    /// [`Error::Config`](crate::Error::Config): no rows, no features left, a setting that does not fit the kind of column.
-    pub fn fit(&self, train: &Table) -> Result<Preprocessor> {
-        if train.is_empty() {
-            return Err(config("prepare", "there are no rows to fit to"));
-        }
-        if let Some(most) = self.clip.filter(|most| !(*most > 0.0 && most.is_finite())) {
-            return Err(config("prepare", format!("numbers are to be clipped at {most}, expected a number above 0")));
-        }
-        let named = [&self.target, &self.without, &self.as_category].into_iter().flatten();
-        let named = named.chain(self.imputes.iter().map(|(name, _)| name)).chain(self.scales.iter().map(|(name, _)| name));
-        named.chain(self.only.iter().flatten()).try_for_each(|name| train.column(name).map(drop))?;
-        let target = self.fit_target(train)?;
-        let asked: Vec<&Column> = match &self.only {
-            Some(names) => names.iter().map(|name| train.column(name)).collect::<Result<_>>()?,
-            None => train.columns().collect(),
-        };
-        let (mut fitted, mut left_out): (Vec<Fitted>, Vec<LeftOut>) = (Vec::new(), Vec::new());
-        for column in asked.into_iter().filter(|column| !self.target.iter().any(|name| name == column.name())) {
-            if fitted.iter().any(|f| f.name == column.name()) {
-                return Err(config("prepare", format!("the column `{}` is named twice", column.name())));
-            }
-            match self.column(train, column)? {
-                Ok(column) => fitted.push(column),
-                Err(reason) => left_out.push(LeftOut { column: column.name().to_owned(), reason }),
-            }
-        }
-        if let Some(names) = &self.only {
-            let others = train.names().into_iter().filter(|name| !self.target.iter().chain(names).any(|n| n == name));
-            let reason = "not among the columns asked for";
-            left_out.extend(others.map(|name| LeftOut { column: name.to_owned(), reason: reason.to_owned() }));
-        }
-        // Indices are the last features.
-        fitted.sort_by_key(|column| column.indices().is_some());
-        // How numbers are written, where that is not the usual way.
-        let used = fitted.iter().map(|f| f.name.as_str()).chain(self.target.iter().map(String::as_str));
-        let format = |name: &str| Some((name.to_owned(), train.column(name).ok()?.format()?.clone()));
-        let formats = used.filter_map(format).filter(|(_, format)| *format != NumberFormat::default()).collect();
-        let fitted = Preprocessor::new(fitted, left_out, self.unknown, target, formats);
-        if fitted.width() == 0 {
-            return Err(self.nothing_left(train, fitted.left_out()));
-        }
-        self.select.apply(fitted, train)
-    }
-
-    /// What to say where no column is a feature.
-    fn nothing_left(&self, train: &Table, left_out: &[LeftOut]) -> crate::Error {
-        let others: Vec<&str> =
-            train.names().into_iter().filter(|name| !self.target.iter().any(|target| target == name)).collect();
-        if others.is_empty() {
-            let found =
-                format!("no column but {}", self.target.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(" and "));
-            let advice = "add the columns that the target is to be predicted from";
-            return train.error(Some(1), None, found, "columns to learn from besides the target", advice);
-        }
-        let some: Vec<String> = left_out.iter().take(10).map(|left| format!("`{}` ({})", left.column, left.reason)).collect();
-        let asked = left_out.iter().any(|left| left.reason == ASKED);
-        let advice =
-            if asked { "leave fewer columns out" } else { "add columns that differ from row to row and say something about it" };
-        let more = if left_out.len() > 10 { format!("; and {} more", left_out.len() - 10) } else { String::new() };
-        let found = format!("no column to learn from: {}{more}", some.join("; "));
-        train.error(None, None, found, "at least one", advice)
-    }
-
-    /// One column as fitted, or why it is no feature.
-    fn column(&self, train: &Table, column: &Column) -> Result<Result<Fitted, String>> {
-        let name = column.name();
-        if self.without.iter().any(|n| n == name) {
-            let why = self.reasons.iter().find(|(n, _)| n == name).map_or(ASKED, |(_, reason)| reason);
-            return Ok(Err(why.to_owned()));
-        }
-        let missing = column.missing();
-        if missing == train.len() {
-            if column.kind() == Kind::Empty && self.empty == Unusable::Refuse {
-                let advice = format!("leave the column out (`without([\"{name}\"])`), or fill it in");
-                let found = format!("nothing but missing values in {missing} rows");
-                return Err(train.error(None, Some(name), found, "some values", advice));
-            }
-            return Ok(Err("nothing but missing values in the training rows".to_owned()));
-        }
-        let listed = self.only.is_some();
-        let as_category = self.as_category.iter().any(|n| n == name);
-        let kind = match column.kind() {
-            Kind::Number | Kind::YesNo if as_category => Kind::Category,
-            Kind::Date if self.dates && !as_category => Kind::Date,
-            Kind::Date if !listed && !as_category => return Ok(Err("dates are left as text".to_owned())),
-            Kind::Text if !listed && !as_category => return Ok(Err(column.note().unwrap_or("free text").to_owned())),
-            Kind::Date | Kind::Text => Kind::Category,
-            kind => kind,
-        };
-        let own = self.imputes.iter().rev().find(|(n, _)| n == name).map(|(_, impute)| impute);
-        let impute = own.unwrap_or(if matches!(kind, Kind::Number | Kind::Date) { &self.numbers } else { &self.categories });
-        let is_own = matches!(impute, Impute::Own | Impute::OwnAlways);
-        // With a value missing, whether it is missing differs from row to row.
-        let differs = missing > 0 && (self.was_missing || (is_own && kind != Kind::Number));
-        if column.is_constant() && !differs && *impute != Impute::OwnAlways {
-            if self.constant == Unusable::Refuse {
-                let row = (0..train.len()).find(|&row| column.text(row).is_some()).unwrap_or(0);
-                let found = format!("`{}` in every row", super::csv::shortened(column.text(row).unwrap_or("")));
-                let advice = format!("leave the column out (`without([\"{name}\"])`): nothing can be learned from it");
-                return Err(train.error(None, Some(name), found, "values that differ", advice));
-            }
-            return Ok(Err("one value only in the training rows".to_owned()));
-        }
-        if *impute == Impute::Refuse
-            && let Some(row) = (0..train.len()).find(|&row| column.text(row).is_none())
-        {
-            return Err(train.missing(column, row));
-        }
-        let unfit = || config("prepare", format!("column `{name}` is of kind {kind}: {impute:?} does not fit"));
-        let (encoding, says_itself) = match kind {
-            Kind::Number => (self.number(train, column, impute).map_err(|e| e.unwrap_or_else(unfit))?, false),
-            Kind::Date => {
-                let days: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
-                let order = column.order.unwrap_or(DateOrder::YearMonthDay);
-                (Encoding::Date(DateParts::fit(order, &days, self.clip, *impute == Impute::Refuse)), false)
-            }
-            Kind::YesNo => {
-                let present: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
-                let fill = match impute {
-                    Impute::MostFrequent | Impute::Own | Impute::OwnAlways => Some(stats::most_frequent(&present)),
-                    Impute::Text(text) => Some(super::infer::yes_no(text).map(|yes| f64::from(u8::from(yes))).ok_or_else(unfit)?),
-                    Impute::Refuse => None,
-                    _ => return Err(unfit()),
-                };
-                let says = *impute == Impute::OwnAlways || (is_own && missing > 0);
-                let fitted = Fitted { name: name.to_owned(), encoding: Encoding::YesNo { fill }, was_missing: says };
-                let was_missing = says || (self.was_missing && missing > 0);
-                return Ok(Ok(Fitted { was_missing, ..fitted }));
-            }
-            _ => {
-                let absent = match impute {
-                    Impute::Own if missing == 0 => Absent::None,
-                    Impute::Own | Impute::OwnAlways => Absent::Own,
-                    Impute::Text(text) => Absent::Is(text.clone()),
-                    Impute::MostFrequent => Absent::Is(most_frequent(column)),
-                    Impute::Refuse => Absent::Refuse,
-                    _ => return Err(unfit()),
-                };
-                (self.category(column, absent), is_own)
-            }
-        };
-        let was_missing = self.was_missing && missing > 0 && !says_itself;
-        let encoding = match encoding {
-            Encoding::Category { categories, rare, missing } if categories.len() > self.index_above && !was_missing => {
-                Encoding::Index { categories, rare, missing }
-            }
-            other => other,
-        };
-        Ok(Ok(Fitted { name: name.to_owned(), encoding, was_missing }))
-    }
-
-    /// `Err(None)`: the way of filling in does not fit numbers.
-    fn number(&self, train: &Table, column: &Column, impute: &Impute) -> Result<Encoding, Option<crate::Error>> {
-        let present: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
-        let fill = match impute {
-            Impute::Mean => Some(stats::mean(&present)),
-            Impute::Median => Some(stats::median(&present)),
-            Impute::MostFrequent => Some(stats::most_frequent(&present)),
-            Impute::Number(x) if x.is_finite() => Some(*x),
-            Impute::Refuse => None,
-            _ => return Err(None),
-        };
-        let mut whole: Vec<f64> = column.numbers.iter().filter_map(|&x| if x.is_nan() { fill } else { Some(x) }).collect();
-        if self.clip.is_some() {
-            let (low, high) = stats::fences(&present);
-            whole.retain(|x| (low..=high).contains(x));
-        }
-        let scale = self.scales.iter().rev().find(|(n, _)| n == column.name()).map_or(self.scale, |&(_, scale)| scale);
-        let (least, most) = stats::min_max(&whole);
-        let (shift, scale) = match scale {
-            Scale::None => (0.0, 1.0),
-            Scale::MinMax => (least, most - least),
-            Scale::Standard => stats::mean_std(&whole),
-        };
-        // Asked of the values and not of the deviation, which rounding makes a little more than zero.
-        let scale = if least >= most || scale == 0.0 { 1.0 } else { scale };
-        if !shift.is_finite() || !scale.is_finite() {
-            let found = format!("values from {least:e} to {most:e}, whose difference is no finite number");
-            let advice = "use another unit, or name such values as missing";
-            return Err(Some(train.error(None, Some(column.name()), found, "numbers whose differences are finite", advice)));
-        }
-        Ok(Encoding::Number { fill, shift, scale, clip: self.clip })
-    }
-
-    fn category(&self, column: &Column, missing: Absent) -> Encoding {
-        let (mut categories, mut rare) = (Vec::new(), Vec::new());
-        let counts: std::collections::HashMap<String, usize> = column.counts().into_iter().collect();
-        for category in class_order(column) {
-            if counts[&category] < self.rare { rare.push(category) } else { categories.push(category) }
-        }
-        /// So that each index is a number of f32, that of missing too.
-        const MOST_INDICES: usize = (1 << 24) - 2;
-        let most = if self.index_above == usize::MAX { usize::MAX } else { MOST_INDICES }.min(self.most_categories);
-        if categories.len() > most {
-            /// A category of one row teaches nothing that is worth a feature.
-            const ROWS: usize = 2;
-            let mut sizes: Vec<usize> = categories.iter().map(|category| counts[category]).collect();
-            sizes.sort_unstable_by(|a, b| b.cmp(a));
-            let least = sizes[most - 1].max(ROWS);
-            // Of those with just as many rows as the last one, the first.
-            let above = sizes.iter().filter(|&&size| size > least).count();
-            let mut places = most - above;
-            let (kept, others): (Vec<String>, Vec<String>) = categories.into_iter().partition(|category| {
-                let last = counts[category] == least && places > 0;
-                places -= usize::from(last);
-                counts[category] > least || last
-            });
-            categories = kept;
-            rare.extend(others);
-        }
-        // What missing values become counts as known, whether it occurs or not.
-        if let Absent::Is(text) = &missing
-            && !categories.contains(text)
-            && !rare.contains(text)
-        {
-            categories.push(text.clone());
-        }
-        Encoding::Category { categories, rare: (!rare.is_empty()).then_some(rare), missing }
-    }
-}
-
-fn most_frequent(column: &Column) -> String {
-    let order = class_order(column);
-    let counts: std::collections::HashMap<String, usize> = column.counts().into_iter().collect();
-    // The first of those with the most: `max_by_key` would give the last.
-    let most = counts.values().copied().max().unwrap_or(0);
-    order.into_iter().find(|category| counts[category] == most).unwrap_or_default()
 }

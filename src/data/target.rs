@@ -81,85 +81,83 @@ impl Target {
                 return Err(table.missing(column, row));
             }
         }
-        let few = |column: &Column| {
-            // Before they are counted, which takes a text for each.
-            if !column.numbers.iter().all(|x| x.fract() == 0.0) {
-                return false;
-            }
-            let counts = column.counts();
-            counts.len() <= MOST_CLASSES && counts.len() * 5 <= table.len()
-        };
-        let task = match (task, &found[..]) {
-            (Task::Auto, _) if separator.is_some() => Task::Labels,
-            (Task::Auto, [column]) if column.kind() != Kind::Number || few(column) => Task::Classes,
-            (Task::Auto, columns) if columns.iter().all(|c| c.kind() == Kind::Number) => Task::Regression,
-            (Task::Auto, _) => Task::Labels,
-            (task, _) => task,
-        };
-        match (task, &found[..]) {
-            (Task::Auto | Task::Regression, _) => {
-                if let Some(column) = found.iter().find(|column| column.kind() != Kind::Number) {
-                    let found = format!("a column of kind {}", column.kind());
-                    let advice = "choose another target, or learn its classes";
-                    return Err(table.error(None, Some(column.name()), found, "numbers to predict", advice));
-                }
-                let (mut base, mut shift, mut scale) = (Vec::new(), Vec::new(), Vec::new());
-                for column in &found {
-                    let [middle, mean, std] = scaling(table, column, scaled, log)?;
-                    base.push(middle);
-                    shift.push(mean);
-                    scale.push(std);
-                }
-                Ok(Target::Values { columns: columns.to_vec(), base, shift, scale, log })
-            }
-            (Task::Classes, [column]) => {
-                let there = spelled(column, &class_order(column));
-                let classes = known.map_or_else(|| there.clone(), <[String]>::to_vec);
-                if there.len() < 2 || classes.len() < 2 {
-                    let found = format!("one class only, `{}`", there.first().map_or("", String::as_str));
-                    let advice = "there is nothing to learn: choose another target, or add rows of other classes";
-                    return Err(table.error(None, Some(column.name()), found, "two classes or more", advice));
-                }
-                // Of classes that are known some may have few rows here.
-                let singles = known.is_none() && (column.kind() == Kind::Text || classes.len() > MOST_CLASSES);
-                if classes.len() > 1000 || (singles && classes.len() * 2 > table.len()) {
-                    let found = format!("{} classes in {} rows", classes.len(), table.len());
-                    let advice = "choose another target, or predict its number by a regression";
-                    return Err(table.error(None, Some(column.name()), found, "several rows of each class", advice));
-                }
-                Ok(Target::Classes { column: column.name().to_owned(), classes })
-            }
+        match (task.decided(table, &found, separator), &found[..]) {
+            (Task::Auto | Task::Regression, _) => Target::fit_values(table, &found, scaled, log),
+            (Task::Classes, [column]) => Target::fit_classes(table, column, known),
             (Task::Classes, _) => {
                 Err(config("target", format!("{} columns for one class per row, expected one column", found.len())))
             }
             (Task::Labels, [column]) if separator.is_some() => {
-                let separator = separator.unwrap_or(',');
-                let mut labels: Vec<String> = Vec::new();
-                for text in (0..table.len()).filter_map(|row| column.text(row)) {
-                    labels.extend(parts(text, separator).map(str::to_owned));
-                }
-                labels.sort();
-                labels.dedup();
-                let labels = known.map_or(labels, <[String]>::to_vec);
-                if labels.is_empty() {
-                    let found = "no labels".to_owned();
-                    return Err(table.error(None, Some(column.name()), found, "at least one", "choose another target"));
-                }
-                Ok(Target::Labels { columns: columns.to_vec(), separator: Some(separator), labels })
+                Target::fit_listed_labels(table, column, separator.unwrap_or(','), known)
             }
-            (Task::Labels, _) => {
-                for column in &found {
-                    let fits = |row: &usize| column.text(*row).is_some_and(|text| table.flag(column, *row, text).is_ok());
-                    if let Some(row) = (0..table.len()).find(|row| !fits(row)) {
-                        let found = format!("`{}`", super::csv::shortened(column.text(row).unwrap_or("")));
-                        let advice = "name a separator if the column lists labels, or learn classes";
-                        let expected = "yes or no, or 0 or 1, for a label";
-                        return Err(table.error(table.line(row), Some(column.name()), found, expected, advice));
-                    }
-                }
-                Ok(Target::Labels { columns: columns.to_vec(), separator: None, labels: columns.to_vec() })
+            (Task::Labels, _) => Target::fit_flags(table, &found),
+        }
+    }
+
+    /// Numbers to predict, and how they are scaled.
+    fn fit_values(table: &Table, found: &[&Column], scaled: bool, log: bool) -> Result<Target> {
+        if let Some(column) = found.iter().find(|column| column.kind() != Kind::Number) {
+            let found = format!("a column of kind {}", column.kind());
+            let advice = "choose another target, or learn its classes";
+            return Err(table.error(None, Some(column.name()), found, "numbers to predict", advice));
+        }
+        let (mut base, mut shift, mut scale) = (Vec::new(), Vec::new(), Vec::new());
+        for column in found {
+            let [middle, mean, std] = scaling(table, column, scaled, log)?;
+            base.push(middle);
+            shift.push(mean);
+            scale.push(std);
+        }
+        Ok(Target::Values { columns: names(found), base, shift, scale, log })
+    }
+
+    /// The classes of a column, unless they are known.
+    fn fit_classes(table: &Table, column: &Column, known: Option<&[String]>) -> Result<Target> {
+        let there = spelled(column, &class_order(column));
+        let classes = known.map_or_else(|| there.clone(), <[String]>::to_vec);
+        if there.len() < 2 || classes.len() < 2 {
+            let found = format!("one class only, `{}`", there.first().map_or("", String::as_str));
+            let advice = "there is nothing to learn: choose another target, or add rows of other classes";
+            return Err(table.error(None, Some(column.name()), found, "two classes or more", advice));
+        }
+        // Of classes that are known some may have few rows here.
+        let singles = known.is_none() && (column.kind() == Kind::Text || classes.len() > MOST_CLASSES);
+        if classes.len() > 1000 || (singles && classes.len() * 2 > table.len()) {
+            let found = format!("{} classes in {} rows", classes.len(), table.len());
+            let advice = "choose another target, or predict its number by a regression";
+            return Err(table.error(None, Some(column.name()), found, "several rows of each class", advice));
+        }
+        Ok(Target::Classes { column: column.name().to_owned(), classes })
+    }
+
+    /// The labels that the texts of a column list, unless they are known.
+    fn fit_listed_labels(table: &Table, column: &Column, separator: char, known: Option<&[String]>) -> Result<Target> {
+        let mut labels: Vec<String> = Vec::new();
+        for text in (0..table.len()).filter_map(|row| column.text(row)) {
+            labels.extend(parts(text, separator).map(str::to_owned));
+        }
+        labels.sort();
+        labels.dedup();
+        let labels = known.map_or(labels, <[String]>::to_vec);
+        if labels.is_empty() {
+            let found = "no labels".to_owned();
+            return Err(table.error(None, Some(column.name()), found, "at least one", "choose another target"));
+        }
+        Ok(Target::Labels { columns: names(&[column]), separator: Some(separator), labels })
+    }
+
+    /// A label per column, each of which must be yes or no in every row.
+    fn fit_flags(table: &Table, found: &[&Column]) -> Result<Target> {
+        for column in found {
+            let fits = |row: &usize| column.text(*row).is_some_and(|text| table.flag(column, *row, text).is_ok());
+            if let Some(row) = (0..table.len()).find(|row| !fits(row)) {
+                let found = format!("`{}`", super::csv::shortened(column.text(row).unwrap_or("")));
+                let advice = "name a separator if the column lists labels, or learn classes";
+                let expected = "yes or no, or 0 or 1, for a label";
+                return Err(table.error(table.line(row), Some(column.name()), found, expected, advice));
             }
         }
+        Ok(Target::Labels { columns: names(found), separator: None, labels: names(found) })
     }
 
     /// The columns of the table that hold the target.
@@ -202,57 +200,10 @@ impl Target {
                 }
                 Ok(Labels::Values(values, columns.len()))
             }
-            Target::Classes { column, classes } => {
-                let column = table.column(column)?;
-                let at = Places::new(classes);
-                let mut numbers = Vec::with_capacity(table.len());
-                for row in 0..table.len() {
-                    let text = column.text(row).ok_or_else(|| table.missing(column, row))?;
-                    // Else the number, or the answer, that the text stands for.
-                    let place = at.find(text).or_else(|| at.find(&column.key(row)?)).ok_or_else(|| {
-                        let some: Vec<String> = classes.iter().take(10).map(|c| format!("`{c}`")).collect();
-                        let expected = format!("one of the {} classes of the training rows ({})", classes.len(), some.join(", "));
-                        let advice = "correct it, or split by class so that training has every class";
-                        let found = format!("the class `{}`", super::csv::shortened(text));
-                        table.error(table.line(row), Some(column.name()), found, expected, advice)
-                    })?;
-                    numbers.push(place as u32);
-                }
-                Ok(Labels::Classes(numbers, classes.len()))
-            }
-            Target::Labels { columns, separator: None, .. } => {
-                let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
-                let mut values = Vec::with_capacity(table.len() * found.len());
-                for row in 0..table.len() {
-                    for column in &found {
-                        let text = column.text(row).ok_or_else(|| table.missing(column, row))?;
-                        values.push(table.flag(column, row, text)?);
-                    }
-                }
-                Ok(Labels::Values(values, columns.len()))
-            }
+            Target::Classes { column, classes } => encode_classes(table, column, classes),
+            Target::Labels { columns, separator: None, .. } => encode_flags(table, columns),
             Target::Labels { columns, separator: Some(separator), labels } => {
-                let column = table.column(&columns[0])?;
-                let at = Places::new(labels);
-                let mut values = vec![0.0; table.len() * labels.len()];
-                for (row, values) in values.chunks_exact_mut(labels.len()).enumerate() {
-                    // An empty list is missing text, and means no label.
-                    for label in parts(column.text(row).unwrap_or(""), *separator) {
-                        let place = at.find(label).ok_or_else(|| {
-                            let found = format!("the label `{}`", super::csv::shortened(label));
-                            let expected = format!("one of the {} labels of the training rows", labels.len());
-                            table.error(
-                                table.line(row),
-                                Some(column.name()),
-                                found,
-                                expected,
-                                "correct it, or add it to the training rows",
-                            )
-                        })?;
-                        values[place] = 1.0;
-                    }
-                }
-                Ok(Labels::Values(values, labels.len()))
+                encode_listed_labels(table, &columns[0], *separator, labels)
             }
         }
     }
@@ -342,6 +293,80 @@ impl Target {
                 }
             }
             Target::Classes { .. } => Ok(()),
+        }
+    }
+}
+
+fn names(columns: &[&Column]) -> Vec<String> {
+    columns.iter().map(|column| column.name().to_owned()).collect()
+}
+
+fn encode_classes(table: &Table, column: &str, classes: &[String]) -> Result<Labels> {
+    let column = table.column(column)?;
+    let at = Places::new(classes);
+    let mut numbers = Vec::with_capacity(table.len());
+    for row in 0..table.len() {
+        let text = column.text(row).ok_or_else(|| table.missing(column, row))?;
+        // Else the number, or the answer, that the text stands for.
+        let place = at.find(text).or_else(|| at.find(&column.key(row)?)).ok_or_else(|| {
+            let some: Vec<String> = classes.iter().take(10).map(|c| format!("`{c}`")).collect();
+            let expected = format!("one of the {} classes of the training rows ({})", classes.len(), some.join(", "));
+            let advice = "correct it, or split by class so that training has every class";
+            let found = format!("the class `{}`", super::csv::shortened(text));
+            table.error(table.line(row), Some(column.name()), found, expected, advice)
+        })?;
+        numbers.push(place as u32);
+    }
+    Ok(Labels::Classes(numbers, classes.len()))
+}
+
+fn encode_flags(table: &Table, columns: &[String]) -> Result<Labels> {
+    let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
+    let mut values = Vec::with_capacity(table.len() * found.len());
+    for row in 0..table.len() {
+        for column in &found {
+            let text = column.text(row).ok_or_else(|| table.missing(column, row))?;
+            values.push(table.flag(column, row, text)?);
+        }
+    }
+    Ok(Labels::Values(values, columns.len()))
+}
+
+fn encode_listed_labels(table: &Table, column: &str, separator: char, labels: &[String]) -> Result<Labels> {
+    let column = table.column(column)?;
+    let at = Places::new(labels);
+    let mut values = vec![0.0; table.len() * labels.len()];
+    for (row, values) in values.chunks_exact_mut(labels.len()).enumerate() {
+        // An empty list is missing text, and means no label.
+        for label in parts(column.text(row).unwrap_or(""), separator) {
+            let place = at.find(label).ok_or_else(|| {
+                let found = format!("the label `{}`", super::csv::shortened(label));
+                let expected = format!("one of the {} labels of the training rows", labels.len());
+                table.error(table.line(row), Some(column.name()), found, expected, "correct it, or add it to the training rows")
+            })?;
+            values[place] = 1.0;
+        }
+    }
+    Ok(Labels::Values(values, labels.len()))
+}
+
+impl Task {
+    /// What kind of target these columns are, where it is left to them.
+    fn decided(self, table: &Table, columns: &[&Column], separator: Option<char>) -> Task {
+        let few = |column: &Column| {
+            // Before they are counted, which takes a text for each.
+            if !column.numbers.iter().all(|x| x.fract() == 0.0) {
+                return false;
+            }
+            let counts = column.counts();
+            counts.len() <= MOST_CLASSES && counts.len() * 5 <= table.len()
+        };
+        match (self, columns) {
+            (Task::Auto, _) if separator.is_some() => Task::Labels,
+            (Task::Auto, [column]) if column.kind() != Kind::Number || few(column) => Task::Classes,
+            (Task::Auto, columns) if columns.iter().all(|c| c.kind() == Kind::Number) => Task::Regression,
+            (Task::Auto, _) => Task::Labels,
+            (task, _) => task,
         }
     }
 }

@@ -4,8 +4,8 @@
 //! known matrices on a device opened for that alone; its answers are compared with products in f64, and what was found is kept in a file beside the
 //! tuned variants. A note is written before the test begins: a program that dies in it does not try again.
 
-use super::device::{Core, OpenOptions, lock};
 use super::Gpu;
+use super::device::{Core, OpenOptions, lock};
 use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Target, Variant, half};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};

@@ -64,7 +64,8 @@ impl Pca {
                 "the variances of all features sum to {total}, expected rows that differ, in numbers that can be squared"
             ));
         }
-        let Some(Decomposition { values, vectors }) = Symmetric::new(matrix, n).and_then(|covariance| covariance.decompose()) else {
+        let Some(Decomposition { values, vectors }) = Symmetric::new(matrix, n).and_then(|covariance| covariance.decompose())
+        else {
             return wrong("the covariance has elements that are not finite, expected numbers that can be squared".to_owned());
         };
         let variances: Vec<f64> = values.iter().rev().take(components).map(|value| value.max(0.0)).collect();
