@@ -121,7 +121,7 @@ impl Prepare {
         // With a value missing, whether it is missing differs from row to row.
         let differs = missing > 0 && (self.was_missing || (is_own && kind != Kind::Number));
         if column.is_constant() && !differs && *impute != Impute::OwnAlways {
-            return self.constant(train, column).map(Err);
+            return self.constant_column(train, column).map(Err);
         }
         if *impute == Impute::Refuse
             && let Some(row) = (0..train.len()).find(|&row| column.text(row).is_none())
@@ -180,7 +180,7 @@ impl Prepare {
     }
 
     /// Why a column with one value only is no feature, if that is not refused.
-    fn constant(&self, train: &Table, column: &Column) -> Result<String> {
+    fn constant_column(&self, train: &Table, column: &Column) -> Result<String> {
         if self.constant == Unusable::Refuse {
             let row = (0..train.len()).find(|&row| column.text(row).is_some()).unwrap_or(0);
             let found = format!("`{}` in every row", super::csv::shortened(column.text(row).unwrap_or("")));
