@@ -8,6 +8,7 @@ use crate::table::refuse;
 use crate::text::{figure, quoted};
 use crate::training::{self, Trained};
 use crate::{aside, curves, files, model, report, say, task};
+use anyhow::Context;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -365,11 +366,11 @@ impl Fit<'_> {
         report["files"] = json!(paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>());
         report["columns"] = json!(self.problem.report.columns);
         let mut files = Files::default();
-        files.write(&paths[0], |path| Ok(file.save(path)?))?;
+        files.write(&paths[0], |path| file.save(path)).with_context(|| paths[0].display().to_string())?;
         files.bytes(&paths[1], history.to_csv().as_bytes())?;
         files.bytes(&paths[2], (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
         let curves = Panels::new(2, curves::of(&history));
-        files.write(&paths[3], |path| Ok(curves.save(path)?))?;
+        files.write(&paths[3], |path| curves.save(path)).with_context(|| paths[3].display().to_string())?;
         files.keep()?;
         if self.args.json {
             say!("{}", serde_json::to_string_pretty(&report)?);

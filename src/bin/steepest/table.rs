@@ -1,6 +1,8 @@
 //! Reading a table with what the command line says about it, and what to do on the command line about a table that is refused.
 
+use crate::files;
 use crate::settings::Dates;
+use crate::text::quoted;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
 use std::path::Path;
@@ -89,7 +91,7 @@ impl Reading {
     /// Reads a file, or standard input for `-`.
     pub fn read(&self, path: &Path) -> anyhow::Result<Table> {
         if path.as_os_str() != "-" {
-            let bytes = crate::files::read(path)?;
+            let bytes = files::read(path)?;
             return self.parse(path, &bytes);
         }
         let mut bytes = vec![];
