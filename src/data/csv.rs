@@ -145,7 +145,7 @@ impl Csv {
     /// As [`Csv::read`], as far as the first rows show it.
     pub fn names(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<Vec<String>> {
         let (mut table, text) = self.opened(name.as_ref(), bytes)?;
-        Ok(self.told(&text).records(&mut table, &text, Some(layout::PEEK))?.0)
+        Ok(self.with_own_delimiter(&text).records(&mut table, &text, Some(layout::PEEK))?.0)
     }
 
     /// Reads what [`Csv::read`] would from a file of these bytes; `name` stands for the path in errors.
@@ -154,7 +154,7 @@ impl Csv {
     /// As [`Csv::read`].
     pub fn parse(&self, name: impl AsRef<Path>, bytes: &[u8]) -> Result<Table> {
         let (mut table, text) = self.opened(name.as_ref(), bytes)?;
-        let csv = self.told(&text);
+        let csv = self.with_own_delimiter(&text);
         csv.sound(&table, &text)?;
         let (names, fields) = csv.records(&mut table, &text, None)?;
         if let Some((column, _)) = self.kinds.iter().find(|(column, _)| !names.contains(column)) {
@@ -242,7 +242,7 @@ impl Csv {
     }
 
     /// The same with the delimiter that the file names, unless another one was set.
-    fn told(&self, text: &[u8]) -> Csv {
+    fn with_own_delimiter(&self, text: &[u8]) -> Csv {
         let own = layout::separator_line(text).map(|(delimiter, _)| delimiter);
         Csv { delimiter: Some(self.delimiter.or(own).unwrap_or(b',')), ..self.clone() }
     }
@@ -270,7 +270,7 @@ impl Csv {
         let walk = Walk::to(bytes, self.between());
         if let Some((line, field)) = walk.after_quote {
             let walk = Walk { line, field, ..walk };
-            return place(&walk, "text behind a closing quote", "the end of the field", "write a quote inside a field as `\"\"`");
+            return place(&walk, "text after a closing quote", "the end of the field", "write a quote inside a field as `\"\"`");
         }
         if let (State::Quoted, (line, field)) = (walk.state, walk.opened) {
             let walk = Walk { line, field, ..walk };
@@ -358,7 +358,7 @@ impl Csv {
         }
         if table.lines.is_empty() {
             let next = records.lines.line + 1;
-            return Err(table.error(Some(next), None, "no rows behind the header", "at least one", "is the file complete?"));
+            return Err(table.error(Some(next), None, "no rows after the header", "at least one", "is the file complete?"));
         }
         if let Some(first) = comments.first() {
             table.notes.push(format!("{} beginning with `#`, the first line {first}: skipped", counted(comments.len(), "line")));
@@ -503,7 +503,7 @@ struct Lines<'b> {
 }
 
 impl Lines<'_> {
-    /// The line of the record for which the reader stood at `start`: behind it may be the rest of a line end, and empty lines.
+    /// The line of the record for which the reader stood at `start`: after it may be the rest of a line end, and empty lines.
     fn at_record(&mut self, start: usize) -> u64 {
         while let Some(&byte) = self.bytes.get(self.at).filter(|&&byte| self.at < start || matches!(byte, b'\r' | b'\n')) {
             let pair = byte == b'\r' && self.bytes.get(self.at + 1) == Some(&b'\n');

@@ -180,7 +180,7 @@ impl Dataset {
         self.row_shape.iter().product()
     }
 
-    /// The features of one row; `None` behind the last.
+    /// The features of one row; `None` after the last.
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let width = self.row_len();
         (index < self.rows).then(|| &self.features[index * width..][..width])

@@ -80,7 +80,7 @@ fn month_named(text: &str) -> Option<i64> {
     found.map(|at| at as i64 + 1)
 }
 
-/// The share of a day of `12:30`, `12:30:15.5`, `3:45 PM`, with `Z` or `+02:00` behind it, which is not applied: the clock on the wall counts.
+/// The share of a day of `12:30`, `12:30:15.5`, `3:45 PM`, with `Z` or `+02:00` after it, which is not applied: the clock on the wall counts.
 fn time(text: &str) -> Option<f64> {
     let text = text.trim();
     let lower = text.to_ascii_lowercase();

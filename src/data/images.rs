@@ -167,7 +167,7 @@ fn numbers(picture: &DynamicImage, grey: bool) -> Option<Vec<f32>> {
     })
 }
 
-/// Samples of one or three channels, with or without transparency behind them, of which the largest is `most`.
+/// Samples of one or three channels, with or without transparency after them, of which the largest is `most`.
 fn scaled<S: Copy + Into<f32>>(samples: &[S], most: f32, channels: usize, grey: bool) -> Vec<f32> {
     let of = |pixel: &[S]| {
         let sample = |c: usize| pixel[c].into() / most;

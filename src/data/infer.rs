@@ -323,7 +323,7 @@ impl Look<'_> {
                 *number = x;
             }
         }
-        let note = example.map(|example| format.told(&example));
+        let note = example.map(|example| format.described(&example));
         let markers = self.mark(|_| true);
         Column { numbers, note, format, markers, ..Column::new(self.name, Kind::Number, self.fields) }
     }
@@ -401,7 +401,7 @@ impl Column {
             && (self.format.thousands == Some(',') || (usual && point() && !self.points_between_thousands()))
     }
 
-    /// Whether what was read as decimal points could be points between thousands: all numbers have three digits behind them, or none and
+    /// Whether what was read as decimal points could be points between thousands: all numbers have three digits after them, or none and
     /// are below a thousand.
     pub(super) fn points_between_thousands(&self) -> bool {
         let thousands = NumberFormat { decimal: ',', thousands: Some('.'), unit: None };

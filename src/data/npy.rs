@@ -108,7 +108,7 @@ impl<'t> Literal<'t> {
         let (mut items, mut comma) = (vec![], true);
         while !self.skip(close) {
             if !comma {
-                return Err(format!("found no comma and no `{close}` behind an item"));
+                return Err(format!("found no comma and no `{close}` after an item"));
             }
             items.push(self.value(depth + 1)?);
             comma = self.skip(',');
@@ -122,11 +122,11 @@ impl<'t> Literal<'t> {
         let (mut entries, mut comma) = (vec![], true);
         while !self.skip('}') {
             if !comma {
-                return Err("found no comma and no `}` behind an entry".to_owned());
+                return Err("found no comma and no `}` after an entry".to_owned());
             }
             let key = self.value(depth + 1)?;
             if !self.skip(':') {
-                return Err("found no colon behind a key".to_owned());
+                return Err("found no colon after a key".to_owned());
             }
             entries.push((key, self.value(depth + 1)?));
             comma = self.skip(',');
@@ -177,7 +177,7 @@ fn header(text: &str) -> Result<Header, Fault> {
     let mut literal = Literal { rest: text };
     let value = literal.value(0).map_err(|what| wrong(&what))?;
     if literal.next().is_some() {
-        return Err(wrong("found more behind it").into());
+        return Err(wrong("found more after it").into());
     }
     let Value::Dictionary(entries) = value else { return Err(wrong("found something else").into()) };
     let (mut descr, mut fortran, mut shape) = (None, None, None);

@@ -150,21 +150,21 @@ impl NumberFormat {
             Some(at) => (&rest[..at], &rest[at..]),
             None => (rest, ""),
         };
-        let (before, behind) = mantissa.split_once(self.decimal).unwrap_or((mantissa, ""));
+        let (before, after) = mantissa.split_once(self.decimal).unwrap_or((mantissa, ""));
         let mut digits = String::with_capacity(rest.len() + 2);
         if negative {
             digits.push('-');
         }
         let mut front = String::with_capacity(before.len());
-        if !whole(before, self.thousands, &mut front) || !behind.bytes().all(|b| b.is_ascii_digit()) {
+        if !whole(before, self.thousands, &mut front) || !after.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        if front.is_empty() && behind.is_empty() {
+        if front.is_empty() && after.is_empty() {
             return None;
         }
         digits += &front;
         digits.push('.');
-        digits += behind;
+        digits += after;
         digits += exponent;
         plain(&digits)
     }
@@ -186,7 +186,7 @@ impl NumberFormat {
     }
 
     /// In words, with an example: what a field is read as.
-    pub(super) fn told(&self, example: &str) -> String {
+    pub(super) fn described(&self, example: &str) -> String {
         let value = self.parse(example).map_or_else(String::new, |x| x.to_string());
         format!("numbers{}: `{example}` is read as {value}", self.words())
     }

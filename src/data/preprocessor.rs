@@ -533,7 +533,7 @@ impl Preprocessor {
         }
         let first = self.columns.iter().position(|fitted| fitted.indices().is_some()).unwrap_or(self.columns.len());
         if let Some(Fitted { name, .. }) = self.columns[first..].iter().find(|f| f.indices().is_none() || f.was_missing) {
-            return Err(format!("column `{name}`: found features behind the first index, expected indices only"));
+            return Err(format!("column `{name}`: found features after the first index, expected indices only"));
         }
         self.target.as_ref().map_or(Ok(()), Target::check)
     }

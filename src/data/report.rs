@@ -207,7 +207,7 @@ fn giveaway(column: &Column, target: &Column, rows: usize) -> Option<String> {
     few.then(|| format!("each of its {} values belongs to one value of `{}`", belongs.len(), target.name()))
 }
 
-/// What tells a row's class from others: equal where the keys of the rows are, and made without a text.
+/// What distinguishes a row's class from others: equal where the keys of the rows are, and made without a text.
 fn class(column: &Column, row: usize) -> Option<(u64, &str)> {
     match column.kind() {
         Kind::Number | Kind::YesNo => column.number(row).map(|x| ((x + 0.0).to_bits(), "")),

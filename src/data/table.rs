@@ -42,7 +42,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The texts of a column, one behind the other.
+/// The texts of a column, consecutive in one buffer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Fields {
     text: String,
@@ -143,13 +143,13 @@ impl Column {
         self.note.as_deref()
     }
 
-    /// The text of a row, without spaces around it; `None` where the value is missing, or behind the last row.
+    /// The text of a row, without spaces around it; `None` where the value is missing, or the row is after the last.
     pub fn text(&self, row: usize) -> Option<&str> {
         if row < self.fields.len() { self.fields.get(row) } else { None }
     }
 
     /// The number of a row, 1 or 0 of yes/no, the days since 1970-01-01 of a date (with the time as a fraction); `None` where it is missing, of
-    /// other kinds, and behind the last row.
+    /// other kinds, and after the last row.
     pub fn number(&self, row: usize) -> Option<f64> {
         self.numbers.get(row).copied().filter(|x| !x.is_nan())
     }

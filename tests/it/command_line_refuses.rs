@@ -50,7 +50,7 @@ fn tables_that_are_no_tables() {
     fit(&with_line("1,\"2,0"), &["line 32, column `b`", "a quote that is never closed", "close it"]);
     // Files.
     fit("", &["line 1", "found nothing", "is this the right file?"]);
-    fit("a,y\n", &["line 2", "no rows behind the header", "is the file complete?"]);
+    fit("a,y\n", &["line 2", "no rows after the header", "is the file complete?"]);
     place.put("t.parquet", b"PAR1\x15\x04\x15\0\0");
     place.refuses("fit t.parquet --target y", &["t.parquet: found a Parquet file", "read_parquet('t.parquet')"]);
     // Commas that could mean either, and dates that may be read in two ways.

@@ -709,7 +709,7 @@ fn many_categories_are_one_index_where_asked() {
     let mut moved: serde_json::Value = serde_json::from_str(&json).unwrap();
     moved["columns"].as_array_mut().unwrap().rotate_right(1);
     let error = Preprocessor::from_json("m", &moved.to_string()).unwrap_err().to_string();
-    assert!(error.contains("features behind the first index"), "{error}");
+    assert!(error.contains("features after the first index"), "{error}");
 }
 
 /// Cuts and flips: a table or an error, and what is a table can be prepared and read again, or is refused; never a panic.

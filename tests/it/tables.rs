@@ -139,7 +139,7 @@ fn malformed_tables_are_refused_by_place() {
         ("long", with(), b"a,b\n1,2\n\n4,5,6\n", Some(4), None, "3 fields, the first too many `6`", "quotes"),
         ("open quote", with(), b"a,b\n1,\"x\n2,y\n", Some(2), Some("b"), "never closed", "close"),
         ("open at end", with(), b"a,b\n1,2\n2,\"", Some(3), Some("b"), "never closed", "close"),
-        ("behind quote", with(), b"a,b\n1,\"x\"y\n", Some(2), Some("b"), "text behind a closing quote", "\"\""),
+        ("after quote", with(), b"a,b\n1,\"x\"y\n", Some(2), Some("b"), "text after a closing quote", "\"\""),
         ("nul", with(), b"a,b\n1,2\n3,x\0\n", Some(3), Some("b"), "a NUL byte", "text file"),
         ("nul in header", with(), b"a,b\0\n1,2\n", Some(1), Some("2"), "a NUL byte", "text file"),
         ("latin 1", with(), b"a,b\nx,1\n\"caf\xe9\",2\n", Some(3), Some("a"), "the byte e9", "UTF-8"),

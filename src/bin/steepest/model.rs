@@ -32,7 +32,7 @@ pub fn device(name: Option<&str>) -> anyhow::Result<Device> {
     })
 }
 
-/// Reads a file of a model; a table given in its place is told from a damaged model.
+/// Reads a file of a model; a table given in its place is another error than a damaged model.
 pub fn read(path: &Path) -> anyhow::Result<ModelFile> {
     let name = path.display();
     let bytes = files::read(path)?;

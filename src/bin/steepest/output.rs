@@ -23,12 +23,12 @@ pub fn line(text: Arguments<'_>) -> anyhow::Result<()> {
     bytes(format!("{text}\n").as_bytes())
 }
 
-/// A line on standard error: what is not the answer itself. Nobody can be told if that fails.
+/// A line on standard error: what is not the answer itself. If that fails there is nowhere to say so.
 pub fn aside(text: Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// As `println!`, and `?` tells of a full disk.
+/// As `println!`; a full disk is an error, by `?`.
 #[macro_export]
 macro_rules! say {
     ($($arg:tt)*) => { $crate::output::line(format_args!($($arg)*))? };

@@ -1,4 +1,4 @@
-//! What `steepest fit` is told, by flags and by a TOML file with the same names: flags go before the file, the file before the defaults.
+//! The settings of `steepest fit`, given by flags and by a TOML file with the same names: flags go before the file, the file before the defaults.
 
 use anyhow::Context;
 use clap::ValueEnum;

@@ -1,6 +1,6 @@
 //! Numbers as people read them, and words as shells do.
 
-/// Shares with three digits behind the point, errors in the target's unit with four that matter.
+/// Shares with three digits after the point, errors in the target's unit with four that are significant.
 pub fn figure(name: &str, value: f64) -> String {
     match name {
         "RMSE" | "MAE" => short(value),

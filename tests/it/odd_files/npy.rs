@@ -193,9 +193,9 @@ fn headers_that_are_refused() {
         (", }", ", 'more': 1}", "found `more`"),
         (", }", ", 'shape': (1,)}", "more than one `shape`"),
         (", }", ",", "its end in the middle"),
-        (", }", ", } 1", "found more behind it"),
+        (", }", ", } 1", "found more after it"),
         ("{'descr': ", "{'descr' ", "no colon"),
-        ("{", "", "found more behind it"),
+        ("{", "", "found more after it"),
     ] {
         let message = refused(to, Array::parse("odd.npy", &with(from, to)));
         assert!(message.contains(expected), "{from} → {to}: {message}\n  expected: {expected}");
