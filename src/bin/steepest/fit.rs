@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use steepest::Device;
-use steepest::data::{self, FoldScores, LeftOut, Parts, Preprocessor, Table, Target};
+use steepest::data::{self, FoldScores, Parts, Preprocessor, Table, Target};
 use steepest::files::Files;
 use steepest::plot::Panels;
 use steepest::save::ModelFile;
@@ -235,7 +235,7 @@ impl Fit<'_> {
             "rows": { "train": rows.train, "validation": rows.validation, "test": rows.test },
             "features": preprocessor.width(),
             "parameters": trained.model.parameter_count(),
-            "left_out": left_out(preprocessor),
+            "left_out": model::left_out(preprocessor),
             "selected": preprocessor.selected(),
             "notes": problem.notes,
             "runs": trained.runs.iter().map(run_of).collect::<Vec<_>>(),
@@ -345,7 +345,7 @@ impl Fit<'_> {
             if !self.args.json {
                 say!("{line}{}", if count < k { format!(" (of {count} folds)") } else { String::new() });
             }
-            found.insert(name.to_owned(), json!({ "mean": finite(mean), "std": finite(std), "folds": scores.scores }));
+            found.insert(name.to_owned(), json!({ "mean": mean, "std": std, "folds": scores.scores }));
         }
         Ok(Value::Object(found))
     }
@@ -412,10 +412,6 @@ fn name_of(table: &Table) -> String {
     table.path().file_name().map_or_else(|| table.path().display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 
-fn finite(x: f64) -> Value {
-    if x.is_finite() { json!(x) } else { Value::Null }
-}
-
 fn shape(chosen: &Chosen, inputs: usize, outputs: usize) -> String {
     let layers: Vec<String> = chosen.layers.iter().map(usize::to_string).collect();
     let sizes: Vec<String> = [inputs.to_string()].into_iter().chain(layers).chain([outputs.to_string()]).collect();
@@ -455,10 +451,4 @@ fn run_of(run: &Report) -> Value {
             End::Interrupted => "interrupted",
         },
     })
-}
-
-/// The columns left out, each with the reason.
-fn left_out(preprocessor: &Preprocessor) -> Value {
-    let entry = |left: &LeftOut| json!({ "column": left.column, "reason": left.reason });
-    json!(preprocessor.left_out().iter().map(entry).collect::<Vec<_>>())
 }

@@ -251,8 +251,7 @@ fn left_out(preprocessor: Option<&Preprocessor>, note: &Value) -> Value {
     if note["left_out"].is_array() {
         return note["left_out"].clone();
     }
-    let all = preprocessor.map_or(&[][..], Preprocessor::left_out);
-    json!(all.iter().map(|left| json!({ "column": left.column, "reason": left.reason })).collect::<Vec<_>>())
+    preprocessor.map_or_else(|| json!([]), model::left_out)
 }
 
 /// First, best and last epoch.

@@ -212,8 +212,8 @@ impl Measured {
     }
 }
 
-/// Figures as an object; JSON has no NaN.
+/// Figures as an object; NaN, which JSON has not, becomes null.
 pub fn object(figures: &[(&'static str, f64)]) -> Value {
-    let of = |&(name, value): &(&'static str, f64)| (name.to_owned(), if value.is_finite() { json!(value) } else { Value::Null });
+    let of = |&(name, value): &(&'static str, f64)| (name.to_owned(), json!(value));
     Value::Object(figures.iter().map(of).collect::<Map<_, _>>())
 }

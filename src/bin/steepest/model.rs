@@ -4,10 +4,10 @@ use crate::metrics::Baseline;
 use crate::table::{Reading, refuse};
 use crate::{files, notes, training};
 use anyhow::Context;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use steepest::Device;
-use steepest::data::{Preprocessor, Table, Target};
+use steepest::data::{LeftOut, Preprocessor, Table, Target};
 use steepest::nn::{self, Blueprint, Module, Registry};
 use steepest::save::ModelFile;
 
@@ -112,4 +112,10 @@ pub fn layers(blueprint: &Blueprint, inputs: usize) -> anyhow::Result<(usize, nn
 /// What stands before the layers of a member.
 pub fn each(members: usize) -> String {
     if members > 1 { format!("the mean of {members} models, each with\n") } else { String::new() }
+}
+
+/// The columns left out, each with the reason.
+pub fn left_out(preprocessor: &Preprocessor) -> Value {
+    let entry = |left: &LeftOut| json!({ "column": left.column, "reason": left.reason });
+    json!(preprocessor.left_out().iter().map(entry).collect::<Vec<_>>())
 }

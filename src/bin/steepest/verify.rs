@@ -1,13 +1,12 @@
 //! `steepest verify`: the whole verification on a device of this machine, as a table and as JSON.
 
 use crate::output::Verdict;
-use crate::say;
+use crate::{model, say};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use steepest::Device;
 use steepest::verify::{Depth, DriverRow, Outcome, full};
 
 /// Exit code 0: everything is right. 1: something is wrong. 2: it could not be verified.
@@ -31,10 +30,7 @@ pub struct Args {
 const PLANT: &str = "STEEPEST_PLANT";
 
 pub fn run(args: &Args) -> Verdict {
-    let device = match &args.device {
-        Some(name) => Device::named(name)?,
-        None => Device::best()?,
-    };
+    let device = model::device(args.device.as_deref())?;
     let plant = std::env::var(PLANT).ok().filter(|name| !name.is_empty());
     let depth = Depth { deep: args.deep, filter: args.ops.clone(), plant };
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} {eta}").context("progress bar")?;
