@@ -1,6 +1,7 @@
 //! Who may know whom: a text search of `use crate::` that keeps ARCHITECTURE.md's drawing true.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Per folder or file of `src/`: the modules of this crate it may name.
@@ -66,9 +67,9 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The first names after `crate::` on a line, with braces opened: `use crate::{a, b::c}` gives a and b.
-fn named(line: &str) -> Vec<String> {
-    line.match_indices("crate::")
+/// The first names after `root`, such as `crate::`, on a line, with braces opened: `use crate::{a, b::c}` gives a and b.
+fn named(root: &str, line: &str) -> Vec<String> {
+    line.match_indices(root)
         .flat_map(|(at, found)| {
             let rest = &line[at + found.len()..];
             let group = rest.strip_prefix('{').map(|inner| inner.split(',').map(str::trim).collect::<Vec<_>>());
@@ -93,7 +94,7 @@ fn offences(source: &Path, text: &str) -> Vec<String> {
         if line.trim_start().starts_with("//") {
             continue;
         }
-        for name in named(line).into_iter().filter(|n| !n.is_empty() && !allowed.contains(&n.as_str())) {
+        for name in named("crate::", line).into_iter().filter(|n| !n.is_empty() && !allowed.contains(&n.as_str())) {
             found.push(format!("{}:{}: {room} may not know {name}", source.display(), number + 1));
         }
         if room != "gpu" && line.contains("wgpu::") {
@@ -113,6 +114,41 @@ fn arrows_go_down_only() {
         .flat_map(|path| offences(path.strip_prefix(&root).unwrap(), &std::fs::read_to_string(path).unwrap()))
         .collect();
     assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Files of a folder that need each other in a circle, by what they name after `root`; and those that need such files.
+fn circle(folder: &Path, root: &str) -> Vec<String> {
+    let mut paths = vec![];
+    files(folder, &mut paths);
+    let stem = |path: &Path| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let all: BTreeSet<String> = paths.iter().map(|path| stem(path)).collect();
+    let needs = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let found: BTreeSet<String> = code.flat_map(|line| named(root, line)).filter(|name| all.contains(name)).collect();
+        (stem(path), found)
+    };
+    let mut left: BTreeMap<String, BTreeSet<String>> = paths.iter().map(needs).collect();
+    loop {
+        let there: BTreeSet<String> = left.keys().cloned().collect();
+        left.retain(|name, needs| needs.iter().any(|other| other != name && there.contains(other)));
+        if left.len() == there.len() {
+            return left.into_keys().collect();
+        }
+    }
+}
+
+#[test]
+fn files_of_a_folder_need_each_other_one_way_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    assert_eq!(circle(&root.join("bin/steepest"), "crate::"), [] as [String; 0]);
+    assert_eq!(circle(&root.join("verify"), "super::"), [] as [String; 0]);
+    // And a circle is seen.
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("a", "use crate::b::x;"), ("b", "use crate::{c, d};"), ("c", "fn f() { crate::a::g() }"), ("d", "")] {
+        std::fs::write(folder.path().join(name).with_extension("rs"), text).unwrap();
+    }
+    assert_eq!(circle(folder.path(), "crate::"), ["a", "b", "c"]);
 }
 
 /// Whether a source line, comments aside, holds the word.
