@@ -237,9 +237,9 @@ fn an_epilogue_may_use_all_spare_inputs() {
         "matmul/tiles",
         "matmul/cooperative",
         "half_floats",
-        "conv",
-        "conv_registers",
-        "conv_tile",
+        "conv/plain",
+        "conv/software/registers",
+        "conv/tile",
     ] {
         assert!(files.contains(&stem), "{stem} has no epilogue");
     }

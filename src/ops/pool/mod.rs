@@ -3,7 +3,7 @@
 //! The gradient of max pooling finds the largest of each window again ([`MaxPool2dInput`]); its own gradient picks what lies there
 //! ([`MaxPool2dPick`]). Average pooling is linear: it and its transpose ([`AvgPool2dInput`]) are each other's gradients.
 
-mod kernels;
+mod variants;
 mod methods;
 mod native;
 
@@ -264,7 +264,7 @@ fn pick(window: Window, x: &Spec, name: &'static str, second: usize) -> Lowering
             plane.each(|o, rows, columns| out[o] = v[plane.largest(x, rows, columns)]);
         });
     });
-    let kernel = plane.kernel(name, "max_pool", count, native);
+    let kernel = plane.kernel(name, "pool/max", count, native);
     let reads = vec![Operand::Input(0), Operand::Input(second)];
     Lowering::Stages { temps: vec![], stages: vec![Stage { kernel, reads, writes: vec![Operand::Output] }] }
 }
@@ -363,12 +363,12 @@ impl Op for MaxPool2dInput {
                 plane.each(|o, rows, columns| out[plane.largest(x, rows, columns)] += g[o]);
             });
         });
-        let mut kernel = plane.kernel("max_pool2d_input", "max_pool_input", output.shape.numel(), native);
+        let mut kernel = plane.kernel("max_pool2d_input", "pool/max_input", output.shape.numel(), native);
         let Window { kernel: size, stride, padding, .. } = self.window;
         if padding == [0, 0] && (0..2).all(|axis| size[axis] <= stride[axis]) {
             let windows = output.shape.numel() / plane.elements().max(1) * plane.windows();
-            let turns = kernels::nested(plane.sides(), 0).saturating_add(kernels::nested(plane.owned(stride), 0));
-            let apart = Variant::new("max_pool_input_apart", Variant::groups(windows.div_ceil(64))).max_loop_iterations(turns);
+            let turns = variants::nested(plane.sides(), 0).saturating_add(variants::nested(plane.owned(stride), 0));
+            let apart = Variant::new("pool/max_input_disjoint", Variant::groups(windows.div_ceil(64))).max_loop_iterations(turns);
             kernel.variants.insert(0, apart);
         }
         if kernel.variants.iter().any(|variant| variant.loop_iterations.is_some_and(|turns| turns <= MAX_LOOP_ITERATIONS)) {
@@ -376,9 +376,9 @@ impl Op for MaxPool2dInput {
         }
         // Windows too large to be searched in one go, or again for each place: first where the largest of each lies.
         let windows = output.shape.numel() / plane.elements() * plane.windows();
-        let mut places = plane.kernel("max_pool2d_input", "max_pool", windows, Arc::new(|_| {}));
+        let mut places = plane.kernel("max_pool2d_input", "pool/max", windows, Arc::new(|_| {}));
         places.variants.iter_mut().for_each(|variant| variant.consts.push(("PLACE", 1)));
-        let spread = plane.kernel("max_pool2d_input", "max_pool_spread", output.shape.numel(), kernel.native);
+        let spread = plane.kernel("max_pool2d_input", "pool/max_input_known", output.shape.numel(), kernel.native);
         let (x, g, found) = (Operand::Input(0), Operand::Input(1), Operand::Temp(0));
         Lowering::Stages {
             temps: vec![windows],
@@ -448,7 +448,7 @@ impl Op for AvgPool2d {
                 });
             });
         });
-        Lowering::kernel(plane.kernel("avg_pool2d", "avg_pool", output.shape.numel(), native), 1)
+        Lowering::kernel(plane.kernel("avg_pool2d", "pool/average", output.shape.numel(), native), 1)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let Ok(plane) = self.cells.plane(&Spec::f32(inputs[0].shape)) else { return unknown(output) };
@@ -500,7 +500,7 @@ impl Op for AvgPool2dInput {
                 });
             });
         });
-        Lowering::kernel(plane.kernel("avg_pool2d_input", "avg_pool_input", output.shape.numel(), native), 1)
+        Lowering::kernel(plane.kernel("avg_pool2d_input", "pool/average_input", output.shape.numel(), native), 1)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let Ok(plane) = Plane::new(self.cells, self.size) else { return unknown(output) };

@@ -5,10 +5,10 @@
 
 mod methods;
 mod native;
-mod product;
+mod variants;
 
 pub use methods::ConvOptions;
-use product::{Grid, Product};
+use variants::{Grid, Product};
 
 use super::case::{Case, Gen};
 use super::reduce::{self, Kind};

@@ -89,7 +89,7 @@ impl Product {
         let shared = Variant {
             consts: vec![("SIDE", side as u32), divide],
             target: Target::Hardware,
-            ..Variant::new("conv_tile", tiles(4 * side, 4 * side))
+            ..Variant::new("conv/tile", tiles(4 * side, 4 * side))
         };
         // For software: as wide as wastes least at the edges.
         let waste = |rows: usize, lanes: usize| self.m.next_multiple_of(rows * (8 / lanes)) * n.next_multiple_of(BLOCK * lanes);
@@ -106,34 +106,34 @@ impl Product {
             variants.push(Variant {
                 consts: vec![("ROWS", rows as u32), divide, ("FUSED", 0)],
                 target: Target::Software,
-                ..Variant::new("conv_shared", tiles(rows, 8 * BLOCK))
+                ..Variant::new("conv/software/shared", tiles(rows, 8 * BLOCK))
             });
         }
         if self.divide == [1, 1] && self.in_vectors() {
-            variants.push(registers("conv_vectors", 2 * BLOCK));
+            variants.push(registers("conv/software/vectors", 2 * BLOCK));
         }
-        let mut any = registers("conv_registers", rows);
+        let mut any = registers("conv/software/registers", rows);
         any.consts.extend([("ROWS", rows as u32), divide, ("FUSED", 0)]);
         variants.push(any);
         let simple =
-            Variant { consts: vec![divide], ..Variant::new("conv", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
+            Variant { consts: vec![divide], ..Variant::new("conv/plain", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
         variants.push(simple);
         for variant in &mut variants {
             let terms = self.span.min(self.k_rows()).saturating_mul(self.k.sizes[1]);
             let taps = terms + self.span.min(self.k_rows());
             let around = match variant.shader {
-                "conv_vectors" => taps / 2,
-                "conv_flat" => taps / 3 + self.k_rows(),
-                "conv_tile" => 2 * taps,
+                "conv/software/vectors" => taps / 2,
+                "conv/software/flat" => taps / 3 + self.k_rows(),
+                "conv/tile" => 2 * taps,
                 _ => taps,
             };
             // And which taps a phase sees, and a tile of what is fused.
             let apart = |axis: usize| self.divide[axis] / self.tap_step[axis] * self.k.step[axis].unsigned_abs();
-            let known = |axis: usize| self.divide == [1, 1] || (variant.shader == "conv" && apart(axis) == 1);
+            let known = |axis: usize| self.divide == [1, 1] || (variant.shader == "conv/plain" && apart(axis) == 1);
             let seen = |axis: usize| if known(axis) { 0 } else { self.k.sizes[axis].min(self.tap_step[axis]) };
             let beside = seen(0) + seen(1) + 17 * 16;
             variant.loop_iterations = Some(around.saturating_add(beside));
-            if variant.shader == "conv" {
+            if variant.shader == "conv/plain" {
                 *variant = variant.clone().in_parts(terms, beside);
             }
         }
@@ -164,7 +164,7 @@ impl Product {
             && 3 * thirds(self.k.sizes[1]) < 2 * self.k.sizes[1]
         {
             let tiles = self.m.div_ceil(rows) * (self.columns.outer * plane(&self.columns).div_ceil(BLOCK)).div_ceil(8);
-            return Some(variant("conv_flat", vec![("ROWS", rows as u32), ("FUSED", 0)], tiles));
+            return Some(variant("conv/software/flat", vec![("ROWS", rows as u32), ("FUSED", 0)], tiles));
         }
         let squares = thirds(self.columns.sizes[0]) * thirds(self.columns.sizes[1]);
         if self.k.step == [1, 1]
@@ -178,7 +178,7 @@ impl Product {
             let channels = self.columns.outer;
             let shared = 4 * channels >= 3 * channels.next_multiple_of(8);
             let tiles = self.m.div_ceil(16) * squares * if shared { channels.div_ceil(8) } else { channels };
-            return Some(variant("conv_flat_weight", vec![("SHARED", u32::from(shared))], tiles));
+            return Some(variant("conv/software/flat_weight", vec![("SHARED", u32::from(shared))], tiles));
         }
         None
     }

@@ -11,7 +11,7 @@ impl Plane {
             Cells::Adaptive { .. } => ([1, 1], [1, 1], [0, 0], vec![("ADAPTIVE", 1)]),
         };
         let inside = !matches!(self.cells, Cells::Sliding { count_include_pad: true, .. });
-        let average = shader.starts_with("avg");
+        let average = shader.starts_with("pool/average");
         let params = Params::new().set("count", count).set("windows", count / self.elements().max(1) * self.windows());
         let params = params.set("inside", inside).set("first", 0u32).set("size", self.size).set("output", self.output);
         let params = params.set("kernel", kernel).set("stride", stride).set("padding", padding);
@@ -22,9 +22,9 @@ impl Plane {
         let variant = Variant { consts, bodies, ..Variant::new(shader, Variant::groups(count.div_ceil(64))) };
         let (places, windows) = (self.sides(), self.holding());
         let variant = match shader {
-            "max_pool_input" => variant.max_loop_iterations(nested(windows, nested(places, 0))),
+            "pool/max_input" => variant.max_loop_iterations(nested(windows, nested(places, 0))),
             _ => {
-                let around = if matches!(shader, "avg_pool" | "max_pool") { places } else { windows };
+                let around = if matches!(shader, "pool/average" | "pool/max") { places } else { windows };
                 variant.max_loop_iterations(nested(around, 0)).in_parts(around[0].saturating_mul(around[1]), 0)
             }
         };
