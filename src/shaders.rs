@@ -75,6 +75,12 @@ const KERNELS: &[(&str, &str)] = files![
 
 /// The same of the parts that kernels share.
 const PARTS: &[(&str, &str)] = files![
+    "conv/columns",
+    "conv/product",
+    "conv/software/block",
+    "conv/software/shared_rows",
+    "conv/software/shift",
+    "conv/software/strip",
     "matmul/blocks",
     "matmul/cooperative_tiles",
     "matmul/elements",
@@ -82,9 +88,13 @@ const PARTS: &[(&str, &str)] = files![
     "matmul/register_tile",
     "matmul/software/add_bands",
     "matmul/write_block",
+    "pool/largest",
+    "pool/mean",
+    "pool/window",
     "shared/extra",
     "shared/fused",
     "shared/fused_vectors",
+    "shared/grid",
     "shared/math",
     "shared/numbers",
     "shared/outer_product",

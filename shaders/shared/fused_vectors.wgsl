@@ -9,3 +9,17 @@ fn load_extra0(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
 fn load_extra1(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
 fn load_extra2(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
 fn load_extra3(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
+
+// Four finished neighbours, of which the first is element i.
+fn finish_four(v: vec4<f32>, i: u32) -> vec4<f32> {
+    let a = load_extra0(i);
+    let b = load_extra1(i);
+    let c = load_extra2(i);
+    let d = load_extra3(i);
+    return vec4<f32>(
+        finish(v.x, a.x, b.x, c.x, d.x),
+        finish(v.y, a.y, b.y, c.y, d.y),
+        finish(v.z, a.z, b.z, c.z, d.z),
+        finish(v.w, a.w, b.w, c.w, d.w),
+    );
+}

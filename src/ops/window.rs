@@ -40,7 +40,7 @@ pub struct Window {
 }
 
 /// Sizes up to here can be added and subtracted in the shaders' i32.
-const LARGEST: usize = 1 << 29;
+const LARGEST_SIZE: usize = 1 << 29;
 
 impl Window {
     /// How many windows fit along each axis of an image: ⌊(size + padding − dilation (kernel − 1) − 1) / stride⌋ + 1, with the padding of both
@@ -59,16 +59,16 @@ impl Window {
                     return Err(OpError::Value(format!("the {what} is 0 along the {side}, expected at least 1")));
                 }
             }
-            let padded = before.checked_add(after).and_then(|p| p.checked_add(size)).filter(|&p| p <= LARGEST);
+            let padded = before.checked_add(after).and_then(|p| p.checked_add(size)).filter(|&p| p <= LARGEST_SIZE);
             let padding = if before == after {
                 format!("padding {before} on both sides")
             } else {
                 format!("padding {before} before and {after} after it")
             };
-            let reach = (kernel - 1).checked_mul(dilation).and_then(|r| r.checked_add(1)).filter(|&r| r <= LARGEST);
+            let reach = (kernel - 1).checked_mul(dilation).and_then(|r| r.checked_add(1)).filter(|&r| r <= LARGEST_SIZE);
             let (Some(padded), Some(reach)) = (padded, reach) else {
                 return Err(OpError::Shape(format!(
-                    "{side} {size} with {padding}, kernel {kernel} and dilation {dilation}: sizes up to {LARGEST} are supported"
+                    "{side} {size} with {padding}, kernel {kernel} and dilation {dilation}: sizes up to {LARGEST_SIZE} are supported"
                 )));
             };
             if reach > padded {

@@ -3,14 +3,15 @@
 //! The three ops are each other's gradients. On every device they are one matrix product in which one operand is an image read through
 //! a moving window (`Product`); only what rows, columns and terms stand for differs.
 
+mod cases;
 mod methods;
 mod native;
 mod variants;
 
+pub use cases::cases;
 pub use methods::ConvOptions;
 use variants::{Grid, Product};
 
-use super::case::{Case, Gen};
 use super::reduce::{self, Kind};
 use super::window::word;
 use crate::error::OpError;
@@ -414,15 +415,26 @@ impl Op for Conv2dWeight {
     }
 }
 
+/// Tiles of 64×64 that fill a device.
+const TILES_OF_A_DEVICE: usize = 256;
+/// Elements of all parts of sums together: no more memory than is worth it.
+const ELEMENTS_OF_PARTS: usize = 1 << 22;
+/// Pixels that a part of a sum takes at least.
+const PIXELS_OF_A_PART: usize = 256;
+/// Parts of a sum at most.
+const MOST_PARTS: usize = 128;
+/// Pixels that a part takes at most: a loop over more is too long for a software adapter.
+const PIXELS_OF_A_LOOP: usize = 1 << 15;
+
 /// Rows of pixels that one part of a weight's sum takes. There are few weights and many pixels: without parts most of a device would
-/// have nothing to do. It hangs on the sizes only, so the order of summation is the same everywhere.
+/// have nothing to do. It depends on the sizes only, so the order of summation is the same everywhere.
 fn span(s: &Sizes) -> usize {
     let (rows, weights) = (s.batch * s.output[0], s.groups * s.outer * s.inner * s.taps());
     let tiles = s.groups * s.outer.div_ceil(64) * (s.inner * s.taps()).div_ceil(64);
-    // Parts of at least 256 pixels; as many as fill a device, and no more than memory for them that is worth it.
-    let most = (256 / tiles.max(1)).min((1 << 22) / weights.max(1)).min(rows * s.output[1] / 256).clamp(1, 128);
-    // Whole vectors, whatever the width; never so many that a loop over them is too long for a software adapter.
-    let whole = rows.div_ceil(most).min((1 << 15) / (s.output[1] + 1));
+    let parts = (TILES_OF_A_DEVICE / tiles.max(1)).min(ELEMENTS_OF_PARTS / weights.max(1));
+    let parts = parts.min(rows * s.output[1] / PIXELS_OF_A_PART).clamp(1, MOST_PARTS);
+    // Whole vectors, whatever the width.
+    let whole = rows.div_ceil(parts).min(PIXELS_OF_A_LOOP / (s.output[1] + 1));
     whole.next_multiple_of(4).max(1)
 }
 
@@ -440,91 +452,4 @@ fn stage(kernel: Kernel, output: Operand) -> Stage {
 /// For sizes that `infer` refused: never run.
 fn nothing() -> Lowering {
     Lowering::Stages { temps: vec![], stages: vec![] }
-}
-
-/// Test inputs: every option by itself and together, both sides of every tile's edge, no elements, divided sums, values that are not finite.
-pub fn cases(g: &mut Gen) -> Vec<Case> {
-    let mut cases = Vec::new();
-    let plain = ConvOptions::new();
-    let small: &[([usize; 4], [usize; 3], ConvOptions)] = &[
-        ([1, 1, 1, 1], [1, 1, 1], plain),
-        ([1, 1, 3, 3], [1, 3, 3], plain),
-        ([1, 2, 4, 5], [3, 1, 1], plain),
-        ([2, 2, 4, 5], [3, 2, 3], plain),
-        ([2, 2, 5, 4], [3, 3, 3], plain.padding(1)),
-        ([1, 2, 3, 3], [2, 5, 5], plain.padding(2)),
-        ([2, 2, 7, 6], [3, 3, 2], plain.stride(2)),
-        ([1, 2, 7, 8], [2, 3, 3], plain.stride([2, 3]).padding([1, 2])),
-        ([1, 2, 7, 8], [2, 2, 3], plain.dilation(2)),
-        ([1, 2, 7, 9], [2, 3, 2], plain.dilation([2, 3]).padding([3, 1]).stride([1, 2])),
-        ([1, 1, 9, 9], [2, 1, 2], plain.stride(4).padding([0, 3])),
-        ([2, 4, 4, 4], [6, 3, 3], plain.groups(2).padding(1)),
-        ([2, 3, 5, 5], [6, 3, 3], plain.groups(3).stride(2).padding(1)),
-        ([1, 4, 4, 3], [4, 1, 1], plain.groups(4)),
-        ([2, 3, 1, 8], [2, 1, 3], plain.padding([0, 1])),
-        // Another padding before the image than after it.
-        ([2, 2, 5, 4], [3, 3, 2], plain.sides([0, 2], [1, 0])),
-        ([1, 2, 5, 6], [2, 1, 1], plain.sides(0, [1, 2])),
-        ([1, 2, 7, 6], [2, 3, 2], plain.sides([2, 0], [0, 3]).stride([2, 3]).dilation([1, 2])),
-        ([1, 4, 4, 5], [2, 2, 4], plain.groups(2).same([2, 4])),
-        // Rows and columns that no window sees, and windows beside the image.
-        ([1, 1, 8, 8], [1, 2, 2], plain.stride(5)),
-        ([1, 1, 2, 2], [1, 1, 1], plain.padding(3)),
-        // Strides and dilations beyond every image, which are never taken.
-        ([1, 1, 3, 3], [1, 3, 1], plain.stride(usize::MAX).dilation([1, usize::MAX])),
-        ([0, 2, 3, 3], [2, 2, 2], plain),
-        ([2, 0, 3, 3], [2, 2, 2], plain),
-        ([2, 2, 3, 3], [0, 2, 2], plain),
-        ([2, 2, 0, 3], [3, 2, 2], plain.padding(1)),
-    ];
-    let large: &[([usize; 4], [usize; 3], ConvOptions)] = &[
-        ([2, 3, 9, 8], [33, 3, 3], plain.padding(1)),
-        ([3, 7, 9, 7], [9, 3, 3], plain.padding(1)),
-        ([1, 17, 8, 8], [65, 2, 2], plain),
-        ([2, 33, 6, 6], [16, 3, 3], plain.stride(2).padding(1)),
-        ([2, 16, 9, 11], [17, 2, 4], plain.same([2, 4])),
-        ([2, 5, 9, 11], [18, 3, 3], plain.sides([0, 2], [2, 1]).stride(2)),
-        ([1, 66, 5, 13], [34, 1, 1], plain),
-        ([2, 70, 9, 9], [70, 3, 3], plain.groups(2).padding(1)),
-        ([2, 8, 20, 33], [8, 3, 3], plain.groups(8).padding(1)),
-        // Sums of the weights in several parts, whose ends fall inside images.
-        ([7, 2, 19, 17], [5, 3, 3], plain.padding(1)),
-        ([3, 1, 1, 3000], [2, 1, 9], plain.stride([1, 2]).padding([0, 4])),
-        ([40, 3, 11, 11], [4, 3, 3], plain.stride(2)),
-        // More pixels than are gathered at a time.
-        ([1, 16, 40, 41], [3, 3, 3], plain.padding(1)),
-    ];
-    for (checked, list) in [(true, small), (false, large)] {
-        for &(x, [filters, rows, columns], options) in list {
-            let w = [filters, x[1] / options.groups, rows, columns];
-            let Ok(s) = Sizes::new(options, x, w) else { continue };
-            let label = format!("{x:?} by {w:?}");
-            let [x, w, y] = [s.x(), s.w(), s.y()].map(|dims| g.normalish(&dims));
-            for case in [
-                Case::new(label.clone(), Conv2d { options }, vec![x.clone(), w.clone()]),
-                Case::new(label.clone(), Conv2dInput { options, size: s.image }, vec![y.clone(), w]),
-                Case::new(label, Conv2dWeight { options, kernel: s.kernel }, vec![x, y]),
-            ] {
-                // The gradient's formula does not hang on sizes: it is checked on the small ones.
-                cases.push(if checked { case } else { case.forward_only() });
-            }
-        }
-    }
-    // What is not finite reaches what it is multiplied with, zeros too.
-    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0];
-    for options in [plain.padding(1), plain.padding(1).stride(2), plain.dilation(2)] {
-        let Ok(s) = Sizes::new(options, [2, 2, 9, 9], [3, 2, 3, 3]) else { continue };
-        for spoilt in 0..2 {
-            let mut inputs = |dims: [[usize; 4]; 2]| -> Vec<_> {
-                let each = dims.iter().enumerate();
-                let value = |g: &mut Gen, i| if i == spoilt && g.below(20) == 0 { odd[g.below(4)] } else { g.uniform(-1.0, 1.0) };
-                each.map(|(i, dims)| g.input(DType::F32, dims, |g| value(g, i))).collect()
-            };
-            cases.push(Case::new("not finite", Conv2d { options }, inputs([s.x(), s.w()])).forward_only());
-            cases.push(Case::new("not finite", Conv2dInput { options, size: s.image }, inputs([s.y(), s.w()])).forward_only());
-            cases
-                .push(Case::new("not finite", Conv2dWeight { options, kernel: s.kernel }, inputs([s.x(), s.y()])).forward_only());
-        }
-    }
-    cases
 }

@@ -1,7 +1,7 @@
-//! The matrix product that a convolution and both its gradients are: its sizes, its strides and its kernels.
+//! The matrix product that a convolution and both its gradients are: its sizes, its strides, and which kernels make it.
 
 use super::super::window::word;
-use crate::graph::op::{Kernel, Native, Target, Variant};
+use crate::graph::op::{Kernel, Native, Params, Target, Variant};
 
 /// One of the two grids whose cells a sum runs over: pixels (image, y, x) or taps of the kernel (channel, i, j).
 #[derive(Clone, Copy)]
@@ -14,7 +14,13 @@ pub(super) struct Grid {
     pub(super) step: [isize; 2],
 }
 
-/// out[row, column] = Σ_k A[row, k] · image(column + k), for every group; the formula and the names are those of `shaders/conv.wgsl`.
+impl Grid {
+    fn plane(&self) -> usize {
+        self.sizes[0] * self.sizes[1]
+    }
+}
+
+/// out[row, column] = Σ_k A[row, k] · image(column + k), for every group; the formula and the names are those of `shaders/conv/product.wgsl`.
 pub(super) struct Product {
     pub(super) m: usize,
     pub(super) columns: Grid,
@@ -37,10 +43,14 @@ pub(super) struct Product {
     pub(super) tap_step: [usize; 2],
 }
 
-/// Invocations of a workgroup of `conv.wgsl`.
-const WORKGROUP: usize = 64;
-/// Columns of the output an invocation of `conv_registers` and `conv_vectors` makes; rows as many or twice as many.
+/// Invocations of a workgroup of `conv/plain`.
+const PLAIN_WORKGROUP: usize = 64;
+/// Invocations of a workgroup of the kernels for software adapters: the lanes of its vectors.
+const LANES: usize = 8;
+/// Columns of the output that an invocation of these makes.
 const BLOCK: usize = 8;
+/// Rows of the output up to which tiles of `conv/tile` are 32×32 and not 64×64.
+const ROWS_OF_A_SMALL_TILE: usize = 32;
 
 impl Product {
     fn k_rows(&self) -> usize {
@@ -52,151 +62,191 @@ impl Product {
         self.k_rows().div_ceil(self.span).max(1)
     }
 
-    fn n(&self) -> usize {
-        self.columns.outer * self.columns.sizes[0] * self.columns.sizes[1]
-    }
-
     /// How many kinds of pixels there are along both axes, that see different taps.
     fn phases(&self) -> [usize; 2] {
         [0, 1].map(|axis| self.divide[axis].min(self.columns.sizes[axis]))
     }
 
-    /// Pixels of the largest phase along an axis.
-    fn most(&self, axis: usize) -> usize {
-        self.columns.sizes[axis].div_ceil(self.divide[axis])
+    /// Columns of the largest phase.
+    fn most_columns(&self) -> usize {
+        let pixels = [0, 1].map(|axis| self.columns.sizes[axis].div_ceil(self.divide[axis]));
+        if self.columns.plane() == 0 { 0 } else { self.columns.outer * pixels[0] * pixels[1] }
+    }
+
+    /// Products that are made side by side: of each group, part of a sum and phase.
+    fn products(&self) -> usize {
+        let phases = self.phases();
+        self.groups * self.splits() * phases[0] * phases[1]
     }
 
     /// The kernel of the product, in all its forms.
     pub(super) fn kernel(&self, name: &'static str, native: Native) -> Kernel {
-        let (n, phases) = (self.n(), self.phases());
-        let parts = self.groups * self.splits() * phases[0] * phases[1];
-        let counts = [self.m, n, self.k_rows(), self.groups, self.splits(), self.span];
-        let strides = [self.a[0], self.a[1], self.a[2], self.b_group, self.out[0], self.out[1], self.out[2]];
-        let mut params: Vec<u32> = counts.iter().chain(&strides).map(|&n| n as u32).collect();
-        params.extend([0, self.columns.stride, self.k.stride].map(|n| n as u32));
-        params.extend([self.size, self.divide, self.columns.sizes, self.k.sizes].concat().into_iter().map(word));
-        params.extend([self.columns.step, self.k.step, self.start].concat().into_iter().map(signed));
-        params.extend(self.tap_step.map(word));
-        // Whole up to `extra`, which belongs to what is fused behind and begins at a multiple of four.
-        params.resize(params.len().next_multiple_of(4), 0);
-
-        let divide = ("DIVIDE", u32::from(self.divide != [1, 1]));
-        // Those of the largest phase.
-        let n = n / (self.columns.sizes[0] * self.columns.sizes[1]).max(1) * self.most(0) * self.most(1);
-        let tiles = |rows: usize, columns: usize| Variant::groups(parts * self.m.div_ceil(rows) * n.div_ceil(columns));
-        // Tiles of 64, or of 32 where there are few rows.
-        let side = if self.m <= 32 { 8 } else { 16 };
-        let shared = Variant {
-            consts: vec![("SIDE", side as u32), divide],
-            target: Target::Hardware,
-            ..Variant::new("conv/tile", tiles(4 * side, 4 * side))
-        };
-        // For software: as wide as wastes least at the edges.
-        let waste = |rows: usize, lanes: usize| self.m.next_multiple_of(rows * (8 / lanes)) * n.next_multiple_of(BLOCK * lanes);
-        let width = |rows: usize| [8, 4, 2, 1].into_iter().min_by_key(|&lanes| waste(rows, lanes)).unwrap_or(8);
-        let registers = |shader, rows: usize| {
-            let lanes = width(rows);
-            let groups = tiles(rows * (8 / lanes), BLOCK * lanes);
-            Variant { consts: vec![("LANES", lanes as u32)], target: Target::Software, ..Variant::new(shader, groups) }
-        };
-        let mut variants = vec![shared];
-        variants.extend(self.flat(parts));
-        let rows = if self.m <= BLOCK { BLOCK } else { 2 * BLOCK };
-        if 2 * waste(rows, 8) <= 3 * waste(rows, width(rows)) {
-            variants.push(Variant {
-                consts: vec![("ROWS", rows as u32), divide, ("FUSED", 0)],
-                target: Target::Software,
-                ..Variant::new("conv/software/shared", tiles(rows, 8 * BLOCK))
-            });
-        }
-        if self.divide == [1, 1] && self.in_vectors() {
-            variants.push(registers("conv/software/vectors", 2 * BLOCK));
-        }
-        let mut any = registers("conv/software/registers", rows);
-        any.consts.extend([("ROWS", rows as u32), divide, ("FUSED", 0)]);
-        variants.push(any);
-        let simple =
-            Variant { consts: vec![divide], ..Variant::new("conv/plain", Variant::groups((parts * self.m * n).div_ceil(WORKGROUP))) };
-        variants.push(simple);
-        for variant in &mut variants {
-            let terms = self.span.min(self.k_rows()).saturating_mul(self.k.sizes[1]);
-            let taps = terms + self.span.min(self.k_rows());
-            let around = match variant.shader {
-                "conv/software/vectors" => taps / 2,
-                "conv/software/flat" => taps / 3 + self.k_rows(),
-                "conv/tile" => 2 * taps,
-                _ => taps,
-            };
-            // And which taps a phase sees, and a tile of what is fused.
-            let apart = |axis: usize| self.divide[axis] / self.tap_step[axis] * self.k.step[axis].unsigned_abs();
-            let known = |axis: usize| self.divide == [1, 1] || (variant.shader == "conv/plain" && apart(axis) == 1);
-            let seen = |axis: usize| if known(axis) { 0 } else { self.k.sizes[axis].min(self.tap_step[axis]) };
-            let beside = seen(0) + seen(1) + 17 * 16;
-            variant.loop_iterations = Some(around.saturating_add(beside));
-            if variant.shader == "conv/plain" {
-                *variant = variant.clone().in_parts(terms, beside);
-            }
-        }
-        Kernel { name, params: params.into(), variants, native }
+        let mut variants = vec![self.tile()];
+        variants.extend(self.flat().or_else(|| self.flat_weight()));
+        variants.extend(self.shared());
+        variants.extend(self.vectors());
+        variants.extend([self.registers(), self.plain()]);
+        Kernel { name, params: self.params(), variants: variants.into_iter().map(|v| self.bounded(v)).collect(), native }
     }
 
-    /// For software with subgroups: where pixels that follow each other read numbers that do so too, because the images are as wide on both
-    /// sides and strides are 1. Kernels are taken by three taps, and three rows of them for their own gradient.
-    fn flat(&self, parts: usize) -> Option<Variant> {
-        let rows = if self.m <= 8 { 8 } else { 16 };
-        let variant = |shader, consts, tiles: usize| Variant {
-            consts,
-            target: Target::Software,
-            ..Variant::new(shader, Variant::groups(parts * tiles))
-        };
-        let fours = |numbers: &[usize]| numbers.iter().all(|n| n % 4 == 0);
-        let plane = |grid: &Grid| grid.sizes[0] * grid.sizes[1];
-        if self.divide != [1, 1] || !fours(&[self.size[0] * self.size[1]]) {
-            return None;
-        }
-        let thirds = |n: usize| n.div_ceil(3);
-        let turned = self.k.step[1] == -1;
-        if self.columns.step == [1, 1]
-            && (self.k.step[1] == 1 || turned)
+    /// What all kernels are told, the members of `conv/product.wgsl`.
+    fn params(&self) -> Params {
+        let n = self.columns.outer * self.columns.plane();
+        let params = Params::new().set("m", self.m).set("n", n).set("k_rows", self.k_rows());
+        let params = params.set("groups", self.groups).set("splits", self.splits()).set("span", self.span).set("first", 0u32);
+        let params = params.set("a_group", self.a[0]).set("a_row", self.a[1]).set("a_outer", self.a[2]);
+        let params = params.set("b_group", self.b_group).set("column_outer", self.columns.stride).set("k_outer", self.k.stride);
+        let params = params.set("out_group", self.out[0]).set("out_row", self.out[1]).set("out_outer", self.out[2]);
+        let params = params.set("size", self.size.map(word)).set("divide", self.divide.map(word));
+        let params = params.set("column_sizes", self.columns.sizes.map(word)).set("k_sizes", self.k.sizes.map(word));
+        let params = params.set("column_step", self.columns.step.map(signed)).set("k_step", self.k.step.map(signed));
+        params.set("start", self.start.map(signed)).set("tap_step", self.tap_step.map(word))
+    }
+
+    fn divides(&self) -> (&'static str, u32) {
+        ("DIVIDE", u32::from(self.divide != [1, 1]))
+    }
+
+    /// A variant with a workgroup for every so many rows and columns.
+    fn tiled(&self, shader: &'static str, target: Target, rows: usize, columns: usize) -> Variant {
+        let tiles = self.products() * self.m.div_ceil(rows) * self.most_columns().div_ceil(columns);
+        Variant { target, ..Variant::new(shader, Variant::groups(tiles)) }
+    }
+
+    /// Tiles of 64×64 in workgroup memory, or of 32×32 where there are few rows.
+    fn tile(&self) -> Variant {
+        let side = if self.m <= ROWS_OF_A_SMALL_TILE { 8 } else { 16 };
+        let variant = self.tiled("conv/tile", Target::Hardware, 4 * side, 4 * side);
+        Variant { consts: vec![("SIDE", side as u32), self.divides()], ..variant }
+    }
+
+    /// One invocation per output.
+    fn plain(&self) -> Variant {
+        let invocations = self.products() * self.m * self.most_columns();
+        let variant = Variant::new("conv/plain", Variant::groups(invocations.div_ceil(PLAIN_WORKGROUP)));
+        Variant { consts: vec![self.divides()], ..variant }
+    }
+
+    /// Rows of a block in registers: as many as there are, up to twice as many as columns.
+    fn rows(&self) -> usize {
+        if self.m <= BLOCK { BLOCK } else { 2 * BLOCK }
+    }
+
+    /// Elements that are made, those beyond the edges too, by blocks of so many rows, so many of them side by side.
+    fn made(&self, rows: usize, lanes: usize) -> usize {
+        self.m.next_multiple_of(rows * (LANES / lanes)) * self.most_columns().next_multiple_of(BLOCK * lanes)
+    }
+
+    /// How many blocks of a workgroup are side by side: as many as waste least at the edges.
+    fn lanes(&self, rows: usize) -> usize {
+        [8, 4, 2, 1].into_iter().min_by_key(|&lanes| self.made(rows, lanes)).unwrap_or(LANES)
+    }
+
+    /// Blocks in registers.
+    fn blocks(&self, shader: &'static str, rows: usize, lanes: usize) -> Variant {
+        let variant = self.tiled(shader, Target::Software, rows * (LANES / lanes), BLOCK * lanes);
+        let consts = vec![("LANES", lanes as u32), ("ROWS", rows as u32), self.divides(), ("FUSED", 0)];
+        Variant { consts, ..variant }
+    }
+
+    fn registers(&self) -> Variant {
+        self.blocks("conv/software/registers", self.rows(), self.lanes(self.rows()))
+    }
+
+    /// With A in vectors, where it is contiguous in multiples of four along k.
+    fn vectors(&self) -> Option<Variant> {
+        let rows = 2 * BLOCK;
+        let fits = self.divide == [1, 1] && self.in_vectors();
+        fits.then(|| self.blocks("conv/software/vectors", rows, self.lanes(rows)))
+    }
+
+    /// With rows shared by a workgroup, where all its blocks side by side make at most half as much again as they must.
+    fn shared(&self) -> Option<Variant> {
+        let rows = self.rows();
+        let fits = 2 * self.made(rows, LANES) <= 3 * self.made(rows, self.lanes(rows));
+        fits.then(|| self.blocks("conv/software/shared", rows, LANES))
+    }
+
+    /// Where consecutive pixels read consecutive numbers, because the images are as wide on both sides and strides are 1. Kernels are taken by
+    /// three taps.
+    fn flat(&self) -> Option<Variant> {
+        let fits = self.divide == [1, 1]
+            && self.columns.step == [1, 1]
+            && self.k.step[1].abs() == 1
             && self.columns.sizes[1] == self.size[1]
-            && fours(&[plane(&self.columns), self.out[0], self.out[1], self.out[2]])
+            && in_fours(&[self.size[0] * self.size[1], self.columns.plane(), self.out[0], self.out[1], self.out[2]])
             && self.splits() == 1
-            && 3 * thirds(self.k.sizes[1]) < 2 * self.k.sizes[1]
-        {
-            let tiles = self.m.div_ceil(rows) * (self.columns.outer * plane(&self.columns).div_ceil(BLOCK)).div_ceil(8);
-            return Some(variant("conv/software/flat", vec![("ROWS", rows as u32), ("FUSED", 0)], tiles));
-        }
+            && 3 * thirds(self.k.sizes[1]) < 2 * self.k.sizes[1];
+        let rows = self.rows();
+        let tiles = self.m.div_ceil(rows) * (self.columns.outer * self.columns.plane().div_ceil(BLOCK)).div_ceil(LANES);
+        fits.then(|| Variant {
+            consts: vec![("ROWS", rows as u32), ("FUSED", 0)],
+            target: Target::Software,
+            ..Variant::new("conv/software/flat", Variant::groups(self.products() * tiles))
+        })
+    }
+
+    /// The same for the gradient by the weights: kernels are taken by squares of three by three taps.
+    fn flat_weight(&self) -> Option<Variant> {
         let squares = thirds(self.columns.sizes[0]) * thirds(self.columns.sizes[1]);
-        if self.k.step == [1, 1]
+        let fits = self.divide == [1, 1]
+            && self.k.step == [1, 1]
             && self.columns.step[1] == 1
             && self.k.sizes[1] == self.size[1]
-            && fours(&[plane(&self.k), self.a[0], self.a[1], self.a[2]])
+            && in_fours(&[self.size[0] * self.size[1], self.k.plane(), self.a[0], self.a[1], self.a[2]])
             && (self.splits() == 1 || (self.span * self.k.sizes[1]).is_multiple_of(4))
-            && 9 * squares <= 3 * plane(&self.columns)
-        {
-            // A channel for each invocation where that leaves few without one.
-            let channels = self.columns.outer;
-            let shared = 4 * channels >= 3 * channels.next_multiple_of(8);
-            let tiles = self.m.div_ceil(16) * squares * if shared { channels.div_ceil(8) } else { channels };
-            return Some(variant("conv/software/flat_weight", vec![("SHARED", u32::from(shared))], tiles));
-        }
-        None
+            && 9 * squares <= 3 * self.columns.plane();
+        // A channel for each invocation where that leaves few without one.
+        let channels = self.columns.outer;
+        let shared = 4 * channels >= 3 * channels.next_multiple_of(LANES);
+        let tiles = self.m.div_ceil(2 * BLOCK) * squares * if shared { channels.div_ceil(LANES) } else { channels };
+        fits.then(|| Variant {
+            consts: vec![("SHARED", u32::from(shared))],
+            target: Target::Software,
+            ..Variant::new("conv/software/flat_weight", Variant::groups(self.products() * tiles))
+        })
     }
 
-    /// Whether A lies together in multiples of four along k, in every part of a sum.
+    /// Whether A is contiguous in multiples of four along k, in every part of a sum.
     fn in_vectors(&self) -> bool {
-        let plane = self.k.sizes[0] * self.k.sizes[1];
+        let plane = self.k.plane();
         // Either one outer k follows the other at once, or none ends within a vector.
         let terms = if self.a[2] == plane { self.k.outer * plane } else { plane };
         let starts = if self.a[2] == plane { &self.a[..2] } else { &self.a[..] };
-        terms % 4 == 0
-            && starts.iter().all(|start| start % 4 == 0)
-            && (self.splits() == 1 || (self.span * self.k.sizes[1]).is_multiple_of(4))
+        terms % 4 == 0 && in_fours(starts) && (self.splits() == 1 || (self.span * self.k.sizes[1]).is_multiple_of(4))
+    }
+
+    /// A variant with how many loop iterations an invocation makes at most.
+    fn bounded(&self, variant: Variant) -> Variant {
+        let rows = self.span.min(self.k_rows());
+        let terms = rows.saturating_mul(self.k.sizes[1]);
+        let taps = terms + rows;
+        let iterations = match variant.shader {
+            "conv/software/vectors" => taps / 2,
+            "conv/software/flat" => taps / 3 + self.k_rows(),
+            "conv/tile" => 2 * taps,
+            _ => taps,
+        };
+        // And the search for the taps a phase sees, and a block of what is fused.
+        let dilation = |axis: usize| self.divide[axis] / self.tap_step[axis] * self.k.step[axis].unsigned_abs();
+        let searches = |axis: usize| self.divide != [1, 1] && dilation(axis) != 1;
+        let search = |axis: usize| if searches(axis) { self.k.sizes[axis].min(self.tap_step[axis]) } else { 0 };
+        let beside = search(0) + search(1) + 17 * 16;
+        let bounded = variant.max_loop_iterations(iterations.saturating_add(beside));
+        if bounded.shader == "conv/plain" { bounded.in_parts(terms, beside) } else { bounded }
     }
 }
 
-/// A signed step or start as a word; those beyond every image are never taken.
-fn signed(value: isize) -> u32 {
+fn thirds(n: usize) -> usize {
+    n.div_ceil(3)
+}
+
+fn in_fours(numbers: &[usize]) -> bool {
+    numbers.iter().all(|n| n % 4 == 0)
+}
+
+/// A signed step or start; those beyond every image are never taken.
+fn signed(value: isize) -> i32 {
     let most = i32::MAX as isize;
-    value.clamp(-most, most) as i32 as u32
+    value.clamp(-most, most) as i32
 }

@@ -1,9 +1,92 @@
-//! Native maximum pooling, a row of windows at a time.
+//! Native pooling: maximum pooling a row of windows at a time, averages window by window.
 
 use super::super::scratch;
 use super::super::simd::vectorised;
 use super::super::window::Window;
-use super::Plane;
+use super::{Plane, beats};
+use crate::graph::op::Native;
+use rayon::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Taps of a window up to which windows are compared tap by tap, a row of windows at a time; larger ones one by one.
+const MOST_TAPS_BY_ROW: usize = 64;
+/// Comparisons or additions below which one thread does all.
+const SERIAL_WORK: usize = 1 << 15;
+/// Those that a thread does at least where several do them.
+const WORK_OF_A_THREAD: usize = 1 << 13;
+
+/// Runs `plane(number, part)` for every `size` elements of the output, on all cores where that pays. `work` is that of one plane.
+fn by_planes(out: &mut [f32], size: usize, work: usize, plane: impl Fn(usize, &mut [f32]) + Sync) {
+    if out.len() / size * work < SERIAL_WORK {
+        return out.chunks_exact_mut(size).enumerate().for_each(|(i, part)| plane(i, part));
+    }
+    let several = (WORK_OF_A_THREAD / work.max(1)).max(1);
+    out.par_chunks_exact_mut(size).with_min_len(several).enumerate().for_each(|(i, part)| plane(i, part));
+}
+
+/// v at the largest x of every window; reads x and v, or x twice.
+pub(super) fn pick(plane: Plane, window: Window, v_is_x: bool) -> Native {
+    let taps = window.kernel[0] * window.kernel[1];
+    Arc::new(move |io| {
+        let (x, v) = (io.read(0), io.read(1));
+        by_planes(io.write(0), plane.windows(), plane.windows() * taps, |i, out| {
+            let (x, v) = (&x[i * plane.elements()..][..plane.elements()], &v[i * plane.elements()..]);
+            if v_is_x && taps <= MOST_TAPS_BY_ROW {
+                return plane.pool(&window, x, out);
+            }
+            plane.each(|o, rows, columns| out[o] = v[plane.largest(x, rows, columns)]);
+        });
+    })
+}
+
+/// For every x the sum of g over the windows whose largest it is; reads x and g.
+pub(super) fn max_input(plane: Plane, window: Window) -> Native {
+    let taps = window.kernel[0] * window.kernel[1];
+    Arc::new(move |io| {
+        let (x, g) = (io.read(0), io.read(1));
+        by_planes(io.write(0), plane.elements(), plane.windows() * taps, |i, out| {
+            let (x, g) = (&x[i * plane.elements()..][..plane.elements()], &g[i * plane.windows()..]);
+            out.fill(0.0);
+            if taps <= MOST_TAPS_BY_ROW {
+                return plane.unpool(&window, x, g, out);
+            }
+            plane.each(|o, rows, columns| out[plane.largest(x, rows, columns)] += g[o]);
+        });
+    })
+}
+
+/// The mean of every window; reads x.
+pub(super) fn average(plane: Plane) -> Native {
+    Arc::new(move |io| {
+        let x = io.read(0);
+        by_planes(io.write(0), plane.windows(), plane.windows() + plane.elements(), |i, out| {
+            let x = &x[i * plane.elements()..][..plane.elements()];
+            plane.each(|o, rows, columns| {
+                let n = plane.divisor(rows.len() * columns.len());
+                let row = |y: usize| &x[y * plane.size[1]..][columns.clone()];
+                let sum: f64 = rows.flat_map(row).map(|&x| f64::from(x)).sum();
+                // What is too large for f32 is infinite, as on other devices.
+                out[o] = if (sum as f32).is_finite() { (sum / n as f64) as f32 } else { sum as f32 };
+            });
+        });
+    })
+}
+
+/// For every x the sum of g/n over the windows that cover it; reads g.
+pub(super) fn average_input(plane: Plane) -> Native {
+    Arc::new(move |io| {
+        let g = io.read(0);
+        by_planes(io.write(0), plane.elements(), plane.windows() + plane.elements(), |i, out| {
+            let g = &g[i * plane.windows()..];
+            out.fill(0.0);
+            plane.each(|o, rows, columns| {
+                let share = g[o] / plane.divisor(rows.len() * columns.len()) as f32;
+                rows.for_each(|y| out[y * plane.size[1]..][columns.clone()].iter_mut().for_each(|x| *x += share));
+            });
+        });
+    })
+}
 
 vectorised! {
     /// The largest so far of windows `stride` apart, and the number of the tap it was seen by: those of one more tap are taken in.
@@ -29,6 +112,19 @@ vectorised! {
 }
 
 impl Plane {
+    /// Where in a plane the largest of a window is.
+    fn largest(&self, plane: &[f32], rows: Range<usize>, columns: Range<usize>) -> usize {
+        let mut best = rows.start * self.size[1] + columns.start;
+        for y in rows {
+            for at in y * self.size[1] + columns.start..y * self.size[1] + columns.end {
+                if beats(plane[at], plane[best]) {
+                    best = at;
+                }
+            }
+        }
+        best
+    }
+
     /// For every row of windows: its number, the largest numbers, and the numbers i · kW + j of the taps that see them.
     fn largest_by_row(&self, window: &Window, plane: &[f32], mut visit: impl FnMut(usize, &[f32], &[f32])) {
         let ([height, width], [down, across]) = (self.size, self.output);
@@ -57,12 +153,12 @@ impl Plane {
     }
 
     /// out = the largest of every window of a plane.
-    pub(super) fn pool(&self, window: &Window, plane: &[f32], out: &mut [f32]) {
+    fn pool(&self, window: &Window, plane: &[f32], out: &mut [f32]) {
         self.largest_by_row(window, plane, |y, best, _| out[y * best.len()..][..best.len()].copy_from_slice(best));
     }
 
     /// Adds g of every window to the place of its largest.
-    pub(super) fn unpool(&self, window: &Window, plane: &[f32], g: &[f32], out: &mut [f32]) {
+    fn unpool(&self, window: &Window, plane: &[f32], g: &[f32], out: &mut [f32]) {
         let Window { kernel, stride, padding, .. } = *window;
         self.largest_by_row(window, plane, |y, best, at| {
             for (x, (tap, g)) in at.iter().zip(&g[y * best.len()..]).enumerate() {
