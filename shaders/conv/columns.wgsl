@@ -30,7 +30,7 @@ fn four_columns(first: u32, phase: Phase) -> Columns {
     let across = vec4<u32>(a.z, b.z, c.z, d.z);
     let y = vec4<i32>(down) * params.column_step.x + phase.start.x;
     let x = vec4<i32>(across) * params.column_step.y + phase.start.y;
-    // Columns beyond the last read the first image; they are not stored.
+    // Columns beyond the last read the first image; they are not written.
     let exist = first + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(columns_of(phase));
     let step = vec2<u32>(params.divide);
     let cell = (down * step.x + phase.first.x) * params.column_sizes.y + across * step.y + phase.first.y;

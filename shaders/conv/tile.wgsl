@@ -76,10 +76,10 @@ fn main(
     }
     let row = first_row + 4u * local.y;
     let last = columns_of(phase);
-    store_finished(product.out_start, row, first_column, last, mine, c[0]);
-    store_finished(product.out_start, row + 1u, first_column, last, mine, c[1]);
-    store_finished(product.out_start, row + 2u, first_column, last, mine, c[2]);
-    store_finished(product.out_start, row + 3u, first_column, last, mine, c[3]);
+    write_four_finished(product.out_start, row, first_column, last, mine, c[0]);
+    write_four_finished(product.out_start, row + 1u, first_column, last, mine, c[1]);
+    write_four_finished(product.out_start, row + 2u, first_column, last, mine, c[2]);
+    write_four_finished(product.out_start, row + 3u, first_column, last, mine, c[3]);
 }
 
 fn element_of_a(at: u32, row: u32) -> f32 {
@@ -87,7 +87,7 @@ fn element_of_a(at: u32, row: u32) -> f32 {
     return 0.0;
 }
 
-fn store_finished(start: u32, row: u32, column: u32, end: u32, at: Columns, v: vec4<f32>) {
+fn write_four_finished(start: u32, row: u32, column: u32, end: u32, at: Columns, v: vec4<f32>) {
     if row >= params.m { return; }
     let place = vec4<u32>(start + row * params.out_row) + at.outer * params.out_outer + at.cell;
     if column < end { out[place.x] = epilogue(v.x, place.x); }

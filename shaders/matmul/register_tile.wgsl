@@ -9,18 +9,6 @@ const COLUMNS: u32 = 8u;
 // software adapters would take seconds to compile.
 const FUSED: u32 = 0u;
 
-// Four rows: blocks of four columns each.
-struct Band {
-    left: mat4x4<f32>,
-    right: mat4x4<f32>,
-}
-
-// Adds a bᵀ for four rows of A and eight columns of B at one p.
-fn add_product(band: ptr<function, Band>, a: vec4<f32>, b0: vec4<f32>, b1: vec4<f32>) {
-    (*band).left = outer_product((*band).left, a, b0);
-    (*band).right = outer_product((*band).right, a, b1);
-}
-
 fn write_partial_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     let at = start + row * params.n + column;
     if row < params.m {

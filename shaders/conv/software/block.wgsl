@@ -1,5 +1,5 @@
-// Where an invocation's block of the product is, what its columns see of the image, and how it is stored.
-// use: conv/columns, conv/software/strip, shared/fused
+// Where an invocation's block of the product is, what its columns see of the image, and how it is written.
+// use: conv/columns, conv/software/bands, shared/fused
 
 const LANES: u32 = 8u;   // of the eight invocations of a workgroup, so many are side by side along the columns, the others below
 
@@ -46,12 +46,12 @@ fn seen_by(at: Place, along: u32, down: i32, across: i32) -> Eight {
     );
 }
 
-fn store_block(at: Place, block: Block) {
-    store_strip(at, at.row, block.first);
-    store_strip(at, at.row + 4u, block.second);
+fn write_bands(at: Place, block: Block) {
+    write_four_rows(at, at.row, block.first);
+    write_four_rows(at, at.row + 4u, block.second);
     if ROWS == 16u {
-        store_strip(at, at.row + 8u, block.third);
-        store_strip(at, at.row + 12u, block.fourth);
+        write_four_rows(at, at.row + 8u, block.third);
+        write_four_rows(at, at.row + 12u, block.fourth);
     }
     if FUSED == 0u { return; }
     for (var c = at.column; c < min(at.column + COLUMNS, columns_of(at.product.phase)); c++) {
@@ -64,22 +64,22 @@ fn store_block(at: Place, block: Block) {
     }
 }
 
-fn store_strip(at: Place, row: u32, c: Strip) {
-    store_eight(at, row, Eight(c.left[0], c.right[0]));
-    store_eight(at, row + 1u, Eight(c.left[1], c.right[1]));
-    store_eight(at, row + 2u, Eight(c.left[2], c.right[2]));
-    store_eight(at, row + 3u, Eight(c.left[3], c.right[3]));
+fn write_four_rows(at: Place, row: u32, c: Band) {
+    write_eight(at, row, Eight(c.left[0], c.right[0]));
+    write_eight(at, row + 1u, Eight(c.left[1], c.right[1]));
+    write_eight(at, row + 2u, Eight(c.left[2], c.right[2]));
+    write_eight(at, row + 3u, Eight(c.left[3], c.right[3]));
 }
 
-fn store_eight(at: Place, row: u32, v: Eight) {
+fn write_eight(at: Place, row: u32, v: Eight) {
     if row >= params.m { return; }
     let start = at.product.out_start + row * params.out_row;
     let end = columns_of(at.product.phase);
-    store_four(start, at.column, end, at.left, v.left);
-    store_four(start, at.column + 4u, end, at.right, v.right);
+    write_four(start, at.column, end, at.left, v.left);
+    write_four(start, at.column + 4u, end, at.right, v.right);
 }
 
-fn store_four(start: u32, column: u32, end: u32, at: Columns, v: vec4<f32>) {
+fn write_four(start: u32, column: u32, end: u32, at: Columns, v: vec4<f32>) {
     let place = vec4<u32>(start) + at.outer * params.out_outer + at.cell;
     if column < end { out[place.x] = v.x; }
     if column + 1u < end { out[place.y] = v.y; }

@@ -27,7 +27,7 @@ fn main(
     // Downwards first: the same part of the image is read again while it is near.
     let row = tile % tiles_m * ROWS;
     let place = tile / tiles_m * WORKGROUP + lane;
-    // Invocations beyond the last pixel read those of the last image; they store nothing.
+    // Invocations beyond the last pixel read those of the last image; they write nothing.
     let nth = quotient(place, in_plane);
     let image = min(nth, images - 1u);
     let pixel = (place - nth * in_plane) * COLUMNS;
@@ -71,11 +71,11 @@ fn main(
     let is_left = nth < images;
     let is_right = is_left && pixel + 4u < plane;
     let ends = select(vec2<u32>(0u), vec2<u32>(params.m), vec2<bool>(is_left, is_right));
-    store_pixels(start, row, ends, c.first);
-    store_pixels(start + params.out_row, row + 4u, ends, c.second);
+    write_pixels(start, row, ends, c.first);
+    write_pixels(start + params.out_row, row + 4u, ends, c.second);
     if ROWS == 16u {
-        store_pixels(start + 2u * params.out_row, row + 8u, ends, c.third);
-        store_pixels(start + 3u * params.out_row, row + 12u, ends, c.fourth);
+        write_pixels(start + 2u * params.out_row, row + 8u, ends, c.third);
+        write_pixels(start + 3u * params.out_row, row + 12u, ends, c.fourth);
     }
     if FUSED == 1u {
         for (var r = 0u; r < select(0u, min(ROWS, params.m - row), is_left); r++) {
@@ -148,12 +148,12 @@ fn weights_at(at: vec2<u32>, exists: bool) -> vec2<f32> {
 }
 
 // Four rows of eight pixels; `ends` is the last row of the left and of the right four.
-fn store_pixels(start: u32, row: u32, ends: vec2<u32>, c: Strip) {
-    store_half(start, row, ends.x, c.left);
-    store_half(start + 1u, row, ends.y, c.right);
+fn write_pixels(start: u32, row: u32, ends: vec2<u32>, c: Band) {
+    write_four_pixels(start, row, ends.x, c.left);
+    write_four_pixels(start + 1u, row, ends.y, c.right);
 }
 
-fn store_half(at: u32, row: u32, end: u32, c: mat4x4<f32>) {
+fn write_four_pixels(at: u32, row: u32, end: u32, c: mat4x4<f32>) {
     let step = params.out_row / 4u;
     if row < end { out[at] = c[0]; }
     if row + 1u < end { out[at + step] = c[1]; }

@@ -79,8 +79,8 @@ fn main(
         }
     }
     let place = product.out_start + channel * params.out_outer + tap.x * params.column_sizes.y + tap.y;
-    store_square(lane, row, place, tap, channel < channels, c0, c1);
-    store_square(lane, row + 8u, place, tap, channel < channels, c2, c3);
+    write_square(lane, row, place, tap, channel < channels, c0, c1);
+    write_square(lane, row + 8u, place, tap, channel < channels, c2, c3);
 }
 
 // Where four rows of the gradient start.
@@ -146,38 +146,38 @@ fn add_pixel(c: mat3x4<f32>, g: vec4<f32>, x: vec3<f32>) -> mat3x4<f32> {
 }
 
 // Eight rows of a square, of which a is the first four.
-fn store_square(lane: u32, row: u32, at: u32, tap: vec2<u32>, exists: bool, a: Square, b: Square) {
+fn write_square(lane: u32, row: u32, at: u32, tap: vec2<u32>, exists: bool, a: Square, b: Square) {
     let across = (tap.y + vec3<u32>(0u, 1u, 2u) < vec3<u32>(params.column_sizes.y)) & vec3<bool>(exists);
     let down = tap.x + vec2<u32>(1u, 2u) < vec2<u32>(params.column_sizes.x);
-    store_three(lane, row, at, across, a.upper, b.upper);
-    store_three(lane, row, at + params.column_sizes.y, across & vec3<bool>(down.x), a.middle, b.middle);
-    store_three(lane, row, at + 2u * params.column_sizes.y, across & vec3<bool>(down.y), a.lower, b.lower);
+    write_three_taps(lane, row, at, across, a.upper, b.upper);
+    write_three_taps(lane, row, at + params.column_sizes.y, across & vec3<bool>(down.x), a.middle, b.middle);
+    write_three_taps(lane, row, at + 2u * params.column_sizes.y, across & vec3<bool>(down.y), a.lower, b.lower);
 }
 
 // Eight rows at three taps. Where invocations share a sum, each writes a row of what they have together.
-fn store_three(lane: u32, row: u32, at: u32, exist: vec3<bool>, a: mat3x4<f32>, b: mat3x4<f32>) {
+fn write_three_taps(lane: u32, row: u32, at: u32, exist: vec3<bool>, a: mat3x4<f32>, b: mat3x4<f32>) {
     if SHARED == 0u {
         let sums = vec3<f32>(
             pick_row(lane, sum_over_invocations(a[0]), sum_over_invocations(b[0])),
             pick_row(lane, sum_over_invocations(a[1]), sum_over_invocations(b[1])),
             pick_row(lane, sum_over_invocations(a[2]), sum_over_invocations(b[2])),
         );
-        store_taps(row + lane, at, exist, sums);
+        write_taps(row + lane, at, exist, sums);
         return;
     }
     let upper = transpose(a);
     let lower = transpose(b);
-    store_taps(row, at, exist, upper[0]);
-    store_taps(row + 1u, at, exist, upper[1]);
-    store_taps(row + 2u, at, exist, upper[2]);
-    store_taps(row + 3u, at, exist, upper[3]);
-    store_taps(row + 4u, at, exist, lower[0]);
-    store_taps(row + 5u, at, exist, lower[1]);
-    store_taps(row + 6u, at, exist, lower[2]);
-    store_taps(row + 7u, at, exist, lower[3]);
+    write_taps(row, at, exist, upper[0]);
+    write_taps(row + 1u, at, exist, upper[1]);
+    write_taps(row + 2u, at, exist, upper[2]);
+    write_taps(row + 3u, at, exist, upper[3]);
+    write_taps(row + 4u, at, exist, lower[0]);
+    write_taps(row + 5u, at, exist, lower[1]);
+    write_taps(row + 6u, at, exist, lower[2]);
+    write_taps(row + 7u, at, exist, lower[3]);
 }
 
-fn store_taps(row: u32, at: u32, exist: vec3<bool>, v: vec3<f32>) {
+fn write_taps(row: u32, at: u32, exist: vec3<bool>, v: vec3<f32>) {
     if row >= params.m { return; }
     let place = at + row * params.out_row;
     if exist.x { out[place] = epilogue(v.x, place); }

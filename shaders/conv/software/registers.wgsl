@@ -35,7 +35,7 @@ fn main(
             across += params.k_step.y;
         }
     }
-    store_block(place, c);
+    write_bands(place, c);
 }
 
 fn gather_a(at: vec4<u32>) -> vec4<f32> { return vec4<f32>(in0[at.x], in0[at.y], in0[at.z], in0[at.w]); }

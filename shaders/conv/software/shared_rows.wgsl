@@ -1,5 +1,5 @@
 // Rows that the eight invocations of a workgroup hold for each other. It needs subgroups of just eight.
-// use: conv/software/strip, shared/subgroup
+// use: conv/software/bands, shared/subgroup
 
 // c + a bᵀ, where invocation i holds rows i and 8 + i of a.
 fn add_shared(c: ptr<function, Block>, a: vec2<f32>, b: Eight) {

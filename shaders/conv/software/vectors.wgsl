@@ -32,7 +32,7 @@ fn main(
         c.fourth = add_terms(c.fourth, (a3 + along_a) / 4u, b);
         k0 = next_cell(k3, params.k_sizes);
     }
-    store_block(place, c);
+    write_bands(place, c);
 }
 
 // What eight columns see of the image at four k.
@@ -48,7 +48,7 @@ fn seen_at(at: Place, k: vec3<u32>) -> Eight {
 }
 
 // c + Σ_k a_k b_kᵀ, in order of k, for four rows of A that are at these places.
-fn add_terms(c: Strip, at: vec4<u32>, b: FourTerms) -> Strip {
+fn add_terms(c: Band, at: vec4<u32>, b: FourTerms) -> Band {
     let a = transpose(mat4x4<f32>(in0[at.x], in0[at.y], in0[at.z], in0[at.w]));
     return add_eight(add_eight(add_eight(add_eight(c, a[0], b.k0), a[1], b.k1), a[2], b.k2), a[3], b.k3);
 }

@@ -83,7 +83,7 @@ impl Product {
     pub(super) fn kernel(&self, name: &'static str, native: Native) -> Kernel {
         let mut variants = vec![self.tile()];
         variants.extend(self.flat().or_else(|| self.flat_weight()));
-        variants.extend(self.shared());
+        variants.extend(self.subgroup());
         variants.extend(self.vectors());
         variants.extend([self.registers(), self.plain()]);
         Kernel { name, params: self.params(), variants: variants.into_iter().map(|v| self.bounded(v)).collect(), native }
@@ -161,10 +161,10 @@ impl Product {
     }
 
     /// With rows shared by a workgroup, where all its blocks side by side make at most half as much again as they must.
-    fn shared(&self) -> Option<Variant> {
+    fn subgroup(&self) -> Option<Variant> {
         let rows = self.rows();
         let fits = 2 * self.made(rows, LANES) <= 3 * self.made(rows, self.lanes(rows));
-        fits.then(|| self.blocks("conv/software/shared", rows, LANES))
+        fits.then(|| self.blocks("conv/software/subgroup", rows, LANES))
     }
 
     /// Where consecutive pixels read consecutive numbers, because the images are as wide on both sides and strides are 1. Kernels are taken by

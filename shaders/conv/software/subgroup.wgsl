@@ -33,5 +33,5 @@ fn main(
             across += params.k_step.y;
         }
     }
-    store_block(place, c);
+    write_bands(place, c);
 }

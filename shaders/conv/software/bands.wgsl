@@ -6,7 +6,7 @@
 const WORKGROUP: u32 = 8u;
 const ROWS: u32 = 16u;
 const COLUMNS: u32 = 8u;
-// Whether something is fused after. It is done in a loop over what was stored: with a copy of it for each element, software adapters would take
+// Whether something is fused after. It is done in a loop over what was written: with a copy of it for each element, software adapters would take
 // seconds to compile.
 const FUSED: u32 = 0u;
 
@@ -16,21 +16,15 @@ struct Eight {
     right: vec4<f32>,
 }
 
-// Four rows of eight columns.
-struct Strip {
-    left: mat4x4<f32>,
-    right: mat4x4<f32>,
-}
-
 // All rows, four by four.
 struct Block {
-    first: Strip,
-    second: Strip,
-    third: Strip,
-    fourth: Strip,
+    first: Band,
+    second: Band,
+    third: Band,
+    fourth: Band,
 }
 
 // c + a bᵀ.
-fn add_eight(c: Strip, a: vec4<f32>, b: Eight) -> Strip {
-    return Strip(outer_product(c.left, a, b.left), outer_product(c.right, a, b.right));
+fn add_eight(c: Band, a: vec4<f32>, b: Eight) -> Band {
+    return Band(outer_product(c.left, a, b.left), outer_product(c.right, a, b.right));
 }
