@@ -1,5 +1,5 @@
 // Softmax cross-entropy, one invocation per row:
-// use: shared/numbers
+// use: shared/compensated, shared/numbers
 //     loss = log Σ_c e^(x_c - max) + max - x_label                  (SOFT = 0, integer labels)
 //     loss = Σ_c t_c (log Σ_k e^(x_k - max) + max - x_c)            (SOFT = 1, probabilities t)
 
@@ -9,21 +9,14 @@ const SOFT: u32 = 0u;
 struct Params {
     rows: u32,
     classes: u32,
+    // the bit of the sign, see shared/compensated
+    sign: u32,
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(14) var<uniform> params: Params;
-
-// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
-fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
-fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
-    let next = sum.x + x;
-    let of_x = next + turned(sum.x);
-    let of_sum = next + turned(of_x);
-    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -43,7 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     var sum = vec2<f32>(0.0);
     for (var c = 0u; c < params.classes; c++) {
-        sum = plus(sum, exp(max(logits[first + c] - largest, -200.0)));
+        sum = add_compensated(sum, exp(max(logits[first + c] - largest, -200.0)));
     }
     let log_sum = log(sum.x + sum.y);
     if SOFT == 0u {
@@ -59,10 +52,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             let t = bitcast<f32>(labels[first + c]);
             // A class of probability 0 does not count, even if its logit is -∞.
             if t != 0.0 || is_nan(t) {
-                loss = plus(loss, t * ((largest - logits[first + c]) + log_sum));
+                loss = add_compensated(loss, t * ((largest - logits[first + c]) + log_sum));
             }
         }
-        // What is lost of an infinite sum is no number.
-        out[row] = select(loss.x, loss.x + loss.y, (bitcast<u32>(loss.x) & 0x7f800000u) != 0x7f800000u);
+        out[row] = corrected(loss);
     }
 }

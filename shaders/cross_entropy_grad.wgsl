@@ -1,5 +1,5 @@
 // Gradient of softmax cross-entropy by the logits, one invocation per row:
-// use: shared/fused, shared/numbers
+// use: shared/compensated, shared/fused, shared/numbers
 //     out_c = softmax(x)_c Σ_k t_k - t_c,   t = one-hot of the label (SOFT = 0) or probabilities (SOFT = 1).
 
 const WORKGROUP: u32 = 64u;
@@ -8,7 +8,8 @@ const SOFT: u32 = 0u;
 struct Params {
     rows: u32,
     classes: u32,
-    unused: vec2<u32>,
+    // the bit of the sign, see shared/compensated
+    sign: u32,
     extra: array<vec4<u32>, 32>,
 }
 
@@ -20,15 +21,6 @@ struct Params {
 fn target_of(row: u32, c: u32) -> f32 {
     if SOFT == 0u { return select(0.0, 1.0, labels[row] == c); }
     return bitcast<f32>(labels[row * params.classes + c]);
-}
-
-// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
-fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
-fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
-    let next = sum.x + x;
-    let of_x = next + turned(sum.x);
-    let of_sum = next + turned(of_x);
-    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -52,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var terms = vec2<f32>(0.0);
     var weight = 0.0;
     for (var c = 0u; c < params.classes; c++) {
-        terms = plus(terms, exp(max(logits[first + c] - largest, -200.0)));
+        terms = add_compensated(terms, exp(max(logits[first + c] - largest, -200.0)));
         weight += target_of(row, c);
     }
     let sum = terms.x + terms.y;

@@ -10,7 +10,8 @@ const EACH: u32 = 1u;
 struct Params {
     rows: u32,
     classes: u32,
-    unused: vec2<u32>,
+    // the bit of the sign, see shared/compensated
+    sign: u32,
     extra: array<vec4<u32>, 32>,
 }
 

@@ -10,6 +10,8 @@ const EACH: u32 = 1u;
 struct Params {
     rows: u32,
     classes: u32,
+    // the bit of the sign, see shared/compensated
+    sign: u32,
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;

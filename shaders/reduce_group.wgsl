@@ -1,5 +1,5 @@
 // Reductions, one workgroup per output. For long groups on hardware: neighbours read neighbours, then halve.
-// use: shared/fused, shared/numbers
+// use: shared/compensated, shared/fused, shared/numbers
 // What an output is: see reduce.wgsl.
 
 const WORKGROUP: u32 = 256u;
@@ -32,17 +32,10 @@ struct Params {
 var<workgroup> values: array<vec4<f32>, WORKGROUP>;
 var<workgroup> places: array<u32, WORKGROUP>;
 
-// -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
-fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
-
 // Two totals as one. A total is the rounded sum, what rounding took from it, the smallest and the largest member.
 fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-    // Knuth: the sum of two floats, and its error.
     let sum = a.x + b.x;
-    let of_b = sum + turned(a.x);
-    let of_a = sum + turned(of_b);
-    let lost = (a.x + turned(of_a)) + (b.x + turned(of_b));
-    var total = vec4<f32>(sum, (a.y + b.y) + lost, 0.0, 0.0);
+    var total = vec4<f32>(sum, (a.y + b.y) + rounding_error(a.x, b.x, sum), 0.0, 0.0);
     if KIND == 6u {
         total.z = min(a.z, b.z);
         total.w = max(a.w, b.w);
@@ -53,7 +46,7 @@ fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
 // The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
 fn finished(total: vec4<f32>) -> f32 {
     let finite = is_finite(total.x);
-    if KIND == 0u { return select(total.x, total.x + total.y, finite); }
+    if KIND == 0u { return corrected(total.xy); }
     if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
     let n = f32(params.count);
     let mean = select(total.x / n, total.x / n + total.y / n, finite);

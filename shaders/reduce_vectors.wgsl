@@ -1,5 +1,5 @@
 // Reductions that read four neighbours at a time, one invocation per output (ACROSS = 0) or per four neighbouring outputs (ACROSS = 1).
-// use: shared/fused, shared/quotient, shared/numbers
+// use: shared/compensated, shared/fused, shared/quotient, shared/numbers
 // For software adapters, where reading costs; not for argmax and argmin. What an output is: see reduce.wgsl.
 //
 // With ACROSS = 0 the four are members of one group, whose number is a multiple of four; they are joined at the end. With ACROSS = 1 they
@@ -31,17 +31,10 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(14) var<uniform> params: Params;
 
-// -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
-fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
-
 // Two totals as one. A total is the rounded sum, what rounding took from it, the smallest and the largest member.
 fn joined_totals(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-    // Knuth: the sum of two floats, and its error.
     let sum = a.x + b.x;
-    let of_b = sum + turned(a.x);
-    let of_a = sum + turned(of_b);
-    let lost = (a.x + turned(of_a)) + (b.x + turned(of_b));
-    var total = vec4<f32>(sum, (a.y + b.y) + lost, 0.0, 0.0);
+    var total = vec4<f32>(sum, (a.y + b.y) + rounding_error(a.x, b.x, sum), 0.0, 0.0);
     if KIND == 6u {
         total.z = min(a.z, b.z);
         total.w = max(a.w, b.w);
@@ -52,7 +45,7 @@ fn joined_totals(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
 // The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
 fn finished(total: vec4<f32>) -> f32 {
     let finite = is_finite(total.x);
-    if KIND == 0u { return select(total.x, total.x + total.y, finite); }
+    if KIND == 0u { return corrected(total.xy); }
     if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
     let n = f32(params.count);
     let mean = select(total.x / n, total.x / n + total.y / n, finite);

@@ -1,5 +1,5 @@
 // Scan: out[o, k, i] = Σ in[o, j, i] over j ≤ k (REVERSE: j ≥ k). One invocation per span of a line, in order.
-// use: shared/numbers
+// use: shared/compensated, shared/numbers
 // A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `in1`,
 // four words for each: the sum and what its rounding took from it come first. So sums are kept here too: see reduce.wgsl.
 
@@ -24,14 +24,11 @@ struct Params {
 // Where the `step`-th of `count` things lies: from the front, or in reverse from the back.
 fn ordered(step: u32, count: u32) -> u32 { return select(step, count - 1u - step, REVERSE == 1u); }
 
-// -x, where no compiler sees it: it might take (a + b) - a for b, and so the correction away.
-fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ params.sign); }
-
 // A sum and what its rounding took from it, with x added (Kahan). An infinite sum owes nothing.
 fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
     let more = x + sum.y;
     let next = sum.x + more;
-    return vec2<f32>(next, select(0.0, more + turned(next + turned(sum.x)), is_finite(next)));
+    return vec2<f32>(next, select(0.0, more + negated(next + negated(sum.x)), is_finite(next)));
 }
 
 // The sum of the spans that come before the `nth` of a line; replaced by 0 where a line has one span.

@@ -1,5 +1,5 @@
 // Softmax along an axis: y_i = e^(x_i - max) / Σ_j e^(x_j - max), or its logarithm (x_i - max) - log Σ.
-// use: shared/numbers
+// use: shared/compensated, shared/numbers
 // One invocation per line; element k of line l lies at (l / inner) n inner + k inner + l % inner.
 
 const WORKGROUP: u32 = 64u;
@@ -9,20 +9,13 @@ struct Params {
     lines: u32,
     n: u32,
     inner: u32,
+    // the bit of the sign, see shared/compensated
+    sign: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(14) var<uniform> params: Params;
-
-// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
-fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
-fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
-    let next = sum.x + x;
-    let of_x = next + turned(sum.x);
-    let of_sum = next + turned(of_x);
-    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -46,7 +39,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     var terms = vec2<f32>(0.0);
     for (var k = 0u; k < params.n; k++) {
-        terms = plus(terms, exp(max(in0[first + k * params.inner] - largest, -200.0)));
+        terms = add_compensated(terms, exp(max(in0[first + k * params.inner] - largest, -200.0)));
     }
     let sum = terms.x + terms.y;
     for (var k = 0u; k < params.n; k++) {

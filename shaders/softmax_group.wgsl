@@ -11,6 +11,8 @@ struct Params {
     lines: u32,
     n: u32,
     inner: u32,
+    // the bit of the sign, see shared/compensated
+    sign: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;

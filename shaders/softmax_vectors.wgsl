@@ -1,5 +1,5 @@
 // Softmax, or its logarithm, of rows that lie together and whose size is a multiple of four, one invocation per row.
-// use: shared/numbers
+// use: shared/compensated, shared/numbers
 // For software adapters, where reading costs: four numbers at a time, and each twice. What is computed: see softmax.wgsl.
 
 const WORKGROUP: u32 = 8u;
@@ -9,6 +9,8 @@ struct Params {
     lines: u32,
     n: u32,
     inner: u32,
+    // the bit of the sign, see shared/compensated
+    sign: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
@@ -21,15 +23,6 @@ fn magnitude(x: vec4<f32>) -> vec4<u32> { return bitcast<vec4<u32>>(x) & vec4<u3
 fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
 fn powers(x: vec4<f32>) -> vec4<f32> { return exp(max(x, vec4<f32>(-200.0))); }
 fn total(x: vec4<f32>) -> f32 { return (x.x + x.y) + (x.z + x.w); }
-
-// A sum and what its rounding took from it, with x added. -a is written so that no compiler takes (a + b) - a for b.
-fn turned(x: f32) -> f32 { return bitcast<f32>(bitcast<u32>(x) ^ 0x80000000u); }
-fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
-    let next = sum.x + x;
-    let of_x = next + turned(sum.x);
-    let of_sum = next + turned(of_x);
-    return vec2<f32>(next, sum.y + ((sum.x + turned(of_sum)) + (x + turned(of_x))));
-}
 
 // The largest of a row and Σ e^(x - largest), in one walk; NaN in place of the sum where the row holds a NaN or its largest is not finite.
 fn row_sum(first: u32) -> vec2<f32> {
@@ -49,14 +42,14 @@ fn row_sum(first: u32) -> vec2<f32> {
         let most = max(max(a, b), max(c, d));
         let shift = max(largest, max(max(most.x, most.y), max(most.z, most.w)));
         let more = total((powers(a - shift) + powers(b - shift)) + (powers(c - shift) + powers(d - shift)));
-        terms = plus(terms * power(largest - shift), more);
+        terms = add_compensated(terms * power(largest - shift), more);
         largest = shift;
     }
     for (; k < end; k++) {
         let a = in0[k];
         bits = max(bits, magnitude(a));
         let shift = max(largest, max(max(a.x, a.y), max(a.z, a.w)));
-        terms = plus(terms * power(largest - shift), total(powers(a - shift)));
+        terms = add_compensated(terms * power(largest - shift), total(powers(a - shift)));
         largest = shift;
     }
     let sum = terms.x + terms.y;

@@ -91,6 +91,7 @@ const PARTS: &[(&str, &str)] = files![
     "pool/largest",
     "pool/mean",
     "pool/window",
+    "shared/compensated",
     "shared/extra",
     "shared/fused",
     "shared/fused_vectors",

@@ -2,10 +2,10 @@
 
 use super::case::{Case, Gen};
 use super::softmax::{SHARE, WIDE, around, each};
-use super::{math, rows, scratch};
+use super::{SIGN_BIT, math, rows, scratch};
 use crate::error::OpError;
 use crate::graph::Accuracy;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Target, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Params, Spec, Target, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -83,7 +83,7 @@ impl Op for CrossEntropy {
         };
         let kernel = Kernel {
             name: "cross_entropy",
-            params: vec![rows as u32, classes as u32].into(),
+            params: params(rows, classes),
             variants: variants(["cross_entropy_group", "cross_entropy_vectors", "cross_entropy"], soft, rows, classes),
             native: Arc::new(move |io| {
                 let (logits, labels) = (io.read(0), io.reads[1]);
@@ -168,7 +168,7 @@ impl Op for CrossEntropyGrad {
         };
         let kernel = Kernel {
             name: "cross_entropy_grad",
-            params: vec![rows as u32, classes as u32, 0, 0].into(),
+            params: params(rows, classes),
             variants: variants(
                 ["cross_entropy_grad_group", "cross_entropy_grad_vectors", "cross_entropy_grad"],
                 soft,
@@ -246,6 +246,10 @@ impl Op for CrossEntropyGrad {
 fn sizes(inputs: &[Spec]) -> (usize, usize, bool) {
     let dims = inputs[0].shape.dims();
     (dims[0], dims[1], inputs[1].dtype == DType::F32)
+}
+
+fn params(rows: usize, classes: usize) -> Params {
+    Params::new().set("rows", rows).set("classes", classes).set("sign", SIGN_BIT)
 }
 
 /// The form with a workgroup for each row, the one that reads vectors, and the one for any sizes.

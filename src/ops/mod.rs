@@ -40,6 +40,9 @@ use crate::graph::Accuracy;
 use crate::graph::op::{Array, Op};
 use case::{Case, Gen};
 
+/// The bit of the sign of an f32: `params.sign` of shaders that use `shared/compensated`, which no compiler must know.
+pub(crate) const SIGN_BIT: u32 = 1 << 31;
+
 /// A family of ops and its test inputs.
 pub struct Family {
     /// Stem of its Rust file.

@@ -1,10 +1,12 @@
 //! Scan: running sums along an axis, out[o, k, i] = Σ x[o, j, i] over j ≤ k, or over j ≥ k in reverse.
 
 use super::case::{Case, Gen};
-use super::{reduce, rows};
+use super::{SIGN_BIT, reduce, rows};
 use crate::error::OpError;
 use crate::graph::Accuracy;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Spec, Stage, Variant};
+use crate::graph::op::{
+    Array, DType, GradCtx, Io, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Params, Spec, Stage, Variant,
+};
 use crate::graph::{Tensor, record};
 use crate::shape::{View, ViewDim};
 use rayon::prelude::*;
@@ -54,7 +56,13 @@ impl Op for Scan {
         let reverse = self.reverse;
         let kernel = Kernel {
             name: "cumsum",
-            params: [lines, n, inner, span, spans, 1 << 31].map(|n| n as u32).to_vec().into(),
+            params: Params::new()
+                .set("lines", lines)
+                .set("n", n)
+                .set("inner", inner)
+                .set("span", span)
+                .set("spans", spans)
+                .set("sign", SIGN_BIT),
             variants: vec![variant],
             native: Arc::new(move |io| native(io, n, inner, reverse)),
         };

@@ -1,11 +1,11 @@
 //! softmax(x)_i = e^(x_i − max x) / Σ_j e^(x_j − max x) along one axis, its logarithm, and log Σ e^x over any axes.
 
 use super::case::{Case, Gen};
-use super::{math, rows};
+use super::{SIGN_BIT, math, rows};
 use crate::error::OpError;
 use crate::graph::Accuracy;
 use crate::graph::Tensor;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Spec, Target, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Params, Spec, Target, Variant};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ impl Op for Softmax {
         let (log, lines) = (self.log, outer * inner);
         let kernel = Kernel {
             name: self.name(),
-            params: vec![lines as u32, n as u32, inner as u32].into(),
+            params: Params::new().set("lines", lines).set("n", n).set("inner", inner).set("sign", SIGN_BIT),
             variants: {
                 let form = |shader, per_group: usize, target| Variant {
                     consts: vec![("LOG", u32::from(log))],
