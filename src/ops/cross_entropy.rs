@@ -84,7 +84,12 @@ impl Op for CrossEntropy {
         let kernel = Kernel {
             name: "cross_entropy",
             params: params(rows, classes),
-            variants: variants(["cross_entropy_group", "cross_entropy_vectors", "cross_entropy"], soft, rows, classes),
+            variants: variants(
+                ["softmax/cross_entropy_group", "softmax/software/cross_entropy", "softmax/cross_entropy"],
+                soft,
+                rows,
+                classes,
+            ),
             native: Arc::new(move |io| {
                 let (logits, labels) = (io.read(0), io.reads[1]);
                 let width = if soft { classes } else { 1 };
@@ -170,7 +175,7 @@ impl Op for CrossEntropyGrad {
             name: "cross_entropy_grad",
             params: params(rows, classes),
             variants: variants(
-                ["cross_entropy_grad_group", "cross_entropy_grad_vectors", "cross_entropy_grad"],
+                ["softmax/cross_entropy_grad_group", "softmax/software/cross_entropy_grad", "softmax/cross_entropy_grad"],
                 soft,
                 rows,
                 classes,
@@ -270,8 +275,8 @@ fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize)
     variants.push(form(simple, 64, Target::Any));
     for variant in &mut variants {
         variant.loop_iterations = Some(match variant.shader {
-            "cross_entropy_vectors" => classes / 16 + 4 + if soft { classes } else { 0 },
-            "cross_entropy_grad_vectors" => classes / 16 + 4 + classes / 2,
+            "softmax/software/cross_entropy" => classes / 16 + 4 + if soft { classes } else { 0 },
+            "softmax/software/cross_entropy_grad" => classes / 16 + 4 + classes / 2,
             shader if shader == group => around(classes, 3),
             _ => 3 * classes,
         });

@@ -48,7 +48,7 @@ impl Op for Recurrence {
             params: [lines, n, inner, 0].map(|n| n as u32).to_vec().into(),
             variants: vec![Variant {
                 consts: vec![("REVERSE", u32::from(reverse))],
-                ..Variant::new("recurrence", Variant::groups(lines.div_ceil(64))).max_loop_iterations(n).in_parts(n, 0)
+                ..Variant::new("scan/recurrence", Variant::groups(lines.div_ceil(64))).max_loop_iterations(n).in_parts(n, 0)
             }],
             native: Arc::new(move |io| native(io, n, inner, reverse)),
         };

@@ -322,16 +322,16 @@ impl Step {
         let mut variants = vec![];
         // A whole workgroup for an output pays where groups are long.
         if self.group.min(self.span) >= 128 {
-            variants.push(form("reduce_group", 1, Target::Hardware, self.loop_iterations(WORKGROUP)));
+            variants.push(form("reduce/group", 1, Target::Hardware, self.loop_iterations(WORKGROUP)));
         }
         if let Some(across) = self.vectors() {
             let [outputs, members] = if across { [4, 1] } else { [1, 4] };
             let several = if self.kind.adds() { 4 * members } else { members };
-            let mut vectors = form("reduce_vectors", 8 * outputs, Target::Software, self.loop_iterations(several));
+            let mut vectors = form("reduce/software/vectors", 8 * outputs, Target::Software, self.loop_iterations(several));
             vectors.consts.push(("ACROSS", u32::from(across)));
             variants.push(vectors);
         }
-        variants.push(form("reduce", WORKGROUP, Target::Any, self.rounds()));
+        variants.push(form("reduce/reduce", WORKGROUP, Target::Any, self.rounds()));
         let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
         Kernel { name, params: params.into(), variants, native: work.native() }
     }
@@ -341,7 +341,7 @@ impl Step {
         let [member, group] = self.axes();
         let turns = self.chunks() * (1 + member) + group + 16;
         let groups = Variant::groups(self.outputs.div_ceil(WORKGROUP));
-        let variant = Variant { consts: self.consts(), ..Variant::new("reduce_best", groups).max_loop_iterations(turns) };
+        let variant = Variant { consts: self.consts(), ..Variant::new("reduce/best", groups).max_loop_iterations(turns) };
         let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
         Kernel { name, params: params.into(), variants: vec![variant], native: work.best() }
     }

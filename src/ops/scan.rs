@@ -48,7 +48,8 @@ impl Op for Scan {
         // About as many spans as elements in each where a line is very long: a device may leave a loop of too many iterations early.
         let span = if lines < LINES || n > MAX_LOOP_ITERATIONS / 2 { SPAN.max(n.isqrt()) } else { n.max(1) };
         let spans = n.div_ceil(span).max(1);
-        let mut variant = Variant::new("scan", Variant::groups((lines * spans).div_ceil(256))).max_loop_iterations(span + spans);
+        let mut variant =
+            Variant::new("scan/scan", Variant::groups((lines * spans).div_ceil(256))).max_loop_iterations(span + spans);
         variant.consts.push(("REVERSE", u32::from(self.reverse)));
         if spans == 1 {
             variant.bodies.push(("before", "{ return vec2<f32>(0.0); }".to_owned()));

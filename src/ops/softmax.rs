@@ -67,7 +67,7 @@ impl Op for Softmax {
                 };
                 let mut variants = vec![];
                 let group = |target| {
-                    let mut group = form("softmax_group", 1, target).max_loop_iterations(around(n, 2));
+                    let mut group = form("softmax/softmax_group", 1, target).max_loop_iterations(around(n, 2));
                     group.consts.push(("EACH", each(n)));
                     group
                 };
@@ -75,9 +75,9 @@ impl Op for Softmax {
                     variants.push(group(Target::Hardware));
                 }
                 if inner == 1 && n % 4 == 0 {
-                    variants.push(form("softmax_vectors", 8, Target::Software).max_loop_iterations(n / 2 + 8));
+                    variants.push(form("softmax/software/softmax", 8, Target::Software).max_loop_iterations(n / 2 + 8));
                 }
-                variants.push(form("softmax", 64, Target::Any).max_loop_iterations(3 * n));
+                variants.push(form("softmax/softmax", 64, Target::Any).max_loop_iterations(3 * n));
                 if inner != 1 && n > LONG {
                     // For devices that leave so long a loop early.
                     variants.push(group(Target::Any));
