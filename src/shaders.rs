@@ -91,6 +91,9 @@ const PARTS: &[(&str, &str)] = files![
     "pool/largest",
     "pool/mean",
     "pool/window",
+    "reduce/members",
+    "reduce/one_member",
+    "reduce/totals",
     "shared/compensated",
     "shared/extra",
     "shared/fused",
@@ -101,6 +104,14 @@ const PARTS: &[(&str, &str)] = files![
     "shared/outer_product",
     "shared/quotient",
     "shared/subgroup",
+    "softmax/elements",
+    "softmax/normalised",
+    "softmax/row",
+    "softmax/row_by_group",
+    "softmax/row_by_one",
+    "softmax/slope",
+    "softmax/software/row_by_fours",
+    "softmax/targets",
 ];
 
 /// The part that a body put into a shader may call without saying so.

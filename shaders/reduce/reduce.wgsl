@@ -1,120 +1,35 @@
 // Reductions, one invocation per output. For short groups, many outputs, and adapters without real workgroup memory.
-// use: shared/compensated, shared/fused, shared/numbers
-//
-// Output o reduces the members [span * (o % chunks), …+span) of group o / chunks. A group starts where the view of the
-// kept axes says; its members lie where the view of the reduced axes says. In order: the same bits every time.
-//
-// A sum is kept with what its rounding took from it: its error does not grow with the number of members. A mean is that, divided by their
-// number, and lies between the smallest and the largest of them: of equal numbers it is that number.
+// use: reduce/members, reduce/one_member, reduce/totals
 
 const WORKGROUP: u32 = 256u;
-const KIND: u32 = 0u;   // 0 sum, 1 prod, 2 max, 3 min, 4 argmax, 5 argmin, 6 mean
-const FLAT: u32 = 0u;   // 1: one reduced axis at most
-const STAGE: u32 = 0u;   // sums and means in two stages: 1 is the first, which leaves four words for each output; 2 the second, whose members those are
-const FARTHEST: f32 = 3.4028235e38;
-
-struct Params {
-    outputs: u32,
-    group: u32,
-    span: u32,
-    chunks: u32,
-    kept_rank: u32,
-    reduced_rank: u32,
-    // the bit of the sign, which no compiler must know
-    sign: u32,
-    // what a mean divides by
-    count: u32,
-    // (divisor, size, stride, -) per axis: the kept ones, then the reduced ones
-    dims: array<vec4<u32>, 16>,
-    extra: array<vec4<u32>, 32>,
-}
-
-@group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<u32>;
-@group(0) @binding(14) var<uniform> params: Params;
-
-// Two totals as one. A total is the rounded sum, what rounding took from it, the smallest and the largest member.
-fn joined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-    let sum = a.x + b.x;
-    var total = vec4<f32>(sum, (a.y + b.y) + rounding_error(a.x, b.x, sum), 0.0, 0.0);
-    if KIND == 6u {
-        total.z = min(a.z, b.z);
-        total.w = max(a.w, b.w);
-    }
-    return total;
-}
-
-// The sum or the mean that a total stands for. What is lost of an infinite sum is no number.
-fn finished(total: vec4<f32>) -> f32 {
-    let finite = is_finite(total.x);
-    if KIND == 0u { return corrected(total.xy); }
-    if params.count == 0u { return bitcast<f32>(0x7fc00000u + params.outputs * 0u); }
-    let n = f32(params.count);
-    let mean = select(total.x / n, total.x / n + total.y / n, finite);
-    if is_nan(mean) || !(finite || total.z == total.w) { return mean; }
-    return min(max(mean, total.z), total.w);
-}
-
-// Whether x takes the place of best: a NaN beats every number, and nothing beats a NaN.
-fn beats(x: f32, best: f32) -> bool {
-    let better = select(x < best, best < x, KIND == 2u || KIND == 4u);
-    return !is_nan(best) && (is_nan(x) || better);
-}
-
-fn position(first: u32, rank: u32, index: u32) -> u32 {
-    var at = 0u;
-    for (var k = first; k < first + rank; k++) {
-        let d = params.dims[k];
-        at += index / d.x % d.y * d.z;
-    }
-    return at;
-}
-
-fn member(r: u32) -> u32 {
-    if FLAT == 1u { return r * params.dims[8].z; }
-    return position(8u, params.reduced_rank, r);
-}
-
-// What a member adds to a total.
-fn taken(at: u32) -> vec4<f32> {
-    if STAGE == 2u { return vec4<f32>(in0[4u * at], in0[4u * at + 1u], in0[4u * at + 2u], in0[4u * at + 3u]); }
-    let x = in0[at];
-    return vec4<f32>(x, 0.0, x, x);
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let o = id.y * groups.x * WORKGROUP + id.x;
     if o >= params.outputs { return; }
-    let base = position(0u, params.kept_rank, o / params.chunks);
-    let start = o % params.chunks * params.span;
-    let end = min(start + params.span, params.group);
-    if KIND == 0u || KIND == 6u {
+    let span = span_of(o / params.chunks, o % params.chunks);
+    if ADDS {
         var total = vec4<f32>(0.0, 0.0, FARTHEST, -FARTHEST);
-        for (var r = start; r < end; r++) {
-            total = joined(total, taken(base + member(r)));
+        for (var r = span.start; r < span.end; r++) {
+            total = combined(total, total_of(span.base + member(r)));
         }
-        if STAGE == 1u {
-            let words = bitcast<vec4<u32>>(total);
-            out[4u * o] = words.x;
-            out[4u * o + 1u] = words.y;
-            out[4u * o + 2u] = words.z;
-            out[4u * o + 3u] = words.w;
-        } else {
-            out[o] = bitcast<u32>(epilogue(finished(total), o));
-        }
+        store_total(o, total);
         return;
     }
-    var value = select(0.0, 1.0, KIND == 1u);
+    var value = select(0.0, 1.0, KIND == PROD);
     var best = 0u;
-    for (var r = start; r < end; r++) {
-        let x = in0[base + member(r)];
-        if KIND == 1u {
+    for (var r = span.start; r < span.end; r++) {
+        let x = in0[span.base + member(r)];
+        if KIND == PROD {
             value *= x;
-        } else if r == start || beats(x, value) {
+        } else if r == span.start || beats(x, value) {
             value = x;
             best = r;
         }
     }
-    if KIND == 4u || KIND == 5u { out[o] = best; } else { out[o] = bitcast<u32>(epilogue(value, o)); }
+    if FINDS_PLACE {
+        out[o] = best;
+    } else {
+        store_total(o, vec4<f32>(value));
+    }
 }

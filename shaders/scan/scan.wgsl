@@ -1,7 +1,7 @@
 // Scan: out[o, k, i] = Σ in[o, j, i] over j ≤ k (REVERSE: j ≥ k). One invocation per span of a line, in order.
 // use: shared/compensated, shared/numbers
-// A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `in1`,
-// four words for each: the sum and what its rounding took from it come first. So sums are kept here too: see reduce.wgsl.
+// A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `totals`,
+// four words for each: the sum and what rounding took from it come first. So sums are kept here too.
 
 const WORKGROUP: u32 = 256u;
 const REVERSE: u32 = 0u;
@@ -12,31 +12,32 @@ struct Params {
     inner: u32,
     span: u32,
     spans: u32,
-    // the bit of the sign, which no compiler must know
+    // see shared/compensated
     sign: u32,
 }
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read> in1: array<f32>;
+@group(0) @binding(1) var<storage, read> totals: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(14) var<uniform> params: Params;
 
 // Where the `step`-th of `count` things lies: from the front, or in reverse from the back.
-fn ordered(step: u32, count: u32) -> u32 { return select(step, count - 1u - step, REVERSE == 1u); }
+fn in_order(step: u32, count: u32) -> u32 { return select(step, count - 1u - step, REVERSE == 1u); }
 
-// A sum and what its rounding took from it, with x added (Kahan). An infinite sum owes nothing.
-fn plus(sum: vec2<f32>, x: f32) -> vec2<f32> {
+// A sum and what rounding took from it, with x added; unlike in shared/compensated, what was taken is added again at once, so that every
+// sum on the way is right (Kahan). An infinite sum owes nothing.
+fn add_and_repay(sum: vec2<f32>, x: f32) -> vec2<f32> {
     let more = x + sum.y;
     let next = sum.x + more;
     return vec2<f32>(next, select(0.0, more + negated(next + negated(sum.x)), is_finite(next)));
 }
 
-// The sum of the spans that come before the `nth` of a line; replaced by 0 where a line has one span.
-fn before(line: u32, nth: u32) -> vec2<f32> {
+// The sum of the spans that come before the `nth` of a line. The body is replaced by one that returns 0 where a line has one span.
+fn sum_before(line: u32, nth: u32) -> vec2<f32> {
     var sum = vec2<f32>(0.0);
     for (var s = 0u; s < nth; s++) {
-        let at = 4u * (line * params.spans + ordered(s, params.spans));
-        sum = plus(plus(sum, in1[at]), select(0.0, in1[at + 1u], is_finite(in1[at])));
+        let at = 4u * (line * params.spans + in_order(s, params.spans));
+        sum = add_and_repay(add_and_repay(sum, totals[at]), select(0.0, totals[at + 1u], is_finite(totals[at])));
     }
     return sum;
 }
@@ -48,13 +49,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let line = t / params.spans;
     let nth = t % params.spans;
     // Spans are cut from the front in both directions, as the totals are.
-    let start = ordered(nth, params.spans) * params.span;
+    let start = in_order(nth, params.spans) * params.span;
     let count = min(params.span, params.n - start);
     let base = line / params.inner * params.n * params.inner + line % params.inner;
-    var sum = before(line, nth);
+    var sum = sum_before(line, nth);
     for (var step = 0u; step < count; step++) {
-        let at = base + (start + ordered(step, count)) * params.inner;
-        sum = plus(sum, in0[at]);
+        let at = base + (start + in_order(step, count)) * params.inner;
+        sum = add_and_repay(sum, in0[at]);
         out[at] = sum.x;
     }
 }

@@ -1,98 +1,18 @@
 // Gradient of softmax cross-entropy by the logits, one workgroup per row. For many classes on hardware: neighbours read neighbours.
-// use: shared/fused, shared/numbers
-// What is computed: see cross_entropy_grad.wgsl.
+// use: shared/numbers, softmax/row, softmax/row_by_group, softmax/slope, softmax/targets
 
-const WORKGROUP: u32 = 256u;
-const SOFT: u32 = 0u;
-// Numbers that an invocation takes in one round of a loop: 1, or 8 of rows so long that a device might leave the loop early.
-const EACH: u32 = 1u;
-
-struct Params {
-    rows: u32,
-    classes: u32,
-    // the bit of the sign, see shared/compensated
-    sign: u32,
-    extra: array<vec4<u32>, 32>,
+// A row's weight with the target of class c, if there is one.
+fn weight_with(weight: f32, row: Row, c: u32) -> f32 {
+    if c >= params.n { return weight; }
+    return weight + target_of(row, c);
 }
+fn weight_with2(w: f32, row: Row, c: u32) -> f32 { return weight_with(weight_with(w, row, c), row, c + WORKGROUP); }
+fn weight_with4(w: f32, row: Row, c: u32) -> f32 { return weight_with2(weight_with2(w, row, c), row, c + 2u * WORKGROUP); }
+fn weight_with8(w: f32, row: Row, c: u32) -> f32 { return weight_with4(weight_with4(w, row, c), row, c + 4u * WORKGROUP); }
 
-@group(0) @binding(0) var<storage, read> logits: array<f32>;
-@group(0) @binding(1) var<storage, read> labels: array<u32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(14) var<uniform> params: Params;
-
-var<workgroup> largests: array<f32, WORKGROUP>;
-var<workgroup> sums: array<f32, WORKGROUP>;
-
-// e^x for x <= 0, -∞ included.
-fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
-
-// What a walk over some numbers has found: the largest, Σ e^(x - largest), whether one is a NaN.
-struct Walk {
-    largest: f32,
-    sum: f32,
-    any_nan: bool,
-}
-
-// The same with number k of a row, if it has one.
-fn walked(w: Walk, first: u32, step: u32, k: u32) -> Walk {
-    if k >= params.classes { return w; }
-    let x = logits[first + k * step];
-    let shift = max(w.largest, x);
-    return Walk(shift, w.sum * power(w.largest - shift) + power(x - shift), w.any_nan || is_nan(x));
-}
-
-// The largest of a row and Σ e^(x - largest), by the whole workgroup; NaN in place of the sum where the row holds a NaN or its largest is
-// not finite. Every invocation walks over its share once, then neighbours are joined in a fixed order.
-fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
-    // Below every finite number but one; a row that stays there sums to 0 unless it holds that one.
-    var so_far = Walk(-3.4028235e38, 0.0, false);
-    for (var k = me; k < params.classes; k += EACH * WORKGROUP) {
-        so_far = walked(so_far, first, step, k);
-        if EACH == 8u {
-            so_far = walked(so_far, first, step, k + WORKGROUP);
-            so_far = walked(so_far, first, step, k + 2u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 3u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 4u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 5u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 6u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 7u * WORKGROUP);
-        }
-    }
-    largests[me] = so_far.largest;
-    sums[me] = select(so_far.sum, nan(), so_far.any_nan);
-    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
-        workgroupBarrier();
-        if me < width {
-            let shift = max(largests[me], largests[me + width]);
-            let left = sums[me] * power(largests[me] - shift);
-            sums[me] = left + sums[me + width] * power(largests[me + width] - shift);
-            largests[me] = shift;
-        }
-    }
-    workgroupBarrier();
-    let all = vec2<f32>(largests[0], sums[0]);
-    let infinite = (bitcast<u32>(all.x) & 0x7fffffffu) == 0x7f800000u;
-    return vec2<f32>(all.x, select(all.y, nan(), is_nan(all.y) || infinite || all.y == 0.0));
-}
-
-fn target_of(row: u32, c: u32) -> f32 {
-    if SOFT == 0u { return select(0.0, 1.0, labels[row] == c); }
-    return bitcast<f32>(labels[row * params.classes + c]);
-}
-
-// The same of a class that there may not be.
-fn weight_of(row: u32, c: u32) -> f32 {
-    if c >= params.classes { return 0.0; }
-    return target_of(row, c);
-}
-
-// The slope by the logit of class c, if there is one.
-fn finish(found: vec2<f32>, weight: f32, spoilt: bool, row: u32, c: u32) {
-    if c >= params.classes { return; }
-    let at = row * params.classes + c;
-    let p = power(logits[at] - found.x) / found.y;
-    out[at] = epilogue(select(p * weight - target_of(row, c), nan(), spoilt), at);
-}
+fn store_slopes2(row: Row, w: f32, c: u32) { store_slope(row, w, c); store_slope(row, w, c + WORKGROUP); }
+fn store_slopes4(row: Row, w: f32, c: u32) { store_slopes2(row, w, c); store_slopes2(row, w, c + 2u * WORKGROUP); }
+fn store_slopes8(row: Row, w: f32, c: u32) { store_slopes4(row, w, c); store_slopes4(row, w, c + 4u * WORKGROUP); }
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -100,46 +20,19 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) me: u32,
 ) {
-    let row = group.y * groups.x + group.x;
-    if row >= params.rows { return; }
-    let first = row * params.classes;
-    let found = row_sum(first, 1u, me);
-    let spoilt = is_nan(found.y) || (SOFT == 0u && labels[row] >= params.classes);
+    let number = group.y * groups.x + group.x;
+    if number >= params.rows { return; }
+    var row = row_by_group(number, number * params.n, me);
+    if has_no_class(row) { row.sum = nan(); }
     var weight = 1.0;
     if SOFT == 1u {
-        var sum = 0.0;
-        for (var k = me; k < params.classes; k += EACH * WORKGROUP) {
-            sum += weight_of(row, k);
-            if EACH == 8u {
-                sum += weight_of(row, k + WORKGROUP);
-                sum += weight_of(row, k + 2u * WORKGROUP);
-                sum += weight_of(row, k + 3u * WORKGROUP);
-                sum += weight_of(row, k + 4u * WORKGROUP);
-                sum += weight_of(row, k + 5u * WORKGROUP);
-                sum += weight_of(row, k + 6u * WORKGROUP);
-                sum += weight_of(row, k + 7u * WORKGROUP);
-            }
+        weight = 0.0;
+        for (var c = me; c < params.n; c += EACH * WORKGROUP) {
+            if EACH == 8u { weight = weight_with8(weight, row, c); } else { weight = weight_with(weight, row, c); }
         }
-        // Everyone has read what the array held.
-        workgroupBarrier();
-        sums[me] = sum;
-        for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
-            workgroupBarrier();
-            if me < width { sums[me] += sums[me + width]; }
-        }
-        workgroupBarrier();
-        weight = sums[0];
+        weight = sum_of_group(weight, me);
     }
-    for (var k = me; k < params.classes; k += EACH * WORKGROUP) {
-        finish(found, weight, spoilt, row, k);
-        if EACH == 8u {
-            finish(found, weight, spoilt, row, k + WORKGROUP);
-            finish(found, weight, spoilt, row, k + 2u * WORKGROUP);
-            finish(found, weight, spoilt, row, k + 3u * WORKGROUP);
-            finish(found, weight, spoilt, row, k + 4u * WORKGROUP);
-            finish(found, weight, spoilt, row, k + 5u * WORKGROUP);
-            finish(found, weight, spoilt, row, k + 6u * WORKGROUP);
-            finish(found, weight, spoilt, row, k + 7u * WORKGROUP);
-        }
+    for (var c = me; c < params.n; c += EACH * WORKGROUP) {
+        if EACH == 8u { store_slopes8(row, weight, c); } else { store_slope(row, weight, c); }
     }
 }

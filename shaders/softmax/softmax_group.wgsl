@@ -1,92 +1,9 @@
-// Softmax along an axis, or its logarithm, one workgroup per line. For long lines on hardware: neighbours read neighbours.
-// use: shared/numbers
-// What is computed, and where a line lies: see softmax.wgsl.
+// Softmax along an axis, or its logarithm, one workgroup per row. For long rows on hardware: neighbours read neighbours.
+// use: softmax/elements, softmax/normalised, softmax/row, softmax/row_by_group
 
-const WORKGROUP: u32 = 256u;
-const LOG: u32 = 0u;
-// Numbers that an invocation takes in one round of a loop: 1, or 8 of rows so long that a device might leave the loop early.
-const EACH: u32 = 1u;
-
-struct Params {
-    lines: u32,
-    n: u32,
-    inner: u32,
-    // the bit of the sign, see shared/compensated
-    sign: u32,
-}
-
-@group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
-@group(0) @binding(14) var<uniform> params: Params;
-
-var<workgroup> largests: array<f32, WORKGROUP>;
-var<workgroup> sums: array<f32, WORKGROUP>;
-
-// e^x for x <= 0, -∞ included.
-fn power(x: f32) -> f32 { return exp(max(x, -200.0)); }
-
-// What a walk over some numbers has found: the largest, Σ e^(x - largest), whether one is a NaN.
-struct Walk {
-    largest: f32,
-    sum: f32,
-    any_nan: bool,
-}
-
-// The same with number k of a row, if it has one.
-fn walked(w: Walk, first: u32, step: u32, k: u32) -> Walk {
-    if k >= params.n { return w; }
-    let x = in0[first + k * step];
-    let shift = max(w.largest, x);
-    return Walk(shift, w.sum * power(w.largest - shift) + power(x - shift), w.any_nan || is_nan(x));
-}
-
-// The largest of a row and Σ e^(x - largest), by the whole workgroup; NaN in place of the sum where the row holds a NaN or its largest is
-// not finite. Every invocation walks over its share once, then neighbours are joined in a fixed order.
-fn row_sum(first: u32, step: u32, me: u32) -> vec2<f32> {
-    // Below every finite number but one; a row that stays there sums to 0 unless it holds that one.
-    var so_far = Walk(-3.4028235e38, 0.0, false);
-    for (var k = me; k < params.n; k += EACH * WORKGROUP) {
-        so_far = walked(so_far, first, step, k);
-        if EACH == 8u {
-            so_far = walked(so_far, first, step, k + WORKGROUP);
-            so_far = walked(so_far, first, step, k + 2u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 3u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 4u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 5u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 6u * WORKGROUP);
-            so_far = walked(so_far, first, step, k + 7u * WORKGROUP);
-        }
-    }
-    largests[me] = so_far.largest;
-    sums[me] = select(so_far.sum, nan(), so_far.any_nan);
-    for (var width = WORKGROUP / 2u; width > 0u; width /= 2u) {
-        workgroupBarrier();
-        if me < width {
-            let shift = max(largests[me], largests[me + width]);
-            let left = sums[me] * power(largests[me] - shift);
-            sums[me] = left + sums[me + width] * power(largests[me + width] - shift);
-            largests[me] = shift;
-        }
-    }
-    workgroupBarrier();
-    let all = vec2<f32>(largests[0], sums[0]);
-    let infinite = (bitcast<u32>(all.x) & 0x7fffffffu) == 0x7f800000u;
-    return vec2<f32>(all.x, select(all.y, nan(), is_nan(all.y) || infinite || all.y == 0.0));
-}
-
-// Number k of a row's softmax, if it has one.
-fn finish(found: vec2<f32>, log_sum: f32, first: u32, k: u32) {
-    if k >= params.n { return; }
-    let at = first + k * params.inner;
-    let x = in0[at] - found.x;
-    if is_nan(found.y) {
-        out[at] = nan();
-    } else if LOG == 1u {
-        out[at] = x - log_sum;
-    } else {
-        out[at] = power(x) / found.y;
-    }
-}
+fn store_elements2(row: Row, k: u32) { store_element(row, k); store_element(row, k + WORKGROUP); }
+fn store_elements4(row: Row, k: u32) { store_elements2(row, k); store_elements2(row, k + 2u * WORKGROUP); }
+fn store_elements8(row: Row, k: u32) { store_elements4(row, k); store_elements4(row, k + 4u * WORKGROUP); }
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -94,21 +11,10 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) me: u32,
 ) {
-    let row = group.y * groups.x + group.x;
-    if row >= params.lines { return; }
-    let first = row / params.inner * params.n * params.inner + row % params.inner;
-    let found = row_sum(first, params.inner, me);
-    let log_sum = log(found.y);
+    let number = group.y * groups.x + group.x;
+    if number >= params.rows { return; }
+    let row = row_by_group(number, start_of_row(number), me);
     for (var k = me; k < params.n; k += EACH * WORKGROUP) {
-        finish(found, log_sum, first, k);
-        if EACH == 8u {
-            finish(found, log_sum, first, k + WORKGROUP);
-            finish(found, log_sum, first, k + 2u * WORKGROUP);
-            finish(found, log_sum, first, k + 3u * WORKGROUP);
-            finish(found, log_sum, first, k + 4u * WORKGROUP);
-            finish(found, log_sum, first, k + 5u * WORKGROUP);
-            finish(found, log_sum, first, k + 6u * WORKGROUP);
-            finish(found, log_sum, first, k + 7u * WORKGROUP);
-        }
+        if EACH == 8u { store_elements8(row, k); } else { store_element(row, k); }
     }
 }

@@ -1,11 +1,11 @@
 //! Softmax cross-entropy in one op: loss_r = log Σ_c e^(x_rc) − x_r,label, or Σ_c t_rc (log Σ_k e^(x_rk) − x_rc) for probabilities t; and its gradient.
 
 use super::case::{Case, Gen};
-use super::softmax::{SHARE, WIDE, around, each};
-use super::{SIGN_BIT, math, rows, scratch};
+use super::softmax::{SHARE, WIDE, around, each, params};
+use super::{math, rows, scratch};
 use crate::error::OpError;
 use crate::graph::Accuracy;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Params, Spec, Target, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Target, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -83,7 +83,7 @@ impl Op for CrossEntropy {
         };
         let kernel = Kernel {
             name: "cross_entropy",
-            params: params(rows, classes),
+            params: params(rows, classes, 1),
             variants: variants(
                 ["softmax/cross_entropy_group", "softmax/software/cross_entropy", "softmax/cross_entropy"],
                 soft,
@@ -173,7 +173,7 @@ impl Op for CrossEntropyGrad {
         };
         let kernel = Kernel {
             name: "cross_entropy_grad",
-            params: params(rows, classes),
+            params: params(rows, classes, 1),
             variants: variants(
                 ["softmax/cross_entropy_grad_group", "softmax/software/cross_entropy_grad", "softmax/cross_entropy_grad"],
                 soft,
@@ -253,10 +253,6 @@ fn sizes(inputs: &[Spec]) -> (usize, usize, bool) {
     (dims[0], dims[1], inputs[1].dtype == DType::F32)
 }
 
-fn params(rows: usize, classes: usize) -> Params {
-    Params::new().set("rows", rows).set("classes", classes).set("sign", SIGN_BIT)
-}
-
 /// The form with a workgroup for each row, the one that reads vectors, and the one for any sizes.
 fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize) -> Vec<Variant> {
     let form = |shader, per_group: usize, target| Variant {
@@ -278,6 +274,7 @@ fn variants(shaders: [&'static str; 3], soft: bool, rows: usize, classes: usize)
             "softmax/software/cross_entropy" => classes / 16 + 4 + if soft { classes } else { 0 },
             "softmax/software/cross_entropy_grad" => classes / 16 + 4 + classes / 2,
             shader if shader == group => around(classes, 3),
+            "softmax/cross_entropy_grad" if soft => 4 * classes,
             _ => 3 * classes,
         });
         if variant.shader == group {

@@ -6,7 +6,7 @@
 use super::case::{Case, Gen};
 use crate::error::OpError;
 use crate::graph::Accuracy;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant};
 use crate::graph::{Tensor, record};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Op for Recurrence {
         let (lines, reverse) = (outer * inner, self.reverse);
         let kernel = Kernel {
             name: self.name(),
-            params: [lines, n, inner, 0].map(|n| n as u32).to_vec().into(),
+            params: Params::new().set("lines", lines).set("n", n).set("inner", inner).set("first", 0u32),
             variants: vec![Variant {
                 consts: vec![("REVERSE", u32::from(reverse))],
                 ..Variant::new("scan/recurrence", Variant::groups(lines.div_ceil(64))).max_loop_iterations(n).in_parts(n, 0)

@@ -9,9 +9,12 @@ mod native;
 
 pub use cases::cases;
 
+use super::SIGN_BIT;
 use crate::error::OpError;
 use crate::graph::Accuracy;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Spec, Stage, Target, Variant};
+use crate::graph::op::{
+    Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Params, Spec, Stage, Target, Variant,
+};
 use crate::graph::{Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
 use native::Work;
@@ -290,22 +293,30 @@ impl Step {
         self.group.min(self.span).div_ceil(several) * (1 + member) + group + 16
     }
 
-    fn params(&self) -> Vec<u32> {
-        let mut params = [self.outputs, self.group, self.span, self.chunks()].map(|n| n as u32).to_vec();
-        params.extend([self.kept.dims.len() as u32, self.reduced.dims.len() as u32, 1 << 31, self.count as u32]);
+    fn params(&self) -> Params {
+        let mut dims = vec![];
         for view in [&self.kept, &self.reduced] {
             let mut divisor = view.numel().max(1);
             for axis in 0..8 {
                 match view.dims.get(axis) {
                     Some(dim) => {
                         divisor /= dim.size.max(1);
-                        params.extend([divisor as u32, dim.size as u32, dim.stride as u32, 0]);
+                        dims.extend([divisor as u32, dim.size as u32, dim.stride as u32, 0]);
                     }
-                    None => params.extend([1, 1, 0, 0]),
+                    None => dims.extend([1, 1, 0, 0]),
                 }
             }
         }
-        params
+        Params::new()
+            .set("outputs", self.outputs)
+            .set("group", self.group)
+            .set("span", self.span)
+            .set("chunks", self.chunks())
+            .set("kept_rank", self.kept.dims.len())
+            .set("reduced_rank", self.reduced.dims.len())
+            .set("sign", SIGN_BIT)
+            .set("count", self.count)
+            .set("dims", dims)
     }
 
     fn consts(&self) -> Vec<(&'static str, u32)> {
@@ -328,12 +339,12 @@ impl Step {
             let [outputs, members] = if across { [4, 1] } else { [1, 4] };
             let several = if self.kind.adds() { 4 * members } else { members };
             let mut vectors = form("reduce/software/vectors", 8 * outputs, Target::Software, self.loop_iterations(several));
-            vectors.consts.push(("ACROSS", u32::from(across)));
+            vectors.consts.extend([("ACROSS", u32::from(across)), ("SOFTWARE", 1)]);
             variants.push(vectors);
         }
         variants.push(form("reduce/reduce", WORKGROUP, Target::Any, self.rounds()));
         let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
-        Kernel { name, params: params.into(), variants, native: work.native() }
+        Kernel { name, params, variants, native: work.native() }
     }
 
     /// The second stage of argmax and argmin, which reads the input and the best member of each span.
@@ -343,7 +354,7 @@ impl Step {
         let groups = Variant::groups(self.outputs.div_ceil(WORKGROUP));
         let variant = Variant { consts: self.consts(), ..Variant::new("reduce/best", groups).max_loop_iterations(turns) };
         let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
-        Kernel { name, params: params.into(), variants: vec![variant], native: work.best() }
+        Kernel { name, params, variants: vec![variant], native: work.best() }
     }
 
     /// Whether four neighbours can be read at a time: members of one group (`Some(false)`), or one member of four groups (`Some(true)`).

@@ -52,7 +52,7 @@ impl Op for Scan {
             Variant::new("scan/scan", Variant::groups((lines * spans).div_ceil(256))).max_loop_iterations(span + spans);
         variant.consts.push(("REVERSE", u32::from(self.reverse)));
         if spans == 1 {
-            variant.bodies.push(("before", "{ return vec2<f32>(0.0); }".to_owned()));
+            variant.bodies.push(("sum_before", "{ return vec2<f32>(0.0); }".to_owned()));
         }
         let reverse = self.reverse;
         let kernel = Kernel {

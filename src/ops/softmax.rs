@@ -37,6 +37,11 @@ pub(super) fn around(n: usize, walks: usize) -> usize {
     walks * (n.div_ceil(256 * each(n) as usize) + 8)
 }
 
+/// The members of `Params` of all kernels of the family.
+pub(super) fn params(rows: usize, n: usize, inner: usize) -> Params {
+    Params::new().set("rows", rows).set("n", n).set("inner", inner).set("sign", SIGN_BIT)
+}
+
 impl Op for Softmax {
     fn name(&self) -> &'static str {
         if self.log { "log_softmax" } else { "softmax" }
@@ -58,7 +63,7 @@ impl Op for Softmax {
         let (log, lines) = (self.log, outer * inner);
         let kernel = Kernel {
             name: self.name(),
-            params: Params::new().set("lines", lines).set("n", n).set("inner", inner).set("sign", SIGN_BIT),
+            params: params(lines, n, inner),
             variants: {
                 let form = |shader, per_group: usize, target| Variant {
                     consts: vec![("LOG", u32::from(log))],
