@@ -16,10 +16,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if is_nan(row.sum) || has_no_class(row) {
         loss.x = nan();
     } else if SOFT == 0u {
-        loss.x = class_loss(row, 1.0, element(row.first, labels[number]));
+        loss.x = class_loss(row, 1.0, row_element(row.first, labels[number]));
     } else {
         for (var c = 0u; c < params.n; c++) {
-            loss = add_compensated(loss, class_loss(row, target_of(row, c), element(row.first, c)));
+            loss = add_compensated(loss, class_loss(row, target_of(row, c), row_element(row.first, c)));
         }
     }
     out[number] = corrected(loss);

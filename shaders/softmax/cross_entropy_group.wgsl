@@ -6,7 +6,7 @@
 // A row's loss with what class c adds, if there is one.
 fn loss_with(loss: f32, row: Row, c: u32) -> f32 {
     if c >= params.n { return loss; }
-    return loss + class_loss(row, target_of(row, c), element(row.first, c));
+    return loss + class_loss(row, target_of(row, c), row_element(row.first, c));
 }
 fn loss_with2(loss: f32, row: Row, c: u32) -> f32 { return loss_with(loss_with(loss, row, c), row, c + WORKGROUP); }
 fn loss_with4(loss: f32, row: Row, c: u32) -> f32 { return loss_with2(loss_with2(loss, row, c), row, c + 2u * WORKGROUP); }
@@ -28,7 +28,7 @@ fn main(
         }
         loss = sum_of_group(loss, me);
     } else if !has_no_class(row) {
-        loss = class_loss(row, 1.0, element(row.first, labels[number]));
+        loss = class_loss(row, 1.0, row_element(row.first, labels[number]));
     }
     if me == 0u { out[number] = select(loss, nan(), is_nan(row.sum) || has_no_class(row)); }
 }

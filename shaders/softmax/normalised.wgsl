@@ -9,7 +9,7 @@ const LOG: u32 = 0u;
 fn store_element(row: Row, k: u32) {
     if k >= params.n { return; }
     let at = row.first + k * params.inner;
-    let shifted = x[at] - row.largest;
+    let shifted = in0[at] - row.largest;
     if is_nan(row.sum) {
         out[at] = nan();
     } else if LOG == 1u {

@@ -20,7 +20,7 @@ struct Walk {
 // The same with element k of a row, if it has one.
 fn walked(w: Walk, first: u32, k: u32) -> Walk {
     if k >= params.n { return w; }
-    let v = element(first, k);
+    let v = row_element(first, k);
     let largest = max(w.largest, v);
     return Walk(largest, w.sum * power(w.largest - largest) + power(v - largest), w.any_nan || is_nan(v));
 }

@@ -7,6 +7,6 @@
 fn store_slope(row: Row, weight: f32, c: u32) {
     if c >= params.n { return; }
     let at = row.first + c;
-    let slope = power(x[at] - row.largest) / row.sum * weight - target_of(row, c);
+    let slope = power(in0[at] - row.largest) / row.sum * weight - target_of(row, c);
     out[at] = epilogue(select(slope, nan(), is_nan(row.sum)), at);
 }

@@ -13,10 +13,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         loss.x = nan();
     } else if SOFT == 0u {
         let at = row.first + labels[number];
-        loss.x = class_loss(row, 1.0, x[at / 4u][at % 4u]);
+        loss.x = class_loss(row, 1.0, in0[at / 4u][at % 4u]);
     } else {
         for (var c = 0u; c < params.n; c++) {
-            loss = add_compensated(loss, class_loss(row, target_of(row, c), x[(row.first + c) / 4u][c % 4u]));
+            loss = add_compensated(loss, class_loss(row, target_of(row, c), in0[(row.first + c) / 4u][c % 4u]));
         }
     }
     out[number] = corrected(loss);

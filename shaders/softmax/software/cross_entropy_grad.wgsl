@@ -23,7 +23,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var c = 0u; c < params.n; c += 4u) {
         let i = row.first + c;
         var v = vec4<f32>(nan());
-        if !is_spoilt { v = powers(x[i / 4u] - row.largest) * scale - targets_of(row, c); }
+        if !is_spoilt { v = powers(in0[i / 4u] - row.largest) * scale - targets_of(row, c); }
         out[i / 4u] = vec4<f32>(epilogue(v.x, i), epilogue(v.y, i + 1u), epilogue(v.z, i + 2u), epilogue(v.w, i + 3u));
     }
 }

@@ -4,7 +4,7 @@
 
 const WORKGROUP: u32 = 8u;
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read> in0: array<vec4<f32>>;
 
 // The bits without the sign: those of NaNs are the largest.
 fn magnitude(v: vec4<f32>) -> vec4<u32> { return bitcast<vec4<u32>>(v) & vec4<u32>(0x7fffffffu); }
@@ -21,10 +21,10 @@ fn row_by_fours(number: u32) -> Row {
     var k = first;
     // Sixteen elements for each time the sum has to be brought to another largest one.
     for (; k + 4u <= end; k += 4u) {
-        let a = x[k];
-        let b = x[k + 1u];
-        let c = x[k + 2u];
-        let d = x[k + 3u];
+        let a = in0[k];
+        let b = in0[k + 1u];
+        let c = in0[k + 2u];
+        let d = in0[k + 3u];
         bits = max(max(max(bits, magnitude(a)), magnitude(b)), max(magnitude(c), magnitude(d)));
         let next = largest_with(largest, max(max(a, b), max(c, d)));
         let more = sum_of_four((powers(a - next) + powers(b - next)) + (powers(c - next) + powers(d - next)));
@@ -32,7 +32,7 @@ fn row_by_fours(number: u32) -> Row {
         largest = next;
     }
     for (; k < end; k++) {
-        let a = x[k];
+        let a = in0[k];
         bits = max(bits, magnitude(a));
         let next = largest_with(largest, a);
         sum = add_compensated(sum * power(largest - next), sum_of_four(powers(a - next)));

@@ -13,7 +13,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let inverse = 1.0 / row.sum;
     let first = row.first / 4u;
     for (var k = first; k < first + params.n / 4u; k++) {
-        let shifted = x[k] - row.largest;
+        let shifted = in0[k] - row.largest;
         // Said again here, so that no compiler can take it away from the NaN.
         if is_nan(row.sum) {
             out[k] = vec4<f32>(nan());

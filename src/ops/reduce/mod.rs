@@ -6,18 +6,15 @@
 mod cases;
 mod methods;
 mod native;
+mod variants;
 
 pub use cases::cases;
+pub(super) use variants::{WORDS_OF_TOTAL, kernel, totals};
 
-use super::SIGN_BIT;
 use crate::error::OpError;
-use crate::graph::Accuracy;
-use crate::graph::op::{
-    Array, DType, GradCtx, Kernel, Lowering, MAX_LOOP_ITERATIONS, Op, Operand, Params, Spec, Stage, Target, Variant,
-};
-use crate::graph::{Tensor, record};
+use crate::graph::op::{Array, DType, GradCtx, Lowering, Op, Spec};
+use crate::graph::{Accuracy, Tensor, record};
 use crate::shape::{Shape, View, ViewDim};
-use native::Work;
 
 /// How a set of numbers becomes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,27 +76,6 @@ pub struct Reduce {
     pub keepdim: bool,
 }
 
-/// What a kernel does of a sum or a mean that takes two stages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// All of it. So does every kernel of other reductions.
-    Whole,
-    /// The first stage: it leaves [`WORDS`] words for each output, which only the second stage reads.
-    First,
-    /// The second stage.
-    Second,
-}
-
-/// Words of a sum that is not finished: on a GPU the sum, what its rounding lost, the smallest and the largest member; natively an f64.
-pub(super) const WORDS: usize = 4;
-
-/// Elements that one invocation or one workgroup of the first stage adds up; longer sums take two stages.
-const SPAN: usize = 1024;
-/// Invocations in a workgroup of both reduction shaders.
-const WORKGROUP: usize = 256;
-/// Spans of a group, at most: as many rounds of the second stage.
-const SPANS: usize = 48 * 1024;
-
 impl Reduce {
     /// `(kept, reduced)`: where the group of an output element starts, and how its members lie.
     fn views(&self, shape: &Shape) -> (View, View) {
@@ -149,32 +125,7 @@ impl Op for Reduce {
         let shape = inputs[0].shape;
         let (kept, reduced) = self.views(&shape);
         let (outputs, group) = (output.shape.numel(), self.group(&shape));
-        let simple = Step { kind: self.kind, part: Part::Whole, kept, reduced, outputs, group, span: group.max(1), count: group };
-        // Few outputs of long groups do not keep a device busy, and very long loops end early on some.
-        if group <= SPAN || (outputs >= 4 * WORKGROUP && simple.rounds() <= MAX_LOOP_ITERATIONS) {
-            return Lowering::kernel(simple.kernel(), 1);
-        }
-        // First every span of a group by itself, then the spans.
-        let span = group.div_ceil(SPANS).next_multiple_of(SPAN);
-        let chunks = group.div_ceil(span);
-        let (words, parts) = if self.kind.adds() { (WORDS, [Part::First, Part::Second]) } else { (1, [Part::Whole; 2]) };
-        let first = Step { part: parts[0], outputs: outputs * chunks, span, ..simple.clone() };
-        let second = if self.kind.is_arg() {
-            Step { span, ..simple }.best()
-        } else {
-            let kept = View::new(0, [ViewDim { size: outputs, stride: chunks as isize }]);
-            let reduced = View::new(0, [ViewDim { size: chunks, stride: 1 }]);
-            Step { part: parts[1], kept, reduced, group: chunks, span: chunks, ..simple }.kernel()
-        };
-        // Places say nothing without what lies there.
-        let reads = if self.kind.is_arg() { vec![Operand::Input(0), Operand::Temp(0)] } else { vec![Operand::Temp(0)] };
-        Lowering::Stages {
-            temps: vec![outputs * chunks * words],
-            stages: vec![
-                Stage { kernel: first.kernel(), reads: vec![Operand::Input(0)], writes: vec![Operand::Temp(0)] },
-                Stage { kernel: second, reads, writes: vec![Operand::Output] },
-            ],
-        }
+        variants::lowering(self.kind, kept, reduced, outputs, group)
     }
     fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
         inputs[0].shape.numel() as u64
@@ -242,136 +193,4 @@ fn others(x: &Tensor, shape: &Shape, axes: &[usize]) -> Tensor {
     let after = one.cat(&[&lines.slice(1, 1..).flip(&[1])], 1).cumprod(1).flip(&[1]);
     let moved: Vec<usize> = order.iter().map(|&a| shape.dims()[a]).collect();
     before.mul(&after).reshape(moved).permute(&inverse)
-}
-
-/// A kernel that reduces all of each group: output `o` is made of the members `span · (o mod c) ..` of group `o / c`, where a group of `group`
-/// members has c spans.
-pub(super) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
-    let (kept, reduced) = (kept.clone(), reduced.clone());
-    Step { kind, part: Part::Whole, kept, reduced, outputs, group, span, count: group }.kernel()
-}
-
-/// A kernel that leaves the sums of all spans of each group as [`WORDS`] words: the sum and what its rounding lost come first.
-pub(super) fn unfinished(kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
-    let (kept, reduced) = (kept.clone(), reduced.clone());
-    Step { kind: Kind::Sum, part: Part::First, kept, reduced, outputs, group, span, count: group }.kernel()
-}
-
-/// One kernel of a reduction, see [`kernel`].
-#[derive(Clone)]
-pub(super) struct Step {
-    pub(super) kind: Kind,
-    pub(super) part: Part,
-    pub(super) kept: View,
-    pub(super) reduced: View,
-    pub(super) outputs: usize,
-    pub(super) group: usize,
-    pub(super) span: usize,
-    /// What a mean divides by.
-    pub(super) count: usize,
-}
-
-impl Step {
-    fn chunks(&self) -> usize {
-        self.group.div_ceil(self.span).max(1)
-    }
-
-    /// Rounds of loops to find a member and to find a group.
-    fn axes(&self) -> [usize; 2] {
-        let reduced = self.reduced.dims.len();
-        [if reduced <= 1 { 0 } else { reduced }, self.kept.dims.len()]
-    }
-
-    /// Rounds of loops of an invocation that goes over a whole span.
-    fn rounds(&self) -> usize {
-        self.loop_iterations(1)
-    }
-
-    /// The same where `several` members are taken in one round, or by as many invocations.
-    fn loop_iterations(&self, several: usize) -> usize {
-        let [member, group] = self.axes();
-        self.group.min(self.span).div_ceil(several) * (1 + member) + group + 16
-    }
-
-    fn params(&self) -> Params {
-        let mut dims = vec![];
-        for view in [&self.kept, &self.reduced] {
-            let mut divisor = view.numel().max(1);
-            for axis in 0..8 {
-                match view.dims.get(axis) {
-                    Some(dim) => {
-                        divisor /= dim.size.max(1);
-                        dims.extend([divisor as u32, dim.size as u32, dim.stride as u32, 0]);
-                    }
-                    None => dims.extend([1, 1, 0, 0]),
-                }
-            }
-        }
-        Params::new()
-            .set("outputs", self.outputs)
-            .set("group", self.group)
-            .set("span", self.span)
-            .set("chunks", self.chunks())
-            .set("kept_rank", self.kept.dims.len())
-            .set("reduced_rank", self.reduced.dims.len())
-            .set("sign", SIGN_BIT)
-            .set("count", self.count)
-            .set("dims", dims)
-    }
-
-    fn consts(&self) -> Vec<(&'static str, u32)> {
-        vec![("KIND", self.kind as u32), ("FLAT", u32::from(self.reduced.dims.len() <= 1))]
-    }
-
-    pub(super) fn kernel(self) -> Kernel {
-        let consts = [&self.consts()[..], &[("STAGE", self.part as u32)]].concat();
-        let form = |shader, each: usize, target, turns| Variant {
-            consts: consts.clone(),
-            target,
-            ..Variant::new(shader, Variant::groups(self.outputs.div_ceil(each))).max_loop_iterations(turns)
-        };
-        let mut variants = vec![];
-        // A whole workgroup for an output pays where groups are long.
-        if self.group.min(self.span) >= 128 {
-            variants.push(form("reduce/group", 1, Target::Hardware, self.loop_iterations(WORKGROUP)));
-        }
-        if let Some(across) = self.vectors() {
-            let [outputs, members] = if across { [4, 1] } else { [1, 4] };
-            let several = if self.kind.adds() { 4 * members } else { members };
-            let mut vectors = form("reduce/software/vectors", 8 * outputs, Target::Software, self.loop_iterations(several));
-            vectors.consts.extend([("ACROSS", u32::from(across)), ("SOFTWARE", 1)]);
-            variants.push(vectors);
-        }
-        variants.push(form("reduce/reduce", WORKGROUP, Target::Any, self.rounds()));
-        let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
-        Kernel { name, params, variants, native: work.native() }
-    }
-
-    /// The second stage of argmax and argmin, which reads the input and the best member of each span.
-    fn best(self) -> Kernel {
-        let [member, group] = self.axes();
-        let turns = self.chunks() * (1 + member) + group + 16;
-        let groups = Variant::groups(self.outputs.div_ceil(WORKGROUP));
-        let variant = Variant { consts: self.consts(), ..Variant::new("reduce/best", groups).max_loop_iterations(turns) };
-        let (name, params, work) = (self.kind.name(), self.params(), Work::new(self));
-        Kernel { name, params, variants: vec![variant], native: work.best() }
-    }
-
-    /// Whether four neighbours can be read at a time: members of one group (`Some(false)`), or one member of four groups (`Some(true)`).
-    fn vectors(&self) -> Option<bool> {
-        let (kept, reduced) = (&self.kept, &self.reduced);
-        let whole = |dims: &[ViewDim]| dims.iter().all(|d| d.stride % 4 == 0);
-        // The innermost axis lies together and is whole vectors; every other one steps over whole vectors.
-        let inner = |view: &View, other: &View| match view.dims.split_last() {
-            Some((last, outer)) => last.stride == 1 && last.size % 4 == 0 && whole(outer) && whole(&other.dims),
-            None => false,
-        };
-        if self.kind.is_arg() || self.part == Part::Second || self.group == 0 || kept.numel() == 0 {
-            None
-        } else if inner(reduced, kept) && self.span.is_multiple_of(4) {
-            Some(false)
-        } else {
-            inner(kept, reduced).then_some(true)
-        }
-    }
 }
