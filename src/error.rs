@@ -244,14 +244,14 @@ pub enum Malformed {
         /// Its shape.
         shape: Vec<u64>,
     },
-    /// A place that ends before it starts or behind the file.
-    #[error("tensor `{tensor}` lies at {start}..{end} of {length} bytes")]
+    /// A place that ends before it starts or after the file.
+    #[error("tensor `{tensor}` is at {start}..{end} of {length} bytes")]
     Place {
         /// The tensor.
         tensor: String,
         /// Its first byte.
         start: u64,
-        /// The byte behind its last.
+        /// The byte after its last.
         end: u64,
         /// Bytes of all tensors.
         length: u64,
@@ -277,13 +277,13 @@ pub enum Malformed {
     /// Bytes between tensors that belong to none.
     #[error("{bytes} bytes before tensor `{tensor}` belong to no tensor")]
     Hole {
-        /// The tensor behind the hole.
+        /// The tensor after the hole.
         tensor: String,
         /// Its size.
         bytes: u64,
     },
-    /// Bytes behind the last tensor.
-    #[error("{bytes} bytes behind the last tensor belong to none")]
+    /// Bytes after the last tensor.
+    #[error("{bytes} bytes after the last tensor belong to none")]
     Trailing {
         /// How many.
         bytes: u64,

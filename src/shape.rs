@@ -52,7 +52,7 @@ impl Shape {
         self.dims().iter().product()
     }
 
-    /// Row-major strides in elements: how far apart neighbours along each axis lie.
+    /// Row-major strides in elements: how far apart neighbours along each axis are.
     pub fn strides(&self) -> Vec<usize> {
         let mut strides = vec![1; self.rank()];
         for axis in (1..self.rank()).rev() {
@@ -64,7 +64,7 @@ impl Shape {
     /// Turns an axis that may count from the end (−1 is the last) into an index.
     ///
     /// # Errors
-    /// The axis lies outside `-rank..rank`.
+    /// The axis is outside `-rank..rank`.
     pub fn axis(&self, axis: isize) -> Result<usize, OpError> {
         let rank = self.rank() as isize;
         let index = if axis < 0 { axis + rank } else { axis };
@@ -266,7 +266,7 @@ impl View {
         self.dims.iter().map(|d| d.size).product()
     }
 
-    /// Whether element i lies at position i.
+    /// Whether element i is at position i.
     pub fn is_contiguous(&self) -> bool {
         self.offset == 0 && (self.dims.is_empty() || (self.dims.len() == 1 && self.dims[0].stride == 1))
     }

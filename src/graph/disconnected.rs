@@ -1,4 +1,4 @@
-//! The severed-graph guard: why a parameter gets no gradient, and which op on the way from it to the loss cut it off.
+//! The guard against disconnected graphs: why a parameter gets no gradient, and which op on the way from it to the loss cut it off.
 
 use super::node::{Body, Node, Tensor};
 use crate::error::{Error, OpError};

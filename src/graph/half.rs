@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// Between every two neighbours: what lies below the middle goes down, above it up, and the middle itself to the even one.
+    /// Between every two neighbours: what is below the middle goes down, above it up, and the middle itself to the even one.
     #[test]
     fn rounding_is_to_the_nearest_and_ties_go_to_even() {
         for low in 0..0x7c00u16 {

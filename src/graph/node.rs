@@ -537,8 +537,8 @@ fn infer(runner: &Arc<dyn Runner>, op: &dyn Op, inputs: &[&Tensor], at: At) -> R
         let devices = OpError::Devices(runner.name().to_owned(), other.node.runner.name().to_owned());
         return Err(Error::op(name, at, devices));
     }
-    let halves = specs.iter().enumerate().find(|(_, spec)| spec.dtype == DType::F16 && !op.accepts_f16());
-    let readable = match halves {
+    let refused = specs.iter().enumerate().find(|(_, spec)| spec.dtype == DType::F16 && !op.accepts_f16());
+    let readable = match refused {
         Some((i, spec)) => {
             Err(OpError::DType(format!("operand {i} is {spec}, which only products and gathers read; convert with to_f32()")))
         }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Element types. Every element takes a word of 4 bytes on every device, and a bool is a 0 or a 1; but for halves, of which a word holds two.
+/// Element types. Every element takes a word of 4 bytes on every device, and a bool is a 0 or a 1; but for f16, of which a word holds two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
     /// 32-bit float: everything that has a gradient.
@@ -204,7 +204,7 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// Whatever is wrong with the inputs' shapes, types or ranges.
     fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError>;
 
-    /// Whether it can read inputs of type [`DType::F16`], of which two lie in a word. Recording refuses them for every op that does not say so.
+    /// Whether it can read inputs of type [`DType::F16`], of which a word holds two. Recording refuses them for every op that does not say so.
     fn accepts_f16(&self) -> bool {
         false
     }
@@ -270,9 +270,9 @@ impl Lowering {
     }
 }
 
-/// Makes the kernel of an update for parameters that lie one behind the other, each in the given span of words.
+/// Makes the kernel of an update for parameters that are contiguous, each in the given span of words.
 ///
-/// It reads the gradients, which lie like the parameters, and overwrites what the op [mutates](Op::mutates), each in that order. Its scalars are
+/// It reads the gradients, which are laid out like the parameters, and overwrites what the op [mutates](Op::mutates), each in that order. Its scalars are
 /// those of the updates, one after the other. Input 1 of the op is the gradient.
 pub type MultiTensorUpdate = Arc<dyn Fn(&[Range<usize>]) -> Kernel + Send + Sync>;
 

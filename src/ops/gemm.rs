@@ -1,6 +1,6 @@
 //! Matrix products on the processor: out = A B, blocked for the caches, with a tile of the output in registers.
 //!
-//! The output is divided among threads, never the terms of a sum, and terms are taken in blocks whose ends hang on their number only:
+//! The output is divided among threads, never the terms of a sum, and terms are taken in blocks whose ends depend on their number only:
 //! every element is summed in one order, whatever the number of threads.
 
 pub mod kernel;
@@ -18,7 +18,7 @@ use std::array::from_fn;
 const ALONE: usize = 1 << 20;
 /// Multiplications below which nothing but the plain formula pays.
 const TINY: usize = 128;
-/// Numbers of a row-major B that are read where they lie.
+/// Numbers of a row-major B that are read where they are.
 const SMALL: usize = 1 << 16;
 /// Terms in a block: a panel of B that deep is read from the second-level cache. Fewer, and the output is read and stored more often.
 const DEPTH: usize = 800;
@@ -32,7 +32,7 @@ const LARGE: usize = 1 << 30;
 /// What happens to a finished stretch of the output, as long as it can be: the number of its first element, its numbers.
 pub type Epilogue<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
 
-/// A matrix in a buffer: element (i, j) lies at `i * strides[0] + j * strides[1]`. One of the strides is 1.
+/// A matrix in a buffer: element (i, j) is at `i * strides[0] + j * strides[1]`. One of the strides is 1.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
     /// The buffer from the first element on.
@@ -72,7 +72,7 @@ impl Window<'_, '_> {
     #[inline(always)]
     pub fn row(&mut self, r: usize) -> &mut [f32] {
         let row = self.out.index_axis_mut(Axis(0), self.at[0] + r);
-        // Rows lie side by side: an output is row-major.
+        // Rows are contiguous: an output is row-major.
         &mut row.into_slice().unwrap_or(&mut [])[self.at[1]..][..self.columns]
     }
 }
@@ -93,7 +93,7 @@ pub fn multiply(
         return;
     }
     if n == 1 && m > 1 {
-        // A column: the product of the transposes, whose output lies the same way.
+        // A column: the product of the transposes, whose output is stored the same way.
         let mut out = out.reversed_axes();
         multiply(b.turned(), a.turned(), k, out.view_mut(), parallel, None);
         let column = out.index_axis_mut(Axis(0), 0).into_slice().unwrap_or(&mut []);
@@ -144,7 +144,7 @@ struct Job<'a> {
     k: usize,
     /// Columns of the whole output.
     n: usize,
-    /// Whether the whole output is one row: it is summed in another order, which must not hang on how it is divided.
+    /// Whether the whole output is one row: it is summed in another order, which must not depend on how it is divided.
     one_row: bool,
     epilogue: Option<Epilogue<'a>>,
 }
@@ -165,7 +165,7 @@ impl Job<'_> {
             return epilogue(first, whole);
         }
         for (r, row) in out.outer_iter_mut().enumerate() {
-            // Rows lie side by side: an output is row-major.
+            // Rows are contiguous: an output is row-major.
             epilogue(first + r * self.n, row.into_slice().unwrap_or(&mut []));
         }
     }
@@ -275,14 +275,14 @@ fn cut(columns: usize, lanes: usize, j: usize) -> (usize, usize) {
     (start, end.min(columns) - start)
 }
 
-/// How a block of A lies.
+/// How a block of A is stored.
 #[derive(Clone, Copy)]
 enum Form<'a> {
     /// Rows, so many elements apart.
     Rows(&'a [f32], usize),
     /// Columns, so many elements apart.
     Terms(&'a [f32], usize),
-    /// Panels of `high` rows, term by term; what does not fill one is read where it lies.
+    /// Panels of `high` rows, term by term; what does not fill one is read where it is.
     Panels { packed: &'a [f32], high: usize, direct: &'a [f32], stride: usize },
 }
 
@@ -349,14 +349,14 @@ mod tests {
         (0..count).map(|i| ((i * 7919 + seed * 104_729 + 13) % 1013) as f32 / 1013.0 - 0.5).collect()
     }
 
-    fn lie(transposed: bool, rows: usize, columns: usize) -> [usize; 2] {
+    fn strides(transposed: bool, rows: usize, columns: usize) -> [usize; 2] {
         if transposed { [1, rows] } else { [columns, 1] }
     }
 
     fn product(sizes: [usize; 3], flags: [bool; 2], threads: usize, epilogue: Option<Epilogue<'_>>) -> Vec<f32> {
         let [m, k, n] = sizes;
         let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-        let (a, b) = (Matrix { data: &a, strides: lie(flags[0], m, k) }, Matrix { data: &b, strides: lie(flags[1], k, n) });
+        let (a, b) = (Matrix { data: &a, strides: strides(flags[0], m, k) }, Matrix { data: &b, strides: strides(flags[1], k, n) });
         let mut out = vec![f32::NAN; m * n];
         let view = ArrayViewMut2::from_shape((m, n), &mut out).expect("a matrix");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
@@ -388,7 +388,7 @@ mod tests {
             for flags in [[false, false], [false, true], [true, false], [true, true]] {
                 let [m, k, n] = sizes;
                 let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-                let ([a_row, a_term], [b_term, b_column]) = (lie(flags[0], m, k), lie(flags[1], k, n));
+                let ([a_row, a_term], [b_term, b_column]) = (strides(flags[0], m, k), strides(flags[1], k, n));
                 let found = product(sizes, flags, 1, None);
                 for (at, found) in found.iter().enumerate() {
                     let term =

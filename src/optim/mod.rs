@@ -88,7 +88,7 @@ pub(crate) fn config(what: &'static str, message: String) -> Error {
     Error::Config { what, message }
 }
 
-/// Refuses NaN, what is infinite in f32, and what lies outside `low..high`.
+/// Refuses NaN, what is infinite in f32, and what is outside `low..high`.
 pub(crate) fn check(what: &'static str, value: f64, low: f64, high: f64) -> Result<()> {
     if value >= low && value < high && finite(value) {
         return Ok(());

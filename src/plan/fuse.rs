@@ -1,6 +1,6 @@
 //! Fuse: turns calls into kernels, elementwise neighbours into one.
 
-use super::multi_tensor::{MultiTensorUpdates, Update, join};
+use super::multi_tensor::{MultiTensorUpdates, Update, combine};
 use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
 use super::{At, Kernel, ParameterArena};
 use crate::graph::key::{Graph, Source};
@@ -17,7 +17,7 @@ pub enum ValueId {
     Call(usize),
     /// Scratch of one call.
     Temp(usize),
-    /// Leaves that lie one behind the other.
+    /// Leaves that are contiguous in one buffer.
     Arena(usize),
 }
 
@@ -45,7 +45,7 @@ pub struct Steps {
     pub temps: Vec<usize>,
     /// The value each call's result is found in: its own, or its input's where the call is only a change of shape.
     pub storage_of: Vec<ValueId>,
-    /// Leaves that lie one behind the other.
+    /// Leaves that are contiguous in one buffer.
     pub arenas: Vec<ParameterArena>,
     /// Values that are computed into a part of another: `(whole, first word)`.
     pub suballocated: HashMap<ValueId, (ValueId, usize)>,
@@ -53,13 +53,13 @@ pub struct Steps {
     pub cacheable: bool,
 }
 
-/// Lowers every call; with `on`, elementwise calls join the kernel of their only reader.
+/// Lowers every call; with `on`, elementwise calls become part of the kernel of their only reader.
 pub fn fuse(graph: &Graph, on: bool) -> Steps {
     Fuser::new(graph).run(on)
 }
 
 /// A copy of a value, word by word.
-fn words_as_they_lie(spec: &Spec) -> View {
+fn words_in_order(spec: &Spec) -> View {
     if spec.dtype == DType::F16 {
         return View::new(0, [ViewDim { size: spec.words(), stride: 1 }]);
     }
@@ -98,7 +98,7 @@ impl<'g> Fuser<'g> {
             if matches!(lowering, Lowering::Alias) {
                 match this.value(call.inputs[0]) {
                     // A kept alias of a leaf must not change when the leaf is updated: it gets a copy.
-                    ValueId::Leaf(_) if call.kept => lowering = Lowering::View(words_as_they_lie(&call.spec)),
+                    ValueId::Leaf(_) if call.kept => lowering = Lowering::View(words_in_order(&call.spec)),
                     other => found = other,
                 }
             }
@@ -144,7 +144,7 @@ impl<'g> Fuser<'g> {
         }
     }
 
-    /// Words of a call's value: its elements, but for halves.
+    /// Words of a call's value: its elements, but for f16.
     fn numel(&self, call: usize) -> usize {
         self.graph.calls[call].spec.words()
     }
@@ -153,7 +153,7 @@ impl<'g> Fuser<'g> {
         let n = self.graph.calls.len();
         let mut needed = self.kept.clone();
         let mut temps = Vec::new();
-        let MultiTensorUpdates { mut steps, arenas, suballocated, gradients } = join(self.graph, self.updates(), on, &mut temps);
+        let MultiTensorUpdates { mut steps, arenas, suballocated, gradients } = combine(self.graph, self.updates(), on, &mut temps);
         // The list is reversed at the end.
         steps.reverse();
         for value in gradients {
@@ -327,7 +327,7 @@ impl<'g> Fuser<'g> {
             && last.kernel.variants.iter().all(|variant| crate::shaders::takes_epilogue(variant.shader))
     }
 
-    /// The kernels of `core`, with the members behind the last one.
+    /// The kernels of `core`, with the members fused after the last one.
     fn epilogue(&mut self, root: usize, members: &BTreeSet<usize>, core: usize, temps: &mut Vec<usize>) -> Vec<Step> {
         let (program, extra) = self.program(root, members, Some(core));
         let Some(Lowering::Stages { temps: sizes, stages }) = self.lowered[core].take() else { return vec![] };

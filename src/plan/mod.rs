@@ -102,7 +102,7 @@ pub struct Plan {
     pub mutated: Vec<usize>,
     /// Calls whose scalars, concatenated in this order, are the run's scalars.
     pub scalars: Vec<usize>,
-    /// Leaves that must lie one behind the other in one buffer.
+    /// Leaves that must be contiguous in one buffer.
     pub arenas: Vec<ParameterArena>,
     /// The kernels, in order.
     pub dispatches: Vec<Dispatch>,
@@ -137,7 +137,7 @@ pub struct Dispatch {
     pub at: At,
 }
 
-/// Leaves that lie one behind the other in one buffer, so that one kernel can update them all.
+/// Leaves that are contiguous in one buffer, so that one kernel can update them all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParameterArena {
     /// Words of the buffer.
@@ -173,7 +173,7 @@ pub enum Buffer {
     Slot(usize),
     /// A value that outlives the run.
     Output(usize),
-    /// Leaves that lie one behind the other.
+    /// Leaves that are contiguous in one buffer.
     Arena(usize),
 }
 
@@ -226,7 +226,7 @@ impl fmt::Display for Place {
             Buffer::Leaf(i) => write!(f, "leaf{i}"),
             Buffer::Slot(i) => write!(f, "slot{i}"),
             Buffer::Output(i) => write!(f, "out{i}"),
-            Buffer::Arena(i) => write!(f, "row{i}"),
+            Buffer::Arena(i) => write!(f, "arena{i}"),
         }?;
         self.part.map_or(Ok(()), |start| write!(f, "+{start}"))
     }

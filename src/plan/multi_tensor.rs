@@ -1,4 +1,4 @@
-//! Join: updates of one kind become one kernel over all their parameters, which are laid one behind the other in device memory.
+//! Multi-tensor updates: updates of one kind become one kernel over all their parameters, which are contiguous in device memory.
 
 use super::fuse::{Step, ValueId};
 use super::pointwise::{Arg, Instruction, Load, Program};
@@ -13,15 +13,15 @@ use std::ops::Range;
 const MOST: usize = 128;
 /// Words between the starts of two parameters are a multiple of this: 256 bytes, the coarsest alignment of a binding a device may ask for.
 const ALIGNMENT: usize = 64;
-/// Words of a row with more than one parameter: 128 MiB, the largest binding of a browser.
+/// Words of an arena with more than one parameter: 128 MiB, the largest binding of a browser.
 const LARGEST: usize = 1 << 25;
 
-/// What joining the updates of a graph gives.
+/// What combining the updates of a graph gives.
 #[derive(Default)]
 pub struct MultiTensorUpdates {
     /// Copies of gradients where they are needed, and updates, in order.
     pub steps: Vec<Step>,
-    /// Leaves that lie one behind the other.
+    /// Leaves that are contiguous in a buffer.
     pub arenas: Vec<ParameterArena>,
     /// Values that are computed into a part of another: `(whole, first word)`.
     pub suballocated: HashMap<ValueId, (ValueId, usize)>,
@@ -29,7 +29,7 @@ pub struct MultiTensorUpdates {
     pub gradients: Vec<ValueId>,
 }
 
-/// An update to join.
+/// An update to combine with others of its kind.
 pub struct Update<'g> {
     /// Its index among the graph's calls.
     pub index: usize,
@@ -59,13 +59,13 @@ impl Update<'_> {
     }
 }
 
-/// MultiTensorUpdates updates; with `on` off, each has a kernel of its own. Sizes of temporaries are added to `temps`.
-pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<usize>) -> MultiTensorUpdates {
-    let mut joins = MultiTensorUpdates::default();
-    // Where each leaf lies: its row and its first word there.
-    let mut lies: HashMap<usize, (usize, usize)> = HashMap::new();
+/// Combines updates of a kind; with `on` off, each has a kernel of its own. Sizes of temporaries are added to `temps`.
+pub fn combine(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<usize>) -> MultiTensorUpdates {
+    let mut combined = MultiTensorUpdates::default();
+    // Where each leaf is: its arena and its first word there.
+    let mut placed: HashMap<usize, (usize, usize)> = HashMap::new();
     let mut groups: Vec<Vec<Update<'_>>> = Vec::new();
-    // Groups that take a row as an earlier one has laid it: nobody joins them.
+    // Groups that take an arena as an earlier one has laid it out: no other update is added to them.
     let mut closed: Vec<bool> = Vec::new();
     for update in updates {
         let words = update.words(graph);
@@ -89,39 +89,39 @@ pub fn join(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<u
         }
     }
     for group in groups {
-        joins.add(graph, &group, &mut lies, temps);
+        combined.add(graph, &group, &mut placed, temps);
     }
-    joins
+    combined
 }
 
 impl MultiTensorUpdates {
-    fn add(&mut self, graph: &Graph, group: &[Update<'_>], lies: &mut HashMap<usize, (usize, usize)>, temps: &mut Vec<usize>) {
+    fn add(&mut self, graph: &Graph, group: &[Update<'_>], placed: &mut HashMap<usize, (usize, usize)>, temps: &mut Vec<usize>) {
         let written = group[0].leaves().len();
-        let known = group[0].leaves().iter().find_map(|leaf| lies.get(leaf).copied());
+        let known = group[0].leaves().iter().find_map(|leaf| placed.get(leaf).copied());
         let mut spans: Vec<Range<usize>> = Vec::with_capacity(group.len());
-        // An update of what lies in a row already takes the row as it is.
+        // An update of what is in an arena already takes the arena as it is.
         let mut end = known.map_or(0, |(_, start)| start);
         for update in group {
             let words = update.words(graph);
             spans.push(end..end + words);
             end = (end + words).next_multiple_of(ALIGNMENT);
         }
-        let words = known.map_or(end, |(row, _)| self.arenas[row].words);
+        let words = known.map_or(end, |(arena, _)| self.arenas[arena].words);
 
         let whole = ValueId::Temp(temps.len());
         temps.push(words);
         let mut writes = Vec::with_capacity(written);
         for k in 0..written {
-            let row = match lies.get(&group[0].leaves()[k]) {
-                Some(&(row, _)) => row,
+            let arena = match placed.get(&group[0].leaves()[k]) {
+                Some(&(arena, _)) => arena,
                 None => {
                     let members: Vec<_> = group.iter().zip(&spans).map(|(u, span)| (u.leaves()[k], span.start)).collect();
-                    lies.extend(members.iter().map(|&(leaf, start)| (leaf, (self.arenas.len(), start))));
+                    placed.extend(members.iter().map(|&(leaf, start)| (leaf, (self.arenas.len(), start))));
                     self.arenas.push(ParameterArena { words, members });
                     self.arenas.len() - 1
                 }
             };
-            writes.push(ValueId::Arena(row));
+            writes.push(ValueId::Arena(arena));
         }
 
         for (update, span) in group.iter().zip(&spans) {

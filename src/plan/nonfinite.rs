@@ -59,7 +59,7 @@ pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
                         look(Seen::Call(call), value, words, at, &mut all);
                     }
                 }
-                // What an update writes over; without fusion a step belongs to one call. Between the members of a row lies anything.
+                // What an update writes over; without fusion a step belongs to one call. Between the members of an arena there is anything.
                 ValueId::Arena(row) => {
                     let Some(&call) = calls.first() else { continue };
                     for &(leaf, start) in &steps.arenas[row].members {

@@ -197,7 +197,7 @@ impl Program {
                     Some(DType::F32) => format!("bitcast<f32>({})", word(arg)),
                     Some(DType::I32) => format!("bitcast<i32>({})", word(arg)),
                     Some(DType::Bool) => format!("({} != 0u)", word(arg)),
-                    // No row takes or gives halves.
+                    // No row reads or writes f16.
                     Some(DType::U32 | DType::F16) | None => word(arg),
                 };
                 let _ = writeln!(body, "        let {name} = {value};");
@@ -314,11 +314,11 @@ impl Load {
     }
 }
 
-/// The body of load `k` of `elementwise_vectors.wgsl`: four neighbours as one vector, or one number for all four; `None` where elements lie
-/// otherwise.
+/// The body of load `k` of `elementwise_vectors.wgsl`: four neighbours as one vector, or one number for all four; `None` where elements are
+/// stored otherwise.
 fn four(k: usize, view: &View) -> Option<String> {
     let whole = |n: isize| n % 4 == 0;
-    // Vectors that end behind the buffer cannot be read; a buffer is at least one vector.
+    // Vectors that end after the buffer cannot be read; a buffer is at least one vector.
     let last = view.dims.iter().map(|d| (d.size as isize - 1) * d.stride.max(0)).sum::<isize>() + view.offset as isize;
     let readable = last < 4 || whole(last + 1);
     let (inner, outer) = match view.dims.split_last() {

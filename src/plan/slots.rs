@@ -1,7 +1,7 @@
-//! Slots: which values share memory, and where they lie in it.
+//! Slots: which values share memory, and where they are in it.
 //!
 //! No dispatch may bind a buffer both for reading and for writing, so what one writes never shares a slot with what it reads or writes
-//! beside it, be it in another part. Values that meet no such dispatch may lie in one slot at one time, one behind the other.
+//! beside it, be it in another part. Values that meet no such dispatch may be in one slot at one time, one after the other.
 
 use rustc_hash::FxHashSet;
 use std::cmp::Reverse;
@@ -30,7 +30,7 @@ impl Value {
     }
 }
 
-/// Where values lie.
+/// Where values are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Slots {
     /// Words of each slot.

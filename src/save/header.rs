@@ -69,7 +69,7 @@ impl Kind {
     }
 }
 
-/// A tensor's type, shape and place among the bytes behind the header.
+/// A tensor's type, shape and place among the bytes after the header.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: String,
@@ -82,7 +82,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Header {
     pub(super) metadata: BTreeMap<String, String>,
-    /// In the order in which they lie.
+    /// In the order of the file.
     pub(super) entries: Vec<Entry>,
     /// Bytes before the first tensor.
     pub(super) length: usize,

@@ -156,11 +156,11 @@ fn checksum(bytes: &[u8], header: usize) -> Option<(usize, String)> {
     // Inside another text the quotes would have backslashes before them.
     let key = format!("\"{CHECKSUM}\":\"");
     let at = bytes[..header].windows(key.len()).position(|part| part == key.as_bytes())? + key.len();
-    let behind = at.checked_add(NO_SUM.len()).filter(|&behind| behind < header)?;
+    let end = at.checked_add(NO_SUM.len()).filter(|&end| end < header)?;
     let mut crc = Crc::new();
     crc.update(&bytes[..at]);
     crc.update(NO_SUM.as_bytes());
-    crc.update(&bytes[behind..]);
+    crc.update(&bytes[end..]);
     Some((at, format!("crc32:{:08x}", crc.sum())))
 }
 

@@ -1,4 +1,4 @@
-//! Several small kernels as one: their files one behind the other in one module, run in turn by a single workgroup.
+//! Several small kernels as one: their files in one module, run in turn by a single workgroup.
 //!
 //! Beside values for constants and bodies for functions this is the third and last thing that is done to a shader file. Names of the k-th file
 //! get the prefix `k0_`, `k1_`, …; its buffers become functions that read and write words of buffers which all files share, because two variables
@@ -23,7 +23,7 @@ pub struct Part<'a> {
 }
 
 /// One module whose `main` does the work of all parts in order, in one workgroup of so many invocations, on so many buffers (bindings 0, 1, …);
-/// the parts' `params` and `scalars` are members `k0`, `k1`, … of its own, in the two bindings behind them. `None` if a file does what has no
+/// the parts' `params` and `scalars` are members `k0`, `k1`, … of its own, in the two bindings after them. `None` if a file does what has no
 /// counterpart here: workgroup memory, atomics, pointers to elements of buffers.
 pub fn merge(parts: &[Part<'_>], buffers: usize, invocations: u32) -> Option<String> {
     let mut files = String::new();
@@ -77,7 +77,7 @@ struct File<'a> {
     part: &'a Part<'a>,
     prefix: String,
     code: Vec<u8>,
-    /// Items that stay, by where they start behind their attributes.
+    /// Items that stay, by where they start after their attributes.
     items: Vec<Range<usize>>,
     /// Names declared at module scope that stay.
     names: HashSet<String>,
@@ -261,7 +261,7 @@ impl<'a> File<'a> {
         Some(text)
     }
 
-    /// A buffer's name with its index behind it, read or written. Returns where it goes on.
+    /// A buffer's name with its index after it, read or written. Returns where it goes on.
     fn element(&self, name: &str, after: usize, end: usize, text: &mut String) -> Option<usize> {
         let (code, prefix) = (&self.code, &self.prefix);
         let open = skip_space(code, after);

@@ -66,7 +66,7 @@ fn rewritten(source: &str) -> Option<String> {
     Some(text)
 }
 
-/// Where the type of a uniform variable lies, from after its colon to its semicolon.
+/// Where the type of a uniform variable is, from after its colon to its semicolon.
 fn uniform_type(code: &[u8], name: &str) -> Option<Range<usize>> {
     const DECLARED: &[u8] = b"var<uniform>";
     let mut from = 0;

@@ -81,7 +81,7 @@ fn type_of(code: &[u8], after: usize) -> Option<Range<usize>> {
     Some(equals + 1..end)
 }
 
-/// Where the ` = value` of a u32 constant lies; empty, before the semicolon, for an override without a value.
+/// Where the ` = value` of a u32 constant is; empty, before the semicolon, for an override without a value.
 fn value_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
     let [(keyword, after)] = declarations(code, &["const", "override"], name)[..] else {
         return Err(format!("no `const {name}: u32` or `override {name}: u32` at module scope"));

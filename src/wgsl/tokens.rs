@@ -71,7 +71,7 @@ pub(super) fn declarations<'k>(code: &[u8], keywords: &[&'k str], name: &str) ->
     found
 }
 
-/// Where the body of a function lies, braces included.
+/// Where the body of a function is, braces included.
 pub(super) fn body_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
     let [(_, after)] = declarations(code, &["fn"], name)[..] else {
         return Err(format!("no `fn {name}` at module scope"));
@@ -90,7 +90,7 @@ pub(super) fn body_of(code: &[u8], name: &str) -> Result<Range<usize>, String> {
     Err(format!("the body of `fn {name}` does not end"))
 }
 
-/// Where the declarations at module scope lie, each up to its semicolon or closing brace.
+/// Where the declarations at module scope are, each up to its semicolon or closing brace.
 pub(super) fn items(code: &[u8]) -> Vec<Range<usize>> {
     let (mut found, mut depth, mut start) = (vec![], 0, None);
     for (i, &b) in code.iter().enumerate() {

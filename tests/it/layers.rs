@@ -15,6 +15,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("threads.rs", &[]),
     ("graph", &["shape", "error", "graph"]),
     ("ops", &["shape", "error", "graph", "ops"]),
+    // Text in, text out: WGSL and what naga reads off it.
+    ("wgsl", &["error", "shaders", "wgsl"]),
     ("plan", &["shape", "error", "graph", "plan", "shaders"]),
     ("reference", &["shape", "error", "graph"]),
     ("profile", &["error", "profile"]),

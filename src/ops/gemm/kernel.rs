@@ -108,9 +108,9 @@ pub fn store<S: Simd, const M: usize, const N: usize>(simd: S, sums: &Sums<S, M,
 /// How a tile reads A.
 #[derive(Clone, Copy)]
 pub enum Left<'a, const M: usize> {
-    /// Row by row: each row's terms lie side by side.
+    /// Row by row: each row's terms are contiguous.
     Rows([&'a [f32]; M]),
-    /// Term by term: the M rows of a term lie side by side, terms are so many elements apart.
+    /// Term by term: the M rows of a term are contiguous, terms are so many elements apart.
     Terms(&'a [f32], usize),
 }
 
@@ -155,7 +155,7 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, '_, '_, '_, M, N> {
     }
 }
 
-/// Scalar products of one vector with rows that lie side by side: out[j] = x · rows[j].
+/// Scalar products of one vector with rows that are contiguous: out[j] = x · rows[j].
 pub struct Dots<'a> {
     pub x: &'a [f32],
     pub rows: &'a [f32],

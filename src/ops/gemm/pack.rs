@@ -69,7 +69,7 @@ impl WithSimd for Panel<'_> {
     }
 }
 
-/// Rows of N vectors each, `stride` apart, laid one behind the other.
+/// Rows of N vectors each, `stride` apart, laid out contiguously.
 #[inline(always)]
 fn copy<S: Simd, const N: usize>(from: &[f32], stride: usize, to: &mut [f32]) {
     for (p, row) in to.chunks_exact_mut(N * S::F32_LANES).enumerate() {
@@ -138,14 +138,14 @@ fn turn_in_registers<'a>(simd: pulp::x86::V4, row: impl Fn(usize) -> &'a [f32], 
     }
 }
 
-/// Rows of A laid one behind the other: to[r · terms + p] = from[r · stride + p].
+/// Rows of A laid out contiguously: to[r · terms + p] = from[r · stride + p].
 pub fn rows(from: &[f32], stride: usize, terms: usize, to: &mut [f32]) {
     for (r, row) in to.chunks_exact_mut(terms).enumerate() {
         row.copy_from_slice(&from[r * stride..][..terms]);
     }
 }
 
-/// Columns of A, M to a panel, laid one behind the other: to[p · M + r] = from[p · stride + r].
+/// Columns of A, M to a panel, laid out contiguously: to[p · M + r] = from[p · stride + r].
 pub fn terms<const M: usize>(from: &[f32], stride: usize, to: &mut [f32]) {
     for (p, row) in to.chunks_exact_mut(M).enumerate() {
         row.copy_from_slice(&from[p * stride..][..M]);
