@@ -10,7 +10,7 @@ pub(super) struct Axis {
     pub whole: bool,
 }
 
-/// A value with its label; quiet ones have none.
+/// A value with its label.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tick {
     pub value: f64,
@@ -49,9 +49,16 @@ impl Axis {
         }
     }
 
-    /// About as many round values as asked for.
+    /// About as many round values within the range as asked for.
     pub fn ticks(&self, wanted: usize) -> Vec<Tick> {
-        if self.log { self.log_ticks(wanted) } else { self.even_ticks(wanted) }
+        let mut ticks = if self.log { self.log_ticks(wanted) } else { self.even_ticks(wanted) };
+        ticks.retain(|tick| self.holds(tick.value));
+        ticks
+    }
+
+    /// Whether a value lies within the range.
+    pub fn holds(&self, value: f64) -> bool {
+        (-1e-6..=1.0 + 1e-6).contains(&self.at(value))
     }
 
     fn even_ticks(&self, wanted: usize) -> Vec<Tick> {
@@ -145,13 +152,9 @@ fn scientific(value: f64, digits: usize) -> String {
     let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
     let raised: String = exponent
         .chars()
-        .map(|c| match c {
-            '-' => '⁻',
-            '1' => '¹',
-            '2' => '²',
-            '3' => '³',
-            '0' => '⁰',
-            c => char::from_u32('⁰' as u32 + c.to_digit(10).unwrap_or(0)).unwrap_or(c),
+        .map(|c| match c.to_digit(10) {
+            Some(digit) => ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'][digit as usize],
+            None => '⁻',
         })
         .collect();
     match mantissa {

@@ -1,9 +1,18 @@
-//! The sheet that pictures are drawn on: lines, areas, marks and letters, handed to kuva as a scene.
+//! The sheet that pictures are drawn on: lines, areas, marks and letters, which kuva writes as SVG or PNG.
 
-use super::style::{Marker, Rgb, WHITE};
+use super::style::{self, Mark, Rgb};
+use crate::error::{Error, Result};
+use kuva::RasterBackend;
+use kuva::backend::svg::SvgBackend;
 use kuva::render::color::Color;
-use kuva::render::render::{PathData, Primitive, Scene, TextAnchor, TextSpan};
+pub(super) use kuva::render::render::TextAnchor as Anchor;
+use kuva::render::render::{PathData, Primitive, Scene, TextSpan};
 use std::fmt::Write as _;
+
+/// Pixels of a PNG per point of the SVG, each way.
+const PIXELS: f32 = 2.0;
+/// Around all that is drawn.
+pub(super) const MARGIN: f64 = 12.0;
 
 /// A part of the sheet, in points of the SVG; y grows downwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,15 +33,7 @@ impl Area {
     }
 }
 
-/// Which end of a text lies at its place.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Anchor {
-    Start,
-    Middle,
-    End,
-}
-
-/// How a text looks.
+/// How a text looks, and which end of it lies at its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letters {
     pub size: u32,
@@ -41,58 +42,88 @@ pub(super) struct Letters {
     pub anchor: Anchor,
 }
 
-/// What has been drawn so far, the lowest first.
-#[derive(Default)]
+impl Letters {
+    pub fn of(size: u32, colour: Rgb, anchor: Anchor) -> Letters {
+        Letters { size, colour, bold: false, anchor }
+    }
+}
+
+/// A sheet and what has been drawn on it so far, the lowest first.
 pub(super) struct Canvas {
-    elements: Vec<Primitive>,
+    scene: Scene,
 }
 
 fn colour((r, g, b): Rgb) -> Color {
     Color::Rgb(r, g, b)
 }
 
-/// What a renderer can show: no control characters, which are not allowed in SVG; and a dollar is a dollar, not the start of a formula.
+/// What a renderer can show: no control characters, which are not allowed in SVG.
 fn clean(text: &str) -> String {
-    let shown = text.chars().map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c });
-    shown.collect::<String>().replace('$', "\\$")
+    text.chars().map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c }).collect()
 }
 
 impl Canvas {
+    /// A white sheet.
+    pub fn new(width: u32, height: u32) -> Canvas {
+        let mut scene = Scene::new(width.into(), height.into());
+        scene.font_family = Some("DejaVu Sans, Verdana, Helvetica, Arial, sans-serif".to_owned());
+        Canvas { scene }
+    }
+
+    /// All of it.
+    pub fn area(&self) -> Area {
+        Area { x: 0.0, y: 0.0, width: self.scene.width, height: self.scene.height }
+    }
+
+    /// The sheet as SVG text.
+    pub fn svg(&self) -> String {
+        SvgBackend::new().with_pretty(true).render_scene(&self.scene)
+    }
+
+    /// The sheet as a PNG file.
+    pub fn png(&self) -> Result<Vec<u8>> {
+        let drawn = RasterBackend::new().with_scale(PIXELS).render_scene(&self.scene);
+        drawn.map_err(|message| Error::Config { what: "figure", message: format!("it cannot be drawn as PNG: {message}") })
+    }
+
+    /// Title and notes at the top of an area; gives back where what is below them starts.
+    pub fn heading(&mut self, title: &str, notes: &[String], area: Area) -> (f64, f64) {
+        let (x, mut y) = (area.x + MARGIN + 2.0, area.y + MARGIN);
+        let most = area.right() - x - MARGIN;
+        let bold = Letters { bold: true, ..Letters::of(style::TITLE, style::INK, Anchor::Start) };
+        for line in style::wrapped(title, f64::from(style::TITLE) * 1.08, most) {
+            self.text(&line, x, y + 8.0, bold);
+            y += 20.0;
+        }
+        for note in notes.iter().flat_map(|note| style::wrapped(note, style::NOTE.into(), most)) {
+            self.text(&note, x, y + 7.0, Letters::of(style::NOTE, style::QUIET, Anchor::Start));
+            y += 16.0;
+        }
+        (x, y)
+    }
+
     /// A text whose middle line lies at `y`.
     pub fn text(&mut self, text: &str, x: f64, y: f64, letters: Letters) {
-        self.write(text, x, y + 0.35 * f64::from(letters.size), letters, None);
+        self.write(text, (x, y + 0.35 * f64::from(letters.size)), letters, None);
     }
 
     /// A text that runs upwards, its middle at this place.
     pub fn text_upwards(&mut self, text: &str, x: f64, y: f64, letters: Letters) {
-        self.write(text, x + 0.35 * f64::from(letters.size), y, letters, Some(-90.0));
+        self.write(text, (x + 0.35 * f64::from(letters.size), y), letters, Some(-90.0));
     }
 
-    fn write(&mut self, text: &str, x: f64, y: f64, letters: Letters, rotate: Option<f64>) {
-        if text.is_empty() {
-            return;
+    fn write(&mut self, text: &str, (x, y): (f64, f64), letters: Letters, rotate: Option<f64>) {
+        let Letters { size, colour: ink, bold, anchor } = letters;
+        let (text, color) = (clean(text), Some(colour(ink)));
+        if bold && !text.is_empty() {
+            // The PNG renderer knows bold letters in this form only.
+            let spans = vec![TextSpan { bold, ..TextSpan::plain(text) }];
+            self.scene.add(Primitive::RichText { x, y, spans, size, anchor, color });
+        } else if !text.is_empty() {
+            // A dollar is a dollar, not the start of a formula.
+            let content = text.replace('$', "\\$");
+            self.scene.add(Primitive::Text { x, y, content, size, anchor, rotate, bold, color });
         }
-        let anchor = match letters.anchor {
-            Anchor::Start => TextAnchor::Start,
-            Anchor::Middle => TextAnchor::Middle,
-            Anchor::End => TextAnchor::End,
-        };
-        if letters.bold && rotate.is_none() {
-            // The PNG renderer knows bold letters in this form only; and here a dollar is no formula.
-            let span = TextSpan { bold: true, ..TextSpan::plain(clean(text).replace("\\$", "$")) };
-            let (size, color) = (letters.size, Some(colour(letters.colour)));
-            return self.elements.push(Primitive::RichText { x, y, spans: vec![span], size, anchor, color });
-        }
-        self.elements.push(Primitive::Text {
-            x,
-            y,
-            content: clean(text),
-            size: letters.size,
-            anchor,
-            rotate,
-            bold: letters.bold,
-            color: Some(colour(letters.colour)),
-        });
     }
 
     /// A chain of straight lines. Dashes are cut here, over the whole chain: renderers would start them anew at every point.
@@ -106,111 +137,53 @@ impl Canvas {
     }
 
     /// A rectangle, filled or framed.
-    pub fn rect(&mut self, area: Area, fill: Option<Rgb>, stroke: Option<(Rgb, f64)>) {
-        self.elements.push(Primitive::Rect {
-            x: area.x,
-            y: area.y,
-            width: area.width,
-            height: area.height,
-            fill: fill.map_or(Color::None, colour),
-            stroke: stroke.map(|(c, _)| colour(c)),
-            stroke_width: stroke.map(|(_, width)| width),
-            opacity: None,
-        });
+    pub fn rect(&mut self, Area { x, y, width, height }: Area, fill: Option<Rgb>, stroke: Option<(Rgb, f64)>) {
+        let fill = fill.map_or(Color::None, colour);
+        let (stroke, stroke_width) = stroke.map(|(c, width)| (colour(c), width)).unzip();
+        self.scene.add(Primitive::Rect { x, y, width, height, fill, stroke, stroke_width, opacity: None });
     }
 
-    /// Rectangles without frames.
-    pub fn tiles(&mut self, tiles: impl IntoIterator<Item = (Area, Rgb)>) {
+    /// Rectangles between neighbouring edges, each as wide as its colour reaches. The rows lie in the order of `ys`, up or down.
+    pub fn tiles(&mut self, xs: &[f64], ys: &[f64], tile: impl Fn(usize, usize) -> Rgb) {
         let (mut x, mut y, mut w, mut h, mut fills) = (vec![], vec![], vec![], vec![], vec![]);
-        for (area, fill) in tiles {
-            x.push(area.x);
-            y.push(area.y);
-            w.push(area.width);
-            h.push(area.height);
-            fills.push(colour(fill));
-        }
-        self.elements.push(Primitive::RectBatch { x, y, w, h, fills });
-    }
-
-    /// A mark around a point, filled, with a thin white edge that parts it from its neighbours.
-    pub fn marker(&mut self, marker: Marker, (x, y): (f64, f64), radius: f64, fill: Rgb) {
-        self.edged_marker(marker, (x, y), radius, fill, WHITE);
-    }
-
-    /// [`Canvas::marker`] with an edge of another colour.
-    pub fn edged_marker(&mut self, marker: Marker, (x, y): (f64, f64), radius: f64, fill: Rgb, edge: Rgb) {
-        let r = radius;
-        let corners: &[(f64, f64)] = match marker {
-            Marker::Circle => {
-                return self.elements.push(Primitive::Circle {
-                    cx: x,
-                    cy: y,
-                    r,
-                    fill: colour(fill),
-                    fill_opacity: None,
-                    stroke: Some(colour(edge)),
-                    stroke_width: Some(0.8),
-                });
+        let columns: Vec<usize> = (1..xs.len()).collect();
+        // Half a point of overlap towards what is drawn later hides the seams.
+        let over = |next: usize, edges: &[f64]| if next + 1 < edges.len() { 0.5 } else { 0.0 };
+        for (row, edge) in ys.windows(2).enumerate() {
+            for run in columns.chunk_by(|a, b| tile(a - 1, row) == tile(b - 1, row)) {
+                let (start, end) = (run[0] - 1, run[run.len() - 1]);
+                let lift = over(row + 1, ys);
+                x.push(xs[start]);
+                y.push(if edge[1] < edge[0] { edge[1] - lift } else { edge[0] });
+                w.push(xs[end] - xs[start] + over(end, xs));
+                h.push((edge[1] - edge[0]).abs() + lift);
+                fills.push(colour(tile(start, row)));
             }
-            Marker::Cross => &[
-                (-0.4, 0.0),
-                (-1.0, -0.6),
-                (-0.6, -1.0),
-                (0.0, -0.4),
-                (0.6, -1.0),
-                (1.0, -0.6),
-                (0.4, 0.0),
-                (1.0, 0.6),
-                (0.6, 1.0),
-                (0.0, 0.4),
-                (-0.6, 1.0),
-                (-1.0, 0.6),
-            ],
-            Marker::Plus => &[
-                (-0.32, -0.32),
-                (-0.32, -1.15),
-                (0.32, -1.15),
-                (0.32, -0.32),
-                (1.15, -0.32),
-                (1.15, 0.32),
-                (0.32, 0.32),
-                (0.32, 1.15),
-                (-0.32, 1.15),
-                (-0.32, 0.32),
-                (-1.15, 0.32),
-                (-1.15, -0.32),
-            ],
-            Marker::Square => &[(-0.88, -0.88), (0.88, -0.88), (0.88, 0.88), (-0.88, 0.88)],
-            Marker::Triangle => &[(0.0, -1.25), (1.1, 0.75), (-1.1, 0.75)],
-            Marker::Down => &[(0.0, 1.25), (1.1, -0.75), (-1.1, -0.75)],
-            Marker::Diamond => &[(0.0, -1.3), (1.05, 0.0), (0.0, 1.3), (-1.05, 0.0)],
-        };
-        let corners: Vec<(f64, f64)> = corners.iter().map(|(dx, dy)| (x + dx * r, y + dy * r)).collect();
-        self.polygon(&corners, fill, Some((edge, 0.8)));
+        }
+        self.scene.add(Primitive::RectBatch { x, y, w, h, fills });
     }
 
-    /// A filled area.
-    pub fn polygon(&mut self, corners: &[(f64, f64)], fill: Rgb, stroke: Option<(Rgb, f64)>) {
-        self.draw(way(corners) + "Z", Some(fill), stroke);
+    /// A mark around a point, filled, with a thin edge: a white one parts it from its neighbours.
+    pub fn mark(&mut self, mark: Mark, (cx, cy): (f64, f64), r: f64, fill: Rgb, edge: Rgb) {
+        if mark.corners.is_empty() {
+            let (fill, stroke) = (colour(fill), Some(colour(edge)));
+            return self.scene.add(Primitive::Circle { cx, cy, r, fill, fill_opacity: None, stroke, stroke_width: Some(0.8) });
+        }
+        let turned = |(x, y): (f64, f64), turn: usize| [(x, y), (-y, x), (-x, -y), (y, -x)][turn % 4];
+        let corners = (0..mark.turns).flat_map(|turn| mark.corners.iter().map(move |corner| turned(*corner, turn)));
+        let corners: Vec<(f64, f64)> = corners.map(|(dx, dy)| (cx + dx * r, cy + dy * r)).collect();
+        self.polygon(&corners, fill, (edge, 0.8));
+    }
+
+    /// A filled area with an edge.
+    pub fn polygon(&mut self, corners: &[(f64, f64)], fill: Rgb, edge: (Rgb, f64)) {
+        self.draw(way(corners) + "Z", Some(fill), Some(edge));
     }
 
     fn draw(&mut self, d: String, fill: Option<Rgb>, stroke: Option<(Rgb, f64)>) {
-        self.elements.push(Primitive::Path(Box::new(PathData {
-            d,
-            fill: fill.map(colour),
-            stroke: stroke.map_or(Color::None, |(c, _)| colour(c)),
-            stroke_width: stroke.map_or(0.0, |(_, width)| width),
-            opacity: None,
-            stroke_dasharray: None,
-        })));
-    }
-
-    /// All that was drawn, on white.
-    pub fn into_scene(self, width: f64, height: f64) -> Scene {
-        let mut scene = Scene::new(width, height);
-        scene.font_family = Some("DejaVu Sans, Verdana, Helvetica, Arial, sans-serif".to_owned());
-        scene.elements = self.elements;
-        scene
+        let (stroke, stroke_width) = stroke.map_or((Color::None, 0.0), |(c, width)| (colour(c), width));
+        let path = PathData { d, fill: fill.map(colour), stroke, stroke_width, opacity: None, stroke_dasharray: None };
+        self.scene.add(Primitive::Path(Box::new(path)));
     }
 }
 
@@ -232,15 +205,8 @@ fn dashed(points: &[(f64, f64)], dash: &[f64]) -> Vec<Vec<(f64, f64)>> {
     let mut piece: Vec<(f64, f64)> = points.first().copied().into_iter().collect();
     for pair in points.windows(2) {
         let (mut from, to) = (pair[0], pair[1]);
-        loop {
-            let length = (to.0 - from.0).hypot(to.1 - from.1);
-            if length <= left {
-                left -= length;
-                if at % 2 == 0 {
-                    piece.push(to);
-                }
-                break;
-            }
+        let mut length = (to.0 - from.0).hypot(to.1 - from.1);
+        while length > left {
             let t = left / length;
             from = (from.0 + t * (to.0 - from.0), from.1 + t * (to.1 - from.1));
             if at % 2 == 0 {
@@ -251,6 +217,11 @@ fn dashed(points: &[(f64, f64)], dash: &[f64]) -> Vec<Vec<(f64, f64)>> {
             }
             at = (at + 1) % dash.len();
             left = dash[at];
+            length = (to.0 - from.0).hypot(to.1 - from.1);
+        }
+        left -= length;
+        if at % 2 == 0 {
+            piece.push(to);
         }
     }
     pieces.push(piece);

@@ -1,8 +1,7 @@
 //! Pictures of training and of judging: learning curves, decision boundaries, confusion matrix, ROC, pictures with predictions, activations.
 
 use super::field::Field;
-use super::figure::{Content, Figure};
-use super::grid::{self, Matrix, Pictures};
+use super::figure::{Content, Figure, Matrix, Pictures};
 use super::output::Panels;
 use crate::error::{Error, Result};
 use crate::train::History;
@@ -99,6 +98,26 @@ pub fn decision_boundary(
     Ok(Figure::new(title).regions(&field, names))
 }
 
+/// A field in three dimensions, seen from the side and above: height and colour are the value. Labels are set by [`Figure::labels`] and
+/// [`Figure::value_label`].
+///
+/// ```
+/// use steepest::plot::{self, Field};
+/// let bowl = Field::sample((-2.0, 2.0), (-2.0, 2.0), 25, |x, y| x * x + y * y)?;
+/// let figure = plot::surface("A bowl", &bowl).labels("x", "y").value_label("cost");
+/// assert!(figure.to_svg()?.contains("A bowl"));
+/// # Ok::<(), steepest::Error>(())
+/// ```
+pub fn surface(title: impl Into<String>, field: &Field) -> Figure {
+    let mut figure = Figure::of(title, Content::Surface(field.clone())).size(640, 520);
+    if field.range().is_none() {
+        figure.refuse(format!("none of the {} values of a field is finite", field.values().len()));
+    } else if field.gaps() > 0 {
+        figure = figure.note(format!("{} values are not finite and left out", field.gaps()));
+    }
+    figure
+}
+
 /// Which classes are taken for which: counts, and their share of the row's label. Without names, classes are called by their numbers.
 ///
 /// ```
@@ -188,17 +207,18 @@ pub fn images(
     if let Some(at) = pictures.iter().position(|v| !v.is_finite()) {
         return refuse(format!("pixel {} of picture {} is {}", at % (height * width), at / (height * width), pictures[at]));
     }
-    let (low, high) = pictures.iter().fold((0.0_f32, 1.0_f32), |(low, high), v| (low.min(*v), high.max(*v)));
-    let (low, high) = if low < 0.0 || high > 1.0 {
-        pictures.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)))
-    } else {
-        (0.0, 1.0)
-    };
+    let wider = |(low, high): (f32, f32), v: &f32| (low.min(*v), high.max(*v));
+    let (mut low, mut high) = pictures.iter().fold((0.0, 1.0), wider);
+    if (low, high) != (0.0, 1.0) {
+        (low, high) = pictures.iter().fold((f32::INFINITY, f32::NEG_INFINITY), wider);
+    }
     let span = (f64::from(high) - f64::from(low)).max(f64::MIN_POSITIVE);
     let pixels = pictures.iter().map(|v| ((f64::from(*v) - f64::from(low)) / span * 255.0).round() as u8).collect();
     let wrong = if wrong.is_empty() { vec![false; count] } else { wrong.to_vec() };
-    let (w, h) = grid::sheet(count, (height, width));
-    Ok(Figure::of(title, Content::Pictures(Pictures { height, width, pixels, captions: captions.to_vec(), wrong })).size(w, h))
+    let captions = captions.iter().zip(&wrong).map(|(c, wrong)| if *wrong { format!("✗ {c}") } else { c.clone() }).collect();
+    let pictures = Pictures { height, width, pixels, captions, wrong };
+    let (w, h) = pictures.size();
+    Ok(Figure::of(title, Content::Pictures(pictures)).size(w, h))
 }
 
 /// A function of tensors with its name.

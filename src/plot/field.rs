@@ -148,14 +148,11 @@ impl Field {
         // Sides are numbered: the horizontal one to the right of a crossing, then the vertical one above it.
         let across = |c: usize, r: usize| 2 * (r * columns + c);
         let up = |c: usize, r: usize| 2 * (r * columns + c) + 1;
-        let mut neighbours: Vec<[Option<usize>; 2]> = vec![[None; 2]; 2 * columns * rows];
+        // No side has more than two neighbours: one in each of the cells that share it.
+        let mut neighbours: Vec<Vec<usize>> = vec![vec![]; 2 * columns * rows];
         let mut join = |a: usize, b: usize| {
-            for (from, to) in [(a, b), (b, a)] {
-                let free = neighbours[from].iter_mut().find(|place| place.is_none());
-                if let Some(place) = free {
-                    *place = Some(to);
-                }
-            }
+            neighbours[a].push(b);
+            neighbours[b].push(a);
         };
         for r in 0..rows - 1 {
             for c in 0..columns - 1 {
@@ -163,13 +160,12 @@ impl Field {
                 if corners.iter().any(|&(c, r)| !self.at(c, r).is_finite()) {
                     continue;
                 }
-                let (bottom, right, top, left) = (across(c, r), up(c + 1, r), across(c, r + 1), up(c, r));
-                let sides = [bottom, right, top, left];
+                let sides = [across(c, r), up(c + 1, r), across(c, r + 1), up(c, r)];
                 let high = corners.map(|(c, r)| above(c, r));
                 let crossed: Vec<usize> = (0..4).filter(|&i| high[i] != high[(i + 1) % 4]).map(|i| sides[i]).collect();
                 match crossed[..] {
                     [a, b] => join(a, b),
-                    [_, _, _, _] => {
+                    [bottom, right, top, left] => {
                         // A saddle: the middle says which corners belong together.
                         let middle = corners.iter().map(|&(c, r)| self.at(c, r) / 4.0).sum::<f64>() >= level;
                         let cut_first = high[0] != middle;
@@ -192,28 +188,21 @@ impl Field {
 }
 
 /// Walks along neighbours: first the open chains from their ends, then the closed ones.
-fn chains(neighbours: &[[Option<usize>; 2]]) -> Vec<Vec<usize>> {
+fn chains(neighbours: &[Vec<usize>]) -> Vec<Vec<usize>> {
     let mut seen = vec![false; neighbours.len()];
     let mut found = vec![];
-    for open in [true, false] {
+    for beside in [1, 2] {
         for start in 0..neighbours.len() {
-            let starts = if open {
-                neighbours[start][0].is_some() && neighbours[start][1].is_none()
-            } else {
-                neighbours[start][1].is_some()
-            };
-            if !starts || seen[start] {
+            if neighbours[start].len() != beside || seen[start] {
                 continue;
             }
             let mut chain = vec![start];
             seen[start] = true;
-            let mut at = start;
-            while let Some(next) = neighbours[at].iter().flatten().copied().find(|&n| !seen[n]) {
+            while let Some(&next) = neighbours[chain[chain.len() - 1]].iter().find(|next| !seen[**next]) {
                 seen[next] = true;
                 chain.push(next);
-                at = next;
             }
-            if !open {
+            if beside == 2 {
                 chain.push(start);
             }
             found.push(chain);

@@ -1,11 +1,7 @@
-//! `Figure`: one picture as a value, and what goes into it.
+//! `Figure`: one picture as a value, and what goes into it. How it is drawn and written stands in the files above this one.
 
-use super::canvas::Canvas;
 use super::field::Field;
-use super::grid::{Matrix, Pictures};
-use super::{chart, grid, output, sketch, surface};
 use crate::error::{Error, Result};
-use std::path::Path;
 
 /// One picture. Nothing is drawn until it is saved or shown.
 ///
@@ -71,9 +67,66 @@ pub(super) struct Series {
     pub points: Vec<(f64, f64)>,
 }
 
+/// Whether both coordinates are numbers.
+pub(super) fn finite((x, y): (f64, f64)) -> bool {
+    x.is_finite() && y.is_finite()
+}
+
 impl Series {
     fn new(name: impl Into<String>, points: impl IntoIterator<Item = (f64, f64)>) -> Series {
         Series { name: name.into(), points: points.into_iter().collect() }
+    }
+
+    /// Points whose coordinates are numbers.
+    pub fn finite(&self) -> impl DoubleEndedIterator<Item = (f64, f64)> {
+        self.points.iter().copied().filter(|p| finite(*p))
+    }
+
+    /// Neighbouring points whose coordinates are numbers: a gap where one is not.
+    pub fn chains(&self) -> impl Iterator<Item = &[(f64, f64)]> {
+        self.points.split(|p| !finite(*p)).filter(|chain| !chain.is_empty())
+    }
+}
+
+/// Counts per label and prediction.
+#[derive(Clone, Debug)]
+pub(super) struct Matrix {
+    pub names: Vec<String>,
+    /// `[label, prediction]`
+    pub counts: Vec<u64>,
+}
+
+impl Matrix {
+    pub fn row(&self, label: usize) -> &[u64] {
+        let n = self.names.len();
+        &self.counts[label * n..(label + 1) * n]
+    }
+}
+
+/// Grey pictures of one size.
+#[derive(Clone, Debug)]
+pub(super) struct Pictures {
+    pub height: usize,
+    pub width: usize,
+    /// 0 (black) to 255 (white), picture after picture.
+    pub pixels: Vec<u8>,
+    pub captions: Vec<String>,
+    pub wrong: Vec<bool>,
+}
+
+impl Pictures {
+    /// How many stand side by side.
+    pub fn columns(&self) -> usize {
+        let count = self.captions.len();
+        (1..).find(|c| c * c * 5 >= count * 8).unwrap_or(1).clamp(1, count.max(1)).min(16)
+    }
+
+    /// The sheet they need, with their captions and the room around them.
+    pub fn size(&self) -> (u32, u32) {
+        let (columns, rows) = (self.columns() as f64, self.captions.len().div_ceil(self.columns()) as f64);
+        let scale = 76.0 / self.height.max(self.width) as f64;
+        let (width, height) = ((self.width as f64 * scale).max(60.0) + 14.0, self.height as f64 * scale + 34.0);
+        ((24.0 + columns * width).max(320.0) as u32, (52.0 + rows * height) as u32)
     }
 }
 
@@ -192,39 +245,6 @@ impl Figure {
         self
     }
 
-    /// Writes an `.svg` or a `.png`, by the path's ending; makes the folder if need be. The file is there whole or not at all.
-    ///
-    /// # Errors
-    /// [`Error::Config`]: what cannot be drawn. [`Error::File`]: another ending, a place that cannot be written to.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        output::save(path.as_ref(), || self.to_svg(), || self.to_png())
-    }
-
-    /// The picture as SVG text.
-    ///
-    /// # Errors
-    /// [`Error::Config`]: what cannot be drawn.
-    pub fn to_svg(&self) -> Result<String> {
-        Ok(output::svg(self.canvas()?, self.size))
-    }
-
-    /// The picture as a PNG file, with two pixels per point of the SVG each way.
-    ///
-    /// # Errors
-    /// [`Error::Config`]: what cannot be drawn.
-    pub fn to_png(&self) -> Result<Vec<u8>> {
-        output::png(self.canvas()?, self.size)
-    }
-
-    /// A sketch for a terminal, in plain characters: at most `rows` lines of at most `columns`. Series are told apart by their marks.
-    ///
-    /// # Errors
-    /// [`Error::Config`]: what cannot be drawn; fewer than 30 columns or 8 rows.
-    pub fn sketch(&self, columns: usize, rows: usize) -> Result<String> {
-        self.check()?;
-        sketch::sketch(self, columns, rows)
-    }
-
     pub(super) fn check(&self) -> Result<()> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
@@ -238,23 +258,5 @@ impl Figure {
 
     pub(super) fn wrong(&self, message: String) -> Error {
         Error::Config { what: "figure", message: format!("`{}`: {message}", self.title) }
-    }
-
-    fn canvas(&self) -> Result<Canvas> {
-        let mut canvas = Canvas::default();
-        let (width, height) = self.size;
-        self.draw(&mut canvas, super::canvas::Area { x: 0.0, y: 0.0, width: width.into(), height: height.into() })?;
-        Ok(canvas)
-    }
-
-    /// Draws into a part of a sheet.
-    pub(super) fn draw(&self, canvas: &mut Canvas, area: super::canvas::Area) -> Result<()> {
-        self.check()?;
-        match &self.content {
-            Content::Axes(layers) => chart::draw(self, layers, canvas, area),
-            Content::Surface(field) => surface::draw(self, field, canvas, area),
-            Content::Matrix(matrix) => grid::matrix(self, matrix, canvas, area),
-            Content::Pictures(pictures) => grid::pictures(self, pictures, canvas, area),
-        }
     }
 }

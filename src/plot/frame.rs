@@ -3,7 +3,7 @@
 use super::axis::Axis;
 use super::field::Field;
 use super::figure::{Figure, Layer, Series};
-use super::style::{Marker, Rgb, SERIES, marker};
+use super::style::{Mark, Rgb, SERIES, mark};
 use crate::error::Result;
 
 /// Classes of a field of regions, and categories of bars.
@@ -19,52 +19,34 @@ pub(super) struct Frame {
     pub notes: Vec<String>,
     /// One per layer.
     pub looks: Vec<Look>,
-    pub legend: Vec<Entry>,
+    /// Names with what stands before them.
+    pub legend: Vec<(String, Look)>,
+    /// Sets of bars.
+    pub sets: usize,
     pub has_field: bool,
 }
 
-/// How the series of a layer is drawn.
+/// How a series is drawn.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Look {
     pub colour: Rgb,
-    pub dash: usize,
-    pub marker: Option<Marker>,
+    /// Filled: bars and regions.
+    pub area: bool,
+    /// The dash of a line.
+    pub line: Option<usize>,
+    pub mark: Option<Mark>,
+    pub is_path: bool,
     /// A character for sketches.
-    pub glyph: char,
+    pub glyph: Option<char>,
     /// The colours of a layer of regions.
     pub classes: Vec<Rgb>,
     /// Which of the sets of bars it is.
     pub set: usize,
 }
 
-/// A line of the legend.
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub name: String,
-    pub colour: Rgb,
-    pub patch: bool,
-    pub line: Option<usize>,
-    pub marker: Option<Marker>,
-    pub path: bool,
-    pub glyph: Option<char>,
-}
-
-/// Colours in the order in which names come; over a field those that viridis does not have come first.
-fn palette(number: usize, over_field: bool) -> Rgb {
-    const OVER_FIELD: [usize; 7] = [1, 6, 3, 4, 0, 5, 2];
-    let number = number % SERIES.len();
-    SERIES[if over_field { OVER_FIELD[number] } else { number }]
-}
-
 /// Marks of series in sketches, and what bars are filled with there.
 const GLYPHS: [char; 8] = ['*', 'o', '+', 'x', '#', '@', '%', '&'];
-
 const FILLS: [char; 4] = ['█', '▒', '░', '▓'];
-
-/// Whether both coordinates are numbers.
-pub(super) fn finite((x, y): (f64, f64)) -> bool {
-    x.is_finite() && y.is_finite()
-}
 
 impl Frame {
     /// Looks at all layers.
@@ -73,100 +55,119 @@ impl Frame {
     /// Nothing to draw, values that do not fit a logarithmic axis, regions that are no class numbers.
     pub fn of(figure: &Figure, layers: &[Layer]) -> Result<Frame> {
         let categories = categories(figure, layers)?;
-        let mut span = Span::default();
-        let mut left_out = 0;
-        let mut whole = true;
-        let mut flush = false;
+        let mut span = Span { flush: false, whole: true, left_out: 0, range: None };
         for layer in layers {
-            match layer {
-                Layer::Line(series) | Layer::Points(series) | Layer::Path(series) => {
-                    logarithms(figure, series)?;
-                    left_out += series.points.iter().filter(|p| !finite(**p)).count();
-                    series.points.iter().filter(|p| finite(**p)).for_each(|p| span.add(*p));
-                    whole &= series.points.iter().all(|p| p.0.fract() == 0.0 || !finite(*p));
-                }
-                Layer::Bars { bars, .. } => {
-                    if figure.log_x {
-                        return Err(figure.wrong("bars stand beside one another: their axis cannot be logarithmic".to_owned()));
-                    }
-                    if let Some((name, value)) = bars.iter().find(|(_, v)| figure.log_y && *v <= 0.0) {
-                        let message =
-                            format!("bar `{name}` is {value}; a logarithmic axis has positive values only: use a linear axis");
-                        return Err(figure.wrong(message));
-                    }
-                    left_out += bars.iter().filter(|(_, v)| !v.is_finite()).count();
-                    for (name, value) in bars.iter().filter(|(_, v)| v.is_finite()) {
-                        let at = categories.iter().position(|c| c == name).unwrap_or(0) as f64;
-                        [(at, *value), (at, if figure.log_y { *value } else { 0.0 })].into_iter().for_each(|p| span.add(p));
-                    }
-                }
-                Layer::Contour(field) | Layer::HeatMap(field) | Layer::Regions { field, .. } => {
-                    flush = true;
-                    whole = false;
-                    span.field(figure, field)?;
-                    left_out += field.gaps();
-                }
-            }
+            span.layer(figure, layer, &categories)?;
         }
-        let Some(((x0, x1), (y0, y1))) = span.range.filter(|_| span.seen) else {
-            return Err(figure.wrong(match left_out {
-                0 => "there is nothing to draw; add a line, points, bars or a field".to_owned(),
-                n => format!("there is nothing to draw: none of {n} values is finite"),
-            }));
-        };
-        let air = if flush { 0.0 } else { 0.04 };
-        let mut x = Axis::around(x0, x1, figure.log_x, air);
-        let mut y = Axis::around(y0, y1, figure.log_y, if flush { 0.0 } else { 0.06 });
-        if !categories.is_empty() {
-            (x.min, x.max) = (-0.6, categories.len() as f64 - 0.4);
-            // Bars start at zero.
-            match (figure.log_y, y0 >= 0.0, y1 <= 0.0) {
-                (true, ..) => {}
-                (false, true, _) => y.min = 0.0,
-                (false, false, true) => y.max = 0.0,
-                (false, false, false) => {}
-            }
-        }
-        x.whole = whole && !figure.log_x;
+        let left_out = span.left_out;
+        let (x, y) = span.axes(figure, categories.len())?;
         let mut notes = figure.notes.clone();
         if left_out > 0 {
             let is = if left_out == 1 { "value is" } else { "values are" };
             notes.push(format!("{left_out} {is} not finite and left out"));
         }
         let has_field = layers.iter().any(|l| matches!(l, Layer::Contour(_) | Layer::HeatMap(_)));
-        let (looks, legend) = looks(figure, layers, has_field)?;
-        Ok(Frame { x, y, categories, notes, looks, legend, has_field })
+        let mut key = Key { over_field: has_field, names: vec![], legend: vec![], lines: 0, sets: 0 };
+        let looks = layers.iter().map(|layer| key.look(figure, layer)).collect::<Result<_>>()?;
+        Ok(Frame { x, y, categories, notes, looks, legend: key.legend, sets: key.sets, has_field })
+    }
+
+    /// The place of a bar on the x axis.
+    pub fn place(&self, name: &str) -> f64 {
+        place(&self.categories, name)
     }
 }
 
-/// The smallest rectangle around what is drawn.
-#[derive(Default)]
+fn place(categories: &[String], name: &str) -> f64 {
+    categories.iter().position(|c| c == name).unwrap_or(0) as f64
+}
+
+/// The smallest rectangle around what is drawn, and what else the axes depend on.
 struct Span {
     range: Option<((f64, f64), (f64, f64))>,
-    seen: bool,
+    /// No air around fields.
+    flush: bool,
+    /// Whole numbers along x.
+    whole: bool,
+    left_out: usize,
 }
 
 impl Span {
     fn add(&mut self, (x, y): (f64, f64)) {
-        self.seen = true;
         let wider = |(low, high): (f64, f64), v: f64| (low.min(v), high.max(v));
         self.range = Some(self.range.map_or(((x, x), (y, y)), |(xs, ys)| (wider(xs, x), wider(ys, y))));
     }
 
+    fn layer(&mut self, figure: &Figure, layer: &Layer, categories: &[String]) -> Result<()> {
+        match layer {
+            Layer::Line(series) | Layer::Points(series) | Layer::Path(series) => {
+                logarithms(figure, series)?;
+                self.left_out += series.points.len() - series.finite().count();
+                self.whole &= series.finite().all(|p| p.0.fract() == 0.0);
+                series.finite().for_each(|p| self.add(p));
+            }
+            Layer::Bars { bars, .. } => {
+                if figure.log_x {
+                    return Err(figure.wrong("bars stand beside one another: their axis cannot be logarithmic".to_owned()));
+                }
+                for (name, value) in bars {
+                    if figure.log_y && *value <= 0.0 {
+                        let message = "a logarithmic axis has positive values only: use a linear axis";
+                        return Err(figure.wrong(format!("bar `{name}` is {value}; {message}")));
+                    }
+                    if value.is_finite() {
+                        let (at, zero) = (place(categories, name), if figure.log_y { *value } else { 0.0 });
+                        [(at, *value), (at, zero)].into_iter().for_each(|p| self.add(p));
+                    } else {
+                        self.left_out += 1;
+                    }
+                }
+            }
+            Layer::Contour(field) | Layer::HeatMap(field) | Layer::Regions { field, .. } => {
+                (self.flush, self.whole) = (true, false);
+                self.field(figure, field)?;
+            }
+        }
+        Ok(())
+    }
+
     fn field(&mut self, figure: &Figure, field: &Field) -> Result<()> {
         let last = |values: &[f64]| values[values.len() - 1];
-        let corners = [(field.xs()[0], field.ys()[0]), (last(field.xs()), last(field.ys()))];
+        let (x, y) = (field.xs()[0], field.ys()[0]);
         if field.range().is_none() {
             return Err(figure.wrong(format!("none of the {} values of a field is finite", field.values().len())));
         }
-        if (figure.log_x && corners[0].0 <= 0.0) || (figure.log_y && corners[0].1 <= 0.0) {
-            let (x, y) = corners[0];
-            return Err(
-                figure.wrong(format!("a field that starts at ({x}, {y}) on a logarithmic axis, which has positive values only"))
-            );
+        if (figure.log_x && x <= 0.0) || (figure.log_y && y <= 0.0) {
+            let message = "on a logarithmic axis, which has positive values only";
+            return Err(figure.wrong(format!("a field that starts at ({x}, {y}) {message}")));
         }
-        corners.into_iter().for_each(|p| self.add(p));
+        self.left_out += field.gaps();
+        [(x, y), (last(field.xs()), last(field.ys()))].into_iter().for_each(|p| self.add(p));
         Ok(())
+    }
+
+    /// The axes around it, with some air.
+    fn axes(self, figure: &Figure, categories: usize) -> Result<(Axis, Axis)> {
+        let Some(((x0, x1), (y0, y1))) = self.range else {
+            return Err(figure.wrong(match self.left_out {
+                0 => "there is nothing to draw; add a line, points, bars or a field".to_owned(),
+                n => format!("there is nothing to draw: none of {n} values is finite"),
+            }));
+        };
+        let (air_x, air_y) = if self.flush { (0.0, 0.0) } else { (0.04, 0.06) };
+        let mut x = Axis::around(x0, x1, figure.log_x, air_x);
+        let mut y = Axis::around(y0, y1, figure.log_y, air_y);
+        x.whole = self.whole && !figure.log_x;
+        if categories > 0 {
+            (x.min, x.max) = (-0.6, categories as f64 - 0.4);
+            // Bars start at zero.
+            if !figure.log_y && y0 >= 0.0 {
+                y.min = 0.0;
+            } else if !figure.log_y && y1 <= 0.0 {
+                y.max = 0.0;
+            }
+        }
+        Ok((x, y))
     }
 }
 
@@ -175,10 +176,8 @@ fn logarithms(figure: &Figure, series: &Series) -> Result<()> {
     for (i, (x, y)) in series.points.iter().enumerate() {
         for (on, axis, value) in [(figure.log_x, "x", x), (figure.log_y, "y", y)] {
             if on && *value <= 0.0 {
-                let name = &series.name;
-                return Err(figure.wrong(format!(
-                    "point {i} of `{name}` has {axis} = {value}; a logarithmic axis has positive values only: leave it out or use a linear axis"
-                )));
+                let message = "a logarithmic axis has positive values only: leave it out or use a linear axis";
+                return Err(figure.wrong(format!("point {i} of `{}` has {axis} = {value}; {message}", series.name)));
             }
         }
     }
@@ -188,14 +187,13 @@ fn logarithms(figure: &Figure, series: &Series) -> Result<()> {
 fn categories(figure: &Figure, layers: &[Layer]) -> Result<Vec<String>> {
     let mut found: Vec<String> = vec![];
     for layer in layers {
-        if let Layer::Bars { name: set, bars } = layer {
-            for (i, (name, _)) in bars.iter().enumerate() {
-                if bars[..i].iter().any(|(other, _)| other == name) {
-                    return Err(figure.wrong(format!("two bars of `{set}` are named `{name}`")));
-                }
-                if !found.contains(name) {
-                    found.push(name.clone());
-                }
+        let Layer::Bars { name: set, bars } = layer else { continue };
+        for (i, (name, _)) in bars.iter().enumerate() {
+            if bars[..i].iter().any(|(other, _)| other == name) {
+                return Err(figure.wrong(format!("two bars of `{set}` are named `{name}`")));
+            }
+            if !found.contains(name) {
+                found.push(name.clone());
             }
         }
     }
@@ -205,88 +203,77 @@ fn categories(figure: &Figure, layers: &[Layer]) -> Result<Vec<String>> {
     }
 }
 
-fn looks(figure: &Figure, layers: &[Layer], over_field: bool) -> Result<(Vec<Look>, Vec<Entry>)> {
-    let mut names: Vec<String> = vec![];
-    let (mut legend, mut looks): (Vec<Entry>, Vec<Look>) = (vec![], vec![]);
-    let (mut lines, mut sets) = (0, 0);
-    let mut number = |name: &str| {
-        let known = names.iter().position(|n| n == name && !n.is_empty());
-        known.unwrap_or_else(|| {
-            names.push(name.to_owned());
-            names.len() - 1
-        })
-    };
-    let mut note = |entry: Entry| {
-        if entry.name.is_empty() {
-            return;
-        }
-        match legend.iter_mut().find(|e| e.name == entry.name) {
-            Some(known) => {
-                known.patch |= entry.patch;
-                known.path |= entry.path;
-                known.line = known.line.or(entry.line);
-                known.marker = known.marker.or(entry.marker);
-                known.glyph = known.glyph.or(entry.glyph);
-            }
-            None => legend.push(entry),
-        }
-    };
-    for layer in layers {
-        let mut look = Look::default();
-        match layer {
+/// Gives out colours, dashes and marks in the order in which names come.
+struct Key {
+    over_field: bool,
+    names: Vec<String>,
+    legend: Vec<(String, Look)>,
+    lines: usize,
+    sets: usize,
+}
+
+impl Key {
+    fn look(&mut self, figure: &Figure, layer: &Layer) -> Result<Look> {
+        Ok(match layer {
             Layer::Line(Series { name, .. }) | Layer::Points(Series { name, .. }) | Layer::Path(Series { name, .. }) => {
-                let n = number(name);
-                look.colour = palette(n, over_field);
-                look.glyph = GLYPHS[n % GLYPHS.len()];
                 let (is_line, is_path) = (matches!(layer, Layer::Line(_)), matches!(layer, Layer::Path(_)));
-                if is_line {
-                    look.dash = lines;
-                    lines += 1;
-                } else {
-                    look.marker = Some(marker(n));
-                }
-                let line = (is_line || is_path).then_some(look.dash);
-                note(Entry {
-                    name: name.clone(),
-                    colour: look.colour,
-                    patch: false,
-                    line,
-                    marker: look.marker,
-                    path: is_path,
-                    glyph: Some(look.glyph),
-                });
+                let line = if is_path { Some(0) } else { is_line.then_some(self.lines) };
+                self.lines += usize::from(is_line);
+                let form = |n: usize| Look { line, is_path, mark: (!is_line).then(|| mark(n)), ..Look::default() };
+                self.name(name, |n| Look { glyph: Some(GLYPHS[n % GLYPHS.len()]), ..form(n) })
             }
             Layer::Bars { name, .. } => {
-                look.colour = palette(number(name), over_field);
-                (look.set, look.glyph) = (sets, FILLS[sets % FILLS.len()]);
-                sets += 1;
-                let (name, colour, glyph) = (name.clone(), look.colour, Some(look.glyph));
-                note(Entry { name, colour, patch: true, line: None, marker: None, path: false, glyph });
+                self.sets += 1;
+                let set = self.sets - 1;
+                self.name(name, |_| Look { area: true, set, glyph: Some(FILLS[set % FILLS.len()]), ..Look::default() })
             }
             Layer::Regions { field, names } => {
-                for (i, value) in field.values().iter().enumerate() {
-                    if value.is_finite() && (value.fract() != 0.0 || *value < 0.0 || *value >= MOST_CLASSES as f64) {
-                        let message = format!(
-                            "value {i} of a field of regions is {value}, expected class numbers 0 to {}",
-                            MOST_CLASSES - 1
-                        );
-                        return Err(figure.wrong(message));
-                    }
-                }
-                let classes = field.range().map_or(0, |(_, high)| high as usize + 1);
-                if !names.is_empty() && names.len() < classes {
-                    return Err(figure.wrong(format!("{} names for {classes} classes", names.len())));
-                }
-                for class in 0..classes.max(names.len()) {
-                    let name = names.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
-                    let colour = palette(number(&name), over_field);
-                    look.classes.push(colour);
-                    note(Entry { name, colour, patch: true, line: None, marker: None, path: false, glyph: None });
-                }
+                let classes = classes(figure, field, names)?;
+                let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
+                let colour = |class| self.name(&name(class), |_| Look { area: true, ..Look::default() }).colour;
+                Look { classes: (0..classes).map(colour).collect(), ..Look::default() }
             }
-            Layer::Contour(_) | Layer::HeatMap(_) => {}
-        }
-        looks.push(look);
+            Layer::Contour(_) | Layer::HeatMap(_) => Look::default(),
+        })
     }
-    Ok((looks, legend))
+
+    /// The look of a name, by its number, with its colour; and its line in the legend.
+    fn name(&mut self, name: &str, look: impl FnOnce(usize) -> Look) -> Look {
+        /// Over a field those colours that viridis does not have come first.
+        const OVER_FIELD: [usize; 7] = [1, 6, 3, 4, 0, 5, 2];
+        let known = self.names.iter().position(|n| n == name && !n.is_empty());
+        let number = known.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        });
+        let place = number % SERIES.len();
+        let colour = SERIES[if self.over_field { OVER_FIELD[place] } else { place }];
+        let look = Look { colour, ..look(number) };
+        match self.legend.iter_mut().find(|(other, _)| other == name) {
+            Some((_, known)) => {
+                known.area |= look.area;
+                known.is_path |= look.is_path;
+                known.line = known.line.or(look.line);
+                known.mark = known.mark.or(look.mark);
+                known.glyph = known.glyph.or(look.glyph);
+            }
+            None if name.is_empty() => {}
+            None => self.legend.push((name.to_owned(), look.clone())),
+        }
+        look
+    }
+}
+
+/// How many classes a field of regions has.
+fn classes(figure: &Figure, field: &Field, names: &[String]) -> Result<usize> {
+    let is_class = |v: f64| v.fract() == 0.0 && (0.0..MOST_CLASSES as f64).contains(&v);
+    if let Some((i, value)) = field.values().iter().enumerate().find(|(_, v)| v.is_finite() && !is_class(**v)) {
+        let most = MOST_CLASSES - 1;
+        return Err(figure.wrong(format!("value {i} of a field of regions is {value}, expected class numbers 0 to {most}")));
+    }
+    let classes = field.range().map_or(0, |(_, high)| high as usize + 1);
+    if !names.is_empty() && names.len() < classes {
+        return Err(figure.wrong(format!("{} names for {classes} classes", names.len())));
+    }
+    Ok(classes.max(names.len()))
 }

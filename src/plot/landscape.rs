@@ -47,9 +47,12 @@ impl<'a> Weights<'a> {
         Ok(())
     }
 
-    fn restore(&mut self) -> Result<()> {
+    /// Runs with other weights in place; ends with the weights as they were. Of two errors the first is told.
+    fn during<T>(mut self, run: impl FnOnce(&Weights<'a>) -> Result<T>) -> Result<T> {
+        let found = run(&self);
         self.restored = true;
-        self.put(&[])
+        let back = self.put(&[]);
+        found.and_then(|found| back.map(|()| found))
     }
 
     /// A random direction, each filter scaled to the length of the weights' filter: its place says how far, in lengths of the weights.
@@ -84,7 +87,7 @@ impl<'a> Weights<'a> {
 impl Drop for Weights<'_> {
     fn drop(&mut self) {
         if !self.restored {
-            let _ = self.restore();
+            let _ = self.put(&[]);
         }
     }
 }
@@ -94,13 +97,6 @@ fn checked(reach: f64, steps: usize) -> Result<()> {
         true => Ok(()),
         false => Err(wrong(format!("{steps} steps to a reach of {reach}, expected 3 to 501 and a positive number"))),
     }
-}
-
-/// Ends with the weights as they were; of two errors the first is told.
-fn restored<T>(mut weights: Weights<'_>, found: Result<T>) -> Result<T> {
-    let back = weights.restore();
-    let found = found?;
-    back.map(|()| found)
 }
 
 /// The loss along three random directions through the weights, `steps` values each, from −`reach` to `reach`: 1 is a step as long as the
@@ -129,11 +125,9 @@ pub fn loss_slices(
     mut loss: impl FnMut() -> Result<f32>,
 ) -> Result<Figure> {
     checked(reach, steps)?;
-    let weights = Weights::of(parameters)?;
-    let mut figure = Figure::new("Loss along random directions").labels("distance from the weights, in their own length", "loss");
-    let found = (|| {
-        let mut slices = vec![];
-        for number in 0..SLICES {
+    let figure = Figure::new("Loss along random directions").labels("distance from the weights, in their own length", "loss");
+    Weights::of(parameters)?.during(|weights| {
+        (0..SLICES).try_fold(figure, |figure, number| {
             let direction = weights.direction(seed, number)?;
             let mut points = vec![];
             for i in 0..steps {
@@ -141,14 +135,9 @@ pub fn loss_slices(
                 weights.put(&[(share, &direction)])?;
                 points.push((share, f64::from(loss()?)));
             }
-            slices.push(points);
-        }
-        Ok(slices)
-    })();
-    for (i, points) in restored(weights, found)?.into_iter().enumerate() {
-        figure = figure.line(format!("direction {}", i + 1), points);
-    }
-    Ok(figure)
+            Ok(figure.line(format!("direction {}", number + 1), points))
+        })
+    })
 }
 
 /// The loss over the plane of two random directions through the weights, `steps` × `steps` values: see [`loss_slices`]. For
@@ -164,13 +153,11 @@ pub fn loss_surface(
     mut loss: impl FnMut() -> Result<f32>,
 ) -> Result<Field> {
     checked(reach, steps)?;
-    let weights = Weights::of(parameters)?;
-    let found = (|| {
+    Weights::of(parameters)?.during(|weights| {
         let (one, two) = (weights.direction(seed, 0)?, weights.direction(seed, 1)?);
         Field::try_sample((-reach, reach), (-reach, reach), steps, |a, b| {
             weights.put(&[(a, &one), (b, &two)])?;
             Ok(f64::from(loss()?))
         })
-    })();
-    restored(weights, found)
+    })
 }

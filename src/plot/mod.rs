@@ -31,6 +31,9 @@
 //! # Ok::<(), steepest::Error>(())
 //! ```
 
+// Each file uses only files that stand before it here: style, axis, field, canvas, figure (values), frame (what picture and sketch share);
+// chart, grid, surface, sketch (each draws one kind of content, none uses another); output (files and sheets); charts, landscape (ready-made).
+
 mod axis;
 mod canvas;
 mod chart;
@@ -45,9 +48,8 @@ mod sketch;
 mod style;
 mod surface;
 
-pub use charts::{Named, activations, confusion, decision_boundary, images, learning_curves, metric_curves, roc};
+pub use charts::{Named, activations, confusion, decision_boundary, images, learning_curves, metric_curves, roc, surface};
 pub use field::Field;
 pub use figure::Figure;
 pub use landscape::{loss_slices, loss_surface};
 pub use output::Panels;
-pub use surface::surface;

@@ -1,32 +1,18 @@
-//! From a drawn sheet to a file: SVG and PNG; several figures on one sheet.
+//! From figures to files: SVG, PNG and sketches; several figures on one sheet.
 
 use super::canvas::{Anchor, Area, Canvas, Letters};
-use super::figure::Figure;
+use super::figure::{Content, Figure};
 use super::style::{INK, shortened};
+use super::{chart, grid, sketch, surface};
 use crate::error::{Error, Result};
 use crate::files::write_whole;
-use kuva::RasterBackend;
-use kuva::backend::svg::SvgBackend;
 use std::path::Path;
 
-/// Pixels of a PNG per point of the SVG, each way.
-const PIXELS: f32 = 2.0;
-
-pub(super) fn svg(canvas: Canvas, (width, height): (u32, u32)) -> String {
-    SvgBackend::new().with_pretty(true).render_scene(&canvas.into_scene(width.into(), height.into()))
-}
-
-pub(super) fn png(canvas: Canvas, (width, height): (u32, u32)) -> Result<Vec<u8>> {
-    let scene = canvas.into_scene(width.into(), height.into());
-    let drawn = RasterBackend::new().with_scale(PIXELS).render_scene(&scene);
-    drawn.map_err(|message| Error::Config { what: "figure", message: format!("it cannot be drawn as PNG: {message}") })
-}
-
-pub(super) fn save(path: &Path, svg: impl FnOnce() -> Result<String>, png: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+fn save(path: &Path, canvas: impl FnOnce() -> Result<Canvas>) -> Result<()> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     let bytes = match ending.as_deref() {
-        Some("svg") => svg()?.into_bytes(),
-        Some("png") => png()?,
+        Some("svg") => canvas()?.svg().into_bytes(),
+        Some("png") => canvas()?.png()?,
         other => {
             let found = other.map_or("has no ending".to_owned(), |ending| format!("ends in `.{ending}`"));
             return Err(Error::file(path, format!("a figure's file {found}, expected `.svg` or `.png`")));
@@ -36,6 +22,59 @@ pub(super) fn save(path: &Path, svg: impl FnOnce() -> Result<String>, png: impl 
         std::fs::create_dir_all(folder).map_err(|e| Error::file(folder, format!("the folder cannot be made: {e}")))?;
     }
     write_whole(path, &bytes)
+}
+
+impl Figure {
+    /// Writes an `.svg` or a `.png`, by the path's ending; makes the folder if need be. The file is there whole or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: what cannot be drawn. [`Error::File`]: another ending, a place that cannot be written to.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        save(path.as_ref(), || self.canvas())
+    }
+
+    /// The picture as SVG text.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: what cannot be drawn.
+    pub fn to_svg(&self) -> Result<String> {
+        Ok(self.canvas()?.svg())
+    }
+
+    /// The picture as a PNG file, with two pixels per point of the SVG each way.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: what cannot be drawn.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        self.canvas()?.png()
+    }
+
+    /// A sketch for a terminal, in plain characters: at most `rows` lines of at most `columns`. Series are told apart by their marks.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: what cannot be drawn; fewer than 30 columns or 8 rows.
+    pub fn sketch(&self, columns: usize, rows: usize) -> Result<String> {
+        self.check()?;
+        sketch::sketch(self, columns, rows)
+    }
+
+    fn canvas(&self) -> Result<Canvas> {
+        let mut canvas = Canvas::new(self.size.0, self.size.1);
+        let area = canvas.area();
+        self.draw(&mut canvas, area)?;
+        Ok(canvas)
+    }
+
+    /// Draws into a part of a sheet.
+    fn draw(&self, canvas: &mut Canvas, area: Area) -> Result<()> {
+        self.check()?;
+        match &self.content {
+            Content::Axes(layers) => chart::draw(self, layers, canvas, area),
+            Content::Surface(field) => surface::draw(self, field, canvas, area),
+            Content::Matrix(matrix) => grid::matrix(self, matrix, canvas, area),
+            Content::Pictures(pictures) => grid::pictures(self, pictures, canvas, area),
+        }
+    }
 }
 
 /// Several figures on one sheet, row after row.
@@ -56,7 +95,10 @@ pub struct Panels {
     figures: Vec<Figure>,
 }
 
-const TITLE: f64 = 34.0;
+/// How high the title over all figures is.
+const TITLE: u32 = 34;
+/// Sides of a sheet, in points of the SVG.
+const MOST: u32 = 16_000;
 
 impl Panels {
     /// Figures in so many columns. A column is as wide as its widest figure, a row as high as its highest.
@@ -75,37 +117,35 @@ impl Panels {
         &self.figures
     }
 
-    fn sheet(&self) -> Result<(Canvas, (u32, u32))> {
+    fn canvas(&self) -> Result<Canvas> {
         let wrong = |message: String| Err(Error::Config { what: "panels", message });
         if self.figures.is_empty() || self.columns == 0 {
             return wrong(format!("{} figures in {} columns, expected at least one of each", self.figures.len(), self.columns));
         }
         let columns = self.columns.min(self.figures.len());
-        let widths: Vec<u32> =
-            (0..columns).map(|c| self.figures.iter().skip(c).step_by(columns).map(|f| f.size.0).max().unwrap_or(0)).collect();
-        let heights: Vec<u32> = self.figures.chunks(columns).map(|row| row.iter().map(|f| f.size.1).max().unwrap_or(0)).collect();
-        let top = if self.title.is_empty() { 0.0 } else { TITLE };
-        let (width, height) =
-            (widths.iter().map(|w| f64::from(*w)).sum::<f64>(), heights.iter().map(|h| f64::from(*h)).sum::<f64>() + top);
-        if width > 16_000.0 || height > 16_000.0 {
-            return wrong(format!("{width} × {height} points, expected at most 16000 each: use smaller or fewer figures"));
+        let (mut widths, mut heights) = (vec![0; columns], vec![0; self.figures.len().div_ceil(columns)]);
+        for (i, figure) in self.figures.iter().enumerate() {
+            let (width, height) = (&mut widths[i % columns], &mut heights[i / columns]);
+            (*width, *height) = (figure.size.0.max(*width), figure.size.1.max(*height));
         }
-        let mut canvas = Canvas::default();
+        let top = if self.title.is_empty() { 0 } else { TITLE };
+        let sum = |sides: &[u32]| sides.iter().fold(0, |sum: u32, side| sum.saturating_add(*side));
+        let (width, height) = (sum(&widths), sum(&heights).saturating_add(top));
+        if width > MOST || height > MOST {
+            return wrong(format!("{width} × {height} points, expected at most {MOST} each: use smaller or fewer figures"));
+        }
+        let mut canvas = Canvas::new(width, height);
         if !self.title.is_empty() {
-            let letters = Letters { size: 17, colour: INK, bold: true, anchor: Anchor::Middle };
+            let letters = Letters { bold: true, ..Letters::of(17, INK, Anchor::Middle) };
+            let width = f64::from(width);
             canvas.text(&shortened(&self.title, 18.0, width - 20.0), width / 2.0, 22.0, letters);
         }
         for (i, figure) in self.figures.iter().enumerate() {
             let (row, column) = (i / columns, i % columns);
-            let area = Area {
-                x: widths[..column].iter().map(|w| f64::from(*w)).sum(),
-                y: heights[..row].iter().map(|h| f64::from(*h)).sum::<f64>() + top,
-                width: widths[column].into(),
-                height: heights[row].into(),
-            };
-            figure.draw(&mut canvas, area)?;
+            let (x, y) = (sum(&widths[..column]).into(), (top + sum(&heights[..row])).into());
+            figure.draw(&mut canvas, Area { x, y, width: widths[column].into(), height: heights[row].into() })?;
         }
-        Ok((canvas, (width as u32, height as u32)))
+        Ok(canvas)
     }
 
     /// As [`Figure::save`].
@@ -113,7 +153,7 @@ impl Panels {
     /// # Errors
     /// As [`Figure::save`]; no figures, or no columns.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        save(path.as_ref(), || self.to_svg(), || self.to_png())
+        save(path.as_ref(), || self.canvas())
     }
 
     /// As [`Figure::to_svg`].
@@ -121,8 +161,7 @@ impl Panels {
     /// # Errors
     /// As [`Figure::to_svg`]; no figures, or no columns.
     pub fn to_svg(&self) -> Result<String> {
-        let (canvas, size) = self.sheet()?;
-        Ok(svg(canvas, size))
+        Ok(self.canvas()?.svg())
     }
 
     /// As [`Figure::to_png`].
@@ -130,8 +169,7 @@ impl Panels {
     /// # Errors
     /// As [`Figure::to_png`]; no figures, or no columns.
     pub fn to_png(&self) -> Result<Vec<u8>> {
-        let (canvas, size) = self.sheet()?;
-        png(canvas, size)
+        self.canvas()?.png()
     }
 
     /// The figures' sketches, one below the other, each of at most so many columns and rows.

@@ -1,11 +1,9 @@
 //! A figure in characters, for terminals and logs: no colours, no escape codes; series differ by their marks.
 
 use super::axis::{Axis, plain};
-use super::chart::chains;
 use super::field::Field;
-use super::figure::{Content, Figure, Layer};
-use super::frame::{Frame, Look, finite};
-use super::grid::{self, Matrix, Pictures};
+use super::figure::{Content, Figure, Layer, Matrix, Pictures};
+use super::frame::{Frame, Look};
 use crate::error::{Error, Result};
 
 const LEAST: (usize, usize) = (30, 8);
@@ -15,29 +13,6 @@ const SHADES: [char; 6] = [' ', '·', '░', '▒', '▓', '█'];
 const LEVELS: usize = 8;
 /// Classes of regions, lightly.
 const CLASSES: [char; 6] = [' ', '·', ':', '-', '/', '='];
-
-/// Characters in rows and columns.
-struct Sheet {
-    columns: usize,
-    cells: Vec<char>,
-}
-
-impl Sheet {
-    fn new(columns: usize, rows: usize) -> Sheet {
-        Sheet { columns, cells: vec![' '; columns * rows] }
-    }
-
-    fn put(&mut self, column: isize, row: isize, c: char) {
-        let rows = (self.cells.len() / self.columns.max(1)) as isize;
-        if (0..self.columns as isize).contains(&column) && (0..rows).contains(&row) {
-            self.cells[row as usize * self.columns + column as usize] = c;
-        }
-    }
-
-    fn lines(&self) -> impl Iterator<Item = String> {
-        self.cells.chunks(self.columns).map(|line| line.iter().collect())
-    }
-}
 
 fn shown(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -59,32 +34,74 @@ pub(super) fn sketch(figure: &Figure, columns: usize, rows: usize) -> Result<Str
     }
     let lines = match &figure.content {
         Content::Axes(layers) => axes(figure, layers, columns, rows)?,
-        Content::Surface(field) => {
-            let flat = Figure { content: Content::Axes(vec![Layer::HeatMap(field.clone())]), ..figure.clone() };
-            return sketch(&flat, columns, rows);
-        }
+        // From above.
+        Content::Surface(field) => axes(figure, &[Layer::HeatMap(field.clone())], columns, rows)?,
         Content::Matrix(matrix) => table(figure, matrix, columns),
         Content::Pictures(pictures) => tiles(figure, pictures, columns),
     };
-    let mut lines: Vec<String> = lines.into_iter().map(|line| cut(line.trim_end(), columns)).collect();
-    lines.truncate(rows);
+    let lines: Vec<String> = lines.into_iter().take(rows).map(|line| cut(line.trim_end(), columns)).collect();
     Ok(lines.join("\n"))
 }
 
 fn axes(figure: &Figure, layers: &[Layer], columns: usize, rows: usize) -> Result<Vec<String>> {
     let frame = Frame::of(figure, layers)?;
-    let mut head = vec![shown(&figure.title)];
-    head.extend(frame.notes.iter().map(|note| format!("({note})")));
+    let mut lines = vec![shown(&figure.title)];
+    lines.extend(frame.notes.iter().map(|note| format!("({note})")));
+    let heat = layers.iter().any(|l| matches!(l, Layer::HeatMap(_)));
+    let key = key(layers, &frame, heat);
+    if !key.is_empty() {
+        lines.push(key.join("   "));
+    }
+    if !figure.y_label.is_empty() {
+        lines.push(format!("{} ↑", shown(&figure.y_label)));
+    }
+    lines.truncate(rows.saturating_sub(6).max(1));
+    // Below: the axis, its labels, what it shows.
+    let below = 2 + usize::from(!figure.x_label.is_empty());
+    let height = rows - lines.len() - below;
+    let ticks = frame.y.ticks((height / 4).clamp(2, 6));
+    let left = ticks.iter().map(|t| t.label.chars().count()).max().unwrap_or(0).min(columns / 3);
+    let width = columns - left - 2;
+    let mut sheet = Sheet { width, height, cells: vec![' '; width * height], frame: &frame };
+    // Points over lines over areas: a character hides what is under it.
+    let rank = |layer: &Layer| match layer {
+        Layer::Contour(_) | Layer::HeatMap(_) | Layer::Regions { .. } => 0,
+        Layer::Bars { .. } => 1,
+        Layer::Line(_) => 2,
+        Layer::Path(_) => 3,
+        Layer::Points(_) => 4,
+    };
+    let mut order: Vec<_> = layers.iter().zip(&frame.looks).collect();
+    order.sort_by_key(|(layer, _)| rank(layer));
+    // Lines of equal value would be lost in the shades of a heat map.
+    order.retain(|(layer, _)| !(heat && matches!(layer, Layer::Contour(_))));
+    order.into_iter().for_each(|(layer, look)| sheet.layer(layer, look));
+    for (i, line) in sheet.cells.chunks(width).enumerate() {
+        let tick = ticks.iter().find(|t| cell(&frame.y, t.value, height) == Some(height - 1 - i));
+        let label = tick.map_or(String::new(), |t| cut(&t.label, left));
+        let line: String = line.iter().collect();
+        lines.push(format!("{label:>left$} {}{line}", if tick.is_some() { '┤' } else { '│' }));
+    }
+    let (rule, labels) = foot(&frame, width, left + 2);
+    lines.extend([format!("{:left$} └{rule}", ""), labels]);
+    if !figure.x_label.is_empty() {
+        let label = shown(&figure.x_label) + " →";
+        lines.push(format!("{label:>columns$}"));
+    }
+    Ok(lines)
+}
+
+/// What the marks, shades and lines are.
+fn key(layers: &[Layer], frame: &Frame, heat: bool) -> Vec<String> {
     let mut entries: Vec<String> = vec![];
-    for entry in &frame.legend {
-        let class = layers.iter().zip(&frame.looks).find_map(|(l, _)| match l {
-            Layer::Regions { names, .. } => names.iter().position(|n| *n == entry.name).map(|c| CLASSES[c % CLASSES.len()]),
+    for (name, look) in &frame.legend {
+        let class = layers.iter().find_map(|layer| match layer {
+            Layer::Regions { names, .. } => names.iter().position(|n| n == name).map(|c| CLASSES[c % CLASSES.len()]),
             _ => None,
         });
-        let mark: String = entry.glyph.into_iter().chain(class.filter(|c| *c != ' ')).collect();
-        entries.push(if mark.is_empty() { entry.name.clone() } else { format!("{mark} {}", entry.name) });
+        let mark: String = look.glyph.into_iter().chain(class.filter(|c| *c != ' ')).collect();
+        entries.push(if mark.is_empty() { name.clone() } else { format!("{mark} {name}") });
     }
-    let heat = layers.iter().any(|l| matches!(l, Layer::HeatMap(_)));
     for layer in layers {
         match layer {
             Layer::HeatMap(field) => {
@@ -101,202 +118,154 @@ fn axes(figure: &Figure, layers: &[Layer], columns: usize, rows: usize) -> Resul
             _ => {}
         }
     }
-    if !entries.is_empty() {
-        head.push(entries.join("   "));
-    }
-    if !figure.y_label.is_empty() {
-        head.push(format!("{} ↑", shown(&figure.y_label)));
-    }
-    head.truncate(rows.saturating_sub(6).max(1));
-    // Below: the axis, its labels, what it shows.
-    let below = 2 + usize::from(!figure.x_label.is_empty());
-    let height = rows - head.len() - below;
-    let ticks: Vec<_> = frame.y.ticks((height / 4).clamp(2, 6)).into_iter().filter(|t| inside(&frame.y, t.value)).collect();
-    let left = ticks.iter().map(|t| t.label.chars().count()).max().unwrap_or(0).min(columns / 3);
-    let width = columns - left - 2;
-    let mut sheet = Sheet::new(width, height);
-    // Points over lines over areas: a character hides what is under it.
-    let rank = |layer: &Layer| match layer {
-        Layer::Contour(_) | Layer::HeatMap(_) | Layer::Regions { .. } => 0,
-        Layer::Bars { .. } => 1,
-        Layer::Line(_) => 2,
-        Layer::Path(_) => 3,
-        Layer::Points(_) => 4,
-    };
-    let mut order: Vec<_> = layers.iter().zip(&frame.looks).collect();
-    order.sort_by_key(|(layer, _)| rank(layer));
-    for (layer, set) in order {
-        // Lines of equal value would be lost in the shades of a heat map.
-        if !(matches!(layer, Layer::Contour(_)) && heat) {
-            layer_on(&mut sheet, (width, height), &frame, layer, set);
-        }
-    }
-    let row = |value: f64| place(&frame.y, value, height).map(|p| height - 1 - p);
-    let mut lines = head;
-    for (i, line) in sheet.lines().enumerate() {
-        let tick = ticks.iter().find(|t| row(t.value) == Some(i));
-        let label = tick.map_or(String::new(), |t| cut(&t.label, left));
-        lines.push(format!("{label:>left$} {}{line}", if tick.is_some() { '┤' } else { '│' }));
-    }
-    let mut rule: Vec<char> = vec!['─'; width];
-    let mut labels: Vec<char> = vec![' '; width + left + 2];
-    let x_ticks: Vec<(f64, String)> = match frame.categories.is_empty() {
+    entries
+}
+
+/// The x axis and the labels of its ticks, as many as there is room for.
+fn foot(frame: &Frame, width: usize, left: usize) -> (String, String) {
+    let (mut rule, mut labels) = (vec!['─'; width], vec![' '; width + left]);
+    let ticks: Vec<(f64, String)> = match frame.categories.is_empty() {
         true => frame.x.ticks((width / 12).clamp(2, 8)).into_iter().map(|t| (t.value, t.label)).collect(),
-        false => frame.categories.iter().enumerate().map(|(i, c)| (i as f64, shown(c))).collect(),
+        false => frame.categories.iter().enumerate().map(|(i, c)| (i as f64, c.clone())).collect(),
     };
     let slot = if frame.categories.is_empty() { width } else { (width / frame.categories.len()).max(2) - 1 };
     let mut free = 0;
-    for (value, label) in x_ticks {
-        let Some(column) = place(&frame.x, value, width).filter(|_| inside(&frame.x, value)) else { continue };
+    for (value, label) in ticks {
+        let Some(column) = cell(&frame.x, value, width) else { continue };
         rule[column] = '┬';
         let label = cut(&label, slot);
         let length = label.chars().count();
-        let start = (column + left + 2).saturating_sub(length / 2).min(labels.len().saturating_sub(length));
+        let start = (column + left).saturating_sub(length / 2).min(labels.len().saturating_sub(length));
         if start >= free {
             label.chars().enumerate().for_each(|(i, c)| labels[start + i] = c);
             free = start + length + 1;
         }
     }
-    lines.push(format!("{:left$} └{}", "", rule.into_iter().collect::<String>()));
-    lines.push(labels.into_iter().collect());
-    if !figure.x_label.is_empty() {
-        let label = shown(&figure.x_label) + " →";
-        lines.push(format!("{label:>columns$}"));
-    }
-    Ok(lines)
-}
-
-fn inside(axis: &Axis, value: f64) -> bool {
-    (-1e-6..=1.0 + 1e-6).contains(&axis.at(value))
+    (rule.into_iter().collect(), labels.into_iter().collect())
 }
 
 /// Which of `cells` a value lies in.
-fn place(axis: &Axis, value: f64, cells: usize) -> Option<usize> {
+fn cell(axis: &Axis, value: f64, cells: usize) -> Option<usize> {
     let share = axis.at(value);
     (share.is_finite() && cells > 0).then(|| ((share * cells as f64).floor().max(0.0) as usize).min(cells - 1))
 }
 
-fn layer_on(sheet: &mut Sheet, (width, height): (usize, usize), frame: &Frame, layer: &Layer, look: &Look) {
-    let glyph = look.glyph;
-    // In cells, from the top left.
-    let at = |(x, y): (f64, f64)| (frame.x.at(x) * width as f64, (1.0 - frame.y.at(y)) * height as f64);
-    let cell = |(x, y): (f64, f64)| {
-        let (x, y) = at((x, y));
-        ((x.floor() as isize).min(width as isize - 1), (y.floor() as isize).min(height as isize - 1))
-    };
-    match layer {
-        Layer::Line(series) => {
-            for chain in chains(&series.points) {
-                stroke(sheet, chain, &at, glyph);
-            }
-        }
-        Layer::Path(series) => {
-            for chain in chains(&series.points) {
-                stroke(sheet, chain, &at, glyph);
-            }
-            let finite: Vec<(f64, f64)> = series.points.iter().copied().filter(|p| finite(*p)).collect();
-            for (end, mark) in [(finite.first(), 'S'), (finite.last(), 'E')] {
-                if let Some((column, row)) = end.map(|p| cell(*p)) {
-                    sheet.put(column, row, mark);
-                }
-            }
-        }
-        Layer::Points(series) => {
-            for (column, row) in series.points.iter().copied().filter(|p| finite(*p)).map(cell) {
-                sheet.put(column, row, glyph);
-            }
-        }
-        Layer::Bars { bars, .. } => {
-            let sets = frame.looks.iter().map(|l| l.set + 1).max().unwrap_or(1) as f64;
-            let wide = (0.8 / sets * width as f64 / (frame.x.max - frame.x.min)).floor().max(1.0) as isize;
-            for (name, value) in bars.iter().filter(|(_, v)| v.is_finite()) {
-                let place = frame.categories.iter().position(|c| c == name).unwrap_or(0) as f64;
-                let zero = frame.y.min.max(if frame.y.log { frame.y.min } else { 0.0 });
-                let from = at((place - 0.4 + 0.8 / sets * look.set as f64, zero));
-                let to = at((place, *value));
-                let (top, bottom) = (from.1.min(to.1).round() as isize, from.1.max(to.1).round() as isize);
-                let start = from.0.round() as isize;
-                for (row, column) in (top..bottom).flat_map(|row| (start..start + wide).map(move |column| (row, column))) {
-                    sheet.put(column, row, glyph);
-                }
-            }
-        }
-        Layer::Contour(field) => {
-            for chain in field.levels(LEVELS).into_iter().flat_map(|level| field.contour(level)) {
-                stroke(sheet, &chain, &at, '·');
-            }
-        }
-        Layer::HeatMap(field) => {
-            let (low, high) = field.range().unwrap_or((0.0, 1.0));
-            let shade = |v: f64| {
-                let share = (v - low) / (high - low);
-                SHADES[((share * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
-            };
-            fill(sheet, (width, height), frame, field, |v| if v.is_finite() { shade(v) } else { '?' });
-        }
-        Layer::Regions { field, .. } => {
-            let class = |v: f64| if v.is_finite() { CLASSES[v as usize % CLASSES.len()] } else { '?' };
-            fill(sheet, (width, height), frame, field, class);
-        }
-    }
+/// Characters in rows and columns, within a frame.
+struct Sheet<'a> {
+    width: usize,
+    height: usize,
+    cells: Vec<char>,
+    frame: &'a Frame,
 }
 
-/// Steps along a chain, a mark in every cell it crosses.
-fn stroke(sheet: &mut Sheet, chain: &[(f64, f64)], at: &impl Fn((f64, f64)) -> (f64, f64), glyph: char) {
-    let mut put = |(x, y): (f64, f64)| {
-        let rows = (sheet.cells.len() / sheet.columns.max(1)) as f64;
-        sheet.put(x.min(sheet.columns as f64 - 1.0).floor() as isize, y.min(rows - 1.0).floor() as isize, glyph);
-    };
-    put(at(chain[0]));
-    for pair in chain.windows(2) {
-        let (a, b) = (at(pair[0]), at(pair[1]));
-        let steps = ((b.0 - a.0).abs().max((b.1 - a.1).abs()) * 2.0).ceil().clamp(1.0, 10_000.0) as usize;
-        for i in 1..=steps {
-            let t = i as f64 / steps as f64;
-            put((a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1)));
+impl Sheet<'_> {
+    /// A point in cells, from the top left.
+    fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
+        (self.frame.x.at(x) * self.width as f64, (1.0 - self.frame.y.at(y)) * self.height as f64)
+    }
+
+    /// Writes into the cell of a place; one at the right or lower rim belongs to the last.
+    fn put(&mut self, (x, y): (f64, f64), c: char) {
+        let (column, row) = (x.min(self.width as f64 - 1.0).floor(), y.min(self.height as f64 - 1.0).floor());
+        if column >= 0.0 && row >= 0.0 {
+            self.cells[row as usize * self.width + column as usize] = c;
         }
     }
-}
 
-/// The nearest value of a field in every cell that it covers.
-fn fill(sheet: &mut Sheet, (width, height): (usize, usize), frame: &Frame, field: &Field, character: impl Fn(f64) -> char) {
-    let places = |axis: &Axis, values: &[f64], cells: usize| -> Vec<Option<usize>> {
-        let shares: Vec<f64> = values.iter().map(|v| axis.at(*v)).collect();
-        let (first, last) = (shares[0], shares[shares.len() - 1]);
-        let nearest =
-            |share: f64| (0..shares.len()).min_by(|&a, &b| (shares[a] - share).abs().total_cmp(&(shares[b] - share).abs()));
-        let middle = |i: usize| (i as f64 + 0.5) / cells as f64;
-        (0..cells).map(|i| nearest(middle(i)).filter(|_| (first..=last).contains(&middle(i)))).collect()
-    };
-    let columns = places(&frame.x, field.xs(), width);
-    let rows = places(&frame.y, field.ys(), height);
-    for (r, row) in rows.iter().enumerate() {
-        for (c, column) in columns.iter().enumerate() {
-            if let (Some(row), Some(column)) = (row, column) {
-                sheet.put(c as isize, (height - 1 - r) as isize, character(field.at(*column, *row)));
+    fn layer(&mut self, layer: &Layer, look: &Look) {
+        let glyph = look.glyph.unwrap_or(' ');
+        match layer {
+            Layer::Line(series) => series.chains().for_each(|chain| self.stroke(chain, glyph)),
+            Layer::Path(series) => {
+                series.chains().for_each(|chain| self.stroke(chain, glyph));
+                for (end, mark) in [(series.finite().next(), 'S'), (series.finite().next_back(), 'E')] {
+                    end.into_iter().for_each(|p| self.put(self.at(p), mark));
+                }
+            }
+            Layer::Points(series) => series.finite().for_each(|p| self.put(self.at(p), glyph)),
+            Layer::Bars { bars, .. } => self.bars(bars, look.set, glyph),
+            Layer::Contour(field) => {
+                for chain in field.levels(LEVELS).into_iter().flat_map(|level| field.contour(level)) {
+                    self.stroke(&chain, '·');
+                }
+            }
+            Layer::HeatMap(field) => {
+                let (low, high) = field.range().unwrap_or((0.0, 1.0));
+                let shade = |v: f64| ((v - low) / (high - low) * SHADES.len() as f64) as usize;
+                self.fill(field, |v| SHADES[shade(v).min(SHADES.len() - 1)]);
+            }
+            Layer::Regions { field, .. } => self.fill(field, |v| CLASSES[v as usize % CLASSES.len()]),
+        }
+    }
+
+    fn bars(&mut self, bars: &[(String, f64)], set: usize, glyph: char) {
+        let (x, y) = (&self.frame.x, &self.frame.y);
+        let share = 0.8 / self.frame.sets as f64;
+        let wide = (share * self.width as f64 / (x.max - x.min)).floor().max(1.0) as usize;
+        let zero = if y.log { y.min } else { y.min.max(0.0) };
+        for (name, value) in bars.iter().filter(|(_, v)| v.is_finite()) {
+            let place = self.frame.place(name);
+            let (from, to) = (self.at((place - 0.4 + share * set as f64, zero)), self.at((place, *value)));
+            let (top, bottom) = (from.1.min(to.1).round() as usize, from.1.max(to.1).round() as usize);
+            let start = from.0.round() as usize;
+            for row in top..bottom {
+                (start..self.width.min(start + wide)).for_each(|column| self.put((column as f64, row as f64), glyph));
+            }
+        }
+    }
+
+    /// Steps along a chain, a mark in every cell it crosses.
+    fn stroke(&mut self, chain: &[(f64, f64)], glyph: char) {
+        self.put(self.at(chain[0]), glyph);
+        for pair in chain.windows(2) {
+            let (a, b) = (self.at(pair[0]), self.at(pair[1]));
+            let steps = ((b.0 - a.0).abs().max((b.1 - a.1).abs()) * 2.0).ceil().clamp(1.0, 10_000.0) as usize;
+            for i in 1..=steps {
+                let t = i as f64 / steps as f64;
+                self.put((a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1)), glyph);
+            }
+        }
+    }
+
+    /// The nearest value of a field in every cell that it covers.
+    fn fill(&mut self, field: &Field, character: impl Fn(f64) -> char) {
+        let nearest = |axis: &Axis, values: &[f64], cells: usize| -> Vec<Option<usize>> {
+            let shares: Vec<f64> = values.iter().map(|v| axis.at(*v)).collect();
+            let covered = shares[0]..=shares[shares.len() - 1];
+            let far = |share: f64, i: usize| (shares[i] - share).abs();
+            let nearest = |share: f64| (0..shares.len()).min_by(|&a, &b| far(share, a).total_cmp(&far(share, b)));
+            let middles = (0..cells).map(|i| (i as f64 + 0.5) / cells as f64);
+            middles.map(|middle| nearest(middle).filter(|_| covered.contains(&middle))).collect()
+        };
+        let columns = nearest(&self.frame.x, field.xs(), self.width);
+        let rows = nearest(&self.frame.y, field.ys(), self.height);
+        for (cells, row) in self.cells.chunks_mut(self.width).rev().zip(rows) {
+            for (cell, column) in cells.iter_mut().zip(&columns) {
+                if let (Some(row), Some(column)) = (row, *column) {
+                    let value = field.at(column, row);
+                    *cell = if value.is_finite() { character(value) } else { '?' };
+                }
             }
         }
     }
 }
 
 fn table(figure: &Figure, matrix: &Matrix, columns: usize) -> Vec<String> {
-    let mut lines = vec![
-        shown(&figure.title),
-        format!("rows: {}, columns: {}", shown(&figure.y_label).trim_end_matches(" ↓"), shown(&figure.x_label)),
-    ];
-    let first = matrix.names.iter().map(|n| n.chars().count()).max().unwrap_or(1).min(columns / 3);
+    let labels = (shown(&figure.y_label), shown(&figure.x_label));
+    let mut lines = vec![shown(&figure.title), format!("rows: {}, columns: {}", labels.0.trim_end_matches(" ↓"), labels.1)];
+    let longest = matrix.names.iter().map(|n| n.chars().count()).max().unwrap_or(1);
     let widest = matrix.counts.iter().map(|c| c.to_string().len()).max().unwrap_or(1);
+    let first = longest.min(columns / 3);
     let most = (columns - first) / matrix.names.len();
-    let width =
-        matrix.names.iter().map(|n| n.chars().count()).max().unwrap_or(1).max(widest).min(most.saturating_sub(1).max(widest));
-    let line = |name: &str, cells: Vec<String>| {
+    let width = longest.max(widest).min(most.saturating_sub(1).max(widest));
+    let mut line = |name: &str, cells: Vec<String>| {
         let cells: String = cells.iter().map(|cell| format!(" {cell:>width$}")).collect();
-        format!("{:>first$}{cells}", cut(name, first))
+        lines.push(format!("{:>first$}{cells}", cut(name, first)));
     };
-    lines.push(line("", matrix.names.iter().map(|n| cut(n, width)).collect()));
+    line("", matrix.names.iter().map(|n| cut(n, width)).collect());
     for (label, name) in matrix.names.iter().enumerate() {
         let count = |c: &u64| if *c == 0 { "·".to_owned() } else { c.to_string() };
-        lines.push(line(name, matrix.row(label).iter().map(count).collect()));
+        line(name, matrix.row(label).iter().map(count).collect());
     }
     lines
 }
@@ -307,27 +276,14 @@ fn tiles(figure: &Figure, pictures: &Pictures, columns: usize) -> Vec<String> {
     // A character is about twice as high as wide.
     let step = width.div_ceil(14).max(1);
     let cell = (width / step).max(8) + 2;
-    let side = (columns / cell).clamp(1, grid::columns(pictures.captions.len()));
-    for (group, captions) in pictures.captions.chunks(side).enumerate() {
+    let side = (columns / cell).clamp(1, pictures.columns());
+    let shade = |v: u8| SHADES[usize::from(v) * (SHADES.len() - 1) / 255];
+    for (pixels, captions) in pictures.pixels.chunks(side * height * width).zip(pictures.captions.chunks(side)) {
         for row in (0..height).step_by(2 * step) {
-            let mut line = String::new();
-            for i in 0..captions.len() {
-                let start = (group * side + i) * height * width + row * width;
-                let shades = (0..width / step).map(|c| {
-                    let v = pictures.pixels[start + c * step];
-                    SHADES[usize::from(v) * (SHADES.len() - 1) / 255]
-                });
-                let text: String = shades.collect();
-                line += &format!("{text:<cell$}");
-            }
-            lines.push(line);
+            let line = |picture: &[u8]| -> String { (0..width / step).map(|c| shade(picture[row * width + c * step])).collect() };
+            lines.push(pixels.chunks(height * width).map(|picture| format!("{:<cell$}", line(picture))).collect());
         }
-        let wrong = &pictures.wrong[group * side..];
-        let captions = captions.iter().zip(wrong).map(|(c, bad)| {
-            let caption = if *bad { format!("✗ {c}") } else { c.clone() };
-            format!("{:<cell$}", cut(&caption, cell - 1))
-        });
-        lines.push(captions.collect());
+        lines.push(captions.iter().map(|caption| format!("{:<cell$}", cut(caption, cell - 1))).collect());
     }
     lines
 }

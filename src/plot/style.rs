@@ -1,4 +1,4 @@
-//! How pictures look: colours, markers, dashes, sizes of letters.
+//! How pictures look: colours, marks, dashes, letters.
 
 use kuva::plot::colormap::ColorMap;
 
@@ -26,6 +26,12 @@ pub(super) const NOTHING: Rgb = (0xD8, 0xD8, 0xD8);
 /// What is wrong, and the way of a descent.
 pub(super) const LOUD: Rgb = SERIES[1];
 
+/// Sizes of letters, in points.
+pub(super) const TITLE: u32 = 15;
+pub(super) const LABEL: u32 = 13;
+pub(super) const TICK: u32 = 12;
+pub(super) const NOTE: u32 = 11;
+
 /// Lengths drawn and left out along a line, so that lines differ without colour too; the first is whole.
 pub(super) fn dash(number: usize) -> &'static [f64] {
     const DASHES: [&[f64]; 6] =
@@ -33,23 +39,28 @@ pub(super) fn dash(number: usize) -> &'static [f64] {
     DASHES[number % DASHES.len()]
 }
 
-/// The outline of a mark.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Marker {
-    Circle,
-    Square,
-    Triangle,
-    Diamond,
-    Down,
-    Cross,
-    Plus,
+/// The outline of a mark: corners around its middle, as many times as it is turned by a quarter; none of a circle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub corners: &'static [(f64, f64)],
+    pub turns: usize,
 }
 
-/// The marker of the series of a number.
-pub(super) fn marker(number: usize) -> Marker {
-    const MARKERS: [Marker; 7] =
-        [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Diamond, Marker::Down, Marker::Cross, Marker::Plus];
-    MARKERS[number % MARKERS.len()]
+pub(super) const CIRCLE: Mark = Mark { corners: &[], turns: 1 };
+pub(super) const DIAMOND: Mark = Mark { corners: &[(0.0, -1.3), (1.05, 0.0), (0.0, 1.3), (-1.05, 0.0)], turns: 1 };
+
+/// The mark of the series of a number.
+pub(super) fn mark(number: usize) -> Mark {
+    const MARKS: [Mark; 7] = [
+        CIRCLE,
+        Mark { corners: &[(-0.88, -0.88)], turns: 4 }, // square
+        Mark { corners: &[(0.0, -1.25), (1.1, 0.75), (-1.1, 0.75)], turns: 1 },
+        DIAMOND,
+        Mark { corners: &[(0.0, 1.25), (1.1, -0.75), (-1.1, -0.75)], turns: 1 },
+        Mark { corners: &[(-0.4, 0.0), (-1.0, -0.6), (-0.6, -1.0)], turns: 4 }, // cross
+        Mark { corners: &[(-0.32, -0.32), (-0.32, -1.15), (0.32, -1.15)], turns: 4 }, // plus
+    ];
+    MARKS[number % MARKS.len()]
 }
 
 /// `share` of `colour`, the rest white.
@@ -61,6 +72,11 @@ pub(super) fn tint(colour: Rgb, share: f64) -> Rgb {
 /// How light a colour seems, 0 to 1: the relative luminance of its values as they stand, good enough to choose black or white letters.
 pub(super) fn lightness((r, g, b): Rgb) -> f64 {
     (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)) / 255.0
+}
+
+/// Letters that can be read on a colour.
+pub(super) fn ink_on(fill: Rgb) -> Rgb {
+    if lightness(fill) < 0.6 { WHITE } else { INK }
 }
 
 /// Viridis: dark is low, light is high, evenly for all kinds of colour vision and in grey.
