@@ -10,6 +10,12 @@ pub(super) struct Axis {
     pub whole: bool,
 }
 
+/// The least and the largest of finite values; `None` if there are none.
+pub(super) fn range(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let finite = values.into_iter().filter(|v| v.is_finite());
+    finite.map(|v| (v, v)).reduce(|(low, high), (v, _)| (low.min(v), high.max(v)))
+}
+
 /// A value with its label.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tick {

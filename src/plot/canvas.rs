@@ -31,20 +31,30 @@ impl Area {
     pub fn bottom(self) -> f64 {
         self.y + self.height
     }
+
+    pub fn middle(self) -> (f64, f64) {
+        (self.x + self.width / 2.0, self.y + self.height / 2.0)
+    }
 }
 
-/// How a text looks, and which end of it lies at its place.
+/// How a text looks, which end of it lies at its place, and how wide it may be: longer ones end in an ellipsis.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Letters {
     pub size: u32,
     pub colour: Rgb,
-    pub bold: bool,
     pub anchor: Anchor,
+    pub bold: bool,
+    pub upwards: bool,
+    pub most: f64,
 }
 
 impl Letters {
     pub fn of(size: u32, colour: Rgb, anchor: Anchor) -> Letters {
-        Letters { size, colour, bold: false, anchor }
+        Letters { size, colour, anchor, bold: false, upwards: false, most: f64::INFINITY }
+    }
+
+    pub fn within(self, most: f64) -> Letters {
+        Letters { most, ..self }
     }
 }
 
@@ -91,7 +101,7 @@ impl Canvas {
         let (x, mut y) = (area.x + MARGIN + 2.0, area.y + MARGIN);
         let most = area.right() - x - MARGIN;
         let bold = Letters { bold: true, ..Letters::of(style::TITLE, style::INK, Anchor::Start) };
-        for line in style::wrapped(title, f64::from(style::TITLE) * 1.08, most) {
+        for line in style::wrapped(title, f64::from(style::TITLE) * style::BOLD, most) {
             self.text(&line, x, y + 8.0, bold);
             y += 20.0;
         }
@@ -102,19 +112,23 @@ impl Canvas {
         (x, y)
     }
 
-    /// A text whose middle line lies at `y`.
+    /// What the upright axis and the colours show stands over them, where it can be read without turning the head; gives back its height.
+    pub fn labels(&mut self, [left, right]: [&str; 2], (start, top): (f64, f64), end: f64) -> f64 {
+        let half = if left.is_empty() || right.is_empty() { 1.0 } else { 0.5 };
+        for (label, x, anchor) in [(left, start, Anchor::Start), (right, end, Anchor::End)] {
+            let letters = Letters::of(style::LABEL, style::INK, anchor);
+            self.text(label, x, top + 7.0, letters.within((end - start) * half - 6.0));
+        }
+        if left.is_empty() && right.is_empty() { 0.0 } else { 24.0 }
+    }
+
+    /// A text whose middle line lies at `y`, or at `x` if it runs upwards.
     pub fn text(&mut self, text: &str, x: f64, y: f64, letters: Letters) {
-        self.write(text, (x, y + 0.35 * f64::from(letters.size)), letters, None);
-    }
-
-    /// A text that runs upwards, its middle at this place.
-    pub fn text_upwards(&mut self, text: &str, x: f64, y: f64, letters: Letters) {
-        self.write(text, (x + 0.35 * f64::from(letters.size), y), letters, Some(-90.0));
-    }
-
-    fn write(&mut self, text: &str, (x, y): (f64, f64), letters: Letters, rotate: Option<f64>) {
-        let Letters { size, colour: ink, bold, anchor } = letters;
-        let (text, color) = (clean(text), Some(colour(ink)));
+        let Letters { size, anchor, bold, upwards, most, .. } = letters;
+        let text = clean(&style::shortened(text, f64::from(size) * if bold { style::BOLD } else { 1.0 }, most));
+        let drop = 0.35 * f64::from(size);
+        let (x, y, rotate) = if upwards { (x + drop, y, Some(-90.0)) } else { (x, y + drop, None) };
+        let color = Some(colour(letters.colour));
         if bold && !text.is_empty() {
             // The PNG renderer knows bold letters in this form only.
             let spans = vec![TextSpan { bold, ..TextSpan::plain(text) }];

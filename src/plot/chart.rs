@@ -26,7 +26,7 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
     let (start, mut top) = canvas.heading(&figure.title, &frame.notes, area);
     top += legend(canvas, &frame.legend, (start, top), area.right() - MARGIN) + 6.0;
     let value_label = if scale.is_some() { figure.value_label.as_str() } else { "" };
-    top += labels(canvas, [&figure.y_label, value_label], (start, top), area.right() - MARGIN);
+    top += canvas.labels([&figure.y_label, value_label], (start, top), area.right() - MARGIN);
     let (upright, below) = names_below(&frame.categories, right - left);
     let bottom = area.bottom() - below - if figure.x_label.is_empty() { 10.0 } else { 28.0 };
     if right - left < 40.0 || bottom - top < 40.0 {
@@ -47,9 +47,8 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
     draw_layers(canvas, layers, &frame, &map);
     canvas.rect(map.plot, None, Some((FRAME, 1.0)));
     ticks(canvas, &map, &x_ticks, &y_ticks, upright);
-    let x_label = style::shortened(&figure.x_label, LABEL.into(), area.width - 2.0 * MARGIN);
-    let middle = map.plot.x + map.plot.width / 2.0;
-    canvas.text(&x_label, middle, map.plot.bottom() + below + 8.0, Letters::of(LABEL, INK, Anchor::Middle));
+    let letters = Letters::of(LABEL, INK, Anchor::Middle).within(area.width - 2.0 * MARGIN);
+    canvas.text(&figure.x_label, map.plot.middle().0, map.plot.bottom() + below + 8.0, letters);
     if let Some((scale, ticks)) = scale {
         strip_of(canvas, &scale, &ticks, map.plot);
     }
@@ -57,7 +56,7 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
 }
 
 fn widest(ticks: &[Tick]) -> f64 {
-    ticks.iter().map(|t| text_width(&t.label, TICK.into())).fold(0.0, f64::max)
+    style::widest(ticks.iter().map(|tick| &tick.label), TICK)
 }
 
 /// From values to places on the sheet.
@@ -120,19 +119,9 @@ fn legend(canvas: &mut Canvas, entries: &[(String, Look)], (left, top): (f64, f6
     if entries.is_empty() { 0.0 } else { y + ROW / 2.0 + 2.0 - top }
 }
 
-/// What the upright axis and the colours show stands over them, where it can be read without turning the head; gives back their height.
-fn labels(canvas: &mut Canvas, [left, right]: [&str; 2], (start, top): (f64, f64), end: f64) -> f64 {
-    let half = if left.is_empty() || right.is_empty() { 1.0 } else { 0.5 };
-    for (label, x, anchor) in [(left, start, Anchor::Start), (right, end, Anchor::End)] {
-        let label = style::shortened(label, LABEL.into(), (end - start) * half - 6.0);
-        canvas.text(&label, x, top + 7.0, Letters::of(LABEL, INK, anchor));
-    }
-    if left.is_empty() && right.is_empty() { 0.0 } else { 24.0 }
-}
-
 /// Whether the names of bars must run upwards to fit, and the height of what stands at the ticks below the plot.
 fn names_below(categories: &[String], width: f64) -> (bool, f64) {
-    let longest = categories.iter().map(|c| text_width(c, TICK.into())).fold(0.0, f64::max);
+    let longest = style::widest(categories, TICK);
     let upright = longest > width / categories.len().max(1) as f64 - 6.0;
     (upright, if upright { longest.min(110.0) + 10.0 } else { 22.0 })
 }
@@ -143,8 +132,8 @@ fn ticks(canvas: &mut Canvas, map: &Map, x_ticks: &[Tick], y_ticks: &[Tick], upr
         let x = map.across(*value);
         canvas.line(&[(x, bottom), (x, bottom + 4.0)], FRAME, 1.0, &[]);
         if upright {
-            let label = style::shortened(label, TICK.into(), 110.0);
-            canvas.text_upwards(&label, x, bottom + 7.0, Letters::of(TICK, INK, Anchor::End));
+            let letters = Letters { upwards: true, ..Letters::of(TICK, INK, Anchor::End) };
+            canvas.text(label, x, bottom + 7.0, letters.within(110.0));
         } else {
             canvas.text(label, x, bottom + 14.0, Letters::of(TICK, INK, Anchor::Middle));
         }
@@ -319,7 +308,7 @@ fn bars_of(canvas: &mut Canvas, bars: &[(String, f64)], look: &Look, map: &Map, 
             let inside = area.height > 22.0;
             let away = if (*value >= 0.0) == inside { 9.0 } else { -9.0 };
             let ink = if inside { style::ink_on(look.colour) } else { INK };
-            canvas.text(&label, area.x + area.width / 2.0, y1 + away, Letters::of(NOTE, ink, Anchor::Middle));
+            canvas.text(&label, area.middle().0, y1 + away, Letters::of(NOTE, ink, Anchor::Middle));
         }
     }
 }
@@ -339,14 +328,14 @@ fn contour(canvas: &mut Canvas, field: &Field, map: &Map, over_heat: bool, avoid
         let longest = chains.iter().max_by_key(|c| c.len()).filter(|_| !over_heat);
         if let Some(place) = longest.and_then(|chain| place_on(chain, size, map.plot, &taken)) {
             taken.push(place);
-            labels.push((text, place, colour));
+            // Letters of the lightest lines would not be seen.
+            labels.push((text, place, viridis((0.85 * share).min(0.6))));
         }
     }
-    for (text, place, colour) in labels {
+    for (text, place, ink) in labels {
         canvas.rect(place, Some(WHITE), None);
-        let ink = if style::lightness(colour) > 0.55 { viridis(0.6) } else { colour };
-        let middle = (place.x + place.width / 2.0, place.y + place.height / 2.0);
-        canvas.text(&text, middle.0, middle.1, Letters::of(NOTE, ink, Anchor::Middle));
+        let (x, y) = place.middle();
+        canvas.text(&text, x, y, Letters::of(NOTE, ink, Anchor::Middle));
     }
 }
 

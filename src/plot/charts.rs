@@ -1,5 +1,6 @@
 //! Pictures of training and of judging: learning curves, decision boundaries, confusion matrix, ROC, pictures with predictions, activations.
 
+use super::axis::range;
 use super::field::Field;
 use super::figure::{Content, Figure, Matrix, Pictures};
 use super::output::Panels;
@@ -26,7 +27,7 @@ pub fn learning_curves(history: &History) -> Figure {
         let values = history.column(column);
         if values.iter().any(Option::is_some) {
             let points = curve(history, &values);
-            all.extend(points.iter().map(|p| p.1).filter(|v| v.is_finite()));
+            all.extend(points.iter().map(|p| p.1));
             lowest = points.iter().copied().filter(|p| p.1.is_finite()).min_by(|a, b| a.1.total_cmp(&b.1));
             figure = figure.line(name, points);
         }
@@ -35,8 +36,7 @@ pub fn learning_curves(history: &History) -> Figure {
         figure = figure.points(format!("lowest: {loss:.4} after epoch {epoch}"), [(epoch, loss)]);
     }
     // Of losses that fall over magnitudes the interesting part is low.
-    let (low, high) = all.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), v| (low.min(*v), high.max(*v)));
-    if low > 0.0 && high > 30.0 * low { figure.log_y() } else { figure }
+    if range(all).is_some_and(|(low, high)| low > 0.0 && high > 30.0 * low) { figure.log_y() } else { figure }
 }
 
 fn curve(history: &History, values: &[Option<f64>]) -> Vec<(f64, f64)> {
@@ -207,13 +207,10 @@ pub fn images(
     if let Some(at) = pictures.iter().position(|v| !v.is_finite()) {
         return refuse(format!("pixel {} of picture {} is {}", at % (height * width), at / (height * width), pictures[at]));
     }
-    let wider = |(low, high): (f32, f32), v: &f32| (low.min(*v), high.max(*v));
-    let (mut low, mut high) = pictures.iter().fold((0.0, 1.0), wider);
-    if (low, high) != (0.0, 1.0) {
-        (low, high) = pictures.iter().fold((f32::INFINITY, f32::NEG_INFINITY), wider);
-    }
-    let span = (f64::from(high) - f64::from(low)).max(f64::MIN_POSITIVE);
-    let pixels = pictures.iter().map(|v| ((f64::from(*v) - f64::from(low)) / span * 255.0).round() as u8).collect();
+    let values = || pictures.iter().map(|v| f64::from(*v));
+    let (low, high) = range(values()).filter(|(low, high)| *low < 0.0 || *high > 1.0).unwrap_or((0.0, 1.0));
+    let span = (high - low).max(f64::MIN_POSITIVE);
+    let pixels = values().map(|v| ((v - low) / span * 255.0).round() as u8).collect();
     let wrong = if wrong.is_empty() { vec![false; count] } else { wrong.to_vec() };
     let captions = captions.iter().zip(&wrong).map(|(c, wrong)| if *wrong { format!("✗ {c}") } else { c.clone() }).collect();
     let pictures = Pictures { height, width, pixels, captions, wrong };

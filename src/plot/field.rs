@@ -1,5 +1,6 @@
 //! `Field`: values over a grid, and the lines along which they are equal.
 
+use super::axis::{self, Axis};
 use crate::error::{Error, Result};
 
 /// A grid larger than this makes no better picture, only larger files.
@@ -111,8 +112,7 @@ impl Field {
 
     /// The least and the largest finite value; `None` if there are none.
     pub fn range(&self) -> Option<(f64, f64)> {
-        let finite = self.values.iter().filter(|v| v.is_finite());
-        finite.fold(None, |range, &v| range.map_or(Some((v, v)), |(low, high): (f64, f64)| Some((low.min(v), high.max(v)))))
+        axis::range(self.values.iter().copied())
     }
 
     /// How many values are not finite.
@@ -136,7 +136,7 @@ impl Field {
             levels.reverse();
             return levels;
         }
-        let axis = super::axis::Axis { min: low, max: high, log: false, whole: false };
+        let axis = Axis { min: low, max: high, log: false, whole: false };
         axis.ticks(wanted).into_iter().map(|tick| tick.value).filter(|v| *v > low && *v < high).collect()
     }
 

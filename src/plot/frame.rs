@@ -94,8 +94,8 @@ struct Span {
 
 impl Span {
     fn add(&mut self, (x, y): (f64, f64)) {
-        let wider = |(low, high): (f64, f64), v: f64| (low.min(v), high.max(v));
-        self.range = Some(self.range.map_or(((x, x), (y, y)), |(xs, ys)| (wider(xs, x), wider(ys, y))));
+        let ((x0, x1), (y0, y1)) = self.range.unwrap_or(((x, x), (y, y)));
+        self.range = Some(((x0.min(x), x1.max(x)), (y0.min(y), y1.max(y))));
     }
 
     fn layer(&mut self, figure: &Figure, layer: &Layer, categories: &[String]) -> Result<()> {

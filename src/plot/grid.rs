@@ -11,16 +11,10 @@ const LONGEST: f64 = 130.0;
 /// Rows are labels, columns predictions; the shade is the share of the row.
 pub(super) fn matrix(figure: &Figure, matrix: &Matrix, canvas: &mut Canvas, area: Area) -> Result<()> {
     let n = matrix.names.len();
-    let longest = matrix.names.iter().map(|name| text_width(name, TICK.into())).fold(0.0, f64::max).min(LONGEST);
-    let (start, top) = canvas.heading(&figure.title, &figure.notes, area);
-    let most = area.width - 2.0 * (start - area.x);
-    canvas.text(
-        &style::shortened(&figure.y_label, LABEL.into(), most),
-        start,
-        top + 11.0,
-        Letters::of(LABEL, INK, Anchor::Start),
-    );
-    let (left, top) = (start + longest + 8.0, top + 24.0);
+    let longest = style::widest(&matrix.names, TICK).min(LONGEST);
+    let (start, mut top) = canvas.heading(&figure.title, &figure.notes, area);
+    top += canvas.labels([&figure.y_label, ""], (start, top + 4.0), area.right() - MARGIN);
+    let left = start + longest + 8.0;
     let room = area.right() - left - 18.0;
     let upright = longest > room / n as f64 - 4.0;
     let foot = 30.0 + if upright { longest + 8.0 } else { 18.0 };
@@ -41,16 +35,16 @@ pub(super) fn matrix(figure: &Figure, matrix: &Matrix, canvas: &mut Canvas, area
     let every = (13.0 / side).ceil().max(1.0) as usize;
     for (i, name) in matrix.names.iter().enumerate().step_by(every) {
         let middle = (i as f64 + 0.5) * side;
-        let name = style::shortened(name, TICK.into(), LONGEST);
-        canvas.text(&name, left - 8.0, top + middle, Letters::of(TICK, INK, Anchor::End));
+        let letters = |anchor: Anchor| Letters::of(TICK, INK, anchor).within(LONGEST);
+        canvas.text(name, left - 8.0, top + middle, letters(Anchor::End));
         if upright {
-            canvas.text_upwards(&name, left + middle, all.bottom() + 6.0, Letters::of(TICK, INK, Anchor::End));
+            canvas.text(name, left + middle, all.bottom() + 6.0, Letters { upwards: true, ..letters(Anchor::End) });
         } else {
-            canvas.text(&name, left + middle, all.bottom() + 12.0, Letters::of(TICK, INK, Anchor::Middle));
+            canvas.text(name, left + middle, all.bottom() + 12.0, letters(Anchor::Middle));
         }
     }
-    let (x_label, middle) = (style::shortened(&figure.x_label, LABEL.into(), most), left + all.width / 2.0);
-    canvas.text(&x_label, middle, all.bottom() + foot - 14.0, Letters::of(LABEL, INK, Anchor::Middle));
+    let letters = Letters::of(LABEL, INK, Anchor::Middle).within(area.width - 2.0 * MARGIN);
+    canvas.text(&figure.x_label, all.middle().0, all.bottom() + foot - 14.0, letters);
     Ok(())
 }
 
@@ -62,7 +56,7 @@ fn cell(canvas: &mut Canvas, matrix: &Matrix, (label, prediction): (usize, usize
     let fill = style::tint(SERIES[0], share.sqrt() * 0.95);
     canvas.rect(area, Some(fill), Some((style::GRID, 0.6)));
     let ink = if count == 0 { (0xBB, 0xBB, 0xBB) } else { style::ink_on(fill) };
-    let (x, y) = (area.x + area.width / 2.0, area.y + area.height / 2.0);
+    let (x, y) = area.middle();
     let text = count.to_string();
     let size = (area.width * 0.36).min(15.0).min(area.width / text_width(&text, 1.0) * 0.85);
     if size < 6.0 {
@@ -101,9 +95,8 @@ pub(super) fn pictures(figure: &Figure, pictures: &Pictures, canvas: &mut Canvas
         let bad = pictures.wrong[i];
         let (frame, ink) = if bad { ((LOUD, 3.0), LOUD) } else { ((FRAME, 1.0), QUIET) };
         canvas.rect(place, None, Some(frame));
-        let caption = style::shortened(caption, NOTE.into(), room_x - 2.0);
         let letters = Letters { bold: bad, ..Letters::of(NOTE, ink, Anchor::Middle) };
-        canvas.text(&caption, place.x + place.width / 2.0, place.bottom() + 11.0, letters);
+        canvas.text(caption, place.middle().0, place.bottom() + 11.0, letters.within(room_x - 2.0));
     }
     Ok(())
 }

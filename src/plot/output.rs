@@ -2,7 +2,7 @@
 
 use super::canvas::{Anchor, Area, Canvas, Letters};
 use super::figure::{Content, Figure};
-use super::style::{INK, shortened};
+use super::style::INK;
 use super::{chart, grid, sketch, surface};
 use crate::error::{Error, Result};
 use crate::files::write_whole;
@@ -137,8 +137,8 @@ impl Panels {
         let mut canvas = Canvas::new(width, height);
         if !self.title.is_empty() {
             let letters = Letters { bold: true, ..Letters::of(17, INK, Anchor::Middle) };
-            let width = f64::from(width);
-            canvas.text(&shortened(&self.title, 18.0, width - 20.0), width / 2.0, 22.0, letters);
+            let middle = f64::from(width) / 2.0;
+            canvas.text(&self.title, middle, 22.0, letters.within(2.0 * middle - 20.0));
         }
         for (i, figure) in self.figures.iter().enumerate() {
             let (row, column) = (i / columns, i % columns);
@@ -148,26 +148,17 @@ impl Panels {
         Ok(canvas)
     }
 
-    /// As [`Figure::save`].
-    ///
-    /// # Errors
-    /// As [`Figure::save`]; no figures, or no columns.
+    /// As [`Figure::save`], with its errors; and no figures or no columns is one.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         save(path.as_ref(), || self.canvas())
     }
 
-    /// As [`Figure::to_svg`].
-    ///
-    /// # Errors
-    /// As [`Figure::to_svg`]; no figures, or no columns.
+    /// As [`Figure::to_svg`], with the errors of [`Panels::save`].
     pub fn to_svg(&self) -> Result<String> {
         Ok(self.canvas()?.svg())
     }
 
-    /// As [`Figure::to_png`].
-    ///
-    /// # Errors
-    /// As [`Figure::to_png`]; no figures, or no columns.
+    /// As [`Figure::to_png`], with the errors of [`Panels::save`].
     pub fn to_png(&self) -> Result<Vec<u8>> {
         self.canvas()?.png()
     }

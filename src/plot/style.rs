@@ -31,6 +31,8 @@ pub(super) const TITLE: u32 = 15;
 pub(super) const LABEL: u32 = 13;
 pub(super) const TICK: u32 = 12;
 pub(super) const NOTE: u32 = 11;
+/// How much wider bold letters are.
+pub(super) const BOLD: f64 = 1.08;
 
 /// Lengths drawn and left out along a line, so that lines differ without colour too; the first is whole.
 pub(super) fn dash(number: usize) -> &'static [f64] {
@@ -69,14 +71,10 @@ pub(super) fn tint(colour: Rgb, share: f64) -> Rgb {
     (mixed(colour.0), mixed(colour.1), mixed(colour.2))
 }
 
-/// How light a colour seems, 0 to 1: the relative luminance of its values as they stand, good enough to choose black or white letters.
-pub(super) fn lightness((r, g, b): Rgb) -> f64 {
-    (0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b)) / 255.0
-}
-
-/// Letters that can be read on a colour.
-pub(super) fn ink_on(fill: Rgb) -> Rgb {
-    if lightness(fill) < 0.6 { WHITE } else { INK }
+/// Letters that can be read on a colour: by the relative luminance of its values as they stand, which is good enough for this.
+pub(super) fn ink_on((r, g, b): Rgb) -> Rgb {
+    let light = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+    if light < 0.6 * 255.0 { WHITE } else { INK }
 }
 
 /// Viridis: dark is low, light is high, evenly for all kinds of colour vision and in grey.
@@ -99,6 +97,11 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
         _ => 0.62,
     };
     text.chars().map(em).sum::<f64>() * size
+}
+
+/// How wide the widest of some texts is.
+pub(super) fn widest<'a>(texts: impl IntoIterator<Item = &'a String>, size: u32) -> f64 {
+    texts.into_iter().map(|text| text_width(text, size.into())).fold(0.0, f64::max)
 }
 
 /// The text, or as much of its beginning as is no wider than this, with an ellipsis.

@@ -1,7 +1,7 @@
 //! A field in three dimensions: faces between neighbouring values, the farthest drawn first.
 
 use super::axis::{Axis, Tick};
-use super::canvas::{Anchor, Area, Canvas, Letters};
+use super::canvas::{Anchor, Area, Canvas, Letters, MARGIN};
 use super::field::Field;
 use super::figure::Figure;
 use super::style::{self, FRAME, GRID, INK, LABEL, TICK, viridis};
@@ -108,7 +108,7 @@ impl<'a> Side<'a> {
     }
 
     fn widest(&self) -> f64 {
-        self.ticks.iter().map(|(_, tick)| style::text_width(&tick.label, TICK.into())).fold(0.0, f64::max)
+        style::widest(self.ticks.iter().map(|(_, tick)| &tick.label), TICK)
     }
 }
 
@@ -131,13 +131,8 @@ pub(super) fn draw(figure: &Figure, field: &Field, canvas: &mut Canvas, area: Ar
     let (right, left) = if turn.0.is_multiple_of(2) { (x, y) } else { (y, x) };
     let up = Side::of(z, false, 6, "");
 
-    let (start, top) = canvas.heading(&figure.title, &figure.notes, area);
-    let mut top = top + 4.0;
-    if !figure.value_label.is_empty() {
-        let label = style::shortened(&figure.value_label, LABEL.into(), area.width - 2.0 * (start - area.x));
-        canvas.text(&label, start, top + 8.0, Letters::of(LABEL, INK, Anchor::Start));
-        top += 20.0;
-    }
+    let (start, mut top) = canvas.heading(&figure.title, &figure.notes, area);
+    top += canvas.labels([&figure.value_label, ""], (start, top + 4.0), area.right() - MARGIN);
     let edge = start + up.widest() + 12.0;
     let room = Area { x: edge, y: top + 6.0, width: area.right() - 44.0 - edge, height: area.bottom() - 42.0 - top };
     if room.width < 60.0 || room.height < 60.0 {
@@ -177,12 +172,12 @@ fn write(canvas: &mut Canvas, view: &View, area: Area, [right, left, up]: [&Side
     ticks(up, |at| (0.0, 1.0, at), (-8.0, -2.0), Anchor::End);
     let (x, y) = view.at((0.5, 0.0, 0.0));
     let start = x + right.widest() + 14.0;
-    let label = style::shortened(right.label, LABEL.into(), area.right() - 8.0 - start);
-    canvas.text(&label, start, y + 26.0, Letters::of(LABEL, INK, Anchor::Start));
+    let letters = Letters::of(LABEL, INK, Anchor::Start).within(area.right() - 8.0 - start);
+    canvas.text(right.label, start, y + 26.0, letters);
     let (x, y) = view.at((0.0, 0.5, 0.0));
     let end = x - left.widest() - 14.0;
-    let label = style::shortened(left.label, LABEL.into(), end - area.x - 8.0);
-    canvas.text(&label, end, y + 26.0, Letters::of(LABEL, INK, Anchor::End));
+    let letters = Letters::of(LABEL, INK, Anchor::End).within(end - area.x - 8.0);
+    canvas.text(left.label, end, y + 26.0, letters);
 }
 
 /// A face between every four neighbours that are all finite, coloured by their mean.

@@ -22,7 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("profile", &["error", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
     ("cpu", &["plan", "threads"]),
-    ("gpu", &["plan", "error", "files", "shaders", "threads", "gpu"]),
+    ("gpu", &["plan", "error", "files", "shaders", "threads", "wgsl", "gpu"]),
     ("device", &["shape", "error", "graph", "ops", "plan", "gpu", "cpu", "profile", "threads", "device"]),
     // What stands on top sees the ground floor and the public methods of tensors and devices.
     (
