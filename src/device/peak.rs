@@ -114,7 +114,7 @@ fn fastest(run: &mut dyn FnMut() -> Result<()>) -> Result<Duration> {
 fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
     let count = words / 4;
     let native = Arc::new(move |io: &mut crate::plan::Io<'_>| native(io.read(0), io.write(0), rounds));
-    let variants = vec![Variant::new("peak", Variant::groups(count.div_ceil(64))).max_loop_iterations(9 * rounds)];
+    let variants = vec![Variant::new("checks/peak", Variant::groups(count.div_ceil(64))).max_loop_iterations(9 * rounds)];
     let kernel = Kernel { name: "peak", params: vec![count as u32, rounds as u32].into(), variants, native };
     let dispatch = || Dispatch {
         kernel: kernel.clone(),

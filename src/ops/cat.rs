@@ -87,7 +87,7 @@ fn copy(count: usize, part: usize, stride: usize, start: usize) -> Kernel {
     Kernel {
         name: "cat",
         params: [count, part, stride, start].map(|n| n as u32).to_vec().into(),
-        variants: vec![Variant::new("cat", Variant::groups(count.div_ceil(256))).max_loop_iterations(0)],
+        variants: vec![Variant::new("layout/cat", Variant::groups(count.div_ceil(256))).max_loop_iterations(0)],
         native: Arc::new(move |io| {
             let (read, out) = (io.reads[0], &mut *io.writes[0]);
             let copy = |(row, from): (&mut [u32], &[u32])| row[start..][..part].copy_from_slice(from);

@@ -106,7 +106,7 @@ pub(super) fn moved(name: &'static str, view: View) -> Lowering {
         });
     };
     let variants =
-        vec![Variant::new("half_view", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(16)];
+        vec![Variant::new("f16/permute", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(16)];
     Lowering::kernel(Kernel { name, params: params.into(), variants, native: Arc::new(native) }, 1)
 }
 
@@ -125,7 +125,9 @@ impl Op for ToF16 {
         let kernel = Kernel {
             name: "to_f16",
             params: vec![count as u32].into(),
-            variants: vec![Variant::new("half", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0)],
+            variants: vec![
+                Variant::new("f16/from_f32", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0),
+            ],
             native: Arc::new(|io| {
                 let (x, out) = (io.read(0), &mut *io.writes[0]);
                 if x.len() < SMALL {
@@ -164,7 +166,7 @@ impl Op for FromF16 {
             // vec3 begins at a multiple of four words, and `extra` behind it.
             params: [vec![count as u32], vec![0; 7]].concat().into(),
             variants: vec![
-                Variant::new("half_floats", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0),
+                Variant::new("f16/to_f32", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0),
             ],
             native: Arc::new(|io| floats(io.reads[0], io.write(0))),
         };

@@ -191,7 +191,7 @@ impl Op for Gather {
             variants: vec![Variant {
                 consts: vec![("ROWS", u32::from(self.rows)), ("FLOAT", u32::from(output.dtype == DType::F32))],
                 bodies: if halves { vec![("word_at", word.to_owned())] } else { vec![] },
-                ..Variant::new("gather", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)
+                ..Variant::new("index/gather", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)
             }],
             native: Arc::new(move |io| if halves { this.native_of_halves(io, sizes) } else { this.native(io, sizes, outside) }),
         };
@@ -317,7 +317,7 @@ impl Op for ScatterAdd {
         };
         let entries = inputs[1].shape.numel();
         if m <= FEW || count.saturating_mul(m) <= WALK.max(SORT * entries) {
-            return Lowering::kernel(kernel("scatter", Arc::new(move |io| this.native(io, sizes))), 2);
+            return Lowering::kernel(kernel("index/scatter", Arc::new(move |io| this.native(io, sizes))), 2);
         }
         // The index sorted, then where every row begins in it, then every row's entries in their order. As plain words a negative index is
         // beyond all rows. Natively the last stage does everything, and reads the index where the shader does not.
@@ -332,14 +332,14 @@ impl Op for ScatterAdd {
                 name: "scatter_starts",
                 params: vec![bounds as u32, self.size as u32, m as u32, inner as u32].into(),
                 variants: vec![
-                    Variant::new("scatter_starts", Variant::groups(bounds.div_ceil(WORKGROUP))).max_loop_iterations(64),
+                    Variant::new("index/scatter_starts", Variant::groups(bounds.div_ceil(WORKGROUP))).max_loop_iterations(64),
                 ],
                 native: Arc::new(|_| {}),
             },
             reads: vec![Operand::Input(1), order],
             writes: vec![starts],
         });
-        let sorted = kernel("scatter_sorted", Arc::new(move |io| this.native(io, sizes)));
+        let sorted = kernel("index/scatter_sorted", Arc::new(move |io| this.native(io, sizes)));
         stages.push(Stage {
             kernel: sorted,
             reads: vec![Operand::Input(0), Operand::Input(1), order, starts],
@@ -380,7 +380,7 @@ impl Op for OneHot {
         let kernel = Kernel {
             name: "one_hot",
             params: vec![count as u32, classes as u32].into(),
-            variants: vec![Variant::new("one_hot", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)],
+            variants: vec![Variant::new("index/one_hot", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)],
             native: Arc::new(move |io| {
                 let index = io.reads[0];
                 by_rows(io.write(0), classes, |first, out| {

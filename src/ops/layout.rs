@@ -268,7 +268,7 @@ impl Op for Embed {
         let kernel = Kernel {
             name: "embed",
             params: params.into(),
-            variants: vec![Variant::new("embed", Variant::groups(count.div_ceil(256))).max_loop_iterations(8)],
+            variants: vec![Variant::new("layout/embed", Variant::groups(count.div_ceil(256))).max_loop_iterations(8)],
             native: Arc::new(move |io| {
                 let (read, value) = (io.read(0), io.scalar(0));
                 // Row by row: an output is mostly filling, and where its rows come from is asked once for each.

@@ -167,7 +167,7 @@ impl Op for Random {
         let count = output.shape.numel();
         let groups = Variant::groups(count.div_ceil(4 * 256));
         let variant =
-            Variant { consts: vec![("KIND", self.kind as u32)], ..Variant::new("random", groups).max_loop_iterations(10) };
+            Variant { consts: vec![("KIND", self.kind as u32)], ..Variant::new("random/philox", groups).max_loop_iterations(10) };
         let kind = self.kind;
         let native = move |io: &mut crate::graph::op::Io<'_>| {
             let [seed, stream, first] = [0, 2, 4].map(|i| u64::from(io.scalars[i]) | u64::from(io.scalars[i + 1]) << 32);

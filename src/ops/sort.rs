@@ -58,26 +58,27 @@ impl Argsort {
     ) -> Vec<Stage> {
         let stage = |kernel, reads: &[Operand], to| Stage { kernel, reads: reads.to_vec(), writes: vec![to] };
         if n <= SPAN || count == 0 {
-            return vec![stage(self.kernel("sort", dtype, [count, n, inner, SPAN], native), &[from], to)];
+            return vec![stage(self.kernel("sort", "sort/spans", dtype, [count, n, inner, SPAN], native), &[from], to)];
         }
         // The last stage sorts whole lines natively; those before it need not have done anything.
-        let spans = self.kernel("sort", dtype, [count, n, inner, SPAN], |_| {});
+        let spans = self.kernel("sort", "sort/spans", dtype, [count, n, inner, SPAN], |_| {});
         let mut stages = vec![stage(spans, &[from], Operand::Temp(0))];
         let mut width = SPAN;
         while 2 * width < n {
             let last = (stages.len() + 1) % 2;
-            let merge = self.kernel("sort_merge", dtype, [count, n, inner, width], |_| {});
+            let merge = self.kernel("sort_merge", "sort/merge", dtype, [count, n, inner, width], |_| {});
             stages.push(stage(merge, &[from, Operand::Temp(last)], Operand::Temp(1 - last)));
             width *= 2;
         }
         let last = (stages.len() + 1) % 2;
-        let merge = self.kernel("sort_merge", dtype, [count, n, inner, width], native);
+        let merge = self.kernel("sort_merge", "sort/merge", dtype, [count, n, inner, width], native);
         stages.push(stage(merge, &[from, Operand::Temp(last)], to));
         stages
     }
 
     fn kernel(
         &self,
+        name: &'static str,
         shader: &'static str,
         dtype: DType,
         params: [usize; 4],
@@ -89,11 +90,11 @@ impl Argsort {
             DType::U32 | DType::Bool | DType::F16 => 2,
         };
         Kernel {
-            name: shader,
+            name,
             params: params.map(|n| n as u32).to_vec().into(),
             variants: vec![Variant {
                 consts: vec![("TYPE", dtype), ("DESCENDING", u32::from(self.descending))],
-                ..Variant::new(shader, Variant::groups(params[0].div_ceil(256))).max_loop_iterations(if shader == "sort" {
+                ..Variant::new(shader, Variant::groups(params[0].div_ceil(256))).max_loop_iterations(if name == "sort" {
                     SPAN
                 } else {
                     64

@@ -73,7 +73,7 @@ impl Op for Triangle {
             params: [count, rows, columns, right as usize, down as usize].map(|n| n as u32).to_vec().into(),
             variants: vec![Variant {
                 consts: vec![("UPPER", u32::from(self.upper))],
-                ..Variant::new("triangle", Variant::groups(count.div_ceil(256))).max_loop_iterations(0)
+                ..Variant::new("layout/triangle", Variant::groups(count.div_ceil(256))).max_loop_iterations(0)
             }],
             native: Arc::new(move |io| {
                 let (read, fill) = (io.reads[0], io.scalars[0]);

@@ -143,10 +143,11 @@ impl Op for Sgd {
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
         let nesterov = self.nesterov;
         if self.momentum.is_some() {
-            let variant = Variant { consts: vec![("NESTEROV", u32::from(nesterov))], ..Variant::new("sgd_momentum", [1; 3]) };
+            let variant =
+                Variant { consts: vec![("NESTEROV", u32::from(nesterov))], ..Variant::new("update/sgd_momentum", [1; 3]) };
             joined("sgd_momentum", variant, move |s, [p, v], g| sgd_momentum(p, v, g, [s[0], s[1], s[2]], nesterov))
         } else {
-            joined("sgd", Variant::new("sgd", [1; 3]), |s, [p], g| {
+            joined("sgd", Variant::new("update/sgd", [1; 3]), |s, [p], g| {
                 let (lr, decay) = (s[0], s[2]);
                 p.iter_mut().zip(g).for_each(|(p, g)| *p -= lr * (g + decay * *p));
             })
@@ -279,7 +280,7 @@ impl Op for Adam {
         let variant = Variant {
             consts: vec![("DECOUPLED", u32::from(decoupled))],
             bodies: if self.amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
-            ..Variant::new("adam", [1; 3])
+            ..Variant::new("update/adam", [1; 3])
         };
         // How many there are is settled by `scalars`.
         let eight = |s: &[f32]| std::array::from_fn(|i| s[i]);

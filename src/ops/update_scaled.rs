@@ -50,7 +50,7 @@ impl Op for AdaGrad {
         infer(inputs, 2)
     }
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
-        joined("adagrad", Variant::new("adagrad", [1; 3]), |scalars, [p, s], g| {
+        joined("adagrad", Variant::new("update/adagrad", [1; 3]), |scalars, [p, s], g| {
             let (rate, eps, decay) = (scalars[0], scalars[1], scalars[2]);
             for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
                 let g = g + decay * *p;
@@ -112,7 +112,10 @@ impl Op for RmsProp {
         infer(inputs, self.mutates().len())
     }
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
-        let shader = if self.centered { "rmsprop_centered" } else { "rmsprop" };
+        let (name, shader) = match self.centered {
+            true => ("rmsprop_centered", "update/rmsprop_centered"),
+            false => ("rmsprop", "update/rmsprop"),
+        };
         let bodies = if self.momentum.is_some() { vec![] } else { vec![("velocity", "{ return d; }".to_owned())] };
         let variant = Variant { bodies, ..Variant::new(shader, [1; 3]) };
         // Scalars: lr, α, 1 − α, ε, μ, λ.
@@ -130,22 +133,22 @@ impl Op for RmsProp {
             *b
         };
         match (self.centered, self.momentum.is_some()) {
-            (false, false) => joined(shader, variant, move |c, [p, s], g| {
+            (false, false) => joined(name, variant, move |c, [p, s], g| {
                 for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
                     *p -= c[0] * plain(c, s, g + c[5] * *p);
                 }
             }),
-            (false, true) => joined(shader, variant, move |c, [p, s, b], g| {
+            (false, true) => joined(name, variant, move |c, [p, s, b], g| {
                 for (((p, s), b), g) in p.iter_mut().zip(s).zip(b).zip(g) {
                     *p -= c[0] * velocity(c, b, plain(c, s, g + c[5] * *p));
                 }
             }),
-            (true, false) => joined(shader, variant, move |c, [p, s, a], g| {
+            (true, false) => joined(name, variant, move |c, [p, s, a], g| {
                 for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
                     *p -= c[0] * central(c, s, a, g + c[5] * *p);
                 }
             }),
-            (true, true) => joined(shader, variant, move |c, [p, s, a, b], g| {
+            (true, true) => joined(name, variant, move |c, [p, s, a, b], g| {
                 for ((((p, s), a), b), g) in p.iter_mut().zip(s).zip(a).zip(b).zip(g) {
                     *p -= c[0] * velocity(c, b, central(c, s, a, g + c[5] * *p));
                 }
@@ -205,7 +208,7 @@ impl Op for Adadelta {
         infer(inputs, 3)
     }
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
-        joined("adadelta", Variant::new("adadelta", [1; 3]), |c, [p, s, a], g| {
+        joined("adadelta", Variant::new("update/adadelta", [1; 3]), |c, [p, s, a], g| {
             let (lr, rho, rest, eps, decay) = (c[0], c[1], c[2], c[3], c[4]);
             for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
                 let g = g + decay * *p;

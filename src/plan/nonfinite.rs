@@ -90,7 +90,7 @@ fn kernel(part: Range<usize>, slot: usize) -> Kernel {
     Kernel {
         name: "nonfinite",
         params: Params::new().set("start", start).set("count", count).set("slot", slot),
-        variants: vec![Variant::new("nonfinite", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)],
+        variants: vec![Variant::new("checks/nonfinite", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)],
         native: Arc::new(native),
     }
 }
@@ -98,5 +98,5 @@ fn kernel(part: Range<usize>, slot: usize) -> Kernel {
 /// The shader this file runs, for the shader tests.
 #[doc(hidden)]
 pub fn variant() -> Variant {
-    Variant::new("nonfinite", [1, 1, 1]).max_loop_iterations(0)
+    Variant::new("checks/nonfinite", [1, 1, 1]).max_loop_iterations(0)
 }

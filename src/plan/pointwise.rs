@@ -84,7 +84,7 @@ impl Program {
     pub fn kernel(self) -> Kernel {
         let simple = Variant {
             bodies: vec![("element", self.wgsl("in", "dims", ""))],
-            ..Variant::new("elementwise", Variant::groups(self.count.div_ceil(WORKGROUP))).max_loop_iterations(0)
+            ..Variant::new("elementwise/elements", Variant::groups(self.count.div_ceil(WORKGROUP))).max_loop_iterations(0)
         };
         let variants = self.vectors().into_iter().chain([simple]).collect();
         let name = match self.instructions.as_slice() {
@@ -162,7 +162,7 @@ impl Program {
             bodies.push((LOADS[0], "{ return vec4<u32>(0u); }".to_owned()));
         }
         let groups = Variant::groups(self.count.div_ceil(4 * WORKGROUP));
-        Some(Variant { bodies, ..Variant::new("elementwise_vectors", groups).max_loop_iterations(0) })
+        Some(Variant { bodies, ..Variant::new("elementwise/vectors", groups).max_loop_iterations(0) })
     }
 
     /// The body of `element(i) -> u32` or `epilogue(v, i) -> f32`; `loads` and `dims` are the names of the bindings and of the table of views,

@@ -246,7 +246,7 @@ struct Probe(usize);
 
 fn variant(function: &Function, count: usize) -> Variant {
     let bodies = vec![("probe", format!("{{ return {}; }}", function.wgsl))];
-    Variant { bodies, ..Variant::new("probe", Variant::groups(count.div_ceil(64))).max_loop_iterations(0) }
+    Variant { bodies, ..Variant::new("checks/probe", Variant::groups(count.div_ceil(64))).max_loop_iterations(0) }
 }
 
 /// The shaders this table runs, for the shader tests.

@@ -236,7 +236,7 @@ fn an_epilogue_may_use_all_spare_inputs() {
         "matmul/software/vectors",
         "matmul/tiles",
         "matmul/cooperative",
-        "half_floats",
+        "f16/to_f32",
         "conv/plain",
         "conv/software/registers",
         "conv/tile",
@@ -292,7 +292,7 @@ fn variants() -> BTreeMap<String, (Variant, Params, bool)> {
     let params = Params::new().set("start", 0u32).set("count", 0u32).set("slot", 0u32);
     found.insert("nonfinite".to_owned(), (steepest::plan::nonfinite::variant(), params, true));
     let params = Params::new().set("count", 0u32).set("rounds", 0u32);
-    found.insert("peak".to_owned(), (Variant::new("peak", [1; 3]).max_loop_iterations(9), params, true));
+    found.insert("peak".to_owned(), (Variant::new("checks/peak", [1; 3]).max_loop_iterations(9), params, true));
     for (_, case) in verify::cases("") {
         let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
         let output = case.op.infer(&specs).unwrap();
@@ -378,21 +378,21 @@ fn cooperative_matrices_are_for_the_files_that_enable_them() {
     for line in ["enable f16;", "enable wgpu_cooperative_matrix;"] {
         assert!(reflect("matmul/cooperative", &source.replace(line, "")).is_err(), "{line}");
     }
-    let plain = steepest::shaders::source("half").unwrap();
+    let plain = steepest::shaders::source("f16/from_f32").unwrap();
     let with_f16 = format!("enable f16;\n{}", plain.replace("var word = half_of", "let h = f16(1.0); var word = half_of"));
-    assert!(reflect("half", &with_f16).is_err(), "f16 arithmetic is not for every device");
+    assert!(reflect("f16/from_f32", &with_f16).is_err(), "f16 arithmetic is not for every device");
 }
 
 /// The rung has teeth: a shader that does not parse, one that does not validate, and one too large for a browser.
 #[test]
 fn broken_shaders_are_caught() {
-    let source = steepest::shaders::source("sgd").unwrap();
-    assert!(reflect("sgd", &source.replace("let p = parameter[i];", "let p = parameter[i]")).is_err());
-    assert!(reflect("sgd", &source.replace("let p = parameter[i];", "let p: u32 = parameter[i];")).is_err());
-    let wide = specialise("sgd", source, &[("WORKGROUP", 512)], &[]).unwrap();
-    let wide = reflect("sgd", &wide).unwrap();
+    let source = steepest::shaders::source("update/sgd").unwrap();
+    assert!(reflect("update/sgd", &source.replace("let p = parameter[i];", "let p = parameter[i]")).is_err());
+    assert!(reflect("update/sgd", &source.replace("let p = parameter[i];", "let p: u32 = parameter[i];")).is_err());
+    let wide = specialise("update/sgd", source, &[("WORKGROUP", 512)], &[]).unwrap();
+    let wide = reflect("update/sgd", &wide).unwrap();
     assert!(std::panic::catch_unwind(|| fits_a_browser("wide", &wide)).is_err());
-    assert!(specialise("sgd", source, &[("NO_SUCH", 1)], &[]).is_err());
+    assert!(specialise("update/sgd", source, &[("NO_SUCH", 1)], &[]).is_err());
 }
 
 /// Every variant that needs no workgroup memory can be merged with another: with itself and with a product, as if all shared one buffer.
