@@ -70,7 +70,6 @@ const KERNELS: &[(&str, &str)] = files![
     "update/rmsprop",
     "update/rmsprop_centered",
     "update/sgd",
-    "update/sgd_momentum",
 ];
 
 /// The same of the parts that kernels share.
@@ -81,6 +80,9 @@ const PARTS: &[(&str, &str)] = files![
     "conv/software/block",
     "conv/software/shared_rows",
     "conv/software/shift",
+    "elementwise/program",
+    "f16/pack",
+    "index/sums",
     "matmul/blocks",
     "matmul/cooperative_tiles",
     "matmul/elements",
@@ -95,6 +97,7 @@ const PARTS: &[(&str, &str)] = files![
     "reduce/one_member",
     "reduce/totals",
     "shared/compensated",
+    "shared/each_element",
     "shared/extra",
     "shared/fused",
     "shared/fused_vectors",
@@ -103,6 +106,7 @@ const PARTS: &[(&str, &str)] = files![
     "shared/numbers",
     "shared/outer_product",
     "shared/quotient",
+    "shared/scalars",
     "shared/subgroup",
     "softmax/elements",
     "softmax/normalised",
@@ -112,6 +116,9 @@ const PARTS: &[(&str, &str)] = files![
     "softmax/slope",
     "softmax/software/row_by_fours",
     "softmax/targets",
+    "sort/lines",
+    "update/tensors",
+    "update/velocity",
 ];
 
 /// The part that a body put into a shader may call without saying so.

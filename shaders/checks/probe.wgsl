@@ -1,8 +1,6 @@
 // What a driver's own functions do: out[i] = probe(a[i], b[i], c[i]), bits in, bits out.
-//
+// use: shared/each_element
 // The body of `probe` is replaced by one built-in function or operator. Nothing but the table of `verify` uses this file.
-
-const WORKGROUP: u32 = 64u;
 
 struct Params {
     count: u32,
@@ -16,10 +14,6 @@ struct Params {
 
 fn probe(a: f32, b: f32, c: f32) -> f32 { return a + 0.0 * (b + c); }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let i = id.y * groups.x * WORKGROUP + id.x;
-    if i < params.count {
-        out[i] = bitcast<u32>(probe(bitcast<f32>(in0[i]), bitcast<f32>(in1[i]), bitcast<f32>(in2[i])));
-    }
+fn element(i: u32) {
+    out[i] = bitcast<u32>(probe(bitcast<f32>(in0[i]), bitcast<f32>(in1[i]), bitcast<f32>(in2[i])));
 }

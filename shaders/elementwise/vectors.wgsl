@@ -1,18 +1,7 @@
-// Elementwise chains, four neighbouring elements per invocation: out[i] = one(load0[i], …). What a chain is: see elementwise.wgsl.
-//
+// Elementwise chains, four neighbouring elements per invocation: out[i] = one(load0[i], …).
+// use: elementwise/program, shared/each_element
 // The bodies of `one` and of the loads in use are replaced; as the file lies it copies. For chains whose inputs can all be read four at
 // a time, or one for all four. A load is told the index of the first of its four elements.
-
-const WORKGROUP: u32 = 256u;
-
-struct Params {
-    count: u32,
-    dims: array<vec4<u32>, 48>,
-}
-
-struct Scalars {
-    v: array<vec4<f32>, 8>,
-}
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read> in1: array<vec4<u32>>;
@@ -21,8 +10,6 @@ struct Scalars {
 @group(0) @binding(4) var<storage, read> in4: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read> in5: array<vec4<u32>>;
 @group(0) @binding(6) var<storage, read_write> out: array<vec4<u32>>;
-@group(0) @binding(14) var<uniform> params: Params;
-@group(0) @binding(15) var<uniform> scalars: Scalars;
 
 fn load0(i: u32) -> vec4<u32> { return in0[i / 4u]; }
 fn load1(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
@@ -31,13 +18,9 @@ fn load3(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
 fn load4(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
 fn load5(i: u32) -> vec4<u32> { return vec4<u32>(0u); }
 
-fn one(x0: u32, x1: u32, x2: u32, x3: u32, x4: u32, x5: u32) -> u32 {
-    return x0;
-}
+fn one(x0: u32, x1: u32, x2: u32, x3: u32, x4: u32, x5: u32) -> u32 { return x0; }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let at = id.y * groups.x * WORKGROUP + id.x;
+fn element(at: u32) {
     let i = 4u * at;
     if i >= params.count { return; }
     let a = load0(i);

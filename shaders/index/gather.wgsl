@@ -1,8 +1,7 @@
 // Gather: out[o, j, i] = x[o, k, i] with k = index[j] (ROWS) or index[o, j, i]; `outside` where k is not below n.
-// use: shared/fused
-// One invocation per output element. Words are moved as they are, but for an epilogue (FLOAT); a negative i32 is a large u32, so one comparison finds both ends.
+// use: shared/each_element, shared/fused
+// Words are moved as they are, but for an epilogue (FLOAT); a negative i32 is a large u32, so one comparison finds both ends.
 
-const WORKGROUP: u32 = 256u;
 const ROWS: u32 = 0u;
 const FLOAT: u32 = 0u;
 
@@ -12,7 +11,6 @@ struct Params {
     m: u32,
     inner: u32,
     outside: u32,
-    unused: vec3<u32>,
     extra: array<vec4<u32>, 32>,
 }
 
@@ -21,13 +19,10 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> out: array<u32>;
 @group(0) @binding(14) var<uniform> params: Params;
 
-// Element i of x. Where x is halves, two to a word, the body is replaced by one that gives the word of an f32.
+// Element i of x. Where x is f16, two to a word, the body is replaced by one that gives the word of an f32.
 fn word_at(i: u32) -> u32 { return in0[i]; }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let at = id.y * groups.x * WORKGROUP + id.x;
-    if at >= params.count { return; }
+fn element(at: u32) {
     let row = at / params.inner;
     let k = index[select(at, row % params.m, ROWS == 1u)];
     var word = params.outside;

@@ -1,7 +1,6 @@
 // Where the entries of each row begin in a sorted index: out[line, k] = how many entries of a line are below k, for k in 0 ..= n.
+// use: shared/each_element
 // A line is a sum of its own; `order` holds the places of its entries in the order of what they say. By bisection.
-
-const WORKGROUP: u32 = 256u;
 
 struct Params {
     count: u32,
@@ -15,10 +14,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> out: array<u32>;
 @group(0) @binding(14) var<uniform> params: Params;
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let e = id.y * groups.x * WORKGROUP + id.x;
-    if e >= params.count { return; }
+fn element(e: u32) {
     let line = e / (params.n + 1u);
     let k = e - line * (params.n + 1u);
     let base = line / params.inner * params.m * params.inner + line % params.inner;

@@ -1,7 +1,7 @@
 // Triangle: out[b, i, j] = x[b, i, j] on one side of a diagonal of each matrix, `fill` on the other.
+// use: shared/each_element
 // Kept is j + down >= i + right (UPPER) or j + down <= i + right; the diagonal j - i = right - down itself is kept by both.
 
-const WORKGROUP: u32 = 256u;
 const UPPER: u32 = 0u;
 
 struct Params {
@@ -21,10 +21,7 @@ struct Scalars {
 @group(0) @binding(14) var<uniform> params: Params;
 @group(0) @binding(15) var<uniform> scalars: Scalars;
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let e = id.y * groups.x * WORKGROUP + id.x;
-    if e >= params.count { return; }
+fn element(e: u32) {
     let i = e / params.columns % params.rows + params.right;
     let j = e % params.columns + params.down;
     let kept = select(j <= i, j >= i, UPPER == 1u);

@@ -1,12 +1,10 @@
 // Random numbers by Philox4x32-10: four words per counter, out[i] = word i % 4 of philox((first + i / 4, stream), seed).
-//
-// An element's number follows from its index alone, so every device makes the same ones in any order.
-
-const WORKGROUP: u32 = 256u;
-const KIND: u32 = 0u;   // 0 bits, 1 uniform, 2 normal, 3 mask
+// use: shared/each_element, shared/math
+// An element's number follows from its index alone, so every device makes the same ones in any order. One invocation for each counter.
 
 struct Params {
-    count: u32,
+    count: u32,      // counters
+    numbers: u32,
 }
 
 struct Scalars {
@@ -44,75 +42,35 @@ fn philox(counter: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
     return c;
 }
 
-// log x for a normal x: x = m 2^k with m in [sqrt(1/2), sqrt(2)), then the series of atanh with s = (m - 1) / (m + 1).
-fn log_(x: f32) -> f32 {
-    let bits = bitcast<u32>(x);
-    var k = f32(i32(bits >> 23u) - 127);
-    var m = bitcast<f32>((bits & 0x007fffffu) | 0x3f800000u);
-    if m > 1.41421356 {
-        m = m * 0.5;
-        k = k + 1.0;
-    }
-    let f = m - 1.0;
-    let s = f / (2.0 + f);
-    let z = s * s;
-    var r = 0.24279078841;
-    r = fma(r, z, 0.28498786688);
-    r = fma(r, z, 0.40000972152);
-    r = fma(r, z, 0.66666662693);
-    r = r * z;
-    let half_square = 0.5 * f * f;
-    return fma(k, 0.693138123, f - (half_square - fma(s, half_square + r, k * 9.0580006145e-6)));
-}
-
 // The inverse of the normal distribution function at (bits / 2^9 + 1/2) / 2^23: √2 erfinv(v), |v| < 1, by Giles' polynomials.
 fn normal(bits: u32) -> f32 {
     let v = f32(i32((bits >> 9u) * 2u + 1u) - 8388608) * 1.1920928955078125e-7;
-    var w = -log_((1.0 - v) * (1.0 + v));
+    var w = -log_normal((1.0 - v) * (1.0 + v), 0.0);
     var p: f32;
     if w < 5.0 {
         w = w - 2.5;
-        p = 2.81022636e-8;
-        p = fma(p, w, 3.43273939e-7);
-        p = fma(p, w, -3.5233877e-6);
-        p = fma(p, w, -4.39150654e-6);
-        p = fma(p, w, 2.1858087e-4);
-        p = fma(p, w, -1.25372503e-3);
-        p = fma(p, w, -4.17768164e-3);
-        p = fma(p, w, 0.246640727);
-        p = fma(p, w, 1.50140941);
+        p = horner(2.81022636e-8, w, vec4<f32>(3.43273939e-7, -3.5233877e-6, -4.39150654e-6, 2.1858087e-4));
+        p = horner(p, w, vec4<f32>(-1.25372503e-3, -4.17768164e-3, 0.246640727, 1.50140941));
     } else {
         w = sqrt(w) - 3.0;
-        p = -2.00214257e-4;
-        p = fma(p, w, 1.00950558e-4);
-        p = fma(p, w, 1.34934322e-3);
-        p = fma(p, w, -3.67342844e-3);
-        p = fma(p, w, 5.73950773e-3);
-        p = fma(p, w, -7.6224613e-3);
-        p = fma(p, w, 9.43887047e-3);
-        p = fma(p, w, 1.00167406);
-        p = fma(p, w, 2.83297682);
+        p = horner(-2.00214257e-4, w, vec4<f32>(1.00950558e-4, 1.34934322e-3, -3.67342844e-3, 5.73950773e-3));
+        p = horner(p, w, vec4<f32>(-7.6224613e-3, 9.43887047e-3, 1.00167406, 2.83297682));
     }
     return 1.41421356 * (p * v);
 }
 
-fn number(bits: u32) -> u32 {
-    let unit = f32(bits >> 8u) * 5.9604644775390625e-8;
-    if KIND == 1u { return bitcast<u32>(unit); }
-    if KIND == 2u { return bitcast<u32>(normal(bits)); }
-    if KIND == 3u { return bitcast<u32>(select(0.0, scalars.scale, unit < scalars.keep)); }
-    return bits;
-}
+// A multiple of 2⁻²⁴ in 0..1, exactly.
+fn unit(bits: u32) -> f32 { return f32(bits >> 8u) * 5.9604644775390625e-8; }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let block = id.y * groups.x * WORKGROUP + id.x;
-    if block >= params.count / 4u + select(0u, 1u, params.count % 4u > 0u) { return; }
+// What is made of 32 random bits. The body is replaced by that of another kind of numbers.
+fn number(bits: u32) -> u32 { return bits; }
+
+fn element(block: u32) {
     let low = scalars.first.x + block;
     let high = scalars.first.y + select(0u, 1u, low < block);
     let words = philox(vec4<u32>(low, high, scalars.stream), scalars.seed);
     let i = 4u * block;
-    let left = params.count - i;
+    let left = params.numbers - i;
     out[i] = number(words.x);
     if left > 1u { out[i + 1u] = number(words.y); }
     if left > 2u { out[i + 2u] = number(words.z); }

@@ -4,6 +4,9 @@
 // How good built-in functions are differs from driver to driver; none of that is relied on here. The host joins this file to a shader when a
 // body it puts in calls one of these functions.
 
+// Horner's rule: (((p x + c.x) x + c.y) x + c.z) x + c.w.
+fn horner(p: f32, x: f32, c: vec4<f32>) -> f32 { return fma(fma(fma(fma(p, x, c.x), x, c.y), x, c.z), x, c.w); }
+
 // max and min of two numbers; a NaN among them is the answer.
 fn maximum(a: f32, b: f32) -> f32 { return select(select(max(a, b), b, is_nan(b)), a, is_nan(a)); }
 fn minimum(a: f32, b: f32) -> f32 { return select(select(min(a, b), b, is_nan(b)), a, is_nan(a)); }
@@ -66,13 +69,8 @@ fn exp_(x: f32) -> f32 {
     // The product by way of integers, exact: some drivers join k c + k d to k (c + d), and the digits that c was cut short for are lost.
     var r = x - f32(i32(k) * 355) * 0.001953125;
     r = fma(k, 2.12194440e-4, r);
-    var p = 1.9875691500e-4;
-    p = fma(p, r, 1.3981999507e-3);
-    p = fma(p, r, 8.3334519073e-3);
-    p = fma(p, r, 4.1665795894e-2);
-    p = fma(p, r, 1.6666665459e-1);
-    p = fma(p, r, 5.0000001201e-1);
-    let e = fma(p, r * r, r) + 1.0;
+    let p = horner(1.9875691500e-4, r, vec4<f32>(1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1));
+    let e = fma(fma(p, r, 5.0000001201e-1), r * r, r) + 1.0;
     // In two factors: 2^k alone overflows or underflows at the ends of the range.
     let half_k = i32(k) / 2;
     return e * power_of_two(half_k) * power_of_two(i32(k) - half_k);
@@ -82,14 +80,9 @@ fn exp_(x: f32) -> f32 {
 fn expm1_(x: f32) -> f32 {
     if x == 0.0 { return x; }
     if abs(x) > 0.35 { return exp_(x) - 1.0; }
-    var p = 1.98412698e-4;
-    p = fma(p, x, 1.38888889e-3);
-    p = fma(p, x, 8.33333333e-3);
-    p = fma(p, x, 4.16666667e-2);
-    p = fma(p, x, 1.66666667e-1);
-    p = fma(p, x, 0.5);
+    let p = horner(1.98412698e-4, x, vec4<f32>(1.38888889e-3, 8.33333333e-3, 4.16666667e-2, 1.66666667e-1));
     // The second term is at most a sixth of the first: its rounding does not show.
-    return fma(p, x * x, x);
+    return fma(fma(p, x, 0.5), x * x, x);
 }
 
 // 2^k for a k with a normal result.
@@ -101,12 +94,13 @@ fn log_(x: f32) -> f32 {
     if x < 0.0 { return nan(); }
     if x == 0.0 { return -inf(); }
     if is_inf(x) { return x; }
-    var bits = bitcast<u32>(x);
-    var shift = 0.0;
-    if bits < 0x00800000u {
-        bits = bitcast<u32>(x * 8388608.0);
-        shift = -23.0;
-    }
+    let tiny = bitcast<u32>(x) < 0x00800000u;
+    return log_normal(select(x, x * 8388608.0, tiny), select(0.0, -23.0, tiny));
+}
+
+// log(x 2^shift) of a positive x that is normal and finite.
+fn log_normal(x: f32, shift: f32) -> f32 {
+    let bits = bitcast<u32>(x);
     var k = f32(i32(bits >> 23u) - 127) + shift;
     var m = bitcast<f32>((bits & 0x007fffffu) | 0x3f800000u);
     if m > 1.41421356 {
@@ -141,11 +135,7 @@ fn tanh_(x: f32) -> f32 {
     let y = abs(x);
     if y < 0.625 {
         let z = x * x;
-        var p = -5.70498872745e-3;
-        p = fma(p, z, 2.06390887954e-2);
-        p = fma(p, z, -5.37397155531e-2);
-        p = fma(p, z, 1.33314422036e-1);
-        p = fma(p, z, -3.33332819422e-1);
+        let p = horner(-5.70498872745e-3, z, vec4<f32>(2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1));
         return fma(p * z, x, x);
     }
     let t = 1.0 - 2.0 / (exp_(2.0 * min(y, 10.0)) + 1.0);
@@ -239,13 +229,8 @@ fn log_erfc(t: f32) -> f32 {
 // erf for |x| <= 0.92: an odd polynomial.
 fn erf_near_zero(x: f32) -> f32 {
     let s = x * x;
-    var r = -5.96761703e-4;
-    r = fma(r, s, 4.99119423e-3);
-    r = fma(r, s, -2.67681349e-2);
-    r = fma(r, s, 1.12819925e-1);
-    r = fma(r, s, -3.76125336e-1);
-    r = fma(r, s, 1.28379166e-1);
-    return fma(r, x, x);
+    let r = horner(-5.96761703e-4, s, vec4<f32>(4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1));
+    return fma(fma(r, s, 1.28379166e-1), x, x);
 }
 
 fn erf_(x: f32) -> f32 {

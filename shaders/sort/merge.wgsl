@@ -1,44 +1,10 @@
 // Sort, merging: neighbouring sorted runs of `width` indices become one. out[pair + own position + rank in the other run] = order[…].
-// One invocation per index, which finds its rank in the other run by bisection; an equal element of the left run comes first.
+// use: sort/lines
+// An index finds its rank in the other run by bisection; an equal element of the left run comes first.
 
-const WORKGROUP: u32 = 256u;
-const TYPE: u32 = 0u;         // 0 f32, 1 i32, 2 u32 and bool
-const DESCENDING: u32 = 0u;
-
-struct Params {
-    count: u32,
-    n: u32,
-    inner: u32,
-    width: u32,
-}
-
-@group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(1) var<storage, read> order: array<u32>;
-@group(0) @binding(6) var<storage, read_write> out: array<u32>;
-@group(0) @binding(14) var<uniform> params: Params;
 
-// A number that is smaller the earlier an element comes, as in sort.wgsl.
-fn key(word: u32) -> u32 {
-    var k = word;
-    if TYPE == 1u {
-        k = word ^ 0x80000000u;
-    } else if TYPE == 0u {
-        let size = word & 0x7fffffffu;
-        if size > 0x7f800000u {
-            k = 0xffffffffu;
-        } else if size == 0u || (word >> 31u) == 0u {
-            k = size | 0x80000000u;
-        } else {
-            k = ~word;
-        }
-    }
-    return select(k, ~k, DESCENDING == 1u);
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
-    let e = id.y * groups.x * WORKGROUP + id.x;
-    if e >= params.count { return; }
+fn element(e: u32) {
     let k = e / params.inner % params.n;
     let base = e - k * params.inner;
     let mine = order[e];

@@ -3,7 +3,7 @@
 use super::{Device, Inner, Machine, lock};
 use crate::cpu::CpuBuffer;
 use crate::error::Result;
-use crate::plan::{Buffer, Dispatch, Kernel, Place, Plan, Variant};
+use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Variant};
 use crate::profile::Peak;
 use rayon::prelude::*;
 use std::panic::Location;
@@ -18,7 +18,7 @@ const COPIES: usize = 8;
 const WORDS: usize = 1 << 20;
 /// Steps of a chain of multiply-adds per round.
 const STEPS: usize = 8;
-/// Chains side by side in `peak.wgsl`.
+/// Chains side by side in `checks/peak.wgsl`.
 const CHAINS: usize = 3;
 /// Chains side by side in the native loop: two units whose results come four cycles later.
 const NATIVE_CHAINS: usize = 8;
@@ -115,7 +115,7 @@ fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
     let count = words / 4;
     let native = Arc::new(move |io: &mut crate::plan::Io<'_>| native(io.read(0), io.write(0), rounds));
     let variants = vec![Variant::new("checks/peak", Variant::groups(count.div_ceil(64))).max_loop_iterations(9 * rounds)];
-    let kernel = Kernel { name: "peak", params: vec![count as u32, rounds as u32].into(), variants, native };
+    let kernel = Kernel { name: "peak", params: Params::new().set("count", count).set("rounds", rounds), variants, native };
     let dispatch = || Dispatch {
         kernel: kernel.clone(),
         reads: vec![Place { buffer: Buffer::Leaf(0), part: None, words }],
@@ -141,7 +141,7 @@ fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
     })
 }
 
-/// The kernel of `peak.wgsl` on all cores.
+/// The kernel of `checks/peak.wgsl` on all cores.
 fn native(read: &[f32], write: &mut [f32], rounds: usize) {
     let share = write.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(64);
     read.par_chunks(share).zip(write.par_chunks_mut(share)).for_each(|(read, write)| match rounds {

@@ -59,8 +59,7 @@ fn cut(nodes: &BTreeMap<u64, Arc<Node>>, parameter: &Arc<Node>, refusals: &Refus
             continue;
         }
         let why = match node.spec() {
-            // A choice of words, nothing more: of an op from outside that has this name it is as true.
-            _ if op.name() == "detach" => "it was asked to",
+            _ if op.detaches() => "it was asked to",
             Ok(spec) if !spec.dtype.is_float() => {
                 "its output is not a float, and nothing flows back through integers and truth values"
             }

@@ -106,6 +106,9 @@ pub struct Variant {
     pub parts: Option<Parts>,
 }
 
+/// Invocations in a workgroup of `shaders/shared/each_element.wgsl`.
+const WORKGROUP: usize = 256;
+
 /// Loop iterations that an invocation may make on every device that is known: Mesa's software adapter leaves loops after 65,535.
 pub const MAX_LOOP_ITERATIONS: usize = 65_000;
 
@@ -122,6 +125,11 @@ impl Variant {
     /// A variant without specialisation, for any device.
     pub fn new(shader: &'static str, groups: [u32; 3]) -> Variant {
         Variant { shader, consts: vec![], bodies: vec![], groups, target: Target::Any, loop_iterations: None, parts: None }
+    }
+
+    /// A variant whose shader uses `shared/each_element`: it does `count` elements, one per invocation.
+    pub fn each_element(shader: &'static str, count: usize) -> Variant {
+        Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP)))
     }
 
     /// The same, with a bound on the iterations of all loops of one invocation together. Mesa's software adapter leaves every loop once

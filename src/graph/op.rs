@@ -218,6 +218,11 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// The vector-Jacobian product, written in ops: one gradient per input, `None` where there is none.
     fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>>;
 
+    /// Whether it was called so that no gradient comes through.
+    fn detaches(&self) -> bool {
+        false
+    }
+
     /// Floating-point operations of a call, for profiles: an addition, a product and a function count one each, so a multiply-add two. 0 for
     /// what only moves numbers, and for what nobody counted.
     fn flops(&self, inputs: &[Spec], output: &Spec) -> u64 {
@@ -301,7 +306,7 @@ pub enum Operand {
 pub struct Rule {
     /// The op's name.
     pub name: &'static str,
-    /// WGSL expression over `a`, `b`, `c` (inputs) and `p`, `q` (scalars); may call functions of `math.wgsl`.
+    /// WGSL expression over `a`, `b`, `c` (inputs) and `p`, `q` (scalars); may call functions of `shared/math.wgsl`.
     pub wgsl: &'static str,
     /// Types of the inputs; `None` takes any type and hands the raw word on.
     pub inputs: &'static [Option<DType>],

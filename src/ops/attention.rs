@@ -1,6 +1,6 @@
 //! Attention: softmax(q kᵀ · scale) v, with −∞ in place of the scores above the diagonal if causal.
 
-use super::triangle::Triangle;
+use super::layout::triangle::Triangle;
 use crate::error::OpError;
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;

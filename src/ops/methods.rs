@@ -1,7 +1,7 @@
 //! The elementwise table as methods and operators of `Tensor`.
 
 use super::elementwise as row;
-use super::pointwise::{Pointwise, Row};
+use super::elementwise::{Pointwise, Row};
 use crate::error::{OpError, finite};
 use crate::graph::op::DType;
 use crate::graph::{Tensor, record_on};
@@ -266,7 +266,7 @@ impl Tensor {
             DType::I32 => self.pointwise(&row::I32_TO_F32, &[], [0.0; 2]),
             DType::U32 => self.pointwise(&row::U32_TO_F32, &[], [0.0; 2]),
             DType::Bool => self.pointwise(&row::BOOL_TO_F32, &[], [0.0; 2]),
-            DType::F16 => self.halves_to_f32(),
+            DType::F16 => self.f16_to_f32(),
         }
     }
 

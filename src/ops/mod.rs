@@ -2,18 +2,16 @@
 
 mod attention;
 pub mod case;
-pub mod cat;
 pub mod conv;
 mod einsum;
 pub mod elementwise;
+pub mod f16;
 mod gemm;
-pub mod half;
 pub mod index;
 pub mod layout;
 mod math;
 pub mod matmul;
 mod methods;
-pub mod pointwise;
 pub mod pool;
 pub mod propagate;
 pub mod random;
@@ -25,13 +23,11 @@ mod simd;
 pub mod softmax;
 pub mod sort;
 pub mod tolerance;
-pub mod triangle;
 pub mod update;
-pub mod update_scaled;
 pub mod window;
 
-pub use cat::{cat, stack};
 pub use einsum::einsum;
+pub use layout::cat::{cat, stack};
 pub use scan::recurrence;
 pub use softmax::cross_entropy;
 
@@ -52,10 +48,10 @@ pub struct Family {
 
 /// Every op of the engine, by family.
 pub const REGISTRY: &[Family] = &[
-    Family { name: "elementwise", cases: pointwise::cases },
+    Family { name: "elementwise", cases: elementwise::cases },
     Family { name: "layout", cases: layout::cases },
     Family { name: "matmul", cases: matmul::cases },
-    Family { name: "half", cases: half::cases },
+    Family { name: "f16", cases: f16::cases },
     Family { name: "conv", cases: conv::cases },
     Family { name: "pool", cases: pool::cases },
     Family { name: "random", cases: random::cases },
@@ -63,12 +59,12 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "softmax", cases: softmax::cases },
     Family { name: "cross_entropy", cases: cross_entropy::cases },
     Family { name: "update", cases: update::cases },
-    Family { name: "update_scaled", cases: update_scaled::cases },
+    Family { name: "update_scaled", cases: update::scaled_cases },
     Family { name: "index", cases: index::cases },
-    Family { name: "cat", cases: cat::cases },
+    Family { name: "cat", cases: layout::cat::cases },
     Family { name: "scan", cases: scan::cases },
     Family { name: "sort", cases: sort::cases },
-    Family { name: "triangle", cases: triangle::cases },
+    Family { name: "triangle", cases: layout::triangle::cases },
     Family { name: "recurrence", cases: recurrence::cases },
 ];
 

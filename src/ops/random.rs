@@ -3,7 +3,7 @@
 use super::case::{Case, Gen};
 use crate::error::{OpError, finite};
 use crate::graph::Accuracy;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant};
 use crate::graph::{Tensor, record_on};
 use crate::shape::Shape;
 use rayon::prelude::*;
@@ -144,6 +144,39 @@ fn normal_reference(bits: u32) -> f64 {
     if upper { z } else { -z }
 }
 
+impl Kind {
+    /// The body of `number(bits) -> u32` in the shader.
+    fn wgsl(self) -> &'static str {
+        match self {
+            Kind::Bits => "{ return bits; }",
+            Kind::Uniform => "{ return bitcast<u32>(unit(bits)); }",
+            Kind::Normal => "{ return bitcast<u32>(normal(bits)); }",
+            Kind::Mask => "{ return bitcast<u32>(select(0.0, scalars.scale, unit(bits) < scalars.keep)); }",
+        }
+    }
+}
+
+/// Counters whose numbers a thread makes at a time.
+const COUNTERS_PER_TASK: usize = 1024;
+
+fn native(io: &mut Io<'_>, kind: Kind) {
+    let [seed, stream, first] = [0, 2, 4].map(|i| u64::from(io.scalars[i]) | u64::from(io.scalars[i + 1]) << 32);
+    let (keep, scale) = (io.scalar(6), io.scalar(7));
+    io.writes[0].par_chunks_mut(4 * COUNTERS_PER_TASK).enumerate().for_each(|(task, out)| {
+        for (block, out) in out.chunks_mut(4).enumerate() {
+            let bits = block_of(first.wrapping_add((task * COUNTERS_PER_TASK + block) as u64), stream, seed);
+            for (o, bits) in out.iter_mut().zip(bits) {
+                *o = match kind {
+                    Kind::Bits => bits,
+                    Kind::Uniform => uniform(bits).to_bits(),
+                    Kind::Normal => normal(bits).to_bits(),
+                    Kind::Mask => (if uniform(bits) < keep { scale } else { 0.0 }).to_bits(),
+                };
+            }
+        }
+    });
+}
+
 impl Op for Random {
     fn name(&self) -> &'static str {
         match self.kind {
@@ -165,29 +198,19 @@ impl Op for Random {
     }
     fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
         let count = output.shape.numel();
-        let groups = Variant::groups(count.div_ceil(4 * 256));
-        let variant =
-            Variant { consts: vec![("KIND", self.kind as u32)], ..Variant::new("random/philox", groups).max_loop_iterations(10) };
-        let kind = self.kind;
-        let native = move |io: &mut crate::graph::op::Io<'_>| {
-            let [seed, stream, first] = [0, 2, 4].map(|i| u64::from(io.scalars[i]) | u64::from(io.scalars[i + 1]) << 32);
-            let (keep, scale) = (io.scalar(6), io.scalar(7));
-            io.writes[0].par_chunks_mut(4096).enumerate().for_each(|(chunk, out)| {
-                for (block, out) in out.chunks_mut(4).enumerate() {
-                    let bits = block_of(first.wrapping_add((chunk * 1024 + block) as u64), stream, seed);
-                    for (o, bits) in out.iter_mut().zip(bits) {
-                        *o = match kind {
-                            Kind::Bits => bits,
-                            Kind::Uniform => uniform(bits).to_bits(),
-                            Kind::Normal => normal(bits).to_bits(),
-                            Kind::Mask => (if uniform(bits) < keep { scale } else { 0.0 }).to_bits(),
-                        };
-                    }
-                }
-            });
+        // A counter gives four numbers.
+        let counters = count.div_ceil(4);
+        let variant = Variant {
+            bodies: vec![("number", self.kind.wgsl().to_owned())],
+            ..Variant::each_element("random/philox", counters).max_loop_iterations(10)
         };
-        let kernel =
-            Kernel { name: self.name(), params: vec![count as u32].into(), variants: vec![variant], native: Arc::new(native) };
+        let kind = self.kind;
+        let kernel = Kernel {
+            name: self.name(),
+            params: Params::new().set("count", counters).set("numbers", count),
+            variants: vec![variant],
+            native: Arc::new(move |io| native(io, kind)),
+        };
         Lowering::kernel(kernel, 0)
     }
     fn reference(&self, _: &[&Array], output: &Spec) -> Array {

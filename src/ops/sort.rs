@@ -6,7 +6,7 @@
 use super::case::{Case, Gen, Input};
 use super::index::Gather;
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Operand, Params, Spec, Stage, Variant};
 use crate::graph::{Tensor, record};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -23,8 +23,10 @@ pub struct Argsort {
 
 /// Elements that are sorted by counting; longer lines are merged from such spans.
 const SPAN: usize = 128;
+/// Steps of a bisection, at most.
+const MAX_BISECTIONS: usize = 64;
 /// Words below which threads cost more than they save.
-const SMALL: usize = 1 << 13;
+const MIN_PARALLEL_WORDS: usize = 1 << 13;
 
 /// A number that is smaller the earlier an element comes; the same as in the shaders.
 fn key(word: u32, dtype: DType, descending: bool) -> u32 {
@@ -35,7 +37,7 @@ fn key(word: u32, dtype: DType, descending: bool) -> u32 {
             _ => !word,
         },
         DType::I32 => word ^ 1 << 31,
-        // Recording refuses halves.
+        // Recording refuses f16.
         DType::U32 | DType::Bool | DType::F16 => word,
     };
     if descending { !ascending } else { ascending }
@@ -57,31 +59,33 @@ impl Argsort {
         native: impl Fn(&mut Io<'_>) + Send + Sync + 'static,
     ) -> Vec<Stage> {
         let stage = |kernel, reads: &[Operand], to| Stage { kernel, reads: reads.to_vec(), writes: vec![to] };
+        let sizes = |width| [count, n, inner, width];
+        let spans = ["sort", "sort/spans"];
         if n <= SPAN || count == 0 {
-            return vec![stage(self.kernel("sort", "sort/spans", dtype, [count, n, inner, SPAN], native), &[from], to)];
+            return vec![stage(self.kernel(spans, dtype, sizes(SPAN), SPAN, native), &[from], to)];
         }
         // The last stage sorts whole lines natively; those before it need not have done anything.
-        let spans = self.kernel("sort", "sort/spans", dtype, [count, n, inner, SPAN], |_| {});
-        let mut stages = vec![stage(spans, &[from], Operand::Temp(0))];
+        let mut stages = vec![stage(self.kernel(spans, dtype, sizes(SPAN), SPAN, |_| {}), &[from], Operand::Temp(0))];
+        let merge = ["sort_merge", "sort/merge"];
         let mut width = SPAN;
         while 2 * width < n {
             let last = (stages.len() + 1) % 2;
-            let merge = self.kernel("sort_merge", "sort/merge", dtype, [count, n, inner, width], |_| {});
-            stages.push(stage(merge, &[from, Operand::Temp(last)], Operand::Temp(1 - last)));
+            let kernel = self.kernel(merge, dtype, sizes(width), MAX_BISECTIONS, |_| {});
+            stages.push(stage(kernel, &[from, Operand::Temp(last)], Operand::Temp(1 - last)));
             width *= 2;
         }
         let last = (stages.len() + 1) % 2;
-        let merge = self.kernel("sort_merge", "sort/merge", dtype, [count, n, inner, width], native);
-        stages.push(stage(merge, &[from, Operand::Temp(last)], to));
+        let kernel = self.kernel(merge, dtype, sizes(width), MAX_BISECTIONS, native);
+        stages.push(stage(kernel, &[from, Operand::Temp(last)], to));
         stages
     }
 
     fn kernel(
         &self,
-        name: &'static str,
-        shader: &'static str,
+        [name, shader]: [&'static str; 2],
         dtype: DType,
-        params: [usize; 4],
+        [count, n, inner, width]: [usize; 4],
+        max_loop_iterations: usize,
         native: impl Fn(&mut Io<'_>) + Send + Sync + 'static,
     ) -> Kernel {
         let dtype = match dtype {
@@ -91,14 +95,10 @@ impl Argsort {
         };
         Kernel {
             name,
-            params: params.map(|n| n as u32).to_vec().into(),
+            params: Params::new().set("count", count).set("n", n).set("inner", inner).set("width", width),
             variants: vec![Variant {
                 consts: vec![("TYPE", dtype), ("DESCENDING", u32::from(self.descending))],
-                ..Variant::new(shader, Variant::groups(params[0].div_ceil(256))).max_loop_iterations(if name == "sort" {
-                    SPAN
-                } else {
-                    64
-                })
+                ..Variant::each_element(shader, count).max_loop_iterations(max_loop_iterations)
             }],
             native: Arc::new(native),
         }
@@ -109,7 +109,7 @@ impl Argsort {
 fn native(io: &mut Io<'_>, n: usize, inner: usize, dtype: DType, descending: bool) {
     let (read, out) = (io.reads[0], &mut *io.writes[0]);
     let block = n * inner;
-    let parallel = out.len() >= SMALL;
+    let parallel = out.len() >= MIN_PARALLEL_WORDS;
     let line = |x: &[u32], i: usize| {
         let keyed = |(k, &word): (usize, &u32)| u64::from(key(word, dtype, descending)) << 32 | k as u64;
         let mut line: Vec<u64> = x[i..].iter().step_by(inner).enumerate().map(keyed).collect();

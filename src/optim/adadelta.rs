@@ -3,7 +3,7 @@
 use super::group::{Common, common};
 use super::{Optimizer, State, check};
 use crate::error::Result;
-use crate::ops::update_scaled;
+use crate::ops::update::scaled;
 use crate::{Gradients, Tensor};
 
 /// s ← ρs + (1 − ρ)g²; d = √(a + ε) / √(s + ε) · g; a ← ρa + (1 − ρ)d²; p ← p − ηd: steps in the units of the parameter. As PyTorch's.
@@ -56,7 +56,7 @@ impl Optimizer for Adadelta {
         self.common.grow(&mut self.changes, 0.0)?;
         self.common.apply(gradients, |i, parameter, gradient, rates| {
             let weight_decay = rates.weight_decay;
-            let settings = update_scaled::Adadelta { lr: rates.lr, rho: self.rho, eps: self.eps, weight_decay };
+            let settings = scaled::Adadelta { lr: rates.lr, rho: self.rho, eps: self.eps, weight_decay };
             parameter.adadelta_update(gradient, &self.squares[i], &self.changes[i], settings)
         })
     }

@@ -3,7 +3,7 @@
 use super::group::{Common, common};
 use super::{Optimizer, State, check};
 use crate::error::Result;
-use crate::ops::update_scaled;
+use crate::ops::update::scaled;
 use crate::{Gradients, Tensor};
 
 /// s ← s + g²; p ← p − η/(1 + (t − 1)δ) · g / (√s + ε): each element's own rate falls with what its gradients were so far. As PyTorch's.
@@ -66,7 +66,7 @@ impl Optimizer for AdaGrad {
         steps.resize(self.common.len(), 0);
         self.common.apply(gradients, |i, parameter, gradient, rates| {
             steps[i] += 1;
-            let settings = update_scaled::AdaGrad {
+            let settings = scaled::AdaGrad {
                 lr: rates.lr,
                 lr_decay: self.lr_decay,
                 eps: self.eps,

@@ -3,7 +3,7 @@
 use super::group::{Common, common};
 use super::{Optimizer, State, check};
 use crate::error::Result;
-use crate::ops::update_scaled;
+use crate::ops::update::scaled;
 use crate::{Gradients, Tensor};
 
 /// s ← αs + (1 − α)g²; d = g / (√s + ε); p ← p − ηd, with momentum b ← μb + d; p ← p − ηb. Centered, it divides by √(s − a²) + ε with
@@ -87,7 +87,7 @@ impl Optimizer for RmsProp {
             self.common.grow(&mut self.velocity, 0.0)?;
         }
         self.common.apply(gradients, |i, parameter, gradient, rates| {
-            let settings = update_scaled::RmsProp {
+            let settings = scaled::RmsProp {
                 lr: rates.lr,
                 alpha: self.alpha,
                 eps: self.eps,

@@ -8,9 +8,6 @@ use crate::graph::op::DType;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Invocations in a workgroup of `watch.wgsl`.
-const WORKGROUP: usize = 256;
-
 /// What a pair of flags (NaN, infinity) stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
@@ -90,13 +87,13 @@ fn kernel(part: Range<usize>, slot: usize) -> Kernel {
     Kernel {
         name: "nonfinite",
         params: Params::new().set("start", start).set("count", count).set("slot", slot),
-        variants: vec![Variant::new("checks/nonfinite", Variant::groups(count.div_ceil(WORKGROUP))).max_loop_iterations(0)],
+        variants: vec![variant(count)],
         native: Arc::new(native),
     }
 }
 
-/// The shader this file runs, for the shader tests.
+/// The shader this file runs; public for the shader tests.
 #[doc(hidden)]
-pub fn variant() -> Variant {
-    Variant::new("checks/nonfinite", [1, 1, 1]).max_loop_iterations(0)
+pub fn variant(count: usize) -> Variant {
+    Variant::each_element("checks/nonfinite", count).max_loop_iterations(0)
 }

@@ -3,7 +3,7 @@
 
 use crate::device::Device;
 use crate::error::{OpError, Result};
-use crate::graph::op::{Array, GradCtx, Io, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant};
 use crate::graph::{Tensor, record};
 use crate::ops::case::Gen;
 use std::sync::Arc;
@@ -246,7 +246,7 @@ struct Probe(usize);
 
 fn variant(function: &Function, count: usize) -> Variant {
     let bodies = vec![("probe", format!("{{ return {}; }}", function.wgsl))];
-    Variant { bodies, ..Variant::new("checks/probe", Variant::groups(count.div_ceil(64))).max_loop_iterations(0) }
+    Variant { bodies, ..Variant::each_element("checks/probe", count).max_loop_iterations(0) }
 }
 
 /// The shaders this table runs, for the shader tests.
@@ -273,7 +273,8 @@ impl Op for Probe {
             io.write(0).iter_mut().enumerate().for_each(|(i, y)| *y = native(a[i], b[i], c[i]));
         };
         let variants = vec![variant(&FUNCTIONS[self.0], count)];
-        Lowering::kernel(Kernel { name: "probe", params: vec![count as u32].into(), variants, native: Arc::new(native) }, 3)
+        let params = Params::new().set("count", count);
+        Lowering::kernel(Kernel { name: "probe", params, variants, native: Arc::new(native) }, 3)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let at = |k: usize, i: usize| inputs[k].data[i] as f32;

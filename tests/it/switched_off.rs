@@ -7,8 +7,7 @@
 use crate::common;
 use steepest::graph::{DType, record};
 use steepest::nn::loss::{CrossEntropy, Reduction, bce_with_logits, hinge, huber, kl_div};
-use steepest::ops::elementwise::ROWS;
-use steepest::ops::pointwise::{Pointwise, Row};
+use steepest::ops::elementwise::{Pointwise, ROWS, Row};
 use steepest::optim::{Optimizer, Sgd};
 use steepest::reference::{Overrides, evaluate};
 use steepest::{Device, Tensor};

@@ -3,7 +3,7 @@
 use super::Layout;
 use crate::graph::op::{Finish, Native};
 use crate::ops::gemm::{self, Matrix};
-use crate::ops::half::{some, with_floats};
+use crate::ops::f16::{unpack_from, with_floats};
 use crate::ops::scratch;
 use ndarray::{ArrayViewMut2, Axis};
 use rayon::prelude::*;
@@ -85,10 +85,10 @@ fn products_of_f16(layout: &Layout, [a, b]: [&[u32]; 2], f16: [bool; 2], out: &m
             scratch::with(width * k, |panel| {
                 // As it is stored: rows or columns of `k` elements, or consecutive elements for each of `k`.
                 let strides = if strides[1] == 1 {
-                    some(large, first * k, panel);
+                    unpack_from(large, first * k, panel);
                     [k, 1]
                 } else {
-                    panel.chunks_exact_mut(width).enumerate().for_each(|(p, row)| some(large, p * count + first, row));
+                    panel.chunks_exact_mut(width).enumerate().for_each(|(p, row)| unpack_from(large, p * count + first, row));
                     [1, width]
                 };
                 if by_columns {

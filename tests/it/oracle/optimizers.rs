@@ -8,7 +8,7 @@ use crate::common::fields::{Fault, Fields, Lack};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use steepest::graph::{Array, Op, record_shared};
-use steepest::ops::{update, update_scaled};
+use steepest::ops::update::{self, scaled};
 use steepest::optim::{self, Optimizer};
 use steepest::{DType, Device, Gradients, Tensor};
 
@@ -88,13 +88,13 @@ fn build(name: &str, s: &Fields<'_>) -> Result<Built, Fault> {
         "Adagrad" => {
             let (lr, lr_decay, eps) = (s.float_or("lr", 1e-2)?, s.float_or("lr_decay", 0.0)?, s.float_or("eps", 1e-10)?);
             let (weight_decay, start) = (s.float_or("weight_decay", 0.0)?, s.float_or("initial_accumulator_value", 0.0)?);
-            let op = update_scaled::AdaGrad { lr, lr_decay, eps, weight_decay, step: 0 };
+            let op = scaled::AdaGrad { lr, lr_decay, eps, weight_decay, step: 0 };
             Built {
                 optimizer: Box::new(move |p| {
                     let adagrad = optim::AdaGrad::new(p, lr).lr_decay(lr_decay).initial_sum(start);
                     Box::new(adagrad.eps(eps).weight_decay(weight_decay))
                 }),
-                op: Box::new(move |step| Arc::new(update_scaled::AdaGrad { step, ..op.clone() })),
+                op: Box::new(move |step| Arc::new(scaled::AdaGrad { step, ..op.clone() })),
                 state: vec![("sum", start)],
             }
         }
@@ -103,7 +103,7 @@ fn build(name: &str, s: &Fields<'_>) -> Result<Built, Fault> {
             let (momentum, weight_decay) = (s.float_or("momentum", 0.0)?, s.float_or("weight_decay", 0.0)?);
             let centered = s.flag("centered")?;
             let moving = (momentum > 0.0).then_some(momentum);
-            let op = update_scaled::RmsProp { lr, alpha, eps, momentum: moving, centered, weight_decay };
+            let op = scaled::RmsProp { lr, alpha, eps, momentum: moving, centered, weight_decay };
             let (mean, velocity) = (centered.then_some("grad_avg"), moving.map(|_| "momentum_buffer"));
             let state = ["square_avg"].into_iter().chain(mean).chain(velocity);
             Built {
@@ -118,7 +118,7 @@ fn build(name: &str, s: &Fields<'_>) -> Result<Built, Fault> {
         "Adadelta" => {
             let (lr, rho, eps) = (s.float_or("lr", 1.0)?, s.float_or("rho", 0.9)?, s.float_or("eps", 1e-6)?);
             let weight_decay = s.float_or("weight_decay", 0.0)?;
-            let op = update_scaled::Adadelta { lr, rho, eps, weight_decay };
+            let op = scaled::Adadelta { lr, rho, eps, weight_decay };
             Built {
                 optimizer: Box::new(move |p| Box::new(optim::Adadelta::new(p, lr).rho(rho).eps(eps).weight_decay(weight_decay))),
                 op: Box::new(move |_| Arc::new(op.clone())),

@@ -1,17 +1,10 @@
 //! Updates in place that divide by a running size of the gradient: AdaGrad, RMSProp, Adadelta. p ← p − η g / √(what g² was so far).
 
-use super::case::{Case, Gen};
-use super::update::{SIZES, infer, joined, words};
+use super::{Settings, by_element, infer, update, without_velocity};
 use crate::error::OpError;
 use crate::graph::Accuracy;
 use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, no_grad, record};
-
-/// The new values of what an update overwrites, from the values of its inputs, element by element.
-fn by_element<const K: usize>(inputs: &[&Array], output: &Spec, f: impl Fn(&[f64]) -> [f64; K]) -> Array {
-    let n = inputs[0].data.len();
-    Array::from_fn(output.shape, |i| f(&inputs.iter().map(|a| a.data[i % n]).collect::<Vec<_>>())[i / n])
-}
 
 /// Inputs: parameter, gradient, sum of squares.
 ///
@@ -41,7 +34,8 @@ impl Op for AdaGrad {
         "adagrad"
     }
     fn scalars(&self) -> Vec<u32> {
-        words(&[self.rate(), self.eps, self.weight_decay])
+        let (rate, eps, weight_decay) = (self.rate() as f32, self.eps as f32, self.weight_decay as f32);
+        Settings { rate, eps, weight_decay, ..Default::default() }.words()
     }
     fn accuracy(&self, _: &[&Array]) -> Accuracy {
         Accuracy::Update
@@ -50,12 +44,11 @@ impl Op for AdaGrad {
         infer(inputs, 2)
     }
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
-        joined("adagrad", Variant::new("update/adagrad", [1; 3]), |scalars, [p, s], g| {
-            let (rate, eps, decay) = (scalars[0], scalars[1], scalars[2]);
+        update("adagrad", Variant::new("update/adagrad", [1; 3]), |c, [p, s], g| {
             for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
-                let g = g + decay * *p;
+                let g = g + c.weight_decay * *p;
                 *s += g * g;
-                *p -= rate * g / (s.sqrt() + eps);
+                *p -= c.rate * g / (s.sqrt() + c.eps);
             }
         })
     }
@@ -102,8 +95,16 @@ impl Op for RmsProp {
         vec![u32::from(self.momentum.is_some()), u32::from(self.centered)]
     }
     fn scalars(&self) -> Vec<u32> {
-        let mu = self.momentum.unwrap_or(0.0);
-        words(&[self.lr, self.alpha, 1.0 - self.alpha, self.eps, mu, self.weight_decay])
+        let settings = Settings {
+            rate: self.lr as f32,
+            weight_decay: self.weight_decay as f32,
+            eps: self.eps as f32,
+            momentum: self.momentum.unwrap_or(0.0) as f32,
+            square_decay: self.alpha as f32,
+            one_minus_square_decay: (1.0 - self.alpha) as f32,
+            ..Default::default()
+        };
+        settings.words()
     }
     fn accuracy(&self, _: &[&Array]) -> Accuracy {
         Accuracy::Update
@@ -116,41 +117,40 @@ impl Op for RmsProp {
             true => ("rmsprop_centered", "update/rmsprop_centered"),
             false => ("rmsprop", "update/rmsprop"),
         };
-        let bodies = if self.momentum.is_some() { vec![] } else { vec![("velocity", "{ return d; }".to_owned())] };
+        let bodies = if self.momentum.is_some() { vec![] } else { vec![without_velocity()] };
         let variant = Variant { bodies, ..Variant::new(shader, [1; 3]) };
-        // Scalars: lr, α, 1 − α, ε, μ, λ.
-        let plain = |c: &[f32], s: &mut f32, g: f32| {
-            *s = c[1] * *s + c[2] * g * g;
-            g / (s.sqrt() + c[3])
+        let plain = |c: Settings, s: &mut f32, g: f32| {
+            *s = c.square_decay * *s + c.one_minus_square_decay * g * g;
+            g / (s.sqrt() + c.eps)
         };
-        let central = |c: &[f32], s: &mut f32, a: &mut f32, g: f32| {
-            *s = c[1] * *s + c[2] * g * g;
-            *a = c[1] * *a + c[2] * g;
-            g / ((*s - *a * *a).max(0.0).sqrt() + c[3])
+        let central = |c: Settings, s: &mut f32, a: &mut f32, g: f32| {
+            *s = c.square_decay * *s + c.one_minus_square_decay * g * g;
+            *a = c.square_decay * *a + c.one_minus_square_decay * g;
+            g / ((*s - *a * *a).max(0.0).sqrt() + c.eps)
         };
-        let velocity = |c: &[f32], b: &mut f32, d: f32| {
-            *b = c[4] * *b + d;
+        let velocity = |c: Settings, b: &mut f32, d: f32| {
+            *b = c.momentum * *b + d;
             *b
         };
         match (self.centered, self.momentum.is_some()) {
-            (false, false) => joined(name, variant, move |c, [p, s], g| {
+            (false, false) => update(name, variant, move |c, [p, s], g| {
                 for ((p, s), g) in p.iter_mut().zip(s).zip(g) {
-                    *p -= c[0] * plain(c, s, g + c[5] * *p);
+                    *p -= c.rate * plain(c, s, g + c.weight_decay * *p);
                 }
             }),
-            (false, true) => joined(name, variant, move |c, [p, s, b], g| {
+            (false, true) => update(name, variant, move |c, [p, s, b], g| {
                 for (((p, s), b), g) in p.iter_mut().zip(s).zip(b).zip(g) {
-                    *p -= c[0] * velocity(c, b, plain(c, s, g + c[5] * *p));
+                    *p -= c.rate * velocity(c, b, plain(c, s, g + c.weight_decay * *p));
                 }
             }),
-            (true, false) => joined(name, variant, move |c, [p, s, a], g| {
+            (true, false) => update(name, variant, move |c, [p, s, a], g| {
                 for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
-                    *p -= c[0] * central(c, s, a, g + c[5] * *p);
+                    *p -= c.rate * central(c, s, a, g + c.weight_decay * *p);
                 }
             }),
-            (true, true) => joined(name, variant, move |c, [p, s, a, b], g| {
+            (true, true) => update(name, variant, move |c, [p, s, a, b], g| {
                 for ((((p, s), a), b), g) in p.iter_mut().zip(s).zip(a).zip(b).zip(g) {
-                    *p -= c[0] * velocity(c, b, central(c, s, a, g + c[5] * *p));
+                    *p -= c.rate * velocity(c, b, central(c, s, a, g + c.weight_decay * *p));
                 }
             }),
         }
@@ -199,7 +199,15 @@ impl Op for Adadelta {
         "adadelta"
     }
     fn scalars(&self) -> Vec<u32> {
-        words(&[self.lr, self.rho, 1.0 - self.rho, self.eps, self.weight_decay])
+        let settings = Settings {
+            rate: self.lr as f32,
+            weight_decay: self.weight_decay as f32,
+            eps: self.eps as f32,
+            square_decay: self.rho as f32,
+            one_minus_square_decay: (1.0 - self.rho) as f32,
+            ..Default::default()
+        };
+        settings.words()
     }
     fn accuracy(&self, _: &[&Array]) -> Accuracy {
         Accuracy::Update
@@ -208,14 +216,13 @@ impl Op for Adadelta {
         infer(inputs, 3)
     }
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
-        joined("adadelta", Variant::new("update/adadelta", [1; 3]), |c, [p, s, a], g| {
-            let (lr, rho, rest, eps, decay) = (c[0], c[1], c[2], c[3], c[4]);
+        update("adadelta", Variant::new("update/adadelta", [1; 3]), |c, [p, s, a], g| {
             for (((p, s), a), g) in p.iter_mut().zip(s).zip(a).zip(g) {
-                let g = g + decay * *p;
-                *s = rho * *s + rest * g * g;
-                let d = ((*a + eps) / (*s + eps)).sqrt() * g;
-                *a = rho * *a + rest * d * d;
-                *p -= lr * d;
+                let g = g + c.weight_decay * *p;
+                *s = c.square_decay * *s + c.one_minus_square_decay * g * g;
+                let d = ((*a + c.eps) / (*s + c.eps)).sqrt() * g;
+                *a = c.square_decay * *a + c.one_minus_square_decay * d * d;
+                *p -= c.rate * d;
             }
         })
     }
@@ -255,39 +262,4 @@ impl Tensor {
     pub fn adadelta_update(&self, gradient: &Tensor, squares: &Tensor, changes: &Tensor, settings: Adadelta) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, squares, changes]))
     }
-}
-
-/// Test inputs: every form, first steps (all state 0) and later ones.
-pub fn cases(g: &mut Gen) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for n in SIZES {
-        for (first, weight_decay) in [(true, 0.0), (false, 0.0), (false, 0.1)] {
-            let label = format!("[{n}] {} step", if first { "first" } else { "later" });
-            let squares = |g: &mut Gen| g.floats(&[n], if first { 0.0 } else { 0.5 }, if first { 0.0 } else { 2.0 });
-            let signed =
-                |g: &mut Gen, range: f64| g.floats(&[n], if first { 0.0 } else { -range }, if first { 0.0 } else { range });
-
-            let inputs = vec![g.normalish(&[n]), g.normalish(&[n]), squares(g)];
-            let step = if first { 1 } else { 40 };
-            let op = AdaGrad { lr: 0.1, lr_decay: 0.05, eps: 1e-10, weight_decay, step };
-            cases.push(Case::new(label.clone(), op, inputs));
-
-            let inputs = vec![g.normalish(&[n]), g.normalish(&[n]), squares(g), squares(g)];
-            cases.push(Case::new(label.clone(), Adadelta { lr: 0.5, rho: 0.9, eps: 1e-6, weight_decay }, inputs));
-
-            for (momentum, centered) in [(None, false), (Some(0.9), false), (None, true), (Some(0.5), true)] {
-                let mut inputs = vec![g.normalish(&[n]), g.normalish(&[n]), squares(g)];
-                if centered {
-                    // The square of a mean is at most the mean of squares.
-                    inputs.push(signed(g, 0.6));
-                }
-                if momentum.is_some() {
-                    inputs.push(signed(g, 2.0));
-                }
-                let op = RmsProp { lr: 0.05, alpha: 0.9, eps: 1e-4, momentum, centered, weight_decay };
-                cases.push(Case::new(label.clone(), op, inputs));
-            }
-        }
-    }
-    cases
 }

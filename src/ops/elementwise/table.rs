@@ -7,8 +7,11 @@
 //! gradient would be 0 · ∞ where the slope behind the op is infinite, as that of √x at 0. An op that is constant everywhere has a gradient
 //! of zeros that does not depend on the one it is given.
 
-use super::case::Domain::{AboveMinusOne, Integers, Kinks, Line, NonZero, Positive, Power};
-use super::pointwise::{Real, Row, dtype, from_f64, from_word, row, to_f64, to_word, vectorised};
+use super::super::case::Domain::{AboveMinusOne, Integers, Kinks, Line, NonZero, Positive, Power};
+use super::super::simd::vectorised;
+use super::real::Real;
+use super::row::{dtype, from_f64, from_word, table, to_f64, to_word};
+use super::{More, Row, SwitchedOff};
 use crate::graph::Tensor;
 use crate::graph::accuracy::Accuracy::{Division, Exact, Transcendental, Ulp};
 use crate::graph::op::{DType, GradCtx, Rule};
@@ -32,40 +35,33 @@ fn none(ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
     vec![None; ctx.inputs.len()]
 }
 
-// ---- constants and copies ----
+/// x limited to ±`most`, beyond which a slope is what it is there: a product of a large and a small number would be ∞ · 0 further out.
+fn within(x: &Tensor, most: f64) -> Tensor {
+    x.clamp(-most, most)
+}
 
-row! {
+table! {
+    // ---- constants and copies ----
+
     /// A number.
     FILL = "fill"()[p] -> f32, "p", p, |c| vec![], Exact, Line;
-}
-row! {
     /// A copy that gradients do not flow through.
-    DETACH = "detach"(a: word)[] -> word, "a", a, |c| none(c), Exact, Line;
-}
+    DETACH = "detach"(a: word)[] -> word, "a", a, |c| none(c), Exact, Line, detaches: true;
 
-// ---- arithmetic ----
+    // ---- arithmetic ----
 
-row! {
     /// a + b
     ADD = "add"(a: f32, b: f32)[] -> f32, "a + b", a + b, |c| two(c, || c.grad.clone(), || c.grad.clone()), Ulp, Line;
-}
-row! {
     /// a − b
     // Some compilers take x - x for 0, also where x is NaN or infinite: the sign is turned where they do not see it. So in neg.
     SUB = "sub"(a: f32, b: f32)[] -> f32, "a + bitcast<f32>(bitcast<u32>(b) ^ 0x80000000u)", a - b,
     |c| two(c, || c.grad.clone(), || c.grad.neg()), Ulp, Line;
-}
-row! {
     /// a · b
     MUL = "mul"(a: f32, b: f32)[] -> f32, "a * b", a * b,
     |c| two(c, || c.grad.mul(&c.inputs[1]), || c.grad.mul(&c.inputs[0])), Ulp, Line;
-}
-row! {
     /// a / b
     DIV = "div"(a: f32, b: f32)[] -> f32, "div_(a, b)", a / b,
     |c| two(c, || c.grad.div(&c.inputs[1]), || c.grad.mul(c.output).div(&c.inputs[1]).neg()), Division, NonZero;
-}
-row! {
     /// a^b: of a negative base with integer exponents only, as `f32::powf`.
     POW = "pow"(a: f32, b: f32)[] -> f32, "pow_(a, b)", a.powf(b),
     |c| two(c, || c.inputs[0].pow_slope(&c.inputs[1], c.grad),
@@ -74,9 +70,7 @@ row! {
              let safe = off.where_(&c.inputs[0].full_like(1.0), &c.inputs[0]);
              let slope = c.grad.mul(c.output).mul(&safe.log());
              off.where_(&slope.full_like(0.0), &slope) }),
-    Transcendental, Power;
-}
-row! {
+    Transcendental, Power, off: SwitchedOff::ByExponent;
     /// The gradient c of a^b by a: c b a^(b−1), and 0 where b = 0, because a⁰ is 1 also at a = 0.
     POW_SLOPE = "pow_slope"(a: f32, b: f32, c: f32)[] -> f32, "select(c * (b * pow_(a, b - 1.0)), 0.0, b == 0.0)",
     if b == 0.0 { 0.0 } else { c * (b * a.powf(b - 1.0)) },
@@ -94,19 +88,13 @@ row! {
               let slope = both().mul(&a.pow(&b.add_scalar(-1.0))).mul(&b.mul(&log).add_scalar(1.0));
               off.where_(&slope.full_like(0.0), &slope) };
           vec![x.needs[0].then(by_base), x.needs[1].then(by_exponent), x.needs[2].then(|| a.pow_slope(b, x.grad))] },
-    Transcendental, Power;
-}
-row! {
+    Transcendental, Power, off: SwitchedOff::ByExponent;
     /// The larger; NaN if either is NaN.
     MAXIMUM = "maximum"(a: f32, b: f32)[] -> f32, "maximum(a, b)", Real::maximum(a, b),
     |c| two(c, || c.grad.share(&c.inputs[0], &c.inputs[1]), || c.grad.share(&c.inputs[1], &c.inputs[0])), Ulp, Line;
-}
-row! {
     /// The smaller; NaN if either is NaN.
     MINIMUM = "minimum"(a: f32, b: f32)[] -> f32, "minimum(a, b)", Real::minimum(a, b),
     |c| two(c, || c.grad.share(&c.inputs[1], &c.inputs[0]), || c.grad.share(&c.inputs[0], &c.inputs[1])), Ulp, Line;
-}
-row! {
     /// The part of a gradient a that the first of two gets for being the larger: a where b > c, half where they are equal, 0 elsewhere.
     SHARE = "share"(a: f32, b: f32, c: f32)[] -> f32,
     "select(select(0.0, a * 0.5, b == c && !is_nan(b) && !is_nan(c)), a, b > c && !is_nan(b) && !is_nan(c))",
@@ -115,170 +103,105 @@ row! {
           parts.extend([1, 2].map(|i| x.needs[i].then(|| zeros(x, i))));
           parts },
     Ulp, Line;
-}
-row! {
     /// a · b, and 0 where b = 0, whatever a is: what a mask drops.
     MASKED = "masked"(a: f32, b: f32)[] -> f32, "select(a * b, 0.0, b == 0.0)", if b == 0.0 { 0.0 } else { a * b },
-    |c| two(c, || c.grad.masked(&c.inputs[1]), || c.grad.mul(&c.inputs[0])), Ulp, Line;
-}
-row! {
+    |c| two(c, || c.grad.masked(&c.inputs[1]), || c.grad.mul(&c.inputs[0])), Ulp, Line, off: SwitchedOff::ByMask;
     /// a + p
     ADD_SCALAR = "add_scalar"(a: f32)[p] -> f32, "a + p", a + p, |c| one(c.grad.clone()), Ulp, Line;
-}
-row! {
     /// a · p
     MUL_SCALAR = "mul_scalar"(a: f32)[p] -> f32, "a * p", a * p,
-    |c| one(if p == 0.0 { zeros(c, 0) } else { c.grad.mul_scalar(p) }), Ulp, Line;
-}
-row! {
+    |c| one(if p == 0.0 { zeros(c, 0) } else { c.grad.mul_scalar(p) }), Ulp, Line, off: SwitchedOff::ByScalars;
     /// a / p, rounded once: a product with 1 / p would round twice.
     DIV_SCALAR = "div_scalar"(a: f32)[p] -> f32, "div_(a, p)", a / p,
     |c| one(if p.is_infinite() { zeros(c, 0) } else { c.grad.div_scalar(p) }), Division, Line;
-}
-row! {
     /// a^p for a number p: products for small whole p, so that negative bases and gradients are exact.
     POW_SCALAR = "pow_scalar"(a: f32)[p] -> f32, "pow_(a, p)", a.powf(p),
     |c| one(if p == 0.0 { zeros(c, 0) } else { c.grad.mul(&c.inputs[0].pow_scalar(p - 1.0).mul_scalar(p)) }),
-    Transcendental, Positive;
-}
+    Transcendental, Positive, scalars: [2.5, 0.0], off: SwitchedOff::ByScalars;
 
-// ---- one argument ----
+    // ---- one argument ----
 
-row! {
     /// −a
     NEG = "neg"(a: f32)[] -> f32, "bitcast<f32>(bitcast<u32>(a) ^ 0x80000000u)", -a, |c| one(c.grad.neg()), Ulp, Line;
-}
-row! {
     /// |a|
     ABS = "abs"(a: f32)[] -> f32, "bitcast<f32>(bitcast<u32>(a) & 0x7fffffffu)", a.abs(),
     |c| one(c.grad.signed(&c.inputs[0])), Ulp, Kinks(&[0.0]);
-}
-row! {
     /// a with the sign of b: the gradient a of |b|. a where b > 0, −a where b < 0, 0 where b = 0, NaN of NaN.
     SIGNED = "signed"(a: f32, b: f32)[] -> f32,
     "select(select(select(0.0, b, is_nan(b)), bitcast<f32>(bitcast<u32>(a) ^ 0x80000000u), b < 0.0), a, b > 0.0 && !is_nan(b))",
     if b > 0.0 { a } else if b < 0.0 { -a } else if b.is_nan() { b } else { 0.0 },
     |c| two(c, || c.grad.signed(&c.inputs[1]), || zeros(c, 1)), Ulp, Kinks(&[0.0]);
-}
-row! {
     /// −1, 0 or 1
     SIGN = "sign"(a: f32)[] -> f32, "select(sign(a), a, is_nan(a))", Real::sign(a),
     |c| one(zeros(c, 0)), Ulp, Kinks(&[0.0]);
-}
-row! {
     /// The largest integer not above a.
     FLOOR = "floor"(a: f32)[] -> f32, "select(floor(a), a, is_nan(a) || is_inf(a))", a.floor(),
     |c| one(zeros(c, 0)), Ulp, Kinks(&[-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
-}
-row! {
     /// The smallest integer not below a.
     CEIL = "ceil"(a: f32)[] -> f32, "select(ceil(a), a, is_nan(a) || is_inf(a))", a.ceil(),
     |c| one(zeros(c, 0)), Ulp, Kinks(&[-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0]);
-}
-row! {
     /// The nearest integer, halves to even.
     ROUND = "round"(a: f32)[] -> f32, "select(round(a), a, is_nan(a) || is_inf(a))", a.round_ties_even(),
     |c| one(zeros(c, 0)), Ulp, Kinks(&[-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5]);
-}
-row! {
     /// e^a
     EXP = "exp"(a: f32)[] -> f32, "exp_(a)", Real::exp(a), |c| one(c.grad.mul(c.output)), Transcendental, Line;
-}
-row! {
     /// e^a − 1, exact near 0.
     EXPM1 = "expm1"(a: f32)[] -> f32, "expm1_(a)", Real::exp_m1(a),
     |c| one(c.grad.mul(&c.inputs[0].exp())), Transcendental, Line;
-}
-row! {
     /// The natural logarithm; −∞ at 0, NaN below.
     LOG = "log"(a: f32)[] -> f32, "log_(a)", Real::ln(a), |c| one(c.grad.div(&c.inputs[0])), Transcendental, Positive;
-}
-row! {
     /// log(1 + a), exact near 0.
     LOG1P = "log1p"(a: f32)[] -> f32, "log1p_(a)", Real::ln_1p(a),
     |c| one(c.grad.div(&c.inputs[0].add_scalar(1.0))), Transcendental, AboveMinusOne;
-}
-row! {
     /// √a
     SQRT = "sqrt"(a: f32)[] -> f32, "sqrt_(a)", a.sqrt(),
     |c| one(c.grad.div(&c.output.mul_scalar(2.0))), Division, Positive;
-}
-row! {
     /// 1 / √a
     RSQRT = "rsqrt"(a: f32)[] -> f32, "1.0 / sqrt_(a)", 1.0 / a.sqrt(),
     |c| one(c.grad.mul(c.output).div(&c.inputs[0]).mul_scalar(-0.5)), Division, Positive;
-}
-row! {
     /// 1 / a
     RECIPROCAL = "reciprocal"(a: f32)[] -> f32, "div_(1.0, a)", 1.0 / a,
     |c| one(c.grad.mul(&c.output.square()).neg()), Division, NonZero;
-}
-row! {
     /// a²
     SQUARE = "square"(a: f32)[] -> f32, "a * a", a * a,
     |c| one(c.grad.mul(&c.inputs[0]).mul_scalar(2.0)), Ulp, Line;
-}
-row! {
     /// sin a
-    SIN = "sin"(a: f32)[] -> f32, "sin_(a)", a.sin(), |c| one(c.grad.mul(&c.inputs[0].cos())), Transcendental, Line;
-}
-row! {
+    SIN = "sin"(a: f32)[] -> f32, "sin_(a)", a.sin(), |c| one(c.grad.mul(&c.inputs[0].cos())), Transcendental, Line, wild_from: 1e4;
     /// cos a
     COS = "cos"(a: f32)[] -> f32, "cos_(a)", a.cos(),
-    |c| one(c.grad.mul(&c.inputs[0].sin()).neg()), Transcendental, Line;
-}
-row! {
+    |c| one(c.grad.mul(&c.inputs[0].sin()).neg()), Transcendental, Line, wild_from: 1e4;
     /// The error function, 2/√π ∫₀ᵃ e^−t² dt.
     ERF = "erf"(a: f32)[] -> f32, "erf_(a)", Real::erf(a),
     |c| one(c.grad.mul(&within(&c.inputs[0], 20.0).square().neg().exp().mul_scalar(std::f64::consts::FRAC_2_SQRT_PI))),
     Transcendental, Line;
-}
 
-// ---- activations ----
+    // ---- activations ----
 
-/// x limited to ±`most`, beyond which a slope is what it is there: a product of a large and a small number would be ∞ · 0 further out.
-fn within(x: &Tensor, most: f64) -> Tensor {
-    x.clamp(-most, most)
-}
-
-row! {
     /// tanh a
     TANH = "tanh"(a: f32)[] -> f32, "tanh_(a)", Real::tanh(a),
     |c| one(c.grad.mul(&c.output.square().neg().add_scalar(1.0))), Transcendental, Line;
-}
-row! {
     /// 1 / (1 + e^−a)
     SIGMOID = "sigmoid"(a: f32)[] -> f32, "sigmoid_(a)", Real::sigmoid(a),
     |c| one(c.grad.mul(c.output).mul(&c.output.neg().add_scalar(1.0))), Transcendental, Line;
-}
-row! {
     /// clamp(a / 6 + ½, 0, 1)
     HARD_SIGMOID = "hard_sigmoid"(a: f32)[] -> f32, "minimum(maximum(div_(a, 6.0) + 0.5, 0.0), 1.0)",
     Real::minimum(Real::maximum(a / 6.0 + 0.5, 0.0), 1.0),
     |c| { let inside = c.inputs[0].abs().lt_scalar(3.0);
           one(inside.where_(&c.grad.div_scalar(6.0), &c.grad.full_like(0.0))) },
     Transcendental, Kinks(&[-3.0, 3.0]);
-}
-row! {
     /// max(a, 0); NaN of NaN.
     RELU = "relu"(a: f32)[] -> f32, "maximum(a, 0.0)", Real::maximum(a, 0.0),
     // By the output, which is positive where the input is: the input need not be kept.
     |c| one(c.grad.relu_grad(c.output, 0.0)), Ulp, Kinks(&[0.0]);
-}
-row! {
     /// a where a > 0, p · a elsewhere.
     LEAKY_RELU = "leaky_relu"(a: f32)[p] -> f32, "select(select(a * p, maximum(a, 0.0), p == 0.0), a, a > 0.0)",
     // Without a slope it is the ReLU, also of −∞.
     if a > 0.0 { a } else if p == 0.0 { Real::maximum(a, 0.0) } else { a * p },
-    |c| one(c.grad.relu_grad(&c.inputs[0], p)), Ulp, Kinks(&[0.0]);
-}
-row! {
+    |c| one(c.grad.relu_grad(&c.inputs[0], p)), Ulp, Kinks(&[0.0]), scalars: [0.25, 0.0], off: SwitchedOff::ByScalars;
     /// The gradient a of a (leaky) ReLU at b with slope p: a where b > 0, p · a elsewhere; a where b is NaN.
     RELU_GRAD = "relu_grad"(a: f32, b: f32)[p] -> f32, "select(a, select(a * p, 0.0, p == 0.0), b <= 0.0)",
     if b <= 0.0 { if p == 0.0 { 0.0 } else { a * p } } else { a },
-    |c| two(c, || c.grad.relu_grad(&c.inputs[1], p), || zeros(c, 1)), Ulp, Kinks(&[0.0]);
-}
-row! {
+    |c| two(c, || c.grad.relu_grad(&c.inputs[1], p), || zeros(c, 1)), Ulp, Kinks(&[0.0]), scalars: [0.25, 0.0], off: SwitchedOff::ByScalars;
     /// a where a > 0, p (e^a − 1) elsewhere.
     ELU = "elu"(a: f32)[p] -> f32, "select(p * expm1_(a), a, a > 0.0)", if a > 0.0 { a } else { p * Real::exp_m1(a) },
     // Of what is not above 0 alone: the power of a large number is infinite, and so is its slope, which is not asked for.
@@ -286,9 +209,7 @@ row! {
           let slope = || x.clamp(f64::NEG_INFINITY, 0.0).exp().mul_scalar(p);
           one(if p == 0.0 { c.grad.relu_grad(x, 0.0) } else {
               c.grad.mul(&x.gt_scalar(0.0).where_(&x.full_like(1.0), &slope())) }) },
-    Transcendental, Kinks(&[0.0]);
-}
-row! {
+    Transcendental, Kinks(&[0.0]), off: SwitchedOff::ByScalars;
     /// a Φ(a), Φ the normal distribution function.
     GELU = "gelu"(a: f32)[] -> f32, "gelu_(a)", if a == T::NEG_INFINITY { -0.0 } else { a * Real::normal_cdf(a) },
     |c| { let x = &within(&c.inputs[0], 40.0);
@@ -296,8 +217,6 @@ row! {
           let cdf = x.mul_scalar(std::f64::consts::FRAC_1_SQRT_2).erf().add_scalar(1.0).mul_scalar(0.5);
           one(c.grad.mul(&cdf.add(&x.mul(&density)))) },
     Transcendental, Line;
-}
-row! {
     /// a σ(2 √(2/π) (a + 0.044715 a³)): the approximation of GELU by tanh.
     GELU_TANH = "gelu_tanh"(a: f32)[] -> f32, "select(a * sigmoid_(1.5957691216 * (a + 0.044715 * a * a * a)), -0.0, a < -1e4)",
     if a < -1e4 { -0.0 } else { a * Real::sigmoid(1.595_769_121_605_731 * (a + 0.044715 * a * a * a)) },
@@ -306,201 +225,76 @@ row! {
           let slope = x.square().mul_scalar(3.0 * 0.044715).add_scalar(1.0).mul_scalar(1.595_769_121_605_731);
           one(c.grad.mul(&s.add(&x.mul(&slope).mul(&s).mul(&s.neg().add_scalar(1.0))))) },
     Transcendental, Line;
-}
-row! {
     /// a σ(a)
     SILU = "silu"(a: f32)[] -> f32, "select(a * sigmoid_(a), -0.0, a < -1e4)", if a < -1e4 { -0.0 } else { a * Real::sigmoid(a) },
     |c| { let x = &within(&c.inputs[0], 100.0);
           let s = x.sigmoid();
           one(c.grad.mul(&s.mul(&x.mul(&s.neg().add_scalar(1.0)).add_scalar(1.0)))) },
     Transcendental, Line;
-}
-row! {
     /// log(1 + e^(p a)) / p
     SOFTPLUS = "softplus"(a: f32)[p] -> f32, "select(0.0, a, p * a > 0.0) + log1p_(exp_(-abs(p * a))) / p",
     // The larger part apart, so that p a may be beyond the range of numbers.
     (if p * a > 0.0 { a } else { 0.0 }) + Real::ln_1p(Real::exp(-(p * a).abs())) / p,
     |c| one(c.grad.mul(&c.inputs[0].mul_scalar(p).sigmoid())), Transcendental, Line;
-}
-row! {
     /// a limited to p..q
     CLAMP = "clamp"(a: f32)[p, q] -> f32, "minimum(maximum(a, p), q)", Real::minimum(Real::maximum(a, p), q),
     |c| { let inside = c.inputs[0].ge_scalar(p).and(&c.inputs[0].le_scalar(q));
           one(inside.where_(c.grad, &c.grad.full_like(0.0))) },
-    Ulp, Kinks(&[-0.5, 0.5, 1.0]);
-}
+    Ulp, Kinks(&[-0.5, 0.5, 1.0]), scalars: [-0.5, 1.0];
 
-// ---- comparisons ----
+    // ---- comparisons ----
 
-row! {
     /// a = b; false for NaN.
     EQ = "eq"(a: f32, b: f32)[] -> bool, "a == b && !is_nan(a) && !is_nan(b)", a == b, |c| none(c), Exact, Integers;
-}
-row! {
     /// a ≠ b; true for NaN.
     NE = "ne"(a: f32, b: f32)[] -> bool, "a != b || is_nan(a) || is_nan(b)", a != b, |c| none(c), Exact, Integers;
-}
-row! {
     /// a < b
     LT = "lt"(a: f32, b: f32)[] -> bool, "a < b && !is_nan(a) && !is_nan(b)", a < b, |c| none(c), Exact, Integers;
-}
-row! {
     /// a ≤ b
     LE = "le"(a: f32, b: f32)[] -> bool, "a <= b && !is_nan(a) && !is_nan(b)", a <= b, |c| none(c), Exact, Integers;
-}
-row! {
     /// a > b
     GT = "gt"(a: f32, b: f32)[] -> bool, "a > b && !is_nan(a) && !is_nan(b)", a > b, |c| none(c), Exact, Integers;
-}
-row! {
     /// a ≥ b
     GE = "ge"(a: f32, b: f32)[] -> bool, "a >= b && !is_nan(a) && !is_nan(b)", a >= b, |c| none(c), Exact, Integers;
-}
-row! {
     /// a = b for integers and bools.
     EQ_WORD = "eq_word"(a: word, b: word)[] -> bool, "a == b", a == b, |c| none(c), Exact, Integers;
-}
-row! {
     /// Whether a is NaN.
     IS_NAN = "is_nan"(a: f32)[] -> bool, "is_nan(a)", a.is_nan(), |c| none(c), Exact, Line;
-}
-row! {
     /// Whether a is neither NaN nor infinite.
     IS_FINITE = "is_finite"(a: f32)[] -> bool, "!is_nan(a) && !is_inf(a)", a.is_finite(), |c| none(c), Exact, Line;
-}
 
-// ---- logic, choice, conversion ----
+    // ---- logic, choice, conversion ----
 
-row! {
     /// a and b
     AND = "and"(a: bool, b: bool)[] -> bool, "a && b", a && b, |c| none(c), Exact, Integers;
-}
-row! {
     /// a or b
     OR = "or"(a: bool, b: bool)[] -> bool, "a || b", a || b, |c| none(c), Exact, Integers;
-}
-row! {
     /// not a
     NOT = "not"(a: bool)[] -> bool, "!a", !a, |c| none(c), Exact, Integers;
-}
-row! {
     /// b where a, c elsewhere.
     WHERE = "where"(a: bool, b: word, c: word)[] -> word, "select(c, b, a)", if a { b } else { c },
     |x| { let zero = x.grad.full_like(0.0);
           vec![None, x.needs[1].then(|| x.inputs[0].where_(x.grad, &zero)), x.needs[2].then(|| x.inputs[0].where_(&zero, x.grad))] },
     Exact, Line;
-}
-row! {
     /// An i32 as the nearest f32.
     I32_TO_F32 = "i32_to_f32"(a: i32)[] -> f32, "f32(a)", a as T, |c| none(c), Exact, Integers;
-}
-row! {
     /// A u32 as the nearest f32.
     U32_TO_F32 = "u32_to_f32"(a: u32)[] -> f32, "f32(a)", a as T, |c| none(c), Exact, Integers;
-}
-row! {
     /// 0 or 1
     BOOL_TO_F32 = "bool_to_f32"(a: bool)[] -> f32, "select(0.0, 1.0, a)", if a { 1.0 } else { 0.0 }, |c| none(c), Exact, Integers;
-}
-row! {
     /// a toward zero as an i32, limited to its range; 0 of NaN.
     F32_TO_I32 = "f32_to_i32"(a: f32)[] -> i32, "f32_to_i32(a)", a as i32, |c| none(c), Exact, Line;
-}
-row! {
     /// a toward zero as a u32, limited to its range; 0 of NaN.
     F32_TO_U32 = "f32_to_u32"(a: f32)[] -> u32, "f32_to_u32(a)", a as u32, |c| none(c), Exact, Line;
-}
-row! {
     /// 0 or 1 as a u32 (also of i32 and u32: the same bits).
     TO_U32 = "to_u32"(a: word)[] -> u32, "a", a, |c| none(c), Exact, Integers;
-}
-row! {
     /// The same bits as an i32.
     TO_I32 = "to_i32"(a: word)[] -> i32, "bitcast<i32>(a)", a as i32, |c| none(c), Exact, Integers;
-}
-row! {
     /// An index a, which counts from the end of an axis of b elements where it is negative.
     FROM_END = "from_end"(a: i32, b: i32)[] -> i32, "select(a, a + b, a < 0)", if (a as T) < 0.0 { a + b } else { a },
     |c| none(c), Exact, Integers;
-}
-row! {
     /// Whether a ≠ 0; true of NaN.
     F32_TO_BOOL = "f32_to_bool"(a: f32)[] -> bool, "a != 0.0 || is_nan(a)", a != 0.0, |c| none(c), Exact, Integers;
-}
-row! {
     /// Whether an integer is not 0.
     WORD_TO_BOOL = "word_to_bool"(a: word)[] -> bool, "a != 0u", a as T != 0.0, |c| none(c), Exact, Integers;
 }
-
-/// Every row, in the order of this file.
-pub static ROWS: &[&Row] = &[
-    &FILL,
-    &DETACH,
-    &ADD,
-    &SUB,
-    &MUL,
-    &DIV,
-    &POW,
-    &POW_SLOPE,
-    &MAXIMUM,
-    &MINIMUM,
-    &SHARE,
-    &MASKED,
-    &ADD_SCALAR,
-    &MUL_SCALAR,
-    &DIV_SCALAR,
-    &POW_SCALAR,
-    &NEG,
-    &ABS,
-    &SIGNED,
-    &SIGN,
-    &FLOOR,
-    &CEIL,
-    &ROUND,
-    &EXP,
-    &EXPM1,
-    &LOG,
-    &LOG1P,
-    &SQRT,
-    &RSQRT,
-    &RECIPROCAL,
-    &SQUARE,
-    &SIN,
-    &COS,
-    &ERF,
-    &TANH,
-    &SIGMOID,
-    &HARD_SIGMOID,
-    &RELU,
-    &LEAKY_RELU,
-    &RELU_GRAD,
-    &ELU,
-    &GELU,
-    &GELU_TANH,
-    &SILU,
-    &SOFTPLUS,
-    &CLAMP,
-    &EQ,
-    &NE,
-    &LT,
-    &LE,
-    &GT,
-    &GE,
-    &EQ_WORD,
-    &IS_NAN,
-    &IS_FINITE,
-    &AND,
-    &OR,
-    &NOT,
-    &WHERE,
-    &I32_TO_F32,
-    &U32_TO_F32,
-    &BOOL_TO_F32,
-    &F32_TO_I32,
-    &F32_TO_U32,
-    &TO_U32,
-    &TO_I32,
-    &FROM_END,
-    &F32_TO_BOOL,
-    &WORD_TO_BOOL,
-];

@@ -1,22 +1,20 @@
-//! Half precision: to_f16 rounds x to the nearest IEEE binary16 and stores two numbers to a word; to_f32 gives them back, exactly.
+//! f16: to_f16 rounds x to the nearest IEEE binary16 and stores two numbers to a word; to_f32 gives them back, exactly.
 
 use super::case::{Case, Gen};
 use super::scratch;
 use super::simd::vectorised;
 use crate::error::OpError;
 use crate::graph::half;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant};
 use crate::graph::{Tensor, record};
-use crate::shape::View;
+use crate::shape::{MAX_RANK, View};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Invocations in a workgroup of the shaders of this file.
-const WORKGROUP: usize = 256;
 /// Words below which threads cost more than they save.
-const SMALL: usize = 1 << 15;
+const MIN_PARALLEL_WORDS: usize = 1 << 15;
 /// Numbers up to which the memory of an operand is kept for the next one.
-const KEPT: usize = 1 << 22;
+const MAX_KEPT_NUMBERS: usize = 1 << 22;
 
 /// f32 → f16, rounded. Its gradient is that of the identity.
 #[derive(Clone, Copy, Debug)]
@@ -52,16 +50,21 @@ vectorised! {
     }
 }
 
+/// What the kernels of this file have among their parameters: an invocation each for the words that hold `count` numbers.
+fn params(count: usize) -> Params {
+    Params::new().set("count", half::words(count)).set("elements", count)
+}
+
 /// [`unpack`], on all cores where that pays.
 pub(super) fn floats(x: &[u32], out: &mut [f32]) {
-    if x.len() < SMALL {
+    if x.len() < MIN_PARALLEL_WORDS {
         return unpack(x, out);
     }
-    out.par_chunks_mut(SMALL).zip(x.par_chunks(SMALL / 2)).for_each(|(out, x)| unpack(x, out));
+    out.par_chunks_mut(MIN_PARALLEL_WORDS).zip(x.par_chunks(MIN_PARALLEL_WORDS / 2)).for_each(|(out, x)| unpack(x, out));
 }
 
 /// As many numbers as `out` has, from number `first` of packed words on.
-pub(super) fn some(x: &[u32], first: usize, out: &mut [f32]) {
+pub(super) fn unpack_from(x: &[u32], first: usize, out: &mut [f32]) {
     match first % 2 {
         0 => unpack(&x[first / 2..][..half::words(out.len())], out),
         _ => {
@@ -73,9 +76,9 @@ pub(super) fn some(x: &[u32], first: usize, out: &mut [f32]) {
     }
 }
 
-/// Hands `work` the numbers of an operand: where they lie, or, of halves, in memory of their own.
-pub(super) fn with_floats<R>(words: &[u32], halves: bool, work: impl FnOnce(&[f32]) -> R) -> R {
-    if !halves {
+/// Hands `work` the numbers of an operand: where they lie, or, if it is packed f16, in memory of their own.
+pub(super) fn with_floats<R>(words: &[u32], packed: bool, work: impl FnOnce(&[f32]) -> R) -> R {
+    if !packed {
         return work(bytemuck::cast_slice(words));
     }
     let numbers = |memory: &mut [f32]| {
@@ -83,20 +86,24 @@ pub(super) fn with_floats<R>(words: &[u32], halves: bool, work: impl FnOnce(&[f3
         work(memory)
     };
     // What a thread keeps for the next time should be no large part of a program's memory.
-    if 2 * words.len() > KEPT { numbers(&mut vec![0.0; 2 * words.len()]) } else { scratch::with(2 * words.len(), numbers) }
+    if 2 * words.len() > MAX_KEPT_NUMBERS {
+        numbers(&mut vec![0.0; 2 * words.len()])
+    } else {
+        scratch::with(2 * words.len(), numbers)
+    }
 }
 
-/// Halves in the order of a view, into halves: what a layout op does with them.
-pub(super) fn moved(name: &'static str, view: View) -> Lowering {
+/// f16 in the order of a view, into f16: what a layout op does with it.
+pub(super) fn permuted(name: &'static str, view: View) -> Lowering {
     let count = view.numel();
-    let mut params = vec![count as u32, 0, 0, 0];
+    let mut dims = vec![];
     let mut divisor = count.max(1);
-    for axis in 0..8 {
+    for axis in 0..MAX_RANK {
         let (size, stride) = view.dims.get(axis).map_or((1, 0), |dim| (dim.size.max(1), dim.stride));
         divisor /= size;
-        params.extend([divisor.max(1) as u32, size as u32, stride as u32, 0]);
+        dims.extend([divisor.max(1) as u32, size as u32, stride as u32, 0]);
     }
-    let native = move |io: &mut crate::graph::op::Io<'_>| {
+    let native = move |io: &mut Io<'_>| {
         let (x, out) = (io.reads[0], &mut *io.writes[0]);
         out.fill(0);
         let mut i = 0;
@@ -105,9 +112,8 @@ pub(super) fn moved(name: &'static str, view: View) -> Lowering {
             i += 1;
         });
     };
-    let variants =
-        vec![Variant::new("f16/permute", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(16)];
-    Lowering::kernel(Kernel { name, params: params.into(), variants, native: Arc::new(native) }, 1)
+    let variants = vec![Variant::each_element("f16/permute", half::words(count)).max_loop_iterations(16)];
+    Lowering::kernel(Kernel { name, params: params(count).set("dims", dims), variants, native: Arc::new(native) }, 1)
 }
 
 impl Op for ToF16 {
@@ -124,16 +130,16 @@ impl Op for ToF16 {
         let count = inputs[0].shape.numel();
         let kernel = Kernel {
             name: "to_f16",
-            params: vec![count as u32].into(),
-            variants: vec![
-                Variant::new("f16/from_f32", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0),
-            ],
+            params: params(count),
+            variants: vec![Variant::each_element("f16/from_f32", half::words(count)).max_loop_iterations(0)],
             native: Arc::new(|io| {
                 let (x, out) = (io.read(0), &mut *io.writes[0]);
-                if x.len() < SMALL {
+                if x.len() < MIN_PARALLEL_WORDS {
                     return pack(x, out);
                 }
-                out.par_chunks_mut(SMALL / 2).zip(x.par_chunks(SMALL)).for_each(|(out, x)| pack(x, out));
+                out.par_chunks_mut(MIN_PARALLEL_WORDS / 2)
+                    .zip(x.par_chunks(MIN_PARALLEL_WORDS))
+                    .for_each(|(out, x)| pack(x, out));
             }),
         };
         Lowering::kernel(kernel, 1)
@@ -163,11 +169,8 @@ impl Op for FromF16 {
         let count = inputs[0].shape.numel();
         let kernel = Kernel {
             name: "from_f16",
-            // vec3 begins at a multiple of four words, and `extra` behind it.
-            params: [vec![count as u32], vec![0; 7]].concat().into(),
-            variants: vec![
-                Variant::new("f16/to_f32", Variant::groups(half::words(count).div_ceil(WORKGROUP))).max_loop_iterations(0),
-            ],
+            params: params(count),
+            variants: vec![Variant::each_element("f16/to_f32", half::words(count)).max_loop_iterations(0)],
             native: Arc::new(|io| floats(io.reads[0], io.write(0))),
         };
         Lowering::kernel(kernel, 1)
@@ -183,8 +186,8 @@ impl Op for FromF16 {
 impl Tensor {
     /// Rounded to half precision and stored in half the bytes: 11 significant bits, from 6e-8 to 65,504. What is beyond becomes infinite.
     ///
-    /// Halves are for storage: [`Tensor::matmul`], [`Tensor::index_select`], [`Tensor::gather`], [`Tensor::embedding`], transposes and reshapes
-    /// take them, and compute in f32; every other op wants [`Tensor::to_f32`] first. [`Tensor::to_vec`] reads them as f32. The gradient passes
+    /// f16 is for storage: [`Tensor::matmul`], [`Tensor::index_select`], [`Tensor::gather`], [`Tensor::embedding`], transposes and reshapes
+    /// take it, and compute in f32; every other op wants [`Tensor::to_f32`] first. [`Tensor::to_vec`] reads them as f32. The gradient passes
     /// as it is, in f32. Of a tensor that is f16 already, the tensor itself.
     ///
     /// ```
@@ -203,7 +206,7 @@ impl Tensor {
 
     /// The numbers of an f16 tensor as f32.
     #[track_caller]
-    pub(super) fn halves_to_f32(&self) -> Tensor {
+    pub(super) fn f16_to_f32(&self) -> Tensor {
         record(FromF16, &[self])
     }
 }
@@ -215,8 +218,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     for dims in shapes {
         // Rounding has steps: its gradient is no slope.
         cases.push(Case::new(format!("{dims:?}"), ToF16, vec![g.normalish(dims)]).forward_only());
-        let halves = g.halves(dims);
-        cases.push(Case::new(format!("{dims:?}"), FromF16, vec![halves]));
+        cases.push(Case::new(format!("{dims:?}"), FromF16, vec![g.halves(dims)]));
     }
     let mut hard = vec![0.0, -0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::from(f32::MAX), 65_504.0, 65_519.0, 65_520.0];
     for exponent in -27..=16 {

@@ -1,12 +1,15 @@
 //! Triangle: `out[…, i, j] = x[…, i, j]` on one side of a diagonal, a filling on the other; diagonals, traces and outer products.
 
-use super::case::{Case, Gen};
+use super::super::case::{Case, Gen};
 use crate::error::OpError;
-use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Kernel, Lowering, Op, Params, Spec, Variant};
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
+
+/// Words below which threads cost more than they save.
+const MIN_PARALLEL_WORDS: usize = 1 << 16;
 
 /// One side of a diagonal of the last two axes; the other side is filled.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +73,15 @@ impl Op for Triangle {
         let (right, down) = (diagonal.max(0), -diagonal.min(0));
         let kernel = Kernel {
             name: self.name(),
-            params: [count, rows, columns, right as usize, down as usize].map(|n| n as u32).to_vec().into(),
+            params: Params::new()
+                .set("count", count)
+                .set("rows", rows)
+                .set("columns", columns)
+                .set("right", right as usize)
+                .set("down", down as usize),
             variants: vec![Variant {
                 consts: vec![("UPPER", u32::from(self.upper))],
-                ..Variant::new("layout/triangle", Variant::groups(count.div_ceil(256))).max_loop_iterations(0)
+                ..Variant::each_element("layout/triangle", count).max_loop_iterations(0)
             }],
             native: Arc::new(move |io| {
                 let (read, fill) = (io.reads[0], io.scalars[0]);
@@ -86,7 +94,7 @@ impl Op for Triangle {
                     }
                 };
                 let out = &mut *io.writes[0];
-                if count < 1 << 16 {
+                if count < MIN_PARALLEL_WORDS {
                     out.chunks_exact_mut(columns).zip(read.chunks_exact(columns)).enumerate().for_each(row);
                 } else {
                     out.par_chunks_exact_mut(columns).zip(read.par_chunks_exact(columns)).enumerate().for_each(row);

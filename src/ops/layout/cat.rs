@@ -1,9 +1,9 @@
 //! Cat: tensors one after the other along an axis, out[o, start_p + j, i] = x_p[o, j, i]; stack, split and chunk.
 
-use super::case::{Case, Gen};
-use super::layout::{Run, Slice};
+use super::super::case::{Case, Gen};
+use super::{Run, Slice};
 use crate::error::{Error, OpError, Result};
-use crate::graph::op::{Array, GradCtx, Kernel, Lowering, Op, Operand, Spec, Stage, Variant};
+use crate::graph::op::{Array, GradCtx, Kernel, Lowering, Op, Operand, Params, Spec, Stage, Variant};
 use crate::graph::{Tensor, record_on};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -82,16 +82,19 @@ impl Op for Cat {
     }
 }
 
+/// Words below which threads cost more than they save.
+const MIN_PARALLEL_WORDS: usize = 1 << 16;
+
 /// Copies `count` words, `part` at a time, to every `stride`-th word of the output from `start` on.
 fn copy(count: usize, part: usize, stride: usize, start: usize) -> Kernel {
     Kernel {
         name: "cat",
-        params: [count, part, stride, start].map(|n| n as u32).to_vec().into(),
-        variants: vec![Variant::new("layout/cat", Variant::groups(count.div_ceil(256))).max_loop_iterations(0)],
+        params: Params::new().set("count", count).set("part", part).set("stride", stride).set("start", start),
+        variants: vec![Variant::each_element("layout/cat", count).max_loop_iterations(0)],
         native: Arc::new(move |io| {
             let (read, out) = (io.reads[0], &mut *io.writes[0]);
             let copy = |(row, from): (&mut [u32], &[u32])| row[start..][..part].copy_from_slice(from);
-            if count < 1 << 16 {
+            if count < MIN_PARALLEL_WORDS {
                 out.chunks_exact_mut(stride).zip(read.chunks_exact(part)).for_each(copy);
             } else {
                 out.par_chunks_exact_mut(stride).zip(read.par_chunks_exact(part)).for_each(copy);

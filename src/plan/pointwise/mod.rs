@@ -1,0 +1,120 @@
+//! Pointwise programs: a chain of elementwise rules as one kernel, in WGSL and natively.
+
+mod native;
+mod wgsl;
+
+use super::{Io, Kernel, Params, Variant};
+use crate::graph::op::Rule;
+use crate::shaders::Epilogue;
+use crate::shape::View;
+use native::numbers;
+use std::sync::Arc;
+
+/// Read bindings `in0`..`in5` of `elementwise/elements.wgsl`.
+pub const MAX_LOADS: usize = 6;
+/// Read bindings `extra0`..`extra3` of kernels that take an epilogue.
+pub const MAX_EXTRA: usize = 4;
+/// Axes a view may have in `elementwise/elements.wgsl`.
+const MAX_DIMS: usize = 8;
+/// Scalars a program may take.
+pub const MAX_SCALARS: usize = 32;
+/// Rules in one program.
+pub const MAX_INSTRUCTIONS: usize = 32;
+
+/// One buffer, read in one way.
+pub struct Load {
+    /// Where element i is.
+    pub view: View,
+}
+
+/// What an instruction works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arg {
+    /// A load.
+    Load(usize),
+    /// An earlier instruction's result.
+    Result(usize),
+    /// What the kernel that the program is an epilogue of has computed.
+    Core,
+}
+
+/// One rule applied.
+pub struct Instruction {
+    /// The rule; `None` copies its argument as it is.
+    pub rule: Option<&'static Rule>,
+    /// Its arguments.
+    pub args: Vec<Arg>,
+}
+
+/// `out[i] = last instruction`, for `i` in `0..count`.
+pub struct Program {
+    /// Elements.
+    pub count: usize,
+    /// Buffers read.
+    pub loads: Vec<Load>,
+    /// Rules, in order.
+    pub instructions: Vec<Instruction>,
+    /// Which of them have the same result everywhere, whatever is read.
+    constant: Vec<bool>,
+}
+
+impl Program {
+    /// A program over `count` elements.
+    pub fn new(count: usize, loads: Vec<Load>, instructions: Vec<Instruction>) -> Program {
+        let mut constant: Vec<bool> = Vec::with_capacity(instructions.len());
+        for instruction in &instructions {
+            let same = |arg: &Arg| matches!(arg, Arg::Result(k) if constant[*k]);
+            constant.push(instruction.args.iter().all(same));
+        }
+        debug_assert!(loads.iter().all(|load| load.view.numel() == count), "a load of another number of elements than {count}");
+        Program { count, loads, instructions, constant }
+    }
+
+    /// The kernel in both forms.
+    pub fn kernel(self) -> Kernel {
+        let simple = Variant {
+            bodies: vec![("chain", self.wgsl("in", "dims", ""))],
+            ..Variant::each_element("elementwise/elements", self.count).max_loop_iterations(0)
+        };
+        let variants = self.vectors().into_iter().chain([simple]).collect();
+        let name = match self.instructions.as_slice() {
+            [Instruction { rule: Some(rule), .. }] => rule.name,
+            [_] => "copy",
+            _ => "elementwise",
+        };
+        Kernel { name, params: self.params(), variants, native: self.native() }
+    }
+
+    /// The program fused after a kernel, as its epilogue: it works on each element before the kernel stores it. The kernel reads the loads
+    /// after its own inputs; its member `params.extra` says how.
+    pub fn fused_after(self, kernel: Kernel) -> Kernel {
+        let Kernel { name, mut params, mut variants, native } = kernel;
+        params = params.set("extra", self.dims());
+        for variant in &mut variants {
+            if crate::shaders::epilogue(variant.shader) == Some(Epilogue::Four) {
+                variant.bodies.extend(self.finish());
+            } else {
+                variant.bodies.push(("epilogue", self.wgsl("extra", "extra", "bitcast<f32>")));
+            }
+            // Some shaders want to know whether there is one.
+            variant.consts.iter_mut().filter(|(name, _)| *name == "FUSED").for_each(|fused| fused.1 = 1);
+        }
+        let own = Arc::new(move |io: &mut Io<'_>| {
+            let (reads, extra) = io.reads.split_at(io.reads.len() - self.loads.len());
+            let out = &mut *io.writes[0];
+            let scalars = numbers(io.scalars);
+            let finish = |start: usize, part: &mut [u32]| self.evaluate(extra, &scalars, start, part);
+            let mut core = Io { reads, writes: &mut [&mut *out], scalars: &[], finish: Some(&finish) };
+            native(&mut core);
+            if core.finish.is_some() {
+                self.compute(extra, &scalars, out);
+            }
+        });
+        Kernel { name, params, variants, native: own }
+    }
+
+    /// The uniform: the count, then how the loads are read.
+    fn params(&self) -> Params {
+        Params::new().set("count", self.count).set("dims", self.dims())
+    }
+}
