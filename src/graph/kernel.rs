@@ -38,13 +38,6 @@ impl Params {
     }
 }
 
-/// Words in the order of the struct. Passing over to names: no new kernel uses it.
-impl From<Vec<u32>> for Params {
-    fn from(words: Vec<u32>) -> Params {
-        Params { members: vec![("", words)] }
-    }
-}
-
 /// What a member of a uniform can be made of.
 pub trait Word {
     /// Adds its words.

@@ -12,11 +12,6 @@ pub fn pack(values: &[(&'static str, Vec<u32>)], members: &[Member], bytes: u32)
     let mut words = vec![0; bytes as usize / 4];
     let mut given = vec![false; members.len()];
     for (name, value) in values {
-        if name.is_empty() && 4 * value.len() <= bytes as usize {
-            words[..value.len()].copy_from_slice(value);
-            given.iter_mut().zip(members).for_each(|(given, member)| *given |= member.name != "extra");
-            continue;
-        }
         let Some(index) = members.iter().position(|member| member.name == *name) else {
             let known: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
             return Err(format!("`params` has no member `{name}`; it has {}", known.join(", ")));
