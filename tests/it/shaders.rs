@@ -72,9 +72,16 @@ fn keeps_secrets(what: &str, shader: &Reflected) {
     }
 }
 
+/// With `STEEPEST_JOINED=folder`, each is written there with its parts, for editors and other compilers.
 #[test]
 fn every_shader_is_valid_unspecialised() {
+    let folder = std::env::var_os("STEEPEST_JOINED").map(std::path::PathBuf::from);
     for (stem, source) in SHADERS.iter() {
+        if let Some(folder) = &folder {
+            let file = folder.join(format!("{stem}.wgsl"));
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, source).unwrap();
+        }
         assert!(source.starts_with("//"), "{stem}.wgsl does not say what it computes");
         let shader = reflect(stem, source).unwrap_or_else(|e| panic!("{e}"));
         translate(stem, &shader);
