@@ -45,7 +45,7 @@ impl CartPole {
     }
 }
 
-/// Episodes of the same number of rows each, those behind an episode's end of weight 0: one shape, one plan.
+/// Episodes of the same number of rows each, those after an episode's end of weight 0: one shape, one plan.
 struct Played {
     states: Vec<f32>,
     actions: Vec<u32>,

@@ -10,7 +10,7 @@ use steepest::{Device, Tensor};
 
 /// Months held out: the last two years.
 const UNSEEN: usize = 24;
-/// The first month that has the longest lag behind it.
+/// The first month that has the longest lag before it.
 const FIRST: usize = 13;
 
 /// What a forecast of each month may look at: X [months, 1 + lags], a one and the values so many months before; and y [months, 1].

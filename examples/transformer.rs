@@ -60,7 +60,7 @@ fn windows(device: &Device, text: &[u32], starts: &[usize]) -> (Tensor, Tensor) 
     (device.tensor(&cut(0), [starts.len(), CONTEXT]), device.tensor(&cut(1), starts.len() * CONTEXT))
 }
 
-/// Bits per character of the held-out text, in windows one behind the other: the first character of each is guessed from one alone.
+/// Bits per character of the held-out text, in consecutive windows: the first character of each is guessed from one alone.
 fn held_out_bits(model: &Transformer, device: &Device, text: &Text) -> Result<f64> {
     let starts: Vec<usize> = (0..(text.held_out.len() - 1) / CONTEXT).map(|window| window * CONTEXT).collect();
     let mut nats = vec![];
@@ -75,7 +75,7 @@ fn held_out_bits(model: &Transformer, device: &Device, text: &Text) -> Result<f6
 fn write(model: &Transformer, device: &Device, text: &Text, seed: u64) -> Result<String> {
     let (mut stream, mut written) = (Stream::new(seed, 1), vec![0]);
     for _ in 0..400 {
-        // What stands behind the last character is not looked at: the model is causal.
+        // What comes after the last character is not looked at: the model is causal.
         let mut seen: Vec<u32> = written[written.len().saturating_sub(CONTEXT)..].to_vec();
         let last = seen.len() as isize - 1;
         seen.resize(CONTEXT, 0);

@@ -46,7 +46,7 @@ pub struct LoaderOptions<'d> {
     batch_size: usize,
     shuffle: Option<u64>,
     drop_last: bool,
-    halves: bool,
+    f16: bool,
 }
 
 /// Some rows of a data set as tensors.
@@ -68,7 +68,7 @@ impl DataLoader {
     /// Settings for batches of `batch_size` rows: not shuffled, the last batch as short as it comes.
     #[expect(clippy::new_ret_no_self, reason = "a loader needs a device, which comes last because only then all can be checked")]
     pub fn new(dataset: &Dataset, batch_size: usize) -> LoaderOptions<'_> {
-        LoaderOptions { dataset, batch_size, shuffle: None, drop_last: false, halves: false }
+        LoaderOptions { dataset, batch_size, shuffle: None, drop_last: false, f16: false }
     }
 
     /// Settings for full batches: all rows at once, one batch an epoch, as in plain gradient descent.
@@ -171,8 +171,8 @@ impl LoaderOptions<'_> {
     /// Keeps the features on the device in half precision: half the memory, and room for a set twice as large. Each number is rounded to 11
     /// significant bits ([`Tensor::to_f16`]), which a pixel or a scaled column hardly notices; what is beyond ±65,504 would become infinite and
     /// is better scaled first. Batches are f32 as ever. A loader that copies batches from this program's memory does not round.
-    pub fn halves(mut self) -> Self {
-        self.halves = true;
+    pub fn f16(mut self) -> Self {
+        self.f16 = true;
         self
     }
 
@@ -188,7 +188,7 @@ impl LoaderOptions<'_> {
     #[track_caller]
     pub fn on_device(self, device: &Device) -> Result<DataLoader> {
         let set = self.dataset;
-        let bytes = if self.halves { 2 } else { 4 };
+        let bytes = if self.f16 { 2 } else { 4 };
         if bytes * set.features().len() as u64 > device.tensor_bytes() {
             return self.from_host(device);
         }
@@ -197,7 +197,7 @@ impl LoaderOptions<'_> {
             Labels::Values(values, width) => device.tensor(values, [set.len(), *width]),
         };
         let shape = batched(set, set.len());
-        let x = if self.halves { device.tensor_f16(set.features(), shape) } else { device.tensor(set.features(), shape) };
+        let x = if self.f16 { device.tensor_f16(set.features(), shape) } else { device.tensor(set.features(), shape) };
         let source = Source::Device { x, y };
         self.loader(device, source)
     }
@@ -213,7 +213,7 @@ impl LoaderOptions<'_> {
     }
 
     fn loader(self, device: &Device, source: Source) -> Result<DataLoader> {
-        let LoaderOptions { dataset, batch_size, shuffle, drop_last, halves: _ } = self;
+        let LoaderOptions { dataset, batch_size, shuffle, drop_last, f16: _ } = self;
         let rows = dataset.len();
         if batch_size == 0 {
             return Err(config("batch size", "found 0, expected at least 1"));

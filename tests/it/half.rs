@@ -217,7 +217,7 @@ fn a_resident_data_set_may_be_halves() {
     for device in common::devices("data sets of halves") {
         let set = data::digits().unwrap();
         let whole = DataLoader::new(&set, 100).shuffle(3).on_device(&device).unwrap();
-        let halves = DataLoader::new(&set, 100).shuffle(3).halves().on_device(&device).unwrap();
+        let halves = DataLoader::new(&set, 100).shuffle(3).f16().on_device(&device).unwrap();
         assert!(halves.is_resident());
         for (a, b) in whole.epoch().zip(halves.epoch()) {
             assert_eq!((b.x.dtype(), &a.rows), (DType::F32, &b.rows));
