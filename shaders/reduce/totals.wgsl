@@ -33,7 +33,7 @@ fn value_of(total: vec4<f32>) -> f32 {
 }
 
 fn store_total(o: u32, total: vec4<f32>) {
-    if STAGE == 1u {
+    if ADDS && STAGE == 1u {
         let words = bitcast<vec4<u32>>(total);
         out[4u * o] = words.x;
         out[4u * o + 1u] = words.y;

@@ -10,7 +10,9 @@ fn weight_with2(w: f32, row: Row, c: u32) -> f32 { return weight_with(weight_wit
 fn weight_with4(w: f32, row: Row, c: u32) -> f32 { return weight_with2(weight_with2(w, row, c), row, c + 2u * WORKGROUP); }
 fn weight_with8(w: f32, row: Row, c: u32) -> f32 { return weight_with4(weight_with4(w, row, c), row, c + 4u * WORKGROUP); }
 
-fn store_slopes2(row: Row, w: f32, c: u32) { store_slope(row, w, c); store_slope(row, w, c + WORKGROUP); }
+// The slope by the logit of class c, if there is one, and the next ones of this invocation.
+fn store_slopes(row: Row, w: f32, c: u32) { if c < params.n { store_slope(row, w, c); } }
+fn store_slopes2(row: Row, w: f32, c: u32) { store_slopes(row, w, c); store_slopes(row, w, c + WORKGROUP); }
 fn store_slopes4(row: Row, w: f32, c: u32) { store_slopes2(row, w, c); store_slopes2(row, w, c + 2u * WORKGROUP); }
 fn store_slopes8(row: Row, w: f32, c: u32) { store_slopes4(row, w, c); store_slopes4(row, w, c + 4u * WORKGROUP); }
 

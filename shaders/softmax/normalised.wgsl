@@ -5,16 +5,11 @@ const LOG: u32 = 0u;
 
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-// Stores element k, if there is one.
 fn store_element(row: Row, k: u32) {
-    if k >= params.n { return; }
     let at = row.first + k * params.inner;
     let shifted = in0[at] - row.largest;
-    if is_nan(row.sum) {
-        out[at] = nan();
-    } else if LOG == 1u {
-        out[at] = shifted - row.log_sum;
-    } else {
-        out[at] = power(shifted) / row.sum;
-    }
+    var y = power(shifted) / row.sum;
+    if LOG == 1u { y = shifted - row.log_sum; }
+    // Said again here, so that no compiler can take it away from the NaN.
+    out[at] = select(y, nan(), is_nan(row.sum));
 }

@@ -3,9 +3,8 @@
 
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-// Stores the slope by the logit of class c, if there is one; `weight` is the sum of the targets.
+// `weight` is the sum of the targets.
 fn store_slope(row: Row, weight: f32, c: u32) {
-    if c >= params.n { return; }
     let at = row.first + c;
     let slope = power(in0[at] - row.largest) / row.sum * weight - target_of(row, c);
     out[at] = epilogue(select(slope, nan(), is_nan(row.sum)), at);

@@ -1,7 +1,9 @@
 // Softmax along an axis, or its logarithm, one workgroup per row. For long rows on hardware: neighbours read neighbours.
 // use: softmax/elements, softmax/normalised, softmax/row, softmax/row_by_group
 
-fn store_elements2(row: Row, k: u32) { store_element(row, k); store_element(row, k + WORKGROUP); }
+// Element k, if there is one, and the next ones of this invocation.
+fn store_elements(row: Row, k: u32) { if k < params.n { store_element(row, k); } }
+fn store_elements2(row: Row, k: u32) { store_elements(row, k); store_elements(row, k + WORKGROUP); }
 fn store_elements4(row: Row, k: u32) { store_elements2(row, k); store_elements2(row, k + 2u * WORKGROUP); }
 fn store_elements8(row: Row, k: u32) { store_elements4(row, k); store_elements4(row, k + 4u * WORKGROUP); }
 

@@ -14,13 +14,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let first = row.first / 4u;
     for (var k = first; k < first + params.n / 4u; k++) {
         let shifted = in0[k] - row.largest;
-        // Said again here, so that no compiler can take it away from the NaN.
-        if is_nan(row.sum) {
-            out[k] = vec4<f32>(nan());
-        } else if LOG == 1u {
-            out[k] = shifted - row.log_sum;
-        } else {
-            out[k] = powers(shifted) * inverse;
-        }
+        var y = powers(shifted) * inverse;
+        if LOG == 1u { y = shifted - row.log_sum; }
+        out[k] = select(y, vec4<f32>(nan()), is_nan(row.sum));
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Work {
     /// Members that are contiguous in runs of so many; 0 if they are not.
     runs: usize,
     /// So many neighbouring outputs have contiguous members: whole rows are taken. 0 if they have not.
-    abreast: usize,
+    neighbours: usize,
 }
 
 impl Work {
@@ -37,11 +37,11 @@ impl Work {
             Some(dim) if vectors && dim.stride == 1 && dim.size >= 16 => dim.size,
             _ => 0,
         };
-        let abreast = match step.kept.dims.last() {
+        let neighbours = match step.kept.dims.last() {
             Some(dim) if vectors && dim.stride == 1 && dim.size >= 8 && !contiguous && step.group > 0 => dim.size,
             _ => 0,
         };
-        Work { chunks, contiguous: contiguous && vectors, runs, abreast, step }
+        Work { chunks, contiguous: contiguous && vectors, runs, neighbours, step }
     }
 
     pub(super) fn native(self) -> Native {
@@ -88,9 +88,9 @@ impl Work {
         let out = &mut *io.writes[0];
         let (words, length) = (self.words(), self.step.group.min(self.step.span));
         // Vectors are several times as fast.
-        let fast = self.contiguous || self.runs > 0 || self.abreast > 0;
+        let fast = self.contiguous || self.runs > 0 || self.neighbours > 0;
         let alone = out.len() / words * length < if fast { 4 * MIN_PARALLEL } else { MIN_PARALLEL };
-        if self.abreast > 0 {
+        if self.neighbours > 0 {
             return self.stretches(read, out, alone);
         }
         let one = |(o, out): (usize, &mut [u32])| {
@@ -183,13 +183,13 @@ impl Work {
 
     /// Whole rows of members for stretches of neighbouring outputs, none longer than a row, and enough of them for every thread.
     fn stretches(&self, read: &[f32], out: &mut [u32], alone: bool) {
-        let (abreast, each) = (self.abreast, self.chunks * self.words());
+        let (neighbours, each) = (self.neighbours, self.chunks * self.words());
         let outputs = out.len() / each;
-        let enough = if alone { abreast } else { (outputs / rayon::current_num_threads()).next_multiple_of(16) };
-        let length = abreast.min(MAX_STRETCH).min(enough.max(16));
-        let mut stretches = Vec::with_capacity(outputs / abreast * abreast.div_ceil(length));
-        for (row, out) in out.chunks_exact_mut(abreast * each).enumerate() {
-            stretches.extend(out.chunks_mut(length * each).enumerate().map(|(i, out)| (row * abreast + i * length, out)));
+        let enough = if alone { neighbours } else { (outputs / rayon::current_num_threads()).next_multiple_of(16) };
+        let length = neighbours.min(MAX_STRETCH).min(enough.max(16));
+        let mut stretches = Vec::with_capacity(outputs / neighbours * neighbours.div_ceil(length));
+        for (row, out) in out.chunks_exact_mut(neighbours * each).enumerate() {
+            stretches.extend(out.chunks_mut(length * each).enumerate().map(|(i, out)| (row * neighbours + i * length, out)));
         }
         let work = |(first, out): (usize, &mut [u32])| {
             let (read, width, words) = (&read[self.start_of(first)..], out.len() / each, self.words());
