@@ -89,7 +89,7 @@ macro_rules! hot {
                     Kernel {
                         name: "one_hot",
                         params: Params::new().set("count", count).set("classes", classes),
-                        variants: vec![Variant::new("one_hot", [1, 1, 1]).max_loop_iterations(0)],
+                        variants: vec![Variant::new("index/one_hot", [1, 1, 1]).max_loop_iterations(0)],
                         native: Arc::new(native),
                     },
                     1,
