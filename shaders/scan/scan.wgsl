@@ -33,7 +33,7 @@ fn add_and_repay(sum: vec2<f32>, x: f32) -> vec2<f32> {
 }
 
 // The sum of the spans that come before the `nth` of a line. The body is replaced by one that returns 0 where a line has one span.
-fn sum_before(line: u32, nth: u32) -> vec2<f32> {
+fn sum_of_spans_before(line: u32, nth: u32) -> vec2<f32> {
     var sum = vec2<f32>(0.0);
     for (var s = 0u; s < nth; s++) {
         let at = 4u * (line * params.spans + in_order(s, params.spans));
@@ -52,7 +52,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let start = in_order(nth, params.spans) * params.span;
     let count = min(params.span, params.n - start);
     let base = line / params.inner * params.n * params.inner + line % params.inner;
-    var sum = sum_before(line, nth);
+    var sum = sum_of_spans_before(line, nth);
     for (var step = 0u; step < count; step++) {
         let at = base + (start + in_order(step, count)) * params.inner;
         sum = add_and_repay(sum, in0[at]);

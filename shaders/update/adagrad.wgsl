@@ -5,8 +5,8 @@
 
 @group(0) @binding(7) var<storage, read_write> sum: array<vec4<f32>>;
 
-fn updated(i: u32, p: vec4<f32>, gradient: vec4<f32>, c: Settings) -> vec4<f32> {
-    let g = gradient + c.weight_decay * p;
+fn updated(i: u32, p: vec4<f32>, slope: vec4<f32>, c: Settings) -> vec4<f32> {
+    let g = slope + c.weight_decay * p;
     let s = sum[i] + g * g;
     sum[i] = s;
     return p - c.rate * g / (sqrt(s) + c.eps);

@@ -7,8 +7,8 @@
 @group(0) @binding(7) var<storage, read_write> squares: array<vec4<f32>>;
 @group(0) @binding(8) var<storage, read_write> means: array<vec4<f32>>;
 
-fn updated(i: u32, p: vec4<f32>, gradient: vec4<f32>, c: Settings) -> vec4<f32> {
-    let g = gradient + c.weight_decay * p;
+fn updated(i: u32, p: vec4<f32>, slope: vec4<f32>, c: Settings) -> vec4<f32> {
+    let g = slope + c.weight_decay * p;
     let s = c.square_decay * squares[i] + c.one_minus_square_decay * g * g;
     let a = c.square_decay * means[i] + c.one_minus_square_decay * g;
     squares[i] = s;

@@ -5,8 +5,8 @@
 
 const NESTEROV: u32 = 0u;
 
-fn updated(i: u32, p: vec4<f32>, gradient: vec4<f32>, c: Settings) -> vec4<f32> {
-    let g = gradient + c.weight_decay * p;
+fn updated(i: u32, p: vec4<f32>, slope: vec4<f32>, c: Settings) -> vec4<f32> {
+    let g = slope + c.weight_decay * p;
     let v = velocity(i, g, c.momentum);
     return p - c.rate * select(v, g + c.momentum * v, NESTEROV == 1u);
 }

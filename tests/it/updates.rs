@@ -6,7 +6,7 @@ use steepest::optim::{AdaGrad, Adadelta, Adam, Group, Optimizer, RmsProp, Sgd};
 use steepest::plan::Switches;
 use steepest::{Device, Error, Tensor};
 
-/// Both sides of what a row is aligned to, and of what one workgroup and one thread's share update.
+/// Both sides of what an arena is aligned to, and of what one workgroup and one thread's share update.
 const SIZES: [usize; 8] = [1, 63, 64, 65, 1000, 1025, 3, 17_000];
 
 fn devices() -> Vec<Device> {
@@ -52,7 +52,7 @@ fn values(tensors: &[Tensor]) -> Vec<Vec<u32>> {
 /// Dispatches of the last plan that update something.
 fn updates(device: &Device) -> usize {
     let plan = device.last_plan().unwrap();
-    plan.dispatches.iter().filter(|d| d.writes.iter().any(|w| w.to_string().starts_with("row"))).count()
+    plan.dispatches.iter().filter(|d| d.writes.iter().any(|w| w.to_string().starts_with("arena"))).count()
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn what_is_overwritten_is_computed_first_and_only_in_one_way() {
     }
 }
 
-/// Running statistics of two batches, updated with one step of plain descent: what is updated twice keeps its row to itself.
+/// Running statistics of two batches, updated with one step of plain descent: what is updated twice keeps its arena to itself.
 #[test]
 fn an_update_that_comes_again_is_joined_by_nobody() {
     for device in devices() {

@@ -55,7 +55,7 @@ impl Op for Scan {
             Variant::new("scan/scan", Variant::groups((lines * spans).div_ceil(WORKGROUP))).max_loop_iterations(span + spans);
         variant.consts.push(("REVERSE", u32::from(self.reverse)));
         if spans == 1 {
-            variant.bodies.push(("sum_before", "{ return vec2<f32>(0.0); }".to_owned()));
+            variant.bodies.push(("sum_of_spans_before", "{ return vec2<f32>(0.0); }".to_owned()));
         }
         let kernel = Kernel {
             name: "cumsum",
