@@ -16,9 +16,9 @@ fn largest(i: u32, v: vec4<f32>) -> vec4<f32> {
     return u;
 }
 
-fn updated(i: u32, parameter: vec4<f32>, gradient: vec4<f32>, c: Settings) -> vec4<f32> {
-    var p = parameter;
-    var g = gradient;
+fn updated(i: u32, before: vec4<f32>, slope: vec4<f32>, c: Settings) -> vec4<f32> {
+    var p = before;
+    var g = slope;
     if DECOUPLED == 1u {
         p -= c.weight_decay * p;
     } else {

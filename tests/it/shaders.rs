@@ -410,7 +410,7 @@ fn cooperative_matrices_are_for_the_files_that_enable_them() {
 #[test]
 fn broken_shaders_are_caught() {
     let source = steepest::shaders::source("update/sgd").unwrap();
-    let line = "let g = gradient + c.weight_decay * p;";
+    let line = "let g = slope + c.weight_decay * p;";
     assert!(source.contains(line));
     assert!(reflect("update/sgd", &source.replace(line, line.trim_end_matches(';'))).is_err());
     assert!(reflect("update/sgd", &source.replace(line, &line.replace("let g", "let g: u32"))).is_err());
