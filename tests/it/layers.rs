@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Text in, text out: WGSL and what naga reads off it.
     ("wgsl", &["error", "shaders", "wgsl"]),
     ("plan", &["shape", "error", "graph", "plan", "shaders"]),
+    ("wgsl", &["error", "shaders", "wgsl"]),
     ("reference", &["shape", "error", "graph"]),
     ("profile", &["error", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
