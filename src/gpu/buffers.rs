@@ -1,7 +1,7 @@
 //! Device memory: buffers that go back to a pool when their last owner drops them.
 
+use super::core::{Core, lock};
 use super::counters::add;
-use super::device::{Core, lock};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! Guarded runs, for tests: memory starts as NaNs, and a write behind the end of a value is found and names its kernel.
 
 use super::buffers::GUARD;
-use super::replay::{Kept, Memory, Prepared, What};
+use super::run::{Kept, Memory, Prepared, What};
 use super::{Gpu, GpuBuffer};
 use crate::error::Result;
 use crate::plan::Place;

@@ -3,9 +3,9 @@
 //! The dispatches themselves stay: guarded and timed runs use them one by one.
 
 use super::Gpu;
-use super::device::Core;
+use super::core::Core;
 use super::pipelines::Shader;
-use super::replay::{Bound, Pieces, Step, What, bind};
+use super::run::{Bound, Pieces, Step, What, bind};
 use crate::error::Result;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
 use crate::wgsl::BindingKind;

@@ -6,17 +6,18 @@
 
 mod buffers;
 mod checks;
-mod cooperative;
+mod core;
 mod counters;
-mod device;
-mod drivers;
+
 mod guard;
 mod merge;
 mod pipeline_cache;
 mod pipelines;
 mod queue;
+mod quirks;
 mod readback;
-mod replay;
+mod run;
+mod self_test;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -24,16 +25,16 @@ mod tune;
 
 pub use buffers::GpuBuffer;
 pub use checks::ShaderChecks;
+pub use core::{AdapterInfo, GpuLimits, OpenOptions, adapters};
 pub use counters::Counts;
-pub use device::{AdapterInfo, GpuLimits, OpenOptions, adapters};
-pub use drivers::drivers_loaded;
-pub use replay::Prepared;
+pub use quirks::window_extensions::drivers_loaded;
+pub use run::Prepared;
 pub use timing::Span;
 pub use tune::Tune;
 
 use crate::error::{Error, Result};
 use buffers::Pool;
-use device::{Core, lock};
+use core::{Core, lock};
 use pipelines::Shaders;
 use readback::Staging;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

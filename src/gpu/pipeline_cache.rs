@@ -4,7 +4,7 @@
 //! checksum, and one in which anything is off is ignored and written anew.
 
 use super::Gpu;
-use super::device::{Core, lock};
+use super::core::{Core, lock};
 use crate::files::write_cache;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

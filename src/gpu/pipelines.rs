@@ -1,8 +1,8 @@
 //! Shaders and their pipelines: each specialisation is parsed once and compiled once in a device's life.
 
 use super::checks::{self, ShaderChecks};
+use super::core::{Core, lock};
 use super::counters::add;
-use super::device::{Core, lock};
 use crate::error::{Error, Result};
 use crate::plan::{Kernel, Plan, Target, Variant};
 use crate::threads;

@@ -1,8 +1,8 @@
 //! Commands on their way to the device: several runs share one command list while the device has enough to do, and few lists are under way at
 //! a time. Which runs share a list changes when work starts, never what it computes.
 
+use super::core::{Core, lock};
 use super::counters::add;
-use super::device::{Core, lock};
 use crate::error::Result;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};

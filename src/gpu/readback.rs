@@ -1,6 +1,6 @@
 //! Reading values back: besides opening a device the only thing here that is async.
 
-use super::device::{Core, lock};
+use super::core::{Core, lock};
 use super::{Gpu, GpuBuffer};
 use crate::error::Result;
 use futures_intrusive::channel::shared::oneshot_channel;

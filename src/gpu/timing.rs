@@ -2,8 +2,8 @@
 //! the clock. Every run is waited for.
 
 use super::Gpu;
-use super::device::{Core, lock};
-use super::replay::{Kept, Memory, Prepared};
+use super::core::{Core, lock};
+use super::run::{Kept, Memory, Prepared};
 use crate::error::Result;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

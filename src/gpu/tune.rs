@@ -3,7 +3,7 @@
 //! Only variants that the table of device classes allows are tried: all of them are held to the reference on every device by the tests, and
 //! none can fail to compile where the others do. Sums in another order round differently, so the same bits come from the same file.
 
-use super::device::lock;
+use super::core::lock;
 use super::{Gpu, Prepared, ShaderChecks};
 use crate::error::Result;
 use crate::files::write_cache;

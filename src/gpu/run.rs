@@ -1,8 +1,8 @@
 //! Plans on the device: prepare once, then replay: one encoder, one pass, one submission.
 
 use super::buffers::{GUARD, Pool};
+use super::core::lock;
 use super::counters::add;
-use super::device::lock;
 use super::merge::NEVER;
 use super::pipelines::{Shader, word};
 use super::{Gpu, GpuBuffer};

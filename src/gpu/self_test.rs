@@ -5,7 +5,7 @@
 //! tuned variants. A note is written before the test begins: a program that dies in it does not try again.
 
 use super::Gpu;
-use super::device::{Core, OpenOptions, lock};
+use super::core::{Core, OpenOptions, lock};
 use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Target, Variant, half};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};

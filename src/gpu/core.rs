@@ -1,10 +1,10 @@
 //! Adapters, opening a device, and its health: after a loss wgpu goes silent, so the device keeps its own flags.
 
-use super::cooperative::{self, Cooperative};
 use super::counters::Counters;
-use super::drivers;
 use super::pipeline_cache::PipelineCache;
 use super::queue::Pending;
+use super::quirks::window_extensions as drivers;
+use super::self_test::{self, Cooperative};
 use crate::error::{Error, Result};
 use crate::plan::{Dispatch, MAX_LOOP_ITERATIONS};
 pub(super) use crate::threads::lock;
@@ -216,12 +216,12 @@ impl Core {
         let subgroups = required_features.contains(wgpu::Features::SUBGROUP);
         let descriptor =
             wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
-        let mut kind = if options.minimal_limits { None } else { cooperative::offered(adapter) };
+        let mut kind = if options.minimal_limits { None } else { self_test::offered(adapter) };
         let mut opened = None;
         if kind.is_some() {
             let more = wgpu::DeviceDescriptor {
-                required_features: descriptor.required_features | cooperative::FEATURES,
-                experimental_features: cooperative::promise(),
+                required_features: descriptor.required_features | self_test::FEATURES,
+                experimental_features: self_test::promise(),
                 ..descriptor.clone()
             };
             match adapter.request_device(&more).await {

@@ -11,7 +11,7 @@ pub fn drivers_loaded() -> u64 {
 }
 
 /// Every adapter of these backends, in the drivers' order.
-pub(super) async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+pub(in crate::gpu) async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     LOADED.fetch_add(1, Ordering::Relaxed);
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     // No debug and validation layers unless WGPU_DEBUG or WGPU_VALIDATION ask for them.
