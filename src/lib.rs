@@ -43,6 +43,7 @@ pub mod data;
 pub mod device;
 mod eigen;
 pub mod error;
+pub mod executor;
 pub mod files;
 pub mod gpu;
 pub mod graph;

@@ -2,15 +2,23 @@
 
 mod pool;
 
+use crate::executor::{
+    Execution, Executor, Pending, PlacedArena, PreparedPlan, Span, Storage, own_buffer, own_buffers, own_plan,
+};
 use crate::plan::{Buffer, Dispatch, Error, Io, ParameterArena, Place, Plan, Result};
-use crate::threads;
+use crate::threads::{self, lock};
 use pool::{Pool, Words};
 use smallvec::SmallVec;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 /// What fills memory before a guarded run: a NaN, so that a value nobody wrote shows.
 const POISON: u32 = 0x7fc0_dead;
+
+/// The name in errors.
+const NAME: &str = "cpu";
 
 /// A value in main memory: words of its own, or a part of a [`ParameterArena`]'s.
 #[derive(Debug)]
@@ -18,29 +26,14 @@ pub struct CpuBuffer {
     words: Arc<RwLock<Words>>,
     start: usize,
     len: usize,
-    /// Whether the words are those of a row: only leaves of that row have them.
-    in_row: bool,
+    /// Whether the words are those of an arena: only leaves of that arena have them.
+    in_arena: bool,
 }
 
 impl CpuBuffer {
-    /// Takes words over.
-    pub fn new(words: Vec<u32>) -> Arc<CpuBuffer> {
-        Arc::new(CpuBuffer { start: 0, len: words.len(), in_row: false, words: Arc::new(RwLock::new(Words::own(words))) })
-    }
-
-    /// Its length.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether it has no words.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// A copy of the words.
-    pub fn to_vec(&self) -> Vec<u32> {
-        self.read()[self.range()].to_vec()
+    /// A value of its own.
+    fn new(words: Words) -> CpuBuffer {
+        CpuBuffer { start: 0, len: words.len(), in_arena: false, words: Arc::new(RwLock::new(words)) }
     }
 
     fn range(&self) -> Range<usize> {
@@ -56,15 +49,22 @@ impl CpuBuffer {
     }
 }
 
+impl Storage for CpuBuffer {
+    fn words(&self) -> usize {
+        self.len
+    }
+}
+
 /// The processor as a device.
 #[derive(Debug, Default)]
 pub struct Cpu {
-    guarded: std::sync::atomic::AtomicBool,
+    guarded: AtomicBool,
+    timed: AtomicBool,
     pool: Arc<Pool>,
 }
 
 /// A plan with its memory.
-pub struct Prepared {
+struct Prepared {
     plan: Arc<Plan>,
     slots: Mutex<Vec<Vec<u32>>>,
     /// Whether there is a kernel in it that threads are likely to share.
@@ -75,137 +75,207 @@ pub struct Prepared {
 const SHARED_FLOPS: u64 = 1 << 20;
 const SHARED_BYTES: u64 = 1 << 17;
 
-impl Cpu {
-    /// Fills slots and outputs with NaN before every run.
-    pub fn set_guarded(&self, on: bool) {
-        self.guarded.store(on, std::sync::atomic::Ordering::Relaxed);
+impl Executor for Cpu {
+    fn describe(&self, name: &str) -> String {
+        format!("{name} ({} threads)", rayon::current_num_threads())
+    }
+
+    fn largest_value(&self) -> u64 {
+        4 * u64::from(u32::MAX)
+    }
+
+    fn has_timestamps(&self) -> bool {
+        false
     }
 
     /// Allocates a plan's slots.
-    pub fn prepare(&self, plan: Arc<Plan>) -> Prepared {
+    fn prepare(&self, plan: Arc<Plan>) -> Result<PreparedPlan> {
         let slots = plan.slots.iter().map(|&words| vec![0; words]).collect();
         let large = |dispatch: &Dispatch| dispatch.flops >= SHARED_FLOPS || dispatch.bytes() >= SHARED_BYTES;
         let shared = plan.dispatches.iter().any(large);
-        Prepared { plan, slots: Mutex::new(slots), shared }
+        Ok(Box::new(Prepared { plan, slots: Mutex::new(slots), shared }))
     }
 
-    /// The buffer in which the leaves of a row are stored consecutively. If they are not, they are copied into a new one and replaced: also a
-    /// single leaf, whose memory may be that of another value too, such as a reshape of it that was computed in the same run.
-    pub fn row(&self, row: &ParameterArena, leaves: &mut [Arc<CpuBuffer>]) -> Arc<CpuBuffer> {
-        let first = &leaves[row.members[0].0];
-        let lies =
-            |&(leaf, start): &(usize, usize)| Arc::ptr_eq(&leaves[leaf].words, &first.words) && leaves[leaf].start == start;
-        if first.in_row && first.read().len() == row.words && row.members.iter().all(lies) {
-            return Arc::new(CpuBuffer { words: first.words.clone(), start: 0, len: row.words, in_row: true });
+    fn upload(&self, words: &[u32]) -> Result<Arc<dyn Storage>> {
+        Ok(Arc::new(CpuBuffer::new(Words::own(words.to_vec()))))
+    }
+
+    /// Copied is also a single leaf, whose memory may be that of another value too, such as a reshape of it that was computed in the same run.
+    fn place_arena(&self, arena: &ParameterArena, leaves: &mut [Arc<dyn Storage>]) -> Result<PlacedArena> {
+        let first: &CpuBuffer = own_buffer(&leaves[arena.members[0].0], NAME)?;
+        let mut placed = first.in_arena && first.read().len() == arena.words;
+        for &(leaf, start) in &arena.members {
+            let leaf: &CpuBuffer = own_buffer(&leaves[leaf], NAME)?;
+            placed &= Arc::ptr_eq(&leaf.words, &first.words) && leaf.start == start;
         }
-        let mut words = vec![0; row.words];
-        for &(leaf, start) in &row.members {
-            let value = &leaves[leaf];
+        let part = |words: &Arc<RwLock<Words>>, start: usize, len: usize| {
+            Arc::new(CpuBuffer { words: Arc::clone(words), start, len, in_arena: true })
+        };
+        if placed {
+            return Ok(PlacedArena { buffer: part(&first.words, 0, arena.words), moved: false });
+        }
+        let mut words = vec![0; arena.words];
+        for &(leaf, start) in &arena.members {
+            let value: &CpuBuffer = own_buffer(&leaves[leaf], NAME)?;
             words[start..start + value.len].copy_from_slice(&value.read()[value.range()]);
         }
-        let whole = CpuBuffer::new(words);
-        for &(leaf, start) in &row.members {
-            leaves[leaf] = Arc::new(CpuBuffer { words: whole.words.clone(), start, len: leaves[leaf].len, in_row: true });
+        let whole = CpuBuffer::new(Words::own(words));
+        for &(leaf, start) in &arena.members {
+            leaves[leaf] = part(&whole.words, start, leaves[leaf].words());
         }
-        whole
+        Ok(PlacedArena { buffer: Arc::new(whole), moved: true })
     }
 
-    /// Computes a plan's outputs from its leaves and scalars.
-    ///
-    /// # Errors
-    /// A dispatch that reads what it writes: a fault of the plan.
-    pub fn run(
-        &self,
-        prepared: &Prepared,
-        leaves: &[Arc<CpuBuffer>],
-        arenas: &[Arc<CpuBuffer>],
+    fn execute<'e>(
+        &'e self,
+        plan: &PreparedPlan,
+        leaves: &[Arc<dyn Storage>],
+        arenas: &[Arc<dyn Storage>],
         scalars: &[u32],
-    ) -> Result<Vec<Arc<CpuBuffer>>> {
-        if prepared.shared {
-            // On one of the threads that share them: to hand each over and to be woken when it is done costs more than some kernels.
-            threads::install(|| self.run_here(prepared, leaves, arenas, scalars))
-        } else {
-            self.run_here(prepared, leaves, arenas, scalars)
-        }
+    ) -> Result<Execution<'e>> {
+        let prepared: &Prepared = own_plan(plan, NAME)?;
+        let (leaves, arenas) = (own_buffers(leaves, NAME)?, own_buffers(arenas, NAME)?);
+        let run = || self.run(prepared, &leaves, &arenas, scalars);
+        // On one of the threads that share them: to hand each over and to be woken when it is done costs more than some kernels.
+        let (outputs, spans) = if prepared.shared { threads::install(run) } else { run() }?;
+        let report = self.timed.load(Ordering::Relaxed).then(|| Box::pin(std::future::ready(Ok(spans))) as Pending<'_, _>);
+        Ok(Execution { outputs, report })
     }
 
-    fn run_here(
+    fn read(&self, value: Arc<dyn Storage>) -> Pending<'_, Vec<u32>> {
+        let words = own_buffer(&value, NAME).map(|buffer: &CpuBuffer| buffer.read()[buffer.range()].to_vec());
+        Box::pin(std::future::ready(words))
+    }
+
+    /// A run is done when it was started.
+    fn finish(&self) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Nothing but the NaN: a native kernel cannot write beyond the end of a value.
+    fn set_guarded(&self, on: bool) {
+        self.guarded.store(on, Ordering::Relaxed);
+    }
+
+    fn set_timed(&self, on: bool) {
+        self.timed.store(on, Ordering::Relaxed);
+    }
+}
+
+impl Cpu {
+    /// Computes a plan's outputs, and when each dispatch ran if runs are timed.
+    fn run(
         &self,
         prepared: &Prepared,
-        leaves: &[Arc<CpuBuffer>],
-        arenas: &[Arc<CpuBuffer>],
+        leaves: &[&CpuBuffer],
+        arenas: &[&CpuBuffer],
         scalars: &[u32],
-    ) -> Result<Vec<Arc<CpuBuffer>>> {
+    ) -> Result<(Vec<Arc<dyn Storage>>, Vec<Span>)> {
+        let begun = self.timed.load(Ordering::Relaxed).then(Instant::now);
+        let since = |begun: Instant| begun.elapsed().as_nanos() as u64;
         let plan = &prepared.plan;
-        let fault = |message| Error::Device { device: "cpu".to_owned(), message };
-        let mut slots = threads::lock(&prepared.slots);
-        let guarded = self.guarded.load(std::sync::atomic::Ordering::Relaxed);
-        let mut outputs: SmallVec<[Words; 4]> = plan.outputs.iter().map(|&words| self.pool.take(words)).collect();
-        if guarded {
-            slots.iter_mut().for_each(|slot| slot.fill(POISON));
-            outputs.iter_mut().for_each(|output| output.fill(POISON));
+        let mut slots = lock(&prepared.slots);
+        let outputs = plan.outputs.iter().map(|&words| self.pool.take(words)).collect();
+        let mut memory = Memory { leaves, arenas, slots: &mut slots, outputs };
+        if self.guarded.load(Ordering::Relaxed) {
+            memory.slots.iter_mut().for_each(|slot| slot.fill(POISON));
+            memory.outputs.iter_mut().for_each(|output| output.fill(POISON));
         }
-
-        for dispatch in &plan.dispatches {
+        let mut spans = vec![];
+        for (index, dispatch) in plan.dispatches.iter().enumerate() {
             if dispatch.writes.iter().all(|p| p.words == 0) {
                 continue;
             }
-            // What is written leaves its place for the time of the kernel; what is read stays: they are never the same buffer.
-            let mut taken: SmallVec<[Taken<'_>; 4]> = SmallVec::new();
-            for place in &dispatch.writes {
-                taken.push(match place.buffer {
-                    Buffer::Slot(i) => Taken::Slot(std::mem::take(&mut slots[i])),
-                    Buffer::Output(i) => Taken::Output(std::mem::take(&mut outputs[i])),
-                    Buffer::Arena(i) => Taken::Arena(arenas[i].write()),
-                    Buffer::Leaf(_) => return Err(fault(format!("kernel {} writes {place}", dispatch.kernel.name))),
-                });
-            }
-            let aliased = |p: &Place| dispatch.writes.iter().any(|w| w.buffer == p.buffer);
-            if let Some(place) = dispatch.reads.iter().find(|p| aliased(p)) {
-                return Err(fault(format!("kernel {} reads {place} and writes it", dispatch.kernel.name)));
-            }
-            let guards: SmallVec<[Option<RwLockReadGuard<'_, Words>>; 4]> = dispatch
-                .reads
-                .iter()
-                .map(|p| match p.buffer {
-                    Buffer::Leaf(i) => Some(leaves[i].read()),
-                    Buffer::Arena(i) => Some(arenas[i].read()),
-                    _ => None,
-                })
-                .collect();
-            let (mut few_reads, mut many_reads): ([&[u32]; FEW], _) = (Default::default(), vec![]);
-            let reads = dispatch.reads.iter().zip(&guards).map(|(place, guard)| {
-                let (words, start): (&[u32], usize) = match (place.buffer, guard) {
-                    (Buffer::Slot(i), _) => (&slots[i], 0),
-                    (Buffer::Output(i), _) => (&outputs[i], 0),
-                    (Buffer::Leaf(i), Some(guard)) => (guard, leaves[i].start),
-                    (_, Some(guard)) => (guard, 0),
-                    // Never reached: a guard was taken for every leaf and row.
-                    (_, None) => (&[], 0),
-                };
-                &words[start + place.start()..][..place.words]
-            });
-            let reads = collected(&mut few_reads, &mut many_reads, reads);
-            let (mut few_writes, mut many_writes): ([&mut [u32]; FEW], _) = (Default::default(), vec![]);
-            let writes = taken.iter_mut().zip(&dispatch.writes).map(|(t, place)| match t {
-                Taken::Slot(words) => &mut words[place.start()..][..place.words],
-                Taken::Output(words) => &mut words[place.start()..][..place.words],
-                Taken::Arena(guard) => &mut guard[place.start()..][..place.words],
-            });
-            let writes = collected(&mut few_writes, &mut many_writes, writes);
-            let scalars = &scalars[dispatch.scalars.clone()];
-            (dispatch.kernel.native)(&mut Io { reads, writes, scalars, finish: None });
-            drop(guards);
-            for (place, t) in dispatch.writes.iter().zip(taken) {
-                match (place.buffer, t) {
-                    (Buffer::Slot(i), Taken::Slot(words)) => slots[i] = words,
-                    (Buffer::Output(i), Taken::Output(words)) => outputs[i] = words,
-                    _ => {}
-                }
+            let start = begun.map(since);
+            memory.run(dispatch, &scalars[dispatch.scalars.clone()])?;
+            if let (Some(begun), Some(start)) = (begun, start) {
+                spans.push(Span { dispatch: index, start, end: since(begun) });
             }
         }
-        let buffer = |words: Words| CpuBuffer { start: 0, len: words.len(), in_row: false, words: Arc::new(RwLock::new(words)) };
-        Ok(outputs.into_iter().map(|words| Arc::new(buffer(words))).collect())
+        let outputs = memory.outputs.into_iter().map(|words| Arc::new(CpuBuffer::new(words)) as Arc<dyn Storage>);
+        Ok((outputs.collect(), spans))
+    }
+}
+
+/// The memory of one run.
+struct Memory<'r> {
+    leaves: &'r [&'r CpuBuffer],
+    arenas: &'r [&'r CpuBuffer],
+    slots: &'r mut Vec<Vec<u32>>,
+    outputs: SmallVec<[Words; 4]>,
+}
+
+/// What a kernel writes, taken out of its place for the time of the kernel.
+enum Written<'a> {
+    Slot(Vec<u32>),
+    Output(Words),
+    Arena(RwLockWriteGuard<'a, Words>),
+}
+
+impl<'r> Memory<'r> {
+    /// Runs one kernel. What it reads stays in its place: that is never the buffer it writes.
+    fn run(&mut self, dispatch: &Dispatch, scalars: &[u32]) -> Result<()> {
+        let mut written = self.take_written(dispatch)?;
+        let arenas_and_leaves: SmallVec<[Option<RwLockReadGuard<'r, Words>>; 4]> =
+            dispatch.reads.iter().map(|place| self.shared(place.buffer).map(CpuBuffer::read)).collect();
+        let (mut few_reads, mut many_reads): ([&[u32]; FEW], _) = (Default::default(), vec![]);
+        let reads = dispatch.reads.iter().zip(&arenas_and_leaves).map(|(place, guard)| {
+            let (words, start): (&[u32], usize) = match (place.buffer, guard) {
+                (Buffer::Slot(i), _) => (&self.slots[i], 0),
+                (Buffer::Output(i), _) => (&self.outputs[i], 0),
+                (Buffer::Leaf(i), Some(guard)) => (guard, self.leaves[i].start),
+                (_, Some(guard)) => (guard, 0),
+                // Never reached: a guard was taken for every leaf and arena.
+                (_, None) => (&[], 0),
+            };
+            &words[start + place.start()..][..place.words]
+        });
+        let reads = collected(&mut few_reads, &mut many_reads, reads);
+        let (mut few_writes, mut many_writes): ([&mut [u32]; FEW], _) = (Default::default(), vec![]);
+        let writes = written.iter_mut().zip(&dispatch.writes).map(|(written, place)| match written {
+            Written::Slot(words) => &mut words[place.start()..][..place.words],
+            Written::Output(words) => &mut words[place.start()..][..place.words],
+            Written::Arena(guard) => &mut guard[place.start()..][..place.words],
+        });
+        let writes = collected(&mut few_writes, &mut many_writes, writes);
+        (dispatch.kernel.native)(&mut Io { reads, writes, scalars, finish: None });
+        drop(arenas_and_leaves);
+        for (place, written) in dispatch.writes.iter().zip(written) {
+            match (place.buffer, written) {
+                (Buffer::Slot(i), Written::Slot(words)) => self.slots[i] = words,
+                (Buffer::Output(i), Written::Output(words)) => self.outputs[i] = words,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out what a kernel writes.
+    fn take_written(&mut self, dispatch: &Dispatch) -> Result<SmallVec<[Written<'r>; 4]>> {
+        let fault = |message| Error::Device { device: NAME.to_owned(), message };
+        let mut written = SmallVec::new();
+        for place in &dispatch.writes {
+            written.push(match place.buffer {
+                Buffer::Slot(i) => Written::Slot(std::mem::take(&mut self.slots[i])),
+                Buffer::Output(i) => Written::Output(std::mem::take(&mut self.outputs[i])),
+                Buffer::Arena(i) => Written::Arena(self.arenas[i].write()),
+                Buffer::Leaf(_) => return Err(fault(format!("kernel {} writes {place}", dispatch.kernel.name))),
+            });
+        }
+        let aliased = |p: &Place| dispatch.writes.iter().any(|w| w.buffer == p.buffer);
+        match dispatch.reads.iter().find(|p| aliased(p)) {
+            Some(place) => Err(fault(format!("kernel {} reads {place} and writes it", dispatch.kernel.name))),
+            None => Ok(written),
+        }
+    }
+
+    /// A buffer that other runs may have too, and that is locked for the time of a kernel.
+    fn shared(&self, buffer: Buffer) -> Option<&'r CpuBuffer> {
+        match buffer {
+            Buffer::Leaf(i) => Some(self.leaves[i]),
+            Buffer::Arena(i) => Some(self.arenas[i]),
+            Buffer::Slot(_) | Buffer::Output(_) => None,
+        }
     }
 }
 
@@ -221,10 +291,4 @@ fn collected<'a, T>(few: &'a mut [T; FEW], many: &'a mut Vec<T>, items: impl Exa
     }
     few.iter_mut().zip(items).for_each(|(place, item)| *place = item);
     &mut few[..count]
-}
-
-enum Taken<'a> {
-    Slot(Vec<u32>),
-    Output(Words),
-    Arena(RwLockWriteGuard<'a, Words>),
 }

@@ -1,20 +1,17 @@
 //! CHECK mode: every run twice. First op by op, each compared with the reference on the values the device itself had; then as it is planned,
 //! with all that fusing, placing and merging do, compared with the first.
 
-use super::{Inner, Machine};
-use crate::cpu::CpuBuffer;
+use super::run::Values;
+use super::state::DeviceState;
 use crate::error::{Error, Result};
 use crate::graph::key::{Graph, Source};
-use crate::graph::node::{Node, Runner, Storage, Value};
+use crate::graph::node::{Node, Storage, Value};
 use crate::graph::op::{Array, DType};
 use crate::ops::case::Gen;
 use crate::ops::propagate::Judged;
 use crate::ops::tolerance::{self, Worst};
 use crate::plan::{Plan, Switches};
 use std::sync::Arc;
-
-/// Values on a device.
-type Values = Vec<Arc<dyn Storage>>;
 
 /// What a run works out op by op.
 struct Shadow {
@@ -40,7 +37,7 @@ fn array(graph: &Graph, source: Source, words: &[u32]) -> Array {
     Array { shape: spec.shape, data: spec.dtype.unpack(words, count) }
 }
 
-impl Inner {
+impl DeviceState {
     /// Runs a graph op by op on memory of its own and compares each op with its reference; then runs it as it is planned, and compares what
     /// the program gets with what came out op by op.
     pub(super) fn run_checked(&self, mut graph: Graph) -> Result<()> {
@@ -70,25 +67,19 @@ impl Inner {
         let before = graph.leaves.iter().map(|leaf| self.node_words(leaf)).collect::<Result<Vec<_>>>()?;
         let plan = Arc::new(Plan::build(graph, Switches { fuse: false, reuse: false, cache: false, merge: false }));
         let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
-        let (leaves, outputs): (Values, Values) = match &self.machine {
-            Machine::Gpu(gpu) => {
-                let mut leaves = before.iter().map(|words| gpu.upload(words)).collect::<Result<Vec<_>>>()?;
-                let arenas = plan.arenas.iter().map(|row| gpu.row(row, &mut leaves)).collect::<Result<Vec<_>>>()?;
-                let outputs = gpu.run(&gpu.prepare(plan.clone())?, &leaves, &arenas, &scalars)?;
-                (leaves.into_iter().map(|b| b as _).collect(), outputs.into_iter().map(|b| b as _).collect())
-            }
-            Machine::Cpu(cpu) => {
-                let mut leaves: Vec<_> = before.iter().map(|words| CpuBuffer::new(words.clone())).collect();
-                let arenas: Vec<_> = plan.arenas.iter().map(|row| cpu.row(row, &mut leaves)).collect();
-                let outputs = cpu.run(&cpu.prepare(plan.clone()), &leaves, &arenas, &scalars)?;
-                (leaves.into_iter().map(|b| b as _).collect(), outputs.into_iter().map(|b| b as _).collect())
-            }
-        };
+        let mut leaves = before.iter().map(|words| self.executor.upload(words)).collect::<Result<Values>>()?;
+        let mut arenas = Vec::with_capacity(plan.arenas.len());
+        for arena in &plan.arenas {
+            arenas.push(self.executor.place_arena(arena, &mut leaves)?.buffer);
+        }
+        let prepared = self.executor.prepare(plan.clone())?;
+        // Node by node is not how the program runs: its times are of no use.
+        let (outputs, _) = self.execute_on(&prepared, &leaves, &arenas, &scalars)?;
         let mut stored: Vec<Option<Arc<dyn Storage>>> = vec![None; graph.calls.len()];
         for &(call, output) in &plan.kept {
             stored[call] = Some(outputs[output].clone());
         }
-        let read = |buffer: &Arc<dyn Storage>| pollster::block_on(self.fetch(buffer.clone()));
+        let read = |buffer: &Arc<dyn Storage>| pollster::block_on(self.executor.read(buffer.clone()));
         let mut calls = Vec::with_capacity(graph.calls.len());
         for (i, stored) in stored.iter().enumerate() {
             let words = match stored {
@@ -136,7 +127,7 @@ impl Inner {
     fn node_words(&self, node: &Arc<Node>) -> Result<Vec<u32>> {
         match node.value() {
             Some(Value::Host(words)) => Ok(words.to_vec()),
-            Some(Value::Stored(stored)) => pollster::block_on(self.fetch(stored)),
+            Some(Value::Stored(stored)) => pollster::block_on(self.executor.read(stored)),
             None => Err(self.fault("a value that is not there")),
         }
     }

@@ -1,6 +1,6 @@
 //! Making tensors: from this program's memory, and constants.
 
-use super::Device;
+use super::state::Device;
 use crate::error::{At, Error, OpError, Result};
 use crate::graph::half;
 use crate::graph::node::{Tensor, Value, record_on};
@@ -64,7 +64,7 @@ impl Device {
     #[track_caller]
     fn given<T: Element>(&self, data: &[T], shape: impl ToShape, parameter: bool) -> Tensor {
         let words = Arc::new(data.iter().map(|x| x.to_word()).collect());
-        Tensor::leaf(&self.runner, spec_of(data, shape), Some(Value::Host(words)), parameter, Location::caller())
+        Tensor::leaf(&self.backend, spec_of(data, shape), Some(Value::Host(words)), parameter, Location::caller())
     }
 
     /// A tensor from a slice of `f32`, `u32`, `i32` or `bool`, row-major.
@@ -97,7 +97,7 @@ impl Device {
     #[track_caller]
     pub fn tensor_f16(&self, data: &[f32], shape: impl ToShape) -> Tensor {
         let spec = spec_of(data, shape).map(|s| Spec { dtype: DType::F16, ..s });
-        Tensor::leaf(&self.runner, spec, Some(Value::Host(Arc::new(half::pack(data)))), false, Location::caller())
+        Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(half::pack(data)))), false, Location::caller())
     }
 
     /// A parameter: a tensor that gradients are taken by and that optimizers update in place.
@@ -116,14 +116,14 @@ impl Device {
             } else {
                 Err(OpError::Shape(format!("{} words given for {spec}, which takes {}", words.len(), spec.words())))
             };
-            return Tensor::leaf(&self.runner, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller());
+            return Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller());
         }
         let spec = match dtype {
             DType::F32 => spec_of(&words, shape).map(|s| Spec { dtype, range: None, ..s }),
             DType::I32 => spec_of(&words.iter().map(|&w| w as i32).collect::<Vec<_>>(), shape),
             DType::U32 | DType::Bool | DType::F16 => spec_of(&words, shape).map(|s| Spec { dtype, ..s }),
         };
-        Tensor::leaf(&self.runner, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller())
+        Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller())
     }
 
     /// A scalar.
@@ -135,7 +135,7 @@ impl Device {
     /// Every element the same.
     #[track_caller]
     pub fn full(&self, shape: impl ToShape, value: f64) -> Tensor {
-        record_on(&self.runner, Pointwise { row: &FILL, scalars: [value, 0.0] }, &[]).expand(or_scalar(shape))
+        record_on(&self.backend, Pointwise { row: &FILL, scalars: [value, 0.0] }, &[]).expand(or_scalar(shape))
     }
 
     /// All zero.
@@ -166,12 +166,12 @@ impl Device {
 
     /// A tensor that carries an error.
     pub(crate) fn invalid(&self, op: &'static str, at: At, error: OpError) -> Tensor {
-        Tensor::invalid(&self.runner, Error::op(op, at, error), at)
+        Tensor::invalid(&self.backend, Error::op(op, at, error), at)
     }
 
     /// The device's side of the graph.
-    pub(crate) fn runner(&self) -> &Arc<dyn crate::graph::Runner> {
-        &self.runner
+    pub(crate) fn backend(&self) -> &Arc<dyn crate::graph::Backend> {
+        &self.backend
     }
 }
 

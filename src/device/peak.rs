@@ -1,10 +1,10 @@
 //! What a device can do at most: a copy and a loop of multiply-adds, timed. The two lines of the roofline that profiles are held against.
 
-use super::{Device, Inner, Machine, lock};
-use crate::cpu::CpuBuffer;
+use super::state::{Device, DeviceState};
 use crate::error::Result;
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Variant};
 use crate::profile::Peak;
+use crate::threads::lock;
 use rayon::prelude::*;
 use std::panic::Location;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const COPIED: [usize; 2] = [16 << 20, 64 << 20];
 const COPIES: usize = 8;
 /// Words of the multiply-adds: enough invocations, of four floats each, to fill a large GPU.
 const WORDS: usize = 1 << 20;
-/// Steps of a chain of multiply-adds per round.
+/// Steps of a chain of multiply-adds per iteration.
 const STEPS: usize = 8;
 /// Chains side by side in `checks/peak.wgsl`.
 const CHAINS: usize = 3;
@@ -34,37 +34,34 @@ impl Device {
     /// # Errors
     /// What the device reports.
     pub fn measure_peak(&self) -> Result<Peak> {
-        self.inner.peak()
+        self.state.peak()
     }
 }
 
-impl Inner {
+impl DeviceState {
     pub(super) fn peak(&self) -> Result<Peak> {
         if let Some(peak) = *lock(&self.profiler.peak) {
             return Ok(peak);
         }
-        let hardware = matches!(&self.machine, Machine::Gpu(gpu) if !gpu.is_software());
-        let limit = match &self.machine {
-            Machine::Gpu(gpu) => (gpu.limits().binding_bytes / 4) as usize,
-            Machine::Cpu(_) => usize::MAX,
-        };
+        let hardware = self.gpu().is_some_and(|gpu| !gpu.is_software());
+        let limit = usize::try_from(self.executor.largest_value() / 4).unwrap_or(usize::MAX);
         let copied = COPIED[usize::from(hardware)].min(limit / 64 * 64);
         let mut copy = self.fastest(&plan(copied, 0, COPIES))?;
-        if let Machine::Gpu(gpu) = &self.machine {
+        if let Some(gpu) = self.gpu() {
             // A copy without a kernel is faster where a processor plays the GPU.
             let from = gpu.upload(&vec![0; copied])?;
             let mut copies = || (0..COPIES).try_for_each(|_| gpu.copy(&from).map(|_| ())).and_then(|()| gpu.wait());
             copy = copy.min(fastest(&mut copies)?);
         }
-        let mut rounds = 4;
-        let mut time = self.fastest(&plan(WORDS, rounds, 1))?;
-        while time < LONG && rounds < 1 << 16 {
+        let mut iterations = 4;
+        let mut time = self.fastest(&plan(WORDS, iterations, 1))?;
+        while time < LONG && iterations < 1 << 16 {
             // Growing by what is missing, but not by leaps that a slow start would make seconds long.
-            rounds *= (LONG.as_secs_f64() / time.as_secs_f64()).ceil().clamp(2.0, 16.0) as usize;
-            time = self.fastest(&plan(WORDS, rounds, 1))?;
+            iterations *= (LONG.as_secs_f64() / time.as_secs_f64()).ceil().clamp(2.0, 16.0) as usize;
+            time = self.fastest(&plan(WORDS, iterations, 1))?;
         }
-        let chains = if matches!(self.machine, Machine::Gpu(_)) { CHAINS } else { NATIVE_CHAINS };
-        let flops = 2 * WORDS * rounds * chains * STEPS;
+        let chains = if self.gpu().is_some() { CHAINS } else { NATIVE_CHAINS };
+        let flops = 2 * WORDS * iterations * chains * STEPS;
         let peak = Peak {
             gflops: flops as f64 / time.as_nanos() as f64,
             gigabytes: (8 * copied * COPIES) as f64 / copy.as_nanos() as f64,
@@ -75,23 +72,16 @@ impl Inner {
 
     /// The time of the fastest of several runs of a plan of one leaf.
     fn fastest(&self, plan: &Arc<Plan>) -> Result<Duration> {
-        let ones = vec![1.0f32.to_bits(); plan.leaves[0]];
-        match &self.machine {
-            Machine::Gpu(gpu) => {
-                let leaves = [gpu.upload(&ones)?];
-                let prepared = gpu.prepare(plan.clone())?;
-                // The profile's own timing would count what it costs itself.
-                gpu.set_timed(false);
-                let time = fastest(&mut || gpu.run(&prepared, &leaves, &[], &[]).and_then(|_| gpu.wait()));
-                gpu.set_timed(self.profiler.is_on());
-                time
-            }
-            Machine::Cpu(cpu) => {
-                let leaves = [CpuBuffer::new(ones)];
-                let prepared = cpu.prepare(plan.clone());
-                fastest(&mut || cpu.run(&prepared, &leaves, &[], &[]).map(|_| ()))
-            }
-        }
+        let leaves = [self.executor.upload(&vec![1.0f32.to_bits(); plan.leaves[0]])?];
+        let prepared = self.executor.prepare(plan.clone())?;
+        // The profile's own timing would count what it costs itself.
+        self.executor.set_timed(false);
+        let time = fastest(&mut || {
+            self.execute_on(&prepared, &leaves, &[], &[])?;
+            pollster::block_on(self.executor.finish())
+        });
+        self.executor.set_timed(self.profiler.is_on());
+        time
     }
 }
 
@@ -111,11 +101,11 @@ fn fastest(run: &mut dyn FnMut() -> Result<()>) -> Result<Duration> {
 }
 
 /// `repeats` kernels that read one leaf and write one slot of `words` words.
-fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
+fn plan(words: usize, iterations: usize, repeats: usize) -> Arc<Plan> {
     let count = words / 4;
-    let native = Arc::new(move |io: &mut crate::plan::Io<'_>| native(io.read(0), io.write(0), rounds));
-    let variants = vec![Variant::new("checks/peak", Variant::groups(count.div_ceil(64))).max_loop_iterations(9 * rounds)];
-    let kernel = Kernel { name: "peak", params: Params::new().set("count", count).set("rounds", rounds), variants, native };
+    let native = Arc::new(move |io: &mut crate::plan::Io<'_>| native(io.read(0), io.write(0), iterations));
+    let variants = vec![Variant::new("checks/peak", Variant::groups(count.div_ceil(64))).max_loop_iterations(9 * iterations)];
+    let kernel = Kernel { name: "peak", params: Params::new().set("count", count).set("rounds", iterations), variants, native };
     let dispatch = || Dispatch {
         kernel: kernel.clone(),
         reads: vec![Place { buffer: Buffer::Leaf(0), part: None, words }],
@@ -142,11 +132,11 @@ fn plan(words: usize, rounds: usize, repeats: usize) -> Arc<Plan> {
 }
 
 /// The kernel of `checks/peak.wgsl` on all cores.
-fn native(read: &[f32], write: &mut [f32], rounds: usize) {
+fn native(read: &[f32], write: &mut [f32], iterations: usize) {
     let share = write.len().div_ceil(4 * rayon::current_num_threads()).next_multiple_of(64);
-    read.par_chunks(share).zip(write.par_chunks_mut(share)).for_each(|(read, write)| match rounds {
+    read.par_chunks(share).zip(write.par_chunks_mut(share)).for_each(|(read, write)| match iterations {
         0 => write.copy_from_slice(read),
-        _ => pulp::Arch::new().dispatch(Spin { read, write, rounds }),
+        _ => pulp::Arch::new().dispatch(Spin { read, write, iterations }),
     });
 }
 
@@ -154,7 +144,7 @@ fn native(read: &[f32], write: &mut [f32], rounds: usize) {
 struct Spin<'a> {
     read: &'a [f32],
     write: &'a mut [f32],
-    rounds: usize,
+    iterations: usize,
 }
 
 impl pulp::WithSimd for Spin<'_> {
@@ -168,7 +158,7 @@ impl pulp::WithSimd for Spin<'_> {
         for (start, out) in read.iter().zip(write) {
             let (up, down) = (simd.add_f32s(*start, one), simd.sub_f32s(one, *start));
             let mut x = [*start, up, down, *start, up, down, *start, up];
-            for _ in 0..self.rounds * STEPS {
+            for _ in 0..self.iterations * STEPS {
                 for x in &mut x {
                     *x = simd.mul_add_f32s(*x, half, one);
                 }
@@ -183,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_loop_does_all_its_rounds() {
+    fn the_loop_does_all_its_iterations() {
         // x ← x/2 + 1 from x = 1: 2 − 2⁻ⁿ after n steps; the chains start at 1, 2 and 0, and 0 ends at 2 − 2·2⁻ⁿ.
         let (read, mut write) = ([1.0f32; 128], [0.0f32; 128]);
         native(&read, &mut write, 2);

@@ -1,6 +1,6 @@
 //! Mixed precision: matrix products that round their operands to f16.
 
-use super::Device;
+use super::state::Device;
 use std::sync::atomic::Ordering;
 
 /// How exactly matrix products read their operands; see [`Device::set_precision`].
@@ -36,11 +36,11 @@ impl Device {
     /// # Ok::<(), steepest::Error>(())
     /// ```
     pub fn set_precision(&self, precision: Precision) {
-        self.inner.halves.store(precision == Precision::Half, Ordering::Relaxed);
+        self.state.halves.store(precision == Precision::Half, Ordering::Relaxed);
     }
 
     /// What [`Device::set_precision`] set.
     pub fn precision(&self) -> Precision {
-        if self.inner.halves.load(Ordering::Relaxed) { Precision::Half } else { Precision::Full }
+        if self.state.halves.load(Ordering::Relaxed) { Precision::Half } else { Precision::Full }
     }
 }

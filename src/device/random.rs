@@ -1,6 +1,6 @@
 //! Making random tensors: each element follows from seed, stream and index alone, on every device.
 
-use super::Device;
+use super::state::Device;
 use crate::error::{OpError, finite};
 use crate::graph::node::{Tensor, record_on};
 use crate::ops::random::{Kind, Random, deviation, range};
@@ -12,7 +12,7 @@ impl Device {
     fn random(&self, name: &'static str, shape: impl ToShape, op: impl FnOnce(Shape) -> Result<Random, OpError>) -> Tensor {
         let at = Location::caller();
         match shape.to_shape().and_then(op) {
-            Ok(op) => record_on(self.runner(), op, &[]),
+            Ok(op) => record_on(self.backend(), op, &[]),
             Err(error) => self.invalid(name, at, error),
         }
     }

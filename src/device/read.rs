@@ -13,7 +13,7 @@ impl Tensor {
     /// # Errors
     /// The error this tensor carries, or what the device reports.
     pub fn run(&self) -> Result<()> {
-        self.node().runner().run(std::slice::from_ref(self.node()))
+        self.node().backend().run(std::slice::from_ref(self.node()))
     }
 
     /// The elements, row-major: computes them if need be and waits. Those of an f16 tensor are read as f32.
@@ -88,7 +88,7 @@ impl Tensor {
         }
         let words = match self.node().value() {
             Some(Value::Host(words)) => words.to_vec(),
-            Some(Value::Stored(stored)) => self.node().runner().fetch(stored).await?,
+            Some(Value::Stored(stored)) => self.node().backend().read(stored).await?,
             None => {
                 let spent = OpError::Stale("it has no value after its run: an update has none".to_owned());
                 return Err(Error::op(self.node().op_name(), self.node().at(), spent));

@@ -1,19 +1,35 @@
 //! From a collected graph to values: find or make its plan, hand it its leaves, run it, and tell the nodes.
 
-use super::{Cached, Inner, Machine, PLANS, Prepared, lock};
-use crate::cpu::CpuBuffer;
+use super::cached::Cached;
+use super::state::DeviceState;
 use crate::error::{Error, Result};
+use crate::executor::{Execution, PlacedArena, PreparedPlan, Span};
 use crate::graph::key::Graph;
 use crate::graph::node::{Node, Storage, Value};
-use crate::plan::{ParameterArena, Plan, Switches};
-use smallvec::SmallVec;
-use std::any::Any;
+use crate::plan::{Plan, Switches};
+use crate::threads::lock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-impl Inner {
-    /// What [`Runner::run`](crate::graph::node::Runner::run) does, once no other run is under way.
+/// Plans kept per device; the one not used for longest goes first.
+const PLANS: usize = 128;
+
+/// Values on a device.
+pub(super) type Values = Vec<Arc<dyn Storage>>;
+
+/// A run that is done, as far as the host has to know.
+pub(super) struct Done {
+    pub(super) outputs: Values,
+    pub(super) arenas: Values,
+    /// When it was started.
+    start: Instant,
+    /// When its dispatches ran, if they are timed.
+    spans: Vec<Span>,
+}
+
+impl DeviceState {
+    /// What [`Backend::run`](crate::graph::node::Backend::run) does, once no other run is under way.
     pub(super) fn run_alone(&self, roots: &[Arc<Node>]) -> Result<()> {
         self.foreign(roots)?;
         // What is overwritten must be there first.
@@ -27,10 +43,7 @@ impl Inner {
 
     pub(super) fn run_collected(&self, graph: Graph) -> Result<()> {
         if self.check.load(Ordering::Relaxed) {
-            let checked = self.run_checked(graph);
-            // Node by node is not how the program runs: its times are of no use.
-            self.forget_times();
-            return checked;
+            return self.run_checked(graph);
         }
         self.run_planned(&graph)
     }
@@ -45,24 +58,21 @@ impl Inner {
         }
         let switches = *lock(&self.switches);
         let cached = self.cached(graph, switches)?;
-        let start = self.profiler.is_on().then(Instant::now);
-        let outputs = self.execute(&cached, graph)?;
-        if let Some(start) = start {
-            self.book(&cached.plan, start);
+        let done = self.execute(&cached, graph)?;
+        if self.profiler.is_on() {
+            self.book(&cached.plan, done.start, &done.spans);
         }
-        for &(call, output) in &cached.plan.kept {
-            graph.calls[call].node.set_value(Value::Stored(outputs[output].clone()));
-        }
+        self.keep(graph, &cached.plan, &done.outputs);
         self.updated(graph, &cached.plan);
         Ok(())
     }
 
     /// Roots of another device are a mix-up, not something to run here.
     pub(super) fn foreign(&self, roots: &[Arc<Node>]) -> Result<()> {
-        match roots.iter().find(|r| r.runner().id() != self.id) {
+        match roots.iter().find(|r| r.backend().id() != self.id) {
             None => Ok(()),
             Some(root) => {
-                let devices = crate::error::OpError::Devices(self.name.clone(), root.runner().name().to_owned());
+                let devices = crate::error::OpError::Devices(self.name.clone(), root.backend().name().to_owned());
                 Err(Error::op("run", root.at(), devices))
             }
         }
@@ -76,16 +86,9 @@ impl Inner {
             return Ok(found.clone());
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let mut plan = Plan::build(graph, switches);
-        if let (Machine::Cpu(_), true) = (&self.machine, self.profiler.is_on()) {
-            self.profiler.watch(&mut plan);
-        }
-        let plan = Arc::new(plan);
+        let plan = Arc::new(Plan::build(graph, switches));
         explain_miss(&plan, plans.values().map(|c| &*c.plan));
-        let prepared = match &self.machine {
-            Machine::Gpu(gpu) => Prepared::Gpu(gpu.prepare(plan.clone())?),
-            Machine::Cpu(cpu) => Prepared::Cpu(cpu.prepare(plan.clone())),
-        };
+        let prepared = self.executor.prepare(plan.clone())?;
         let cached = Arc::new(Cached { plan, prepared, used: AtomicU64::new(run) });
         if switches.cache && cached.plan.cacheable {
             if plans.len() >= PLANS {
@@ -97,38 +100,49 @@ impl Inner {
         Ok(cached)
     }
 
-    pub(super) fn execute(&self, cached: &Cached, graph: &Graph) -> Result<Vec<Arc<dyn Storage>>> {
-        let mut scalars = Vec::with_capacity(cached.plan.dispatches.last().map_or(0, |last| last.scalars.end));
-        cached.plan.scalars.iter().for_each(|&c| scalars.extend(graph.calls[c].op.scalars()));
-        *lock(&self.last) = Some(cached.plan.clone());
-        match (&self.machine, &cached.prepared) {
-            (Machine::Gpu(gpu), Prepared::Gpu(prepared)) => {
-                let mut leaves = self.leaves(graph, |words| gpu.upload(words))?;
-                let arenas = self.arenas(cached, graph, &mut leaves, |row, leaves| gpu.row(row, leaves))?;
-                let outputs = gpu.run(prepared, &leaves, &arenas, &scalars)?;
-                Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
-            }
-            (Machine::Cpu(cpu), Prepared::Cpu(prepared)) => {
-                let mut leaves = self.leaves(graph, |words| Ok(CpuBuffer::new(words.to_vec())))?;
-                let arenas = self.arenas(cached, graph, &mut leaves, |row, leaves| Ok(cpu.row(row, leaves)))?;
-                let outputs = cpu.run(prepared, &leaves, &arenas, &scalars)?;
-                Ok(outputs.into_iter().map(|o| o as Arc<dyn Storage>).collect())
-            }
-            // A device prepares its own plans only.
-            _ => Err(self.fault("a plan prepared for another machine")),
+    /// Runs a prepared plan on the leaves of a graph.
+    pub(super) fn execute(&self, cached: &Cached, graph: &Graph) -> Result<Done> {
+        let Cached { plan, prepared, .. } = cached;
+        let mut scalars = Vec::with_capacity(plan.dispatches.last().map_or(0, |last| last.scalars.end));
+        plan.scalars.iter().for_each(|&c| scalars.extend(graph.calls[c].op.scalars()));
+        *lock(&self.last) = Some(plan.clone());
+        let mut leaves = self.leaves(graph)?;
+        let arenas = self.arenas(plan, graph, &mut leaves)?;
+        let start = Instant::now();
+        let (outputs, spans) = self.execute_on(prepared, &leaves, &arenas, &scalars)?;
+        Ok(Done { outputs, arenas, start, spans })
+    }
+
+    /// Has the executor run a plan, and waits for its report if there is one.
+    pub(super) fn execute_on(
+        &self,
+        prepared: &PreparedPlan,
+        leaves: &[Arc<dyn Storage>],
+        arenas: &[Arc<dyn Storage>],
+        scalars: &[u32],
+    ) -> Result<(Values, Vec<Span>)> {
+        let Execution { outputs, report } = self.executor.execute(prepared, leaves, arenas, scalars)?;
+        let spans = report.map(pollster::block_on).transpose()?;
+        Ok((outputs, spans.unwrap_or_default()))
+    }
+
+    /// Gives the calls whose values are kept those values.
+    pub(super) fn keep(&self, graph: &Graph, plan: &Plan, outputs: &[Arc<dyn Storage>]) {
+        for &(call, output) in &plan.kept {
+            graph.calls[call].node.set_value(Value::Stored(outputs[output].clone()));
         }
     }
 
-    /// The leaves' buffers; what is still in this program's memory is sent over, once.
-    pub(super) fn leaves<B: Storage>(&self, graph: &Graph, upload: impl Fn(&[u32]) -> Result<Arc<B>>) -> Result<Vec<Arc<B>>> {
+    /// The leaves' values; what is still in this program's memory is sent over, once.
+    fn leaves(&self, graph: &Graph) -> Result<Values> {
         let mut leaves = Vec::with_capacity(graph.leaves.len());
         for leaf in &graph.leaves {
             leaves.push(match leaf.value() {
-                Some(Value::Stored(stored)) => self.buffer(stored)?,
+                Some(Value::Stored(stored)) => stored,
                 Some(Value::Host(words)) => {
-                    let buffer = upload(&words)?;
-                    leaf.set_value(Value::Stored(buffer.clone()));
-                    buffer
+                    let stored = self.executor.upload(&words)?;
+                    leaf.set_value(Value::Stored(stored.clone()));
+                    stored
                 }
                 None => return Err(self.fault("a leaf without a value")),
             });
@@ -136,36 +150,30 @@ impl Inner {
         Ok(leaves)
     }
 
-    /// The buffers of parameter arenas. Leaves that had to be moved there have their values there from now on.
-    pub(super) fn arenas<B: Storage>(
-        &self,
-        cached: &Cached,
-        graph: &Graph,
-        leaves: &mut [Arc<B>],
-        place: impl Fn(&ParameterArena, &mut [Arc<B>]) -> Result<Arc<B>>,
-    ) -> Result<Vec<Arc<B>>> {
-        let mut arenas = Vec::with_capacity(cached.plan.arenas.len());
-        let mut moved = false;
-        for row in &cached.plan.arenas {
-            let before: SmallVec<[_; 16]> = row.members.iter().map(|&(leaf, _)| Arc::as_ptr(&leaves[leaf])).collect();
-            arenas.push(place(row, leaves)?);
-            for (&(leaf, _), before) in row.members.iter().zip(before) {
-                if Arc::as_ptr(&leaves[leaf]) != before {
+    /// The buffers of arenas. Leaves that had to be moved there have their values there from now on. An arena without members is this run's own:
+    /// zeros to begin with.
+    fn arenas(&self, plan: &Plan, graph: &Graph, leaves: &mut [Arc<dyn Storage>]) -> Result<Values> {
+        let mut arenas = Vec::with_capacity(plan.arenas.len());
+        let mut any_moved = false;
+        for arena in &plan.arenas {
+            if arena.members.is_empty() {
+                arenas.push(self.executor.upload(&vec![0; arena.words])?);
+                continue;
+            }
+            let PlacedArena { buffer, moved } = self.executor.place_arena(arena, leaves)?;
+            arenas.push(buffer);
+            if moved {
+                for &(leaf, _) in &arena.members {
                     graph.leaves[leaf].set_value(Value::Stored(leaves[leaf].clone()));
-                    moved = true;
                 }
             }
+            any_moved |= moved;
         }
-        if let (Machine::Gpu(gpu), true) = (&self.machine, moved) {
+        if any_moved {
             // The memory they leave is as large as all parameters: not for keeping.
-            gpu.trim();
+            self.executor.trim();
         }
         Ok(arenas)
-    }
-
-    pub(super) fn buffer<B: Storage>(&self, stored: Arc<dyn Storage>) -> Result<Arc<B>> {
-        let any: Arc<dyn Any + Send + Sync> = stored;
-        any.downcast().map_err(|_| self.fault("a buffer of another machine"))
     }
 
     pub(super) fn fault(&self, message: &str) -> Error {

@@ -1,10 +1,11 @@
 //! Updates that wait for the next one: what a layer keeps beside its parameters (running statistics) is updated when they are.
 
-use super::{Device, Inner, lock};
+use super::state::{Device, DeviceState};
 use crate::error::Result;
 use crate::graph::Tensor;
 use crate::graph::key::Graph;
 use crate::graph::node::{Body, Node};
+use crate::threads::lock;
 use std::sync::{Arc, Weak};
 
 impl Device {
@@ -26,11 +27,11 @@ impl Device {
     /// # Ok::<(), steepest::Error>(())
     /// ```
     pub fn update_with_next_step(&self, update: &Tensor) {
-        lock(&self.inner.waiting).push(Arc::downgrade(update.node()));
+        lock(&self.state.waiting).push(Arc::downgrade(update.node()));
     }
 }
 
-impl Inner {
+impl DeviceState {
     /// Values that updates among the roots, or those that wait, are to overwrite and that were not computed yet.
     pub(super) fn missing(&self, roots: &[Arc<Node>]) -> Vec<Arc<Node>> {
         if !roots.iter().any(|root| is_update(root)) {

@@ -1,13 +1,14 @@
 //! Device memory: buffers that go back to a pool when their last owner drops them.
 
-use super::core::{Core, lock};
+use super::core::Core;
 use super::counters::add;
 use crate::error::{Error, Result};
+use crate::threads::lock;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Words behind a guarded buffer's own that nothing may change.
+/// Words after a guarded buffer's own that nothing may change.
 pub(super) const GUARD: usize = 16;
 /// The smallest buffer, in words: never zero bytes, and room for one vector of four where a kernel reads vectors.
 const SMALLEST: usize = 16;
@@ -140,7 +141,7 @@ impl Pool {
         lock(&self.free).bytes
     }
 
-    /// A buffer for `words` words, with a guard behind them if asked. What it holds is left over from before.
+    /// A buffer for `words` words, with a guard after them if asked. What it holds is left over from before.
     pub(super) fn take(self: &Arc<Self>, words: usize, guarded: bool) -> Result<Arc<GpuBuffer>> {
         let limits = &self.core.limits;
         if 4 * words as u64 > limits.binding_bytes {

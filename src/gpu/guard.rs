@@ -1,66 +1,74 @@
-//! Guarded runs, for tests: memory starts as NaNs, and a write behind the end of a value is found and names its kernel.
+//! Guarded runs, for tests: memory starts as NaNs, and a write beyond the end of a value is found and names its kernel.
 
-use super::buffers::GUARD;
-use super::run::{Kept, Memory, Prepared, What};
-use super::{Gpu, GpuBuffer};
+use super::buffers::{GUARD, GpuBuffer};
+use super::context::Gpu;
+use super::dispatch_list::{BindGroupCache, BindingSource, Memory, Prepared};
 use crate::error::Result;
-use crate::plan::Place;
+use crate::executor::{Pending, Span};
+use crate::plan::{Place, Plan};
 use std::sync::Arc;
 
 /// A NaN that no arithmetic makes.
 pub(super) const POISON: u32 = 0x7fc0_dead;
 /// Words of the buffer poison is copied from.
-const PIECE: usize = 1 << 16;
+const POISON_WORDS: usize = 1 << 16;
 
 impl Gpu {
-    /// Fills slots and outputs with [`POISON`], then runs step by step: poison behind each place written, the kernel, and a copy of what lies
-    /// there afterwards, which is compared at the end.
-    pub(super) fn run_guarded(&self, prepared: &Prepared, memory: &Memory<'_>, kept: &mut [Kept]) -> Result<()> {
-        let guarded = |what: &What| match what {
-            What::Write { place, .. } if memory.is_guarded(*place) => Some(*place),
+    /// Fills slots and outputs with [`POISON`], then runs step by step: poison after each place written, the kernel, and a copy of what is
+    /// there afterwards, which the report compares at the end.
+    pub(super) fn run_guarded(
+        &self,
+        prepared: &Prepared,
+        memory: &Memory<'_>,
+        bind_groups: &mut [BindGroupCache],
+    ) -> Result<Option<Pending<'_, Vec<Span>>>> {
+        let steps = &prepared.unmerged.steps;
+        let guarded = |source: &BindingSource| match source {
+            BindingSource::Write { place, .. } if memory.is_guarded(*place) => Some(*place),
             _ => None,
         };
-        let watched: Vec<(usize, Place)> = (prepared.apart.steps.iter().enumerate())
-            .flat_map(|(step, s)| s.bound.iter().filter_map(move |b| guarded(&b.what)).map(move |place| (step, place)))
+        let watched: Vec<(usize, Place)> = (steps.iter().enumerate())
+            .flat_map(|(i, step)| step.bindings.iter().filter_map(move |b| guarded(&b.source)).map(move |place| (i, place)))
             .collect();
-        let poison = self.upload(&[POISON; PIECE])?;
+        let poison = self.upload(&[POISON; POISON_WORDS])?;
         let found = self.pool.take((GUARD * watched.len()).max(1), false)?;
         self.core.recorded(|encoder| {
             for buffer in memory.slots.iter().chain(memory.outputs) {
                 fill(encoder, &poison, buffer);
             }
-            let mut next = 0;
-            for (index, (step, kept)) in prepared.apart.steps.iter().zip(kept).enumerate() {
+            let (guard, mut next) = (4 * GUARD as u64, 0);
+            for (index, (step, groups)) in steps.iter().zip(bind_groups).enumerate() {
                 let of_step = &watched[next..];
                 let of_step = &of_step[..of_step.iter().take_while(|(of, _)| *of == index).count()];
-                let guard = 4 * GUARD as u64;
                 for (_, place) in of_step {
-                    encoder.copy_buffer_to_buffer(poison.raw(), 0, memory.at(place.buffer).raw(), 4 * place.words as u64, guard);
+                    let buffer = memory.at(place.buffer).raw();
+                    encoder.copy_buffer_to_buffer(poison.raw(), 0, buffer, 4 * place.words as u64, guard);
                 }
                 {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    self.encode(&mut pass, &prepared.apart, step, memory, kept, &mut None)?;
+                    self.encode(&mut pass, &prepared.unmerged, step, memory, groups, &mut None)?;
                 }
                 for (_, place) in of_step {
-                    encoder.copy_buffer_to_buffer(
-                        memory.at(place.buffer).raw(),
-                        4 * place.words as u64,
-                        found.raw(),
-                        guard * next as u64,
-                        guard,
-                    );
+                    let buffer = memory.at(place.buffer).raw();
+                    encoder.copy_buffer_to_buffer(buffer, 4 * place.words as u64, found.raw(), guard * next as u64, guard);
                     next += 1;
                 }
             }
             Ok(())
         })?;
         if watched.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let words = pollster::block_on(self.fetch(found))?;
-        for ((step, place), guard) in watched.iter().zip(words.chunks(GUARD)) {
+        let watched = watched.into_iter().map(|(step, place)| (steps[step].dispatch, place)).collect();
+        Ok(Some(Box::pin(self.look_at_guards(Arc::clone(&prepared.plan), watched, found))))
+    }
+
+    /// An error if a guard is not what it was. `found` has a copy of that of each place written, with the dispatch that wrote it.
+    async fn look_at_guards(&self, plan: Arc<Plan>, watched: Vec<(usize, Place)>, found: Arc<GpuBuffer>) -> Result<Vec<Span>> {
+        let words = self.read(found).await?;
+        for (&(dispatch, place), guard) in watched.iter().zip(words.chunks(GUARD)) {
             if let Some(i) = guard.iter().position(|&word| word != POISON) {
-                let dispatch = &prepared.plan.dispatches[prepared.apart.steps[*step].dispatch];
+                let dispatch = &plan.dispatches[dispatch];
                 return Err(self.core.fault(format!(
                     "kernel `{}` ({}) wrote {:#010x} at word {} of {place}, which has {} words",
                     dispatch.kernel.name,
@@ -71,15 +79,15 @@ impl Gpu {
                 )));
             }
         }
-        Ok(())
+        Ok(vec![])
     }
 }
 
-/// Fills a value and the guard behind it.
+/// Fills a value and the guard after it.
 fn fill(encoder: &mut wgpu::CommandEncoder, poison: &Arc<GpuBuffer>, buffer: &GpuBuffer) {
     let words = (buffer.words() + GUARD).min(buffer.capacity());
-    for start in (0..words).step_by(PIECE) {
-        let bytes = 4 * PIECE.min(words - start) as u64;
+    for start in (0..words).step_by(POISON_WORDS) {
+        let bytes = 4 * POISON_WORDS.min(words - start) as u64;
         encoder.copy_buffer_to_buffer(poison.raw(), 0, buffer.raw(), 4 * start as u64, bytes);
     }
 }

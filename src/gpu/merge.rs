@@ -2,131 +2,96 @@
 //!
 //! The dispatches themselves stay: guarded and timed runs use them one by one.
 
-use super::Gpu;
-use super::core::Core;
+use super::bind::{Uniforms, bind};
+use super::context::Gpu;
+use super::dispatch_list::{BindingSource, Step, StepBinding};
 use super::pipelines::Shader;
-use super::run::{Bound, Pieces, Step, What, bind};
+use super::quirks::software_adapters::MergeLimits;
 use crate::error::Result;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
-use crate::wgsl::BindingKind;
 use crate::wgsl::merge::{Part, merge};
 use crate::wgsl::opaque::COPIES;
+use crate::wgsl::{Binding, BindingKind};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Runs of a plan before its small dispatches are merged: compiling them takes about as long as they save in that many.
-pub(super) const AFTER: u32 = 256;
-/// Instead of a number of runs: not at all.
-pub(super) const NEVER: u32 = u32::MAX;
 /// Dispatches in one, at most: a driver compiles them as one piece.
 const MOST: usize = 16;
-
-/// What counts as small on a kind of device, and how many invocations do it.
-struct Small {
-    /// Operations, or numbers made where nobody counts operations.
-    work: u64,
-    /// Words read and written.
-    words: u64,
-    /// Operations for each number made: one invocation does them in turn.
-    depth: u64,
-    invocations: u32,
-}
-
-/// A software adapter wakes threads for each dispatch, some 50 µs; one core does this much in that time. Its invocations are the lanes of one
-/// vector, so that barriers cost nothing.
-const SOFTWARE: Small = Small { work: 1 << 18, words: 1 << 16, depth: 1 << 13, invocations: 8 };
-/// A GPU takes a few microseconds from one dependent dispatch to the next; one of its cores does this much in that time.
-const HARDWARE: Small = Small { work: 1 << 15, words: 1 << 13, depth: 1 << 8, invocations: 256 };
 
 /// A dispatch that may be merged.
 struct Candidate {
     text: Arc<str>,
     workgroup_size: [u32; 3],
     groups: [u32; 3],
-    /// Storage variables in use: their names and where they lie.
+    /// Storage variables in use: their names, their buffers and where they start in them.
     buffers: Vec<(String, Buffer, usize)>,
     /// Bytes of its `params` and of its `scalars` among those of others.
     uniforms: [u64; 2],
     /// The words of its `params`, laid out as this text has them.
     params: Vec<u32>,
-    /// Rounds of loops that each invocation of the merged kernel goes for it.
-    turns: usize,
+    /// Loop iterations that each invocation of the merged kernel makes for it.
+    iterations: usize,
 }
 
-/// Where a part of a row lies: its leaf is a part of the row, and both may be bound in one dispatch.
-fn home(rows: &HashMap<usize, (usize, usize)>, place: Place) -> (Buffer, usize) {
+/// Leaves of arenas: which arena, and where they start in it.
+type ArenaMembers = HashMap<usize, (usize, usize)>;
+
+/// The memory of a place: that of its arena if it is a leaf of one, because both may be bound in one dispatch.
+fn home(members: &ArenaMembers, place: Place) -> (Buffer, usize) {
     match place.buffer {
-        Buffer::Leaf(leaf) => match rows.get(&leaf) {
-            Some(&(row, start)) => (Buffer::Arena(row), start + place.start()),
+        Buffer::Leaf(leaf) => match members.get(&leaf) {
+            Some(&(arena, start)) => (Buffer::Arena(arena), start + place.start()),
             None => (place.buffer, place.start()),
         },
         other => (other, place.start()),
     }
 }
 
-impl Small {
-    fn of(core: &Core) -> Small {
-        if core.software { SOFTWARE } else { HARDWARE }
-    }
-
-    fn holds(&self, dispatch: &Dispatch) -> bool {
-        let written = dispatch.writes.iter().map(|place| place.words as u64).sum::<u64>();
-        let work = dispatch.flops.max(written);
-        work <= self.work && dispatch.bytes() / 4 <= self.words && work / written.max(1) <= self.depth
-    }
-}
-
 impl Gpu {
     /// A plan's steps with the small ones merged that follow each other, ready to be compiled; `None` if no two can be.
-    pub(super) fn merge(
-        &self,
-        plan: &Plan,
-        steps: &[Step],
-        params: &mut Pieces,
-        scalars: &mut Pieces,
-    ) -> Result<Option<Vec<Step>>> {
-        let rows: HashMap<usize, (usize, usize)> = (plan.arenas.iter().enumerate())
-            .flat_map(|(row, of)| of.members.iter().map(move |&(leaf, start)| (leaf, (row, start))))
+    pub(super) fn merge(&self, plan: &Plan, steps: &[Step], uniforms: &mut Uniforms) -> Result<Option<Vec<Step>>> {
+        let members: ArenaMembers = (plan.arenas.iter().enumerate())
+            .flat_map(|(arena, of)| of.members.iter().map(move |&(leaf, start)| (leaf, (arena, start))))
             .collect();
-        let small = Small::of(&self.core);
-        let most = self.core.limits.storage_buffers as usize;
+        let limits = MergeLimits::of(self.core.software);
         let mut candidates = vec![];
         for step in steps {
             let dispatch = &plan.dispatches[step.dispatch];
-            let whole = step.part.is_none() && small.holds(dispatch);
-            candidates.push(if whole { self.candidate(dispatch, step, &rows)? } else { None });
+            let whole = step.part.is_none() && limits.hold(dispatch);
+            candidates.push(if whole { self.candidate(dispatch, step, &members)? } else { None });
         }
-        let mut line: Vec<Step> = vec![];
+        let mut list: Vec<Step> = vec![];
         let mut at = 0;
         while at < steps.len() {
             let run: Vec<&Candidate> = candidates[at..].iter().take(MOST).map_while(Option::as_ref).collect();
-            let fits = |of: &[&Candidate]| {
-                let bytes =
-                    [0, 1].map(|which| u64::from(COPIES) * of.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
-                let turns = of.iter().map(|candidate| candidate.turns).fold(0, usize::saturating_add);
-                turns <= self.core.max_loop_iterations()
-                    && shared(of).len() <= most
-                    && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
-            };
-            let length = (1..=run.len()).take_while(|&n| fits(&run[..n])).last().unwrap_or(1);
+            let length = (1..=run.len()).take_while(|&n| self.fit(&run[..n])).last().unwrap_or(1);
             let merged =
-                if length > 1 { self.merged_step(plan, &steps[at..at + length], &run[..length], params, scalars)? } else { None };
+                if length > 1 { self.merged_step(plan, &steps[at..at + length], &run[..length], uniforms)? } else { None };
             match merged {
-                Some(step) => line.push(step),
+                Some(step) => list.push(step),
                 None => {
                     for step in &steps[at..at + length] {
-                        let bound = bind(&plan.dispatches[step.dispatch], step.part, &step.shader, params, scalars)?;
-                        line.push(Step { shader: Arc::clone(&step.shader), bound, ..*step });
+                        let bindings = bind(&plan.dispatches[step.dispatch], step.part, &step.shader, uniforms)?;
+                        list.push(Step { shader: Arc::clone(&step.shader), bindings, ..*step });
                     }
                 }
             }
             at += length;
         }
-        Ok(if line.len() < steps.len() { Some(line) } else { None })
+        Ok(if list.len() < steps.len() { Some(list) } else { None })
+    }
+
+    /// Whether the device can do these in one dispatch.
+    fn fit(&self, run: &[&Candidate]) -> bool {
+        let bytes = [0, 1].map(|which| u64::from(COPIES) * run.iter().map(|candidate| candidate.uniforms[which]).sum::<u64>());
+        let iterations = run.iter().map(|candidate| candidate.iterations).fold(0, usize::saturating_add);
+        iterations <= self.core.max_loop_iterations()
+            && shared(run).len() <= self.core.limits.storage_buffers as usize
+            && bytes.into_iter().all(|bytes| bytes <= self.core.uniform_bytes)
     }
 
     /// What merging needs to know of a dispatch: the text of its chosen variant, or of the first that works without barriers.
-    fn candidate(&self, dispatch: &Dispatch, step: &Step, rows: &HashMap<usize, (usize, usize)>) -> Result<Option<Candidate>> {
+    fn candidate(&self, dispatch: &Dispatch, step: &Step, members: &ArenaMembers) -> Result<Option<Candidate>> {
         let variants = &dispatch.kernel.variants;
         let order = std::iter::once(step.variant).chain((0..variants.len()).filter(|&i| i != step.variant));
         for index in order {
@@ -134,16 +99,16 @@ impl Gpu {
             let Some((_, shader)) = self.shaders.exactly(&self.core, &dispatch.kernel, index)? else { continue };
             let Some(text) = shader.alone() else { continue };
             let all = shader.workgroup_size.iter().chain(&variant.groups).map(|&n| n as usize).product::<usize>();
-            let rounds = all.div_ceil(Small::of(&self.core).invocations as usize);
-            let turns = match (variant.loop_iterations, self.core.max_loop_iterations()) {
-                (Some(turns), _) => rounds.saturating_mul(turns + 1),
+            let calls = all.div_ceil(MergeLimits::of(self.core.software).invocations as usize);
+            let iterations = match (variant.loop_iterations, self.core.max_loop_iterations()) {
+                (Some(iterations), _) => calls.saturating_mul(iterations + 1),
                 (None, usize::MAX) => 0,
                 // Nobody knows.
                 (None, _) => continue,
             };
             let of = |kind: BindingKind, places: &[Place]| -> Vec<(String, Buffer, usize)> {
                 let places = shader.bindings.iter().filter(|b| b.kind == kind).zip(places).filter(|(b, _)| b.used);
-                let found = places.map(|(binding, &place)| (binding.name.clone(), home(rows, place)));
+                let found = places.map(|(binding, &place)| (binding.name.clone(), home(members, place)));
                 found.map(|(name, (buffer, start))| (name, buffer, start)).collect()
             };
             let mut buffers = of(BindingKind::Input, &dispatch.reads);
@@ -158,21 +123,14 @@ impl Gpu {
                 groups: variant.groups,
                 buffers,
                 uniforms,
-                turns,
+                iterations,
             }));
         }
         Ok(None)
     }
 
     /// One step that does the work of several. `None` if their files cannot be merged.
-    fn merged_step(
-        &self,
-        plan: &Plan,
-        steps: &[Step],
-        run: &[&Candidate],
-        params: &mut Pieces,
-        scalars: &mut Pieces,
-    ) -> Result<Option<Step>> {
+    fn merged_step(&self, plan: &Plan, steps: &[Step], run: &[&Candidate], uniforms: &mut Uniforms) -> Result<Option<Step>> {
         let buffers = shared(run);
         let number = |buffer: Buffer| buffers.iter().position(|&b| b == buffer).unwrap_or_default();
         let parts: Vec<_> = (run.iter())
@@ -183,44 +141,14 @@ impl Gpu {
                 buffers: candidate.buffers.iter().map(|(name, buffer, start)| (name.as_str(), number(*buffer), *start)).collect(),
             })
             .collect();
-        let Some(text) = merge(&parts, buffers.len(), Small::of(&self.core).invocations) else { return Ok(None) };
+        let Some(text) = merge(&parts, buffers.len(), MergeLimits::of(self.core.software).invocations) else { return Ok(None) };
         let shader = self.shaders.text("merged", &text)?;
         let dispatches: Vec<&Dispatch> = steps.iter().map(|step| &plan.dispatches[step.dispatch]).collect();
-        let mut bound: Vec<Bound> = vec![];
-        for binding in shader.used() {
-            let number = |name: &str| name.strip_prefix('k').and_then(|n| n.parse::<usize>().ok());
-            let what = match binding.kind {
-                BindingKind::Input | BindingKind::Output => {
-                    let buffer = buffers[binding.number as usize];
-                    let words = match buffer {
-                        Buffer::Leaf(i) => plan.leaves[i],
-                        Buffer::Slot(i) => plan.slots[i],
-                        Buffer::Output(i) => plan.outputs[i],
-                        Buffer::Arena(i) => plan.arenas[i].words,
-                    };
-                    // Bound to its end and no further: guarded runs take every dispatch by itself.
-                    What::Write { place: Place { buffer, part: None, words }, least: 4, measured: true }
-                }
-                BindingKind::Params => {
-                    let mut words = vec![0; binding.bytes as usize / 4];
-                    for member in &binding.members {
-                        let own = number(&member.name).and_then(|n| run.get(n)).map_or(&[][..], |candidate| &candidate.params);
-                        words[member.offset as usize / 4..][..own.len()].copy_from_slice(own);
-                    }
-                    let (at, size) = params.push(&words, binding.bound);
-                    What::Params { at, size }
-                }
-                BindingKind::Scalars => {
-                    let (at, size) = scalars.push(&[], binding.bound);
-                    let pieces = binding.members.iter().filter_map(|member| {
-                        let dispatch = dispatches.get(number(&member.name)?)?;
-                        Some((at as usize / 4 + member.offset as usize / 4, dispatch.scalars.clone()))
-                    });
-                    What::Scalars { at, size, pieces: pieces.collect() }
-                }
-            };
-            bound.push(Bound { number: binding.number, what });
-        }
+        let bindings = shader.used().map(|binding| StepBinding {
+            number: binding.number,
+            source: source(binding, plan, &buffers, &dispatches, run, uniforms),
+        });
+        let bindings = bindings.collect();
         let labels = dispatches.iter().map(|dispatch| dispatch.label.as_str());
         tracing::debug!("merged into one dispatch: {}", labels.collect::<Vec<_>>().join("; "));
         Ok(Some(Step {
@@ -230,8 +158,51 @@ impl Gpu {
             shader,
             groups: [1, 1, 1],
             dispatches: steps.len(),
-            bound,
+            bindings,
         }))
+    }
+}
+
+/// What a binding of a merged kernel is bound to.
+fn source(
+    binding: &Binding,
+    plan: &Plan,
+    buffers: &[Buffer],
+    dispatches: &[&Dispatch],
+    run: &[&Candidate],
+    uniforms: &mut Uniforms,
+) -> BindingSource {
+    // Members of uniforms are named by the number of their kernel.
+    let number = |name: &str| name.strip_prefix('k').and_then(|n| n.parse::<usize>().ok());
+    match binding.kind {
+        BindingKind::Input | BindingKind::Output => {
+            let buffer = buffers[binding.number as usize];
+            let words = match buffer {
+                Buffer::Leaf(i) => plan.leaves[i],
+                Buffer::Slot(i) => plan.slots[i],
+                Buffer::Output(i) => plan.outputs[i],
+                Buffer::Arena(i) => plan.arenas[i].words,
+            };
+            // Bound to its end and no further: guarded runs take every dispatch by itself.
+            BindingSource::Write { place: Place { buffer, part: None, words }, least: 4, measured: true }
+        }
+        BindingKind::Params => {
+            let mut words = vec![0; binding.bytes as usize / 4];
+            for member in &binding.members {
+                let own = number(&member.name).and_then(|n| run.get(n)).map_or(&[][..], |candidate| &candidate.params);
+                words[member.offset as usize / 4..][..own.len()].copy_from_slice(own);
+            }
+            let (at, size) = uniforms.params.push(&words, binding.bound);
+            BindingSource::Params { at, size }
+        }
+        BindingKind::Scalars => {
+            let (at, size) = uniforms.scalars.push(&[], binding.bound);
+            let pieces = binding.members.iter().filter_map(|member| {
+                let dispatch = dispatches.get(number(&member.name)?)?;
+                Some((at as usize / 4 + member.offset as usize / 4, dispatch.scalars.clone()))
+            });
+            BindingSource::Scalars { at, size, pieces: pieces.collect() }
+        }
     }
 }
 
@@ -262,6 +233,7 @@ impl Shader {
 mod tests {
     use super::super::tests::{axpy, chain, dispatch, fetch, fetch_floats, floats, gpu, kernel, leaf, open, output, plan, slot};
     use super::super::{Gpu, OpenOptions};
+    use crate::executor::{Executor, PreparedPlan, Storage};
     use crate::plan::{Buffer, ParameterArena, Place, Plan, Variant};
     use std::sync::Arc;
 
@@ -332,10 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_or_needs_its_workgroup_stays_apart() {
+    fn what_is_large_or_needs_its_workgroup_is_not_merged() {
         let Some(gpu) = merging() else { return };
         assert_eq!(gpu.prepare(chain(100_000)).unwrap().encoded(), 2, "large");
-        // Large in the middle: the two before it are one, and so are the two behind it.
+        // Large in the middle: the two before it are one, and so are the two after it.
         let n = 100_000;
         let small = |reads: [usize; 2], to: Place, s| axpy(8, [leaf(reads[0], 8), leaf(reads[1], 8)], to, s);
         let dispatches = vec![
@@ -358,25 +330,25 @@ mod tests {
             assert_eq!(gpu.prepare(plan(&[], &[], &[8], vec![odd(), odd()])).unwrap().encoded(), 2, "{stem}");
         }
         // The kernel that needs its workgroup has a form that does not.
-        let variants = vec![Variant::new("t_who", [1, 1, 1]), Variant::new("t_rounds", [1, 1, 1])];
+        let variants = vec![Variant::new("t_who", [1, 1, 1]), Variant::new("t_iterate", [1, 1, 1])];
         let either = || dispatch(kernel("either", variants.clone(), &[]), &[], &[output(0, 8)], 0..0);
         assert_eq!(gpu.prepare(plan(&[], &[], &[8], vec![either(), either()])).unwrap().encoded(), 1);
     }
 
-    /// Mesa's software adapter leaves loops once it has counted 65,535 rounds in a kernel: `t_turns` counts its own.
+    /// Mesa's software adapter leaves loops once it has counted 65,535 iterations in a kernel: `t_count` counts its own.
     #[test]
     fn loops_are_not_too_long_together_nor_by_themselves() {
         let Some(gpu) = merging() else { return };
-        let count = |turns: u32, to: Place| {
-            let variants = vec![Variant::new("t_turns", [1, 1, 1]).max_loop_iterations(turns as usize)];
-            dispatch(kernel("turns", variants, &[turns]), &[], &[to], 0..0)
+        let count = |iterations: u32, to: Place| {
+            let variants = vec![Variant::new("t_count", [1, 1, 1]).max_loop_iterations(iterations as usize)];
+            dispatch(kernel("count", variants, &[iterations]), &[], &[to], 0..0)
         };
-        let turns = [30_000, 30_000, 30_000, 4_000];
-        let dispatches = turns.iter().enumerate().map(|(i, &n)| count(n, output(i, 1))).collect();
+        let iterations = [30_000, 30_000, 30_000, 4_000];
+        let dispatches = iterations.iter().enumerate().map(|(i, &n)| count(n, output(i, 1))).collect();
         let prepared = gpu.prepare(plan(&[], &[], &[1; 4], dispatches)).unwrap();
         assert_eq!(prepared.encoded(), if gpu.core.max_loop_iterations() == usize::MAX { 1 } else { 2 });
         let out = gpu.run(&prepared, &[], &[], &[]).unwrap();
-        assert_eq!(out.iter().map(|o| fetch(&gpu, o)[0]).collect::<Vec<u32>>(), turns);
+        assert_eq!(out.iter().map(|o| fetch(&gpu, o)[0]).collect::<Vec<u32>>(), iterations);
         // Right where the device does it at all.
         let long = gpu.prepare(plan(&[], &[], &[1], vec![count(200_000, output(0, 1))]));
         match long {
@@ -407,9 +379,9 @@ mod tests {
         assert_eq!(fetch_floats(&gpu, &out[0]), [n as f32 + 2.0; 4]);
     }
 
-    /// A leaf that is a part of a row is read, then the row is overwritten.
+    /// A leaf that is a part of an arena is read, then the arena is overwritten.
     #[test]
-    fn parts_of_a_row_and_the_row_are_one_buffer() {
+    fn parts_of_an_arena_and_the_arena_are_one_buffer() {
         let Some(gpu) = merging() else { return };
         let whole = Place { buffer: Buffer::Arena(0), part: None, words: 128 };
         let dispatches = vec![
@@ -422,14 +394,22 @@ mod tests {
         let made: Arc<Plan> = Arc::new(made);
         let prepared = gpu.prepare(made.clone()).unwrap();
         assert_eq!(prepared.encoded(), 1);
+        let gpu: &dyn Executor = &gpu;
         let mut leaves = [gpu.upload(&floats(&[2.0; 10])).unwrap(), gpu.upload(&floats(&[30.0; 10])).unwrap()];
-        let row = gpu.row(&made.arenas[0], &mut leaves).unwrap();
-        let out = gpu.run(&prepared, &leaves, &[row], &floats(&[10.0])).unwrap();
-        assert_eq!(fetch_floats(&gpu, &out[0]), [50.0; 10]);
-        // The first 70 words of the row are ones now: all of leaf 0, six of leaf 1.
+        let arena = gpu.place_arena(&made.arenas[0], &mut leaves).unwrap();
+        assert!(arena.moved);
+        let again = gpu.place_arena(&made.arenas[0], &mut leaves).unwrap();
+        assert!(!again.moved && Arc::ptr_eq(&again.buffer, &arena.buffer));
+        let prepared: PreparedPlan = Box::new(prepared);
+        let out = gpu.execute(&prepared, &leaves, &[arena.buffer], &floats(&[10.0])).unwrap().outputs;
+        let read = |value: &Arc<dyn Storage>| -> Vec<f32> {
+            pollster::block_on(gpu.read(value.clone())).unwrap().into_iter().map(f32::from_bits).collect()
+        };
+        assert_eq!(read(&out[0]), [50.0; 10]);
+        // The first 70 words of the arena are ones now: all of leaf 0, six of leaf 1.
         let after = [[11.0; 6].as_slice(), &[40.0; 4]].concat();
-        assert_eq!(fetch_floats(&gpu, &out[1]), after);
-        assert_eq!(fetch_floats(&gpu, &leaves[1])[..6], [1.0; 6]);
+        assert_eq!(read(&out[1]), after);
+        assert_eq!(read(&leaves[1])[..6], [1.0; 6]);
     }
 
     /// The same memory under two names in one dispatch is for single dispatches.
@@ -445,7 +425,7 @@ mod tests {
         // Guarded and timed runs take every dispatch by itself, too.
         gpu.set_timed(true);
         let y = gpu.upload(&floats(&[1.0; 8])).unwrap();
-        gpu.run(&prepared, &[x, y], &[], &floats(&[3.0, 5.0])).unwrap();
-        assert_eq!(gpu.take_spans().len(), 2);
+        let started = gpu.start(&prepared, &[&x, &y], &[], &floats(&[3.0, 5.0])).unwrap();
+        assert_eq!(pollster::block_on(started.report.unwrap()).unwrap().len(), 2);
     }
 }

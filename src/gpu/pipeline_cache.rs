@@ -3,9 +3,9 @@
 //! A driver may trust what it is given here, so it sees only bytes that it made itself: a file carries adapter, driver and build, lengths and a
 //! checksum, and one in which anything is off is ignored and written anew.
 
-use super::Gpu;
-use super::core::{Core, lock};
+use super::core::Core;
 use crate::files::write_cache;
+use crate::threads::lock;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ struct State {
     cache: Option<Option<wgpu::PipelineCache>>,
     /// Bytes of the driver's that were taken from the file.
     read: u64,
-    /// Length and checksum of what lies in the file.
+    /// Length and checksum of what is in the file.
     kept: (u64, u64),
     /// When it may be written again.
     due: Option<Instant>,
@@ -165,19 +165,16 @@ impl Drop for PipelineCache {
     }
 }
 
-impl Gpu {
-    /// The file in which compiled pipelines are kept from now on, if any. A file of another adapter, driver or build, or a damaged one, is
-    /// ignored and written anew; one that cannot be read or written costs a warning in the log.
-    pub fn set_pipeline_cache(&self, file: Option<PathBuf>) {
-        let cache = &self.core.pipeline_cache;
-        cache.save(true);
-        let key = self.core.pipeline_key().map(|key| format!("{}\n{key}", self.head()));
-        *lock(&cache.state) = State { place: file.zip(key), ..State::default() };
+impl PipelineCache {
+    /// The file in which pipelines are kept from now on, and the key they are kept under; `None` if they are not.
+    pub(super) fn set_place(&self, place: Option<(PathBuf, String)>) {
+        self.save(true);
+        *lock(&self.state) = State { place, ..State::default() };
     }
 
-    /// Bytes of compiled pipelines that were taken from the file, and that lie in it now.
-    pub fn pipeline_cache_bytes(&self) -> (u64, u64) {
-        let state = lock(&self.core.pipeline_cache.state);
+    /// Bytes of compiled pipelines that were taken from the file, and that it has now.
+    pub(super) fn bytes(&self) -> (u64, u64) {
+        let state = lock(&self.state);
         (state.read, state.kept.0)
     }
 }

@@ -1,11 +1,13 @@
 //! Shaders and their pipelines: each specialisation is parsed once and compiled once in a device's life.
 
 use super::checks::{self, ShaderChecks};
-use super::core::{Core, lock};
+use super::core::Core;
 use super::counters::add;
+use super::pipeline_cache::PipelineCache;
+use super::quirks::{software_adapters, workgroup_zeroing};
 use crate::error::{Error, Result};
 use crate::plan::{Kernel, Plan, Target, Variant};
-use crate::threads;
+use crate::threads::{self, lock};
 use crate::wgsl::opaque::opaque_uniforms;
 use crate::wgsl::{self, Binding, BindingKind, Reflected};
 use rayon::prelude::*;
@@ -32,6 +34,7 @@ pub(super) struct Shader {
     pub(super) subgroup: bool,
     module: Mutex<Option<naga::Module>>,
     compiled: OnceLock<Result<Compiled>>,
+    cache: Arc<PipelineCache>,
 }
 
 /// A pipeline and the layout of its bind group.
@@ -50,8 +53,9 @@ pub(super) struct Shaders {
     /// Those made of several, by their text.
     merged: Mutex<HashMap<(String, ShaderChecks), Arc<Parsed>>>,
     checks: Mutex<ShaderChecks>,
-    /// Whether uniforms are hidden from the driver.
-    hide: bool,
+    /// Whether uniforms are opaque to the driver.
+    opaque: bool,
+    cache: Arc<PipelineCache>,
 }
 
 /// The text of a shader file.
@@ -65,8 +69,14 @@ fn source(stem: &'static str) -> Result<&'static str> {
 }
 
 impl Shaders {
-    pub(super) fn new(hide: bool) -> Shaders {
-        Shaders { hide, ..Shaders::default() }
+    /// None yet; `opaque` is whether their uniforms are to be.
+    pub(super) fn new(opaque: bool) -> Shaders {
+        Shaders { opaque, ..Shaders::default() }
+    }
+
+    /// Where compiled pipelines are kept from run to run.
+    pub(super) fn pipeline_cache(&self) -> &PipelineCache {
+        &self.cache
     }
 
     /// Whether shaders asked for from now on carry checks.
@@ -83,8 +93,8 @@ impl Shaders {
     fn get(&self, core: &Core, variant: &Variant) -> Result<Arc<Shader>> {
         let checks = self.checks();
         let mut consts = variant.consts.clone();
-        if let Some((rounds, 2..)) = variant.divided(core.max_loop_iterations()) {
-            consts.push(("PART", word(rounds)));
+        if let Some((iterations, 2..)) = variant.divided(core.max_loop_iterations()) {
+            consts.push(("PART", word(iterations)));
         }
         let key = Key { shader: variant.shader, consts: consts.clone(), bodies: variant.bodies.clone(), checks };
         // The lock is held for the look-up only: several threads may parse at once, but no two the same.
@@ -104,10 +114,11 @@ impl Shaders {
     }
 
     fn parse(&self, stem: &'static str, text: String, checks: ShaderChecks) -> Result<Arc<Shader>> {
-        let reflected = if self.hide { wgsl::reflect(stem, &opaque_uniforms(&text)) } else { wgsl::reflect(stem, &text) }?;
+        let reflected = if self.opaque { wgsl::reflect(stem, &opaque_uniforms(&text)) } else { wgsl::reflect(stem, &text) }?;
         let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, module, .. } = reflected;
         let (text, module, compiled) = (text.into(), Mutex::new(Some(module)), OnceLock::new());
-        Ok(Arc::new(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled }))
+        let cache = Arc::clone(&self.cache);
+        Ok(Arc::new(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled, cache }))
     }
 
     /// Parses what a plan's kernels need, on all cores, so that [`Shaders::choose`] finds it.
@@ -171,12 +182,7 @@ pub(super) fn word(count: usize) -> u32 {
 
 /// Whether a variant is made for this kind of device.
 fn suits(core: &Core, variant: &Variant) -> bool {
-    match variant.target {
-        Target::Any => true,
-        Target::Hardware => !core.software,
-        Target::Software => core.software,
-        Target::Cooperative { .. } => !core.software && allowed(core, variant),
-    }
+    software_adapters::suits(variant.target, core.software) && allowed(core, variant)
 }
 
 /// Whether a variant may run at all: one of cooperative matrices only where they are known to work.
@@ -196,7 +202,7 @@ impl Shader {
             && self.workgroup_size.iter().product::<u32>() <= limits.invocations
             && self.workgroup_size.iter().zip(limits.workgroup_size).all(|(&size, most)| size <= most)
             && variant.groups.iter().all(|&groups| groups <= limits.groups)
-            // Hidden uniforms are found by it.
+            // Opaque uniforms are found by it.
             && (!core.inlines_uniforms || variant.groups[2] == 1)
             && variant.divided(core.max_loop_iterations()).is_some()
             && buffers <= limits.storage_buffers as usize
@@ -229,7 +235,7 @@ impl Shader {
         };
         let entries: Vec<_> = self.used().map(layout_entry).collect();
         let device = &core.device;
-        let cache = core.pipeline_cache.open(core);
+        let cache = self.cache.open(core);
         let compiled = core.scoped(|| {
             let label = Some(self.stem);
             let module = checks::module(device, self.stem, module, self.checks);
@@ -242,9 +248,8 @@ impl Shader {
                 layout: Some(&whole),
                 module: &module,
                 entry_point: Some("main"),
-                // No kernel reads workgroup memory it has not written, and OpenGL drivers take minutes over the zeroing loop of a large array.
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
+                    zero_initialize_workgroup_memory: workgroup_zeroing::ZERO,
                     ..Default::default()
                 },
                 cache: cache.as_ref(),
@@ -254,7 +259,7 @@ impl Shader {
         let compiled = compiled.map_err(|e| core.diagnose(format!("shader {}.wgsl: {e}", self.stem)))?;
         core.check()?;
         add(&core.counters.pipelines, 1);
-        core.pipeline_cache.grew();
+        self.cache.grew();
         Ok(compiled)
     }
 }

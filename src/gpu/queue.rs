@@ -1,92 +1,25 @@
 //! Commands on their way to the device: several runs share one command list while the device has enough to do, and few lists are under way at
 //! a time. Which runs share a list changes when work starts, never what it computes.
 
-use super::core::{Core, lock};
+use super::core::Core;
 use super::counters::add;
+use super::pending::{OpenList, State};
 use crate::error::Result;
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use crate::threads::lock;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+use std::time::Instant;
 
 /// Lists that may be under way before the host waits for the oldest.
 const IN_FLIGHT: usize = 3;
 /// With this many lists under way the device has enough to do: what is recorded now may wait and share a list with what comes next.
 const BUSY: u64 = 2;
-/// Dispatches that share a list at first, and at most.
-const FEW: u64 = 32;
-const MOST: u64 = 512;
-/// A list that took less may have been longer, one that took more must be shorter: drivers take a device for hung after about two seconds.
-const SHORT: Duration = Duration::from_millis(4);
-const LONG: Duration = Duration::from_millis(20);
 /// Bytes of uploads that may wait for a submission.
 const UPLOADS: u64 = 64 << 20;
 /// Words of small uploads that one list carries.
-const CARRIED: usize = 1 << 16;
+const SMALL_UPLOADS_WORDS: usize = 1 << 16;
 /// Words of the largest upload that counts as small.
-const SMALL: usize = 1 << 13;
-
-/// What was recorded and not yet submitted, and what was submitted and is not yet done.
-#[derive(Default)]
-pub(super) struct Pending {
-    state: Mutex<State>,
-    /// Where small uploads lie when a list starts; its first commands copy them to where they belong.
-    carrier: OnceLock<wgpu::Buffer>,
-    done: Arc<Done>,
-    /// Lists that were refused: what they should have written is not there.
-    failures: AtomicU64,
-}
-
-#[derive(Default)]
-struct State {
-    open: Option<Open>,
-    submitted: VecDeque<wgpu::SubmissionIndex>,
-    /// Lists submitted so far.
-    lists: u64,
-    /// Bytes written past the open list since the last submission.
-    uploading: u64,
-}
-
-/// A list that is being recorded.
-struct Open {
-    encoder: wgpu::CommandEncoder,
-    dispatches: u64,
-    words: Vec<u32>,
-}
-
-/// What wgpu's callbacks have told.
-struct Done {
-    lists: AtomicU64,
-    /// Dispatches that may share a list, by how long lists took.
-    most: AtomicU64,
-    /// When a list was done last.
-    last: Mutex<Option<Instant>>,
-}
-
-impl Default for Done {
-    fn default() -> Done {
-        Done { lists: AtomicU64::new(0), most: AtomicU64::new(FEW), last: Mutex::new(None) }
-    }
-}
-
-impl Done {
-    /// A list submitted at `begun` is done, or at least that is known now.
-    fn one(&self, begun: Instant, dispatches: u64) {
-        let now = Instant::now();
-        let before = lock(&self.last).replace(now);
-        let took = now - before.map_or(begun, |before| before.max(begun));
-        let most = self.most.load(Ordering::Relaxed);
-        let new = if took > LONG {
-            (dispatches / 2).clamp(1, most)
-        } else if took < SHORT && dispatches >= most / 2 {
-            (2 * most).min(MOST)
-        } else {
-            most
-        };
-        self.most.store(new, Ordering::Relaxed);
-        self.lists.fetch_add(1, Ordering::Relaxed);
-    }
-}
+const SMALL_UPLOAD: usize = 1 << 13;
 
 impl Core {
     /// Lists refused so far. Whoever relies on a list having run asks whether this changed.
@@ -94,17 +27,17 @@ impl Core {
         self.pending.failures.load(Ordering::Relaxed)
     }
 
-    fn opened<'s>(&self, state: &'s mut State) -> Result<&'s mut Open> {
+    fn opened<'s>(&self, state: &'s mut State) -> Result<&'s mut OpenList> {
         if state.open.is_none() {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
             let encoder = self.scoped(|| self.device.create_command_encoder(&descriptor)).map_err(|e| self.refusal(e, 0))?;
-            state.open = Some(Open { encoder, dispatches: 0, words: vec![] });
+            state.open = Some(OpenList { encoder, dispatches: 0, words: vec![] });
         }
         // Just made, if it was not there.
         state.open.as_mut().ok_or_else(|| self.fault("no command list"))
     }
 
-    /// Records commands behind those that wait. They run when the list is submitted: by [`Core::settle`], or by whoever needs them done.
+    /// Records commands after those that wait. They run when the list is submitted: by [`Core::settle`], or by whoever needs them done.
     pub(super) fn record(&self, dispatches: u64, record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<()> {
         let mut state = lock(&self.pending.state);
         let open = self.opened(&mut state)?;
@@ -118,14 +51,14 @@ impl Core {
         self.submit()
     }
 
-    /// Writes words behind the commands recorded so far and before those that follow.
+    /// Writes words after the commands recorded so far and before those that follow.
     pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, words: &[u32]) -> Result<()> {
         let bytes = 4 * words.len() as u64;
         if words.is_empty() {
             return Ok(());
         }
         let wrote = |result: std::result::Result<(), wgpu::Error>| result.map_err(|e| self.refusal(e, bytes));
-        if words.len() > SMALL {
+        if words.len() > SMALL_UPLOAD {
             // wgpu writes before the next submission whatever that holds, and what waits may still read the old words.
             self.flush()?;
             wrote(self.scoped(|| self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words))))?;
@@ -138,27 +71,27 @@ impl Core {
             return wrote(self.scoped(|| self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words))));
         }
         // Asked again each time: while a full list is submitted, another thread may begin the next and fill it too.
-        while state.open.as_ref().is_some_and(|open| open.words.len() + words.len() > CARRIED) {
+        while state.open.as_ref().is_some_and(|open| open.words.len() + words.len() > SMALL_UPLOADS_WORDS) {
             self.submit_open(state)?;
             state = lock(&self.pending.state);
         }
-        let carrier = self.carrier()?;
+        let small_uploads = self.small_uploads()?;
         let open = self.opened(&mut state)?;
         let at = 4 * open.words.len() as u64;
         open.words.extend_from_slice(words);
-        open.encoder.copy_buffer_to_buffer(carrier, at, buffer, offset, bytes);
+        open.encoder.copy_buffer_to_buffer(small_uploads, at, buffer, offset, bytes);
         Ok(())
     }
 
-    fn carrier(&self) -> Result<&wgpu::Buffer> {
-        if let Some(carrier) = self.pending.carrier.get() {
-            return Ok(carrier);
+    fn small_uploads(&self) -> Result<&wgpu::Buffer> {
+        if let Some(small_uploads) = self.pending.small_uploads.get() {
+            return Ok(small_uploads);
         }
-        let size = 4 * CARRIED as u64;
+        let size = 4 * SMALL_UPLOADS_WORDS as u64;
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("small uploads"), size, usage, mapped_at_creation: false };
         let made = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|e| self.refusal(e, size))?;
-        Ok(self.pending.carrier.get_or_init(|| made))
+        Ok(self.pending.small_uploads.get_or_init(|| made))
     }
 
     /// For tests: from now on the device seems to have enough to do.
@@ -191,15 +124,15 @@ impl Core {
     }
 
     /// Submits the open list, and waits for the oldest one if too many are under way.
-    fn submit_open(&self, mut state: std::sync::MutexGuard<'_, State>) -> Result<wgpu::SubmissionIndex> {
+    fn submit_open(&self, mut state: MutexGuard<'_, State>) -> Result<wgpu::SubmissionIndex> {
         let open = state.open.take();
         let dispatches = open.as_ref().map_or(0, |open| open.dispatches);
         state.uploading = 0;
         let submitted = open
             .map(|open| {
                 self.scoped(|| {
-                    if let (false, Some(carrier)) = (open.words.is_empty(), self.pending.carrier.get()) {
-                        self.queue.write_buffer(carrier, 0, bytemuck::cast_slice(&open.words));
+                    if let (false, Some(small_uploads)) = (open.words.is_empty(), self.pending.small_uploads.get()) {
+                        self.queue.write_buffer(small_uploads, 0, bytemuck::cast_slice(&open.words));
                     }
                     open.encoder.finish()
                 })
@@ -217,7 +150,7 @@ impl Core {
         add(&self.counters.submissions, 1);
         state.lists += 1;
         let (done, begun) = (Arc::clone(&self.pending.done), Instant::now());
-        self.queue.on_submitted_work_done(move || done.one(begun, dispatches));
+        self.queue.on_submitted_work_done(move || done.list_done(begun, dispatches));
         state.submitted.push_back(submission.clone());
         let oldest = if state.submitted.len() > IN_FLIGHT { state.submitted.pop_front() } else { None };
         drop(state);

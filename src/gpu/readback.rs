@@ -1,55 +1,17 @@
-//! Reading values back: besides opening a device the only thing here that is async.
+//! Reading values back, and waiting for work to be done: besides opening a device the only things here that are async.
 
-use super::core::{Core, lock};
-use super::{Gpu, GpuBuffer};
+use super::buffers::GpuBuffer;
+use super::context::Gpu;
 use crate::error::Result;
 use futures_intrusive::channel::shared::oneshot_channel;
-use std::sync::{Arc, Mutex};
-
-/// Staging buffers up to this size are kept for the next read.
-const KEPT_BYTES: u64 = 1 << 20;
-/// How many are kept.
-const KEPT: usize = 4;
-
-/// Staging buffers that wait for the next read.
-#[derive(Default)]
-pub(super) struct Staging {
-    free: Mutex<Vec<wgpu::Buffer>>,
-}
-
-impl Staging {
-    fn take(&self, core: &Core, bytes: u64) -> Result<wgpu::Buffer> {
-        {
-            let mut free = lock(&self.free);
-            let smallest = free.iter().enumerate().filter(|(_, b)| b.size() >= bytes).min_by_key(|(_, b)| b.size());
-            if let Some(index) = smallest.map(|(index, _)| index) {
-                return Ok(free.swap_remove(index));
-            }
-        }
-        let size = if bytes <= KEPT_BYTES { bytes.next_power_of_two().max(256) } else { bytes };
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("staging"),
-            size,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        };
-        core.scoped(|| core.device.create_buffer(&descriptor)).map_err(|e| core.refusal(e, size))
-    }
-
-    fn give_back(&self, buffer: wgpu::Buffer) {
-        let mut free = lock(&self.free);
-        if buffer.size() <= KEPT_BYTES && free.len() < KEPT {
-            free.push(buffer);
-        }
-    }
-}
+use std::sync::Arc;
 
 impl Gpu {
     /// The words of a buffer, once all work submitted so far is done. Natively this waits inside, so that any executor will do.
     ///
     /// # Errors
     /// The device was lost, is out of memory, or refused something.
-    pub async fn fetch(&self, buffer: Arc<GpuBuffer>) -> Result<Vec<u32>> {
+    pub async fn read(&self, buffer: Arc<GpuBuffer>) -> Result<Vec<u32>> {
         self.core.check()?;
         self.owns(&buffer)?;
         if buffer.words() == 0 {
@@ -87,5 +49,21 @@ impl Gpu {
         staging.unmap();
         self.staging.give_back(staging);
         Ok(words)
+    }
+
+    /// Ready once all work submitted so far is done. Natively this waits inside, as [`Gpu::read`] does.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub async fn finish(&self) -> Result<()> {
+        self.core.check()?;
+        let submission = self.core.submit()?;
+        if cfg!(not(target_family = "wasm")) {
+            return self.core.wait(&submission);
+        }
+        let (sender, receiver) = oneshot_channel();
+        self.core.queue.on_submitted_work_done(move || drop(sender.send(())));
+        receiver.receive().await;
+        self.core.check()
     }
 }

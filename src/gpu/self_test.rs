@@ -1,251 +1,124 @@
-//! Cooperative matrices (tensor cores and their like): asked for where the adapter has them, used only after a self-test on this adapter and driver.
+//! Self-tests: kernels that drivers are known to get wrong run only once they have computed known numbers rightly on this adapter and driver.
 //!
-//! The interface is young: drivers that list a configuration have been seen to compute it wrongly or to crash over it. So the kernel first multiplies
-//! known matrices on a device opened for that alone; its answers are compared with products in f64, and what was found is kept in a file beside the
-//! tuned variants. A note is written before the test begins: a program that dies in it does not try again.
+//! A variant carries its test as data. It is done at the variant's first use, on a device opened for that alone, so that one that is lost is not the
+//! user's; the verdict is kept in a file beside the measured variants. A note is written before the test begins: a program that dies in it
+//! does not try again. It blocks, but only natively: browsers do not have what needs it.
 
-use super::Gpu;
-use super::core::{Core, OpenOptions, lock};
+use super::context::Gpu;
+use super::core::Core;
+use super::open::OpenOptions;
+use super::quirks::cooperative::Kind;
+use crate::error::Result;
 use crate::files::write_cache;
-use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Target, Variant, half};
+use crate::plan::{Buffer, Dispatch, Place, Plan, SelfTest, Target, Trial, Variant};
+use crate::threads::lock;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-/// Sizes of the square matrices there is a kernel for, the best first.
-const SIDES: [u32; 2] = [16, 8];
-/// Sizes of its teams, of which each must be a multiple of the subgroup's.
-const TEAMS: [u32; 2] = [32, 64];
+/// What there is to be said of a device: all well, or what is wrong.
+type Verdict = std::result::Result<(), String>;
 
-/// What a device can do with cooperative matrices.
-#[derive(Default)]
-pub(super) struct Cooperative {
-    /// Side of the matrices and size of a team, if the device was opened with the features.
-    kind: Option<Kind>,
-    /// What the self-test said; unset before it was wanted.
-    verdict: OnceLock<Result<(), String>>,
+/// The first of a plan's variants for this device's matrices that carries a test.
+fn tested(plan: &Plan, kind: Kind) -> Option<(&Variant, &SelfTest)> {
+    let variants = plan.dispatches.iter().flat_map(|dispatch| &dispatch.kernel.variants);
+    let mut own = variants.filter(|variant| variant.target == Target::Cooperative { side: kind.side, team: kind.team });
+    own.find_map(|variant| Some((variant, variant.self_test.as_ref()?)))
 }
 
-/// Which kernel: side of its matrices, invocations of a team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
-    side: u32,
-    team: u32,
-}
-
-impl Cooperative {
-    pub(super) fn new(kind: Option<Kind>) -> Cooperative {
-        Cooperative { kind, verdict: OnceLock::new() }
-    }
-
-    /// Whether a variant for matrices of this size may run: it is this device's, and the self-test was passed.
-    pub(super) fn allows(&self, side: u32, team: u32) -> bool {
-        self.kind == Some(Kind { side, team }) && matches!(self.verdict.get(), Some(Ok(())))
-    }
-
-    /// For people.
-    pub(super) fn describe(&self) -> String {
-        match (self.kind, self.verdict.get()) {
-            (None, _) => "none that there is a kernel for".to_owned(),
-            (Some(kind), None) => format!("{0}×{0}, not tried yet", kind.side),
-            (Some(kind), Some(Ok(()))) => format!("{0}×{0}, self-test passed", kind.side),
-            (Some(kind), Some(Err(reason))) => format!("{0}×{0}, not used: {reason}", kind.side),
-        }
-    }
-}
-
-/// The features a device must be opened with.
-pub(super) const FEATURES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX.union(wgpu::Features::SHADER_F16);
-
-/// The kernel for this adapter, if it lists products of f16 matrices with sums in f32 in a size there is one for.
-pub(super) fn offered(adapter: &wgpu::Adapter) -> Option<Kind> {
-    if !adapter.features().contains(FEATURES) {
-        return None;
-    }
-    let largest = adapter.get_info().subgroup_max_size;
-    let team = TEAMS.into_iter().find(|&team| largest > 0 && team % largest == 0)?;
-    let listed = adapter.cooperative_matrix_properties();
-    let has = |&side: &u32| {
-        listed.iter().any(|p| {
-            [p.m_size, p.n_size, p.k_size] == [side; 3]
-                && p.ab_type == wgpu::CooperativeScalarType::F16
-                && p.cr_type == wgpu::CooperativeScalarType::F32
-        })
+/// What a device computes of a trial.
+fn computed(gpu: &Gpu, trial: &Trial) -> Result<Vec<u32>> {
+    let place = |buffer, words| Place { buffer, part: None, words };
+    let leaves: Vec<usize> = trial.inputs.iter().map(Vec::len).collect();
+    let words = trial.expected.len();
+    let plan = Plan {
+        slots: vec![],
+        outputs: vec![words],
+        kept: vec![],
+        mutated: vec![],
+        scalars: vec![],
+        arenas: vec![],
+        dispatches: vec![Dispatch {
+            kernel: trial.kernel.clone(),
+            reads: leaves.iter().enumerate().map(|(i, &words)| place(Buffer::Leaf(i), words)).collect(),
+            writes: vec![place(Buffer::Output(0), words)],
+            scalars: 0..0,
+            flops: 0,
+            label: "self-test".to_owned(),
+            at: Location::caller(),
+        }],
+        unplanned_words: 0,
+        live_words: 0,
+        graph: vec![],
+        cacheable: true,
+        leaves,
     };
-    SIDES.into_iter().find(has).map(|side| Kind { side, team })
+    let prepared = gpu.prepare(Arc::new(plan))?;
+    let leaves = trial.inputs.iter().map(|words| gpu.upload(words)).collect::<Result<Vec<_>>>()?;
+    let outputs = gpu.run(&prepared, &leaves, &[], &[])?;
+    pollster::block_on(gpu.read(Arc::clone(&outputs[0])))
 }
 
-/// The promise that wgpu asks for before it hands out experimental features.
-#[allow(unsafe_code)]
-pub(super) fn promise() -> wgpu::ExperimentalFeatures {
-    // SAFETY: the call only acknowledges that experimental features may have bugs that safe code can meet. The one such feature asked for is
-    // cooperative matrices, and the only shaders that use it are the two files of this crate, which load and store within workgroup memory of
-    // fixed size; they run for a user only after the self-test below.
-    unsafe { wgpu::ExperimentalFeatures::enabled() }
-}
-
-/// One product of the self-test: sizes, transposes, matrices in a batch, how large numbers are, and whether one of each operand is NaN.
-struct Trial {
-    sizes: [usize; 3],
-    trans: [bool; 2],
-    batches: usize,
-    scale: f32,
-    nan: bool,
-}
-
-/// One matrix, several, edges in every direction, both orientations of both operands, a long sum, sums far beyond the range of halves; NaN, which must
-/// reach its row and column and, by what lies beyond an edge, nothing else.
-fn trials(side: usize) -> Vec<Trial> {
-    let trial = |sizes, trans| Trial { sizes, trans, batches: 1, scale: 1.0, nan: false };
-    let mut trials = vec![trial([side; 3], [false; 2]), trial([4, 4, 4], [false; 2])];
-    for trans in [[false, false], [true, false], [false, true], [true, true]] {
-        trials.push(trial([8 * side, 4 * side, 4 * side], trans));
-        trials.push(trial([9 * side + 4, 5 * side + 12, 4 * side + 8], trans));
-        trials.push(Trial { nan: true, ..trial([4 * side + 4, side + 4, 4 * side + 4], trans) });
-    }
-    trials.push(trial([2 * side, 4096, 4 * side + 4], [false, true]));
-    trials.push(Trial { batches: 3, ..trial([20, 36, 28], [true, false]) });
-    trials.push(Trial { scale: 200.0, ..trial([4 * side, 1024, 4 * side], [false; 2]) });
-    trials
-}
-
-/// Halves between −scale and scale, by number; one in eleven is zero.
-fn numbers(count: usize, seed: u32, scale: f32) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let unit = ((state >> 8) % 2048) as f32 / 1024.0 - 1.0;
-        if (state >> 8).is_multiple_of(11) { 0.0 } else { half::to_f32(half::from_f32(unit * scale)) }
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-impl Trial {
-    fn variant(&self, kind: Kind) -> Variant {
-        let Trial { sizes: [m, _, n], trans, batches, .. } = *self;
-        let [trans_a, trans_b] = trans.map(u32::from);
-        let tile = 4 * kind.side as usize;
-        Variant {
-            consts: vec![("SIDE", kind.side), ("TEAM", kind.team), ("TRANS_A", trans_a), ("TRANS_B", trans_b)],
-            bodies: [("Left", "f16, A"), ("Right", "f16, B"), ("Sum", "f32, C")]
-                .map(|(alias, of)| (alias, format!("coop_mat{0}x{0}<{of}>", kind.side)))
-                .to_vec(),
-            ..Variant::new("matmul/cooperative", Variant::groups(batches * m.div_ceil(tile) * n.div_ceil(tile)))
+/// Runs a trial on a device and compares every number with what is expected.
+fn run(gpu: &Gpu, trial: &Trial) -> Verdict {
+    let found = computed(gpu, trial).map_err(|error| error.to_string())?;
+    for (i, (word, &(expected, bound))) in found.iter().zip(&trial.expected).enumerate() {
+        let found = f64::from(f32::from_bits(*word));
+        if found.is_nan() != expected.is_nan() || (found - expected).abs() > bound {
+            let (row, column) = (i / trial.columns, i % trial.columns);
+            return Err(format!("element ({row}, {column}) of {} is {found:e} instead of {expected:e}", trial.label));
         }
     }
-
-    /// Runs it on a device and compares every number with the product in f64.
-    fn run(&self, gpu: &Gpu, variant: Variant) -> Result<(), String> {
-        let Trial { sizes: [m, k, n], trans: [trans_a, trans_b], batches, scale, nan } = *self;
-        let (mut a, mut b) = (numbers(batches * m * k, 1, scale), numbers(batches * k * n, 2, scale));
-        let [a_row, a_col] = if trans_a { [1, m] } else { [k, 1] };
-        let [b_row, b_col] = if trans_b { [1, k] } else { [n, 1] };
-        if nan {
-            // Where an operand lies along the sum: the first number behind the end of its first row or column, which is finite itself.
-            (a[a_row], b[b_col]) = (f32::NAN, f32::NAN);
-        }
-        let params = Params::new().set("m", m).set("n", n).set("k", k).set("batches", batches);
-        let params = params.set("a_row", a_row).set("a_col", a_col).set("b_row", b_row).set("b_col", b_col);
-        let params = params.set("lanes_n", 1u32).set("rank", 1u32).set("first", 0u32).set("dims", [1, batches, m * k, k * n]);
-        let kernel = Kernel { name: "cooperative", params, variants: vec![variant], native: Arc::new(|_| {}) };
-        let words = [half::words(a.len()), half::words(b.len())];
-        let place = |buffer, words| Place { buffer, part: None, words };
-        let plan = Plan {
-            leaves: words.to_vec(),
-            slots: vec![],
-            outputs: vec![batches * m * n],
-            kept: vec![],
-            mutated: vec![],
-            scalars: vec![],
-            arenas: vec![],
-            dispatches: vec![Dispatch {
-                kernel,
-                reads: vec![place(Buffer::Leaf(0), words[0]), place(Buffer::Leaf(1), words[1])],
-                writes: vec![place(Buffer::Output(0), batches * m * n)],
-                scalars: 0..0,
-                flops: 0,
-                label: "self-test".to_owned(),
-                at: Location::caller(),
-            }],
-            unplanned_words: 0,
-            live_words: 0,
-            graph: vec![],
-            cacheable: true,
-        };
-        let found = (|| {
-            let prepared = gpu.prepare(Arc::new(plan))?;
-            let leaves = [gpu.upload(&half::pack(&a))?, gpu.upload(&half::pack(&b))?];
-            let outputs = gpu.run(&prepared, &leaves, &[], &[])?;
-            pollster::block_on(gpu.fetch(Arc::clone(&outputs[0])))
-        })()
-        .map_err(|error| error.to_string())?;
-        for (i, word) in found.iter().enumerate() {
-            let (batch, row, column) = (i / (m * n), i / n % m, i % n);
-            let term = |p: usize| {
-                let x = a[batch * m * k + row * a_row + p * a_col];
-                f64::from(x) * f64::from(b[batch * k * n + p * b_row + column * b_col])
-            };
-            let (sum, size) = (0..k).map(term).fold((0.0, 0.0), |(sum, size), t| (sum + t, size + t.abs()));
-            // As the library's own check of sums: (k + 8) half units in the last place of the sum of absolute values.
-            let bound = (k + 8) as f64 * size / f64::from(1u32 << 24) + 1.2e-38;
-            let found = f64::from(f32::from_bits(*word));
-            if found.is_nan() != sum.is_nan() || (found - sum).abs() > bound {
-                let names = |t: bool| if t { "ᵀ" } else { "" };
-                return Err(format!(
-                    "element ({row}, {column}) of {m}×{k}{} times {k}×{n}{} is {found:e} instead of {sum:e}",
-                    names(trans_a),
-                    names(trans_b)
-                ));
-            }
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
-/// Every product on a device of its own, so that one that is lost is not the user's.
-fn self_test(core: &Core, kind: Kind) -> Result<(), String> {
-    let trial = catch_unwind(AssertUnwindSafe(|| {
+/// Every trial on a device of its own.
+fn run_all(core: &Core, kind: Kind, trials: &[Trial]) -> Verdict {
+    let verdict = catch_unwind(AssertUnwindSafe(|| {
         let core = pollster::block_on(core.another(OpenOptions::default()))?;
         if core.cooperative.kind != Some(kind) {
             return Err("a second device was opened without the features".to_owned());
         }
         let gpu = Gpu::of(core);
+        // The variants on trial are allowed here.
+        let _ = gpu.core.cooperative.verdict.set(Ok(()));
         // What is not written, or written beside the output, shows.
         gpu.set_guarded(true);
-        trials(kind.side as usize).iter().try_for_each(|trial| trial.run(&gpu, trial.variant(kind)))
+        trials.iter().try_for_each(|trial| run(&gpu, trial))
     }));
-    trial.unwrap_or_else(|_| Err("the driver panicked".to_owned()))
+    verdict.unwrap_or_else(|_| Err("the driver panicked".to_owned()))
 }
 
 impl Gpu {
-    /// Has the self-test done, or its result read, if a plan has kernels that hang on it. On software adapters only where kernels are forced: there
-    /// is nothing to be won.
-    pub(super) fn prove_cooperative(&self, plan: &Plan, forced: bool) {
+    /// Has the self-test done, or its verdict read, if a plan has variants that depend on it. On software adapters only where variants are
+    /// forced: there is nothing to be won.
+    pub(super) fn run_self_tests(&self, plan: &Plan, forced: bool) {
         let Some(kind) = self.core.cooperative.kind else { return };
-        let asks = |variant: &Variant| matches!(variant.target, Target::Cooperative { .. });
-        let wanted = || plan.dispatches.iter().any(|dispatch| dispatch.kernel.variants.iter().any(asks));
-        if self.core.cooperative.verdict.get().is_some() || (self.core.software && !forced) || !wanted() {
+        if self.core.cooperative.verdict.get().is_some() || (self.core.software && !forced) {
             return;
         }
-        let verdict = self.core.cooperative.verdict.get_or_init(|| self.judge(kind));
+        let Some((variant, test)) = tested(plan, kind) else { return };
+        let verdict = self.core.cooperative.verdict.get_or_init(|| self.verdict(kind, variant, test));
         if let Err(reason) = verdict {
             tracing::warn!("{}: cooperative matrices are not used: {reason}", self.name());
         }
     }
 
-    fn judge(&self, kind: Kind) -> Result<(), String> {
-        let file = lock(&self.tuning.state).beside("cooperative");
-        let Some(file) = file else { return self_test(&self.core, kind) };
+    /// The verdict in the file, or else that of the test, which is kept there.
+    fn verdict(&self, kind: Kind, variant: &Variant, test: &SelfTest) -> Verdict {
+        let judge = || run_all(&self.core, kind, &(test.trials)(variant));
+        let file = lock(&self.tuning).beside(test.name);
+        let Some(file) = file else { return judge() };
         let head = format!("{}\t{}\t{}", self.head(), kind.side, kind.team);
         if let Some(kept) = std::fs::read_to_string(&file).ok().and_then(|text| parse(&text, &head)) {
             return kept.map_err(|reason| format!("{reason} (delete {} to try again)", file.display()));
         }
         let keep = |verdict: &str| {
             if let Err(error) = write_cache(&file, format!("{head}\n{verdict}\n").as_bytes()) {
-                tracing::warn!("{}: the self-test of cooperative matrices is not kept: {error}", file.display());
+                tracing::warn!("{}: the self-test is not kept: {error}", file.display());
             }
         };
         keep(BEGUN);
-        let verdict = self_test(&self.core, kind);
+        let verdict = judge();
         match &verdict {
             Ok(()) => keep(PASSED),
             Err(reason) => keep(&reason.replace('\n', " ")),
@@ -259,7 +132,7 @@ const PASSED: &str = "passed";
 const BEGUN: &str = "begun and not ended: the program died in the self-test, or another one is in it right now";
 
 /// What a file says; `None` if it is of another driver or build, or damaged.
-fn parse(text: &str, head: &str) -> Option<Result<(), String>> {
+fn parse(text: &str, head: &str) -> Option<Verdict> {
     let verdict = text.strip_prefix(head)?.strip_prefix('\n')?.strip_suffix('\n')?;
     match verdict {
         "" => None,
@@ -272,6 +145,9 @@ fn parse(text: &str, head: &str) -> Option<Result<(), String>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::graph::op::{DType, Lowering, Op, Spec};
+    use crate::ops::matmul::Matmul;
+    use crate::shape::Shape;
 
     #[test]
     fn verdicts_are_read_back() {
@@ -284,6 +160,33 @@ mod tests {
         assert!(matches!(parse(&format!("head\n{BEGUN}\n"), "head"), Some(Err(_))));
     }
 
+    /// The variant of a product of halves for these matrices.
+    fn variant(kind: Kind) -> Variant {
+        let spec = Spec::new(Shape::new(&[64, 64]).unwrap(), DType::F16);
+        let op = Matmul { trans_a: false, trans_b: false };
+        let Lowering::Stages { stages, .. } = op.lower(&[spec, spec], &op.infer(&[spec, spec]).unwrap()) else {
+            panic!("a product has stages")
+        };
+        let wanted = Target::Cooperative { side: kind.side, team: kind.team };
+        stages[0].kernel.variants.iter().find(|variant| variant.target == wanted).unwrap().clone()
+    }
+
+    /// The trials of every kind are whole: as many numbers as the kernel's sizes say, bounds that a right answer can keep, some NaN on purpose.
+    #[test]
+    fn trials_are_whole() {
+        for kind in [Kind { side: 16, team: 32 }, Kind { side: 8, team: 64 }] {
+            let variant = variant(kind);
+            let trials = (variant.self_test.as_ref().unwrap().trials)(&variant);
+            assert!(trials.len() > 15 && trials.iter().any(|trial| trial.expected.iter().any(|(value, _)| value.is_nan())));
+            for trial in &trials {
+                assert!(trial.expected.len() % trial.columns == 0 && !trial.expected.is_empty(), "{}", trial.label);
+                assert!(trial.expected.iter().all(|(value, bound)| value.is_nan() || (bound.is_finite() && *bound > 0.0)));
+                assert_eq!(trial.kernel.variants.len(), 1);
+                assert_eq!((trial.kernel.variants[0].shader, trial.kernel.variants[0].target), (variant.shader, variant.target));
+            }
+        }
+    }
+
     /// Where an adapter has them: the test is passed, is kept, and is not done again; a kernel that computes something else fails it.
     #[test]
     fn the_self_test_passes_once_and_sees_a_wrong_kernel() {
@@ -294,22 +197,25 @@ mod tests {
         };
         let folder = tempfile::tempdir().unwrap();
         gpu.set_tune(super::super::Tune::Off, Some(folder.path().join("tuned-x.tsv")));
-        assert_eq!(gpu.judge(kind), Ok(()));
+        let variant = variant(kind);
+        let test = variant.self_test.as_ref().unwrap();
+        assert_eq!(gpu.verdict(kind, &variant, test), Ok(()));
         let file = folder.path().join("cooperative-x.txt");
         assert!(std::fs::read_to_string(&file).unwrap().ends_with("\npassed\n"));
         std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("\npassed\n", "\nwrong once\n")).unwrap();
-        assert!(gpu.judge(kind).unwrap_err().starts_with("wrong once (delete"));
-        let trial = Trial { sizes: [64, 64, 64], trans: [false, true], batches: 1, scale: 1.0, nan: false };
-        let variant = trial.variant(kind);
-        assert_eq!(trial.run(&gpu, variant.clone()), Ok(()));
-        // A kernel that reads B as if it lay the other way round, and one that starts too few workgroups.
-        let mut wrong = variant.clone();
-        wrong.consts[3].1 ^= 1;
-        assert!(trial.run(&gpu, wrong).unwrap_err().contains("instead of"));
-        let wide = Trial { sizes: [64, 64, 4 * kind.side as usize + 4], ..trial };
-        let mut wrong = wide.variant(kind);
-        wrong.groups[0] -= 1;
+        assert!(gpu.verdict(kind, &variant, test).unwrap_err().starts_with("wrong once (delete"));
+        let _ = gpu.core.cooperative.verdict.set(Ok(()));
         gpu.set_guarded(true);
-        assert!(wide.run(&gpu, wrong).unwrap_err().contains("NaN instead of"));
+        let trials = (test.trials)(&variant);
+        trials.iter().for_each(|trial| assert_eq!(run(&gpu, trial), Ok(()), "{}", trial.label));
+        // A kernel that reads B as if it were transposed, and one that starts too few workgroups.
+        let whole = &trials[2];
+        let mut wrong = whole.clone();
+        let transposed = wrong.kernel.variants[0].consts.iter_mut().find(|(name, _)| *name == "TRANS_B").unwrap();
+        transposed.1 ^= 1;
+        assert!(run(&gpu, &wrong).unwrap_err().contains("instead of"));
+        let mut wrong = whole.clone();
+        wrong.kernel.variants[0].groups[0] -= 1;
+        assert!(run(&gpu, &wrong).unwrap_err().contains("NaN instead of"));
     }
 }

@@ -198,7 +198,7 @@ fn unit(like: &Tensor, shape: Shape, one: Option<usize>) -> Tensor {
         words[one] = 1f32.to_bits();
     }
     let value = Some(Value::Host(Arc::new(words)));
-    Tensor::leaf(like.node().runner(), Ok(Spec::f32(shape)), value, false, Location::caller())
+    Tensor::leaf(like.node().backend(), Ok(Spec::f32(shape)), value, false, Location::caller())
 }
 
 #[track_caller]

@@ -296,7 +296,7 @@ struct Tracked {
 
 impl Tracked {
     fn of(root: &Tensor) -> Tracked {
-        let walk = Walk::begin(root.node().runner().live());
+        let walk = Walk::begin(root.node().backend().live());
         let mut nodes = Vec::with_capacity(32);
         let flows = |edge: &&Edge| edge.node.requires_grad();
         walk.give(root.node(), 0);

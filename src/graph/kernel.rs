@@ -97,6 +97,39 @@ pub struct Variant {
     pub loop_iterations: Option<usize>,
     /// How it is done in several dispatches where one may not make so many iterations; see [`Variant::in_parts`].
     pub parts: Option<Parts>,
+    /// What it has to compute rightly on a device before it is used there.
+    pub self_test: Option<SelfTest>,
+}
+
+/// How a device finds out whether it computes a variant rightly, where drivers are known to get it wrong.
+#[derive(Clone, Copy, Debug)]
+pub struct SelfTest {
+    /// A short name, for the file with the verdict.
+    pub name: &'static str,
+    /// Makes the trials of a variant.
+    pub trials: fn(&Variant) -> Vec<Trial>,
+}
+
+/// By name: two tests of one name are the same.
+impl PartialEq for SelfTest {
+    fn eq(&self, other: &SelfTest) -> bool {
+        self.name == other.name
+    }
+}
+
+/// One computation of a self-test.
+#[derive(Clone)]
+pub struct Trial {
+    /// What is computed, for people.
+    pub label: String,
+    /// The kernel, with the variant on trial as its only one. It takes no scalars and writes f32 numbers.
+    pub kernel: Kernel,
+    /// The words of each buffer read.
+    pub inputs: Vec<Vec<u32>>,
+    /// The numbers it must compute, each with how far it may be off.
+    pub expected: Vec<(f64, f64)>,
+    /// Numbers in a row of the output.
+    pub columns: usize,
 }
 
 /// Invocations in a workgroup of `shaders/shared/each_element.wgsl`.
@@ -109,15 +142,24 @@ pub const MAX_LOOP_ITERATIONS: usize = 65_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
     /// The iterations of the whole loop.
-    pub rounds: usize,
+    pub iterations: usize,
     /// Iterations of other loops in each dispatch.
-    pub beside: usize,
+    pub others: usize,
 }
 
 impl Variant {
     /// A variant without specialisation, for any device.
     pub fn new(shader: &'static str, groups: [u32; 3]) -> Variant {
-        Variant { shader, consts: vec![], bodies: vec![], groups, target: Target::Any, loop_iterations: None, parts: None }
+        Variant {
+            shader,
+            consts: vec![],
+            bodies: vec![],
+            groups,
+            target: Target::Any,
+            loop_iterations: None,
+            parts: None,
+            self_test: None,
+        }
     }
 
     /// A variant whose shader uses `shared/each_element`: it does `count` elements, one per invocation.
@@ -130,29 +172,29 @@ impl Variant {
     ///
     /// Iterations are counted for neighbouring invocations together: of each loop those of the invocation that makes most of them. So the bound of
     /// nested loops is the product of the largest trip counts, and not the largest product. An unrolled loop has none.
-    pub fn max_loop_iterations(mut self, turns: usize) -> Variant {
-        self.loop_iterations = Some(turns);
+    pub fn max_loop_iterations(mut self, iterations: usize) -> Variant {
+        self.loop_iterations = Some(iterations);
         self
     }
 
     /// The same, which can be done by several dispatches, one after the other, where one may not make so many iterations.
     ///
-    /// The file has a `const PART: u32 = 0xffffffffu` and a member `first` of `Params`, 0 where it is done in one. A dispatch does rounds
-    /// `first` to `first + PART` of a loop of `rounds`, and goes on from what the one before left in the output; other loops have `beside`
-    /// iterations at most. What is fused after the kernel is done after the last round of an element only.
-    pub fn in_parts(mut self, rounds: usize, beside: usize) -> Variant {
-        self.parts = Some(Parts { rounds, beside });
+    /// The file has a `const PART: u32 = 0xffffffffu` and a member `first` of `Params`, 0 where it is done in one. A dispatch does iterations
+    /// `first` to `first + PART` of a loop of `iterations`, and continues from what the one before left in the output; other loops have `others`
+    /// iterations at most. What is fused after the kernel is done after the last iteration of an element only.
+    pub fn in_parts(mut self, iterations: usize, others: usize) -> Variant {
+        self.parts = Some(Parts { iterations, others });
         self
     }
 
     /// How it is done where an invocation may make `most` iterations: those of a dispatch and how many dispatches. `None` if not at all.
     pub fn divided(&self, most: usize) -> Option<(usize, usize)> {
-        if self.loop_iterations.is_none_or(|turns| turns <= most) {
+        if self.loop_iterations.is_none_or(|iterations| iterations <= most) {
             return Some((usize::MAX, 1));
         }
         let parts = self.parts?;
-        let rounds = most.saturating_sub(parts.beside).min(parts.rounds);
-        (rounds > 0).then(|| (rounds, parts.rounds.div_ceil(rounds)))
+        let iterations = most.saturating_sub(parts.others).min(parts.iterations);
+        (iterations > 0).then(|| (iterations, parts.iterations.div_ceil(iterations)))
     }
 
     /// Spreads `n` workgroups over x and y, because one dimension holds at most 65,535.

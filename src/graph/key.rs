@@ -84,7 +84,7 @@ impl Graph {
         let (leaves, calls, key) = SPARE.take();
         let mut graph = Graph { leaves, calls, key };
         let Some(first) = roots.first() else { return Ok(graph) };
-        let walk = Walk::begin(first.runner().live());
+        let walk = Walk::begin(first.backend().live());
         let mut pending = Vec::with_capacity(64);
         let mut stack: Vec<Arc<Node>> = Vec::with_capacity(64);
         stack.extend(roots.iter().rev().filter(|root| walk.meet(root, ROOT)).cloned());

@@ -15,5 +15,5 @@ pub use accuracy::Accuracy;
 pub use curvature::Curvature;
 pub use disconnected::Missing;
 pub use grad::{Gradients, no_grad};
-pub use node::{Edge, Node, Runner, Storage, Tensor, Value, record, record_on, record_shared};
+pub use node::{Backend, Edge, Node, Storage, Tensor, Value, record, record_on, record_shared};
 pub use op::{Array, DType, Elementwise, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Rule, Spec, Stage, Target, Variant};

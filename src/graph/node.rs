@@ -13,8 +13,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a node needs of the device it is recorded for. `device.rs` implements it; the graph knows no more than this.
-pub trait Runner: Any + Send + Sync {
+pub(crate) mod sealed {
+    /// Only this crate's devices are backends.
+    pub trait Sealed {}
+}
+
+/// What a node needs of the device it is recorded for, and all that the graph knows of it. `device/` implements it, once, for devices of every
+/// kind; what differs between them is the [`Executor`](crate::executor::Executor) below.
+pub trait Backend: sealed::Sealed + Any + Send + Sync {
     /// A number no other open device has.
     fn id(&self) -> u64;
     /// The device's name, for messages.
@@ -29,7 +35,7 @@ pub trait Runner: Any + Send + Sync {
     /// The first invalid node's error, or whatever the device reports.
     fn run(&self, roots: &[Arc<Node>]) -> Result<()>;
     /// The words of a stored value, in time.
-    fn fetch(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>>;
+    fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>>;
 }
 
 /// A value in a device's memory. Only the device that made it knows what it is.
@@ -157,7 +163,7 @@ pub struct Node {
     spec: Result<Spec, Error>,
     at: At,
     requires_grad: bool,
-    runner: Arc<dyn Runner>,
+    backend: Arc<dyn Backend>,
     /// Tensors held by the user, apart from graph edges.
     handles: AtomicUsize,
     version: AtomicU64,
@@ -191,14 +197,14 @@ pub(super) fn grad_off(delta: isize) {
 }
 
 impl Node {
-    fn build(runner: Arc<dyn Runner>, spec: Result<Spec>, at: At, requires_grad: bool, state: State) -> Tensor {
-        runner.live().nodes.fetch_add(1, Ordering::Relaxed);
+    fn build(backend: Arc<dyn Backend>, spec: Result<Spec>, at: At, requires_grad: bool, state: State) -> Tensor {
+        backend.live().nodes.fetch_add(1, Ordering::Relaxed);
         let node = Node {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             spec,
             at,
             requires_grad,
-            runner,
+            backend,
             handles: AtomicUsize::new(0),
             version: AtomicU64::new(0),
             walk: AtomicU64::new(0),
@@ -238,8 +244,8 @@ impl Node {
     }
 
     /// The device's side.
-    pub fn runner(&self) -> &Arc<dyn Runner> {
-        &self.runner
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
     }
 
     /// Whether the user holds a `Tensor` to it.
@@ -330,7 +336,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.runner.live().nodes.fetch_sub(1, Ordering::Relaxed);
+        self.backend.live().nodes.fetch_sub(1, Ordering::Relaxed);
         // Deep graphs: the inputs of nodes that nobody else holds go onto a list instead of being dropped by recursion.
         let (mut edges, mut waiting) = (self.take_edges(), Vec::new());
         loop {
@@ -403,19 +409,19 @@ impl Tensor {
 
     /// A given value. `requires_grad` makes it a parameter.
     pub(crate) fn leaf(
-        runner: &Arc<dyn Runner>,
+        backend: &Arc<dyn Backend>,
         spec: Result<Spec, OpError>,
         value: Option<Value>,
         requires_grad: bool,
         at: At,
     ) -> Tensor {
         let spec = spec.map_err(|error| Error::op("tensor", at, error));
-        Node::build(runner.clone(), spec, at, requires_grad, State { body: Body::Leaf, value })
+        Node::build(backend.clone(), spec, at, requires_grad, State { body: Body::Leaf, value })
     }
 
     /// An invalid tensor.
-    pub(crate) fn invalid(runner: &Arc<dyn Runner>, error: Error, at: At) -> Tensor {
-        Node::build(runner.clone(), Err(error), at, false, State { body: Body::Leaf, value: None })
+    pub(crate) fn invalid(backend: &Arc<dyn Backend>, error: Error, at: At) -> Tensor {
+        Node::build(backend.clone(), Err(error), at, false, State { body: Body::Leaf, value: None })
     }
 
     /// The recorded node.
@@ -485,7 +491,7 @@ impl Tensor {
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.node.spec {
-            Ok(spec) => write!(f, "Tensor({spec}, {} on {})", self.node.op_name(), self.node.runner.name()),
+            Ok(spec) => write!(f, "Tensor({spec}, {} on {})", self.node.op_name(), self.node.backend.name()),
             Err(error) => write!(f, "Tensor(invalid: {error})"),
         }
     }
@@ -499,21 +505,21 @@ impl fmt::Debug for Tensor {
 /// If there are no inputs; use [`record_on`].
 #[track_caller]
 pub fn record(op: impl Op, inputs: &[&Tensor]) -> Tensor {
-    record_on(&inputs[0].node.runner, op, inputs)
+    record_on(&inputs[0].node.backend, op, inputs)
 }
 
 /// Records a call for a device: for ops without inputs.
 #[track_caller]
-pub fn record_on(runner: &Arc<dyn Runner>, op: impl Op, inputs: &[&Tensor]) -> Tensor {
-    record_shared(runner, Arc::new(op), inputs)
+pub fn record_on(backend: &Arc<dyn Backend>, op: impl Op, inputs: &[&Tensor]) -> Tensor {
+    record_shared(backend, Arc::new(op), inputs)
 }
 
 /// Records a call of an op whose type is not known.
 #[track_caller]
-pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tensor]) -> Tensor {
+pub fn record_shared(backend: &Arc<dyn Backend>, op: Arc<dyn Op>, inputs: &[&Tensor]) -> Tensor {
     let at = ON_BEHALF.get().unwrap_or(Location::caller());
-    match infer(runner, &*op, inputs, at) {
-        Err(error) => Tensor::invalid(runner, error, at),
+    match infer(backend, &*op, inputs, at) {
+        Err(error) => Tensor::invalid(backend, error, at),
         Ok(spec) => {
             let tracked = inputs.iter().any(|t| t.node.requires_grad);
             let requires_grad = tracked && spec.dtype.is_float() && GRAD_OFF.with(|off| off.get() == 0);
@@ -522,19 +528,19 @@ pub fn record_shared(runner: &Arc<dyn Runner>, op: Arc<dyn Op>, inputs: &[&Tenso
                 edges.push(Edge { node: input.node.clone(), version: input.node.version() });
             }
             let body = Body::Call { op, inputs: edges };
-            Node::build(runner.clone(), Ok(spec), at, requires_grad, State { body, value: None })
+            Node::build(backend.clone(), Ok(spec), at, requires_grad, State { body, value: None })
         }
     }
 }
 
-fn infer(runner: &Arc<dyn Runner>, op: &dyn Op, inputs: &[&Tensor], at: At) -> Result<Spec> {
+fn infer(backend: &Arc<dyn Backend>, op: &dyn Op, inputs: &[&Tensor], at: At) -> Result<Spec> {
     let name = op.name();
     let mut specs: SmallVec<[Spec; 3]> = SmallVec::new();
     for input in inputs {
         specs.push(*input.node.spec.as_ref().map_err(Clone::clone)?);
     }
-    if let Some(other) = inputs.iter().find(|t| t.node.runner.id() != runner.id()) {
-        let devices = OpError::Devices(runner.name().to_owned(), other.node.runner.name().to_owned());
+    if let Some(other) = inputs.iter().find(|t| t.node.backend.id() != backend.id()) {
+        let devices = OpError::Devices(backend.name().to_owned(), other.node.backend.name().to_owned());
         return Err(Error::op(name, at, devices));
     }
     let refused = specs.iter().enumerate().find(|(_, spec)| spec.dtype == DType::F16 && !op.accepts_f16());
@@ -544,5 +550,5 @@ fn infer(runner: &Arc<dyn Runner>, op: &dyn Op, inputs: &[&Tensor], at: At) -> R
         }
         None => Ok(()),
     };
-    runner.live().check().and(readable).and_then(|()| op.infer(&specs)).map_err(|error| Error::op(name, at, error))
+    backend.live().check().and(readable).and_then(|()| op.infer(&specs)).map_err(|error| Error::op(name, at, error))
 }

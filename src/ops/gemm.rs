@@ -356,7 +356,8 @@ mod tests {
     fn product(sizes: [usize; 3], flags: [bool; 2], threads: usize, epilogue: Option<Epilogue<'_>>) -> Vec<f32> {
         let [m, k, n] = sizes;
         let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-        let (a, b) = (Matrix { data: &a, strides: strides(flags[0], m, k) }, Matrix { data: &b, strides: strides(flags[1], k, n) });
+        let (a, b) =
+            (Matrix { data: &a, strides: strides(flags[0], m, k) }, Matrix { data: &b, strides: strides(flags[1], k, n) });
         let mut out = vec![f32::NAN; m * n];
         let view = ArrayViewMut2::from_shape((m, n), &mut out).expect("a matrix");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");

@@ -321,7 +321,7 @@ impl Tensor {
     /// A scalar on this tensor's device.
     #[track_caller]
     pub(crate) fn constant(&self, value: f64) -> Tensor {
-        record_on(self.node().runner(), Pointwise { row: &row::FILL, scalars: [value, 0.0] }, &[])
+        record_on(self.node().backend(), Pointwise { row: &row::FILL, scalars: [value, 0.0] }, &[])
     }
 
     /// A tensor of this one's shape with every element `value`.

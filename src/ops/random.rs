@@ -360,7 +360,7 @@ impl Tensor {
         }
         let Ok(shape) = self.try_shape() else { return self.clone() };
         match Random::mask(shape, 1.0 - p, seed, stream) {
-            Ok(op) => self.masked(&record_on(self.node().runner(), op, &[])).made_by("dropout", &[self]),
+            Ok(op) => self.masked(&record_on(self.node().backend(), op, &[])).made_by("dropout", &[self]),
             Err(error) => self.refuse("dropout", error),
         }
     }

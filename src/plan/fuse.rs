@@ -2,56 +2,11 @@
 
 use super::multi_tensor::{MultiTensorUpdates, Update, combine};
 use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
-use super::{At, Kernel, ParameterArena};
+use super::steps::{Step, Steps, ValueId};
 use crate::graph::key::{Graph, Source};
 use crate::graph::op::{DType, Lowering, Operand, Spec, Stage};
 use crate::shape::{View, ViewDim};
-use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// A value inside a plan under construction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ValueId {
-    /// Given to the run.
-    Leaf(usize),
-    /// Computed by a call.
-    Call(usize),
-    /// Scratch of one call.
-    Temp(usize),
-    /// Leaves that are contiguous in one buffer.
-    Arena(usize),
-}
-
-/// One kernel, before its values have buffers.
-pub struct Step {
-    /// The kernel.
-    pub kernel: Kernel,
-    /// Values read.
-    pub reads: Vec<ValueId>,
-    /// Values written.
-    pub writes: Vec<ValueId>,
-    /// Calls it computes and whose scalars it takes, in this order.
-    pub scalars: Vec<usize>,
-    /// What it computes, for people.
-    pub label: String,
-    /// The line of the last op it computes.
-    pub at: At,
-}
-
-/// The kernels of a graph.
-pub struct Steps {
-    /// In order.
-    pub steps: Vec<Step>,
-    /// Words of each temporary.
-    pub temps: Vec<usize>,
-    /// The value each call's result is found in: its own, or its input's where the call is only a change of shape.
-    pub storage_of: Vec<ValueId>,
-    /// Leaves that are contiguous in one buffer.
-    pub arenas: Vec<ParameterArena>,
-    /// Values that are computed into a part of another: `(whole, first word)`.
-    pub suballocated: HashMap<ValueId, (ValueId, usize)>,
-    /// See [`Plan::cacheable`](super::Plan::cacheable).
-    pub cacheable: bool,
-}
+use std::collections::{BTreeSet, HashSet};
 
 /// Lowers every call; with `on`, elementwise calls become part of the kernel of their only reader.
 pub fn fuse(graph: &Graph, on: bool) -> Steps {
@@ -153,7 +108,8 @@ impl<'g> Fuser<'g> {
         let n = self.graph.calls.len();
         let mut needed = self.kept.clone();
         let mut temps = Vec::new();
-        let MultiTensorUpdates { mut steps, arenas, suballocated, gradients } = combine(self.graph, self.updates(), on, &mut temps);
+        let MultiTensorUpdates { mut steps, arenas, suballocated, gradients } =
+            combine(self.graph, self.updates(), on, &mut temps);
         // The list is reversed at the end.
         steps.reverse();
         for value in gradients {

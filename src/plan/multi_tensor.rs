@@ -1,8 +1,9 @@
 //! Multi-tensor updates: updates of one kind become one kernel over all their parameters, which are contiguous in device memory.
 
-use super::fuse::{Step, ValueId};
 use super::pointwise::{Arg, Instruction, Load, Program};
-use super::{At, ParameterArena};
+use super::steps::{Step, ValueId};
+use super::types::ParameterArena;
+use crate::error::At;
 use crate::graph::key::{Call, Graph, Source, same_op};
 use crate::graph::op::MultiTensorUpdate;
 use crate::shape::{View, ViewDim};

@@ -1,10 +1,12 @@
 //! Watch: a plan that looks at every float it reads or writes and notes where one is not finite, without reading anything back.
 
-use super::fuse::{self, Step, ValueId};
-use super::{At, Io, Kernel, ParameterArena, Params, Plan, Variant, place};
+use super::steps::{Step, ValueId};
+use super::types::{ParameterArena, Plan};
+use super::{fuse, place};
+use crate::error::At;
 use crate::graph::dump;
 use crate::graph::key::{Graph, Source};
-use crate::graph::op::DType;
+use crate::graph::op::{DType, Io, Kernel, Params, Variant};
 use std::ops::Range;
 use std::sync::Arc;
 

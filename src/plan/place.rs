@@ -1,8 +1,8 @@
 //! Place: gives every value a buffer; values whose lifetimes do not meet share one.
 
-use super::fuse::{Step, Steps, ValueId};
 use super::slots::{Value, assign, most_at_once};
-use super::{Buffer, Dispatch, Place, Plan};
+use super::steps::{Step, Steps, ValueId};
+use super::types::{Buffer, Dispatch, Place, Plan};
 use crate::graph::key::{Graph, Source};
 use rustc_hash::FxHashSet;
 use std::collections::HashMap;

@@ -54,7 +54,7 @@ pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
 fn read(node: &Arc<Node>) -> Result<Vec<u32>> {
     match node.value() {
         Some(Value::Host(words)) => Ok(words.to_vec()),
-        Some(Value::Stored(stored)) => pollster::block_on(node.runner().fetch(stored)),
+        Some(Value::Stored(stored)) => pollster::block_on(node.backend().read(stored)),
         None => Err(Error::op(node.op_name(), node.at(), OpError::Stale("the value was let go".to_owned()))),
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn tensors(device: &Device, case: &Case, gradients: bool) -> Vec<Tens
 
 /// A case's op, recorded on a device.
 pub(super) fn recorded(device: &Device, case: &Case, inputs: &[Tensor]) -> Tensor {
-    record_shared(device.runner(), case.op.clone(), &inputs.iter().collect::<Vec<_>>())
+    record_shared(device.backend(), case.op.clone(), &inputs.iter().collect::<Vec<_>>())
 }
 
 fn numbers(tensor: &Tensor, spec: &Spec) -> Result<Vec<f64>> {

@@ -1,6 +1,6 @@
 //! Values by name into the words of a uniform struct.
 
-use super::Member;
+use super::reflect::Member;
 
 /// The words of a struct of `bytes` bytes: each value goes where the member of its name is, whatever the order of either.
 ///

@@ -1,8 +1,8 @@
 //! What a shader needs and binds, read from its source with naga.
 
-use super::Result;
+use super::errors::{fault, locate};
 use super::opaque::OPAQUE;
-use super::{fault, locate};
+use crate::error::Result;
 use naga::Binding::BuiltIn as Builtin;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, BuiltIn, Handle, Module, ShaderStage, StorageAccess, Type, TypeInner};

@@ -1,7 +1,8 @@
 //! Gives values to consts and overrides, another type to aliases, another body to named functions.
 
+use super::errors::fault;
 use super::tokens::{blank_comments, body_of, declarations, is_word};
-use super::{Result, fault};
+use crate::error::Result;
 use crate::shaders;
 use std::ops::Range;
 use std::sync::LazyLock;

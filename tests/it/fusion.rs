@@ -52,7 +52,7 @@ fn tail(y: &Tensor) -> Tensor {
 fn run(device: &Device, case: &Case, fuse: bool) -> (usize, Vec<f32>) {
     device.set_switches(Switches { fuse, ..Switches::default() });
     let inputs = inputs(device, case);
-    let y = record_shared(inputs[0].node().runner(), case.op.clone(), &inputs.iter().collect::<Vec<_>>());
+    let y = record_shared(inputs[0].node().backend(), case.op.clone(), &inputs.iter().collect::<Vec<_>>());
     let out = tail(&y);
     drop(y);
     let values = out.to_vec::<f32>().unwrap();

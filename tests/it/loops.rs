@@ -220,7 +220,7 @@ fn windows_that_do_not_overlap() {
 fn every_case_in_small_parts() {
     for (rounds, families) in [(300, &["matmul", "conv", "index"][..]), (9, &["recurrence", "pool"])] {
         let Some(device) = common::gpu("small parts") else { return };
-        device.as_gpu().unwrap().limit_turns(rounds);
+        device.as_gpu().unwrap().limit_loop_iterations(rounds);
         let mut cases = 0;
         for family in families {
             let mut report = verify::ops(&device, family);
@@ -237,7 +237,7 @@ fn every_case_in_small_parts() {
 #[test]
 fn a_refusal_names_the_line() {
     let Some(device) = common::gpu("a refusal") else { return };
-    device.as_gpu().unwrap().limit_turns(3);
+    device.as_gpu().unwrap().limit_loop_iterations(3);
     let (x, line) = (device.tensor(&[1.0f32; 40], 40).softmax(0), line!());
     let error = x.to_vec::<f32>().unwrap_err().to_string();
     for part in ["kernel `softmax`", "within the device's limits", "f32[40]", &format!("{}:{line}", file!())] {

@@ -22,7 +22,7 @@ fn shape(dims: &[usize]) -> Shape {
 }
 
 fn random(device: &Device, op: Random) -> Tensor {
-    record_on(device.zeros(()).node().runner(), op, &[])
+    record_on(device.zeros(()).node().backend(), op, &[])
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Tensor {
     #[track_caller]
     pub fn cat(&self, others: &[&Tensor], axis: isize) -> Tensor {
         match self.try_shape().map(|s| s.axis(axis)) {
-            Ok(Ok(axis)) => record_on(self.node().runner(), Cat { axis }, &[&[self], others].concat()),
+            Ok(Ok(axis)) => record_on(self.node().backend(), Cat { axis }, &[&[self], others].concat()),
             Ok(Err(error)) => self.refuse("cat", error),
             Err(_) => self.clone(),
         }
@@ -169,7 +169,7 @@ impl Tensor {
         });
         match axis {
             Ok(axis) => self.divided(axis, sizes),
-            Err(error) => vec![Tensor::invalid(self.node().runner(), error, Location::caller()); sizes.len()],
+            Err(error) => vec![Tensor::invalid(self.node().backend(), error, Location::caller()); sizes.len()],
         }
     }
 

@@ -24,7 +24,7 @@ impl Tensor {
     pub fn refuse(&self, op: &'static str, error: OpError) -> Tensor {
         let at = Location::caller();
         let error = self.check().err().unwrap_or(Error::op(op, at, error));
-        Tensor::invalid(self.node().runner(), error, at)
+        Tensor::invalid(self.node().backend(), error, at)
     }
 
     /// This tensor, which a method made of `inputs` by several ops: if one of them refused what it was given, then in the name of that method
@@ -34,7 +34,7 @@ impl Tensor {
         let at = Location::caller();
         match self.node().spec() {
             Err(Error::Op { error, .. }) if inputs.iter().all(|input| input.node().spec().is_ok()) => {
-                Tensor::invalid(self.node().runner(), Error::op(op, at, error.clone()), at)
+                Tensor::invalid(self.node().backend(), Error::op(op, at, error.clone()), at)
             }
             _ => self,
         }

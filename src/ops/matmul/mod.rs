@@ -3,6 +3,7 @@
 mod cases;
 mod methods;
 mod native;
+mod self_test;
 mod variants;
 
 pub use cases::cases;

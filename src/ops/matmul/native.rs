@@ -2,8 +2,8 @@
 
 use super::Layout;
 use crate::graph::op::{Finish, Native};
-use crate::ops::gemm::{self, Matrix};
 use crate::ops::f16::{unpack_from, with_floats};
+use crate::ops::gemm::{self, Matrix};
 use crate::ops::scratch;
 use ndarray::{ArrayViewMut2, Axis};
 use rayon::prelude::*;

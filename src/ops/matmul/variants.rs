@@ -1,6 +1,6 @@
 //! The WGSL kernels of a product, and which of them is taken where: the ladder that `shaders/matmul/README.md` describes.
 
-use super::{Layout, Matmul};
+use super::{Layout, Matmul, self_test};
 use crate::graph::op::{Target, Variant};
 
 /// Batch axes the shaders' `params.dims` has room for: what is left of eight axes.
@@ -220,6 +220,7 @@ pub(super) fn cooperative(op: Matmul, tiles: usize, k: usize, side: u32, team: u
         consts,
         bodies: types.map(|(alias, of)| (alias, format!("coop_mat{side}x{side}<{of}>"))).to_vec(),
         target: Target::Cooperative { side, team },
+        self_test: Some(self_test::COOPERATIVE),
         ..Variant::new("matmul/cooperative", Variant::groups(tiles)).max_loop_iterations(2 * k + OTHER_LOOPS)
     }
 }

@@ -302,7 +302,7 @@ fn on_reference(oracle: &Oracle, place: &Place, case: &Value, built: &Built, cli
         for tensors in &held {
             let gradient = clipped.wrt(&tensors[0])?;
             let inputs: Vec<&Tensor> = [&tensors[0], &gradient].into_iter().chain(&tensors[1..]).collect();
-            roots.push(record_shared(tensors[0].node().runner(), (built.op)(k as u64 + 1), &inputs));
+            roots.push(record_shared(tensors[0].node().backend(), (built.op)(k as u64 + 1), &inputs));
         }
         let values = recording.values(&roots.iter().chain(&norm).collect::<Vec<_>>())?;
         norms.extend(values[roots.len()..].iter().map(|n| n.data[0]));

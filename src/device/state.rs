@@ -1,0 +1,252 @@
+//! A device: what it holds, what it says of itself, its switches, and what the graph knows of it.
+
+use super::cached::Cached;
+use super::profiler::Profiler;
+use super::watch::Watch;
+use crate::error::Result;
+use crate::executor::Executor;
+use crate::gpu::Gpu;
+use crate::graph::key::Graph;
+use crate::graph::node::{Backend, Live, Node, Storage, Tensor, sealed};
+use crate::plan::{Plan, Switches};
+use crate::threads::{self, lock};
+use rustc_hash::FxHashMap;
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+/// Something that computes: a GPU, or this machine's processor. Cheap to clone; all clones are the same device.
+///
+/// ```
+/// use steepest::Device;
+/// let device = Device::best()?; // a GPU if there is one, else the CPU
+/// println!("{device}");
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Device {
+    pub(super) state: Arc<DeviceState>,
+    /// The same, as the graph knows it.
+    pub(super) backend: Arc<dyn Backend>,
+}
+
+/// What the clones of a device share.
+pub(super) struct DeviceState {
+    pub(super) id: u64,
+    pub(super) name: String,
+    /// What executes its plans.
+    pub(super) executor: Box<dyn Executor>,
+    pub(super) live: Live,
+    pub(super) check: AtomicBool,
+    /// Whether products round their operands to f16; see [`Device::set_precision`].
+    pub(super) halves: AtomicBool,
+    pub(super) runs: AtomicU64,
+    pub(super) misses: AtomicU64,
+    pub(super) switches: Mutex<Switches>,
+    pub(super) plans: Mutex<FxHashMap<Vec<u32>, Arc<Cached>>>,
+    pub(super) last: Mutex<Option<Arc<Plan>>>,
+    /// Updates to be run with the next one; see [`Device::update_with_next_step`].
+    pub(super) waiting: Mutex<Vec<Weak<Node>>>,
+    pub(super) profiler: Profiler,
+    /// What anomaly mode looks for, and its plans.
+    pub(super) watch: Watch,
+    /// One run at a time: updates in place must not meet reads.
+    pub(super) running: Mutex<()>,
+}
+
+impl Device {
+    /// A device whose plans this executor executes: how every device begins, whoever opened the machine.
+    pub(super) fn new(name: String, executor: Box<dyn Executor>) -> Device {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let state = Arc::new(DeviceState {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            name,
+            executor,
+            live: Live::new(),
+            check: AtomicBool::new(std::env::var("STEEPEST_CHECK").is_ok_and(|v| v == "1")),
+            halves: AtomicBool::new(false),
+            runs: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            switches: Mutex::new(Switches::default()),
+            plans: Mutex::default(),
+            last: Mutex::new(None),
+            waiting: Mutex::new(vec![]),
+            profiler: Profiler::new(),
+            watch: Watch::from_env(),
+            running: Mutex::new(()),
+        });
+        state.begin_profile();
+        state.executor.set_timed(state.profiler.is_on());
+        Device { backend: state.clone(), state }
+    }
+
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    /// Whether plans run on a GPU (a software adapter counts) and not on native kernels.
+    pub fn is_gpu(&self) -> bool {
+        self.as_gpu().is_some()
+    }
+
+    /// The largest tensor, in bytes, that a kernel can read or write here: on a GPU the limit of one binding.
+    pub fn tensor_bytes(&self) -> u64 {
+        self.state.executor.largest_value()
+    }
+
+    /// The GPU behind this device, for its counters and test switches.
+    pub fn as_gpu(&self) -> Option<&Gpu> {
+        self.state.gpu()
+    }
+
+    /// Computes tensors now, in one run. Their values, and those of all tensors held that it passes through, are kept.
+    ///
+    /// # Errors
+    /// The first invalid tensor's error, or whatever the device reports.
+    pub fn run<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
+        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        self.state.run(&roots)
+    }
+
+    /// Waits until everything that runs have started is done. Reading a value waits by itself; this is for taking times.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub fn wait(&self) -> Result<()> {
+        pollster::block_on(self.state.executor.finish())
+    }
+
+    /// The plan of a run of these tensors, as it would be made now. Nothing runs.
+    ///
+    /// # Errors
+    /// The first invalid tensor's error.
+    pub fn plan<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<Plan> {
+        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        self.state.foreign(&roots)?;
+        Ok(Plan::build(&Graph::collect(&roots)?, *lock(&self.state.switches)))
+    }
+
+    /// The graph of a run of these tensors in graphviz's `dot` language. Nothing runs.
+    ///
+    /// # Errors
+    /// The first invalid tensor's error.
+    pub fn graphviz<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<String> {
+        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        self.state.foreign(&roots)?;
+        Ok(crate::graph::dump::graphviz(&Graph::collect(&roots)?))
+    }
+
+    /// The plan that ran last: an optimizer's step cannot be planned from outside, but can be looked at here.
+    pub fn last_plan(&self) -> Option<Arc<Plan>> {
+        lock(&self.state.last).clone()
+    }
+
+    /// Switches optimisations off or on. Plans made so far are forgotten.
+    pub fn set_switches(&self, switches: Switches) {
+        *lock(&self.state.switches) = switches;
+        self.state.executor.set_merging(switches.merge);
+        lock(&self.state.plans).clear();
+    }
+
+    /// CHECK mode (also `STEEPEST_CHECK=1`): every run computes each node on its own and compares it with the reference, then runs as it is
+    /// planned and compares what came out with that; the first wrong value is an error with its source line. Slow, and takes memory for every
+    /// value of the run.
+    pub fn set_check(&self, on: bool) {
+        self.state.check.store(on, Ordering::Relaxed);
+    }
+
+    /// Fills memory with NaN before every run and, on a GPU, guards the ends of buffers: for tests.
+    pub fn set_guarded(&self, on: bool) {
+        self.state.executor.set_guarded(on);
+        lock(&self.state.plans).clear();
+    }
+
+    /// On a GPU, uses the given variant of every kernel (the last, where there are fewer) instead of the first that suits: for tests.
+    pub fn force_variant(&self, variant: Option<usize>) {
+        self.state.executor.force_variant(variant);
+        lock(&self.state.plans).clear();
+    }
+
+    /// How many recorded nodes may be alive before recording refuses; see [`crate::error::OpError::NeverRun`].
+    pub fn set_node_limit(&self, nodes: usize) {
+        self.state.live.set_limit(nodes);
+    }
+
+    /// Runs so far, and how many of them needed a new plan.
+    pub fn runs_and_misses(&self) -> (u64, u64) {
+        (self.state.runs.load(Ordering::Relaxed), self.state.misses.load(Ordering::Relaxed))
+    }
+
+    /// Nodes recorded for this device and alive.
+    pub fn live_nodes(&self) -> usize {
+        self.state.live.nodes()
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.state.executor.describe(self.name()))
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({self})")
+    }
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        self.state.id == other.state.id
+    }
+}
+
+impl Tensor {
+    /// The device this tensor is recorded for.
+    pub fn device(&self) -> Device {
+        let backend: Arc<dyn Any + Send + Sync> = self.node().backend().clone();
+        // The trait is sealed, and implemented below and nowhere else.
+        let Ok(state) = backend.downcast::<DeviceState>() else { unreachable!("a backend that is no device") };
+        Device { backend: state.clone(), state }
+    }
+}
+
+impl sealed::Sealed for DeviceState {}
+
+impl Backend for DeviceState {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn live(&self) -> &Live {
+        &self.live
+    }
+
+    fn halves(&self) -> bool {
+        self.halves.load(Ordering::Relaxed)
+    }
+
+    fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
+        let _one_at_a_time = lock(&self.running);
+        if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) }
+    }
+
+    fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
+        self.executor.read(stored)
+    }
+}
+
+impl DeviceState {
+    /// The executor, if it is a GPU.
+    pub(super) fn gpu(&self) -> Option<&Gpu> {
+        let executor: &dyn Any = &*self.executor;
+        executor.downcast_ref()
+    }
+}

@@ -1,0 +1,76 @@
+//! Commands not yet submitted or not yet done, and how many may share a command list.
+
+use crate::threads::lock;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Dispatches that share a list at first, and at most.
+const FEW: u64 = 32;
+const MOST: u64 = 512;
+/// A list that took less may have been longer, one that took more must be shorter: drivers take a device for hung after about two seconds.
+const SHORT: Duration = Duration::from_millis(4);
+const LONG: Duration = Duration::from_millis(20);
+
+/// What was recorded and not yet submitted, and what was submitted and is not yet done.
+#[derive(Default)]
+pub(super) struct PendingWork {
+    pub(super) state: Mutex<State>,
+    /// The small uploads of a list; its first commands copy them to where they belong.
+    pub(super) small_uploads: OnceLock<wgpu::Buffer>,
+    pub(super) done: Arc<Done>,
+    /// Lists that were refused: what they should have written is not there.
+    pub(super) failures: AtomicU64,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) open: Option<OpenList>,
+    pub(super) submitted: VecDeque<wgpu::SubmissionIndex>,
+    /// Lists submitted so far.
+    pub(super) lists: u64,
+    /// Bytes written past the open list since the last submission.
+    pub(super) uploading: u64,
+}
+
+/// A list that is being recorded.
+pub(super) struct OpenList {
+    pub(super) encoder: wgpu::CommandEncoder,
+    pub(super) dispatches: u64,
+    pub(super) words: Vec<u32>,
+}
+
+/// What wgpu's callbacks have told.
+pub(super) struct Done {
+    pub(super) lists: AtomicU64,
+    /// Dispatches that may share a list, by how long lists took.
+    pub(super) most: AtomicU64,
+    /// When a list was done last.
+    pub(super) last: Mutex<Option<Instant>>,
+}
+
+impl Default for Done {
+    fn default() -> Done {
+        Done { lists: AtomicU64::new(0), most: AtomicU64::new(FEW), last: Mutex::new(None) }
+    }
+}
+
+impl Done {
+    /// A list submitted at `begun` is done, as far as is known only now.
+    pub(super) fn list_done(&self, begun: Instant, dispatches: u64) {
+        let now = Instant::now();
+        let before = lock(&self.last).replace(now);
+        let took = now - before.map_or(begun, |before| before.max(begun));
+        let most = self.most.load(Ordering::Relaxed);
+        let new = if took > LONG {
+            (dispatches / 2).clamp(1, most)
+        } else if took < SHORT && dispatches >= most / 2 {
+            (2 * most).min(MOST)
+        } else {
+            most
+        };
+        self.most.store(new, Ordering::Relaxed);
+        self.lists.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,180 @@
+//! Plans made ready: a variant of each kernel chosen, pipelines compiled, memory taken; and small dispatches merged, once a plan runs often.
+
+use super::bind::{Uniforms, bind};
+use super::buffers::GpuBuffer;
+use super::context::{Gpu, NEVER};
+use super::dispatch_list::{DispatchList, ListState, Prepared, State, Step, UniformAllocator};
+use super::pipelines::{Shader, word};
+use crate::error::{Error, Result};
+use crate::plan::{Buffer, Dispatch, Plan};
+use crate::threads::{self, lock};
+use rayon::prelude::*;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, OnceLock};
+
+impl Gpu {
+    /// Makes a plan ready: chooses a variant of each kernel, compiles what is new, and takes memory for the slots.
+    ///
+    /// # Errors
+    /// A value too large to bind, no memory, a shader or pipeline that is refused, or a lost device.
+    pub fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared> {
+        self.prepare_with(plan, None)
+    }
+
+    /// As [`Gpu::prepare`]; with `exactly`, every kernel in that variant.
+    pub(super) fn prepare_with(&self, plan: Arc<Plan>, exactly: Option<usize>) -> Result<Prepared> {
+        self.core.check()?;
+        self.check_places(&plan)?;
+        let force = *lock(&self.force_variant);
+        self.run_self_tests(&plan, force.is_some());
+        self.shaders.parse_all(&self.core, &plan, force);
+        let mut uniforms = Uniforms::new(self.core.uniform_alignment);
+        let mut steps = vec![];
+        for (index, dispatch) in plan.dispatches.iter().enumerate() {
+            // Nothing to write, nothing to do.
+            if dispatch.writes.iter().any(|place| place.words > 0) {
+                let (variant, shader) = self.chosen(dispatch, exactly, force)?;
+                self.steps(index, dispatch, variant, &shader, &mut uniforms, &mut steps)?;
+            }
+        }
+        let (unmerged, list_state) = self.list(steps, &uniforms)?;
+        let guarded = self.is_guarded();
+        let slots = self.take_all(&plan.slots, guarded)?;
+        let failures = self.core.failures();
+        self.core.check()?;
+        let merged = OnceLock::new();
+        if exactly.is_some() || force.is_some() {
+            // These are about single dispatches.
+            let _ = merged.set(None);
+        }
+        let state = State { slots, guarded, runs: 0, failures, unmerged: list_state, merged: ListState::default() };
+        let prepared = Prepared {
+            unmerged,
+            merged,
+            scalar_words: plan.dispatches.iter().map(|d| d.scalars.end).max().unwrap_or(0),
+            pool: Arc::clone(&self.pool),
+            plan,
+            state: Box::new(Mutex::new(state)),
+        };
+        if self.merge_after.load(Ordering::Relaxed) == 0 {
+            self.merged(&prepared, &mut lock(&prepared.state));
+        }
+        Ok(prepared)
+    }
+
+    /// The variant of a dispatch's kernel to run: the one asked for, or the one measured to be the fastest, or the first that suits.
+    fn chosen(&self, dispatch: &Dispatch, exactly: Option<usize>, force: Option<usize>) -> Result<(usize, Arc<Shader>)> {
+        let wanted = exactly.or_else(|| if force.is_none() { self.fastest(dispatch) } else { None });
+        let found = wanted.map(|index| self.shaders.exactly(&self.core, &dispatch.kernel, index)).transpose()?.flatten();
+        match found {
+            Some(found) => Ok(found),
+            None => self.shaders.choose(&self.core, &dispatch.kernel, force)?.ok_or_else(|| self.core.none_fits(dispatch)),
+        }
+    }
+
+    /// Adds the steps of a dispatch: one, or several where one may not make so many loop iterations.
+    fn steps(
+        &self,
+        index: usize,
+        dispatch: &Dispatch,
+        variant: usize,
+        shader: &Arc<Shader>,
+        uniforms: &mut Uniforms,
+        steps: &mut Vec<Step>,
+    ) -> Result<()> {
+        let form = &dispatch.kernel.variants[variant];
+        let (iterations, count) = form.divided(self.core.max_loop_iterations()).unwrap_or((usize::MAX, 1));
+        for number in 0..count {
+            let part = form.parts.filter(|_| count > 1).map(|_| word(number * iterations));
+            let bindings = bind(dispatch, part, shader, uniforms)?;
+            let shader = Arc::clone(shader);
+            steps.push(Step { dispatch: index, variant, part, shader, groups: form.groups, dispatches: 1, bindings });
+        }
+        Ok(())
+    }
+
+    /// Compiles steps and makes their uniforms.
+    fn list(&self, steps: Vec<Step>, uniforms: &Uniforms) -> Result<(DispatchList, ListState)> {
+        // Drivers compile on the calling thread, so several pipelines are compiled at once.
+        threads::install(|| steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ())))?;
+        self.shaders.pipeline_cache().save(false);
+        let params = self.uniform(&uniforms.params)?;
+        if let Some(buffer) = &params {
+            self.core.write(buffer, 0, uniforms.params.words())?;
+        }
+        let state = ListState::new(steps.len(), uniforms.scalars.words().len());
+        Ok((DispatchList { steps, params, scalars: self.uniform(&uniforms.scalars)? }, state))
+    }
+
+    /// The list with small dispatches merged, made when a plan has run so often that it will run on: until then the time it takes to compile is
+    /// better spent on running. The count and not the clock decides, so that the same program gives the same bits.
+    pub(super) fn merged<'p>(&self, prepared: &'p Prepared, state: &mut State) -> Option<&'p DispatchList> {
+        if let Some(found) = prepared.merged.get() {
+            return found.as_ref();
+        }
+        let after = self.merge_after.load(Ordering::Relaxed);
+        if state.runs < after || after == NEVER {
+            state.runs = state.runs.saturating_add(1);
+            return None;
+        }
+        let mut uniforms = Uniforms::new(self.core.uniform_alignment);
+        let made = self.merge(&prepared.plan, &prepared.unmerged.steps, &mut uniforms);
+        let made = made.and_then(|steps| steps.map(|steps| self.list(steps, &uniforms)).transpose());
+        let list = match made {
+            Ok(Some((list, list_state))) => {
+                state.merged = list_state;
+                state.unmerged.forget_bind_groups();
+                Some(list)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!("small dispatches are not merged: {error}");
+                None
+            }
+        };
+        prepared.merged.get_or_init(|| list).as_ref()
+    }
+
+    pub(super) fn take_all(&self, sizes: &[usize], guarded: bool) -> Result<Vec<Arc<GpuBuffer>>> {
+        sizes.iter().map(|&words| self.pool.take(words, guarded)).collect()
+    }
+
+    fn uniform(&self, uniforms: &UniformAllocator) -> Result<Option<wgpu::Buffer>> {
+        let size = 4 * uniforms.words().len() as u64;
+        if size == 0 {
+            return Ok(None);
+        }
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: Some("uniforms"), size, usage, mapped_at_creation: false };
+        let buffer = self.core.scoped(|| self.core.device.create_buffer(&descriptor));
+        buffer.map(Some).map_err(|e| self.core.refusal(e, size))
+    }
+
+    /// Checks that a plan is whole, so that nothing later can go out of bounds, and that the device can bind its values.
+    fn check_places(&self, plan: &Plan) -> Result<()> {
+        let places = plan.dispatches.iter().flat_map(|d| d.reads.iter().chain(&d.writes));
+        for place in places {
+            let words = match place.buffer {
+                Buffer::Leaf(i) => plan.leaves.get(i),
+                Buffer::Slot(i) => plan.slots.get(i),
+                Buffer::Output(i) => plan.outputs.get(i),
+                Buffer::Arena(i) => plan.arenas.get(i).map(|arena| &arena.words),
+            };
+            if words.is_none_or(|&words| words < place.start() + place.words) {
+                return Err(self.core.fault(format!("the plan binds {} words of {place}, which has {words:?}", place.words)));
+            }
+        }
+        let most = self.core.limits.binding_bytes;
+        let arenas = plan.arenas.iter().map(|arena| &arena.words);
+        match [&plan.leaves, &plan.slots, &plan.outputs]
+            .into_iter()
+            .flatten()
+            .chain(arenas)
+            .map(|&words| 4 * words as u64)
+            .find(|&bytes| bytes > most)
+        {
+            Some(bytes) => Err(Error::TooLarge { device: self.core.name.clone(), bytes, limit: most }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A plan as data: kernels, buffers, order. What all files of this folder share.
+
+use crate::error::At;
+use crate::graph::op::Kernel;
+use std::fmt;
+use std::ops::Range;
+
+/// A program for a device.
+pub struct Plan {
+    /// Words of each leaf.
+    pub leaves: Vec<usize>,
+    /// Words of each slot: device memory that lives inside the run.
+    pub slots: Vec<usize>,
+    /// Words of each output: memory that outlives the run.
+    pub outputs: Vec<usize>,
+    /// Which calls of the graph get which output as their value.
+    pub kept: Vec<(usize, usize)>,
+    /// Leaves that are overwritten.
+    pub mutated: Vec<usize>,
+    /// Calls whose scalars, concatenated in this order, are the run's scalars.
+    pub scalars: Vec<usize>,
+    /// Leaves that must be contiguous in one buffer.
+    pub arenas: Vec<ParameterArena>,
+    /// The kernels, in order.
+    pub dispatches: Vec<Dispatch>,
+    /// Words that would be needed if no slot were used twice.
+    pub unplanned_words: usize,
+    /// Words of the values inside the run that are needed at one time, at the most: no placement can do with less.
+    pub live_words: usize,
+    /// The graph's lines, for explaining a later miss.
+    pub graph: Vec<String>,
+    /// Whether graphs with the same key have this plan: not if an op applies an elementwise rule that it does not name ([`Op::rule`]), and so
+    /// may apply another one the next time.
+    ///
+    /// [`Op::rule`]: crate::graph::Op::rule
+    pub cacheable: bool,
+}
+
+/// One kernel on its buffers.
+pub struct Dispatch {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Buffers read, in binding order.
+    pub reads: Vec<Place>,
+    /// Buffers written, in binding order.
+    pub writes: Vec<Place>,
+    /// Its part of the run's scalars, in words.
+    pub scalars: Range<usize>,
+    /// Floating-point operations; those of an op of several kernels are booked on its first.
+    pub flops: u64,
+    /// Ops computed, with the output's shape, for people.
+    pub label: String,
+    /// The caller's line of the last op computed.
+    pub at: At,
+}
+
+/// Leaves that are contiguous in one buffer, so that one kernel can update them all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterArena {
+    /// Words of the buffer.
+    pub words: usize,
+    /// The leaves and where they start, in words.
+    pub members: Vec<(usize, usize)>,
+}
+
+/// A buffer of a plan, or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Which buffer.
+    pub buffer: Buffer,
+    /// Where the part starts, in words, if the buffer holds others beside it.
+    pub part: Option<usize>,
+    /// How many words of it are bound.
+    pub words: usize,
+}
+
+impl Place {
+    /// Where it starts, in words.
+    pub fn start(&self) -> usize {
+        self.part.unwrap_or(0)
+    }
+}
+
+/// The kinds of buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Buffer {
+    /// A value given to the run.
+    Leaf(usize),
+    /// Memory inside the run.
+    Slot(usize),
+    /// A value that outlives the run.
+    Output(usize),
+    /// Leaves that are contiguous in one buffer.
+    Arena(usize),
+}
+
+impl Plan {
+    /// Bytes of device memory used inside the run, besides leaves and outputs.
+    pub fn slot_bytes(&self) -> usize {
+        4 * self.slots.iter().sum::<usize>()
+    }
+
+    /// Bytes of the values inside the run that are needed at one time, at the most; gradients that are updated together count as one value.
+    pub fn live_bytes(&self) -> usize {
+        4 * self.live_words
+    }
+
+    /// Bytes of device memory the run needs: what it is given (parameters, optimizer state, data), its slots and its outputs.
+    pub fn peak_bytes(&self) -> usize {
+        self.slot_bytes() + 4 * self.leaves.iter().chain(&self.outputs).sum::<usize>()
+    }
+}
+
+impl Dispatch {
+    /// Bytes of the buffers it reads and writes, each bound place once.
+    pub fn bytes(&self) -> u64 {
+        4 * self.reads.iter().chain(&self.writes).map(|place| place.words as u64).sum::<u64>()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.buffer {
+            Buffer::Leaf(i) => write!(f, "leaf{i}"),
+            Buffer::Slot(i) => write!(f, "slot{i}"),
+            Buffer::Output(i) => write!(f, "out{i}"),
+            Buffer::Arena(i) => write!(f, "arena{i}"),
+        }?;
+        self.part.map_or(Ok(()), |start| write!(f, "+{start}"))
+    }
+}
+
+/// The plan as text: a line per dispatch with its kernel, buffers and source line, then the memory.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, d) in self.dispatches.iter().enumerate() {
+            let list = |places: &[Place]| places.iter().map(Place::to_string).collect::<Vec<_>>().join(", ");
+            let file = d.at.file().rsplit(['/', '\\']).next().unwrap_or_default();
+            writeln!(
+                f,
+                "{i:>3}  {:<22} {} <- {}  |  {}  ({file}:{})",
+                d.kernel.name,
+                list(&d.writes),
+                list(&d.reads),
+                d.label,
+                d.at.line()
+            )?;
+        }
+        writeln!(
+            f,
+            "{} dispatches; {} slots of {} bytes ({} live at the most, {} unplanned); {} leaves, {} bytes; {} outputs, {} bytes; peak {} bytes",
+            self.dispatches.len(),
+            self.slots.len(),
+            self.slot_bytes(),
+            self.live_bytes(),
+            4 * self.unplanned_words,
+            self.leaves.len(),
+            4 * self.leaves.iter().sum::<usize>(),
+            self.outputs.len(),
+            4 * self.outputs.iter().sum::<usize>(),
+            self.peak_bytes()
+        )
+    }
+}
