@@ -4,7 +4,7 @@
 @group(0) @binding(1) var<storage, read> in1: array<f32>;
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 
-// Four columns: which image they lie in, their place in its plane, and where they start in the image that is read.
+// Four columns: which image they are in, their place in its plane, and where they start in the image that is read.
 struct Columns {
     outer: vec4<u32>,
     cell: vec4<u32>,

@@ -40,7 +40,7 @@ struct Params {
     column_step: vec2<i32>,
     k_step: vec2<i32>,
     start: vec2<i32>,
-    // with DIVIDE: how far apart the taps lie that see the same pixels
+    // with DIVIDE: how far apart the taps are that see the same pixels
     tap_step: vec2<u32>,
     extra: array<vec4<u32>, 32>,
 }

@@ -1,6 +1,6 @@
 // Elementwise chains: out[i] = chain(i).
 // use: elementwise/program, shared/each_element
-// The body of `chain` is replaced by a chain of rules, which may call the functions of shared/math; as the file lies it copies.
+// The body of `chain` is replaced by a chain of rules, which may call the functions of shared/math; unchanged it copies.
 
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(1) var<storage, read> in1: array<u32>;

@@ -1,6 +1,6 @@
 // Elementwise chains, four neighbouring elements per invocation: out[i] = one(load0[i], …).
 // use: elementwise/program, shared/each_element
-// The bodies of `one` and of the loads in use are replaced; as the file lies it copies. For chains whose inputs can all be read four at
+// The bodies of `one` and of the loads in use are replaced; unchanged it copies. For chains whose inputs can all be read four at
 // a time, or one for all four. A load is told the index of the first of its four elements.
 
 @group(0) @binding(0) var<storage, read> in0: array<vec4<u32>>;

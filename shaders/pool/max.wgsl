@@ -6,7 +6,7 @@
 const PLACE: u32 = 0u;
 
 @group(0) @binding(1) var<storage, read> in1: array<u32>;
-// v as it lies, or a place.
+// v as it is, or a place.
 @group(0) @binding(6) var<storage, read_write> out: array<u32>;
 
 @compute @workgroup_size(WORKGROUP)

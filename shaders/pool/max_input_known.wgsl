@@ -1,4 +1,4 @@
-// The gradient of max pooling where it is known where each window's largest lies: for every x, Σ g over the windows whose largest it is.
+// The gradient of max pooling where it is known where each window's largest is: for every x, Σ g over the windows whose largest it is.
 // use: pool/window
 //
 // One invocation per element of x; windows in row order: no atomics, the same bits every time. For windows too large to be searched again.

@@ -34,7 +34,7 @@ fn windows() -> u32 { return params.output.x * params.output.y; }
 // Quotients, rounded up.
 fn rounded_up(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> { return (a + b - 1u) / b; }
 
-// The elements of a window that lie inside the image.
+// The elements of a window that are inside the image.
 fn covered(window: vec2<u32>) -> vec4<u32> {
     if ADAPTIVE == 1u {
         return vec4<u32>(window * params.size / params.output, rounded_up((window + 1u) * params.size, params.output));

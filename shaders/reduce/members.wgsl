@@ -1,8 +1,8 @@
-// What all reductions share: what is computed, and where the members of an output lie.
+// What all reductions share: what is computed, and where the members of an output are.
 // use: shared/numbers, shared/quotient
 //
 // Output o reduces the members [span * (o % chunks), …+span) of group o / chunks. A group starts where the view of the
-// kept axes says; its members lie where the view of the reduced axes says. In order: the same bits every time.
+// kept axes says; its members are where the view of the reduced axes says. In order: the same bits every time.
 
 const KIND: u32 = 0u;       // one of those below
 const FLAT: u32 = 0u;       // 1: one reduced axis at most
@@ -49,7 +49,7 @@ fn span_of(group: u32, chunk: u32) -> Span {
     return Span(position(0u, params.kept_rank, group), start, min(start + params.span, params.group));
 }
 
-// Where the element of this index lies in a view of `rank` axes, from axis `first` of `dims` on.
+// Where the element of this index is in a view of `rank` axes, from axis `first` of `dims` on.
 fn position(first: u32, rank: u32, index: u32) -> u32 {
     var at = 0u;
     for (var k = first; k < first + rank; k++) {
@@ -63,7 +63,7 @@ fn position(first: u32, rank: u32, index: u32) -> u32 {
     return at;
 }
 
-// Where member r of a group lies, from where the group begins.
+// Where member r of a group is, from where the group begins.
 fn member(r: u32) -> u32 {
     if FLAT == 1u { return r * params.dims[8].z; }
     return position(8u, params.reduced_rank, r);

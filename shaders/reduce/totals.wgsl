@@ -2,7 +2,7 @@
 // use: reduce/members, shared/compensated, shared/fused
 //
 // A total is the rounded sum, what rounding took from it, the smallest and the largest member; of other reductions only the first counts.
-// So a sum's error does not grow with the number of members. A mean is that, divided by their number, and lies between the smallest and the
+// So a sum's error does not grow with the number of members. A mean is that, divided by their number, and is between the smallest and the
 // largest of them: of equal numbers it is that number.
 
 // Sums and means in two stages: 1 is the first, which leaves four words for each output; 2 the second, whose members those are.

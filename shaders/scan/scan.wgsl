@@ -21,7 +21,7 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> out: array<f32>;
 @group(0) @binding(14) var<uniform> params: Params;
 
-// Where the `step`-th of `count` things lies: from the front, or in reverse from the back.
+// Where the `step`-th of `count` things is: from the front, or in reverse from the back.
 fn in_order(step: u32, count: u32) -> u32 { return select(step, count - 1u - step, REVERSE == 1u); }
 
 // A sum and what rounding took from it, with x added; unlike in shared/compensated, what was taken is added again at once, so that every

@@ -41,7 +41,7 @@ fn div_(a: f32, b: f32) -> f32 {
     }
     let e = n.y - d.y + 127 - select(0, 1, less);
     if e >= 255 { return bitcast<f32>(sign | INF_BITS); }
-    // A quotient of numbers with so many digits never lies in the middle between two of them.
+    // A quotient of numbers with so many digits is never in the middle between two of them.
     if e >= 1 { return bitcast<f32>(sign | ((u32(e - 1) << 23u) + q + select(0u, 1u, 2 * left > d.x))); }
     // Subnormal: fewer digits, rounded once.
     let drop = u32(min(1 - e, 26));

@@ -1,4 +1,4 @@
-// What kernels of softmax and cross-entropy share: where a row lies, and what they find out of it first.
+// What kernels of softmax and cross-entropy share: where a row is, and what they find out of it first.
 // use: shared/numbers
 
 struct Params {
@@ -16,7 +16,7 @@ struct Params {
 
 struct Row {
     number: u32,
-    // where its first element lies
+    // where its first element is
     first: u32,
     largest: f32,
     // Σ e^(x - largest), in which nothing overflows; NaN where the row holds a NaN or its largest is not finite

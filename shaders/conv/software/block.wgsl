@@ -3,7 +3,7 @@
 
 const LANES: u32 = 8u;   // of the eight invocations of a workgroup, so many are side by side along the columns, the others below
 
-// A block: its product, its first row and column, and where its columns are. It may lie beyond the last product.
+// A block: its product, its first row and column, and where its columns are. It may be beyond the last product.
 struct Place {
     product: Product,
     exists: bool,

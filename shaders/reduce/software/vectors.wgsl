@@ -51,7 +51,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let me = id.y * groups.x * WORKGROUP + id.x;
     let each = select(1u, 4u, ACROSS == 1u);
     if me * each >= params.outputs { return; }
-    // Outputs of one group that differ in the span lie side by side.
+    // Outputs of one group that differ in the span are consecutive.
     let group = me / params.chunks * each;
     let chunk = me % params.chunks;
     let span = span_of(group, chunk);

@@ -1,4 +1,4 @@
-// Softmax, or its logarithm, of rows that lie together, four elements at a time: for software adapters.
+// Softmax, or its logarithm, of rows that are contiguous, four elements at a time: for software adapters.
 // use: softmax/row, softmax/software/row_by_fours
 
 const LOG: u32 = 0u;
