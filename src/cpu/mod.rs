@@ -218,7 +218,7 @@ impl<'r> Memory<'r> {
         let mut written = self.take_written(dispatch)?;
         let arenas_and_leaves: SmallVec<[Option<RwLockReadGuard<'r, Words>>; 4]> =
             dispatch.reads.iter().map(|place| self.shared(place.buffer).map(CpuBuffer::read)).collect();
-        let (mut few_reads, mut many_reads): ([&[u32]; FEW], _) = (Default::default(), vec![]);
+        let (mut few_reads, mut many_reads): ([&[u32]; BUFFERS_ON_THE_STACK], _) = (Default::default(), vec![]);
         let reads = dispatch.reads.iter().zip(&arenas_and_leaves).map(|(place, guard)| {
             let (words, start): (&[u32], usize) = match (place.buffer, guard) {
                 (Buffer::Slot(i), _) => (&self.slots[i], 0),
@@ -231,7 +231,7 @@ impl<'r> Memory<'r> {
             &words[start + place.start()..][..place.words]
         });
         let reads = collected(&mut few_reads, &mut many_reads, reads);
-        let (mut few_writes, mut many_writes): ([&mut [u32]; FEW], _) = (Default::default(), vec![]);
+        let (mut few_writes, mut many_writes): ([&mut [u32]; BUFFERS_ON_THE_STACK], _) = (Default::default(), vec![]);
         let writes = written.iter_mut().zip(&dispatch.writes).map(|(written, place)| match written {
             Written::Slot(words) => &mut words[place.start()..][..place.words],
             Written::Output(words) => &mut words[place.start()..][..place.words],
@@ -280,12 +280,16 @@ impl<'r> Memory<'r> {
 }
 
 /// Buffers of a kernel for which no memory is asked for.
-const FEW: usize = 8;
+const BUFFERS_ON_THE_STACK: usize = 8;
 
 /// What an iterator gives, in `few` if there is room, else in `many`.
-fn collected<'a, T>(few: &'a mut [T; FEW], many: &'a mut Vec<T>, items: impl ExactSizeIterator<Item = T>) -> &'a mut [T] {
+fn collected<'a, T>(
+    few: &'a mut [T; BUFFERS_ON_THE_STACK],
+    many: &'a mut Vec<T>,
+    items: impl ExactSizeIterator<Item = T>,
+) -> &'a mut [T] {
     let count = items.len();
-    if count > FEW {
+    if count > BUFFERS_ON_THE_STACK {
         many.extend(items);
         return many;
     }

@@ -23,7 +23,7 @@ const CHAINS: usize = 3;
 /// Chains side by side in the native loop: two units whose results come four cycles later.
 const NATIVE_CHAINS: usize = 8;
 /// A run of this length is long enough to be timed; a slower one is not made longer.
-const LONG: Duration = Duration::from_millis(20);
+const LONG_ENOUGH_TO_TIME: Duration = Duration::from_millis(20);
 /// Runs of which the fastest counts.
 const RUNS: usize = 5;
 
@@ -55,9 +55,9 @@ impl DeviceState {
         }
         let mut iterations = 4;
         let mut time = self.fastest(&plan(WORDS, iterations, 1))?;
-        while time < LONG && iterations < 1 << 16 {
+        while time < LONG_ENOUGH_TO_TIME && iterations < 1 << 16 {
             // Growing by what is missing, but not by leaps that a slow start would make seconds long.
-            iterations *= (LONG.as_secs_f64() / time.as_secs_f64()).ceil().clamp(2.0, 16.0) as usize;
+            iterations *= (LONG_ENOUGH_TO_TIME.as_secs_f64() / time.as_secs_f64()).ceil().clamp(2.0, 16.0) as usize;
             time = self.fastest(&plan(WORDS, iterations, 1))?;
         }
         let chains = if self.gpu().is_some() { CHAINS } else { NATIVE_CHAINS };
@@ -93,7 +93,7 @@ fn fastest(run: &mut dyn FnMut() -> Result<()>) -> Result<Duration> {
         let start = Instant::now();
         run()?;
         best = best.min(start.elapsed());
-        if begun.elapsed() > 10 * LONG {
+        if begun.elapsed() > 10 * LONG_ENOUGH_TO_TIME {
             break;
         }
     }

@@ -36,11 +36,11 @@ impl Device {
     /// # Ok::<(), steepest::Error>(())
     /// ```
     pub fn set_precision(&self, precision: Precision) {
-        self.state.halves.store(precision == Precision::Half, Ordering::Relaxed);
+        self.state.rounds_to_f16.store(precision == Precision::Half, Ordering::Relaxed);
     }
 
     /// What [`Device::set_precision`] set.
     pub fn precision(&self) -> Precision {
-        if self.state.halves.load(Ordering::Relaxed) { Precision::Half } else { Precision::Full }
+        if self.state.rounds_to_f16.load(Ordering::Relaxed) { Precision::Half } else { Precision::Full }
     }
 }

@@ -41,7 +41,7 @@ pub(super) struct DeviceState {
     pub(super) live: Live,
     pub(super) check: AtomicBool,
     /// Whether products round their operands to f16; see [`Device::set_precision`].
-    pub(super) halves: AtomicBool,
+    pub(super) rounds_to_f16: AtomicBool,
     pub(super) runs: AtomicU64,
     pub(super) misses: AtomicU64,
     pub(super) switches: Mutex<Switches>,
@@ -66,7 +66,7 @@ impl Device {
             executor,
             live: Live::new(),
             check: AtomicBool::new(std::env::var("STEEPEST_CHECK").is_ok_and(|v| v == "1")),
-            halves: AtomicBool::new(false),
+            rounds_to_f16: AtomicBool::new(false),
             runs: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             switches: Mutex::new(Switches::default()),
@@ -229,8 +229,8 @@ impl Backend for DeviceState {
         &self.live
     }
 
-    fn halves(&self) -> bool {
-        self.halves.load(Ordering::Relaxed)
+    fn rounds_to_f16(&self) -> bool {
+        self.rounds_to_f16.load(Ordering::Relaxed)
     }
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Dispatches in one, at most: a driver compiles them as one piece.
-const MOST: usize = 16;
+const MAX_MERGED: usize = 16;
 
 /// A dispatch that may be merged.
 struct Candidate {
@@ -63,7 +63,7 @@ impl Gpu {
         let mut list: Vec<Step> = vec![];
         let mut at = 0;
         while at < steps.len() {
-            let run: Vec<&Candidate> = candidates[at..].iter().take(MOST).map_while(Option::as_ref).collect();
+            let run: Vec<&Candidate> = candidates[at..].iter().take(MAX_MERGED).map_while(Option::as_ref).collect();
             let length = (1..=run.len()).take_while(|&n| self.fit(&run[..n])).last().unwrap_or(1);
             let merged =
                 if length > 1 { self.merged_step(plan, &steps[at..at + length], &run[..length], uniforms)? } else { None };

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Dispatches that share a list at first, and at most.
-const FEW: u64 = 32;
-const MOST: u64 = 512;
+const DISPATCHES_PER_LIST: u64 = 32;
+const MAX_DISPATCHES_PER_LIST: u64 = 512;
 /// A list that took less may have been longer, one that took more must be shorter: drivers take a device for hung after about two seconds.
-const SHORT: Duration = Duration::from_millis(4);
-const LONG: Duration = Duration::from_millis(20);
+const SHORT_LIST: Duration = Duration::from_millis(4);
+const LONG_LIST: Duration = Duration::from_millis(20);
 
 /// What was recorded and not yet submitted, and what was submitted and is not yet done.
 #[derive(Default)]
@@ -52,7 +52,7 @@ pub(super) struct Done {
 
 impl Default for Done {
     fn default() -> Done {
-        Done { lists: AtomicU64::new(0), most: AtomicU64::new(FEW), last: Mutex::new(None) }
+        Done { lists: AtomicU64::new(0), most: AtomicU64::new(DISPATCHES_PER_LIST), last: Mutex::new(None) }
     }
 }
 
@@ -63,10 +63,10 @@ impl Done {
         let before = lock(&self.last).replace(now);
         let took = now - before.map_or(begun, |before| before.max(begun));
         let most = self.most.load(Ordering::Relaxed);
-        let new = if took > LONG {
+        let new = if took > LONG_LIST {
             (dispatches / 2).clamp(1, most)
-        } else if took < SHORT && dispatches >= most / 2 {
-            (2 * most).min(MOST)
+        } else if took < SHORT_LIST && dispatches >= most / 2 {
+            (2 * most).min(MAX_DISPATCHES_PER_LIST)
         } else {
             most
         };

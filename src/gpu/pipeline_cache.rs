@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// What a file begins with; the last byte is the version of this format.
 const MAGIC: &[u8; 8] = b"steeppl\x01";
 /// A larger file is not read: caches grow with every build of a program, and nothing shrinks them.
-const MOST: u64 = 256 << 20;
+const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Writing takes no more than one part in so many of the time, but for the last one, when the device goes.
 const SHARE: u32 = 20;
 
@@ -78,8 +78,8 @@ fn unpack<'f>(file: &'f [u8], key: &str) -> Option<&'f [u8]> {
 /// A file's bytes, unless there is none, or none that can be of use.
 fn read(file: &Path) -> Option<Vec<u8>> {
     let bytes = match std::fs::metadata(file) {
-        Ok(data) if data.len() > MOST => {
-            tracing::warn!("{}: {} bytes of pipelines are more than {MOST}; written anew", file.display(), data.len());
+        Ok(data) if data.len() > MAX_FILE_BYTES => {
+            tracing::warn!("{}: {} bytes of pipelines are more than {MAX_FILE_BYTES}; written anew", file.display(), data.len());
             return None;
         }
         Ok(_) => std::fs::read(file),

@@ -13,9 +13,9 @@ use std::time::Instant;
 /// Lists that may be under way before the host waits for the oldest.
 const IN_FLIGHT: usize = 3;
 /// With this many lists under way the device has enough to do: what is recorded now may wait and share a list with what comes next.
-const BUSY: u64 = 2;
+const LISTS_THAT_KEEP_BUSY: u64 = 2;
 /// Bytes of uploads that may wait for a submission.
-const UPLOADS: u64 = 64 << 20;
+const MAX_WAITING_UPLOADS: u64 = 64 << 20;
 /// Words of small uploads that one list carries.
 const SMALL_UPLOADS_WORDS: usize = 1 << 16;
 /// Words of the largest upload that counts as small.
@@ -64,7 +64,7 @@ impl Core {
             wrote(self.scoped(|| self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words))))?;
             let mut state = lock(&self.pending.state);
             state.uploading += bytes;
-            return if state.uploading > UPLOADS { self.submit_open(state).map(|_| ()) } else { Ok(()) };
+            return if state.uploading > MAX_WAITING_UPLOADS { self.submit_open(state).map(|_| ()) } else { Ok(()) };
         }
         let mut state = lock(&self.pending.state);
         if state.open.is_none() {
@@ -97,7 +97,7 @@ impl Core {
     /// For tests: from now on the device seems to have enough to do.
     #[cfg(test)]
     pub(super) fn pretend_busy(&self) {
-        lock(&self.pending.state).lists += BUSY;
+        lock(&self.pending.state).lists += LISTS_THAT_KEEP_BUSY;
     }
 
     /// Submits what waits, if the device has little else to do or enough is waiting.
@@ -106,7 +106,7 @@ impl Core {
         let state = lock(&self.pending.state);
         let Some(open) = &state.open else { return Ok(()) };
         let under_way = state.lists - self.pending.done.lists.load(Ordering::Relaxed);
-        if under_way >= BUSY && open.dispatches < self.pending.done.most.load(Ordering::Relaxed) {
+        if under_way >= LISTS_THAT_KEEP_BUSY && open.dispatches < self.pending.done.most.load(Ordering::Relaxed) {
             return Ok(());
         }
         self.submit_open(state).map(|_| ())

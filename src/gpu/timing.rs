@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Dispatches timed with one set of queries, two each.
-const BATCH: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
+const DISPATCHES_PER_QUERY_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;
 
 impl Gpu {
     /// Runs step by step, taking times.
@@ -26,7 +26,9 @@ impl Gpu {
             return Ok(Box::pin(std::future::ready(Ok(spans))));
         }
         let mut ticks = vec![];
-        for (steps, bind_groups) in prepared.unmerged.steps.chunks(BATCH).zip(bind_groups.chunks_mut(BATCH)) {
+        for (steps, bind_groups) in
+            prepared.unmerged.steps.chunks(DISPATCHES_PER_QUERY_SET).zip(bind_groups.chunks_mut(DISPATCHES_PER_QUERY_SET))
+        {
             let queries = Queries::new(&self.core, steps.len()).map_err(|e| self.core.refusal(e, 0))?;
             let resolved = self.pool.take(4 * steps.len(), false)?;
             let bytes = 16 * steps.len() as u64;

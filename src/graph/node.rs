@@ -28,7 +28,7 @@ pub trait Backend: sealed::Sealed + Any + Send + Sync {
     /// Counts the nodes recorded for this device and not dropped yet.
     fn live(&self) -> &Live;
     /// Whether matrix products recorded for it round their operands to half precision.
-    fn halves(&self) -> bool;
+    fn rounds_to_f16(&self) -> bool;
     /// Computes the given nodes.
     ///
     /// # Errors

@@ -108,7 +108,7 @@ impl Gen {
     }
 
     /// An f16 input with values in −2..2, each a half.
-    pub fn halves(&mut self, dims: &[usize]) -> Input {
+    pub fn f16(&mut self, dims: &[usize]) -> Input {
         self.input(DType::F16, dims, |g| half::rounded(g.uniform(-2.0, 2.0)))
     }
 

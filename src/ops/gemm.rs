@@ -15,11 +15,11 @@ use rayon::prelude::*;
 use std::array::from_fn;
 
 /// Multiplications below which one thread is faster than several.
-const ALONE: usize = 1 << 20;
+const ONE_THREAD_BELOW: usize = 1 << 20;
 /// Multiplications below which nothing but the plain formula pays.
-const TINY: usize = 128;
+const PLAIN_FORMULA_BELOW: usize = 128;
 /// Numbers of a row-major B that are read where they are.
-const SMALL: usize = 1 << 16;
+const UNPACKED_B: usize = 1 << 16;
 /// Terms in a block: a panel of B that deep is read from the second-level cache. Fewer, and the output is read and stored more often.
 const DEPTH: usize = 800;
 /// Rows of A in a block, which stays in the second-level cache.
@@ -27,7 +27,7 @@ const HEIGHT: usize = 128;
 /// Columns of B packed at a time.
 const WIDTH: usize = 1536;
 /// Multiplications for one thread above which what is packed twice does not count.
-const LARGE: usize = 1 << 30;
+const PACKED_TWICE_ABOVE: usize = 1 << 30;
 
 /// What happens to a finished stretch of the output, as long as it can be: the number of its first element, its numbers.
 pub type Epilogue<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
@@ -104,9 +104,9 @@ pub fn multiply(
     }
     let job = Job { a, b, k, n, one_row: m == 1, epilogue };
     let work = m.saturating_mul(n).saturating_mul(k);
-    let threads = if parallel && work > ALONE { rayon::current_num_threads() } else { 1 };
+    let threads = if parallel && work > ONE_THREAD_BELOW { rayon::current_num_threads() } else { 1 };
     if threads < 2 {
-        return job.block(out, [0, 0], work <= TINY);
+        return job.block(out, [0, 0], work <= PLAIN_FORMULA_BELOW);
     }
     let [down, across] = divide(m, n, k, threads);
     let mut tasks = Vec::with_capacity(down * across);
@@ -127,7 +127,7 @@ pub fn multiply(
 /// Into how many parts rows and columns are divided: so that the largest part is small and little is packed twice.
 fn divide(m: usize, n: usize, k: usize, threads: usize) -> [usize; 2] {
     // Some more parts than threads where there is very much to do: a thread that is held up then holds up less.
-    let parts = if m * n * k / threads >= LARGE { 4 * threads } else { threads };
+    let parts = if m * n * k / threads >= PACKED_TWICE_ABOVE { 4 * threads } else { threads };
     let cost = |[down, across]: [usize; 2]| {
         let (height, width) = (m.div_ceil(down).next_multiple_of(ROWS), n.div_ceil(across).next_multiple_of(16));
         // Multiplications, and what packing costs in their measure.
@@ -193,7 +193,7 @@ impl WithSimd for Block<'_, '_> {
         let (wide, high) = (VECTORS * S::F32_LANES, kernel::most_rows::<S>());
         // Evenly deep blocks, a multiple of 16 terms each.
         let depth = k.div_ceil(k.div_ceil(DEPTH).max(1)).next_multiple_of(16).max(1);
-        let direct_b = b.strides[1] == 1 && (m <= 2 * high || k * n <= SMALL);
+        let direct_b = b.strides[1] == 1 && (m <= 2 * high || k * n <= UNPACKED_B);
         let width = WIDTH.next_multiple_of(wide).min(n.next_multiple_of(wide));
         let pack_a = n > 512;
         let height = HEIGHT.min(m.next_multiple_of(high));

@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 /// Parameters in one kernel: the length of the tables in the shaders of updates.
-const MOST: usize = 128;
+const MAX_TENSORS: usize = 128;
 /// Words between the starts of two parameters are a multiple of this: 256 bytes, the coarsest alignment of a binding a device may ask for.
 const ALIGNMENT: usize = 64;
 /// Words of an arena with more than one parameter: 128 MiB, the largest binding of a browser.
-const LARGEST: usize = 1 << 25;
+const MAX_ARENA_WORDS: usize = 1 << 25;
 
 /// What combining the updates of a graph gives.
 #[derive(Default)]
@@ -76,7 +76,7 @@ pub fn combine(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Ve
         let leaves = update.leaves();
         let room = |group: &Vec<Update<'_>>| {
             let taken: usize = group.iter().map(|u| u.words(graph).next_multiple_of(ALIGNMENT)).sum();
-            group.len() < MOST && taken + words <= LARGEST && group[0].is_like(&update)
+            group.len() < MAX_TENSORS && taken + words <= MAX_ARENA_WORDS && group[0].is_like(&update)
         };
         // A leaf that is updated twice is updated in order, by kernels of their own.
         let again = groups.iter().flatten().any(|u| u.leaves().iter().any(|leaf| leaves.contains(leaf)));

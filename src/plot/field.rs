@@ -4,7 +4,7 @@ use super::axis::{self, Axis};
 use crate::error::{Error, Result};
 
 /// A grid larger than this makes no better picture, only larger files.
-const MOST: usize = 1000;
+const MAX_GRID: usize = 1000;
 
 /// Values over a grid of two coordinates: a cost over two parameters, a class number over two features.
 ///
@@ -42,8 +42,8 @@ impl Field {
     pub fn new(xs: Vec<f64>, ys: Vec<f64>, values: Vec<f64>) -> Result<Field> {
         for (name, coordinates) in [("xs", &xs), ("ys", &ys)] {
             let n = coordinates.len();
-            if !(2..=MOST).contains(&n) {
-                return Err(wrong(format!("{n} {name}, expected 2 to {MOST}: a field needs at least 2 × 2 values")));
+            if !(2..=MAX_GRID).contains(&n) {
+                return Err(wrong(format!("{n} {name}, expected 2 to {MAX_GRID}: a field needs at least 2 × 2 values")));
             }
             if let Some(at) = coordinates.iter().position(|c| !c.is_finite()) {
                 return Err(wrong(format!("{name}[{at}] is {}, expected a finite number", coordinates[at])));
@@ -72,8 +72,8 @@ impl Field {
     /// # Errors
     /// As [`Field::new`], before the function is called; and the function's first error.
     pub fn try_sample(x: (f64, f64), y: (f64, f64), n: usize, mut value: impl FnMut(f64, f64) -> Result<f64>) -> Result<Field> {
-        if !(2..=MOST).contains(&n) {
-            return Err(wrong(format!("{n} values per side, expected 2 to {MOST}")));
+        if !(2..=MAX_GRID).contains(&n) {
+            return Err(wrong(format!("{n} values per side, expected 2 to {MAX_GRID}")));
         }
         let mut field = Field::new(even(x, n), even(y, n), vec![0.0; n * n])?;
         for row in 0..n {

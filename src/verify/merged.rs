@@ -10,16 +10,16 @@ use crate::graph::Tensor;
 use std::collections::BTreeMap;
 
 /// Cases of one run.
-const TOGETHER: usize = 8;
+const CASES_PER_RUN: usize = 8;
 /// Elements of inputs above which dispatches are hardly small.
-const SMALL: usize = 4096;
+const MAX_INPUT_ELEMENTS: usize = 4096;
 
 /// Of each op the largest case that is small.
 pub(super) fn small(items: &[Item]) -> Vec<&Item> {
     let mut of: BTreeMap<&str, (usize, &Item)> = BTreeMap::new();
     for item in items {
         let elements = item.case.inputs.iter().map(|i| i.array.data.len()).sum();
-        if elements <= SMALL && of.get(item.case.op.name()).is_none_or(|(most, _)| elements > *most) {
+        if elements <= MAX_INPUT_ELEMENTS && of.get(item.case.op.name()).is_none_or(|(most, _)| elements > *most) {
             of.insert(item.case.op.name(), (elements, item));
         }
     }
@@ -35,7 +35,7 @@ pub(super) fn enter(device: &Device, items: &[&Item], report: &mut Report, tick:
     let (mut planned, mut done) = (0, 0);
     gpu.merge_after(Some(0));
     let mut all = || -> Result<()> {
-        for some in items.chunks(TOGETHER) {
+        for some in items.chunks(CASES_PER_RUN) {
             let given: Vec<Vec<Tensor>> = some.iter().map(|item| tensors(device, &item.case, false)).collect();
             let outputs: Vec<Tensor> =
                 some.iter().zip(&given).map(|(item, inputs)| recorded(device, &item.case, inputs)).collect();

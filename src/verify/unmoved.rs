@@ -11,7 +11,7 @@ use crate::ops::tolerance::Worst;
 use crate::reference::{Overrides, evaluate};
 
 /// Elements of larger cases are not moved one by one.
-const MOST: usize = 64;
+const MAX_ELEMENTS: usize = 64;
 
 /// Families in which an output that does not move is what is left of numbers that cancel, such as the softmax of one number.
 const CANCELLING: &[&str] = &["softmax", "cross_entropy", "conv"];
@@ -36,7 +36,7 @@ fn of(case: &Case) -> Result<(usize, Option<Worst>)> {
     let output = recorded(&device, case, &inputs);
     let spec = output.spec()?;
     let elements: usize = case.inputs.iter().map(|i| i.array.data.len()).sum();
-    if !output.requires_grad() || elements > MOST || spec.shape.numel() == 0 {
+    if !output.requires_grad() || elements > MAX_ELEMENTS || spec.shape.numel() == 0 {
         return Ok((0, None));
     }
     let start: Vec<Array> = case.inputs.iter().map(|i| i.array.clone()).collect();

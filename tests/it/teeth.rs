@@ -137,7 +137,7 @@ fn victims(g: &mut Gen) -> Vec<Case> {
             Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.1 },
             vec![g.normalish(&[1500]), g.normalish(&[1500]), g.normalish(&[1500])],
         ),
-        Case::new("halves", Matmul { trans_a: false, trans_b: false }, vec![g.halves(&[64, 36]), g.halves(&[36, 40])]),
+        Case::new("halves", Matmul { trans_a: false, trans_b: false }, vec![g.f16(&[64, 36]), g.f16(&[36, 40])]),
     ]
 }
 

@@ -4,12 +4,12 @@ use crate::text::{quoted, short};
 use steepest::data::{self, Column, Kind, Preprocessor, Table};
 
 /// At most so many columns or values are listed.
-const MOST: usize = 6;
+const MAX_LISTED: usize = 6;
 
 /// `a, b, c and 4 more`.
 fn listed(items: &[String]) -> String {
-    let more = if items.len() > MOST { format!(" and {} more", items.len() - MOST) } else { String::new() };
-    items.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ") + &more
+    let more = if items.len() > MAX_LISTED { format!(" and {} more", items.len() - MAX_LISTED) } else { String::new() };
+    items.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>().join(", ") + &more
 }
 
 /// How the file and the columns that are used were read.

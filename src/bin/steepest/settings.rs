@@ -367,8 +367,8 @@ impl Chosen {
     /// The same with what depends on the number of rows.
     pub fn for_rows(self, rows: usize) -> Chosen {
         /// Up to so many rows five models are trained in seconds.
-        const FEW: usize = 10_000;
-        Chosen { ensemble: Some(self.ensemble.unwrap_or(if rows <= FEW { 5 } else { 1 })), ..self }
+        const ENSEMBLE_BELOW: usize = 10_000;
+        Chosen { ensemble: Some(self.ensemble.unwrap_or(if rows <= ENSEMBLE_BELOW { 5 } else { 1 })), ..self }
     }
 
     /// How many models are trained.

@@ -81,12 +81,15 @@ impl Product {
 
     /// The kernel of the product, in all its forms.
     pub(super) fn kernel(&self, name: &'static str, native: Native) -> Kernel {
-        let mut variants = vec![self.tile()];
-        variants.extend(self.flat().or_else(|| self.flat_weight()));
-        variants.extend(self.subgroup());
-        variants.extend(self.vectors());
-        variants.extend([self.registers(), self.plain()]);
-        Kernel { name, params: self.params(), variants: variants.into_iter().map(|v| self.bounded(v)).collect(), native }
+        let taps = self.terms().saturating_add(self.span.min(self.k_rows()));
+        let mut variants = vec![self.bounded(self.tile(), taps.saturating_mul(2))];
+        let flat = self.flat().map(|flat| self.bounded(flat, taps / 3 + self.k_rows()));
+        variants.extend(flat.or_else(|| self.flat_weight().map(|flat| self.bounded(flat, taps))));
+        variants.extend(self.subgroup().map(|subgroup| self.bounded(subgroup, taps)));
+        variants.extend(self.vectors().map(|vectors| self.bounded(vectors, taps / 2)));
+        variants.push(self.bounded(self.registers(), taps));
+        variants.push(self.bounded(self.plain(), taps).in_parts(self.terms(), self.searches()));
+        Kernel { name, params: self.params(), variants, native }
     }
 
     /// What all kernels are told, the members of `conv/product.wgsl`.
@@ -216,24 +219,22 @@ impl Product {
         terms % 4 == 0 && in_fours(starts) && (self.splits() == 1 || (self.span * self.k.sizes[1]).is_multiple_of(4))
     }
 
-    /// A variant with how many loop iterations an invocation makes at most.
-    fn bounded(&self, variant: Variant) -> Variant {
-        let rows = self.span.min(self.k_rows());
-        let terms = rows.saturating_mul(self.k.sizes[1]);
-        let taps = terms + rows;
-        let iterations = match variant.shader {
-            "conv/software/vectors" => taps / 2,
-            "conv/software/flat" => taps / 3 + self.k_rows(),
-            "conv/tile" => 2 * taps,
-            _ => taps,
-        };
-        // And the search for the taps a phase sees, and a block of what is fused.
+    /// Terms of a part of a sum.
+    fn terms(&self) -> usize {
+        self.span.min(self.k_rows()).saturating_mul(self.k.sizes[1])
+    }
+
+    /// Iterations of loops beside those over terms: the search for the taps a phase sees, and a block of what is fused.
+    fn searches(&self) -> usize {
         let dilation = |axis: usize| self.divide[axis] / self.tap_step[axis] * self.k.step[axis].unsigned_abs();
         let searches = |axis: usize| self.divide != [1, 1] && dilation(axis) != 1;
         let search = |axis: usize| if searches(axis) { self.k.sizes[axis].min(self.tap_step[axis]) } else { 0 };
-        let beside = search(0) + search(1) + 17 * 16;
-        let bounded = variant.max_loop_iterations(iterations.saturating_add(beside));
-        if bounded.shader == "conv/plain" { bounded.in_parts(terms, beside) } else { bounded }
+        search(0) + search(1) + 17 * 16
+    }
+
+    /// A variant whose loops over terms make so many iterations in one invocation.
+    fn bounded(&self, variant: Variant, iterations: usize) -> Variant {
+        variant.max_loop_iterations(iterations.saturating_add(self.searches()))
     }
 }
 

@@ -27,9 +27,9 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
     }
     // f16, an odd number of them too; a reshape of f16 is no work.
     for (dims, order) in [(&[3, 5][..], &[1, 0][..]), (&[2, 3, 4], &[2, 0, 1]), (&[0, 3], &[1, 0]), (&[130, 67], &[1, 0])] {
-        cases.push(Case::new(format!("f16 {dims:?} by {order:?}"), Permute { order: order.to_vec() }, vec![g.halves(dims)]));
+        cases.push(Case::new(format!("f16 {dims:?} by {order:?}"), Permute { order: order.to_vec() }, vec![g.f16(dims)]));
     }
-    cases.push(Case::new("f16", Reshape { shape: shape(&[5, 3]) }, vec![g.halves(&[3, 5])]));
+    cases.push(Case::new("f16", Reshape { shape: shape(&[5, 3]) }, vec![g.f16(&[3, 5])]));
     for (from, to) in [(&[][..], &[3][..]), (&[3, 1], &[3, 4]), (&[1, 4], &[2, 3, 4]), (&[1], &[0]), (&[5, 1, 2], &[5, 300, 2])] {
         cases.push(Case::new(format!("{from:?} → {to:?}"), Expand { shape: shape(to) }, vec![g.normalish(from)]));
     }

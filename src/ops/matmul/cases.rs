@@ -77,8 +77,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
 
 /// The same where one operand or both are f16: rows that begin within a word, vectors, batches, and every kind of half.
 fn cases_of_f16(g: &mut Gen, cases: &mut Vec<Case>) {
-    let operand =
-        |g: &mut Gen, dims: &[usize], is_half: bool| -> Input { if is_half { g.halves(dims) } else { g.normalish(dims) } };
+    let operand = |g: &mut Gen, dims: &[usize], is_half: bool| -> Input { if is_half { g.f16(dims) } else { g.normalish(dims) } };
     for (trans_a, trans_b) in [(false, false), (true, false), (false, true), (true, true)] {
         for (which, label) in [([true, true], "f16 × f16"), ([true, false], "f16 × f32"), ([false, true], "f32 × f16")] {
             let sizes: [(&[usize], &[usize], [usize; 3]); 6] = [
@@ -102,7 +101,7 @@ fn cases_of_f16(g: &mut Gen, cases: &mut Vec<Case>) {
     for (dims, label) in
         [([1, 1], "one half"), ([3, 0], "no terms of halves"), ([0, 3], "no rows of halves"), ([9, 1024], "deep halves")]
     {
-        cases.push(Case::new(label, op, vec![g.halves(&dims), g.halves(&[2, dims[1]])]).forward_only());
+        cases.push(Case::new(label, op, vec![g.f16(&dims), g.f16(&[2, dims[1]])]).forward_only());
     }
     // From the smallest subnormal to the largest: the terms of a sum are of like size, so that none hides another.
     let extreme = |g: &mut Gen, scale: f64| g.input(DType::F16, &[8, 16], |g| half::rounded(scale * g.uniform(-1.0, 1.0)));

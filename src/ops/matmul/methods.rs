@@ -41,7 +41,7 @@ impl Tensor {
             (_, 1) => self.matmul(&other.unsqueeze(-1)).squeeze(&[-1]),
             _ => {
                 let ((x, trans_a), (y, trans_b)) = (untransposed(self), untransposed(other));
-                let (x, y) = if self.node().backend().halves() { (x.to_f16(), y.to_f16()) } else { (x, y) };
+                let (x, y) = if self.node().backend().rounds_to_f16() { (x.to_f16(), y.to_f16()) } else { (x, y) };
                 let op = Matmul { trans_a, trans_b };
                 match (x.try_shape(), y.try_shape()) {
                     // A batch against one matrix is one tall matrix against it.
