@@ -10,7 +10,7 @@ use crate::shape::{View, ViewDim};
 use std::collections::HashMap;
 use std::ops::Range;
 
-/// Parameters in one kernel: the length of the tables in the shaders of updates.
+/// Parameters in one kernel: the length of the tables in `shaders/update/tensors.wgsl`.
 const MAX_TENSORS: usize = 128;
 /// Words between the starts of two parameters are a multiple of this: 256 bytes, the coarsest alignment of a binding a device may ask for.
 const ALIGNMENT: usize = 64;
