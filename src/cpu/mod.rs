@@ -162,15 +162,12 @@ impl Executor for Cpu {
     }
 }
 
+/// The outputs of a run, and when each dispatch ran.
+type Computed = (Vec<Arc<dyn Storage>>, Vec<Span>);
+
 impl Cpu {
     /// Computes a plan's outputs, and when each dispatch ran if runs are timed.
-    fn run(
-        &self,
-        prepared: &Prepared,
-        leaves: &[&CpuBuffer],
-        arenas: &[&CpuBuffer],
-        scalars: &[u32],
-    ) -> Result<(Vec<Arc<dyn Storage>>, Vec<Span>)> {
+    fn run(&self, prepared: &Prepared, leaves: &[&CpuBuffer], arenas: &[&CpuBuffer], scalars: &[u32]) -> Result<Computed> {
         let begun = self.timed.load(Ordering::Relaxed).then(Instant::now);
         let since = |begun: Instant| begun.elapsed().as_nanos() as u64;
         let plan = &prepared.plan;
