@@ -115,7 +115,9 @@ impl Shaders {
 
     fn parse(&self, stem: &'static str, text: String, checks: ShaderChecks) -> Result<Arc<Shader>> {
         let reflected = if self.opaque { wgsl::reflect(stem, &opaque_uniforms(&text)) } else { wgsl::reflect(stem, &text) }?;
-        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, module, .. } = reflected;
+        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, mut module, .. } = reflected;
+        // Of a part a kernel may use one function only: the others need not be translated and compiled.
+        naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
         let (text, module, compiled) = (text.into(), Mutex::new(Some(module)), OnceLock::new());
         let cache = Arc::clone(&self.cache);
         Ok(Arc::new(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled, cache }))
