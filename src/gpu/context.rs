@@ -35,7 +35,7 @@ pub struct Gpu {
 
 impl Gpu {
     /// Opens the first hardware adapter, or with `name_part` the first adapter, software too, whose name or driver contains it in any case.
-    /// GL is looked at only if nothing else will do.
+    /// Adapters of OpenGL are not looked at.
     ///
     /// # Errors
     /// No such adapter, or it refuses.
