@@ -184,7 +184,9 @@ mod tests {
 
     /// Which of a slow, a fast and a slower variant runs: the number of iterations it makes.
     fn iterations(gpu: &Gpu) -> u32 {
-        let variant = |iterations| Variant { consts: vec![("ITERATIONS", iterations)], ..Variant::new("t_iterate", [1, 1, 1]) };
+        // Many workgroups: so that the slow ones take much longer than starting a dispatch does on a busy machine. Software adapters leave loops
+        // early.
+        let variant = |iterations| Variant { consts: vec![("ITERATIONS", iterations)], ..Variant::new("t_iterate", [64, 1, 1]) };
         let kernel = kernel("iterate", vec![variant(1_000_000), variant(10), variant(2_000_000)], &[]);
         let plan = plan(&[], &[], &[1 << 17], vec![dispatch(kernel, &[], &[output(0, 1 << 17)], 0..0)]);
         let prepared = gpu.prepare(plan).unwrap();

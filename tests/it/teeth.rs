@@ -104,10 +104,7 @@ impl Op for Planted {
 fn plant(kernel: &mut Kernel, bug: Bug, words: usize) {
     for variant in &mut kernel.variants {
         match bug {
-            // Not which stage of several it is: that says how much it writes, and a write beyond the end is caught by guards.
-            Bug::WrongKernel => {
-                variant.consts.iter_mut().filter(|(name, _)| *name != "STAGE").for_each(|(_, value)| *value ^= 1);
-            }
+            Bug::WrongKernel => variant.consts.iter_mut().for_each(|(_, value)| *value ^= 1),
             Bug::SkippedWrite => variant.groups[0] -= 1,
             Bug::NoWrite => variant.groups = [0, 1, 1],
             _ => {}
