@@ -37,10 +37,7 @@ pub(super) fn draw(figure: &Figure, layers: &[Layer], canvas: &mut Canvas, area:
     if figure.equal {
         map.same_scale();
     }
-    let x_ticks: Vec<Tick> = match frame.categories.is_empty() {
-        true => map.x.ticks((map.plot.width / 62.0).clamp(2.0, 12.0) as usize),
-        false => frame.categories.iter().enumerate().map(|(i, c)| Tick { value: i as f64, label: c.clone() }).collect(),
-    };
+    let x_ticks = frame.x_ticks((map.plot.width / 62.0).clamp(2.0, 12.0) as usize);
     if !layers.iter().any(|l| matches!(l, Layer::Contour(_) | Layer::HeatMap(_) | Layer::Regions { .. })) {
         grid(canvas, &map, if frame.categories.is_empty() { &x_ticks } else { &[] }, &y_ticks);
     }

@@ -1,6 +1,6 @@
 //! What a picture and a sketch of it share: the axes' ranges, who has which colour and mark, what is refused, what is noted.
 
-use super::axis::Axis;
+use super::axis::{Axis, Tick};
 use super::field::Field;
 use super::figure::{Figure, Layer, Series};
 use super::style::{Mark, Rgb, SERIES, mark};
@@ -70,6 +70,14 @@ impl Frame {
         let mut key = Key { over_field: has_field, names: vec![], legend: vec![], lines: 0, sets: 0 };
         let looks = layers.iter().map(|layer| key.look(figure, layer)).collect::<Result<_>>()?;
         Ok(Frame { x, y, categories, notes, looks, legend: key.legend, sets: key.sets, has_field })
+    }
+
+    /// The ticks of the x axis: about as many as asked for, or one per category.
+    pub fn x_ticks(&self, wanted: usize) -> Vec<Tick> {
+        match self.categories.is_empty() {
+            true => self.x.ticks(wanted),
+            false => self.categories.iter().enumerate().map(|(i, c)| Tick { value: i as f64, label: c.clone() }).collect(),
+        }
     }
 
     /// The place of a bar on the x axis.

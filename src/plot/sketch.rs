@@ -1,6 +1,6 @@
 //! A figure in characters, for terminals and logs: no colours, no escape codes; series differ by their marks.
 
-use super::axis::{Axis, plain};
+use super::axis::{Axis, Tick, plain};
 use super::field::Field;
 use super::figure::{Content, Figure, Layer, Matrix, Pictures};
 use super::frame::{Frame, Look};
@@ -124,13 +124,9 @@ fn key(layers: &[Layer], frame: &Frame, heat: bool) -> Vec<String> {
 /// The x axis and the labels of its ticks, as many as there is room for.
 fn foot(frame: &Frame, width: usize, left: usize) -> (String, String) {
     let (mut rule, mut labels) = (vec!['─'; width], vec![' '; width + left]);
-    let ticks: Vec<(f64, String)> = match frame.categories.is_empty() {
-        true => frame.x.ticks((width / 12).clamp(2, 8)).into_iter().map(|t| (t.value, t.label)).collect(),
-        false => frame.categories.iter().enumerate().map(|(i, c)| (i as f64, c.clone())).collect(),
-    };
     let slot = if frame.categories.is_empty() { width } else { (width / frame.categories.len()).max(2) - 1 };
     let mut free = 0;
-    for (value, label) in ticks {
+    for Tick { value, label } in frame.x_ticks((width / 12).clamp(2, 8)) {
         let Some(column) = cell(&frame.x, value, width) else { continue };
         rule[column] = '┬';
         let label = cut(&label, slot);
