@@ -221,21 +221,21 @@ impl Prepare {
 
     /// Takes numbers that are beyond ±`most` after scaling for ±`most`: with standard scaling, so many standard deviations from the mean.
     /// A row far outside the others then neither bends a model towards it nor gets an answer far outside theirs. Numbers that have
-    /// nothing to do with the others ([`Column::far_outside`]) do not count for mean and deviation: one of them would stretch the scale
+    /// nothing to do with the others ([`Column::far_outside`](super::Column::far_outside)) do not count for mean and deviation: one of them would stretch the scale
     /// until all others are the same.
     pub fn clip(mut self, most: f64) -> Prepare {
         self.clip = Some(most);
         self
     }
 
-    /// Whether the target of a regression is brought to mean 0 and standard deviation 1; [`Target::inverse`] undoes it.
+    /// Whether the target of a regression is brought to mean 0 and standard deviation 1; [`Target::inverse`](super::Target::inverse) undoes it.
     pub fn scale_target(mut self, scale: bool) -> Prepare {
         self.scale_target = scale;
         self
     }
 
     /// Whether the logarithm of a regression's target is learned, for positive targets whose errors grow with them (prices, counts, times);
-    /// [`Target::inverse`] gives the numbers of the table again.
+    /// [`Target::inverse`](super::Target::inverse) gives the numbers of the table again.
     ///
     /// ```
     /// use steepest::data::{Prepare, Table};

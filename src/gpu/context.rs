@@ -119,7 +119,7 @@ impl Gpu {
     /// An error if the device was lost or has reported a fault.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] or [`Error::Device`].
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost) or [`Error::Device`](crate::Error::Device).
     pub fn check(&self) -> Result<()> {
         self.core.check()
     }

@@ -105,7 +105,7 @@ fn capabilities(source: &str) -> Capabilities {
 /// Parses and validates a shader and reads off its bindings, workgroup and uniform structs.
 ///
 /// # Errors
-/// [`Error::Shader`] if it does not parse or validate, has no compute entry point `main`, or binds something the convention does not know.
+/// [`Error::Shader`](crate::Error::Shader) if it does not parse or validate, has no compute entry point `main`, or binds something the convention does not know.
 pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
     let path = format!("{stem}.wgsl");
     let module = naga::front::wgsl::parse_str(source)
