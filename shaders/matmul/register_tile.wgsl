@@ -40,3 +40,21 @@ fn finish_tile(start: u32, row: u32, column: u32) {
         }
     }
 }
+
+// Where the tile of an invocation starts: in which matrix, at which row and column.
+struct Corner {
+    batch: u32,
+    row: u32,
+    column: u32,
+}
+
+// Invocations of a workgroup are side by side along j as far as n reaches (`lanes_n` of them), the others below. Downwards first: the same columns
+// of B are read again while they are near.
+fn corner_of(group: vec3<u32>, groups: vec3<u32>, lane: u32, workgroup: u32) -> Corner {
+    let lanes_n = params.lanes_n;
+    let tile_n = COLUMNS * lanes_n;
+    let tile_m = ROWS * (workgroup / lanes_n);
+    let tile = tile_of(group, groups, tile_m, tile_n);
+    let row = tile.number % tile.tiles_m * tile_m + lane / lanes_n * ROWS;
+    return Corner(tile.batch, row, tile.number / tile.tiles_m * tile_n + lane % lanes_n * COLUMNS);
+}

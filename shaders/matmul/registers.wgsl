@@ -1,7 +1,5 @@
 // Matrix product, a tile of ROWS×8 elements per invocation, all in registers, read element by element. Runs everywhere.
 // use: matmul/problem, matmul/elements, matmul/register_tile
-//
-// Invocations of a workgroup are side by side along j as far as n reaches (`lanes_n` of them), the others below.
 
 const WORKGROUP: u32 = 8u;
 // Terms that one dispatch adds up, from `params.first` on: all of them, but where a device leaves long loops early.
@@ -36,16 +34,12 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let lanes_n = params.lanes_n;
-    let tile_n = COLUMNS * lanes_n;
-    let tile_m = ROWS * (WORKGROUP / lanes_n);
-    let tile = tile_of(group, groups, tile_m, tile_n);
-    if tile.batch >= params.batches { return; }
-    // Downwards first: the same columns of B are read again while they are near.
-    let row = tile.number % tile.tiles_m * tile_m + lane / lanes_n * ROWS;
-    let column = tile.number / tile.tiles_m * tile_n + lane % lanes_n * COLUMNS;
-    let base = bases(tile.batch);
-    let start = tile.batch * params.m * params.n;
+    let corner = corner_of(group, groups, lane, WORKGROUP);
+    if corner.batch >= params.batches { return; }
+    let row = corner.row;
+    let column = corner.column;
+    let base = bases(corner.batch);
+    let start = corner.batch * params.m * params.n;
 
     let four = vec4<u32>(0u, 1u, 2u, 3u);
     let last_row = vec4<u32>(params.m - 1u);

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 
-/// Bind groups kept per dispatch: one for each set of leaves and outputs met lately.
+/// Bind groups kept per dispatch: one for each set of leaves and outputs met recently.
 const KEPT_GROUPS: usize = 16;
 
 /// A run that was started.

@@ -11,15 +11,11 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let lanes_n = params.lanes_n;
-    let tile_n = COLUMNS * lanes_n;
-    let tile_m = ROWS * (WORKGROUP / lanes_n);
-    let tile = tile_of(group, groups, tile_m, tile_n);
-    if tile.batch >= params.batches { return; }
-    // Downwards first: the same columns of B are read again while they are near.
-    let row = tile.number % tile.tiles_m * tile_m + lane / lanes_n * ROWS;
-    let column = tile.number / tile.tiles_m * tile_n + lane % lanes_n * COLUMNS;
-    let base = bases(tile.batch);
+    let corner = corner_of(group, groups, lane, WORKGROUP);
+    if corner.batch >= params.batches { return; }
+    let row = corner.row;
+    let column = corner.column;
+    let base = bases(corner.batch);
 
     let a_along_p = TRANS_A == 0u;
     let b_along_p = TRANS_B == 1u;
@@ -72,5 +68,5 @@ fn main(
             at_b1 += params.n / 4u;
         }
     }
-    write_tile(tile.batch * params.m * params.n, row, column, band0, band1, band2, band3);
+    write_tile(corner.batch * params.m * params.n, row, column, band0, band1, band2, band3);
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 /// How planes are laid out before taps read them: rows and columns sorted by their remainder modulo the stride.
 #[derive(Clone, Debug)]
 pub(super) struct Staging {
-    /// Height and width of a plane as it lies.
+    /// Height and width of a plane as it is stored.
     pub(super) size: [usize; 2],
     /// Row and column of the plane that come first; negative ones are padding.
     pub(super) first: [isize; 2],
@@ -65,7 +65,7 @@ impl Staging {
 }
 
 impl Sizes {
-    /// Whether the kernel sees each element as it lies.
+    /// Whether the kernel sees each element as it is stored.
     pub(super) fn is_pointwise(&self) -> bool {
         let ConvOptions { stride, padding, after, .. } = self.options;
         self.kernel == [1, 1] && stride == [1, 1] && padding == [0, 0] && after == [0, 0]
