@@ -71,7 +71,7 @@ pub use error::{Error, Result};
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
 pub use ops::conv::ConvOptions;
 pub use ops::random;
-pub use ops::window::ToPair;
+pub use ops::window::{ToPair, ToSizes, ToTriple};
 pub use shape::{Shape, ToShape};
 
 /// What most programs want: `use steepest::prelude::*;`

@@ -41,6 +41,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "Shape",
             "ToShape",
             "ToPair",
+            "ToSizes",
+            "ToTriple",
             "ConvOptions",
             "no_grad",
         ],
