@@ -69,8 +69,10 @@ pub mod wgsl;
 pub use device::{Anomaly, Device, DeviceInfo, Precision};
 pub use error::{Error, Result};
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
+pub use ops::attention::AttentionOptions;
 pub use ops::conv::ConvOptions;
 pub use ops::random;
+pub use ops::rope::{Pairing, RopeOptions, RopeTables};
 pub use ops::window::{ToPair, ToSizes, ToTriple};
 pub use shape::{Shape, ToShape};
 

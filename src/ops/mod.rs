@@ -1,6 +1,6 @@
 //! The catalogue of ops. One file per op or family; one line in the registry below. Nobody else knows op names.
 
-mod attention;
+pub mod attention;
 pub mod case;
 pub mod conv;
 mod einsum;
@@ -16,6 +16,7 @@ pub mod pool;
 pub mod propagate;
 pub mod random;
 pub mod reduce;
+pub mod rope;
 mod rows;
 pub mod scan;
 mod scratch;

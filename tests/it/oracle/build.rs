@@ -8,7 +8,7 @@ use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{self, CrossEntropy, Reduction};
 use steepest::nn::recurrent::{Cell, Weights};
 use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
-use steepest::{ConvOptions, Tensor, ops};
+use steepest::{AttentionOptions, ConvOptions, RopeOptions, Tensor, ops};
 
 /// A tensor, or why there is none.
 pub type Built = Result<Tensor, Fault>;
@@ -265,7 +265,15 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
             Ok(linear(&rows, input(4)?, inputs.optional(5))?.cross_entropy(input(1)?))
         }
 
-        "attention" => attention(x, input(1)?, input(2)?, p),
+        "attention" => attention(inputs, p),
+        "rope" => {
+            let options = RopeOptions::new().base(p.float("base")?).offset(p.size("offset")?);
+            match p.text("pairing")? {
+                "interleaved" => Ok(x.rope(&options)),
+                "half" => Ok(x.rope(&options.half())),
+                _ => p.unknown("pairing"),
+            }
+        }
         "lstm_cell" => {
             let (h, c) = cell::<LstmCell>(inputs, 3)?.step(x, &(input(1)?.clone(), input(2)?.clone()));
             Ok(h.cat(&[&c], 1))
@@ -308,9 +316,29 @@ fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Built {
     Ok(b.map_or(product.clone(), |b| &product + b))
 }
 
-fn attention(q: &Tensor, k: &Tensor, v: &Tensor, p: &Fields<'_>) -> Built {
-    let scale = p.read_or("scale", None, |v| v.as_f64().map(Some))?;
-    Ok(q.scaled_dot_product_attention(k, v, p.flag("causal")?, scale))
+fn attention(inputs: &Inputs<'_>, p: &Fields<'_>) -> Built {
+    let mut options = AttentionOptions::new();
+    if let Some(scale) = p.read_or("scale", None, |v| v.as_f64().map(Some))? {
+        options = options.scale(scale);
+    }
+    if p.flag("causal")? {
+        options = options.causal();
+    }
+    if p.get("kv_heads").is_some() {
+        options = options.kv_heads(p.size("kv_heads")?);
+    }
+    // The padding is the last input.
+    let mut masks = inputs.from(3);
+    if p.flag("key_padding")? {
+        let Some((padding, others)) = masks.split_last() else { return Err("no padding".into()) };
+        (options, masks) = (options.key_padding(padding), others);
+    }
+    match masks {
+        [] => {}
+        [mask] => options = options.mask(mask),
+        _ => return Err(format!("{} masks", masks.len()).into()),
+    }
+    Ok(inputs.get(0)?.attention(inputs.get(1)?, inputs.get(2)?, &options))
 }
 
 /// The size of an axis, which counts from the end where it is negative.

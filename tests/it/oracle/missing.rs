@@ -19,9 +19,6 @@ const fn value(path: &'static str, held: &'static str) -> Lack {
 /// Of gradients.json.
 pub const OPS: Missing = &[
     // Parameters, values of parameters and inputs of ops that are there.
-    ("attention", field("params.key_padding")),
-    ("attention", field("params.kv_heads")),
-    ("attention", Lack::Input(3)),
     ("avg_pool1d", field("params.ceil_mode")),
     ("avg_pool2d", field("params.ceil_mode")),
     ("max_pool1d", field("params.ceil_mode")),
@@ -80,7 +77,6 @@ pub const OPS: Missing = &[
     ("poisson_nll", Lack::Op),
     ("prelu", Lack::Op),
     ("relu6", Lack::Op),
-    ("rope", Lack::Op),
     ("selu", Lack::Op),
     ("sinh", Lack::Op),
     ("smooth_l1", Lack::Op),
