@@ -51,6 +51,7 @@ pub mod nn;
 mod numbers;
 pub mod ops;
 pub mod optim;
+mod pattern;
 pub mod plan;
 #[cfg(feature = "plot")]
 pub mod plot;

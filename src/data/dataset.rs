@@ -15,7 +15,112 @@ pub enum Labels {
     Values(Vec<f32>, usize),
 }
 
+/// The numbers of one input or one target of all rows, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Elements {
+    /// Pictures, tables, series.
+    F32(Vec<f32>),
+    /// Token numbers, classes.
+    U32(Vec<u32>),
+    /// Whole numbers that may be negative, such as a label to be ignored.
+    I32(Vec<i32>),
+    /// Masks.
+    Bool(Vec<bool>),
+}
+
+/// Calls the same thing on the numbers of whichever type.
+macro_rules! of_elements {
+    ($elements:expr, $values:ident => $each:expr) => {
+        match $elements {
+            Elements::F32($values) => $each,
+            Elements::U32($values) => $each,
+            Elements::I32($values) => $each,
+            Elements::Bool($values) => $each,
+        }
+    };
+}
+pub(super) use of_elements;
+
+impl Elements {
+    /// The number of elements of all rows.
+    pub fn len(&self) -> usize {
+        of_elements!(self, values => values.len())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The numbers, if they are f32.
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        if let Elements::F32(values) = self { Some(values) } else { None }
+    }
+
+    fn picked(&self, width: usize, rows: &[usize]) -> Elements {
+        let rows = rows.iter().copied();
+        match self {
+            Elements::F32(values) => Elements::F32(gather(values, width, rows)),
+            Elements::U32(values) => Elements::U32(gather(values, width, rows)),
+            Elements::I32(values) => Elements::I32(gather(values, width, rows)),
+            Elements::Bool(values) => Elements::Bool(gather(values, width, rows)),
+        }
+    }
+}
+
+impl From<Vec<f32>> for Elements {
+    fn from(values: Vec<f32>) -> Elements {
+        Elements::F32(values)
+    }
+}
+
+impl From<Vec<u32>> for Elements {
+    fn from(values: Vec<u32>) -> Elements {
+        Elements::U32(values)
+    }
+}
+
+impl From<Vec<i32>> for Elements {
+    fn from(values: Vec<i32>) -> Elements {
+        Elements::I32(values)
+    }
+}
+
+impl From<Vec<bool>> for Elements {
+    fn from(values: Vec<bool>) -> Elements {
+        Elements::Bool(values)
+    }
+}
+
+/// One more input or target: its numbers, and the shape of one row.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct More {
+    pub(super) elements: Arc<Elements>,
+    pub(super) row_shape: Vec<usize>,
+}
+
+impl More {
+    fn new(what: &str, elements: Elements, row_shape: &[usize], rows: usize) -> Result<More> {
+        let (found, width) = (elements.len(), width_of(row_shape, rows)?);
+        if found != rows * width {
+            return Err(wrong(format!("{what} of {found} elements, expected {row_shape:?} for each of {rows} rows")));
+        }
+        Ok(More { elements: Arc::new(elements), row_shape: row_shape.to_vec() })
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.row_shape.iter().product()
+    }
+
+    pub(super) fn picked(&self, rows: &[usize]) -> More {
+        More { elements: Arc::new(self.elements.picked(self.width(), rows)), row_shape: self.row_shape.clone() }
+    }
+}
+
 /// A table in memory: every row has features of one shape, and a class or numbers to predict.
+///
+/// A row may have more inputs and more targets, each of a shape and type of its own, for models of several
+/// ([`Module::forward_all`](crate::nn::Module::forward_all)).
 ///
 /// Cheap to clone; clones share the numbers. A set may have no rows, but a loader needs one.
 ///
@@ -24,14 +129,23 @@ pub enum Labels {
 /// let set = Dataset::new(vec![0.0, 1.0, 2.0, 3.0], &[2], Labels::Classes(vec![1, 0], 2))?;
 /// assert_eq!(set.row(1), Some(&[2.0, 3.0][..]));
 /// assert_eq!(set.to_string(), "2 rows of [2], 2 classes");
+///
+/// // Token numbers with a mask, and a second target beside the class.
+/// let set = Dataset::of(vec![4u32, 7, 2, 9], &[2], Labels::Classes(vec![1, 0], 2))?
+///     .with_input(vec![true, true, true, false], &[2])?
+///     .with_target(vec![0.5f32, 1.5], &[1])?;
+/// assert_eq!(set.to_string(), "2 rows of [2] and [2], 2 classes and [1] to predict");
 /// # Ok::<(), steepest::Error>(())
 /// ```
 #[derive(Clone, PartialEq)]
 pub struct Dataset {
-    features: Arc<Vec<f32>>,
+    /// What most sets have only of: the first input.
+    features: Arc<Elements>,
     labels: Arc<Labels>,
     row_shape: Vec<usize>,
     rows: usize,
+    more_inputs: Vec<More>,
+    more_targets: Vec<More>,
     feature_names: Vec<String>,
     class_names: Vec<String>,
 }
@@ -61,6 +175,16 @@ impl Dataset {
     /// [`Error::Config`]: a row without elements, numbers of rows that differ, a class outside its range, more elements than a
     /// tensor may have.
     pub fn new(features: Vec<f32>, row_shape: &[usize], labels: Labels) -> Result<Dataset> {
+        Dataset::of(features, row_shape, labels)
+    }
+
+    /// [`Dataset::new`] for features of any type, such as token numbers. What works with numbers only ([`Dataset::features`], [`Scaler`]) finds none
+    /// in those of other types.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`].
+    pub fn of(features: impl Into<Elements>, row_shape: &[usize], labels: Labels) -> Result<Dataset> {
+        let features = features.into();
         let rows = match &labels {
             Labels::Classes(classes, count) => {
                 if let Some(row) = classes.iter().position(|&c| c as usize >= *count) {
@@ -87,9 +211,50 @@ impl Dataset {
             labels: Arc::new(labels),
             row_shape: row_shape.to_vec(),
             rows,
+            more_inputs: Vec::new(),
+            more_targets: Vec::new(),
             feature_names: Vec::new(),
             class_names: Vec::new(),
         })
+    }
+
+    /// The same with one more input of every row, of any type.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: not as many elements as that is for all rows, a row without elements, more elements than a tensor may have.
+    pub fn with_input(mut self, elements: impl Into<Elements>, row_shape: &[usize]) -> Result<Dataset> {
+        self.more_inputs.push(More::new("an input", elements.into(), row_shape, self.rows)?);
+        Ok(self)
+    }
+
+    /// The same with one more target of every row, of any type.
+    ///
+    /// # Errors
+    /// As [`Dataset::with_input`].
+    pub fn with_target(mut self, elements: impl Into<Elements>, row_shape: &[usize]) -> Result<Dataset> {
+        self.more_targets.push(More::new("a target", elements.into(), row_shape, self.rows)?);
+        Ok(self)
+    }
+
+    /// All inputs: their numbers and the shape of one row. The first are the features.
+    pub fn inputs(&self) -> impl Iterator<Item = (&Elements, &[usize])> {
+        let more = self.more_inputs.iter().map(|more| (&*more.elements, &more.row_shape[..]));
+        std::iter::once((&*self.features, &self.row_shape[..])).chain(more)
+    }
+
+    /// The targets beside the labels: their numbers and the shape of one row.
+    pub fn more_targets(&self) -> impl Iterator<Item = (&Elements, &[usize])> {
+        self.more_targets.iter().map(|more| (&*more.elements, &more.row_shape[..]))
+    }
+
+    /// The features and the shape of one row.
+    pub(super) fn first(&self) -> (&Elements, &[usize]) {
+        (&self.features, &self.row_shape)
+    }
+
+    /// Inputs and targets beside features and labels.
+    pub(super) fn more(&self) -> (&[More], &[More]) {
+        (&self.more_inputs, &self.more_targets)
     }
 
     /// The same with a name for each feature of a row.
@@ -129,15 +294,18 @@ impl Dataset {
         Ok(self)
     }
 
-    /// The same with every feature x as (x − mean)/std, one mean and one std for all.
+    /// The same with every feature x as (x − mean)/std, one mean and one std for all. Other inputs stay as they are.
     ///
     /// # Errors
-    /// [`Error::Config`]: a mean that is not finite, or a std that is not finite and above zero.
+    /// [`Error::Config`]: a mean that is not finite, a std that is not finite and above zero, or features that are not f32.
     pub fn normalized(mut self, mean: f32, std: f32) -> Result<Dataset> {
         if !mean.is_finite() || !std.is_finite() || std <= 0.0 {
             return Err(wrong(format!("mean {mean} and std {std}: expected finite numbers, the second above zero")));
         }
-        Arc::make_mut(&mut self.features).iter_mut().for_each(|x| *x = (*x - mean) / std);
+        match Arc::make_mut(&mut self.features) {
+            Elements::F32(features) => features.iter_mut().for_each(|x| *x = (*x - mean) / std),
+            _ => return Err(wrong("the features are not f32: they have no mean to be moved to")),
+        }
         Ok(self)
     }
 
@@ -160,9 +328,9 @@ impl Dataset {
         self.rows == 0
     }
 
-    /// All features, row-major: `[rows, row_shape…]`.
+    /// All features, row-major: `[rows, row_shape…]`; empty if they are not f32.
     pub fn features(&self) -> &[f32] {
-        &self.features
+        self.features.as_f32().unwrap_or_default()
     }
 
     /// What is to be learned.
@@ -180,10 +348,10 @@ impl Dataset {
         self.row_shape.iter().product()
     }
 
-    /// The features of one row; `None` after the last.
+    /// The features of one row; `None` after the last, and if they are not f32.
     pub fn row(&self, index: usize) -> Option<&[f32]> {
         let width = self.row_len();
-        (index < self.rows).then(|| &self.features[index * width..][..width])
+        self.features.as_f32().filter(|_| index < self.rows).map(|features| &features[index * width..][..width])
     }
 
     /// The features' names; empty if they have none.
@@ -218,7 +386,8 @@ impl Dataset {
             Labels::Classes(..) => &[][..],
             Labels::Values(values, _) => values,
         };
-        self.features.iter().chain(values).filter(|x| x.is_nan()).count()
+        let more = self.more_inputs.iter().chain(&self.more_targets).filter_map(|more| more.elements.as_f32()).flatten();
+        self.features().iter().chain(values).chain(more).filter(|x| x.is_nan()).count()
     }
 
     /// The given rows, in the given order; a row may come more than once.
@@ -230,22 +399,25 @@ impl Dataset {
             return Err(wrong(format!("row {row} is out of range 0..{}", self.rows)));
         }
         // More rows than before may be too many for a tensor.
-        width_of(&self.row_shape, rows.len())?;
+        let shapes = self.more_inputs.iter().chain(&self.more_targets).map(|more| &more.row_shape);
+        shapes.chain([&self.row_shape]).try_for_each(|shape| width_of(shape, rows.len()).map(|_| ()))?;
         let labels = match &*self.labels {
             Labels::Classes(classes, count) => Labels::Classes(rows.iter().map(|&r| classes[r]).collect(), *count),
             Labels::Values(values, width) => Labels::Values(gather(values, *width, rows.iter().copied()), *width),
         };
         Ok(Dataset {
-            features: Arc::new(gather(&self.features, self.row_len(), rows.iter().copied())),
+            features: Arc::new(self.features.picked(self.row_len(), rows)),
             labels: Arc::new(labels),
             rows: rows.len(),
+            more_inputs: self.more_inputs.iter().map(|more| more.picked(rows)).collect(),
+            more_targets: self.more_targets.iter().map(|more| more.picked(rows)).collect(),
             ..self.clone()
         })
     }
 
     /// The same rows with other features of the same shape.
     pub(super) fn with_features(&self, features: Vec<f32>) -> Dataset {
-        Dataset { features: Arc::new(features), ..self.clone() }
+        Dataset { features: Arc::new(features.into()), ..self.clone() }
     }
 }
 
@@ -258,11 +430,13 @@ pub(super) fn gather<T: Copy>(all: &[T], width: usize, rows: impl ExactSizeItera
 
 impl fmt::Display for Dataset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} rows of {:?}, ", self.rows, self.row_shape)?;
+        write!(f, "{} rows of {:?}", self.rows, self.row_shape)?;
+        self.more_inputs.iter().try_for_each(|more| write!(f, " and {:?}", more.row_shape))?;
         match &*self.labels {
-            Labels::Classes(_, count) => write!(f, "{count} classes"),
-            Labels::Values(_, width) => write!(f, "{width} to predict"),
+            Labels::Classes(_, count) => write!(f, ", {count} classes")?,
+            Labels::Values(_, width) => write!(f, ", {width} to predict")?,
         }
+        self.more_targets.iter().try_for_each(|more| write!(f, " and {:?} to predict", more.row_shape))
     }
 }
 

@@ -1,6 +1,6 @@
 //! `DataLoader`: a data set cut into batches, shuffled anew each epoch, on the device or copied to it batch by batch.
 
-use super::dataset::gather;
+use super::dataset::{Elements, More, gather, of_elements};
 use super::{Dataset, Labels, config, permutation};
 use crate::error::Result;
 use crate::{Device, Tensor};
@@ -32,8 +32,8 @@ pub struct DataLoader {
 
 #[derive(Debug)]
 enum Source {
-    /// The whole set, x `[rows, row_shape…]` and y, on the device.
-    Device { x: Tensor, y: Tensor },
+    /// The whole set, x `[rows, row_shape…]` and y, on the device, with the other inputs and targets.
+    Device { x: Tensor, y: Tensor, inputs: Vec<Tensor>, targets: Vec<Tensor> },
     /// The set in this program's memory.
     Host(Dataset),
 }
@@ -52,16 +52,32 @@ pub struct LoaderOptions<'d> {
 /// Some rows of a data set as tensors.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The features: f32 `[len, row_shape…]`.
+    /// The features: `[len, row_shape…]`, f32 unless the data set says otherwise.
     pub x: Tensor,
     /// The labels: classes as u32 `[len]`, values as f32 `[len, width]`.
     pub y: Tensor,
+    /// The inputs after the features, where the data set has more: each `[len, row_shape…]`.
+    pub more_inputs: Vec<Tensor>,
+    /// The targets after the labels, where the data set has more: each `[len, row_shape…]`.
+    pub more_targets: Vec<Tensor>,
     /// The batch's number in its epoch, from 0.
     pub index: usize,
     /// The data set's rows in it, in order.
     pub rows: Vec<u32>,
     /// The number of rows: the batch size, or less in the last batch of an epoch.
     pub len: usize,
+}
+
+impl Batch {
+    /// All inputs, the features first: what [`Module::forward_all`](crate::nn::Module::forward_all) takes.
+    pub fn inputs(&self) -> Vec<Tensor> {
+        std::iter::once(&self.x).chain(&self.more_inputs).cloned().collect()
+    }
+
+    /// All targets, the labels first.
+    pub fn targets(&self) -> Vec<Tensor> {
+        std::iter::once(&self.y).chain(&self.more_targets).cloned().collect()
+    }
 }
 
 impl DataLoader {
@@ -130,29 +146,40 @@ impl DataLoader {
     #[track_caller]
     fn batch(&self, index: usize, rows: Vec<u32>) -> Batch {
         let len = rows.len();
-        let (x, y) = match &self.source {
-            Source::Device { x, y } => {
+        let (x, y, more_inputs, more_targets) = match &self.source {
+            Source::Device { x, y, inputs, targets } => {
                 let index = self.device.tensor(&rows, len);
-                (x.index_select(0, &index), y.index_select(0, &index))
+                let picked = |all: &[Tensor]| all.iter().map(|t| t.index_select(0, &index)).collect();
+                (x.index_select(0, &index), y.index_select(0, &index), picked(inputs), picked(targets))
             }
             Source::Host(dataset) => {
-                let picked = || rows.iter().map(|&row| row as usize);
-                let features = gather(dataset.features(), dataset.row_len(), picked());
-                let x = self.device.tensor(&features, batched(dataset, len));
+                let (picked, width) = (|| rows.iter().map(|&row| row as usize), dataset.row_len());
+                let (first, _) = dataset.first();
+                let x =
+                    of_elements!(first, v => self.device.tensor(&gather(v, width, picked()), batched(dataset.row_shape(), len)));
                 let y = match dataset.labels() {
                     Labels::Classes(classes, _) => self.device.tensor(&gather(classes, 1, picked()), len),
                     Labels::Values(values, width) => self.device.tensor(&gather(values, *width, picked()), [len, *width]),
                 };
-                (x, y)
+                let indices: Vec<usize> = picked().collect();
+                let (inputs, targets) = dataset.more();
+                let of = |all: &[More]| all.iter().map(|more| whole(&self.device, &more.picked(&indices), len)).collect();
+                (x, y, of(inputs), of(targets))
             }
         };
-        Batch { x, y, index, rows, len }
+        Batch { x, y, more_inputs, more_targets, index, rows, len }
     }
 }
 
-/// The shape of `rows` rows of a data set.
-fn batched(dataset: &Dataset, rows: usize) -> Vec<usize> {
-    [rows].iter().chain(dataset.row_shape()).copied().collect()
+/// The shape of `rows` rows of an input.
+fn batched(row_shape: &[usize], rows: usize) -> Vec<usize> {
+    [rows].iter().chain(row_shape).copied().collect()
+}
+
+/// All rows of an input or a target as a tensor.
+#[track_caller]
+fn whole(device: &Device, more: &More, rows: usize) -> Tensor {
+    of_elements!(&*more.elements, values => device.tensor(values, batched(&more.row_shape, rows)))
 }
 
 impl LoaderOptions<'_> {
@@ -188,17 +215,24 @@ impl LoaderOptions<'_> {
     #[track_caller]
     pub fn on_device(self, device: &Device) -> Result<DataLoader> {
         let set = self.dataset;
-        let bytes = if self.f16 { 2 } else { 4 };
-        if bytes * set.features().len() as u64 > device.tensor_bytes() {
+        let (first, shape) = set.first();
+        let bytes = if self.f16 && first.as_f32().is_some() { 2 } else { 4 };
+        let (inputs, targets) = set.more();
+        let longest = inputs.iter().chain(targets).map(|more| 4 * more.elements.len() as u64).max().unwrap_or(0);
+        if longest.max(bytes * first.len() as u64) > device.tensor_bytes() {
             return self.from_host(device);
         }
         let y = match set.labels() {
             Labels::Classes(classes, _) => device.tensor(classes, set.len()),
             Labels::Values(values, width) => device.tensor(values, [set.len(), *width]),
         };
-        let shape = batched(set, set.len());
-        let x = if self.f16 { device.tensor_f16(set.features(), shape) } else { device.tensor(set.features(), shape) };
-        let source = Source::Device { x, y };
+        let shape = batched(shape, set.len());
+        let x = match (first.as_f32(), self.f16) {
+            (Some(features), true) => device.tensor_f16(features, shape),
+            _ => of_elements!(first, values => device.tensor(values, shape)),
+        };
+        let of = |all: &[More]| all.iter().map(|more| whole(device, more, set.len())).collect();
+        let source = Source::Device { x, y, inputs: of(inputs), targets: of(targets) };
         self.loader(device, source)
     }
 

@@ -69,7 +69,7 @@ mod values;
 pub use arrays::{Array, ArrayData};
 #[cfg(feature = "tables")]
 pub use csv::Csv;
-pub use dataset::{Dataset, Labels};
+pub use dataset::{Dataset, Elements, Labels};
 #[cfg(feature = "tables")]
 pub use dates::DateOrder;
 pub use digits::digits;

@@ -30,6 +30,9 @@ impl Scaler {
         if dataset.is_empty() {
             return Err(config("scaler", "there are no rows to fit to"));
         }
+        if dataset.features().is_empty() {
+            return Err(config("scaler", "the features are not f32"));
+        }
         let (mut mean, mut std) = (Vec::new(), Vec::new());
         for column in 0..dataset.row_len() {
             let values = || {
@@ -60,6 +63,9 @@ impl Scaler {
         let mut features = dataset.features().to_vec();
         for row in features.chunks_exact_mut(dataset.row_len()) {
             self.apply_row(row)?;
+        }
+        if features.is_empty() && !dataset.is_empty() {
+            return Err(config("scaler", "the features are not f32"));
         }
         // Without rows nothing has been compared yet.
         self.same_width(dataset.row_len())?;

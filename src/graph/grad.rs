@@ -75,7 +75,7 @@ impl Gradients {
     /// Why a parameter has no gradient: the loss was computed without it, or an op on the way from it to the loss cut it off (`detach`,
     /// `argmax`, a comparison, a cast to integers, a `no_grad` block). `None` if it has one.
     ///
-    /// A value that was computed in a `no_grad` block and has already run is data: what it was computed from is not known any more.
+    /// A frozen parameter counts as one that was not used. A value that was computed in a `no_grad` block and has already run is data: what it was computed from is not known any more.
     ///
     /// ```
     /// use steepest::{Device, graph::Missing};
@@ -94,6 +94,8 @@ impl Gradients {
     pub fn missing(&self, parameter: &Tensor) -> Result<Option<Missing>> {
         match self.get(parameter)? {
             Some(_) => Ok(None),
+            // Nothing was to flow to it.
+            None if parameter.is_frozen() => Ok(Some(Missing::Unused)),
             None => Ok(Some(disconnected::reason(&self.root, parameter, &self.refusals))),
         }
     }
@@ -181,25 +183,53 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn backward(&self) -> Gradients {
-        let at = Location::caller();
-        let ones = match self.spec() {
-            Ok(spec) if spec.shape.numel() == 1 => self.full_like(1.0),
-            Ok(spec) => {
-                let error = OpError::Gradient(format!(
-                    "shape {} is not a scalar: reduce it with sum or mean, or use backward_with(cotangent)",
-                    spec.shape
-                ));
-                return self.failed(Error::op("backward", at, error));
-            }
-            Err(error) => return self.failed(error),
-        };
-        self.backward_with(&ones)
+        match self.cotangent() {
+            Ok(ones) => self.backward_with(&ones),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// What a scalar's gradients begin with: 1.
+    #[track_caller]
+    fn cotangent(&self) -> Result<Tensor> {
+        let spec = self.spec()?;
+        if spec.shape.numel() == 1 {
+            return Ok(self.full_like(1.0));
+        }
+        let shape = spec.shape;
+        let message = format!("shape {shape} is not a scalar: reduce it with sum or mean, or use backward_with(cotangent)");
+        Err(Error::op("backward", Location::caller(), OpError::Gradient(message)))
     }
 
     /// Vector-Jacobian products with `cotangent`, which has this tensor's shape.
     #[track_caller]
     pub fn backward_with(&self, cotangent: &Tensor) -> Gradients {
-        match reverse(self, cotangent) {
+        self.reversed(cotangent, &[])
+    }
+
+    /// [`Tensor::backward`] that keeps the gradients by these values as well: activations on the way to the loss, which are no parameters. The
+    /// gradients' [`Gradients::iter`] and [`Gradients::map`] then have them too, so an optimizer's step that clips by the norm needs gradients
+    /// without them.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let w = Device::cpu().parameter(&[3.0], 1);
+    /// let hidden = w.square();
+    /// let gradients = (&hidden * 5.0).sum(&[]).backward_retaining(&[&hidden]);
+    /// assert_eq!((gradients.wrt(&hidden)?.item()?, gradients.wrt(&w)?.item()?), (5.0, 30.0));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn backward_retaining(&self, values: &[&Tensor]) -> Gradients {
+        match self.cotangent() {
+            Ok(ones) => self.reversed(&ones, &values.iter().map(|value| value.id()).collect::<Vec<_>>()),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    #[track_caller]
+    fn reversed(&self, cotangent: &Tensor, retained: &[u64]) -> Gradients {
+        match reverse(self, cotangent, retained) {
             Ok((found, refusals)) => Gradients { root: self.clone(), also: vec![], by_id: Ok(found), refusals, lenient: false },
             Err(error) => self.failed(error),
         }
@@ -211,7 +241,7 @@ impl Tensor {
 }
 
 #[track_caller]
-fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
+fn reverse(root: &Tensor, cotangent: &Tensor, retained: &[u64]) -> Result<(Found, Refusals)> {
     let at = Location::caller();
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     let (spec, given) = (root.spec()?, cotangent.spec()?);
@@ -237,7 +267,11 @@ fn reverse(root: &Tensor, cotangent: &Tensor) -> Result<(Found, Refusals)> {
         let node = &nodes[which];
         // Nothing flows through the others.
         let Some(gradient) = pending[rank].take() else { continue };
+        if retained.contains(&id) {
+            found.push((id, gradient.clone()));
+        }
         match node.body() {
+            Body::Leaf if retained.contains(&id) => {}
             Body::Leaf => found.push((id, gradient)),
             Body::Released => {
                 return Err(Error::op(

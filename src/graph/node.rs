@@ -5,12 +5,12 @@ use crate::error::{At, Error, OpError, Result};
 use crate::shape::Shape;
 use smallvec::SmallVec;
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) mod sealed {
@@ -163,6 +163,8 @@ pub struct Node {
     spec: Result<Spec, Error>,
     at: At,
     requires_grad: bool,
+    /// A parameter that no gradient flows to, for as long as this is on.
+    frozen: AtomicBool,
     backend: Arc<dyn Backend>,
     /// Tensors held by the user, apart from graph edges.
     handles: AtomicUsize,
@@ -178,6 +180,8 @@ static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 thread_local! {
     static GRAD_OFF: Cell<usize> = const { Cell::new(0) };
     static ON_BEHALF: Cell<Option<At>> = const { Cell::new(None) };
+    /// What is read in the place of what, the newest last.
+    static INSTEAD: RefCell<Vec<(u64, Tensor)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs `f` with everything it records carrying the line `at`: a gradient belongs to the line of its forward op.
@@ -204,6 +208,7 @@ impl Node {
             spec,
             at,
             requires_grad,
+            frozen: AtomicBool::new(false),
             backend,
             handles: AtomicUsize::new(0),
             version: AtomicU64::new(0),
@@ -235,7 +240,12 @@ impl Node {
 
     /// Whether gradients flow to or through it.
     pub fn requires_grad(&self) -> bool {
-        self.requires_grad
+        self.requires_grad && !self.is_frozen()
+    }
+
+    /// Whether it is a parameter that is not learned for now.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Acquire)
     }
 
     /// How often the value was updated in place.
@@ -295,7 +305,7 @@ impl Node {
         let useless = match &state.body {
             // A gradient would be refused at an input whose own history is gone.
             Body::Call { inputs, .. } => {
-                let gone = |e: &Edge| e.node.requires_grad && e.node.with_body(|body| matches!(body, Body::Released));
+                let gone = |e: &Edge| e.node.requires_grad() && e.node.with_body(|body| matches!(body, Body::Released));
                 !self.requires_grad || inputs.iter().any(gone)
             }
             Body::Leaf | Body::Released => false,
@@ -479,7 +489,64 @@ impl Tensor {
 
     /// Whether gradients flow to or through this tensor.
     pub fn requires_grad(&self) -> bool {
-        self.node.requires_grad
+        self.node.requires_grad()
+    }
+
+    /// Has a parameter learned no more, or learned again: what is recorded from now on has no gradient by a frozen one and does no work for it, and an
+    /// optimizer passes it over. Its value, its name in files and its state in an optimizer stay. Change it between steps, not while one is recorded.
+    ///
+    /// A tensor that is no parameter stays as it is. Many at once, by name: [`Module::freeze`](crate::nn::Module::freeze).
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let (w, b) = (device.parameter(&[3.0], 1), device.parameter(&[1.0], 1));
+    /// b.set_frozen(true);
+    /// let gradients = (&w * &b).sum(&[]).backward();
+    /// assert!(gradients.get(&w)?.is_some() && gradients.get(&b)?.is_none());
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn set_frozen(&self, on: bool) {
+        if self.node.requires_grad && self.node.with_body(|body| matches!(body, Body::Leaf)) {
+            self.node.frozen.store(on, Ordering::Release);
+        }
+    }
+
+    /// Whether it is a parameter that is not learned for now: [`Tensor::set_frozen`].
+    pub fn is_frozen(&self) -> bool {
+        self.node.is_frozen()
+    }
+
+    /// Runs `f` with other tensors in the place of some: wherever a call that `f` records would read the first of a pair, it reads the second, which
+    /// should have its shape and type. So a layer can be run with a weight that is computed, by whom it was made or not; gradients flow to what
+    /// the second was computed from.
+    ///
+    /// What is updated in place inside `f` (running statistics) must not be among them.
+    ///
+    /// ```
+    /// use steepest::{Device, Tensor, nn::{Linear, Module}};
+    /// let device = Device::cpu();
+    /// let (layer, x) = (Linear::new(&device, 2, 1, 0).without_bias(), device.ones([1, 2]));
+    /// let weight = device.tensor(&[1.0, 2.0], [1, 2]);
+    /// let y = Tensor::instead(&[(layer.weight(), &weight)], || layer.forward(&x));
+    /// assert_eq!(y.item()?, 3.0);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn instead<R>(pairs: &[(&Tensor, &Tensor)], f: impl FnOnce() -> R) -> R {
+        struct Restore(usize);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                let ended = INSTEAD.with_borrow_mut(|all| all.split_off(self.0));
+                drop(ended);
+            }
+        }
+        let before = INSTEAD.with_borrow_mut(|all| {
+            let before = all.len();
+            all.extend(pairs.iter().map(|(old, new)| (old.id(), Tensor::clone(new))));
+            before
+        });
+        let _restore = Restore(before);
+        f()
     }
 
     /// A number that stays the same for the life of this value; gradients are addressed by it.
@@ -518,10 +585,28 @@ pub fn record_on(backend: &Arc<dyn Backend>, op: impl Op, inputs: &[&Tensor]) ->
 #[track_caller]
 pub fn record_shared(backend: &Arc<dyn Backend>, op: Arc<dyn Op>, inputs: &[&Tensor]) -> Tensor {
     let at = ON_BEHALF.get().unwrap_or(Location::caller());
+    match others(inputs) {
+        Some(others) => record_inputs(backend, op, &others.iter().collect::<SmallVec<[&Tensor; 3]>>(), at),
+        None => record_inputs(backend, op, inputs, at),
+    }
+}
+
+/// The inputs with what stands in the place of some of them; `None` where nothing does.
+fn others(inputs: &[&Tensor]) -> Option<SmallVec<[Tensor; 3]>> {
+    INSTEAD.with_borrow(|all| {
+        let instead = |input: &Tensor| all.iter().rev().find(|(id, _)| *id == input.id()).map(|(_, new)| new);
+        if all.is_empty() || !inputs.iter().any(|&input| instead(input).is_some()) {
+            return None;
+        }
+        Some(inputs.iter().map(|&input| instead(input).unwrap_or(input).clone()).collect())
+    })
+}
+
+fn record_inputs(backend: &Arc<dyn Backend>, op: Arc<dyn Op>, inputs: &[&Tensor], at: At) -> Tensor {
     match infer(backend, &*op, inputs, at) {
         Err(error) => Tensor::invalid(backend, error, at),
         Ok(spec) => {
-            let tracked = inputs.iter().any(|t| t.node.requires_grad);
+            let tracked = inputs.iter().any(|t| t.node.requires_grad());
             let requires_grad = tracked && spec.dtype.is_float() && GRAD_OFF.with(|off| off.get() == 0);
             let mut edges = Edges::new();
             for input in inputs {

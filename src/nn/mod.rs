@@ -13,6 +13,7 @@ mod init;
 mod linear;
 pub mod loss;
 pub mod norm;
+mod parts;
 mod pool;
 pub mod recurrent;
 mod registry;
@@ -34,15 +35,16 @@ pub use init::Init;
 pub use linear::Linear;
 pub use loss::Reduction;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
+pub use parts::{Part, with_parameters, wrong_inputs};
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, Recurrent, Rnn, RnnCell};
 pub use registry::{Registry, Site};
 pub use residual::Residual;
 pub use sequential::{Flatten, Sequential, mlp};
 pub use state::{Array, LoadReport, StateDict, Values};
-pub use summary::{Row, Summary, summary, summary_of};
+pub use summary::{Row, Seen, Summary, summary, summary_of, summary_of_all, watch, watch_all};
 
-use crate::error::Result;
+use crate::error::{OpError, Result};
 use crate::{Shape, Tensor};
 use std::sync::atomic::AtomicU64;
 
@@ -83,41 +85,68 @@ const KINDS: &[(&str, Make)] = &[
 
 /// A layer or a model.
 ///
-/// One's own needs `forward`. If it has parts that are modules, [`parts!`](crate::parts) writes the rest; if it has parameters of its own,
-/// `visit` hands them out. Bad input is refused with [`Tensor::refuse`], not with a panic.
+/// One's own needs `forward`, or `forward_all` if it has several inputs or outputs; [`parts!`](crate::parts) writes the rest of the names of the
+/// fields that are modules or parameters. Bad input is refused with [`Tensor::refuse`], not with a panic.
 ///
 /// ```
 /// use steepest::{Device, Tensor, nn::{BatchNorm1d, Linear, Module}};
 ///
-/// struct Block { inner: Linear, norm: BatchNorm1d }
+/// struct Block { inner: Linear, norm: BatchNorm1d, factor: Tensor }
 ///
 /// impl Module for Block {
 ///     fn forward(&self, x: &Tensor) -> Tensor {
-///         x + self.norm.forward(&self.inner.forward(x)).relu()
+///         x + self.norm.forward(&self.inner.forward(x)).relu() * &self.factor
 ///     }
-///     steepest::parts!(inner, norm);
-/// }
-///
-/// struct Scale { factor: Tensor }
-///
-/// impl Module for Scale {
-///     fn forward(&self, x: &Tensor) -> Tensor {
-///         x * &self.factor
-///     }
-///     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
-///         visit("factor", &self.factor);
-///     }
+///     steepest::parts!(inner, norm, factor);
 /// }
 ///
 /// let device = Device::cpu();
-/// let model = Block { inner: Linear::new(&device, 4, 4, 0), norm: BatchNorm1d::new(&device, 4) };
-/// assert_eq!(model.named_parameters()[0].0, "inner.weight");
+/// let (inner, norm) = (Linear::new(&device, 4, 4, 0), BatchNorm1d::new(&device, 4));
+/// let model = Block { inner, norm, factor: device.parameter(&[0.1], 1) };
+/// let names: Vec<String> = model.named_parameters().into_iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["inner.weight", "inner.bias", "norm.weight", "norm.bias", "factor"]);
 /// assert_eq!(model.named_buffers()[0].0, "norm.running_mean");
-/// assert_eq!(Scale { factor: device.parameter(&[2.0], 1) }.parameter_count(), 1);
+/// assert_eq!(model.parameter_count(), 29);
 /// ```
 pub trait Module: Send + Sync {
-    /// Records the layer's output.
-    fn forward(&self, x: &Tensor) -> Tensor;
+    /// Records the layer's output. A model of several inputs or outputs has [`Module::forward_all`] in its place; what has neither is refused.
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let message = format!("{} has no forward of one tensor; is it a model of several, for forward_all?", self.describe());
+        x.refuse("forward", OpError::Value(message))
+    }
+
+    /// Records all outputs for all inputs; for a layer of one input and one output that is [`Module::forward`].
+    ///
+    /// A model of several inputs or outputs says this one. [`Trainer`](crate::train::Trainer) hands it all inputs of a batch, in the order of the
+    /// data set.
+    ///
+    /// ```
+    /// use steepest::{Device, Tensor, nn::{self, Linear, Module}};
+    ///
+    /// struct Both { picture: Linear, table: Linear, class: Linear, age: Linear }
+    ///
+    /// impl Module for Both {
+    ///     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+    ///         let [picture, table] = inputs else { return nn::wrong_inputs("Both", inputs, 2) };
+    ///         let joined = (self.picture.forward(picture) + self.table.forward(table)).relu();
+    ///         vec![self.class.forward(&joined), self.age.forward(&joined)]
+    ///     }
+    ///     steepest::parts!(picture, table, class, age);
+    /// }
+    ///
+    /// let device = Device::cpu();
+    /// let made = |inputs, outputs| Linear::new(&device, inputs, outputs, 1);
+    /// let model = Both { picture: made(64, 16), table: made(3, 16), class: made(16, 10), age: made(16, 1) };
+    /// let outputs = model.forward_all(&[device.zeros([8, 64]), device.zeros([8, 3])]);
+    /// assert_eq!((outputs[0].shape().dims(), outputs[1].shape().dims()), (&[8, 10][..], &[8, 1][..]));
+    /// assert!(model.forward_all(&[device.zeros([8, 64])])[0].check().is_err()); // one input is missing
+    /// ```
+    fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        match inputs {
+            [x] => vec![self.forward(x)],
+            _ => wrong_inputs(&self.describe(), inputs, 1),
+        }
+    }
 
     /// Hands every parameter to `visit`, with its name; names of parts are joined with dots.
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -154,9 +183,19 @@ pub trait Module: Send + Sync {
 
     /// Records the output and notes a line per layer, for summaries. Containers hand this on to their parts.
     fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
-        let y = self.forward(x);
-        rows.push(Row::of(name, self, x, &y));
-        y
+        let outputs = self.forward_all(std::slice::from_ref(x));
+        rows.push(Row::of_all(name, self, std::slice::from_ref(x), &outputs));
+        outputs.into_iter().next().unwrap_or_else(|| x.clone())
+    }
+
+    /// [`Module::trace`] for several inputs. A model of several that hands this on to its parts shows a line for each; else it is one line.
+    fn trace_all(&self, name: &str, inputs: &[Tensor], rows: &mut Vec<Row>) -> Vec<Tensor> {
+        if let [x] = inputs {
+            return vec![self.trace(name, x, rows)];
+        }
+        let outputs = self.forward_all(inputs);
+        rows.push(Row::of_all(name, self, inputs, &outputs));
+        outputs
     }
 
     /// Multiplications with an addition that `forward` makes of an input to its output, for summaries; 0 for what is elementwise.
@@ -191,7 +230,35 @@ pub trait Module: Send + Sync {
         self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
     }
 
-    /// How many numbers are learned.
+    /// Freezes the parameters whose names match a pattern, in which `*` stands for any text and `?` for any one character; says how many. A frozen
+    /// parameter gets no gradient, costs no work for one, and no optimizer changes it; files have it as ever. See [`Tensor::set_frozen`].
+    ///
+    /// Running statistics are no parameters: a normalisation is held still by its `eval`.
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{self, Module}};
+    /// let model = nn::mlp(&Device::cpu(), &[4, 8, 8, 2], 1);
+    /// assert_eq!(model.freeze("*")?, 6);
+    /// assert_eq!(model.unfreeze("4.*")?, 2); // only the last layer is learned
+    /// assert!(model.freeze("decoder.*").is_err()); // there is none of that name
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config): a pattern that matches no parameter.
+    fn freeze(&self, pattern: &str) -> Result<usize> {
+        parts::set_frozen(&self.named_parameters(), pattern, true)
+    }
+
+    /// Has the parameters whose names match a pattern learned again; says how many.
+    ///
+    /// # Errors
+    /// As [`Module::freeze`].
+    fn unfreeze(&self, pattern: &str) -> Result<usize> {
+        parts::set_frozen(&self.named_parameters(), pattern, false)
+    }
+
+    /// How many numbers are learned, frozen ones among them.
     fn parameter_count(&self) -> usize {
         self.parameters().iter().filter_map(|p| p.try_shape().ok()).map(|s| s.numel()).sum()
     }
@@ -204,64 +271,5 @@ pub trait Module: Send + Sync {
     /// Evaluation mode: every layer is a fixed function.
     fn eval(&self) {
         self.set_training(false);
-    }
-}
-
-/// Writes what a [`Module`](crate::nn::Module) made of modules needs besides `forward`: `visit`, `visit_buffers`,
-/// `visit_counters` and `set_training`, handed on to the named fields. Goes inside the `impl` block.
-///
-/// The fields' names are the parameters' prefixes. A field may be any module, or a `Box`, `Option` or `Vec` of one.
-#[macro_export]
-macro_rules! parts {
-    ($($part:ident),+ $(,)?) => {
-        fn visit(&self, visit: &mut dyn FnMut(&str, &$crate::Tensor)) {
-            $($crate::nn::Part::each(&self.$part, stringify!($part), &mut |prefix, module| {
-                module.visit(&mut |name, parameter| visit(&format!("{prefix}.{name}"), parameter));
-            });)+
-        }
-        fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &$crate::Tensor)) {
-            $($crate::nn::Part::each(&self.$part, stringify!($part), &mut |prefix, module| {
-                module.visit_buffers(&mut |name, buffer| visit(&format!("{prefix}.{name}"), buffer));
-            });)+
-        }
-        fn visit_counters(&self, visit: &mut dyn FnMut(&str, &::std::sync::atomic::AtomicU64)) {
-            $($crate::nn::Part::each(&self.$part, stringify!($part), &mut |prefix, module| {
-                module.visit_counters(&mut |name, counter| visit(&format!("{prefix}.{name}"), counter));
-            });)+
-        }
-        fn set_training(&self, on: bool) {
-            $($crate::nn::Part::each(&self.$part, stringify!($part), &mut |_, module| module.set_training(on));)+
-        }
-    };
-}
-
-/// A field that [`parts!`](crate::parts) accepts.
-pub trait Part {
-    /// Hands every module of the field to `visit`, with its name.
-    fn each(&self, name: &str, visit: &mut dyn FnMut(&str, &dyn Module));
-}
-
-impl<M: Module> Part for M {
-    fn each(&self, name: &str, visit: &mut dyn FnMut(&str, &dyn Module)) {
-        visit(name, self);
-    }
-}
-
-impl Part for Box<dyn Module> {
-    fn each(&self, name: &str, visit: &mut dyn FnMut(&str, &dyn Module)) {
-        visit(name, &**self);
-    }
-}
-
-impl<P: Part> Part for Option<P> {
-    fn each(&self, name: &str, visit: &mut dyn FnMut(&str, &dyn Module)) {
-        self.iter().for_each(|part| part.each(name, visit));
-    }
-}
-
-/// Named by position: `blocks.0`.
-impl<P: Part> Part for Vec<P> {
-    fn each(&self, name: &str, visit: &mut dyn FnMut(&str, &dyn Module)) {
-        self.iter().enumerate().for_each(|(i, part)| part.each(&format!("{name}.{i}"), visit));
     }
 }

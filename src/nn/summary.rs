@@ -19,27 +19,36 @@ pub struct Row {
     pub parameters: usize,
     /// Multiplications with an addition of one forward pass; elementwise work is not counted.
     pub multiply_adds: usize,
-    /// Bytes of its parameters and buffers and of its output.
+    /// Bytes of its parameters and buffers and of its outputs.
     pub bytes: usize,
+    /// What went in and came out, for [`watch`]; a summary lets them go.
+    seen: Option<(Vec<Tensor>, Vec<Tensor>)>,
 }
 
 impl Row {
     /// The line of a layer that made `output` of `input`.
     pub fn of(name: &str, layer: &(impl Module + ?Sized), input: &Tensor, output: &Tensor) -> Row {
-        let (input, output) = (input.try_shape().ok(), output.try_shape().ok());
+        Row::of_all(name, layer, std::slice::from_ref(input), std::slice::from_ref(output))
+    }
+
+    /// The line of a layer that made several `outputs` of several `inputs`; shape and multiply-adds are those of the first.
+    pub fn of_all(name: &str, layer: &(impl Module + ?Sized), inputs: &[Tensor], outputs: &[Tensor]) -> Row {
+        let first = |tensors: &[Tensor]| tensors.first().and_then(|t| t.try_shape().ok());
+        let (input, output) = (first(inputs), first(outputs));
         let parameters = layer.parameter_count();
-        let mut words = parameters + output.map_or(0, |s| s.numel());
+        let mut words = parameters + outputs.iter().filter_map(|t| t.try_shape().ok()).map(|s| s.numel()).sum::<usize>();
         layer.visit_buffers(&mut |_, buffer| words += buffer.try_shape().map_or(0, |s| s.numel()));
         let multiply_adds = input.zip(output).map_or(0, |(input, output)| layer.multiply_adds(&input, &output));
-        Row { name: name.to_owned(), layer: layer.describe(), output, parameters, multiply_adds, bytes: 4 * words }
+        let seen = Some((inputs.to_vec(), outputs.to_vec()));
+        Row { name: name.to_owned(), layer: layer.describe(), output, parameters, multiply_adds, bytes: 4 * words, seen }
     }
 }
 
 /// A model's layers for a given input.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// The input's shape.
-    pub input: Shape,
+    /// The shapes of the inputs.
+    pub inputs: Vec<Shape>,
     /// The layers in order.
     pub rows: Vec<Row>,
     /// Numbers learned in all.
@@ -79,6 +88,14 @@ pub fn summary(model: &(impl Module + ?Sized), device: &Device, input: impl ToSh
 /// # Errors
 /// As [`summary`].
 pub fn summary_of(model: &(impl Module + ?Sized), input: &Tensor) -> Result<Summary> {
+    summary_of_all(model, std::slice::from_ref(input))
+}
+
+/// [`summary_of`] for a model of several inputs.
+///
+/// # Errors
+/// As [`summary`].
+pub fn summary_of_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> Result<Summary> {
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -88,11 +105,72 @@ pub fn summary_of(model: &(impl Module + ?Sized), input: &Tensor) -> Result<Summ
     let mut rows = Vec::new();
     {
         let _restore = Restore(TRACING.replace(true));
-        no_grad(|| model.trace("", input, &mut rows)).check()?;
+        no_grad(|| model.trace_all("", inputs, &mut rows)).iter().try_for_each(Tensor::check)?;
     }
+    rows.iter_mut().for_each(|row| row.seen = None);
     let total = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
     let (multiply_adds, bytes) = (total(|r| r.multiply_adds), total(|r| r.bytes));
-    Ok(Summary { input: input.try_shape()?, parameters: model.parameter_count(), multiply_adds, bytes, rows })
+    let inputs = inputs.iter().map(Tensor::try_shape).collect::<Result<_>>()?;
+    Ok(Summary { inputs, parameters: model.parameter_count(), multiply_adds, bytes, rows })
+}
+
+/// What a layer was given and what it made of it: see [`watch`].
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The layer's name inside the model; empty for the model itself.
+    pub name: String,
+    /// Kind and sizes.
+    pub layer: String,
+    /// What it was given.
+    pub inputs: Vec<Tensor>,
+    /// What it made: recorded like everything else, so it can be read, and be differentiated by.
+    pub outputs: Vec<Tensor>,
+}
+
+impl Seen {
+    /// Its output, of several the first; the input where there is none.
+    pub fn output(&self) -> Option<&Tensor> {
+        self.outputs.first()
+    }
+}
+
+/// A forward pass that also hands out what every layer was given and made, in the order of the pass: the same numbers as [`Module::forward`] gives, for
+/// looking at activations.
+///
+/// The layers are those that [`summary`] shows: containers are looked into; a module of one's own is one layer, unless its [`Module::trace`] hands
+/// on to its parts. Whoever holds the activations has them kept in memory.
+///
+/// ```
+/// use steepest::{Device, nn};
+/// let device = Device::cpu();
+/// let model = nn::mlp(&device, &[4, 8, 8, 2], 1);
+/// let x = device.tensor(&[1.0, -2.0, 0.5, 3.0], [1, 4]);
+/// let (y, layers) = nn::watch(&model, &x);
+/// assert_eq!(layers.iter().map(|seen| seen.name.as_str()).collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
+/// let hidden = layers[1].output().expect("a ReLU has one");
+/// let dead = hidden.eq_scalar(0.0).to_f32().mean(&[]); // the share of hidden units that are off
+/// // The gradient of the loss by an activation.
+/// let slope = y.square().sum(&[]).backward_retaining(&[hidden]).wrt(hidden)?;
+/// device.run([&y, &dead, &slope])?;
+/// assert_eq!(slope.shape(), hidden.shape());
+/// # Ok::<(), steepest::Error>(())
+/// ```
+pub fn watch(model: &(impl Module + ?Sized), x: &Tensor) -> (Tensor, Vec<Seen>) {
+    let mut rows = Vec::new();
+    let y = model.trace("", x, &mut rows);
+    (y, seen(rows))
+}
+
+/// [`watch`] for a model of several inputs.
+pub fn watch_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> (Vec<Tensor>, Vec<Seen>) {
+    let mut rows = Vec::new();
+    let outputs = model.trace_all("", inputs, &mut rows);
+    (outputs, seen(rows))
+}
+
+fn seen(rows: Vec<Row>) -> Vec<Seen> {
+    let each = |Row { name, layer, seen, .. }: Row| seen.map(|(inputs, outputs)| Seen { name, layer, inputs, outputs });
+    rows.into_iter().filter_map(each).collect()
 }
 
 impl fmt::Display for Summary {
@@ -109,7 +187,9 @@ impl fmt::Display for Summary {
             writeln!(f, "{}", text.trim_end())
         };
         line(["layer", "kind", "output shape", "parameters", "multiply-adds", "bytes"])?;
-        line(["input", "", &self.input.to_string(), "", "", ""])?;
+        for input in &self.inputs {
+            line(["input", "", &input.to_string(), "", "", ""])?;
+        }
         for row in &self.rows {
             let [parameters, work, bytes] = [row.parameters, row.multiply_adds, row.bytes].map(number);
             line([&row.name, &row.layer, &shape(row), &parameters, &work, &bytes])?;

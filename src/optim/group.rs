@@ -2,7 +2,7 @@
 
 use super::{check, config};
 use crate::error::Result;
-use crate::{Gradients, Tensor};
+use crate::{Gradients, Tensor, pattern};
 use std::collections::HashSet;
 
 /// Parameters with settings of their own. What a group does not set is the optimizer's.
@@ -36,6 +36,39 @@ impl Group {
     pub fn new(parameters: impl IntoIterator<Item = Tensor>) -> Group {
         let own = Own { lr_factor: 1.0, weight_decay: None, l1: None };
         Group { parameters: parameters.into_iter().collect(), own }
+    }
+
+    /// A group of those of the named parameters that a pattern means, in which `*` stands for any text and `?` for any one character. They are taken out
+    /// of the list, so that what is left is in no group yet.
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{self, Module}, optim::{Adam, Group}};
+    /// let model = nn::mlp(&Device::cpu(), &[4, 8, 8, 2], 1);
+    /// let mut named = model.named_parameters();
+    /// let first = Group::matching(&mut named, "0.*")?.lr_factor(0.1);
+    /// let biases = Group::vectors(&mut named).weight_decay(0.0);
+    /// let rest = named.into_iter().map(|(_, parameter)| parameter);
+    /// let opt = Adam::w(rest, 1e-3).weight_decay(0.01).group(first).group(biases);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::Error::Config): a pattern that matches no name of the list.
+    pub fn matching(named: &mut Vec<(String, Tensor)>, names: &str) -> Result<Group> {
+        pattern::check(names, named.iter().map(|(name, _)| name.as_str()))?;
+        Ok(Group::taken(named, |name, _| pattern::matches(names, name)))
+    }
+
+    /// A group of those of the named parameters that have one axis at most, which weight decay is usually not for: biases, and the factors of
+    /// normalisations. They are taken out of the list.
+    pub fn vectors(named: &mut Vec<(String, Tensor)>) -> Group {
+        Group::taken(named, |_, parameter| parameter.try_shape().is_ok_and(|shape| shape.rank() < 2))
+    }
+
+    fn taken(named: &mut Vec<(String, Tensor)>, meant: impl Fn(&str, &Tensor) -> bool) -> Group {
+        let (taken, rest): (Vec<_>, Vec<_>) = std::mem::take(named).into_iter().partition(|(name, p)| meant(name, p));
+        *named = rest;
+        Group::new(taken.into_iter().map(|(_, parameter)| parameter))
     }
 
     /// The group's learning rate is the optimizer's times this; 0 keeps its parameters as they are, but for what momentum still carries.

@@ -5,13 +5,14 @@ use super::metrics::Metric;
 use super::resume::Saving;
 use super::{Callback, EarlyStopping, Flow, History, Interrupt, StepInfo};
 use crate::Tensor;
-use crate::data::DataLoader;
-use crate::error::{Error, Result};
+use crate::data::{Batch, DataLoader};
+use crate::error::{Error, OpError, Result};
 use crate::nn::Module;
 use crate::optim::Optimizer;
 use crate::optim::schedule::{Plateau, Schedule};
 
-type Loss<'a> = Box<dyn Fn(&Tensor, &Tensor) -> Tensor + 'a>;
+/// The loss of a model's outputs for a batch.
+type Loss<'a> = Box<dyn Fn(&[Tensor], &Batch) -> Tensor + 'a>;
 
 /// The training loop, with what it is told.
 ///
@@ -83,6 +84,50 @@ impl<'a> Trainer<'a> {
         model: &'a dyn Module,
         optimizer: impl Optimizer + 'a,
         loss: impl Fn(&Tensor, &Tensor) -> Tensor + 'a,
+    ) -> Trainer<'a> {
+        let first = move |outputs: &[Tensor], batch: &Batch| match outputs {
+            [output, ..] => loss(output, &batch.y),
+            [] => batch.x.refuse("training", OpError::Value("the model gave no output".to_owned())),
+        };
+        Trainer::with_loss(model, optimizer, first)
+    }
+
+    /// Trains a model of several inputs or outputs ([`Module::forward_all`]) on `loss` of all its outputs and the batch, which has the targets. Metrics
+    /// are taken of the first output and the labels.
+    ///
+    /// ```
+    /// use steepest::{Device, Tensor, data::{Batch, DataLoader, Dataset, Labels}, nn::{self, Linear, Module}, optim::Adam, train::Trainer};
+    ///
+    /// struct Both { first: Linear, second: Linear, class: Linear, number: Linear }
+    ///
+    /// impl Module for Both {
+    ///     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+    ///         let [a, b] = inputs else { return nn::wrong_inputs("Both", inputs, 2) };
+    ///         let joined = (self.first.forward(a) + self.second.forward(b)).tanh();
+    ///         vec![self.class.forward(&joined), self.number.forward(&joined)]
+    ///     }
+    ///     steepest::parts!(first, second, class, number);
+    /// }
+    ///
+    /// let device = Device::cpu();
+    /// let rows = Dataset::new(vec![0.0, 1.0, 2.0, 3.0], &[2], Labels::Classes(vec![1, 0], 2))?
+    ///     .with_input(vec![0.5f32, -0.5], &[1])?
+    ///     .with_target(vec![2.0f32, 4.0], &[1])?;
+    /// let loader = DataLoader::new(&rows, 2).on_device(&device)?;
+    /// let made = |inputs, outputs| Linear::new(&device, inputs, outputs, 1);
+    /// let model = Both { first: made(2, 8), second: made(1, 8), class: made(8, 2), number: made(8, 1) };
+    /// let loss = |outputs: &[Tensor], batch: &Batch| {
+    ///     outputs[0].cross_entropy(&batch.y) + outputs[1].mse(&batch.more_targets[0]) * 0.1
+    /// };
+    /// let report = Trainer::with_loss(&model, Adam::new(model.parameters(), 0.01), loss).epochs(20).fit(&loader)?;
+    /// let losses = report.history.column("loss");
+    /// assert!(losses[19] < losses[0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn with_loss(
+        model: &'a dyn Module,
+        optimizer: impl Optimizer + 'a,
+        loss: impl Fn(&[Tensor], &Batch) -> Tensor + 'a,
     ) -> Trainer<'a> {
         let settings = Settings {
             epochs: 10,

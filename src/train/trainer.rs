@@ -170,7 +170,7 @@ impl Trainer<'_> {
 
     /// One step; its loss without penalties, which has been computed.
     fn step(&mut self, batch: &Batch) -> Result<Tensor> {
-        let loss = (self.loss)(&self.model.forward(&batch.x), &batch.y);
+        let loss = (self.loss)(&self.model.forward_all(&batch.inputs()), batch);
         let gradients = self.settings.penalised(self.model, &loss).backward();
         let gradients = match (self.settings.clip_norm, self.settings.clip_value) {
             (Some(norm), _) => gradients.clip_by_norm(norm),
@@ -216,25 +216,27 @@ impl Trainer<'_> {
         let Settings { validation: Some(loader), metrics, .. } = &self.settings else { return Ok((None, vec![])) };
         self.model.eval();
         let (mut sum, mut rows, mut width) = (0.0, 0, 1);
-        let (mut outputs, mut classes, mut values) = (vec![], vec![], vec![]);
+        let (mut all, mut classes, mut values) = (vec![], vec![], vec![]);
         for batch in loader.epoch_at(0) {
-            let (output, loss) = no_grad(|| {
-                let output = self.model.forward(&batch.x);
-                let loss = (self.loss)(&output, &batch.y);
-                (output, loss)
+            let (outputs, loss) = no_grad(|| {
+                let outputs = self.model.forward_all(&batch.inputs());
+                let loss = (self.loss)(&outputs, &batch);
+                (outputs, loss)
             });
+            // The loss of no output is an error.
+            let output = outputs.first().unwrap_or(&loss);
             // One run for both.
-            loader.device().run([&output, &loss])?;
+            loader.device().run([output, &loss])?;
             sum += f64::from(loss.item()?) * batch.len as f64;
             rows += batch.len;
             if !metrics.is_empty() {
-                width = gather(&output, &batch.y, (&mut outputs, &mut classes, &mut values))?;
+                width = gather(output, &batch.y, (&mut all, &mut classes, &mut values))?;
             }
         }
         let mut measured = vec![];
         if !metrics.is_empty() {
             let truth = if values.is_empty() { Truth::Classes(classes) } else { Truth::Values(values) };
-            let predictions = Predictions::new(outputs, width, truth)?;
+            let predictions = Predictions::new(all, width, truth)?;
             for metric in metrics {
                 measured.push((metric.name(), metric.of(&predictions)?));
             }

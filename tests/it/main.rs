@@ -33,6 +33,7 @@ mod matmul;
 mod matrices;
 mod memory;
 mod metrics;
+mod models;
 mod named_errors;
 mod nn;
 mod nonfinite;

@@ -40,19 +40,21 @@ impl Predictions {
         Ok(Predictions { outputs, width, truth })
     }
 
-    /// Runs a model in evaluation mode over a whole loader, in the order of its epoch 0, and leaves it in evaluation mode.
+    /// Runs a model in evaluation mode over a whole loader, in the order of its epoch 0, and leaves it in evaluation mode. Of several outputs the first
+    /// counts.
     ///
     /// # Errors
     /// What running the model reports, or outputs that do not fit the labels.
     pub fn of(model: &dyn Module, loader: &DataLoader) -> Result<Predictions> {
         model.eval();
-        let (mut outputs, mut classes, mut values, mut width) = (vec![], vec![], vec![], 1);
+        let (mut all, mut classes, mut values, mut width) = (vec![], vec![], vec![], 1);
         for batch in loader.epoch_at(0) {
-            let output = no_grad(|| model.forward(&batch.x));
-            width = gather(&output, &batch.y, (&mut outputs, &mut classes, &mut values))?;
+            let outputs = no_grad(|| model.forward_all(&batch.inputs()));
+            let output = outputs.first().ok_or_else(|| wrong("the model gave no output".to_owned()))?;
+            width = gather(output, &batch.y, (&mut all, &mut classes, &mut values))?;
         }
         let truth = if values.is_empty() { Truth::Classes(classes) } else { Truth::Values(values) };
-        Predictions::new(outputs, width, truth)
+        Predictions::new(all, width, truth)
     }
 
     /// The outputs, row-major.
