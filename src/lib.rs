@@ -72,6 +72,7 @@ pub use error::{Error, Result};
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
 pub use ops::attention::AttentionOptions;
 pub use ops::conv::ConvOptions;
+pub use ops::pool::PoolOptions;
 pub use ops::random;
 pub use ops::rope::{Pairing, RopeOptions, RopeTables};
 pub use ops::window::{ToPair, ToSizes, ToTriple};

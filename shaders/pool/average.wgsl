@@ -35,5 +35,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             return;
         }
     }
-    out[o] = divided(sum, divisor(range));
+    out[o] = divided(sum, divisor(window.yz, range));
 }

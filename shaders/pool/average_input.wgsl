@@ -6,7 +6,7 @@
 
 // What the element gets of a window, in a plane whose first window is `first`.
 fn share(first: u32, window: vec2<u32>) -> f32 {
-    return divided(in0[first + window.x * params.output.y + window.y], divisor(covered(window)));
+    return divided(in0[first + window.x * params.output.y + window.y], divisor(window, covered(window)));
 }
 
 @compute @workgroup_size(WORKGROUP)

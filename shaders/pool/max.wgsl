@@ -15,13 +15,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if o >= params.planes * windows() { return; }
     let window = cell_of(o, params.output);
     let base = window.x * elements();
-    let range = covered(window.yz);
     var best = 0u;
     if PART == WHOLE {
-        best = place_of_largest(base, range);
+        best = place_of_largest(base, window.yz);
     } else {
+        let range = covered(window.yz);
         let part = visited(range);
-        best = range.x * params.size.y + range.y;
+        best = place_of(window.yz, range.xy);
         if params.first > 0u {
             // Nothing is left, or the largest that the dispatch before has found.
             if part.x == part.y { return; }
@@ -30,7 +30,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         var candidate = Candidate(best, in0[base + best]);
         var at = cell_in(range, part.x);
         for (var number = part.x; number < part.y; number++) {
-            candidate = larger(candidate, base, at);
+            candidate = larger(candidate, base, place_of(window.yz, at));
             at = next_in(range, at);
         }
         best = candidate.place;

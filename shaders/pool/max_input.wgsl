@@ -16,7 +16,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var sum = 0.0;
     for (var y = range.x; y < range.z; y++) {
         for (var x = range.y; x < range.w; x++) {
-            if place_of_largest(base, covered(vec2<u32>(y, x))) == o - base { sum += in1[cell.x * windows() + y * params.output.y + x]; }
+            if place_of_largest(base, vec2<u32>(y, x)) == o - base { sum += in1[cell.x * windows() + y * params.output.y + x]; }
         }
     }
     out[o] = epilogue(sum, o);

@@ -12,7 +12,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if o >= params.planes * windows() { return; }
     let window = cell_of(o, params.output);
     let base = window.x * elements();
-    let best = place_of_largest(base, covered(window.yz));
+    let best = place_of_largest(base, window.yz);
     let g = in1[o];
     let first = window.yz * params.stride;
     let end = select(first + params.stride, params.size, window.yz + 1u == params.output);

@@ -3,7 +3,7 @@
 use super::super::scratch;
 use super::super::simd::vectorised;
 use super::super::window::Window;
-use super::{Plane, beats};
+use super::{Cells, Plane, beats};
 use crate::graph::op::Native;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -17,7 +17,7 @@ const SERIAL_WORK: usize = 1 << 15;
 const WORK_OF_A_THREAD: usize = 1 << 13;
 
 /// Runs `plane(number, part)` for every `size` elements of the output, on all cores where that pays. `work` is that of one plane.
-fn by_planes(out: &mut [f32], size: usize, work: usize, plane: impl Fn(usize, &mut [f32]) + Sync) {
+fn by_planes<T: Send>(out: &mut [T], size: usize, work: usize, plane: impl Fn(usize, &mut [T]) + Sync) {
     if out.len() / size * work < SERIAL_WORK {
         return out.chunks_exact_mut(size).enumerate().for_each(|(i, part)| plane(i, part));
     }
@@ -26,32 +26,41 @@ fn by_planes(out: &mut [f32], size: usize, work: usize, plane: impl Fn(usize, &m
 }
 
 /// v at the largest x of every window; reads x and v, or x twice.
-pub(super) fn pick(plane: Plane, window: Window, v_is_x: bool) -> Native {
-    let taps = window.kernel[0] * window.kernel[1];
+pub(super) fn pick(plane: Plane, v_is_x: bool) -> Native {
     Arc::new(move |io| {
         let (x, v) = (io.read(0), io.read(1));
-        by_planes(io.write(0), plane.windows(), plane.windows() * taps, |i, out| {
+        by_planes(io.write(0), plane.windows(), plane.work(), |i, out| {
             let (x, v) = (&x[i * plane.elements()..][..plane.elements()], &v[i * plane.elements()..]);
-            if v_is_x && taps <= MOST_TAPS_BY_ROW {
-                return plane.pool(&window, x, out);
+            match plane.taken_by_row() {
+                Some(window) if v_is_x => plane.pool(&window, x, out),
+                _ => plane.each(|o, rows, columns| out[o] = v[plane.largest(x, rows, columns)]),
             }
-            plane.each(|o, rows, columns| out[o] = v[plane.largest(x, rows, columns)]);
+        });
+    })
+}
+
+/// Where in its plane the largest x of every window lies, as words; reads x.
+pub(super) fn indices(plane: Plane) -> Native {
+    Arc::new(move |io| {
+        let x = io.read(0);
+        by_planes(&mut *io.writes[0], plane.windows(), plane.work(), |i, out| {
+            let x = &x[i * plane.elements()..][..plane.elements()];
+            plane.each(|o, rows, columns| out[o] = plane.largest(x, rows, columns) as u32);
         });
     })
 }
 
 /// For every x the sum of g over the windows whose largest it is; reads x and g.
-pub(super) fn max_input(plane: Plane, window: Window) -> Native {
-    let taps = window.kernel[0] * window.kernel[1];
+pub(super) fn max_input(plane: Plane) -> Native {
     Arc::new(move |io| {
         let (x, g) = (io.read(0), io.read(1));
-        by_planes(io.write(0), plane.elements(), plane.windows() * taps, |i, out| {
+        by_planes(io.write(0), plane.elements(), plane.work(), |i, out| {
             let (x, g) = (&x[i * plane.elements()..][..plane.elements()], &g[i * plane.windows()..]);
             out.fill(0.0);
-            if taps <= MOST_TAPS_BY_ROW {
-                return plane.unpool(&window, x, g, out);
+            match plane.taken_by_row() {
+                Some(window) => plane.unpool(&window, x, g, out),
+                None => plane.each(|o, rows, columns| out[plane.largest(x, rows, columns)] += g[o]),
             }
-            plane.each(|o, rows, columns| out[plane.largest(x, rows, columns)] += g[o]);
         });
     })
 }
@@ -63,7 +72,7 @@ pub(super) fn average(plane: Plane) -> Native {
         by_planes(io.write(0), plane.windows(), plane.windows() + plane.elements(), |i, out| {
             let x = &x[i * plane.elements()..][..plane.elements()];
             plane.each(|o, rows, columns| {
-                let n = plane.divisor(rows.len() * columns.len());
+                let n = plane.divisor(o, rows.len() * columns.len());
                 let row = |y: usize| &x[y * plane.size[1]..][columns.clone()];
                 let sum: f64 = rows.flat_map(row).map(|&x| f64::from(x)).sum();
                 // What is too large for f32 is infinite, as on other devices.
@@ -81,7 +90,7 @@ pub(super) fn average_input(plane: Plane) -> Native {
             let g = &g[i * plane.windows()..];
             out.fill(0.0);
             plane.each(|o, rows, columns| {
-                let share = g[o] / plane.divisor(rows.len() * columns.len()) as f32;
+                let share = g[o] / plane.divisor(o, rows.len() * columns.len()) as f32;
                 rows.for_each(|y| out[y * plane.size[1]..][columns.clone()].iter_mut().for_each(|x| *x += share));
             });
         });
@@ -112,11 +121,28 @@ vectorised! {
 }
 
 impl Plane {
+    /// The windows, if they are small enough to be compared tap by tap, a row of them at a time.
+    fn taken_by_row(&self) -> Option<Window> {
+        match self.cells {
+            Cells::Sliding { window, .. } if window.kernel[0] * window.kernel[1] <= MOST_TAPS_BY_ROW => Some(window),
+            _ => None,
+        }
+    }
+
+    /// Comparisons for the largest of all windows of a plane.
+    fn work(&self) -> usize {
+        match self.cells {
+            Cells::Sliding { window, .. } => self.windows() * window.kernel[0] * window.kernel[1],
+            Cells::Adaptive { .. } => self.windows() + self.elements(),
+        }
+    }
+
     /// Where in a plane the largest of a window is.
     fn largest(&self, plane: &[f32], rows: Range<usize>, columns: Range<usize>) -> usize {
         let mut best = rows.start * self.size[1] + columns.start;
-        for y in rows {
-            for at in y * self.size[1] + columns.start..y * self.size[1] + columns.end {
+        let [down, across] = self.step();
+        for y in rows.step_by(down) {
+            for at in (y * self.size[1] + columns.start..y * self.size[1] + columns.end).step_by(across) {
                 if beats(plane[at], plane[best]) {
                     best = at;
                 }
@@ -128,21 +154,24 @@ impl Plane {
     /// For every row of windows: its number, the largest numbers, and the numbers i · kW + j of the taps that see them.
     fn largest_by_row(&self, window: &Window, plane: &[f32], mut visit: impl FnMut(usize, &[f32], &[f32])) {
         let ([height, width], [down, across]) = (self.size, self.output);
-        let Window { kernel, stride, padding, .. } = *window;
+        let Window { kernel, stride, padding, dilation, .. } = *window;
         scratch::with(2 * across, |memory| {
             let (best, at) = memory.split_at_mut(across);
             for y in 0..down {
                 best.fill(f32::NEG_INFINITY);
                 at.fill(-1.0);
                 for i in 0..kernel[0] {
-                    let Some(row) = (y * stride[0] + i).checked_sub(padding[0]).filter(|&h| h < height) else { continue };
+                    let Some(row) = (y * stride[0] + i * dilation[0]).checked_sub(padding[0]).filter(|&h| h < height) else {
+                        continue;
+                    };
                     let row = &plane[row * width..][..width];
                     for j in 0..kernel[1] {
                         // The windows whose tap j lies in the plane.
-                        let low = padding[1].saturating_sub(j).div_ceil(stride[1]);
-                        let high = (width + padding[1]).saturating_sub(j).div_ceil(stride[1]).min(across);
+                        let right = j * dilation[1];
+                        let low = padding[1].saturating_sub(right).div_ceil(stride[1]);
+                        let high = (width + padding[1]).saturating_sub(right).div_ceil(stride[1]).min(across);
                         if low < high {
-                            let seen = &row[low * stride[1] + j - padding[1]..];
+                            let seen = &row[low * stride[1] + right - padding[1]..];
                             take(seen, stride[1], (i * kernel[1] + j) as f32, &mut best[low..high], &mut at[low..high]);
                         }
                     }
@@ -159,17 +188,19 @@ impl Plane {
 
     /// Adds g of every window to the place of its largest.
     fn unpool(&self, window: &Window, plane: &[f32], g: &[f32], out: &mut [f32]) {
-        let Window { kernel, stride, padding, .. } = *window;
+        let Window { kernel, stride, padding, dilation, .. } = *window;
         self.largest_by_row(window, plane, |y, best, at| {
             for (x, (tap, g)) in at.iter().zip(&g[y * best.len()..]).enumerate() {
                 // Without a number above −∞, the first place of the window.
                 let (i, j) = if *tap < 0.0 {
-                    (padding[0].saturating_sub(y * stride[0]), padding[1].saturating_sub(x * stride[1]))
+                    let first = |axis: usize, at: usize| padding[axis].saturating_sub(at * stride[axis]).div_ceil(dilation[axis]);
+                    (first(0, y), first(1, x))
                 } else {
                     let tap = *tap as usize;
                     (tap / kernel[1], tap % kernel[1])
                 };
-                out[(y * stride[0] + i - padding[0]) * self.size[1] + x * stride[1] + j - padding[1]] += g;
+                let row = y * stride[0] + i * dilation[0] - padding[0];
+                out[row * self.size[1] + x * stride[1] + j * dilation[1] - padding[1]] += g;
             }
         });
     }

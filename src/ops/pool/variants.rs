@@ -10,34 +10,45 @@ const WORKGROUP: usize = 64;
 
 impl Plane {
     /// v at the largest x of every window; v is input `second`, x the first.
-    pub(super) fn lower_pick(&self, name: &'static str, window: Window, x: &Spec, second: usize) -> Lowering {
+    pub(super) fn lower_pick(&self, name: &'static str, x: &Spec, second: usize) -> Lowering {
         let planes = x.shape.numel() / self.elements();
         let variants = vec![self.max(planes)];
-        let kernel = Kernel { name, params: self.params(planes), variants, native: native::pick(*self, window, second == 0) };
+        let kernel = Kernel { name, params: self.params(planes), variants, native: native::pick(*self, second == 0) };
         let reads = vec![Operand::Input(0), Operand::Input(second)];
         Lowering::Stages { temps: vec![], stages: vec![Stage { kernel, reads, writes: vec![Operand::Output] }] }
     }
 
+    /// Where in its plane the largest x of every window lies.
+    pub(super) fn lower_indices(&self, name: &'static str, x: &Spec) -> Lowering {
+        let planes = x.shape.numel() / self.elements();
+        let kernel =
+            Kernel { name, params: self.params(planes), variants: vec![self.place(planes)], native: native::indices(*self) };
+        let reads = vec![Operand::Input(0); 2];
+        Lowering::Stages { temps: vec![], stages: vec![Stage { kernel, reads, writes: vec![Operand::Output] }] }
+    }
+
     /// The gradient of maximum pooling: by window where windows do not overlap, else by element.
-    pub(super) fn lower_max_input(&self, window: Window, output: &Spec) -> Lowering {
+    pub(super) fn lower_max_input(&self, output: &Spec) -> Lowering {
         let (name, planes) = ("max_pool2d_input", output.shape.numel() / self.elements());
-        let Window { kernel: size, stride, padding, .. } = window;
         let mut variants = vec![];
-        if padding == [0, 0] && (0..2).all(|axis| size[axis] <= stride[axis]) {
-            let iterations = nested(self.sides(), 0).saturating_add(nested(self.owned(stride), 0));
-            variants.push(dispatch("pool/max_input_disjoint", planes * self.windows()).max_loop_iterations(iterations));
+        if let Cells::Sliding { window, .. } = self.cells
+            && window.padding == [0, 0]
+            && (0..2).all(|axis| reach(&window, axis) <= window.stride[axis])
+        {
+            let iterations = nested(self.sides(), 0).saturating_add(nested(self.owned(window.stride), 0));
+            let disjoint = dispatch("pool/max_input_disjoint", planes * self.windows()).max_loop_iterations(iterations);
+            variants.push(self.told(disjoint));
         }
         let iterations = nested(self.covering(), nested(self.sides(), 0));
-        variants.push(dispatch("pool/max_input", planes * self.elements()).max_loop_iterations(iterations));
-        let native = native::max_input(*self, window);
+        let searched = dispatch("pool/max_input", planes * self.elements()).max_loop_iterations(iterations);
+        variants.push(self.told(searched));
+        let native = native::max_input(*self);
         if variants.iter().any(|variant| variant.loop_iterations.is_some_and(|n| n <= MAX_LOOP_ITERATIONS)) {
             return Lowering::kernel(Kernel { name, params: self.params(planes), variants, native }, 2);
         }
         // Windows too large to be searched in one go, or again for each place: first where the largest of each lies.
-        let mut places = self.max(planes);
-        places.consts.push(("PLACE", 1));
-        let places = Kernel { name, params: self.params(planes), variants: vec![places], native: Arc::new(|_| {}) };
-        let known = self.over_windows(dispatch("pool/max_input_known", planes * self.elements()));
+        let places = Kernel { name, params: self.params(planes), variants: vec![self.place(planes)], native: Arc::new(|_| {}) };
+        let known = self.told(self.over_windows(dispatch("pool/max_input_known", planes * self.elements())));
         let known = Kernel { name, params: self.params(planes), variants: vec![known], native };
         let (x, g, found) = (Operand::Input(0), Operand::Input(1), Operand::Temp(0));
         Lowering::Stages {
@@ -65,27 +76,45 @@ impl Plane {
         Lowering::kernel(Kernel { name: "avg_pool2d_input", params, variants, native: native::average_input(*self) }, 1)
     }
 
-    /// The largest of every window, or its place.
+    /// The largest of every window.
     fn max(&self, planes: usize) -> Variant {
-        self.over_elements(dispatch("pool/max", planes * self.windows()))
+        self.told(self.over_elements(dispatch("pool/max", planes * self.windows())))
+    }
+
+    /// Where in its plane the largest of every window is.
+    fn place(&self, planes: usize) -> Variant {
+        let mut variant = self.max(planes);
+        variant.consts.push(("PLACE", 1));
+        variant
     }
 
     /// A kernel of averages: which windows it takes, and how it divides.
     fn average(&self, variant: Variant) -> Variant {
-        let adaptive = u32::from(matches!(self.cells, Cells::Adaptive { .. }));
-        let bodies = vec![("divided", "{ return div_(a, b); }".to_owned())];
-        Variant { consts: vec![("ADAPTIVE", adaptive)], bodies, ..variant }
+        Variant { bodies: vec![("divided", "{ return div_(a, b); }".to_owned())], ..self.told(variant) }
+    }
+
+    /// A kernel that is told which kind of windows it takes.
+    fn told(&self, variant: Variant) -> Variant {
+        let consts = match self.cells {
+            Cells::Adaptive { .. } => vec![("ADAPTIVE", 1)],
+            Cells::Sliding { window, .. } if window.dilation != [1, 1] => vec![("DILATED", 1)],
+            Cells::Sliding { .. } => vec![],
+        };
+        Variant { consts, ..variant }
     }
 
     /// What all kernels are told, the members of `pool/window.wgsl`.
     fn params(&self, planes: usize) -> Params {
-        let (kernel, stride, padding, inside) = match self.cells {
-            Cells::Sliding { window, count_include_pad } => (window.kernel, window.stride, window.padding, !count_include_pad),
-            Cells::Adaptive { .. } => ([1, 1], [1, 1], [0, 0], true),
+        let (window, inside) = match self.cells {
+            Cells::Sliding { window, count_include_pad } => (window, !count_include_pad),
+            Cells::Adaptive { .. } => {
+                (Window { kernel: [1; 2], stride: [1; 2], padding: [0; 2], after: [0; 2], dilation: [1; 2] }, true)
+            }
         };
         let params = Params::new().set("planes", planes).set("inside", inside).set("first", 0u32);
         let params = params.set("size", self.size).set("output", self.output);
-        params.set("kernel", kernel).set("stride", stride).set("padding", padding)
+        let params = params.set("kernel", window.kernel).set("stride", window.stride).set("padding", window.padding);
+        params.set("dilation", window.dilation)
     }
 
     /// A kernel whose invocations visit the elements of a window.
@@ -111,7 +140,7 @@ impl Plane {
     /// Windows that cover an element along both axes, at most.
     fn covering(&self) -> [usize; 2] {
         [0, 1].map(|axis| match self.cells {
-            Cells::Sliding { window, .. } => window.kernel[axis].div_ceil(window.stride[axis]).min(self.output[axis]),
+            Cells::Sliding { window, .. } => reach(&window, axis).div_ceil(window.stride[axis]).min(self.output[axis]),
             Cells::Adaptive { .. } => (self.output[axis].div_ceil(self.size[axis].max(1)) + 1).min(self.output[axis]),
         })
     }
@@ -123,6 +152,11 @@ impl Plane {
             stride[axis].min(self.size[axis]).max(self.size[axis].saturating_sub(before))
         })
     }
+}
+
+/// From the first element of a window to one after its last.
+fn reach(window: &Window, axis: usize) -> usize {
+    (window.kernel[axis] - 1) * window.dilation[axis] + 1
 }
 
 /// A shader with so many invocations.

@@ -8,7 +8,7 @@ use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{self, CrossEntropy, Reduction};
 use steepest::nn::recurrent::{Cell, Weights};
 use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
-use steepest::{AttentionOptions, ConvOptions, RopeOptions, Tensor, ops};
+use steepest::{AttentionOptions, ConvOptions, PoolOptions, RopeOptions, Tensor, ops};
 
 /// A tensor, or why there is none.
 pub type Built = Result<Tensor, Fault>;
@@ -45,9 +45,16 @@ fn pair(p: &Fields<'_>, name: &str) -> Result<[usize; 2], Fault> {
     }
 }
 
-/// One number.
-fn single(p: &Fields<'_>, name: &str) -> Result<usize, Fault> {
-    if let [n] = p.sizes(name)?[..] { Ok(n) } else { p.unknown(name) }
+/// A number for each axis.
+fn per_axis<const D: usize>(p: &Fields<'_>, name: &str) -> Result<[usize; D], Fault> {
+    p.sizes(name)?.try_into().or_else(|_| p.unknown(name))
+}
+
+/// How the windows of a pooling lie.
+fn pool<const D: usize>(p: &Fields<'_>) -> Result<PoolOptions<D>, Fault> {
+    let options = PoolOptions::new(per_axis(p, "kernel")?).stride(per_axis(p, "stride")?).padding(per_axis(p, "padding")?);
+    let dilation = if p.get("dilation").is_some() { per_axis(p, "dilation")? } else { [1; D] };
+    Ok(options.dilation(dilation).ceil_mode(p.flag("ceil_mode")?))
 }
 
 /// How a convolution with these weights moves. The padding is a number per axis, or one before and one after it, or "same".
@@ -244,17 +251,14 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "conv_transpose2d" => {
             Ok(x.conv_transpose2d(input(1)?, inputs.optional(2), conv(p, input(1)?)?, pair(p, "output_padding")?))
         }
-        "max_pool2d" => Ok(x.max_pool2d(pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?)),
-        "avg_pool2d" => {
-            let (kernel, stride, padding) = (pair(p, "kernel")?, pair(p, "stride")?, pair(p, "padding")?);
-            Ok(x.avg_pool2d(kernel, stride, padding, p.read("count_include_pad", Value::as_bool)?))
-        }
-        "max_pool1d" => Ok(x.max_pool1d(single(p, "kernel")?, single(p, "stride")?, single(p, "padding")?)),
-        "avg_pool1d" => {
-            let (kernel, stride, padding) = (single(p, "kernel")?, single(p, "stride")?, single(p, "padding")?);
-            Ok(x.avg_pool1d(kernel, stride, padding, p.read("count_include_pad", Value::as_bool)?))
-        }
-        "global_max_pool2d" => Ok(x.max(&[2, 3])),
+        "max_pool1d" => Ok(x.max_pool1d_with(pool(p)?)),
+        "max_pool2d" => Ok(x.max_pool2d_with(pool(p)?)),
+        "max_pool3d" => Ok(x.max_pool3d_with(pool(p)?)),
+        "avg_pool1d" => Ok(x.avg_pool1d_with(pool(p)?.count_include_pad(p.read("count_include_pad", Value::as_bool)?))),
+        "avg_pool2d" => Ok(x.avg_pool2d_with(pool(p)?.count_include_pad(p.read("count_include_pad", Value::as_bool)?))),
+        "avg_pool3d" => Ok(x.avg_pool3d_with(pool(p)?.count_include_pad(p.read("count_include_pad", Value::as_bool)?))),
+        "global_max_pool2d" => Ok(x.global_max_pool2d()),
+        "adaptive_max_pool2d" => Ok(x.adaptive_max_pool2d(pair(p, "output_size")?)),
         "adaptive_avg_pool2d" => Ok(x.adaptive_avg_pool2d(pair(p, "output_size")?)),
         "global_avg_pool2d" => Ok(x.global_avg_pool2d()),
         "cnn_loss" => {

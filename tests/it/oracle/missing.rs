@@ -19,11 +19,6 @@ const fn value(path: &'static str, held: &'static str) -> Lack {
 /// Of gradients.json.
 pub const OPS: Missing = &[
     // Parameters, values of parameters and inputs of ops that are there.
-    ("avg_pool1d", field("params.ceil_mode")),
-    ("avg_pool2d", field("params.ceil_mode")),
-    ("max_pool1d", field("params.ceil_mode")),
-    ("max_pool2d", field("params.ceil_mode")),
-    ("max_pool2d", field("params.dilation")),
     ("compose", value("params.formula", "acos(clamp(x, -1, 1))")),
     ("compose", value("params.formula", "asin(clamp(x, -1, 1))")),
     ("embedding", field("params.padding_idx")),
@@ -42,13 +37,11 @@ pub const OPS: Missing = &[
     // Ops.
     ("acos", Lack::Op),
     ("acosh", Lack::Op),
-    ("adaptive_max_pool2d", Lack::Op),
     ("asin", Lack::Op),
     ("asinh", Lack::Op),
     ("atan", Lack::Op),
     ("atan2", Lack::Op),
     ("atanh", Lack::Op),
-    ("avg_pool3d", Lack::Op),
     ("celu", Lack::Op),
     ("conv3d", Lack::Op),
     ("conv_transpose1d", Lack::Op),
@@ -69,7 +62,6 @@ pub const OPS: Missing = &[
     ("log2", Lack::Op),
     ("log_sigmoid", Lack::Op),
     ("logaddexp", Lack::Op),
-    ("max_pool3d", Lack::Op),
     ("meshgrid", Lack::Op),
     ("mish", Lack::Op),
     ("pixel_shuffle", Lack::Op),
