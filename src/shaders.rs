@@ -64,6 +64,7 @@ const KERNELS: &[(&str, &str)] = files![
     "softmax/software/softmax",
     "sort/merge",
     "sort/spans",
+    "unfold/overlap_add",
     "update/adadelta",
     "update/adagrad",
     "update/adam",

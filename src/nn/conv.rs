@@ -36,7 +36,7 @@ impl Kernel {
     }
 
     fn blueprint(&self, kind: &str) -> Blueprint {
-        let ConvOptions { stride, padding, after, dilation, groups } = self.options;
+        let ConvOptions { stride, padding, after, dilation, groups, .. } = self.options;
         let blueprint = Blueprint::new(kind)
             .set("inputs", self.inputs)
             .set("outputs", self.outputs)
@@ -81,7 +81,7 @@ impl Kernel {
     fn describe(&self, kind: &str, output_padding: [usize; 2]) -> String {
         let times = |n: &[usize]| n.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
         let mut text = format!("{kind}({} → {}, {}", self.inputs, self.outputs, times(&self.size));
-        let ConvOptions { stride, padding, after, dilation, groups } = self.options;
+        let ConvOptions { stride, padding, after, dilation, groups, .. } = self.options;
         let differ = padding != after;
         let before = if differ { "padding before" } else { "padding" };
         for (name, pair, usual, always) in [

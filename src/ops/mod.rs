@@ -24,6 +24,7 @@ mod simd;
 pub mod softmax;
 pub mod sort;
 pub mod tolerance;
+pub mod unfold;
 pub mod update;
 pub mod window;
 
@@ -55,6 +56,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "f16", cases: f16::cases },
     Family { name: "conv", cases: conv::cases },
     Family { name: "pool", cases: pool::cases },
+    Family { name: "unfold", cases: unfold::cases },
     Family { name: "random", cases: random::cases },
     Family { name: "reduce", cases: reduce::cases },
     Family { name: "softmax", cases: softmax::cases },

@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ToPair",
             "ToSizes",
             "ToTriple",
+            "Conv3dOptions",
             "ConvOptions",
             "no_grad",
         ],

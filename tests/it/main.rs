@@ -61,3 +61,4 @@ mod unsupervised;
 mod updates;
 mod vectors;
 mod verify;
+mod windows;

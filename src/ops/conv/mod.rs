@@ -6,10 +6,12 @@
 mod cases;
 mod methods;
 mod native;
+mod options;
 mod variants;
+mod volume;
 
 pub use cases::cases;
-pub use methods::ConvOptions;
+pub use options::{Conv3dOptions, ConvOptions, Options};
 use variants::{Grid, Product};
 
 use super::reduce::{self, Kind};
@@ -73,17 +75,11 @@ impl Sizes {
     }
 
     fn new(options: ConvOptions, x: [usize; 4], w: [usize; 4]) -> Result<Sizes, OpError> {
-        let ([batch, channels, height, width], [filters, inner, rows, columns]) = (x, w);
+        let ([batch, _, height, width], [filters, inner, rows, columns]) = (x, w);
         let groups = options.groups;
-        if groups == 0 || channels % groups != 0 || filters % groups != 0 {
-            return Err(OpError::Value(format!("{groups} groups do not divide {channels} input and {filters} output channels")));
-        }
-        if inner != channels / groups {
-            return Err(OpError::Shape(format!(
-                "input {x:?} has {channels} channels in {groups} groups, and weights {w:?} are for {inner} in each"
-            )));
-        }
-        let output = options.window([rows, columns]).count([height, width])?;
+        grouped(groups, &x, &w)?;
+        options.fits([rows, columns])?;
+        let output = options.count([height, width], [rows, columns])?;
         let outer = filters / groups;
         Ok(Sizes { batch, groups, inner, outer, image: [height, width], kernel: [rows, columns], output, options })
     }
@@ -121,12 +117,38 @@ impl Sizes {
     }
 }
 
-/// The four sizes of an f32 operand.
-fn four(spec: &Spec, what: &str) -> Result<[usize; 4], OpError> {
+/// Refuses channels of x \[N, C, …\] that weights \[O, C/groups, …\] are not for.
+fn grouped(groups: usize, x: &[usize], w: &[usize]) -> Result<(), OpError> {
+    let (channels, filters, inner) = (x[1], w[0], w[1]);
+    if groups == 0 || channels % groups != 0 || filters % groups != 0 {
+        return Err(OpError::Value(format!("{groups} groups do not divide {channels} input and {filters} output channels")));
+    }
+    if inner != channels / groups {
+        return Err(OpError::Shape(format!(
+            "input {x:?} has {channels} channels in {groups} groups, and weights {w:?} are for {inner} in each"
+        )));
+    }
+    Ok(())
+}
+
+/// The same of a transposed convolution of y \[N, O, …\]: how many channels it makes.
+fn grouped_transposed(groups: usize, y: &[usize], w: &[usize]) -> Result<usize, OpError> {
+    if y[1] != w[0] || groups == 0 || w[0] % groups != 0 {
+        let message =
+            format!("input {y:?} and weights {w:?} in {groups} groups: the input's channels must be the weights' first axis");
+        return Err(OpError::Shape(format!("{message}, and the groups must divide them")));
+    }
+    let channels = w[1].checked_mul(groups).filter(|&c| c <= u32::MAX as usize);
+    channels.ok_or_else(|| OpError::Shape(format!("weights {w:?} in {groups} groups: too many channels")))
+}
+
+/// The sizes of an f32 operand of `RANK` axes.
+fn sized<const RANK: usize>(spec: &Spec, what: &str) -> Result<[usize; RANK], OpError> {
     if spec.dtype != DType::F32 {
         return Err(OpError::DType(format!("{what} is {spec}, expected f32; convert with to_f32()")));
     }
-    spec.shape.dims().try_into().map_err(|_| OpError::Shape(format!("{what} is {spec}, expected four axes")))
+    let axes = if RANK == 5 { "five" } else { "four" };
+    spec.shape.dims().try_into().map_err(|_| OpError::Shape(format!("{what} is {spec}, expected {axes} axes")))
 }
 
 /// Refuses a bias that has not one number for each channel of `y`.
@@ -138,25 +160,18 @@ fn channel_bias(y: &Shape, bias: &Shape) -> Result<(), OpError> {
 }
 
 fn conv_sizes(op: &Conv2d, inputs: &[Spec]) -> Result<Sizes, OpError> {
-    Sizes::new(op.options, four(&inputs[0], "the input")?, four(&inputs[1], "the weights")?)
+    Sizes::new(op.options, sized(&inputs[0], "the input")?, sized(&inputs[1], "the weights")?)
 }
 
 fn input_sizes(op: &Conv2dInput, inputs: &[Spec]) -> Result<Sizes, OpError> {
-    let (y, w) = (four(&inputs[0], "the input")?, four(&inputs[1], "the weights")?);
-    let groups = op.options.groups;
-    if y[1] != w[0] || groups == 0 || w[0] % groups != 0 {
-        let message =
-            format!("input {y:?} and weights {w:?} in {groups} groups: the input's channels must be the weights' first axis");
-        return Err(OpError::Shape(format!("{message}, and the groups must divide them")));
-    }
-    let channels = w[1].checked_mul(groups).filter(|&c| c <= u32::MAX as usize);
-    let channels = channels.ok_or_else(|| OpError::Shape(format!("weights {w:?} in {groups} groups: too many channels")))?;
+    let (y, w): ([usize; 4], [usize; 4]) = (sized(&inputs[0], "the input")?, sized(&inputs[1], "the weights")?);
+    let channels = grouped_transposed(op.options.groups, &y, &w)?;
     let sizes = Sizes::new(op.options, [y[0], channels, op.size[0], op.size[1]], w)?;
     same(&sizes, y)
 }
 
 fn weight_sizes(op: &Conv2dWeight, inputs: &[Spec]) -> Result<Sizes, OpError> {
-    let (x, y) = (four(&inputs[0], "the input")?, four(&inputs[1], "the output's gradient")?);
+    let (x, y) = (sized(&inputs[0], "the input")?, sized(&inputs[1], "the output's gradient")?);
     let w = [y[1], x[1] / op.options.groups.max(1), op.kernel[0], op.kernel[1]];
     same(&Sizes::new(op.options, x, w)?, y)
 }

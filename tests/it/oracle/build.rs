@@ -8,6 +8,7 @@ use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{self, CrossEntropy, Reduction};
 use steepest::nn::recurrent::{Cell, Weights};
 use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
+use steepest::ops::conv::Options;
 use steepest::{AttentionOptions, ConvOptions, PoolOptions, RopeOptions, Tensor, ops};
 
 /// A tensor, or why there is none.
@@ -36,13 +37,17 @@ fn axes(p: &Fields<'_>) -> Result<Vec<isize>, Fault> {
     if axes.is_empty() { p.unknown("axes") } else { Ok(axes) }
 }
 
+/// A number for each of so many axes, or one that counts for all.
+fn each<const N: usize>(p: &Fields<'_>, name: &str) -> Result<[usize; N], Fault> {
+    match p.sizes(name)?[..] {
+        [n] => Ok([n; N]),
+        ref all => all.try_into().or_else(|_| p.unknown(name)),
+    }
+}
+
 /// Two numbers, or one that counts for both.
 fn pair(p: &Fields<'_>, name: &str) -> Result<[usize; 2], Fault> {
-    match p.sizes(name)?[..] {
-        [n] => Ok([n, n]),
-        [height, width] => Ok([height, width]),
-        _ => p.unknown(name),
-    }
+    each(p, name)
 }
 
 /// A number for each axis.
@@ -58,26 +63,33 @@ fn pool<const D: usize>(p: &Fields<'_>) -> Result<PoolOptions<D>, Fault> {
 }
 
 /// How a convolution with these weights moves. The padding is a number per axis, or one before and one after it, or "same".
-fn conv(p: &Fields<'_>, w: &Tensor) -> Result<ConvOptions, Fault> {
-    let options = ConvOptions::new().stride(pair(p, "stride")?).dilation(pair(p, "dilation")?).groups(p.size("groups")?);
+fn conv<const N: usize>(p: &Fields<'_>, w: &Tensor) -> Result<Options<N>, Fault> {
+    let options = moves(p)?.groups(p.size("groups")?);
     let both = |v: &Value| list(v, Value::as_u64).filter(|sides| sides.len() == 2);
+    // Of one axis the options say two numbers.
+    let spread = |all: &[usize]| match all {
+        [n] => Ok([*n; N]),
+        all => all.try_into().or_else(|_| p.unknown("padding")),
+    };
     match p.need("padding")? {
-        Value::String(same) if same == "same" => match dims(w)?[..] {
-            [_, _, n] => Ok(options.same(n)),
-            [_, _, height, width] => Ok(options.same([height, width])),
-            _ => p.unknown("padding"),
-        },
+        Value::String(same) if same == "same" => Ok(options.same(spread(dims(w)?.get(2..).unwrap_or_default())?)),
         Value::Array(axes) if axes.iter().all(Value::is_array) => {
             let sides = p.read("padding", |v| list(v, both))?;
             let all = |side: usize| sides.iter().map(|axis| axis[side] as usize).collect::<Vec<_>>();
-            match (&all(0)[..], &all(1)[..]) {
-                (&[before], &[after]) => Ok(options.sides(before, after)),
-                (&[top, left], &[bottom, right]) => Ok(options.sides([top, left], [bottom, right])),
-                _ => p.unknown("padding"),
-            }
+            Ok(options.sides(spread(&all(0))?, spread(&all(1))?))
         }
-        _ => Ok(options.padding(pair(p, "padding")?)),
+        _ => Ok(options.padding(each(p, "padding")?)),
     }
+}
+
+/// Stride and dilation.
+fn moves<const N: usize>(p: &Fields<'_>) -> Result<Options<N>, Fault> {
+    Ok(Options::new().stride(each(p, "stride")?).dilation(each(p, "dilation")?))
+}
+
+/// How the windows of unfolded images move.
+fn columns(p: &Fields<'_>) -> Result<ConvOptions, Fault> {
+    Ok(moves(p)?.padding(pair(p, "padding")?))
 }
 
 /// The op on these inputs. What of the parameters and the inputs it has no use for is what the case lacks.
@@ -251,6 +263,13 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "conv_transpose2d" => {
             Ok(x.conv_transpose2d(input(1)?, inputs.optional(2), conv(p, input(1)?)?, pair(p, "output_padding")?))
         }
+        "conv3d" => Ok(x.conv3d(input(1)?, inputs.optional(2), conv(p, input(1)?)?)),
+        "conv_transpose1d" => {
+            let (w, bias, extra) = (input(1)?, inputs.optional(2), per_axis::<1>(p, "output_padding")?[0]);
+            Ok(x.conv_transpose1d(w, bias, conv(p, w)?, extra))
+        }
+        "unfold" => Ok(x.unfold(pair(p, "kernel")?, columns(p)?)),
+        "fold" => Ok(x.fold(pair(p, "output_size")?, pair(p, "kernel")?, columns(p)?)),
         "max_pool1d" => Ok(x.max_pool1d_with(pool(p)?)),
         "max_pool2d" => Ok(x.max_pool2d_with(pool(p)?)),
         "max_pool3d" => Ok(x.max_pool3d_with(pool(p)?)),
