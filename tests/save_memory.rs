@@ -48,6 +48,12 @@ fn a_model_that_lies_costs_no_memory() {
         ),
         ("lstm", described(r#"{"kind":"Lstm","inputs":9000,"hidden":9000,"batch_first":false,"last_only":false}"#)),
         ("attention", described(r#"{"kind":"MultiHeadAttention","width":20000,"heads":1,"causal":false}"#)),
+        (
+            "keys",
+            described(
+                r#"{"kind":"MultiHeadAttention","width":4,"heads":4,"causal":false,"kv_heads":900000000,"inputs":[0,0],"bias":false}"#,
+            ),
+        ),
         ("norm", described(r#"{"kind":"LayerNorm","shape":[90000,9000],"eps":1e-5,"affine":true}"#)),
         ("plain norm", described(r#"{"kind":"GroupNorm","groups":1,"channels":900000000,"eps":1e-5,"affine":false}"#)),
         ("batch norm", described(r#"{"kind":"BatchNorm2d","channels":900000000,"momentum":0.1,"eps":1e-5,"affine":false}"#)),

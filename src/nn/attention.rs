@@ -1,21 +1,131 @@
-//! Attention (Vaswani et al. 2017): several heads of softmax(q kᵀ / √d) v, and the transformer's block around them.
+//! Attention in several heads (Vaswani et al. 2017) as a layer: masks, heads that share keys and values, rotary positions, a cache of keys.
 
-use super::summary::within;
-use super::{Activation, Blueprint, Dropout, LayerNorm, Linear, Module, Row, Site};
+use super::dropout::Dropout;
+use super::{Blueprint, Linear, Module, RotaryEmbedding, Site};
 use crate::error::{OpError, Result};
-use crate::{Device, Shape, Tensor};
+use crate::{AttentionOptions, Device, RopeOptions, Shape, Tensor};
 
-/// softmax(q kᵀ / √d) v over the last two axes; where `causal`, row i sees the keys up to i.
-#[track_caller]
-fn attention(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) -> Tensor {
-    let sizes = |t: &Tensor| t.try_shape().ok().and_then(|s| s.dims().last_chunk::<2>().copied());
-    let (Some([rows, d]), Some([columns, _])) = (sizes(q), sizes(k)) else { return q.matmul(&k.t()).matmul(v) };
-    let mut scores = q.matmul(&k.t()).mul_scalar(1.0 / (d as f64).sqrt());
-    if causal {
-        let seen: Vec<bool> = (0..rows * columns).map(|i| i % columns <= i / columns).collect();
-        scores = q.device().tensor(&seen, [rows, columns]).where_(&scores, &scores.full_like(-1e30));
+/// Seeds of the parts of a layer, far from those of neighbours.
+pub(super) fn part(seed: u64, i: u64) -> u64 {
+    seed.wrapping_add((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+/// What a layer of attention is made of, apart from numbers it learns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Heads {
+    pub(super) width: usize,
+    pub(super) heads: usize,
+    pub(super) kv_heads: usize,
+    /// Features of keys and of values where they are given.
+    pub(super) inputs: [usize; 2],
+    pub(super) bias: bool,
+    pub(super) causal: bool,
+    pub(super) rotary: Option<RopeOptions>,
+    pub(super) dropout: f64,
+    pub(super) dropout_seed: u64,
+}
+
+impl Heads {
+    pub(super) fn new(width: usize, heads: usize, seed: u64) -> Heads {
+        Heads {
+            width,
+            heads,
+            kv_heads: heads,
+            inputs: [width; 2],
+            bias: true,
+            causal: false,
+            rotary: None,
+            dropout: 0.0,
+            dropout_seed: part(seed, 9),
+        }
     }
-    scores.softmax(-1).matmul(v)
+
+    /// Features of all heads of keys, and of values.
+    fn kv_width(&self) -> usize {
+        if self.kv_heads == self.heads {
+            self.width
+        } else {
+            self.kv_heads.saturating_mul(self.width.checked_div(self.heads).unwrap_or(0))
+        }
+    }
+
+    /// What is wrong with the numbers of heads.
+    fn wrong(&self) -> Option<String> {
+        let Heads { width, heads, kv_heads, .. } = *self;
+        if width.checked_rem(heads) != Some(0) {
+            Some(format!("{heads} heads do not divide a width of {width}"))
+        } else if heads.checked_rem(kv_heads) != Some(0) {
+            Some(format!("{kv_heads} heads of keys and values do not divide {heads} heads of queries"))
+        } else {
+            None
+        }
+    }
+
+    /// What a blueprint says, with the parameters reserved. What is not in it is as in a new layer: older files have less.
+    pub(super) fn read(site: &Site<'_>) -> Result<Heads> {
+        let (width, heads) = (site.size("width")?, site.size("heads")?);
+        let plain = Heads::new(width, heads, 0);
+        let given = |name: &str| site.blueprint().settings().contains_key(name);
+        let kv_heads = if given("kv_heads") { site.size("kv_heads")? } else { heads };
+        let inputs = if given("inputs") { site.blueprint().pair("inputs")? } else { [width; 2] };
+        let bias = if given("bias") { site.flag("bias")? } else { true };
+        let rotary = if given("pairing") { Some(RotaryEmbedding::read(site)?) } else { None };
+        let (dropout, dropout_seed) = if given("attention_dropout") {
+            (site.number("attention_dropout")?, site.blueprint().whole("attention_seed")?)
+        } else {
+            (0.0, plain.dropout_seed)
+        };
+        let causal = site.flag("causal")?;
+        let heads = Heads { kv_heads, inputs, bias, causal, rotary, dropout, dropout_seed, ..plain };
+        // Else the widths below are no sizes of this layer.
+        if let Some(wrong) = heads.wrong().filter(|_| heads.kv_heads != heads.heads) {
+            return Err(site.blueprint().refuse(wrong));
+        }
+        let narrow = heads.kv_width();
+        for (outputs, inputs) in [(width, width), (narrow, inputs[0]), (narrow, inputs[1]), (width, width)] {
+            site.reserve(&[&[outputs, inputs], &[if bias { outputs } else { 0 }]])?;
+        }
+        Ok(heads)
+    }
+
+    /// A blueprint with what is not as in a new layer.
+    pub(super) fn write(&self, blueprint: Blueprint) -> Blueprint {
+        let mut blueprint = blueprint.set("width", self.width).set("heads", self.heads).set("causal", self.causal);
+        if self.kv_heads != self.heads {
+            blueprint = blueprint.set("kv_heads", self.kv_heads);
+        }
+        if self.inputs != [self.width; 2] {
+            blueprint = blueprint.set("inputs", &self.inputs[..]);
+        }
+        if !self.bias {
+            blueprint = blueprint.set("bias", false);
+        }
+        if let Some(rotary) = self.rotary {
+            blueprint = RotaryEmbedding::write(blueprint, rotary);
+        }
+        if self.dropout == 0.0 {
+            return blueprint;
+        }
+        blueprint.set("attention_dropout", self.dropout).set("attention_seed", self.dropout_seed)
+    }
+
+    fn describe(&self) -> String {
+        let mut text = format!("{}, {} heads", self.width, self.heads);
+        if self.kv_heads != self.heads {
+            text += &format!(" of which keys have {}", self.kv_heads);
+        }
+        for (on, what) in [
+            (self.causal, ", causal".to_owned()),
+            (self.rotary.is_some(), ", rotary".to_owned()),
+            (!self.bias, ", no bias".to_owned()),
+            (self.dropout != 0.0, format!(", dropout {}", self.dropout)),
+        ] {
+            if on {
+                text += &what;
+            }
+        }
+        text
+    }
 }
 
 /// Attention in several heads: \[n, t, width\] → \[n, t, width\].
@@ -24,11 +134,18 @@ fn attention(q: &Tensor, k: &Tensor, v: &Tensor, causal: bool) -> Tensor {
 /// of them attend apart from one another, and `out_proj` is a linear function of the parts together. PyTorch packs the first three
 /// into one `in_proj_weight`: its rows are those of q, k and v one after the other.
 ///
+/// Masks and padding are given where it is used ([`MultiHeadAttention::attend_with`]); what belongs to the layer is set when it is made.
+///
 /// ```
-/// use steepest::{Device, nn::{Module, MultiHeadAttention}};
+/// use steepest::{AttentionOptions, Device, nn::{Module, MultiHeadAttention}};
 /// let device = Device::cpu();
-/// let layer = MultiHeadAttention::new(&device, 16, 4, 0).causal();
-/// assert_eq!(layer.forward(&device.zeros([2, 5, 16])).shape().dims(), [2, 5, 16]);
+/// let layer = MultiHeadAttention::new(&device, 16, 4, 0).kv_heads(2).causal();
+/// let x = device.zeros([2, 5, 16]);
+/// assert_eq!(layer.forward(&x).shape().dims(), [2, 5, 16]);
+/// // The last two rows of the second sequence are padding.
+/// let padding = device.tensor(&[false, false, false, false, false, false, false, false, true, true], [2, 5]);
+/// let y = layer.attend_with(&x, &x, &x, &AttentionOptions::new().key_padding(&padding));
+/// assert_eq!(y.shape(), x.shape());
 /// ```
 #[derive(Debug)]
 pub struct MultiHeadAttention {
@@ -36,38 +153,91 @@ pub struct MultiHeadAttention {
     k_proj: Linear,
     v_proj: Linear,
     out_proj: Linear,
-    width: usize,
-    heads: usize,
-    causal: bool,
-}
-
-/// Seeds of the parts of a layer, far from those of neighbours.
-fn part(seed: u64, i: u64) -> u64 {
-    seed.wrapping_add((i + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    /// `None` where nothing is dropped, so that no counter is handed out.
+    dropout: Option<Dropout>,
+    rotary: Option<RotaryEmbedding>,
+    made: Heads,
+    seed: u64,
 }
 
 impl MultiHeadAttention {
     /// `heads` heads of size `width` / `heads`, which must be a whole number: else the output is invalid.
     #[track_caller]
     pub fn new(device: &Device, width: usize, heads: usize, seed: u64) -> MultiHeadAttention {
-        let [q_proj, k_proj, v_proj, out_proj] = [0, 1, 2, 3].map(|i| Linear::new(device, width, width, part(seed, i)));
-        MultiHeadAttention { q_proj, k_proj, v_proj, out_proj, width, heads, causal: false }
+        MultiHeadAttention::of(device, Heads::new(width, heads, seed), seed)
+    }
+
+    #[track_caller]
+    pub(super) fn of(device: &Device, made: Heads, seed: u64) -> MultiHeadAttention {
+        let linear = |inputs: usize, outputs: usize, i: u64| {
+            let linear = Linear::new(device, inputs, outputs, part(seed, i));
+            if made.bias { linear } else { linear.without_bias() }
+        };
+        let (width, narrow) = (made.width, made.kv_width());
+        MultiHeadAttention {
+            q_proj: linear(width, width, 0),
+            k_proj: linear(made.inputs[0], narrow, 1),
+            v_proj: linear(made.inputs[1], narrow, 2),
+            out_proj: linear(width, width, 3),
+            dropout: (made.dropout != 0.0).then(|| Dropout::new(made.dropout, made.dropout_seed)),
+            rotary: made.rotary.map(RotaryEmbedding::new),
+            made,
+            seed,
+        }
+    }
+
+    /// The same layer made anew with other settings.
+    #[track_caller]
+    pub(super) fn with(&self, change: impl FnOnce(Heads) -> Heads) -> MultiHeadAttention {
+        MultiHeadAttention::of(&self.q_proj.weight().device(), change(self.made), self.seed)
+    }
+
+    pub(super) fn made(&self) -> &Heads {
+        &self.made
     }
 
     /// Row i sees the rows up to i only.
-    pub fn causal(self) -> MultiHeadAttention {
-        MultiHeadAttention { causal: true, ..self }
+    pub fn causal(mut self) -> MultiHeadAttention {
+        self.made.causal = true;
+        self
+    }
+
+    /// Grouped queries (Ainslie et al. 2023): keys and values have `heads` heads, each for several of the queries'; 1 is multi-query attention.
+    /// The parameters are made anew. A number that does not divide that of the queries makes the output invalid.
+    #[track_caller]
+    pub fn kv_heads(self, heads: usize) -> MultiHeadAttention {
+        self.with(|made| Heads { kv_heads: heads, ..made })
+    }
+
+    /// Keys with `keys` and values with `values` features, where they are of another sequence; the parameters are made anew.
+    #[track_caller]
+    pub fn inputs(self, keys: usize, values: usize) -> MultiHeadAttention {
+        self.with(|made| Heads { inputs: [keys, values], ..made })
+    }
+
+    /// The same layer without biases.
+    pub fn without_bias(mut self) -> MultiHeadAttention {
+        self.made.bias = false;
+        let [q_proj, k_proj, v_proj, out_proj] = [self.q_proj, self.k_proj, self.v_proj, self.out_proj].map(Linear::without_bias);
+        MultiHeadAttention { q_proj, k_proj, v_proj, out_proj, ..self }
+    }
+
+    /// Turns queries and keys by their positions: [`Tensor::rope`].
+    pub fn rotary(mut self, options: RopeOptions) -> MultiHeadAttention {
+        self.made.rotary = Some(options);
+        self.rotary = Some(RotaryEmbedding::new(options));
+        self
+    }
+
+    /// Drops weights with probability `p` in training. A `p` outside 0 ≤ p < 1 makes the output invalid.
+    pub fn dropout(mut self, p: f64) -> MultiHeadAttention {
+        self.made.dropout = p;
+        self.dropout = (p != 0.0).then(|| Dropout::new(p, self.made.dropout_seed));
+        self
     }
 
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
-        Ok(Box::new(MultiHeadAttention::of(site)?))
-    }
-
-    fn of(site: &Site<'_>) -> Result<MultiHeadAttention> {
-        let (width, heads) = (site.size("width")?, site.size("heads")?);
-        (0..4).try_for_each(|_| site.reserve(&[&[width, width], &[width]]))?;
-        let layer = MultiHeadAttention::new(site.device(), width, heads, 0);
-        Ok(if site.flag("causal")? { layer.causal() } else { layer })
+        Ok(Box::new(MultiHeadAttention::of(site.device(), Heads::read(site)?, 0)))
     }
 
     /// Attention of `queries` \[n, t, width\] to other `keys` and `values` \[n, s, width\]: \[n, t, width\].
@@ -75,20 +245,90 @@ impl MultiHeadAttention {
     /// Shapes that do not fit make the result invalid.
     #[track_caller]
     pub fn attend(&self, queries: &Tensor, keys: &Tensor, values: &Tensor) -> Tensor {
+        self.attend_with(queries, keys, values, &AttentionOptions::new())
+    }
+
+    /// The same with a mask, which broadcasts to \[n, heads, t, s\], and padding \[n, s\]: see [`AttentionOptions`]. Causality, heads and
+    /// dropout are the layer's.
+    #[track_caller]
+    pub fn attend_with(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, options: &AttentionOptions) -> Tensor {
         if let Some(invalid) = self.wrong(queries, keys, values) {
             return invalid;
         }
-        let (q, k, v) = (self.q_proj.forward(queries), self.k_proj.forward(keys), self.v_proj.forward(values));
-        let mixed = attention(&self.split(&q), &self.split(&k), &self.split(&v), self.causal);
-        // [n, heads, t, width / heads] → [n, t, width]
-        self.out_proj.forward(&mixed.transpose(1, 2).reshape(queries.shape()))
+        let (q, k, v) = self.projected(queries, keys, values, 0);
+        let options = if self.made.causal { options.clone().causal() } else { options.clone() };
+        self.mixed(&q, &k, &v, options)
     }
 
-    /// \[n, t, width\] → \[n, heads, t, width / heads\]
+    /// Causal attention of the next rows `x` \[n, t, width\] to themselves and all rows before, whose keys and values `cache` holds; those of x
+    /// are added to it. Row after row, or a few at a time, it gives what [`MultiHeadAttention::causal`] gives of the whole sequence.
+    ///
+    /// For generating, inside [`no_grad`](crate::no_grad): else the cache carries its history on. A mask is for \[n, heads, t, s\] with all s
+    /// rows so far, padding for \[n, s\]. Rows of another n or width than the cache's make the result invalid, and are not added to it.
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{KeyValueCache, Module, MultiHeadAttention}, no_grad};
+    /// let device = Device::cpu();
+    /// let layer = MultiHeadAttention::new(&device, 8, 2, 0).causal();
+    /// let x = device.uniform([1, 3, 8], -1.0, 1.0, 0);
+    /// let whole = layer.forward(&x).slice(1, 2..).to_vec::<f32>()?;
+    /// let mut cache = KeyValueCache::new();
+    /// no_grad(|| {
+    ///     layer.step(&x.slice(1, ..2), &mut cache);
+    ///     let last = layer.step(&x.slice(1, 2..), &mut cache).to_vec::<f32>()?;
+    ///     assert!(last.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-6));
+    ///     Ok::<(), steepest::Error>(())
+    /// })?;
+    /// assert_eq!(cache.len(), 3);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
     #[track_caller]
-    fn split(&self, x: &Tensor) -> Tensor {
-        let Ok(shape) = x.try_shape() else { return x.clone() };
-        x.reshape([shape.dims()[0], shape.dims()[1], self.heads, self.width / self.heads]).transpose(1, 2)
+    pub fn step(&self, x: &Tensor, cache: &mut KeyValueCache) -> Tensor {
+        self.step_with(x, cache, &AttentionOptions::new())
+    }
+
+    /// [`MultiHeadAttention::step`] with a mask or padding.
+    #[track_caller]
+    pub fn step_with(&self, x: &Tensor, cache: &mut KeyValueCache, options: &AttentionOptions) -> Tensor {
+        if let Some(invalid) = self.wrong(x, x, x) {
+            return invalid;
+        }
+        let first = cache.len();
+        let (q, k, v) = self.projected(x, x, x, first);
+        let (k, v) = match &cache.keys_values {
+            Some((keys, values)) => (keys.cat(&[&k], 2), values.cat(&[&v], 2)),
+            None => (k, v),
+        };
+        let out = self.mixed(&q, &k, &v, options.clone().causal_from(first));
+        if out.check().is_ok() {
+            cache.keys_values = Some((k, v));
+        }
+        out
+    }
+
+    /// Queries, keys and values in heads \[n, heads, t, d\], turned where the layer is rotary; the first row is at position `first`.
+    #[track_caller]
+    fn projected(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, first: usize) -> (Tensor, Tensor, Tensor) {
+        let Heads { heads, kv_heads, .. } = self.made;
+        let q = split(&self.q_proj.forward(queries), heads);
+        let (k, v) = (split(&self.k_proj.forward(keys), kv_heads), split(&self.v_proj.forward(values), kv_heads));
+        match &self.rotary {
+            Some(rotary) => (rotary.at(&q, first), rotary.at(&k, first), v),
+            None => (q, k, v),
+        }
+    }
+
+    /// \[n, heads, t, width / heads\] → \[n, t, width\]
+    #[track_caller]
+    fn mixed(&self, q: &Tensor, k: &Tensor, v: &Tensor, options: AttentionOptions) -> Tensor {
+        let options = options.kv_heads(self.made.kv_heads);
+        let options = match self.dropout.as_ref().and_then(Dropout::draw) {
+            Some((p, seed, stream)) => options.dropout(p, seed, stream),
+            None => options,
+        };
+        let mixed = q.attention(k, v, &options).transpose(1, 2);
+        let Ok(shape) = mixed.try_shape() else { return mixed };
+        self.out_proj.forward(&mixed.reshape([shape.dims()[0], shape.dims()[1], self.made.width]))
     }
 
     #[track_caller]
@@ -96,17 +336,57 @@ impl MultiHeadAttention {
         if let Some(invalid) = [q, k, v].into_iter().find(|t| t.check().is_err()) {
             return Some(invalid.clone());
         }
-        if self.width.checked_rem(self.heads) != Some(0) {
-            let message = format!("{} heads do not divide a width of {}", self.heads, self.width);
+        if let Some(message) = self.made.wrong() {
             return Some(q.refuse("attention", OpError::Value(message)));
         }
         let [a, b, c] = [q.shape(), k.shape(), v.shape()];
-        let wide = [a, b, c].iter().all(|s| s.rank() == 3 && s.dims()[2] == self.width);
-        if wide && b == c && a.dims()[0] == b.dims()[0] {
+        let Heads { width, inputs, .. } = self.made;
+        let [n, s] = [a.dims().first(), b.dims().get(1)];
+        let fits = |x: Shape, n, s, width| matches!(x.dims(), [a, b, c] if Some(a) == n && Some(b) == s && *c == width);
+        if fits(a, n, a.dims().get(1), width) && fits(b, n, s, inputs[0]) && fits(c, n, s, inputs[1]) {
             return None;
         }
-        let message = format!("queries {a}, keys {b}, values {c}, expected [n,t,{0}] and twice [n,s,{0}]", self.width);
+        let [keys, values] = inputs;
+        let message = format!("queries {a}, keys {b}, values {c}, expected [n,t,{width}], [n,s,{keys}] and [n,s,{values}]");
         Some(q.refuse("attention", OpError::Shape(message)))
+    }
+}
+
+/// \[n, t, heads · d\] → \[n, heads, t, d\]
+#[track_caller]
+fn split(x: &Tensor, heads: usize) -> Tensor {
+    let Ok(shape) = x.try_shape() else { return x.clone() };
+    let [n, t, width] = [0, 1, 2].map(|axis| shape.dims().get(axis).copied().unwrap_or(1));
+    x.reshape([n, t, heads, width / heads.max(1)]).transpose(1, 2)
+}
+
+/// The keys and values of the rows that a layer of attention has seen, for [`MultiHeadAttention::step`]: one for each layer of a model.
+#[derive(Clone, Debug, Default)]
+pub struct KeyValueCache {
+    /// Each \[n, kv_heads, t, d\].
+    keys_values: Option<(Tensor, Tensor)>,
+}
+
+impl KeyValueCache {
+    /// Of no rows.
+    pub fn new() -> KeyValueCache {
+        KeyValueCache::default()
+    }
+
+    /// How many rows it holds.
+    pub fn len(&self) -> usize {
+        let shape = self.keys_values.as_ref().and_then(|(keys, _)| keys.try_shape().ok());
+        shape.map_or(0, |shape| shape.dims()[2])
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets all rows: a new sequence begins.
+    pub fn clear(&mut self) {
+        self.keys_values = None;
     }
 }
 
@@ -116,99 +396,20 @@ impl Module for MultiHeadAttention {
         self.attend(x, x, x)
     }
 
-    crate::parts!(q_proj, k_proj, v_proj, out_proj);
+    crate::parts!(q_proj, k_proj, v_proj, out_proj, dropout);
 
     fn multiply_adds(&self, input: &Shape, _: &Shape) -> usize {
-        let &[n, t, width] = input.dims() else { return 0 };
-        4 * n * t * width * width + 2 * n * t * t * width
+        let &[n, t, _] = input.dims() else { return 0 };
+        let Heads { width, inputs, .. } = self.made;
+        let weights = 2 * width * width + (inputs[0] + inputs[1]) * self.made.kv_width();
+        n * t * weights + 2 * n * t * t * width
     }
 
     fn blueprint(&self) -> Option<Blueprint> {
-        let blueprint = Blueprint::new("MultiHeadAttention").set("width", self.width).set("heads", self.heads);
-        Some(blueprint.set("causal", self.causal))
+        Some(self.made.write(Blueprint::new("MultiHeadAttention")))
     }
 
     fn describe(&self) -> String {
-        let causal = if self.causal { ", causal" } else { "" };
-        format!("MultiHeadAttention({}, {} heads{causal})", self.width, self.heads)
-    }
-}
-
-/// The transformer's block with normalisation first (Xiong et al. 2020): y = x + attention(norm1 x), then y + mlp(norm2 y).
-///
-/// The MLP is `linear1` to `hidden`, GELU, `linear2` back; dropout comes after the attention and after the MLP. Parts are named as in
-/// PyTorch's `TransformerEncoderLayer`, the attention `self_attn`. \[n, t, width\] → \[n, t, width\].
-#[derive(Debug)]
-pub struct TransformerBlock {
-    norm1: LayerNorm,
-    self_attn: MultiHeadAttention,
-    norm2: LayerNorm,
-    linear1: Linear,
-    linear2: Linear,
-    dropout1: Dropout,
-    dropout2: Dropout,
-}
-
-impl TransformerBlock {
-    /// A block with `heads` heads, an MLP with `hidden` units and dropout with probability `dropout`.
-    #[track_caller]
-    pub fn new(device: &Device, width: usize, heads: usize, hidden: usize, dropout: f64, seed: u64) -> TransformerBlock {
-        TransformerBlock {
-            norm1: LayerNorm::new(device, width),
-            self_attn: MultiHeadAttention::new(device, width, heads, part(seed, 4)),
-            norm2: LayerNorm::new(device, width),
-            linear1: Linear::new(device, width, hidden, part(seed, 5)),
-            linear2: Linear::new(device, hidden, width, part(seed, 6)),
-            dropout1: Dropout::new(dropout, part(seed, 7)),
-            dropout2: Dropout::new(dropout, part(seed, 8)),
-        }
-    }
-
-    /// Row i sees the rows up to i only.
-    pub fn causal(self) -> TransformerBlock {
-        TransformerBlock { self_attn: self.self_attn.causal(), ..self }
-    }
-}
-
-impl TransformerBlock {
-    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
-        let (width, hidden, p) = (site.size("width")?, site.size("hidden")?, site.number("dropout")?);
-        site.reserve(&[&[hidden, width], &[hidden], &[width, hidden], &[width], &[width], &[width], &[width], &[width]])?;
-        let self_attn = MultiHeadAttention::of(site)?;
-        let block = TransformerBlock::new(site.device(), width, self_attn.heads, hidden, p, 0);
-        let [dropout1, dropout2] =
-            [site.blueprint().whole("seed1")?, site.blueprint().whole("seed2")?].map(|s| Dropout::new(p, s));
-        Ok(Box::new(TransformerBlock { self_attn, dropout1, dropout2, ..block }))
-    }
-}
-
-impl Module for TransformerBlock {
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let x = x + self.dropout1.forward(&self.self_attn.forward(&self.norm1.forward(x)));
-        let hidden = self.linear1.forward(&self.norm2.forward(&x)).gelu();
-        &x + self.dropout2.forward(&self.linear2.forward(&hidden))
-    }
-
-    crate::parts!(norm1, self_attn, norm2, linear1, linear2, dropout1, dropout2);
-
-    fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
-        let mut part = |layer: &dyn Module, part: &str, x: &Tensor| layer.trace(&within(name, part), x, rows);
-        let normal = part(&self.norm1, "norm1", x);
-        let x = x + part(&self.self_attn, "self_attn", &normal);
-        let normal = part(&self.norm2, "norm2", &x);
-        let hidden = part(&self.linear1, "linear1", &normal);
-        let hidden = part(&Activation::Gelu, "gelu", &hidden);
-        &x + part(&self.linear2, "linear2", &hidden)
-    }
-
-    fn blueprint(&self) -> Option<Blueprint> {
-        let hidden = self.linear1.weight().try_shape().ok()?.dims()[0];
-        let blueprint = Blueprint::new("TransformerBlock").set("width", self.self_attn.width).set("heads", self.self_attn.heads);
-        let blueprint = blueprint.set("causal", self.self_attn.causal).set("hidden", hidden).set("dropout", self.dropout1.p);
-        Some(blueprint.set("seed1", self.dropout1.seed).set("seed2", self.dropout2.seed))
-    }
-
-    fn describe(&self) -> String {
-        format!("TransformerBlock({})", self.self_attn.describe())
+        format!("MultiHeadAttention({})", self.made.describe())
     }
 }

@@ -20,6 +20,13 @@ impl Dropout {
         Dropout { p, seed, passes: AtomicU64::new(0), training: AtomicBool::new(true) }
     }
 
+    /// Probability, seed and stream of the next mask; `None` where nothing is dropped.
+    pub(super) fn draw(&self) -> Option<(f64, u64, u64)> {
+        // A look at the shapes is no training step: it draws no mask.
+        let drops = self.p != 0.0 && self.training.load(Ordering::Relaxed) && !summary::tracing();
+        drops.then(|| (self.p, self.seed, self.passes.fetch_add(1, Ordering::Relaxed)))
+    }
+
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
         Ok(Box::new(Dropout::new(site.number("p")?, site.blueprint().whole("seed")?)))
     }
@@ -27,11 +34,10 @@ impl Dropout {
 
 impl Module for Dropout {
     fn forward(&self, x: &Tensor) -> Tensor {
-        // A look at the shapes is no training step: it draws no mask.
-        if self.p == 0.0 || !self.training.load(Ordering::Relaxed) || summary::tracing() {
-            return x.clone();
+        match self.draw() {
+            Some((p, seed, stream)) => x.dropout(p, seed, stream),
+            None => x.clone(),
         }
-        x.dropout(self.p, self.seed, self.passes.fetch_add(1, Ordering::Relaxed))
     }
 
     fn visit_counters(&self, visit: &mut dyn FnMut(&str, &AtomicU64)) {

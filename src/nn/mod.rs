@@ -15,15 +15,17 @@ pub mod loss;
 pub mod norm;
 mod parts;
 mod pool;
+pub mod position;
 pub mod recurrent;
 mod registry;
 mod residual;
 mod sequential;
 mod state;
 mod summary;
+mod transformer;
 
 pub use activation::Activation;
-pub use attention::{MultiHeadAttention, TransformerBlock};
+pub use attention::{KeyValueCache, MultiHeadAttention};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
 pub use blueprint::{Blueprint, Setting};
 pub use conv::{Conv1d, Conv2d, ConvTranspose2d};
@@ -37,12 +39,14 @@ pub use loss::Reduction;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use parts::{Part, with_parameters, wrong_inputs};
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d};
+pub use position::{PositionalEncoding, RotaryEmbedding, alibi, sinusoids};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, Recurrent, Rnn, RnnCell};
 pub use registry::{Registry, Site};
 pub use residual::Residual;
 pub use sequential::{Flatten, Sequential, mlp};
 pub use state::{Array, LoadReport, StateDict, Values};
 pub use summary::{Row, Seen, Summary, summary, summary_of, summary_of_all, watch, watch_all};
+pub use transformer::TransformerBlock;
 
 use crate::error::{OpError, Result};
 use crate::{Shape, Tensor};
@@ -75,10 +79,12 @@ const KINDS: &[(&str, Make)] = &[
     ("LstmCell", LstmCell::build),
     ("MaxPool2d", MaxPool2d::build),
     ("MultiHeadAttention", MultiHeadAttention::build),
+    ("PositionalEncoding", PositionalEncoding::build),
     ("Residual", Residual::build),
     ("RmsNorm", RmsNorm::build),
     ("Rnn", Rnn::build),
     ("RnnCell", RnnCell::build),
+    ("RotaryEmbedding", RotaryEmbedding::build),
     ("Sequential", Sequential::build),
     ("TransformerBlock", TransformerBlock::build),
 ];

@@ -71,9 +71,9 @@ impl RopeOptions {
 #[derive(Clone, Debug)]
 pub struct RopeTables {
     /// Cosines, a pair after the other, with an axis for the two of a pair.
-    cos: Tensor,
+    cos: Table,
     /// Sines in the same places, −sin for what is added to u.
-    sin: Tensor,
+    sin: Table,
     rows: usize,
     features: usize,
     pairing: Pairing,
@@ -86,16 +86,31 @@ impl RopeTables {
     }
 }
 
-/// A table of numbers on the device of `x`, as the sum of what f32 holds of them and of the rest: devices see them in f32, the reference in full.
-#[track_caller]
-fn table(x: &Tensor, shape: &[usize], values: &[f64]) -> Tensor {
-    let leaf = |rest: bool| {
-        let part = |&value: &f64| if rest { (value - f64::from(value as f32)) as f32 } else { value as f32 };
-        let words = Arc::new(values.iter().map(|value| part(value).to_bits()).collect::<Vec<u32>>());
-        let spec = Shape::new(shape).map(|shape| Spec::new(shape, DType::F32));
-        Tensor::leaf(x.node().backend(), spec, Some(Value::Host(words)), false, Location::caller())
-    };
-    leaf(false).add(&leaf(true))
+/// Numbers of f64 as two tensors of f32: what f32 holds of each, and the rest. Their sum is the rounded number on a device, and nearly all of it
+/// on the reference.
+#[derive(Clone, Debug)]
+struct Table {
+    rounded: Tensor,
+    rest: Tensor,
+}
+
+impl Table {
+    /// A table on the device of `x`.
+    #[track_caller]
+    fn new(x: &Tensor, shape: &[usize], values: &[f64]) -> Table {
+        let leaf = |part: fn(f64) -> f32| {
+            let words = values.iter().map(|&value| part(value).to_bits()).collect();
+            let spec = Shape::new(shape).map(|shape| Spec::new(shape, DType::F32));
+            Tensor::leaf(x.node().backend(), spec, Some(Value::Host(Arc::new(words))), false, Location::caller())
+        };
+        Table { rounded: leaf(|value| value as f32), rest: leaf(|value| (value - f64::from(value as f32)) as f32) }
+    }
+
+    /// Added where it is used, in the kernel that multiplies by it.
+    #[track_caller]
+    fn sum(&self) -> Tensor {
+        self.rounded.add(&self.rest)
+    }
 }
 
 impl Tensor {
@@ -126,7 +141,10 @@ impl Tensor {
     #[track_caller]
     pub fn rope_tables(&self, options: &RopeOptions) -> RopeTables {
         let pairing = options.pairing;
-        let failed = |invalid: Tensor| RopeTables { cos: invalid.clone(), sin: invalid, rows: 0, features: 0, pairing };
+        let failed = |invalid: Tensor| {
+            let table = Table { rounded: invalid.clone(), rest: invalid };
+            RopeTables { cos: table.clone(), sin: table, rows: 0, features: 0, pairing }
+        };
         let fits = |base: f64| finite(base) && base > 0.0;
         if let Some(invalid) = self.unfit("rope", "base", options.base, fits, "a positive finite number") {
             return failed(invalid);
@@ -154,7 +172,7 @@ impl Tensor {
             Pairing::Interleaved => ([rows, pairs, 1], [rows, pairs, 2]),
             Pairing::Half => ([rows, 1, pairs], [rows, 2, pairs]),
         };
-        RopeTables { cos: table(self, &one, &cos), sin: table(self, &two, &sin), rows, features, pairing }
+        RopeTables { cos: Table::new(self, &one, &cos), sin: Table::new(self, &two, &sin), rows, features, pairing }
     }
 
     /// [`Tensor::rope`] with tables at hand.
@@ -169,9 +187,9 @@ impl Tensor {
     #[track_caller]
     fn turned(&self, tables: &RopeTables, name: &'static str) -> Tensor {
         let RopeTables { cos, sin, rows, features, pairing } = tables;
-        let shape = match (self.try_shape(), cos.check()) {
+        let shape = match (self.try_shape(), cos.rounded.check()) {
             (Err(_), _) => return self.clone(),
-            (_, Err(_)) => return cos.clone(),
+            (_, Err(_)) => return cos.rounded.clone(),
             (Ok(shape), Ok(())) => shape,
         };
         let before = match shape.dims() {
@@ -186,7 +204,7 @@ impl Tensor {
         };
         let pairs = self.reshape(apart);
         // (u, v) cos + (v, u) (−sin, sin)
-        let turned = pairs.mul(cos).add(&pairs.flip(&[axis]).mul(sin));
+        let turned = pairs.mul(&cos.sum()).add(&pairs.flip(&[axis]).mul(&sin.sum()));
         turned.reshape(shape).made_by(name, &[self])
     }
 }

@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod attention;
 mod catalogue;
 mod command_line;
 mod command_line_figures;
@@ -57,6 +58,7 @@ mod switched_off;
 mod tables;
 mod teeth;
 mod trainer;
+mod transformer;
 mod unsupervised;
 mod updates;
 mod vectors;

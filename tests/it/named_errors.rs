@@ -7,7 +7,7 @@ use steepest::nn::loss::{
     CrossEntropy, Reduction, bce, bce_with_logits, hinge, huber, kl_div, mae, mse, multilabel_soft_margin, nll, soft_margin,
 };
 use steepest::nn::norm::{group_norm, layer_norm, rms_norm};
-use steepest::{ConvOptions, Device, Error, Tensor};
+use steepest::{AttentionOptions, ConvOptions, Device, Error, RopeOptions, Tensor};
 
 type Call = fn(&Tensor) -> Tensor;
 
@@ -65,6 +65,9 @@ fn composed() -> Vec<(&'static str, Call)> {
         ("adaptive_avg_pool1d", |x| x.unsqueeze(0).adaptive_avg_pool1d(2)),
         ("global_avg_pool2d", |x| x.reshape([1, 1, 2, 3]).global_avg_pool2d()),
         ("scaled_dot_product_attention", |x| x.scaled_dot_product_attention(x, x, true, None)),
+        ("attention", |x| x.attention(x, x, &AttentionOptions::new())),
+        ("attention_weights", |x| x.attention_weights(x, &AttentionOptions::new().causal())),
+        ("rope", |x| x.slice(1, ..2).rope(&RopeOptions::new())),
         ("mse", |x| x.mse(x)),
         ("cross_entropy", |x| x.cross_entropy(x)),
         ("mse", |x| mse(x, x, Reduction::Mean)),

@@ -11,7 +11,7 @@ use steepest::optim::schedule::{Constant, Cosine, Exponential, MultiStep, OneCyc
 use steepest::optim::{AdaGrad, Adadelta, Adam, Group, Optimizer, RmsProp, Sgd};
 use steepest::reference::{Overrides, evaluate};
 use steepest::verify::{GradCheckOptions, grad_check_with};
-use steepest::{Device, Error, Tensor};
+use steepest::{Device, Error, RopeOptions, Tensor};
 
 /// What every option is tried with: zeros, subnormal and tiny numbers, large ones, some that only f64 holds, and no numbers.
 const EDGES: [f64; 17] = [
@@ -195,6 +195,19 @@ fn cases() -> Vec<Case> {
                 // In f32 1 − σ has lost its digits where it is small.
                 |x, p| (p * x).abs() < 2.0 || (120.0..1e37).contains(&(p * x).abs()),
             ),
+        ),
+        case(
+            "rope",
+            "base",
+            // Row 1, the second pair (x, 0): x cos(base^−½).
+            |x, p| {
+                let pair = x.full_like(0.0).unsqueeze(1).expand([POINTS.len(), 2]);
+                let row = pair.cat(&[&x.unsqueeze(1), &x.full_like(0.0).unsqueeze(1)], 1).unsqueeze(1);
+                row.rope(&RopeOptions::new().base(p).offset(1)).slice(2, 2..3).flatten()
+            },
+            |x, p| (x * p.powf(-0.5).cos(), p.powf(-0.5).cos()),
+            // Of angles beyond that, what is a base rounded to f32 is another angle.
+            |_, p| p > 1e-5,
         ),
     ]
 }

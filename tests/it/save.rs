@@ -10,7 +10,7 @@ use steepest::error::Malformed;
 use steepest::nn::recurrent::Cell;
 use steepest::nn::{self, *};
 use steepest::save::{self, Checkpoint, Checkpoints, ModelFile, TensorFile};
-use steepest::{Device, Error, Tensor, sequential};
+use steepest::{Device, Error, RopeOptions, Tensor, sequential};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -53,6 +53,14 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
             sequential![
                 TransformerBlock::new(d, 4, 2, 8, 0.1, 3).causal(),
                 MultiHeadAttention::new(d, 4, 2, 1).causal(),
+                TransformerBlock::new(d, 4, 2, 8, 0.1, 3).swiglu().rms_norm().kv_heads(1).attention_dropout(0.2).without_bias(),
+                TransformerBlock::new(d, 4, 2, 8, 0.0, 3)
+                    .post_norm()
+                    .activation(Activation::LeakyRelu(0.2))
+                    .rotary(RopeOptions::new()),
+                MultiHeadAttention::new(d, 4, 2, 1).kv_heads(1).dropout(0.3).without_bias().rotary(RopeOptions::new().half()),
+                PositionalEncoding::new(),
+                RotaryEmbedding::new(RopeOptions::new().half().base(99.0).offset(2)),
                 Residual::new(sequential![LayerNorm::new(d, [2, 4]).eps(0.01), Linear::new(d, 4, 4, 1)]),
                 GroupNorm::new(d, 1, 2),
                 LayerNorm::new(d, 4).without_affine(),
@@ -73,6 +81,29 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
 
 fn boxed(device: &Device, seed: u64) -> Box<dyn Module> {
     Box::new(Linear::new(device, 4, 2, seed))
+}
+
+/// What files of layers held before the layers had more settings.
+#[test]
+fn descriptions_of_older_files_still_make_their_layers() {
+    let device = Device::cpu();
+    let of = |kind: &str, settings: &[(&str, Setting)]| {
+        let blueprint = settings.iter().fold(Blueprint::new(kind), |b, (name, value)| b.set(*name, value.clone()));
+        let layer = Registry::new().build(&device, &blueprint).unwrap();
+        assert_eq!(layer.blueprint().unwrap(), blueprint);
+        let mut counters = vec![];
+        layer.visit_counters(&mut |name, _| counters.push(name.to_owned()));
+        (layer.named_parameters().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), counters)
+    };
+    let attention = [("width", 4usize.into()), ("heads", 2usize.into()), ("causal", true.into())];
+    let (names, counters) = of("MultiHeadAttention", &attention);
+    assert_eq!((names.len(), &*names[7], counters.len()), (8, "out_proj.bias", 0));
+    let block: Vec<(&str, Setting)> = attention
+        .into_iter()
+        .chain([("hidden", 8usize.into()), ("dropout", 0.1.into()), ("seed1", 5u64.into()), ("seed2", 6u64.into())])
+        .collect();
+    let (names, counters) = of("TransformerBlock", &block);
+    assert_eq!((names.len(), counters), (16, vec!["dropout1.passes".to_owned(), "dropout2.passes".to_owned()]));
 }
 
 /// The kinds of a model and its parts.
