@@ -83,29 +83,6 @@ fn boxed(device: &Device, seed: u64) -> Box<dyn Module> {
     Box::new(Linear::new(device, 4, 2, seed))
 }
 
-/// What files of layers held before the layers had more settings.
-#[test]
-fn descriptions_of_older_files_still_make_their_layers() {
-    let device = Device::cpu();
-    let of = |kind: &str, settings: &[(&str, Setting)]| {
-        let blueprint = settings.iter().fold(Blueprint::new(kind), |b, (name, value)| b.set(*name, value.clone()));
-        let layer = Registry::new().build(&device, &blueprint).unwrap();
-        assert_eq!(layer.blueprint().unwrap(), blueprint);
-        let mut counters = vec![];
-        layer.visit_counters(&mut |name, _| counters.push(name.to_owned()));
-        (layer.named_parameters().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), counters)
-    };
-    let attention = [("width", 4usize.into()), ("heads", 2usize.into()), ("causal", true.into())];
-    let (names, counters) = of("MultiHeadAttention", &attention);
-    assert_eq!((names.len(), &*names[7], counters.len()), (8, "out_proj.bias", 0));
-    let block: Vec<(&str, Setting)> = attention
-        .into_iter()
-        .chain([("hidden", 8usize.into()), ("dropout", 0.1.into()), ("seed1", 5u64.into()), ("seed2", 6u64.into())])
-        .collect();
-    let (names, counters) = of("TransformerBlock", &block);
-    assert_eq!((names.len(), counters), (16, vec!["dropout1.passes".to_owned(), "dropout2.passes".to_owned()]));
-}
-
 /// The kinds of a model and its parts.
 fn kinds(blueprint: &Blueprint, found: &mut BTreeSet<String>) {
     found.insert(blueprint.kind().to_owned());

@@ -277,3 +277,62 @@ fn summaries_count_what_the_new_settings_need() {
     assert_eq!(names, ["self_attn", "norm1", "linear1", "linear_gate", "activation", "linear2", "norm2"]);
     assert_eq!(table.multiply_adds, 6 * (2 * 64 + 2 * 16) + 2 * 18 * 8 + 3 * 6 * 8 * 16);
 }
+
+/// What files of layers held before the layers had more settings.
+#[test]
+fn descriptions_of_older_files_still_make_their_layers() {
+    let device = Device::cpu();
+    let of = |kind: &str, settings: &[(&str, Setting)]| {
+        let blueprint = settings.iter().fold(Blueprint::new(kind), |b, (name, value)| b.set(*name, value.clone()));
+        let layer = Registry::new().build(&device, &blueprint).unwrap();
+        assert_eq!(layer.blueprint().unwrap(), blueprint);
+        let mut counters = vec![];
+        layer.visit_counters(&mut |name, _| counters.push(name.to_owned()));
+        (layer.named_parameters().into_iter().map(|(name, _)| name).collect::<Vec<_>>(), counters)
+    };
+    let attention = [("width", 4usize.into()), ("heads", 2usize.into()), ("causal", true.into())];
+    let (names, counters) = of("MultiHeadAttention", &attention);
+    assert_eq!((names.len(), &*names[7], counters.len()), (8, "out_proj.bias", 0));
+    let block: Vec<(&str, Setting)> = attention
+        .into_iter()
+        .chain([("hidden", 8usize.into()), ("dropout", 0.1.into()), ("seed1", 5u64.into()), ("seed2", 6u64.into())])
+        .collect();
+    let (names, counters) = of("TransformerBlock", &block);
+    assert_eq!((names.len(), counters), (16, vec!["dropout1.passes".to_owned(), "dropout2.passes".to_owned()]));
+}
+
+/// A layer that a registry makes of a blueprint computes the same with the same parameters.
+#[test]
+fn blueprints_make_the_same_layers() {
+    for device in common::devices("blueprints") {
+        let attention = || MultiHeadAttention::new(&device, 8, 4, 1);
+        let mut models: Vec<Box<dyn Module>> = vec![
+            Box::new(attention().kv_heads(2).dropout(0.3).without_bias().rotary(RopeOptions::new().half().offset(3))),
+            Box::new(attention().causal()),
+            Box::new(PositionalEncoding::new()),
+            Box::new(RotaryEmbedding::new(RopeOptions::new().half().base(99.0).offset(2))),
+            Box::new(TransformerBlock::new(&device, 8, 2, 6, 0.2, 1).activation(Activation::LeakyRelu(0.3)).attention_dropout(0.1)),
+        ];
+        models.extend(blocks(&device).into_iter().map(|block| Box::new(shaken(block)) as Box<dyn Module>));
+        let x = device.tensor(&random::normal_host(2 * 3 * 8, 0.0, 1.0, 3, 3), [2, 3, 8]);
+        let again = |model: &dyn Module| {
+            let blueprint = model.blueprint().unwrap();
+            let numbers = model.parameter_count() as u64;
+            let same = Registry::new().build_within(&device, &blueprint, numbers).unwrap();
+            assert_eq!(same.blueprint().unwrap(), blueprint);
+            assert!(numbers == 0 || Registry::new().build_within(&device, &blueprint, numbers - 1).is_err());
+            StateDict::of(model).unwrap().load(&*same).unwrap();
+            same
+        };
+        for model in &models {
+            let same = again(&**model);
+            // The same masks of dropout, then none.
+            assert_eq!(agreed(&model.forward(&x)), agreed(&same.forward(&x)), "{}", model.describe());
+            model.eval();
+            same.eval();
+            assert_eq!(agreed(&model.forward(&x)), agreed(&same.forward(&x)), "{}", model.describe());
+        }
+        let decoder = TransformerBlock::new(&device, 8, 2, 6, 0.2, 1).cross_attention().kv_heads(1).attention_dropout(0.1);
+        assert_eq!(again(&decoder).describe(), decoder.describe());
+    }
+}
