@@ -68,8 +68,12 @@ const KERNELS: &[(&str, &str)] = files![
     "update/adadelta",
     "update/adagrad",
     "update/adam",
+    "update/adamax",
+    "update/lion",
+    "update/nadam",
     "update/rmsprop",
     "update/rmsprop_centered",
+    "update/running",
     "update/sgd",
 ];
 
@@ -118,6 +122,9 @@ const PARTS: &[(&str, &str)] = files![
     "softmax/software/row_by_fours",
     "softmax/targets",
     "sort/lines",
+    "update/decay",
+    "update/first_moment",
+    "update/second_moment",
     "update/tensors",
     "update/velocity",
 ];

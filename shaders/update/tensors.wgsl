@@ -22,7 +22,7 @@ struct Settings {
     one_minus_momentum: f32,
     square_decay: f32,               // the decay of the mean of squares
     one_minus_square_decay: f32,
-    correction: f32,                 // of the root of that mean
+    correction: f32,                 // a factor of the root of that mean; NAdam's of the gradient
 }
 
 struct Scalars {

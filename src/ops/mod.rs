@@ -63,6 +63,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "cross_entropy", cases: cross_entropy::cases },
     Family { name: "update", cases: update::cases },
     Family { name: "update_scaled", cases: update::scaled_cases },
+    Family { name: "update_moments", cases: update::moments_cases },
     Family { name: "index", cases: index::cases },
     Family { name: "cat", cases: layout::cat::cases },
     Family { name: "scan", cases: scan::cases },

@@ -1,7 +1,7 @@
 //! Adadelta (Zeiler 2012).
 
-use super::group::{Common, common};
-use super::{Optimizer, State, check};
+use super::group::{Common, carries, common};
+use super::{Optimizer, check};
 use crate::error::Result;
 use crate::ops::update::scaled;
 use crate::{Gradients, Tensor};
@@ -49,6 +49,8 @@ impl Adadelta {
 }
 
 impl Optimizer for Adadelta {
+    carries!(Adadelta, ["square_avg": squares, "acc_delta": changes]);
+
     fn step(&mut self, gradients: Gradients) -> Result<()> {
         check("rho", self.rho, 0.0, 1.0)?;
         check("epsilon", self.eps, 0.0, f64::INFINITY)?;
@@ -59,26 +61,5 @@ impl Optimizer for Adadelta {
             let settings = scaled::Adadelta { lr: rates.lr, rho: self.rho, eps: self.eps, weight_decay };
             parameter.adadelta_update(gradient, &self.squares[i], &self.changes[i], settings)
         })
-    }
-
-    fn lr(&self) -> f64 {
-        self.common.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.common.lr = lr;
-    }
-
-    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
-        let all = [("square_avg", &self.squares[..]), ("acc_delta", &self.changes)];
-        all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
-    }
-    fn kind(&self) -> &'static str {
-        "Adadelta"
-    }
-
-    fn restore(&mut self, state: &State) -> Result<()> {
-        let slots = &mut [("square_avg", &mut self.squares), ("acc_delta", &mut self.changes)];
-        self.common.restore("Adadelta", state, slots, None)
     }
 }

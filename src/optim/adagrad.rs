@@ -1,7 +1,7 @@
 //! AdaGrad (Duchi, Hazan and Singer 2011).
 
-use super::group::{Common, common};
-use super::{Optimizer, State, check};
+use super::group::{Common, carries, common};
+use super::{Optimizer, check};
 use crate::error::Result;
 use crate::ops::update::scaled;
 use crate::{Gradients, Tensor};
@@ -57,6 +57,8 @@ impl AdaGrad {
 }
 
 impl Optimizer for AdaGrad {
+    carries!(AdaGrad, ["sum": sum], steps);
+
     fn step(&mut self, gradients: Gradients) -> Result<()> {
         check("decay of the learning rate", self.lr_decay, 0.0, f64::INFINITY)?;
         check("initial sum", self.start, 0.0, f64::INFINITY)?;
@@ -78,29 +80,5 @@ impl Optimizer for AdaGrad {
         // Only a step that ran counts.
         self.steps = steps;
         Ok(())
-    }
-
-    fn lr(&self) -> f64 {
-        self.common.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.common.lr = lr;
-    }
-
-    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
-        if self.sum.is_empty() { vec![] } else { vec![("sum", &self.sum)] }
-    }
-    fn kind(&self) -> &'static str {
-        "AdaGrad"
-    }
-
-    fn steps(&self) -> &[u64] {
-        &self.steps
-    }
-
-    fn restore(&mut self, state: &State) -> Result<()> {
-        let slots = &mut [("sum", &mut self.sum)];
-        self.common.restore("AdaGrad", state, slots, Some(&mut self.steps))
     }
 }

@@ -1,7 +1,7 @@
 //! Adam (Kingma and Ba 2015), AdamW (Loshchilov and Hutter 2019), AMSGrad (Reddi, Kale and Kumar 2018).
 
-use super::group::{Common, common};
-use super::{Optimizer, State, check};
+use super::group::{Common, betas, carries, common};
+use super::{Optimizer, check_moments};
 use crate::error::Result;
 use crate::ops::update;
 use crate::{Gradients, Tensor};
@@ -33,6 +33,7 @@ pub struct Adam {
 }
 
 common!(Adam);
+betas!(Adam, eps);
 
 impl Adam {
     /// Adam with learning rate `lr` (η), β = (0.9, 0.999), ε = 1e-8.
@@ -55,18 +56,6 @@ impl Adam {
         Adam { decoupled: true, ..Adam::new(parameters, lr) }.weight_decay(0.01)
     }
 
-    /// Decay rates β₁ and β₂ of the moving means, each 0 ≤ β < 1.
-    pub fn betas(mut self, first: f64, second: f64) -> Adam {
-        self.betas = (first, second);
-        self
-    }
-
-    /// ε, which keeps the division finite.
-    pub fn eps(mut self, eps: f64) -> Adam {
-        self.eps = eps;
-        self
-    }
-
     /// AMSGrad: divides by the largest v so far in place of v, so that a step never grows because gradients became small.
     pub fn amsgrad(mut self, on: bool) -> Adam {
         self.amsgrad = on;
@@ -75,13 +64,10 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
+    carries!(Adam, ["exp_avg": first, "exp_avg_sq": second, "max_exp_avg_sq": largest], steps);
+
     fn step(&mut self, gradients: Gradients) -> Result<()> {
-        check("beta 1", self.betas.0, 0.0, 1.0)?;
-        check("beta 2", self.betas.1, 0.0, 1.0)?;
-        check("epsilon", self.eps, 0.0, f64::INFINITY)?;
-        // The first step's, after its correction, is the largest.
-        let most = f64::from(f32::MAX) * (1.0 - self.betas.0);
-        check("learning rate", self.common.lr, 0.0, most)?;
+        check_moments(self.common.lr, self.betas, self.eps)?;
         self.common.grow(&mut self.first, 0.0)?;
         self.common.grow(&mut self.second, 0.0)?;
         if self.amsgrad {
@@ -106,30 +92,5 @@ impl Optimizer for Adam {
         // Only a step that ran counts.
         self.steps = steps;
         Ok(())
-    }
-
-    fn lr(&self) -> f64 {
-        self.common.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.common.lr = lr;
-    }
-
-    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
-        let all = [("exp_avg", &self.first[..]), ("exp_avg_sq", &self.second), ("max_exp_avg_sq", &self.largest)];
-        all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
-    }
-    fn kind(&self) -> &'static str {
-        "Adam"
-    }
-
-    fn steps(&self) -> &[u64] {
-        &self.steps
-    }
-
-    fn restore(&mut self, state: &State) -> Result<()> {
-        let slots = &mut [("exp_avg", &mut self.first), ("exp_avg_sq", &mut self.second), ("max_exp_avg_sq", &mut self.largest)];
-        self.common.restore("Adam", state, slots, Some(&mut self.steps))
     }
 }

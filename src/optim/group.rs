@@ -71,7 +71,8 @@ impl Group {
         Group::new(taken.into_iter().map(|(_, parameter)| parameter))
     }
 
-    /// The group's learning rate is the optimizer's times this; 0 keeps its parameters as they are, but for what momentum still carries.
+    /// The group's learning rate is the optimizer's times this. 0 keeps its parameters as they are while their gradients are finite: 0 times an
+    /// infinite step is NaN.
     pub fn lr_factor(mut self, factor: f64) -> Group {
         self.own.lr_factor = factor;
         self
@@ -101,6 +102,8 @@ pub(super) struct Common {
     pub(super) lr: f64,
     pub(super) weight_decay: f64,
     pub(super) l1: f64,
+    /// Whether it goes up.
+    pub(super) maximize: bool,
 }
 
 /// What holds for one parameter in one step.
@@ -113,7 +116,7 @@ pub(super) struct Rates {
 
 impl Common {
     pub(super) fn new(parameters: impl IntoIterator<Item = Tensor>, lr: f64) -> Common {
-        let mut common = Common { parameters: vec![], own: vec![], twice: None, lr, weight_decay: 0.0, l1: 0.0 };
+        let mut common = Common { parameters: vec![], own: vec![], twice: None, lr, weight_decay: 0.0, l1: 0.0, maximize: false };
         common.add(Group::new(parameters));
         common
     }
@@ -135,9 +138,19 @@ impl Common {
 
     /// Makes `state` one tensor per parameter; those that are new hold `start` everywhere.
     pub(super) fn grow(&self, state: &mut Vec<Tensor>, start: f64) -> Result<()> {
-        for parameter in &self.parameters[state.len()..] {
-            let shape = parameter.try_shape()?;
-            state.push(parameter.device().tensor(&vec![start as f32; shape.numel()], shape));
+        self.grow_as(state, start, |_, parameter| Ok(parameter.try_shape()?.dims().to_vec()))
+    }
+
+    /// The same where the state of a parameter has a shape of its own. No elements stand for no state.
+    pub(super) fn grow_as(
+        &self,
+        state: &mut Vec<Tensor>,
+        start: f64,
+        sizes: impl Fn(usize, &Tensor) -> Result<Vec<usize>>,
+    ) -> Result<()> {
+        for (i, parameter) in self.parameters.iter().enumerate().skip(state.len()) {
+            let sizes = sizes(i, parameter)?;
+            state.push(parameter.device().tensor(&vec![start as f32; sizes.iter().product()], &sizes[..]));
         }
         Ok(())
     }
@@ -159,12 +172,22 @@ impl Common {
     }
 
     /// Records an update for each parameter that has a gradient, and runs them all.
-    ///
-    /// The L1 penalty λ₁ Σ|p| is here a part of the gradient, λ₁ sign(p): recorded as such, it needs no place in any kernel.
     pub(super) fn apply(
         &self,
         gradients: Gradients,
         mut update: impl FnMut(usize, &Tensor, &Tensor, Rates) -> Tensor,
+    ) -> Result<()> {
+        self.apply_all(gradients, |i, parameter, gradient, rates| vec![update(i, parameter, gradient, rates)])
+    }
+
+    /// The same where a parameter and its state have updates of their own.
+    ///
+    /// The L1 penalty λ₁ Σ|p| is here a part of the gradient, λ₁ sign(p), and so is the sign of one that goes up: recorded as such, they need no
+    /// place in any kernel.
+    pub(super) fn apply_all(
+        &self,
+        gradients: Gradients,
+        mut update: impl FnMut(usize, &Tensor, &Tensor, Rates) -> Vec<Tensor>,
     ) -> Result<()> {
         self.check()?;
         let Some(first) = self.parameters.first() else {
@@ -180,16 +203,19 @@ impl Common {
             );
         }
         let mut wanted: Vec<Tensor> = gradients.roots().cloned().collect();
-        let others = wanted.len();
+        let mut stepped = 0;
         for (i, (parameter, own)) in self.parameters.iter().zip(&self.own).enumerate() {
             let Some(gradient) = gradients.get(parameter)? else { continue };
             let l1 = own.l1.unwrap_or(self.l1);
+            let turned = self.maximize.then(|| gradient.neg());
+            let gradient = turned.as_ref().unwrap_or(gradient);
             let penalised = (l1 > 0.0).then(|| gradient.add(&parameter.sign().mul_scalar(l1)));
             let weight_decay = own.weight_decay.unwrap_or(self.weight_decay);
             let rates = Rates { lr: self.lr * own.lr_factor, weight_decay };
-            wanted.push(update(i, parameter, penalised.as_ref().unwrap_or(gradient), rates));
+            wanted.extend(update(i, parameter, penalised.as_ref().unwrap_or(gradient), rates));
+            stepped += 1;
         }
-        if wanted.len() == others {
+        if stepped == 0 {
             return Err(config("gradients", "the loss depends on none of the parameters given to the optimizer".to_owned()));
         }
         // The gradients themselves need not outlive the run.
@@ -202,8 +228,8 @@ impl Common {
 macro_rules! common {
     ($optimizer:ident) => {
         impl $optimizer {
-            /// Weight decay λ, where a group does not set its own: adds λp to the gradient, the gradient of ½λ‖p‖².
-            /// AdamW's shrinks p by ηλp instead, apart from the gradient.
+            /// Weight decay λ, where a group does not set its own: adds λp to the gradient, the gradient of ½λ‖p‖². Where it is decoupled from
+            /// the gradient, as AdamW's, it shrinks p by ηλp instead.
             pub fn weight_decay(mut self, decay: f64) -> $optimizer {
                 self.common.weight_decay = decay;
                 self
@@ -212,6 +238,12 @@ macro_rules! common {
             /// L1 penalty λ₁, where a group does not set its own: adds λ₁ sign(p) to the gradient, the gradient of λ₁ Σ|p|.
             pub fn l1(mut self, penalty: f64) -> $optimizer {
                 self.common.l1 = penalty;
+                self
+            }
+
+            /// Whether it goes up the gradient instead of down. Weight decay and the L1 penalty still make parameters smaller.
+            pub fn maximize(mut self, on: bool) -> $optimizer {
+                self.common.maximize = on;
                 self
             }
 
@@ -224,3 +256,73 @@ macro_rules! common {
     };
 }
 pub(super) use common;
+
+/// The builder methods of optimizers with two moving means, with or without ε.
+macro_rules! betas {
+    ($optimizer:ident) => {
+        impl $optimizer {
+            /// Decay rates β₁ and β₂ of the moving means, each 0 ≤ β < 1.
+            pub fn betas(mut self, first: f64, second: f64) -> $optimizer {
+                self.betas = (first, second);
+                self
+            }
+        }
+    };
+    ($optimizer:ident, eps) => {
+        $crate::optim::group::betas!($optimizer);
+
+        impl $optimizer {
+            /// ε, which keeps the division finite. With 0 an element whose gradients were all 0 becomes NaN.
+            pub fn eps(mut self, eps: f64) -> $optimizer {
+                self.eps = eps;
+                self
+            }
+        }
+    };
+    ($optimizer:ident, eps, decoupled) => {
+        $crate::optim::group::betas!($optimizer, eps);
+
+        impl $optimizer {
+            /// Whether weight decay shrinks the parameter by ηλp apart from the gradient, as AdamW's.
+            pub fn decoupled_weight_decay(mut self, on: bool) -> $optimizer {
+                self.decoupled = on;
+                self
+            }
+        }
+    };
+}
+pub(super) use betas;
+
+/// The methods of `Optimizer` that say what one carries: its kind, its tensors by PyTorch's names, and the steps where it counts them.
+macro_rules! carries {
+    ($optimizer:ident, [$($name:literal: $slot:ident),*] $(, $steps:ident)?) => {
+        fn lr(&self) -> f64 {
+            self.common.lr
+        }
+
+        fn set_lr(&mut self, lr: f64) {
+            self.common.lr = lr;
+        }
+
+        fn state(&self) -> Vec<(&'static str, &[$crate::Tensor])> {
+            let all: Vec<(&'static str, &[$crate::Tensor])> = vec![$(($name, &self.$slot)),*];
+            all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
+        }
+
+        fn kind(&self) -> &'static str {
+            stringify!($optimizer)
+        }
+
+        $(fn steps(&self) -> &[u64] {
+            &self.$steps
+        })?
+
+        fn restore(&mut self, state: &$crate::optim::State) -> $crate::error::Result<()> {
+            #[allow(unused_mut, unused_assignments)]
+            let mut steps: Option<&mut Vec<u64>> = None;
+            $(steps = Some(&mut self.$steps);)?
+            self.common.restore(stringify!($optimizer), state, &mut [$(($name, &mut self.$slot)),*], steps)
+        }
+    };
+}
+pub(super) use carries;

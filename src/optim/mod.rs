@@ -1,19 +1,31 @@
 //! Optimizers: gradients in, parameters updated in place. Built on Tensor's public methods only.
 
 mod adadelta;
+mod adafactor;
 mod adagrad;
 mod adam;
+mod adamax;
 mod clip;
 mod group;
+mod lamb;
+mod lion;
+mod nadam;
+mod radam;
 mod rmsprop;
 pub mod schedule;
 mod sgd;
 mod state;
 
 pub use adadelta::Adadelta;
+pub use adafactor::Adafactor;
 pub use adagrad::AdaGrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
 pub use group::Group;
+pub use lamb::Lamb;
+pub use lion::Lion;
+pub use nadam::NAdam;
+pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
@@ -94,4 +106,17 @@ pub(crate) fn check(what: &'static str, value: f64, low: f64, high: f64) -> Resu
         return Ok(());
     }
     Err(config(what, format!("{value} is not in {low}..{high}")))
+}
+
+/// Checks the settings of an optimizer with two moments that are corrected for their start at 0.
+fn check_moments(lr: f64, betas: (f64, f64), eps: f64) -> Result<()> {
+    check_betas(betas)?;
+    check("epsilon", eps, 0.0, f64::INFINITY)?;
+    // The first step's, after its correction, is the largest.
+    check("learning rate", lr, 0.0, f64::from(f32::MAX) * (1.0 - betas.0))
+}
+
+fn check_betas(betas: (f64, f64)) -> Result<()> {
+    check("beta 1", betas.0, 0.0, 1.0)?;
+    check("beta 2", betas.1, 0.0, 1.0)
 }

@@ -1,7 +1,7 @@
 //! RMSProp (Tieleman and Hinton 2012), centered (Graves 2013) or not, with or without momentum.
 
-use super::group::{Common, common};
-use super::{Optimizer, State, check};
+use super::group::{Common, carries, common};
+use super::{Optimizer, check};
 use crate::error::Result;
 use crate::ops::update::scaled;
 use crate::{Gradients, Tensor};
@@ -74,6 +74,8 @@ impl RmsProp {
 }
 
 impl Optimizer for RmsProp {
+    carries!(RmsProp, ["square_avg": squares, "grad_avg": means, "momentum_buffer": velocity]);
+
     fn step(&mut self, gradients: Gradients) -> Result<()> {
         check("alpha", self.alpha, 0.0, 1.0)?;
         check("epsilon", self.eps, 0.0, f64::INFINITY)?;
@@ -100,27 +102,5 @@ impl Optimizer for RmsProp {
             let state: Vec<&Tensor> = [&self.squares[i]].into_iter().chain(means).chain(velocity).collect();
             parameter.rmsprop_update(gradient, &state, settings)
         })
-    }
-
-    fn lr(&self) -> f64 {
-        self.common.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.common.lr = lr;
-    }
-
-    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
-        let all = [("square_avg", &self.squares[..]), ("grad_avg", &self.means), ("momentum_buffer", &self.velocity)];
-        all.into_iter().filter(|(_, tensors)| !tensors.is_empty()).collect()
-    }
-    fn kind(&self) -> &'static str {
-        "RmsProp"
-    }
-
-    fn restore(&mut self, state: &State) -> Result<()> {
-        let slots =
-            &mut [("square_avg", &mut self.squares), ("grad_avg", &mut self.means), ("momentum_buffer", &mut self.velocity)];
-        self.common.restore("RmsProp", state, slots, None)
     }
 }

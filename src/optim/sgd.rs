@@ -1,11 +1,13 @@
 //! Stochastic gradient descent with momentum, Nesterov's look-ahead and weight decay.
 
-use super::group::{Common, common};
-use super::{Optimizer, State, check, config};
+use super::group::{Common, carries, common};
+use super::{Optimizer, check, config};
 use crate::error::Result;
+use crate::ops::update;
 use crate::{Gradients, Tensor};
 
-/// g ← g + λp; v ← μv + g; p ← p − η v (Polyak 1964), or p − η (g + μv) with Nesterov's look-ahead. As PyTorch's.
+/// g ← g + λp; v ← μv + (1 − τ)g, and v ← g in a parameter's first step; p ← p − η v (Polyak 1964), or p − η (g + μv) with Nesterov's
+/// look-ahead. As PyTorch's; τ is the dampening, 0 unless set.
 ///
 /// ```
 /// use steepest::{Device, optim::{Optimizer, Sgd}};
@@ -22,7 +24,10 @@ pub struct Sgd {
     common: Common,
     velocity: Vec<Tensor>,
     momentum: f64,
+    dampening: f64,
     nesterov: bool,
+    /// Steps each parameter has had; counted with dampening, which the first step is without.
+    steps: Vec<u64>,
 }
 
 common!(Sgd);
@@ -30,7 +35,8 @@ common!(Sgd);
 impl Sgd {
     /// Plain gradient descent with learning rate `lr` (η).
     pub fn new(parameters: impl IntoIterator<Item = Tensor>, lr: f64) -> Sgd {
-        Sgd { common: Common::new(parameters, lr), velocity: vec![], momentum: 0.0, nesterov: false }
+        let common = Common::new(parameters, lr);
+        Sgd { common, velocity: vec![], momentum: 0.0, dampening: 0.0, nesterov: false, steps: vec![] }
     }
 
     /// Momentum μ, 0 ≤ μ < 1.
@@ -39,7 +45,13 @@ impl Sgd {
         self
     }
 
-    /// Nesterov's look-ahead; needs momentum.
+    /// Dampening τ of the momentum, 0 ≤ τ ≤ 1: how much of a gradient does not go into the velocity.
+    pub fn dampening(mut self, dampening: f64) -> Sgd {
+        self.dampening = dampening;
+        self
+    }
+
+    /// Nesterov's look-ahead; needs momentum, and no dampening.
     pub fn nesterov(mut self, on: bool) -> Sgd {
         self.nesterov = on;
         self
@@ -47,37 +59,42 @@ impl Sgd {
 }
 
 impl Optimizer for Sgd {
+    carries!(Sgd, ["momentum_buffer": velocity], steps);
+
     fn step(&mut self, gradients: Gradients) -> Result<()> {
         check("momentum", self.momentum, 0.0, 1.0)?;
         if self.nesterov && self.momentum == 0.0 {
             return Err(config("nesterov", "it needs a momentum above 0".to_owned()));
         }
-        if self.momentum > 0.0 {
+        if !(0.0..=1.0).contains(&self.dampening) {
+            return Err(config("dampening", format!("{} is not in 0..=1", self.dampening)));
+        }
+        if self.nesterov && self.dampening > 0.0 {
+            return Err(config("nesterov", "it needs a dampening of 0".to_owned()));
+        }
+        let moving = self.momentum > 0.0;
+        if moving {
             self.common.grow(&mut self.velocity, 0.0)?;
         }
+        let counted = moving && self.dampening > 0.0;
+        let mut steps = self.steps.clone();
+        steps.resize(if counted { self.common.len() } else { steps.len() }, 0);
         self.common.apply(gradients, |i, parameter, gradient, rates| {
-            let velocity = self.velocity.get(i).map(|v| (v, self.momentum, self.nesterov));
-            parameter.sgd_update(gradient, velocity, rates.lr, rates.weight_decay)
-        })
-    }
-
-    fn lr(&self) -> f64 {
-        self.common.lr
-    }
-
-    fn set_lr(&mut self, lr: f64) {
-        self.common.lr = lr;
-    }
-
-    fn state(&self) -> Vec<(&'static str, &[Tensor])> {
-        if self.velocity.is_empty() { vec![] } else { vec![("momentum_buffer", &self.velocity)] }
-    }
-    fn kind(&self) -> &'static str {
-        "Sgd"
-    }
-
-    fn restore(&mut self, state: &State) -> Result<()> {
-        let slots = &mut [("momentum_buffer", &mut self.velocity)];
-        self.common.restore("Sgd", state, slots, None)
+            let first = counted && steps[i] == 0;
+            if counted {
+                steps[i] += 1;
+            }
+            let settings = update::Sgd {
+                lr: rates.lr,
+                momentum: moving.then_some(self.momentum),
+                gain: if first { 1.0 } else { 1.0 - self.dampening },
+                nesterov: self.nesterov,
+                weight_decay: rates.weight_decay,
+            };
+            parameter.sgd_update_with(gradient, self.velocity.get(i).filter(|_| moving), settings)
+        })?;
+        // Only a step that ran counts.
+        self.steps = steps;
+        Ok(())
     }
 }

@@ -58,6 +58,18 @@ impl Common {
         slots: &mut [(&str, &mut Vec<Tensor>)],
         steps: Option<&mut Vec<u64>>,
     ) -> Result<()> {
+        self.restore_as(kind, state, slots, steps, |_, _, parameter| Ok(parameter.try_shape()?.dims().to_vec()))
+    }
+
+    /// The same where state has a shape of its own, by slot and parameter, both counted from 0.
+    pub(super) fn restore_as(
+        &mut self,
+        kind: &str,
+        state: &State,
+        slots: &mut [(&str, &mut Vec<Tensor>)],
+        steps: Option<&mut Vec<u64>>,
+        sizes: impl Fn(usize, usize, &Tensor) -> Result<Vec<usize>>,
+    ) -> Result<()> {
         let wrong = |message: String| Err(config("state of an optimizer", message));
         if state.kind != kind {
             return wrong(format!("it is that of {}, the optimizer is {kind}", state.kind));
@@ -70,18 +82,18 @@ impl Common {
             return wrong(format!("{kind} has no `{name}`"));
         }
         let mut made = vec![];
-        for (name, _) in slots.iter() {
+        for (slot, (name, _)) in slots.iter().enumerate() {
             let mut tensors = vec![];
             let given = state.tensors.get(*name).map_or(&[][..], |given| &given[..]);
             if given.len() > self.len() {
                 return wrong(format!("it has `{name}` of {} parameters, the optimizer has {}", given.len(), self.len()));
             }
             for (i, (values, parameter)) in given.iter().zip(self.parameters()).enumerate() {
-                let shape = parameter.try_shape()?;
-                if values.len() != shape.numel() {
-                    return wrong(format!("`{name}` of parameter {i} has {} elements, the parameter is {shape}", values.len()));
+                let sizes = sizes(slot, i, parameter)?;
+                if values.len() != sizes.iter().product::<usize>() {
+                    return wrong(format!("`{name}` of parameter {i} has {} elements, it should be {sizes:?}", values.len()));
                 }
-                tensors.push(parameter.device().tensor(values, shape));
+                tensors.push(parameter.device().tensor(values, &sizes[..]));
             }
             made.push(tensors);
         }

@@ -4,7 +4,7 @@
 use crate::common;
 use steepest::nn::loss::{self, CrossEntropy, Reduction};
 use steepest::nn::{Conv2d, Module};
-use steepest::optim::{AdaGrad, Adadelta, Adam, Optimizer, RmsProp, Sgd};
+use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::{ConvOptions, Device, Error, Tensor};
 
 /// The error of a call that cannot work: it is carried by the tensor and met at the run.
@@ -82,6 +82,12 @@ fn settings_of_optimizers_that_are_no_numbers_are_refused_before_anything_change
             Box::new(AdaGrad::new(p(), bad)),
             Box::new(RmsProp::new(p(), bad)),
             Box::new(Adadelta::new(p(), bad)),
+            Box::new(NAdam::new(p(), bad)),
+            Box::new(RAdam::new(p(), bad)),
+            Box::new(Adamax::new(p(), bad)),
+            Box::new(Lion::new(p(), bad)),
+            Box::new(Lamb::new(p(), bad)),
+            Box::new(Adafactor::new(p(), bad)),
             Box::new(Sgd::new(p(), 0.1).l1(bad)),
         ];
         for mut opt in every {

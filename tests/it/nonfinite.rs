@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use steepest::graph::record;
 use steepest::ops::elementwise::{Pointwise, ROWS};
-use steepest::optim::{AdaGrad, Adadelta, Adam, Optimizer, RmsProp, Sgd};
+use steepest::optim::{AdaGrad, Adadelta, Adam, Adamax, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::reference::{Overrides, evaluate};
 use steepest::{Anomaly, DType, Device, Error, Tensor};
 
@@ -357,12 +357,16 @@ fn table(device: &Device) -> String {
         "---|".repeat(COLUMNS.len())
     );
     type Make = fn(Tensor) -> Box<dyn Optimizer>;
-    let updates: [(&str, Make); 5] = [
+    let updates: [(&str, Make); 9] = [
         ("sgd", |w| Box::new(Sgd::new([w], 0.5))),
         ("adam", |w| Box::new(Adam::new([w], 0.5))),
         ("adagrad", |w| Box::new(AdaGrad::new([w], 0.5))),
         ("rmsprop", |w| Box::new(RmsProp::new([w], 0.5))),
         ("adadelta", |w| Box::new(Adadelta::new([w], 0.5))),
+        ("nadam", |w| Box::new(NAdam::new([w], 0.5))),
+        ("radam", |w| Box::new(RAdam::new([w], 0.5))),
+        ("adamax", |w| Box::new(Adamax::new([w], 0.5))),
+        ("lion", |w| Box::new(Lion::new([w], 0.5))),
     ];
     for (name, make) in updates {
         let w = device.parameter(&[1.0; COLUMNS.len()], COLUMNS.len());

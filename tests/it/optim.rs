@@ -3,7 +3,7 @@
 
 use crate::common;
 use steepest::optim::schedule::{Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Schedule, Step, Warmup};
-use steepest::optim::{AdaGrad, Adadelta, Adam, Group, Optimizer, RmsProp, Sgd};
+use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::{Device, Error, Tensor};
 
 /// Every kind and form of optimizer, by name.
@@ -21,6 +21,13 @@ fn every(w: &Tensor, b: &Tensor) -> Vec<(&'static str, Box<dyn Optimizer>)> {
         ("centered", Box::new(RmsProp::new(p(), 0.1).centered(true).group(group()))),
         ("rmsprop, momentum", Box::new(RmsProp::new(p(), 0.1).momentum(0.5).group(group()))),
         ("adadelta", Box::new(Adadelta::new(p(), 0.1).group(group()))),
+        ("damped", Box::new(Sgd::new(p(), 0.1).momentum(0.9).dampening(0.5).maximize(true).group(group()))),
+        ("nadam", Box::new(NAdam::new(p(), 0.1).group(group()))),
+        ("radam", Box::new(RAdam::new(p(), 0.1).betas(0.5, 0.75).decoupled_weight_decay(true).group(group()))),
+        ("adamax", Box::new(Adamax::new(p(), 0.1).group(group()))),
+        ("lion", Box::new(Lion::new(p(), 0.1).group(group()))),
+        ("lamb", Box::new(Lamb::new(p(), 0.1).weight_decay(0.1).group(group()))),
+        ("adafactor", Box::new(Adafactor::new(p(), 0.1).weight_decay(0.1).group(group()))),
     ]
 }
 
@@ -84,12 +91,17 @@ fn groups_have_their_own_rates_decays_and_penalties() {
 #[test]
 fn an_l1_penalty_is_the_gradient_of_its_sum_of_sizes() {
     type Make = fn([Tensor; 1], f64) -> Box<dyn Optimizer>;
-    let kinds: [(&str, Make); 5] = [
+    let kinds: [(&str, Make); 10] = [
         ("sgd", |p, l1| Box::new(Sgd::new(p, 0.1).momentum(0.9).l1(l1))),
         ("adam", |p, l1| Box::new(Adam::w(p, 0.1).l1(l1))),
         ("adagrad", |p, l1| Box::new(AdaGrad::new(p, 0.1).l1(l1))),
         ("rmsprop", |p, l1| Box::new(RmsProp::new(p, 0.1).l1(l1))),
         ("adadelta", |p, l1| Box::new(Adadelta::new(p, 0.1).l1(l1))),
+        ("nadam", |p, l1| Box::new(NAdam::new(p, 0.1).l1(l1))),
+        ("radam", |p, l1| Box::new(RAdam::new(p, 0.1).l1(l1))),
+        ("adamax", |p, l1| Box::new(Adamax::new(p, 0.1).l1(l1))),
+        ("lamb", |p, l1| Box::new(Lamb::new(p, 0.1).l1(l1))),
+        ("adafactor", |p, l1| Box::new(Adafactor::new(p, 0.1).l1(l1))),
     ];
     for device in common::devices("the L1 penalty") {
         for (name, make) in kinds {
@@ -152,6 +164,20 @@ fn settings_that_make_no_sense_are_typed_errors() {
         ("learning rate factor", Box::new(Sgd::new([], 0.1).group(Group::new(p()).lr_factor(-1.0)))),
         ("weight decay of a group", Box::new(Sgd::new([], 0.1).group(Group::new(p()).weight_decay(f64::NAN)))),
         ("L1 penalty of a group", Box::new(Sgd::new([], 0.1).group(Group::new(p()).l1(-1.0)))),
+        ("dampening", Box::new(Sgd::new(p(), 0.1).momentum(0.9).dampening(1.5))),
+        ("dampening", Box::new(Sgd::new(p(), 0.1).momentum(0.9).dampening(f64::NAN))),
+        ("nesterov", Box::new(Sgd::new(p(), 0.1).momentum(0.9).dampening(0.5).nesterov(true))),
+        ("momentum decay", Box::new(NAdam::new(p(), 0.1).momentum_decay(-1.0))),
+        ("beta 1", Box::new(NAdam::new(p(), 0.1).betas(1.0, 0.9))),
+        ("beta 2", Box::new(RAdam::new(p(), 0.1).betas(0.9, f64::NAN))),
+        ("beta 2", Box::new(Lion::new(p(), 0.1).betas(0.9, -0.1))),
+        ("learning rate", Box::new(Lion::new(p(), -0.1))),
+        ("epsilon", Box::new(Adamax::new(p(), 0.1).eps(f64::INFINITY))),
+        ("epsilon", Box::new(Lamb::new(p(), 0.1).eps(-1.0))),
+        ("decay of beta 2", Box::new(Adafactor::new(p(), 0.1).beta2_decay(0.5))),
+        ("epsilon 1", Box::new(Adafactor::new(p(), 0.1).eps(-1.0, 0.1))),
+        ("epsilon 2", Box::new(Adafactor::new(p(), 0.1).eps(0.1, f64::NAN))),
+        ("d", Box::new(Adafactor::new(p(), 0.1).clip(0.0))),
         ("parameters", Box::new(Sgd::new(p(), 0.1).group(Group::new(p())))),
         ("parameters", Box::new(Sgd::new([], 0.1))),
     ];

@@ -8,7 +8,7 @@ use steepest::error::OpError;
 use steepest::nn::loss::{CrossEntropy, Reduction, hinge, huber};
 use steepest::nn::{self, Init, Module};
 use steepest::optim::schedule::{Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Schedule, Step, Warmup};
-use steepest::optim::{AdaGrad, Adadelta, Adam, Group, Optimizer, RmsProp, Sgd};
+use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::reference::{Overrides, evaluate};
 use steepest::verify::{GradCheckOptions, grad_check_with};
 use steepest::{Device, Error, RopeOptions, Tensor};
@@ -268,6 +268,11 @@ fn options_of_optimizers_are_right_at_the_ends_or_refused_by_name() {
     type Formula = fn(f64) -> f64;
     const P: f64 = 2.0;
     const G: f64 = 0.5;
+    // μ₂ (1 − β₁) / (1 − μ₁μ₂) + (1 − μ₁) / (1 − μ₁), of NAdam's first step by a gradient of the size of √v̂.
+    fn nadam(beta: f64, decay: f64) -> f64 {
+        let [now, next] = [1.0, 2.0].map(|t| beta * (1.0 - 0.5 * 0.96f64.powf(t * decay)));
+        next * (1.0 - beta) / (1.0 - now * next) + 1.0
+    }
     let table: Vec<(&str, Make, Formula)> = vec![
         ("learning rate", |p, v| Box::new(Sgd::new(p, v)), |v| P - v * G),
         ("momentum", |p, v| Box::new(Sgd::new(p, 0.1).momentum(v)), |_| P - 0.1 * G),
@@ -293,6 +298,30 @@ fn options_of_optimizers_are_right_at_the_ends_or_refused_by_name() {
         ("decay of the learning rate", |p, v| Box::new(AdaGrad::new(p, 0.1).lr_decay(v)), |_| P - 0.1),
         ("rho", |p, v| Box::new(Adadelta::new(p, 1.0).rho(v)), |v| P - (1e-6f64).sqrt() / ((1.0 - v) * G * G + 1e-6).sqrt() * G),
         ("epsilon", |p, v| Box::new(Adadelta::new(p, 1.0).eps(v)), |v| P - v.sqrt() / (0.1 * G * G + v).sqrt() * G),
+        ("dampening", |p, v| Box::new(Sgd::new(p, 0.1).momentum(0.5).dampening(v)), |_| P - 0.1 * G),
+        ("learning rate", |p, v| Box::new(NAdam::new(p, v)), |v| P - v * nadam(0.9, 4e-3)),
+        ("beta 1", |p, v| Box::new(NAdam::new(p, 0.1).betas(v, 0.999)), |v| P - 0.1 * nadam(v, 4e-3)),
+        ("beta 2", |p, v| Box::new(NAdam::new(p, 0.1).betas(0.9, v)), |_| P - 0.1 * nadam(0.9, 4e-3)),
+        ("epsilon", |p, v| Box::new(NAdam::new(p, 0.1).eps(v)), |v| P - 0.1 * nadam(0.9, 4e-3) * G / (G + v)),
+        ("momentum decay", |p, v| Box::new(NAdam::new(p, 0.1).momentum_decay(v)), |v| P - 0.1 * nadam(0.9, v)),
+        ("learning rate", |p, v| Box::new(RAdam::new(p, v)), |v| P - v * G),
+        ("beta 1", |p, v| Box::new(RAdam::new(p, 0.1).betas(v, 0.999)), |_| P - 0.1 * G),
+        ("beta 2", |p, v| Box::new(RAdam::new(p, 0.1).betas(0.9, v)), |_| P - 0.1 * G),
+        ("learning rate", |p, v| Box::new(Adamax::new(p, v)), |v| P - v * G / (G + 1e-8)),
+        ("beta 1", |p, v| Box::new(Adamax::new(p, 0.1).betas(v, 0.999)), |_| P - 0.1),
+        ("epsilon", |p, v| Box::new(Adamax::new(p, 0.1).eps(v)), |v| P - 0.1 * G / (G + v)),
+        ("learning rate", |p, v| Box::new(Lion::new(p, v)), |v| P - v),
+        ("beta 1", |p, v| Box::new(Lion::new(p, 0.1).betas(v, 0.99)), |_| P - 0.1),
+        ("weight decay", |p, v| Box::new(Lion::new(p, 0.1).weight_decay(v)), |v| P - 0.1 * v * P - 0.1),
+        // The length of u does not matter, as it is made as long as p.
+        ("learning rate", |p, v| Box::new(Lamb::new(p, v)), |v| P - v * P),
+        ("beta 2", |p, v| Box::new(Lamb::new(p, 0.1).betas(0.9, v)), |_| P - 0.1 * P),
+        // The first step has a rate of at most 1, and u is 1.
+        ("learning rate", |p, v| Box::new(Adafactor::new(p, v)), |v| P - v.min(1.0) * P),
+        ("epsilon 1", |p, v| Box::new(Adafactor::new(p, 0.1).eps(v, 1e-3)), |v| P - 0.1 * P * G / G.max(v)),
+        ("epsilon 2", |p, v| Box::new(Adafactor::new(p, 0.1).eps(1e-7, v)), |v| P - 0.1 * v.max(P)),
+        ("d", |p, v| Box::new(Adafactor::new(p, 0.1).clip(v)), |v| P - 0.1 * P * v.min(1.0)),
+        ("weight decay", |p, v| Box::new(Adafactor::new(p, 0.1).weight_decay(v)), |v| P - 0.1 * v * P - 0.1 * P),
     ];
     for device in common::devices("options of optimizers") {
         let mut wrong = vec![];

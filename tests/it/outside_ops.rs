@@ -200,7 +200,7 @@ fn updates_of_one_name_are_told_apart() {
         let (a, b) = (device.parameter(&[1.0; 4], 4), device.parameter(&[1.0; 4], 4));
         let (va, vb) = (device.tensor(&[0.0; 4], 4), device.tensor(&[0.0; 4], 4));
         let slope = device.tensor(&[1.0; 4], 4);
-        let step = |nesterov| Arc::new(Sgd { lr: 0.5, momentum: Some(0.5), nesterov, weight_decay: 0.0 });
+        let step = |nesterov| Arc::new(Sgd { lr: 0.5, momentum: Some(0.5), gain: 1.0, nesterov, weight_decay: 0.0 });
         // What tells them apart is what they wrap.
         let plain = record(Same(step(false)), &[&a, &slope, &va]);
         let nesterov = record(Same(step(true)), &[&b, &slope, &vb]);

@@ -131,7 +131,7 @@ fn victims(g: &mut Gen) -> Vec<Case> {
         Case::new("argmax", Reduce { kind: Kind::ArgMax, axes: vec![1], keepdim: false }, vec![g.distinct(&[600, 4])]),
         Case::new(
             "sgd",
-            Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.1 },
+            Sgd { lr: 0.1, momentum: Some(0.9), gain: 1.0, nesterov: false, weight_decay: 0.1 },
             vec![g.normalish(&[1500]), g.normalish(&[1500]), g.normalish(&[1500])],
         ),
         Case::new("halves", Matmul { trans_a: false, trans_b: false }, vec![g.f16(&[64, 36]), g.f16(&[36, 40])]),
@@ -182,7 +182,7 @@ fn check_mode_names_the_first_wrong_node_and_its_line() {
         let w = device.parameter(&[1.0; 600], 600);
         let v = device.zeros(600).add_scalar(0.0);
         device.run([&v]).unwrap();
-        let sgd = Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.0 };
+        let sgd = Sgd { lr: 0.1, momentum: Some(0.9), gain: 1.0, nesterov: false, weight_decay: 0.0 };
         let update = steepest::graph::record(Planted::new(Arc::new(sgd), Bug::WrongKernel), &[&w, &w.detach(), &v]);
         assert!(matches!(device.run([&update]), Err(Error::Check { op: "sgd", .. })), "{device}");
     }
@@ -209,7 +209,7 @@ fn check_mode_sees_a_plan_that_is_wrong_where_every_op_is_right() {
         let w = device.parameter(&[1.0; 600], 600);
         let v = device.zeros(600).add_scalar(0.0);
         device.run([&v]).unwrap();
-        let sgd = Sgd { lr: 0.1, momentum: Some(0.9), nesterov: false, weight_decay: 0.0 };
+        let sgd = Sgd { lr: 0.1, momentum: Some(0.9), gain: 1.0, nesterov: false, weight_decay: 0.0 };
         let update = steepest::graph::record(Planted::new(Arc::new(sgd), Bug::WrongSecondPlan), &[&w, &w.detach(), &v]);
         assert!(matches!(device.run([&update]), Err(Error::Check { op: "sgd", how: "as planned", .. })), "{device}");
     }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common;
-use steepest::optim::{AdaGrad, Adadelta, Adam, Group, Optimizer, RmsProp, Sgd};
+use steepest::optim::{AdaGrad, Adadelta, Adam, Adamax, Group, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::plan::Switches;
 use steepest::{Device, Error, Tensor};
 
@@ -42,6 +42,11 @@ fn every(all: &[Tensor]) -> Vec<(&'static str, Box<dyn Optimizer>)> {
         ("centered", Box::new(RmsProp::new(p(), 0.1).centered(true).group(group()))),
         ("centered, momentum", Box::new(RmsProp::new(p(), 0.1).centered(true).momentum(0.5).group(group()))),
         ("adadelta", Box::new(Adadelta::new(p(), 0.1).group(group()))),
+        ("damped", Box::new(Sgd::new(p(), 0.1).momentum(0.9).dampening(0.5).maximize(true).group(group()))),
+        ("nadam", Box::new(NAdam::new(p(), 0.1).group(group()))),
+        ("radam", Box::new(RAdam::new(p(), 0.1).betas(0.5, 0.75).decoupled_weight_decay(true).group(group()))),
+        ("adamax", Box::new(Adamax::new(p(), 0.1).group(group()))),
+        ("lion", Box::new(Lion::new(p(), 0.1).group(group()))),
     ]
 }
 
@@ -180,7 +185,7 @@ fn an_alias_of_what_is_updated_stays_as_it_was() {
             device.run(if alias_first { [&again, &alias, &state] } else { [&state, &alias, &again] }).unwrap();
             let slope = device.tensor(&[1.0; 4], 4);
             for round in 1..4 {
-                let sgd = steepest::ops::update::Sgd { lr: 0.5, momentum: None, nesterov: false, weight_decay: 0.0 };
+                let sgd = steepest::ops::update::Sgd { lr: 0.5, momentum: None, gain: 1.0, nesterov: false, weight_decay: 0.0 };
                 device.run([&steepest::graph::record(sgd, &[&state, &slope])]).unwrap();
                 let moved: Vec<f32> = [2.0, 3.0, 4.0, 5.0].iter().map(|x| x - 0.5 * round as f32).collect();
                 assert_eq!(state.to_vec::<f32>().unwrap(), moved, "{device}");

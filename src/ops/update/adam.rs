@@ -1,26 +1,31 @@
 //! Adam in place: m, v ← moving means of g and g², p ← p − η m̂ / (√v̂ + ε); AdamW and AMSGrad.
 
 use super::super::simd::vectorised;
-use super::{Settings, by_element, infer, update};
+use super::{Settings, by_element, decay, decayed, infer, update};
 use crate::error::OpError;
 use crate::graph::Accuracy;
 use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
 use crate::graph::{Tensor, no_grad, record};
 
-/// Moves one parameter's moments on; says what the parameter is before the step and the moments after.
+/// Both moments after a gradient.
 #[inline(always)]
-fn moments(p: f32, m: f32, v: f32, g: f32, c: Settings, decoupled: bool) -> [f32; 3] {
-    let (p, g) = if decoupled { (p - c.weight_decay * p, g) } else { (p, g + c.weight_decay * p) };
-    let m = c.momentum * m + c.one_minus_momentum * g;
-    [p, m, c.square_decay * v + c.one_minus_square_decay * g * g]
+pub(super) fn moments(m: f32, v: f32, g: f32, c: Settings) -> (f32, f32) {
+    (c.momentum * m + c.one_minus_momentum * g, c.square_decay * v + c.one_minus_square_decay * g * g)
+}
+
+/// What a step is divided by; without a correction it does not look at v.
+#[inline(always)]
+fn divisor(v: f32, c: Settings) -> f32 {
+    if c.correction > 0.0 { v.sqrt() * c.correction + c.eps } else { c.eps }
 }
 
 vectorised! {
     /// A step of Adam.
     fn adam<'a>(p: &'a mut [f32], m: &'a mut [f32], v: &'a mut [f32], g: &'a [f32], c: Settings, decoupled: bool) {
         for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-            [*p, *m, *v] = moments(*p, *m, *v, g, c, decoupled);
-            *p -= c.rate * *m / (v.sqrt() * c.correction + c.eps);
+            let (before, g) = decayed(*p, g, c, decoupled);
+            (*m, *v) = moments(*m, *v, g, c);
+            *p = before - c.rate * *m / divisor(*v, c);
         }
     }
 }
@@ -37,10 +42,25 @@ vectorised! {
         decoupled: bool,
     ) {
         for ((((p, m), v), u), &g) in p.iter_mut().zip(m).zip(v).zip(u).zip(g) {
-            [*p, *m, *v] = moments(*p, *m, *v, g, c, decoupled);
+            let (before, g) = decayed(*p, g, c, decoupled);
+            (*m, *v) = moments(*m, *v, g, c);
             *u = u.max(*v);
-            *p -= c.rate * *m / (u.sqrt() * c.correction + c.eps);
+            *p = before - c.rate * *m / divisor(*u, c);
         }
+    }
+}
+
+/// The kernels of an optimizer whose step is Adam's.
+pub(super) fn native(name: &'static str, decoupled: bool, amsgrad: bool) -> Lowering {
+    let variant = Variant {
+        consts: vec![("DECOUPLED", u32::from(decoupled))],
+        bodies: if amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
+        ..Variant::new("update/adam", [1; 3])
+    };
+    if amsgrad {
+        update(name, variant, move |c, [p, m, v, u], g| adam_largest(p, m, v, u, g, c, decoupled))
+    } else {
+        update(name, variant, move |c, [p, m, v], g| adam(p, m, v, g, c, decoupled))
     }
 }
 
@@ -84,17 +104,13 @@ impl Op for Adam {
     }
     fn scalars(&self) -> Vec<u32> {
         let (one, two) = self.corrections();
-        // The step size is worked out here in f64: 1 − β₁ᵗ loses digits in f32. So are 1 − β.
-        let decay = if self.decoupled { self.lr * self.weight_decay } else { self.weight_decay };
+        // The step size is worked out here in f64: 1 − β₁ᵗ loses digits in f32.
         let settings = Settings {
             rate: (self.lr / one) as f32,
-            weight_decay: decay as f32,
+            weight_decay: decay(self.decoupled, self.lr, self.weight_decay),
             eps: self.eps as f32,
-            momentum: self.betas.0 as f32,
-            one_minus_momentum: (1.0 - self.betas.0) as f32,
-            square_decay: self.betas.1 as f32,
-            one_minus_square_decay: (1.0 - self.betas.1) as f32,
             correction: (1.0 / two) as f32,
+            ..Settings::of_betas(self.betas)
         };
         settings.words()
     }
@@ -105,17 +121,7 @@ impl Op for Adam {
         infer(inputs, self.mutates().len())
     }
     fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
-        let decoupled = self.decoupled;
-        let variant = Variant {
-            consts: vec![("DECOUPLED", u32::from(decoupled))],
-            bodies: if self.amsgrad { vec![] } else { vec![("largest", "{ return v; }".to_owned())] },
-            ..Variant::new("update/adam", [1; 3])
-        };
-        if self.amsgrad {
-            update(self.name(), variant, move |c, [p, m, v, u], g| adam_largest(p, m, v, u, g, c, decoupled))
-        } else {
-            update(self.name(), variant, move |c, [p, m, v], g| adam(p, m, v, g, c, decoupled))
-        }
+        native(self.name(), self.decoupled, self.amsgrad)
     }
     fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
         // Two running means of g + λp and g², both corrected, a square root, a quotient, a step.

@@ -2,7 +2,7 @@
 
 use super::super::case::{Case, Gen};
 use super::scaled::{AdaGrad, Adadelta, RmsProp};
-use super::{Adam, ELEMENTS_PER_TASK, Sgd};
+use super::{Adam, Adamax, ELEMENTS_PER_TASK, Lion, NAdam, RAdam, Running, Sgd};
 
 /// Both sides of the workgroup, none, and more than one thread's task.
 const SIZES: [usize; 5] = [1, 255, 257, 0, ELEMENTS_PER_TASK + 3];
@@ -17,8 +17,10 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         {
             let mut inputs = three();
             inputs.truncate(if momentum.is_some() { 3 } else { 2 });
-            cases.push(Case::new(format!("[{n}]"), Sgd { lr: 0.1, momentum, nesterov, weight_decay }, inputs));
+            cases.push(Case::new(format!("[{n}]"), Sgd { lr: 0.1, momentum, gain: 1.0, nesterov, weight_decay }, inputs));
         }
+        let damped = Sgd { lr: 0.1, momentum: Some(0.9), gain: 0.25, nesterov: false, weight_decay: 0.1 };
+        cases.push(Case::new(format!("[{n}] damped"), damped, three()));
         for (step, weight_decay, decoupled) in [(1, 0.0, false), (3, 0.1, false), (1000, 0.1, true)] {
             let inputs = vec![g.normalish(&[n]), g.normalish(&[n]), g.normalish(&[n]), g.floats(&[n], 0.0, 2.0)];
             let op = Adam { lr: 0.01, betas: (0.9, 0.999), eps: 1e-8, weight_decay, decoupled, amsgrad: false, step };
@@ -60,6 +62,37 @@ pub fn scaled_cases(g: &mut Gen) -> Vec<Case> {
                 let op = RmsProp { lr: 0.05, alpha: 0.9, eps: 1e-4, momentum, centered, weight_decay };
                 cases.push(Case::new(label.clone(), op, inputs));
             }
+        }
+    }
+    cases
+}
+
+/// NAdam, RAdam, Adamax and Lion in every form, first and later steps, and running sums and means.
+pub fn moments_cases(g: &mut Gen) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for n in SIZES {
+        for (step, weight_decay, decoupled) in [(1, 0.0, false), (3, 0.1, false), (1000, 0.1, true)] {
+            let label = format!("[{n}] step {step}");
+            let (lr, betas, eps) = (0.01, (0.9, 0.99), 1e-8);
+            let inputs = vec![g.normalish(&[n]), g.normalish(&[n]), g.normalish(&[n]), g.floats(&[n], 0.0, 2.0)];
+            let product = (1..step).map(|t| NAdam::momentum(betas.0, 4e-3, t)).product();
+            let op = NAdam { lr, betas, eps, weight_decay, decoupled, momentum_decay: 4e-3, step, product };
+            cases.push(Case::new(label.clone(), op, inputs.clone()));
+            let op = RAdam { lr, betas, eps, weight_decay, decoupled, step };
+            cases.push(Case::new(label.clone(), op, inputs.clone()));
+            // Decided by |g| in some places, by what was before in others.
+            let op = Adamax { lr, betas, eps, weight_decay, decoupled, step };
+            cases.push(Case::new(label.clone(), op, inputs));
+        }
+        // A sum that rounding may put on either side of 0 has no sign to compare: mean and gradient are apart in size.
+        let (p, m) = (g.normalish(&[n]), g.floats(&[n], 1.0, 2.0));
+        for gradient in [g.floats(&[n], -5.0, 5.0), g.floats(&[n], -40.0, -30.0)] {
+            let op = Lion { lr: 0.01, betas: (0.9, 0.99), weight_decay: 0.1 };
+            cases.push(Case::new(format!("[{n}]"), op, vec![p.clone(), gradient, m.clone()]));
+        }
+        for (keep, gain) in [(0.75, 0.25), (1.0, -3.0), (0.0, 1.0), (1.0, 0.0)] {
+            let inputs = vec![g.normalish(&[n]), g.normalish(&[n])];
+            cases.push(Case::new(format!("[{n}] {keep} s + {gain} x"), Running { keep, gain }, inputs));
         }
     }
     cases

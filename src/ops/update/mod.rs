@@ -1,12 +1,26 @@
 //! Parameter updates in place: what all optimizers share, and one file for each kind of them.
 
+mod adafactor;
 mod adam;
+mod adamax;
 mod cases;
+mod lamb;
+mod lion;
+mod nadam;
+mod radam;
+mod running;
 pub mod scaled;
 mod sgd;
 
+pub use adafactor::{Adafactor, Variance};
 pub use adam::Adam;
-pub use cases::{cases, scaled_cases};
+pub use adamax::Adamax;
+pub use cases::{cases, moments_cases, scaled_cases};
+pub use lamb::Lamb;
+pub use lion::Lion;
+pub use nadam::NAdam;
+pub use radam::RAdam;
+pub use running::Running;
 pub use sgd::Sgd;
 
 use crate::error::OpError;
@@ -38,15 +52,56 @@ struct Settings {
     /// β₂, α or ρ: the decay of the mean of squares.
     square_decay: f32,
     one_minus_square_decay: f32,
-    /// A factor for the root of that mean.
+    /// A factor for the root of that mean; NAdam's is for the gradient.
     correction: f32,
 }
 
 impl Settings {
+    /// β₁, β₂, and what they leave. 1 − β is worked out in f64: in f32 it loses digits.
+    fn of_betas((first, second): (f64, f64)) -> Settings {
+        Settings {
+            momentum: first as f32,
+            one_minus_momentum: (1.0 - first) as f32,
+            square_decay: second as f32,
+            one_minus_square_decay: (1.0 - second) as f32,
+            ..Default::default()
+        }
+    }
+
     fn words(self) -> Vec<u32> {
         bytemuck::cast::<Settings, [u32; 8]>(self).to_vec()
     }
 }
+
+/// The weight decay of a step as the kernels take it: λ, or decoupled from the gradient ηλ.
+fn decay(decoupled: bool, lr: f64, weight_decay: f64) -> f32 {
+    (if decoupled { lr * weight_decay } else { weight_decay }) as f32
+}
+
+/// A parameter and its gradient with weight decay, as `shaders/update/decay.wgsl`.
+#[inline(always)]
+fn decayed(p: f32, g: f32, c: Settings, decoupled: bool) -> (f32, f32) {
+    if decoupled { (p - c.weight_decay * p, g) } else { (p, g + c.weight_decay * p) }
+}
+
+/// What all updates in place say of themselves; the inputs that one overwrites, by their numbers.
+macro_rules! in_place {
+    ($($written:literal),*) => {
+        fn accuracy(&self, _: &[&crate::graph::op::Array]) -> crate::graph::Accuracy {
+            crate::graph::Accuracy::Update
+        }
+        fn infer(&self, inputs: &[crate::graph::op::Spec]) -> Result<crate::graph::op::Spec, crate::error::OpError> {
+            $crate::ops::update::infer(inputs, self.mutates().len())
+        }
+        fn grad(&self, ctx: &crate::graph::op::GradCtx<'_>) -> Vec<Option<crate::graph::Tensor>> {
+            vec![None; ctx.inputs.len()]
+        }
+        fn mutates(&self) -> &'static [usize] {
+            &[$($written),*]
+        }
+    };
+}
+use in_place;
 
 /// Checks that there is a gradient and what is `written`, all f32 of one shape; the output has no value of its own, but is what
 /// verification compares.

@@ -1,4 +1,4 @@
-//! SGD in place: v ← μv + g + λp, p ← p − η(v or g + μv).
+//! SGD in place: v ← μv + κ(g + λp), p ← p − η(v or g + μv).
 
 use super::super::simd::vectorised;
 use super::{Settings, by_element, infer, update, without_velocity};
@@ -10,10 +10,10 @@ use crate::graph::{Tensor, no_grad, record};
 vectorised! {
     /// A step of SGD with momentum, and whether it looks ahead.
     fn sgd_momentum<'a>(p: &'a mut [f32], v: &'a mut [f32], g: &'a [f32], settings: Settings, nesterov: bool) {
-        let Settings { rate, weight_decay, momentum, .. } = settings;
+        let Settings { rate, weight_decay, momentum, one_minus_momentum: gain, .. } = settings;
         for ((p, v), g) in p.iter_mut().zip(v).zip(g) {
             let g = g + weight_decay * *p;
-            *v = momentum * *v + g;
+            *v = momentum * *v + gain * g;
             *p -= rate * if nesterov { g + momentum * *v } else { *v };
         }
     }
@@ -21,13 +21,15 @@ vectorised! {
 
 /// Inputs: parameter, gradient, and the velocity where there is momentum.
 ///
-/// As PyTorch's: g ← g + λp; v ← μv + g; p ← p − η v, or p − η (g + μv) with Nesterov's look-ahead.
+/// As PyTorch's: g ← g + λp; v ← μv + κg; p ← p − η v, or p − η (g + μv) with Nesterov's look-ahead.
 #[derive(Clone, Debug)]
 pub struct Sgd {
     /// η
     pub lr: f64,
     /// μ; without it there is no velocity.
     pub momentum: Option<f64>,
+    /// κ, how much of the gradient goes into the velocity: 1 − dampening, but 1 in a parameter's first step.
+    pub gain: f64,
     /// Whether the step looks ahead.
     pub nesterov: bool,
     /// λ
@@ -42,8 +44,14 @@ impl Op for Sgd {
         vec![u32::from(self.momentum.is_some()), u32::from(self.nesterov)]
     }
     fn scalars(&self) -> Vec<u32> {
-        let (rate, weight_decay) = (self.lr as f32, self.weight_decay as f32);
-        Settings { rate, weight_decay, momentum: self.momentum.unwrap_or(0.0) as f32, ..Default::default() }.words()
+        let settings = Settings {
+            rate: self.lr as f32,
+            weight_decay: self.weight_decay as f32,
+            momentum: self.momentum.unwrap_or(0.0) as f32,
+            one_minus_momentum: if self.momentum.is_some() { self.gain as f32 } else { 1.0 },
+            ..Default::default()
+        };
+        settings.words()
     }
     fn accuracy(&self, _: &[&Array]) -> Accuracy {
         Accuracy::Update
@@ -71,7 +79,7 @@ impl Op for Sgd {
         let mu = self.momentum.unwrap_or(0.0);
         by_element(inputs, output, |x| {
             let g = x[1] + self.weight_decay * x[0];
-            let v = x.get(2).map_or(0.0, |v| mu * v) + g;
+            let v = x.get(2).map_or(g, |v| mu * v + self.gain * g);
             [x[0] - self.lr * if self.nesterov { g + mu * v } else { v }, v]
         })
     }
@@ -92,12 +100,17 @@ impl Tensor {
         let op = Sgd {
             lr,
             momentum: velocity.map(|(_, momentum, _)| momentum),
+            gain: 1.0,
             nesterov: velocity.is_some_and(|(_, _, nesterov)| nesterov),
             weight_decay,
         };
-        no_grad(|| match velocity {
-            Some((velocity, ..)) => record(op, &[self, gradient, velocity]),
-            None => record(op, &[self, gradient]),
-        })
+        self.sgd_update_with(gradient, velocity.map(|(velocity, ..)| velocity), op)
+    }
+
+    /// The same with every setting; `velocity` is given where there is momentum, and only there.
+    #[track_caller]
+    pub fn sgd_update_with(&self, gradient: &Tensor, velocity: Option<&Tensor>, settings: Sgd) -> Tensor {
+        let inputs: Vec<&Tensor> = [self, gradient].into_iter().chain(velocity).collect();
+        no_grad(|| record(settings, &inputs))
     }
 }

@@ -85,14 +85,6 @@ pub const OPTIMIZERS: Missing = &[
     ("SGD", field("accumulate")),
     ("SGD", field("ema")),
     ("SGD", field("swa")),
-    ("SGD", field("params.dampening")),
-    ("SGD", field("params.maximize")),
-    ("Adafactor", Lack::Op),
-    ("Adamax", Lack::Op),
-    ("LAMB", Lack::Op),
-    ("Lion", Lack::Op),
-    ("NAdam", Lack::Op),
-    ("RAdam", Lack::Op),
 ];
 
 /// Of the schedules in optimizers.json.

@@ -6,6 +6,7 @@
 
 mod build;
 mod cases;
+mod descent;
 mod file;
 mod formulas;
 mod hessian;

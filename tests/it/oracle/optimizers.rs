@@ -1,15 +1,13 @@
 //! optimizers.json: parameters and state after each step under given gradients.
 
 use super::cases::TOLD;
+use super::descent::{Built, build};
 use super::file::{Numbers, Oracle};
 use super::judge::{Check, Part, Place, Recording, Table};
 use super::missing;
-use crate::common::fields::{Fault, Fields, Lack};
+use crate::common::fields::{Fault, Fields};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use steepest::graph::{Array, Op, record_shared};
-use steepest::ops::update::{self, scaled};
-use steepest::optim::{self, Optimizer};
+use steepest::graph::Array;
 use steepest::{DType, Device, Gradients, Tensor};
 
 /// Every trajectory of the index in one place.
@@ -35,100 +33,6 @@ pub fn list<'a>(index: &'a Value, field: &str) -> &'a [Value] {
 pub fn tolerances(index: &Value) -> Value {
     let of = &index["tolerances"];
     json!({ "tolerances": { "f64": { "forward": of["f64"], "gradient": of["f64"] }, "f32": of["f32"] } })
-}
-
-/// An optimizer of the index, twice.
-struct Built {
-    /// As a user makes it.
-    optimizer: Box<dyn Fn(Vec<Tensor>) -> Box<dyn Optimizer>>,
-    /// The op of its k-th step, from 1: for the reference.
-    op: Box<dyn Fn(u64) -> Arc<dyn Op>>,
-    /// The state that op reads after parameter and gradient, and where that starts.
-    state: Vec<(&'static str, f64)>,
-}
-
-/// Two numbers.
-fn pair(s: &Fields<'_>, name: &str, absent: (f64, f64)) -> Result<(f64, f64), Fault> {
-    s.read_or(name, absent, |v| if let [a, b] = v.as_array()?[..].as_ref() { Some((a.as_f64()?, b.as_f64()?)) } else { None })
-}
-
-/// The optimizer of a case, with PyTorch's values for settings that are not given. What it has no use for is what the case lacks.
-fn build(name: &str, s: &Fields<'_>) -> Result<Built, Fault> {
-    let built = match name {
-        "SGD" => {
-            let (lr, weight_decay) = (s.float_or("lr", 1e-3)?, s.float_or("weight_decay", 0.0)?);
-            let (momentum, nesterov) = (s.float_or("momentum", 0.0)?, s.flag("nesterov")?);
-            let op = update::Sgd { lr, momentum: (momentum > 0.0).then_some(momentum), nesterov, weight_decay };
-            Built {
-                optimizer: Box::new(move |p| {
-                    Box::new(optim::Sgd::new(p, lr).momentum(momentum).nesterov(nesterov).weight_decay(weight_decay))
-                }),
-                op: Box::new(move |_| Arc::new(op.clone())),
-                state: if momentum > 0.0 { vec![("momentum_buffer", 0.0)] } else { vec![] },
-            }
-        }
-        "Adam" | "AdamW" => {
-            let decoupled = name == "AdamW";
-            let (lr, betas, eps) = (s.float_or("lr", 1e-3)?, pair(s, "betas", (0.9, 0.999))?, s.float_or("eps", 1e-8)?);
-            let weight_decay = s.float_or("weight_decay", if decoupled { 0.01 } else { 0.0 })?;
-            let amsgrad = s.flag("amsgrad")?;
-            let op = update::Adam { lr, betas, eps, weight_decay, decoupled, amsgrad, step: 0 };
-            Built {
-                optimizer: Box::new(move |p| {
-                    let adam = if decoupled { optim::Adam::w(p, lr) } else { optim::Adam::new(p, lr) };
-                    Box::new(adam.betas(betas.0, betas.1).eps(eps).weight_decay(weight_decay).amsgrad(amsgrad))
-                }),
-                op: Box::new(move |step| Arc::new(update::Adam { step, ..op.clone() })),
-                state: [("exp_avg", 0.0), ("exp_avg_sq", 0.0)]
-                    .into_iter()
-                    .chain(amsgrad.then_some(("max_exp_avg_sq", 0.0)))
-                    .collect(),
-            }
-        }
-        "Adagrad" => {
-            let (lr, lr_decay, eps) = (s.float_or("lr", 1e-2)?, s.float_or("lr_decay", 0.0)?, s.float_or("eps", 1e-10)?);
-            let (weight_decay, start) = (s.float_or("weight_decay", 0.0)?, s.float_or("initial_accumulator_value", 0.0)?);
-            let op = scaled::AdaGrad { lr, lr_decay, eps, weight_decay, step: 0 };
-            Built {
-                optimizer: Box::new(move |p| {
-                    let adagrad = optim::AdaGrad::new(p, lr).lr_decay(lr_decay).initial_sum(start);
-                    Box::new(adagrad.eps(eps).weight_decay(weight_decay))
-                }),
-                op: Box::new(move |step| Arc::new(scaled::AdaGrad { step, ..op.clone() })),
-                state: vec![("sum", start)],
-            }
-        }
-        "RMSprop" => {
-            let (lr, alpha, eps) = (s.float_or("lr", 1e-2)?, s.float_or("alpha", 0.99)?, s.float_or("eps", 1e-8)?);
-            let (momentum, weight_decay) = (s.float_or("momentum", 0.0)?, s.float_or("weight_decay", 0.0)?);
-            let centered = s.flag("centered")?;
-            let moving = (momentum > 0.0).then_some(momentum);
-            let op = scaled::RmsProp { lr, alpha, eps, momentum: moving, centered, weight_decay };
-            let (mean, velocity) = (centered.then_some("grad_avg"), moving.map(|_| "momentum_buffer"));
-            let state = ["square_avg"].into_iter().chain(mean).chain(velocity);
-            Built {
-                optimizer: Box::new(move |p| {
-                    let rmsprop = optim::RmsProp::new(p, lr).alpha(alpha).eps(eps).momentum(momentum);
-                    Box::new(rmsprop.centered(centered).weight_decay(weight_decay))
-                }),
-                op: Box::new(move |_| Arc::new(op.clone())),
-                state: state.map(|name| (name, 0.0)).collect(),
-            }
-        }
-        "Adadelta" => {
-            let (lr, rho, eps) = (s.float_or("lr", 1.0)?, s.float_or("rho", 0.9)?, s.float_or("eps", 1e-6)?);
-            let weight_decay = s.float_or("weight_decay", 0.0)?;
-            let op = scaled::Adadelta { lr, rho, eps, weight_decay };
-            Built {
-                optimizer: Box::new(move |p| Box::new(optim::Adadelta::new(p, lr).rho(rho).eps(eps).weight_decay(weight_decay))),
-                op: Box::new(move |_| Arc::new(op.clone())),
-                state: vec![("square_avg", 0.0), ("acc_delta", 0.0)],
-            }
-        }
-        _ => return Err(Fault::Lacking(Lack::Op)),
-    };
-    s.all_read()?;
-    Ok(built)
 }
 
 /// How the gradients of a case are clipped.
@@ -185,10 +89,15 @@ pub fn trajectory<'o>(oracle: &'o Oracle, place: &Place, case: &'o Value, name: 
     let built = build(name, &fields.within("params")?)?;
     let clip = Clip::read(&fields)?;
     fields.all_read()?;
-    let found = match place {
+    let mut found = match place {
         Place::Device(device) => on_device(oracle, device, case, &built, clip)?,
         Place::Reference => on_reference(oracle, place, case, &built, clip)?,
     };
+    // The index has no means of rows and columns, and no entry for a parameter that has those instead.
+    if name == "Adafactor" {
+        found.state.retain(|(name, _)| *name == "variance");
+    }
+    found.state.iter_mut().for_each(|(_, tensors)| tensors.retain(|value| !value.data.is_empty()));
     let array = |expected: &Numbers, data: Vec<f64>| {
         let shape = steepest::Shape::new(&expected.shape).map_err(|e| e.to_string())?;
         if data.len() != shape.numel() {
@@ -275,50 +184,52 @@ fn leaves(recording: &Recording<'_>, given: &[&Numbers], k: usize) -> Result<Vec
     given.iter().map(one).collect()
 }
 
-/// The definition of the optimizer's op again and again, in f64: what it says the new values are is given to the next step.
+/// The definition of the optimizer's updates again and again, in f64: what they say the new values are is given to the next step.
 fn on_reference(oracle: &Oracle, place: &Place, case: &Value, built: &Built, clip: Clip) -> Result<Found, Fault> {
     let (starts, given_gradients) = (given(oracle, &oracle.index["init"])?, given(oracle, &oracle.index["grads"])?);
     let mut path: Vec<Vec<f64>> = starts.iter().map(|n| n.data.clone()).collect();
-    // Per parameter: its value, then its state.
+    // Per parameter: its value, then its state, each with its shape.
     let start = |n: &&Numbers| {
-        let states = built.state.iter().map(|&(_, value)| vec![value; n.data.len()]);
-        std::iter::once(n.data.clone()).chain(states).collect()
+        let states = built.state.iter().map(|slot| {
+            let shape = (slot.shape)(&n.shape);
+            (shape.clone(), vec![slot.start; shape.iter().product()])
+        });
+        std::iter::once((n.shape.clone(), n.data.clone())).chain(states).collect()
     };
-    let mut now: Vec<Vec<Vec<f64>>> = starts.iter().map(start).collect();
+    let mut now: Vec<Vec<(Vec<usize>, Vec<f64>)>> = starts.iter().map(start).collect();
     let mut norms = vec![];
     for k in 0..oracle.index["steps"].as_u64().ok_or("no steps")? as usize {
         let recording = place.recording();
         let gradients = leaves(&recording, &given_gradients, k)?;
         let mut held = vec![];
-        for (values, n) in now.iter().zip(&starts) {
-            let leaf = |v: &Vec<f64>| recording.leaf(&n.shape, v, DType::F32, true);
+        for values in &now {
+            let leaf = |(shape, v): &(Vec<usize>, Vec<f64>)| recording.leaf(shape, v, DType::F32, true);
             held.push(values.iter().map(leaf).collect::<Result<Vec<_>, _>>()?);
         }
         let parameters: Vec<Tensor> = held.iter().map(|tensors| tensors[0].clone()).collect();
         let gradients = loss(&parameters, &gradients)?.backward();
         let norm = norm(case, &gradients)?;
         let clipped = clip.of(gradients);
-        let mut roots = vec![];
-        for tensors in &held {
-            let gradient = clipped.wrt(&tensors[0])?;
-            let inputs: Vec<&Tensor> = [&tensors[0], &gradient].into_iter().chain(&tensors[1..]).collect();
-            roots.push(record_shared(tensors[0].node().backend(), (built.op)(k as u64 + 1), &inputs));
-        }
-        let values = recording.values(&roots.iter().chain(&norm).collect::<Vec<_>>())?;
-        norms.extend(values[roots.len()..].iter().map(|n| n.data[0]));
-        for ((now, path), value) in now.iter_mut().zip(&mut path).zip(values) {
+        for (now, tensors) in now.iter_mut().zip(&held) {
+            let updates = (built.updates)(k as u64 + 1, &tensors[0], &clipped.wrt(&tensors[0])?, &tensors[1..]);
+            let values = recording.values(&updates.iter().collect::<Vec<_>>())?;
             // The output of an update is what it overwrites, one after the other.
-            let n = now[0].len();
-            now.iter_mut().zip(value.data.chunks(n)).for_each(|(old, new)| *old = new.to_vec());
-            path.extend(&now[0]);
+            let mut new = values.iter().flat_map(|value| &value.data);
+            now.iter_mut().for_each(|(_, old)| old.iter_mut().zip(&mut new).for_each(|(old, new)| *old = *new));
+            assert!(new.next().is_none(), "updates wrote more than there is");
         }
+        if let Some(norm) = &norm {
+            norms.extend(&recording.values(&[norm])?[0].data);
+        }
+        path.iter_mut().zip(&now).for_each(|(path, now)| path.extend(&now[0].1));
     }
     let mut state = vec![];
-    for (k, &(name, _)) in built.state.iter().enumerate() {
-        let of = |(now, n): (&Vec<Vec<f64>>, &&Numbers)| {
-            Ok(Array::new(steepest::Shape::new(&n.shape).map_err(|e| e.to_string())?, now[k + 1].clone()))
+    for (k, slot) in built.state.iter().enumerate() {
+        let of = |now: &Vec<(Vec<usize>, Vec<f64>)>| {
+            let (shape, data) = now[k + 1].clone();
+            Ok(Array::new(steepest::Shape::new(&shape).map_err(|e| e.to_string())?, data))
         };
-        state.push((name, now.iter().zip(&starts).map(of).collect::<Result<Vec<_>, String>>()?));
+        state.push((slot.name, now.iter().map(of).collect::<Result<Vec<_>, String>>()?));
     }
     Ok(Found { path, norms, state })
 }
