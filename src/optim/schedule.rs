@@ -1,4 +1,13 @@
-//! Learning rates that change from epoch to epoch, as PyTorch's schedulers. Call `opt.set_lr(schedule.lr(epoch))` before each epoch.
+//! Learning rates that change from epoch to epoch, as PyTorch's schedulers. Call `opt.set_lr(schedule.lr(epoch))` before each epoch, or
+//! `opt.set_lr(schedule.lr(step))` before each step.
+//!
+//! But for [`Plateau`] they are functions of the epoch alone: a run that is taken up again needs nothing of them.
+
+mod composed;
+mod cycles;
+
+pub use composed::{Lambda, Linear, Product, Reduced, Sequence};
+pub use cycles::{CosineRestarts, Cyclic, Polynomial};
 
 use super::{Optimizer, check, config};
 use crate::error::Result;
@@ -178,7 +187,7 @@ fn cosine(start: f64, end: f64, at: f64) -> f64 {
 
 /// Rises in a straight line to the start of another schedule, which then goes on from its own epoch 0.
 ///
-/// PyTorch's LinearLR before what follows; over a [`Constant`] it is LinearLR itself.
+/// PyTorch's LinearLR before what follows; over a [`Constant`] it is LinearLR itself, and a constant rate with warm-up.
 #[derive(Clone, Debug)]
 pub struct Warmup<S> {
     epochs: usize,

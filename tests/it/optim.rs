@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common;
-use steepest::optim::schedule::{Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Schedule, Step, Warmup};
+use steepest::optim::schedule::{
+    Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
+    Reduced, Schedule, Sequence, Step, Warmup,
+};
 use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::{Device, Error, Tensor};
 
@@ -252,6 +255,49 @@ fn a_plateau_is_seen_from_both_sides() {
     // NaN and infinity are no progress, and what follows can be.
     assert_eq!(rates(half(), &[f64::INFINITY, 3.0, f64::NAN, 2.0, f64::NAN, f64::NAN]), [1.0, 1.0, 1.0, 1.0, 1.0, 0.5]);
     assert_eq!(rates(half().least(0.75).unwrap(), &[1.0; 6]), [1.0, 1.0, 0.75, 0.75, 0.75, 0.75]);
+}
+
+/// Values worked out by hand from PyTorch's formulas.
+#[test]
+fn schedules_of_many_parts_go_up_and_down_where_they_should() {
+    fn rates<const N: usize>(schedule: &dyn Schedule, at: [usize; N], expected: [f64; N]) {
+        let found = at.map(|epoch| schedule.lr(epoch));
+        assert!(
+            found.iter().zip(&expected).all(|(f, e)| (f - e).abs() < 1e-12),
+            "{found:?}, expected {expected:?}: {schedule:?}"
+        );
+    }
+    // Cycles of 3 + 1 steps.
+    let cyclic = || Cyclic::new(0.1, 0.4, 3).unwrap().down(1).unwrap();
+    rates(&cyclic(), [0, 1, 2, 3, 4, 7], [0.1, 0.2, 0.3, 0.4, 0.1, 0.4]);
+    rates(&cyclic().halving(), [3, 4, 7, 11], [0.4, 0.1, 0.25, 0.175]);
+    rates(&cyclic().falling(0.5).unwrap(), [0, 1, 3, 4, 7], [0.1, 0.15, 0.1375, 0.1, 0.1 + 0.3 / 128.0]);
+    // The falling slope of PyTorch's (x − 1)/(ratio − 1).
+    rates(&Cyclic::new(0.0, 1.0, 1).unwrap().down(4).unwrap(), [1, 2, 3, 4, 5], [1.0, 0.75, 0.5, 0.25, 0.0]);
+    // Restarts that do not grow, and restarts after 2, 2 + 4, 2 + 4 + 8.
+    rates(&CosineRestarts::new(1.0, 2, 1, 0.0).unwrap(), [0, 1, 2, 3, 1_000_000_001], [1.0, 0.5, 1.0, 0.5, 0.5]);
+    rates(&CosineRestarts::new(1.0, 2, 2, 0.0).unwrap(), [2, 4, 6, 10, 14], [1.0, 0.5, 1.0, 0.5, 1.0]);
+    rates(&Polynomial::new(0.4, 4, 2.0).unwrap(), [0, 2, 3, 4, 9], [0.4, 0.1, 0.025, 0.0, 0.0]);
+    rates(&Polynomial::new(0.4, 4, 0.0).unwrap(), [0, 3, 4], [0.4, 0.4, 0.4]);
+    rates(&Linear::new(0.1, 0.0, 2.0, 4).unwrap(), [0, 1, 4, 5], [0.0, 0.05, 0.2, 0.2]);
+    rates(&Reduced::new(0.3, 0.5, 2).unwrap(), [0, 1, 2], [0.15, 0.15, 0.3]);
+    rates(&Lambda::new(0.5, |epoch| 0.5f64.powi(epoch as i32)).unwrap(), [0, 2], [0.5, 0.125]);
+    let warm = Warmup::new(4, 0.0, Constant::new(0.2).unwrap()).unwrap();
+    rates(&warm, [0, 1, 4, 100], [0.0, 0.05, 0.2, 0.2]);
+    let last = || Exponential::new(0.1, 0.5).unwrap();
+    let sequence = Sequence::new(last()).before(Constant::new(0.3).unwrap(), 2).unwrap().before(warm, 1).unwrap();
+    rates(&sequence, [0, 1, 2, 3, 4], [0.0, 0.3, 0.3, 0.1, 0.05]);
+    let two: [Box<dyn Schedule>; 2] = [Box::new(last()), Box::new(Reduced::new(0.1, 0.5, 1).unwrap())];
+    rates(&Product::new(0.1, two).unwrap(), [0, 1, 2], [0.05, 0.05, 0.025]);
+
+    assert!(CosineRestarts::new(0.1, 0, 1, 0.0).is_err() && CosineRestarts::new(0.1, 1, 0, 0.0).is_err());
+    assert!(Cyclic::new(0.1, 0.2, 0).is_err() && Cyclic::new(0.1, 0.2, 1).unwrap().down(0).is_err());
+    assert!(cyclic().falling(1.1).is_err() && cyclic().falling(f64::NAN).is_err());
+    assert!(Polynomial::new(0.1, 0, 1.0).is_err() && Polynomial::new(0.1, 1, -1.0).is_err());
+    assert!(Linear::new(0.1, 0.0, 1.0, 0).is_err() && Linear::new(0.1, -1.0, 1.0, 2).is_err());
+    assert!(Reduced::new(0.1, f64::NAN, 2).is_err() && Lambda::new(-0.1, |_| 1.0).is_err());
+    assert!(Sequence::new(last()).before(last(), 0).is_err());
+    assert!(Product::new(0.0, [Box::new(last()) as Box<dyn Schedule>]).is_err() && Product::new(0.1, []).is_err());
 }
 
 #[test]

@@ -7,7 +7,10 @@ use steepest::critical::{Options, examine_with};
 use steepest::error::OpError;
 use steepest::nn::loss::{CrossEntropy, Reduction, hinge, huber};
 use steepest::nn::{self, Init, Module};
-use steepest::optim::schedule::{Constant, Cosine, Exponential, MultiStep, OneCycle, Plateau, Schedule, Step, Warmup};
+use steepest::optim::schedule::{
+    Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
+    Reduced, Schedule, Step, Warmup,
+};
 use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::reference::{Overrides, evaluate};
 use steepest::verify::{GradCheckOptions, grad_check_with};
@@ -355,9 +358,23 @@ fn options_of_schedules_give_rates_or_are_refused() {
     fn boxed<S: Schedule + 'static>(made: steepest::Result<S>) -> steepest::Result<Box<dyn Schedule>> {
         made.map(|schedule| Box::new(schedule) as Box<dyn Schedule>)
     }
-    let table: [(&str, Make); 14] = [
+    let table: [(&str, Make); 28] = [
         ("constant", |v| boxed(Constant::new(v))),
         ("step lr", |v| boxed(Step::new(v, 2, 0.5))),
+        ("restarts lr", |v| boxed(CosineRestarts::new(v, 2, 2, 0.0))),
+        ("restarts least", |v| boxed(CosineRestarts::new(0.1, 2, 1, v))),
+        ("polynomial lr", |v| boxed(Polynomial::new(v, 3, 2.0))),
+        ("polynomial power", |v| boxed(Polynomial::new(0.1, 3, v))),
+        ("cyclic low", |v| boxed(Cyclic::new(v, 0.5, 2))),
+        ("cyclic high", |v| boxed(Cyclic::new(0.1, v, 2))),
+        ("cyclic gamma", |v| boxed(Cyclic::new(0.1, 0.5, 2).and_then(|c| c.falling(v)))),
+        ("linear lr", |v| boxed(Linear::new(v, 0.5, 1.0, 3))),
+        ("linear start", |v| boxed(Linear::new(0.1, v, 1.0, 3))),
+        ("linear end", |v| boxed(Linear::new(0.1, 0.5, v, 3))),
+        ("reduced lr", |v| boxed(Reduced::new(v, 0.5, 3))),
+        ("reduced share", |v| boxed(Reduced::new(0.1, v, 3))),
+        ("product lr", |v| boxed(Constant::new(0.1).and_then(|c| Product::new(v, [Box::new(c) as Box<dyn Schedule>])))),
+        ("lambda lr", |v| boxed(Lambda::new(v, |epoch| 1.0 / (epoch + 1) as f64))),
         ("step gamma", |v| boxed(Step::new(0.1, 2, v))),
         ("milestones lr", |v| boxed(MultiStep::new(v, [1, 2], 0.5))),
         ("milestones gamma", |v| boxed(MultiStep::new(0.1, [1, 2], v))),

@@ -88,4 +88,4 @@ pub const OPTIMIZERS: Missing = &[
 ];
 
 /// Of the schedules in optimizers.json.
-pub const SCHEDULES: Missing = &[("CosineAnnealingWarmRestarts", Lack::Op), ("PolynomialLR", Lack::Op)];
+pub const SCHEDULES: Missing = &[];

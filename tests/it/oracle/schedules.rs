@@ -34,6 +34,11 @@ pub fn rates<'o>(case: &Value, name: &str) -> Result<Vec<Check<'o>>, Fault> {
         "MultiStepLR" => Box::new(schedule::MultiStep::new(lr, s.sizes("milestones")?, s.float_or("gamma", 0.1)?)?),
         "ExponentialLR" => Box::new(schedule::Exponential::new(lr, s.float_or("gamma", 1.0)?)?),
         "CosineAnnealingLR" => Box::new(schedule::Cosine::new(lr, s.size("T_max")?, s.float_or("eta_min", 0.0)?)?),
+        "CosineAnnealingWarmRestarts" => {
+            let (first, times) = (s.size("T_0")?, s.read_or("T_mult", 1, |v| Some(v.as_u64()? as usize))?);
+            Box::new(schedule::CosineRestarts::new(lr, first, times, s.float_or("eta_min", 0.0)?)?)
+        }
+        "PolynomialLR" => Box::new(schedule::Polynomial::new(lr, s.size("total_iters")?, s.float_or("power", 1.0)?)?),
         "LinearLR" => {
             let start = s.float_or("start_factor", 1.0 / 3.0)?;
             Box::new(schedule::Warmup::new(s.size("total_iters")?, start, constant)?)
