@@ -3,6 +3,8 @@
 //! Prediction and target must have one shape: a loss never broadcasts. A mismatch gives an invalid tensor that carries an
 //! [`OpError::Shape`] to the first run point.
 
+pub use super::ctc::Ctc;
+
 use crate::error::{OpError, finite};
 use crate::{DType, Tensor};
 

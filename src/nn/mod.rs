@@ -5,6 +5,7 @@ pub mod attention;
 pub mod batch_norm;
 mod blueprint;
 mod conv;
+mod ctc;
 mod dropout;
 mod embedding;
 mod ensemble;

@@ -15,6 +15,7 @@ mod command_line_refuses;
 mod conv;
 mod course_networks;
 mod course_tables;
+mod ctc;
 mod data;
 mod data_files;
 mod data_outside;

@@ -237,6 +237,10 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         }
         "hinge" => Ok(loss::hinge(x, input(1)?, p.float("margin")?, reduction(p)?)),
         "kl_div" => Ok(loss::kl_div(x, input(1)?, reduction(p)?)),
+        "ctc_loss" => {
+            let ctc = loss::Ctc::new().blank(p.size("blank")?).reduction(reduction(p)?);
+            Ok(ctc.of(x, input(1)?, input(2)?, input(3)?))
+        }
         "cross_entropy" | "cross_entropy_soft" => {
             let mut entropy = CrossEntropy::new().smoothing(p.float("label_smoothing")?).reduction(reduction(p)?);
             if let Some(weights) = weights(p, "class_weights", inputs)? {

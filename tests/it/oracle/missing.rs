@@ -46,7 +46,6 @@ pub const OPS: Missing = &[
     ("cosh", Lack::Op),
     ("cosine_similarity", Lack::Op),
     ("cross", Lack::Op),
-    ("ctc_loss", Lack::Op),
     ("exp2", Lack::Op),
     ("gaussian_nll", Lack::Op),
     ("glu", Lack::Op),
