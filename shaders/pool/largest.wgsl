@@ -10,7 +10,7 @@ struct Candidate {
 }
 
 // The place in its plane of a cell of a window's range.
-fn place_of(window: vec2<u32>, cell: vec2<u32>) -> u32 {
+fn place_of_cell(window: vec2<u32>, cell: vec2<u32>) -> u32 {
     let element = element_of(window, cell);
     return element.x * params.size.y + element.y;
 }
@@ -26,11 +26,11 @@ fn larger(best: Candidate, base: u32, place: u32) -> Candidate {
 // The place in its plane of the largest of a window.
 fn place_of_largest(base: u32, window: vec2<u32>) -> u32 {
     let range = covered(window);
-    let first = place_of(window, range.xy);
+    let first = place_of_cell(window, range.xy);
     var best = Candidate(first, in0[base + first]);
     for (var y = range.x; y < range.z; y++) {
         for (var x = range.y; x < range.w; x++) {
-            best = larger(best, base, place_of(window, vec2<u32>(y, x)));
+            best = larger(best, base, place_of_cell(window, vec2<u32>(y, x)));
         }
     }
     return best.place;
