@@ -440,3 +440,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub(crate) fn finite(x: f64) -> bool {
     (x as f32).is_finite()
 }
+
+/// Whether a number is above 0 in f32, too, where very small numbers are 0.
+pub(crate) fn above_zero(x: f64) -> bool {
+    finite(x) && x >= f64::from(f32::MIN_POSITIVE)
+}

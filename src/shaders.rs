@@ -51,6 +51,7 @@ const KERNELS: &[(&str, &str)] = files![
     "reduce/group",
     "reduce/reduce",
     "reduce/software/vectors",
+    "reduce/words",
     "scan/recurrence",
     "scan/scan",
     "softmax/cross_entropy",
@@ -104,6 +105,7 @@ const PARTS: &[(&str, &str)] = files![
     "shared/compensated",
     "shared/each_element",
     "shared/extra",
+    "shared/functions",
     "shared/fused",
     "shared/fused_vectors",
     "shared/grid",
@@ -129,8 +131,8 @@ const PARTS: &[(&str, &str)] = files![
     "update/velocity",
 ];
 
-/// The part that a body put into a shader may call without saying so.
-pub const MATH: &str = "shared/math";
+/// The parts that a body put into a shader may call without saying so.
+pub const MATH: &[&str] = &["shared/math", "shared/functions"];
 
 /// How the line of a file begins that names the parts it uses: `// use: shared/math, matmul/product`.
 const USE: &str = "// use: ";

@@ -3,8 +3,12 @@
 // A line has `spans` spans; it starts from the totals of the spans before it (after it, in reverse), which an earlier kernel left in `totals`,
 // four words for each: the sum and what rounding took from it come first. So sums are kept here too.
 
+// Of integers Element is u32 and Running a vec2<u32> with the sum, which wraps around and owes nothing; `totals` has a word for each.
+
 const WORKGROUP: u32 = 256u;
 const REVERSE: u32 = 0u;
+alias Element = f32;
+alias Running = vec2<f32>;
 
 struct Params {
     lines: u32,
@@ -16,9 +20,9 @@ struct Params {
     sign: u32,
 }
 
-@group(0) @binding(0) var<storage, read> in0: array<f32>;
-@group(0) @binding(1) var<storage, read> totals: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(0) var<storage, read> in0: array<Element>;
+@group(0) @binding(1) var<storage, read> totals: array<Element>;
+@group(0) @binding(6) var<storage, read_write> out: array<Element>;
 @group(0) @binding(14) var<uniform> params: Params;
 
 // Where the `step`-th of `count` things is: from the front, or in reverse from the back.
@@ -26,15 +30,15 @@ fn in_order(step: u32, count: u32) -> u32 { return select(step, count - 1u - ste
 
 // A sum and what rounding took from it, with x added; unlike in shared/compensated, what was taken is added again at once, so that every
 // sum on the way is right (Kahan). An infinite sum owes nothing.
-fn add_and_repay(sum: vec2<f32>, x: f32) -> vec2<f32> {
+fn add_and_repay(sum: Running, x: Element) -> Running {
     let more = x + sum.y;
     let next = sum.x + more;
-    return vec2<f32>(next, select(0.0, more + negated(next + negated(sum.x)), is_finite(next)));
+    return Running(next, select(0.0, more + negated(next + negated(sum.x)), is_finite(next)));
 }
 
 // The sum of the spans that come before the `nth` of a line. The body is replaced by one that returns 0 where a line has one span.
-fn sum_of_spans_before(line: u32, nth: u32) -> vec2<f32> {
-    var sum = vec2<f32>(0.0);
+fn sum_of_spans_before(line: u32, nth: u32) -> Running {
+    var sum = Running();
     for (var s = 0u; s < nth; s++) {
         let at = 4u * (line * params.spans + in_order(s, params.spans));
         sum = add_and_repay(add_and_repay(sum, totals[at]), select(0.0, totals[at + 1u], is_finite(totals[at])));

@@ -69,6 +69,11 @@ fn exp_(x: f32) -> f32 {
     // The product by way of integers, exact: some drivers join k c + k d to k (c + d), and the digits that c was cut short for are lost.
     var r = x - f32(i32(k) * 355) * 0.001953125;
     r = fma(k, 2.12194440e-4, r);
+    return exp_of_parts(r, k);
+}
+
+// e^r 2^k for |r| <= ln 2 / 2 and a whole k.
+fn exp_of_parts(r: f32, k: f32) -> f32 {
     let p = horner(1.9875691500e-4, r, vec4<f32>(1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1));
     let e = fma(fma(p, r, 5.0000001201e-1), r * r, r) + 1.0;
     // In two factors: 2^k alone overflows or underflows at the ends of the range.
@@ -100,14 +105,17 @@ fn log_(x: f32) -> f32 {
 
 // log(x 2^shift) of a positive x that is normal and finite.
 fn log_normal(x: f32, shift: f32) -> f32 {
+    let parts = parts_of(x, shift);
+    return log_of_parts(parts.x, parts.y);
+}
+
+// (f, k) of a positive x that is normal and finite: x 2^shift = (1 + f) 2^k with 1 + f in [sqrt(1/2), sqrt(2)).
+fn parts_of(x: f32, shift: f32) -> vec2<f32> {
     let bits = bitcast<u32>(x);
-    var k = f32(i32(bits >> 23u) - 127) + shift;
-    var m = bitcast<f32>((bits & 0x007fffffu) | 0x3f800000u);
-    if m > 1.41421356 {
-        m = m * 0.5;
-        k = k + 1.0;
-    }
-    return log_of_parts(m - 1.0, k);
+    let k = f32(i32(bits >> 23u) - 127) + shift;
+    let m = bitcast<f32>((bits & 0x007fffffu) | 0x3f800000u);
+    if m > 1.41421356 { return vec2<f32>(m * 0.5 - 1.0, k + 1.0); }
+    return vec2<f32>(m - 1.0, k);
 }
 
 // log((1 + f) 2^k) for 1 + f in [sqrt(1/2), sqrt(2)): f - f²/2 + s (f²/2 + R), s = f / (2 + f).

@@ -306,7 +306,8 @@ pub enum Operand {
 pub struct Rule {
     /// The op's name.
     pub name: &'static str,
-    /// WGSL expression over `a`, `b`, `c` (inputs) and `p`, `q` (scalars); may call functions of `shared/math.wgsl`.
+    /// WGSL expression over `a`, `b`, `c` (inputs) and `p`, `q` (scalars); may call functions of the parts
+    /// `shared/math.wgsl` and `shared/functions.wgsl`.
     pub wgsl: &'static str,
     /// Types of the inputs; `None` takes any type and hands the raw word on.
     pub inputs: &'static [Option<DType>],

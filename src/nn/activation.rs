@@ -4,7 +4,8 @@ use super::{Blueprint, Module, Site};
 use crate::Tensor;
 use crate::error::Result;
 
-/// A function applied to every element.
+/// A function applied to every element, or along an axis. With slopes that are learned: [`PRelu`](super::PRelu); of two halves of its input:
+/// [`Glu`](super::Glu), [`SwiGlu`](super::SwiGlu).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     /// max(x, 0)
@@ -25,21 +26,54 @@ pub enum Activation {
     Softplus,
     /// x where x > 0, α (e^x − 1) elsewhere.
     Elu(f64),
+    /// GELU's approximation by tanh.
+    GeluTanh,
+    /// log σ(x)
+    LogSigmoid,
+    /// x / (1 + |x|)
+    Softsign,
+    /// λ times an ELU of α, with the numbers of Klambauer et al. 2017.
+    Selu,
+    /// x where x > 0, α (e^(x/α) − 1) elsewhere.
+    Celu(f64),
+    /// x limited to 0..6.
+    Relu6,
+    /// x limited to the first number..the second.
+    HardTanh(f64, f64),
+    /// x clamp(x / 6 + ½, 0, 1)
+    HardSwish,
+    /// x tanh(log(1 + e^x))
+    Mish,
+    /// e^x / Σ e^x along an axis; of x it is the only one here, with the next, in which elements depend on one another.
+    Softmax(isize),
+    /// The logarithm of the softmax along an axis.
+    LogSoftmax(isize),
 }
 
 impl Activation {
     /// Its name, and what belongs to it.
-    fn named(self) -> (&'static str, Option<(&'static str, f64)>) {
+    fn named(self) -> (&'static str, Vec<(&'static str, f64)>) {
         match self {
-            Activation::Relu => ("relu", None),
-            Activation::LeakyRelu(slope) => ("leaky_relu", Some(("slope", slope))),
-            Activation::Sigmoid => ("sigmoid", None),
-            Activation::HardSigmoid => ("hard_sigmoid", None),
-            Activation::Tanh => ("tanh", None),
-            Activation::Gelu => ("gelu", None),
-            Activation::Silu => ("silu", None),
-            Activation::Softplus => ("softplus", None),
-            Activation::Elu(alpha) => ("elu", Some(("alpha", alpha))),
+            Activation::Relu => ("relu", vec![]),
+            Activation::LeakyRelu(slope) => ("leaky_relu", vec![("slope", slope)]),
+            Activation::Sigmoid => ("sigmoid", vec![]),
+            Activation::HardSigmoid => ("hard_sigmoid", vec![]),
+            Activation::Tanh => ("tanh", vec![]),
+            Activation::Gelu => ("gelu", vec![]),
+            Activation::Silu => ("silu", vec![]),
+            Activation::Softplus => ("softplus", vec![]),
+            Activation::Elu(alpha) => ("elu", vec![("alpha", alpha)]),
+            Activation::GeluTanh => ("gelu_tanh", vec![]),
+            Activation::LogSigmoid => ("log_sigmoid", vec![]),
+            Activation::Softsign => ("softsign", vec![]),
+            Activation::Selu => ("selu", vec![]),
+            Activation::Celu(alpha) => ("celu", vec![("alpha", alpha)]),
+            Activation::Relu6 => ("relu6", vec![]),
+            Activation::HardTanh(min, max) => ("hard_tanh", vec![("min", min), ("max", max)]),
+            Activation::HardSwish => ("hard_swish", vec![]),
+            Activation::Mish => ("mish", vec![]),
+            Activation::Softmax(axis) => ("softmax", vec![("axis", axis as f64)]),
+            Activation::LogSoftmax(axis) => ("log_softmax", vec![("axis", axis as f64)]),
         }
     }
 
@@ -54,9 +88,30 @@ impl Activation {
             "silu" => Activation::Silu,
             "softplus" => Activation::Softplus,
             "elu" => Activation::Elu(site.number("alpha")?),
+            "gelu_tanh" => Activation::GeluTanh,
+            "log_sigmoid" => Activation::LogSigmoid,
+            "softsign" => Activation::Softsign,
+            "selu" => Activation::Selu,
+            "celu" => Activation::Celu(site.number("alpha")?),
+            "relu6" => Activation::Relu6,
+            "hard_tanh" => Activation::HardTanh(site.number("min")?, site.number("max")?),
+            "hard_swish" => Activation::HardSwish,
+            "mish" => Activation::Mish,
+            "softmax" => Activation::Softmax(axis(site)?),
+            "log_softmax" => Activation::LogSoftmax(axis(site)?),
             other => return Err(site.blueprint().refuse(format!("no function is called `{other}`"))),
         }))
     }
+}
+
+/// The setting `axis`, which counts from the end where it is negative.
+pub(super) fn axis(site: &Site<'_>) -> Result<isize> {
+    let axis = site.number("axis")?;
+    // No shape has as many axes.
+    if axis.fract() != 0.0 || axis.abs() > 64.0 {
+        return Err(site.blueprint().refuse(format!("`axis` is {axis}, no axis")));
+    }
+    Ok(axis as isize)
 }
 
 impl Module for Activation {
@@ -71,16 +126,24 @@ impl Module for Activation {
             Activation::Silu => x.silu(),
             Activation::Softplus => x.softplus(1.0),
             Activation::Elu(alpha) => x.elu(alpha),
+            Activation::GeluTanh => x.gelu_tanh(),
+            Activation::LogSigmoid => x.log_sigmoid(),
+            Activation::Softsign => x.softsign(),
+            Activation::Selu => x.selu(),
+            Activation::Celu(alpha) => x.celu(alpha),
+            Activation::Relu6 => x.relu6(),
+            Activation::HardTanh(min, max) => x.hard_tanh(min, max),
+            Activation::HardSwish => x.hard_swish(),
+            Activation::Mish => x.mish(),
+            Activation::Softmax(axis) => x.softmax(axis),
+            Activation::LogSoftmax(axis) => x.log_softmax(axis),
         }
     }
 
     fn blueprint(&self) -> Option<Blueprint> {
         let (name, more) = self.named();
         let blueprint = Blueprint::new("Activation").set("function", name);
-        Some(match more {
-            Some((setting, value)) => blueprint.set(setting, value),
-            None => blueprint,
-        })
+        Some(more.into_iter().fold(blueprint, |blueprint, (setting, value)| blueprint.set(setting, value)))
     }
 
     fn describe(&self) -> String {

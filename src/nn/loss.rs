@@ -3,9 +3,14 @@
 //! Prediction and target must have one shape: a loss never broadcasts. A mismatch gives an invalid tensor that carries an
 //! [`OpError::Shape`] to the first run point.
 
-pub use super::ctc::Ctc;
+mod likelihood;
+mod margin;
 
-use crate::error::{OpError, finite};
+pub use super::ctc::Ctc;
+pub use likelihood::{GaussianNll, PoissonNll};
+pub use margin::{TripletMargin, cosine_embedding, margin_ranking, squared_hinge};
+
+use crate::error::{OpError, above_zero, finite};
 use crate::{DType, Tensor};
 
 /// What becomes of the losses of all elements (of all rows, for the losses over classes).
@@ -40,9 +45,17 @@ fn rows(x: &Tensor) -> f64 {
     x.try_shape().map_or(f64::NAN, |s| s.dims().first().map_or(1.0, |&n| n as f64))
 }
 
-/// An invalid tensor if the shapes differ: broadcasting \[n\] against \[n,1\] to \[n,n\] is never what a loss means.
+/// An invalid tensor if the shapes differ, since broadcasting \[n\] against \[n,1\] to \[n,n\] is never what a loss means; and of integers, whose
+/// differences wrap around.
 #[track_caller]
 fn mismatch(loss: &'static str, x: &Tensor, target: &Tensor) -> Option<Tensor> {
+    if let (Ok(a), Ok(b)) = (x.spec(), target.spec())
+        && (a.dtype != DType::F32 || b.dtype != DType::F32)
+    {
+        return Some(
+            x.refuse(loss, OpError::DType(format!("prediction {a} and target {b}, expected f32; convert with to_f32()"))),
+        );
+    }
     match (x.try_shape(), target.try_shape()) {
         (Ok(a), Ok(b)) if a != b => {
             Some(x.refuse(loss, OpError::Shape(format!("prediction {a} and target {b} differ; a loss does not broadcast"))))
@@ -88,6 +101,27 @@ pub fn huber(x: &Tensor, target: &Tensor, delta: f64, reduction: Reduction) -> T
     // c (d − c / 2) with c = min(d, delta): one formula for both parts, of which neither overflows where the other is meant.
     let c = d.clamp(f64::NEG_INFINITY, delta);
     reduction.of(&c.mul(&d.sub(&c.mul_scalar(0.5)))).made_by("huber", &[x, target])
+}
+
+/// Smooth L1 (Girshick 2015): d² / (2 beta) for d = |x − t| below `beta`, d − beta / 2 above; with a `beta` of 0 it is |x − t|. This is [`huber`]
+/// divided by beta. A `beta` that is negative, or neither 0 nor a finite f32 of at least 1.2e-38, is an error.
+#[track_caller]
+pub fn smooth_l1(x: &Tensor, target: &Tensor, beta: f64, reduction: Reduction) -> Tensor {
+    const NAME: &str = "smooth_l1";
+    if let Some(invalid) = mismatch(NAME, x, target) {
+        return invalid;
+    }
+    let fits = |beta: f64| beta == 0.0 || above_zero(beta);
+    if let Some(invalid) = x.unfit(NAME, "beta", beta, fits, "0 or a finite number above it, and not below 1.2e-38") {
+        return invalid;
+    }
+    let d = x.sub(target).abs();
+    if beta == 0.0 {
+        return reduction.of(&d).made_by(NAME, &[x, target]);
+    }
+    // c / beta (d − c / 2) with c = min(d, beta), as in Huber's.
+    let c = d.clamp(f64::NEG_INFINITY, beta);
+    reduction.of(&c.div_scalar(beta).mul(&d.sub(&c.mul_scalar(0.5)))).made_by(NAME, &[x, target])
 }
 
 /// max(log x, −100), whose slope below 10⁻¹² stays 10¹²: no 0 · ∞ in the gradient at 0.

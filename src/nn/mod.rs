@@ -10,6 +10,7 @@ mod dropout;
 mod embedding;
 mod ensemble;
 mod feature_embedding;
+mod gated;
 mod init;
 mod linear;
 pub mod loss;
@@ -34,6 +35,7 @@ pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use ensemble::Ensemble;
 pub use feature_embedding::FeatureEmbedding;
+pub use gated::{Glu, PRelu, SwiGlu};
 pub use init::Init;
 pub use linear::Linear;
 pub use loss::Reduction;
@@ -71,6 +73,7 @@ const KINDS: &[(&str, Make)] = &[
     ("Ensemble", Ensemble::build),
     ("FeatureEmbedding", FeatureEmbedding::build),
     ("Flatten", Flatten::build),
+    ("Glu", Glu::build),
     ("GroupNorm", GroupNorm::build),
     ("Gru", Gru::build),
     ("GruCell", GruCell::build),
@@ -81,12 +84,14 @@ const KINDS: &[(&str, Make)] = &[
     ("MaxPool2d", MaxPool2d::build),
     ("MultiHeadAttention", MultiHeadAttention::build),
     ("PositionalEncoding", PositionalEncoding::build),
+    ("PRelu", PRelu::build),
     ("Residual", Residual::build),
     ("RmsNorm", RmsNorm::build),
     ("Rnn", Rnn::build),
     ("RnnCell", RnnCell::build),
     ("RotaryEmbedding", RotaryEmbedding::build),
     ("Sequential", Sequential::build),
+    ("SwiGlu", SwiGlu::build),
     ("TransformerBlock", TransformerBlock::build),
 ];
 

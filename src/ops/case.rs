@@ -18,6 +18,8 @@ pub enum Domain {
     AboveMinusOne,
     /// The line without −0.3 to 0.3.
     NonZero,
+    /// From the first number to the second.
+    Range(f64, f64),
     /// First input 0.2 to 4, second −2 to 2.
     Power,
     /// Small integers, so that equal pairs occur.
@@ -158,6 +160,7 @@ impl Gen {
                 let x = self.uniform(0.3, 4.0);
                 if self.bits() & 1 == 0 { x } else { -x }
             }
+            Domain::Range(low, high) => self.uniform(low, high),
             Domain::Power if position == 0 => self.uniform(0.2, 4.0),
             Domain::Power => self.uniform(-2.0, 2.0),
             Domain::Integers => self.below(5) as f64 - 2.0,

@@ -5,7 +5,6 @@ use super::elementwise::{Pointwise, Row};
 use crate::error::{OpError, finite};
 use crate::graph::op::DType;
 use crate::graph::{Tensor, record_on};
-use std::ops;
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $name:ident => $row:ident;)*) => {
@@ -20,12 +19,6 @@ macro_rules! unary {
 }
 
 unary! {
-    /// −x
-    neg => NEG;
-    /// |x|; gradient 0 at 0.
-    abs => ABS;
-    /// −1, 0 or 1; gradient 0.
-    sign => SIGN;
     /// The largest integer not above x; gradient 0.
     floor => FLOOR;
     /// The smallest integer not below x; gradient 0.
@@ -46,12 +39,34 @@ unary! {
     rsqrt => RSQRT;
     /// 1 / x
     reciprocal => RECIPROCAL;
-    /// x²
-    square => SQUARE;
     /// sin x, x in radians; on a GPU for |x| up to 10⁴.
     sin => SIN;
     /// cos x, x in radians; on a GPU for |x| up to 10⁴.
     cos => COS;
+    /// tan x, x in radians; on a GPU for |x| up to 10⁴.
+    tan => TAN;
+    /// The angle in −π/2..π/2 with the sine x; NaN beyond ±1, where its slope is infinite.
+    asin => ASIN;
+    /// The angle in 0..π with the cosine x; NaN beyond ±1, where its slope is infinite.
+    acos => ACOS;
+    /// The angle in −π/2..π/2 with the tangent x.
+    atan => ATAN;
+    /// (e^x − e^−x) / 2
+    sinh => SINH;
+    /// (e^x + e^−x) / 2
+    cosh => COSH;
+    /// The inverse of sinh.
+    asinh => ASINH;
+    /// The inverse of cosh that is not negative; NaN below 1.
+    acosh => ACOSH;
+    /// The inverse of tanh; ±∞ at ±1, NaN beyond.
+    atanh => ATANH;
+    /// 2^x
+    exp2 => EXP2;
+    /// Logarithm to base 2; −∞ at 0, NaN below.
+    log2 => LOG2;
+    /// Logarithm to base 10; −∞ at 0, NaN below.
+    log10 => LOG10;
     /// The error function.
     erf => ERF;
     /// tanh x
@@ -68,12 +83,16 @@ unary! {
     gelu_tanh => GELU_TANH;
     /// x σ(x), also called swish.
     silu => SILU;
+    /// x / (1 + |x|); its limits ±1 at ±∞.
+    softsign => SOFTSIGN;
+    /// x clamp(x / 6 + ½, 0, 1) (Howard et al. 2019); gradient 0 at −3, 1 at 3.
+    hard_swish => HARD_SWISH;
+    /// x tanh(log(1 + e^x)) (Misra 2019).
+    mish => MISH;
     /// Whether each element is NaN.
     is_nan => IS_NAN;
     /// Whether each element is neither NaN nor infinite.
     is_finite => IS_FINITE;
-    /// Logical not of a bool tensor.
-    not => NOT;
     /// The same values, cut off from the graph: no gradient flows back through the result.
     detach => DETACH;
 }
@@ -93,53 +112,15 @@ macro_rules! binary {
 }
 
 binary! {
-    /// x + y
-    add => ADD;
-    /// x − y
-    sub => SUB;
-    /// x · y, element by element (the Hadamard product).
-    mul => MUL;
-    /// x / y
-    div => DIV;
     /// x^y; NaN for a negative base with a broken exponent.
     pow => POW;
-    /// The larger of two; a tie gives half the gradient to each; NaN if either is NaN.
-    maximum => MAXIMUM;
-    /// The smaller of two; a tie gives half the gradient to each; NaN if either is NaN.
-    minimum => MINIMUM;
-    /// x < y
-    lt => LT;
-    /// x ≤ y
-    le => LE;
-    /// x > y
-    gt => GT;
-    /// x ≥ y
-    ge => GE;
-    /// Logical and of bool tensors.
-    and => AND;
-    /// Logical or of bool tensors.
-    or => OR;
-}
-
-macro_rules! with_scalar {
-    ($($(#[$doc:meta])* $name:ident => $row:ident;)*) => {
-        impl Tensor {
-            $($(#[$doc])*
-            #[track_caller]
-            pub fn $name(&self, p: f64) -> Tensor {
-                self.pointwise(&row::$row, &[], [p, 0.0])
-            })*
-        }
-    };
-}
-
-with_scalar! {
-    /// x + p
-    add_scalar => ADD_SCALAR;
-    /// x · p
-    mul_scalar => MUL_SCALAR;
-    /// x / p, rounded once.
-    div_scalar => DIV_SCALAR;
+    /// √(x² + y²), also where the squares are beyond the range; gradient 0 where it is 0.
+    hypot => HYPOT;
+    /// The angle in −π..π of the point whose height is x, this tensor, and whose width is y: that of x / y in the right quadrant. Its gradient
+    /// is 0 at the origin and at infinity.
+    atan2 => ATAN2;
+    /// log(e^x + e^y), neither of which is computed.
+    logaddexp => LOGADDEXP;
 }
 
 macro_rules! with_option {
@@ -158,39 +139,15 @@ macro_rules! with_option {
 }
 
 with_option! {
-    /// x^exponent; x⁰ is 1 with a gradient of 0. An exponent that is no finite f32 is an error.
-    pow_scalar(exponent: finite, "a finite number") => POW_SCALAR;
     /// x where x > 0, slope · x elsewhere. A slope that is no finite f32 is an error.
     leaky_relu(slope: finite, "a finite number") => LEAKY_RELU;
     /// x where x > 0, alpha (e^x − 1) elsewhere. An alpha that is no finite f32 is an error.
     elu(alpha: finite, "a finite number") => ELU;
+    /// x where x > 0, alpha (e^(x / alpha) − 1) elsewhere (Barron 2017): of slope 1 at 0 for every alpha. An alpha that is not above 0, below 1.2e-38
+    /// or no finite f32 is an error.
+    celu(alpha: |alpha| finite(alpha) && alpha >= f64::from(f32::MIN_POSITIVE), "a finite number above 0, and not below 1.2e-38") => CELU;
     /// log(1 + e^(beta x)) / beta. A beta that is 0 or no finite f32 is an error.
     softplus(beta: |beta| finite(beta) && beta as f32 != 0.0, "a finite number that is not 0") => SOFTPLUS;
-}
-
-macro_rules! compare_scalar {
-    ($($(#[$doc:meta])* $name:ident => $method:ident;)*) => {
-        impl Tensor {
-            $($(#[$doc])*
-            #[track_caller]
-            pub fn $name(&self, p: f64) -> Tensor {
-                self.$method(&self.constant(p)).made_by(stringify!($name), &[self])
-            })*
-        }
-    };
-}
-
-compare_scalar! {
-    /// x < p
-    lt_scalar => lt;
-    /// x ≤ p
-    le_scalar => le;
-    /// x > p
-    gt_scalar => gt;
-    /// x ≥ p
-    ge_scalar => ge;
-    /// x = p
-    eq_scalar => eq;
 }
 
 impl Tensor {
@@ -212,11 +169,14 @@ impl Tensor {
     }
 
     /// x limited to `min..max`; the gradient is 1 inside and at the limits, 0 outside. Either may be infinite; a `min` above `max` and NaN are
-    /// errors.
+    /// errors, and for integers limits that are none.
     #[track_caller]
     pub fn clamp(&self, min: f64, max: f64) -> Tensor {
         if let Some(invalid) = self.unfit("clamp", "min", min, |min| min <= max, &format!("a number not above max, {max}")) {
             return invalid;
+        }
+        if self.is_whole() {
+            return self.clamp_whole(min, max);
         }
         self.pointwise(&row::CLAMP, &[], [min, max])
     }
@@ -224,6 +184,9 @@ impl Tensor {
     /// The line from this tensor to another: x (1 − t) + y t, exact at t = 0 and t = 1. t may lie outside 0..1. The shapes broadcast.
     #[track_caller]
     pub fn lerp(&self, other: &Tensor, t: &Tensor) -> Tensor {
+        if let Some(invalid) = self.unless_float("lerp") {
+            return invalid;
+        }
         self.mul(&t.neg().add_scalar(1.0)).add(&other.mul(t)).made_by("lerp", &[self, other, t])
     }
 
@@ -233,23 +196,10 @@ impl Tensor {
         if let Some(invalid) = self.unfit("lerp_scalar", "t", t, finite, "a finite number") {
             return invalid;
         }
-        self.mul_scalar(1.0 - t).add(&other.mul_scalar(t)).made_by("lerp_scalar", &[self, other])
-    }
-
-    /// x = y, for any two tensors of one type; false for NaN.
-    #[track_caller]
-    pub fn eq(&self, other: &Tensor) -> Tensor {
-        self.pointwise(self.by_type(&row::EQ, &row::EQ_WORD), &[other], [0.0; 2])
-    }
-
-    /// x ≠ y, for any two tensors of one type; true for NaN.
-    #[track_caller]
-    pub fn ne(&self, other: &Tensor) -> Tensor {
-        if self.is_float() {
-            self.pointwise(&row::NE, &[other], [0.0; 2])
-        } else {
-            self.eq(other).not().made_by("ne", &[self, other])
+        if let Some(invalid) = self.unless_float("lerp_scalar") {
+            return invalid;
         }
+        self.mul_scalar(1.0 - t).add(&other.mul_scalar(t)).made_by("lerp_scalar", &[self, other])
     }
 
     /// `yes` where this bool tensor is true, `no` elsewhere. The shapes broadcast.
@@ -324,139 +274,26 @@ impl Tensor {
         record_on(self.node().backend(), Pointwise { row: &row::FILL, scalars: [value, 0.0] }, &[])
     }
 
-    /// A tensor of this one's shape with every element `value`.
+    /// A tensor of this one's shape with every element `value`: of its type for integers, of which `value` must be one, f32 otherwise.
     #[track_caller]
     pub fn full_like(&self, value: f64) -> Tensor {
+        let one = self.alike("full_like", "value", value);
         match self.try_shape() {
-            Ok(shape) if shape.rank() == 0 => self.constant(value),
-            Ok(shape) => self.constant(value).expand(shape),
+            Ok(shape) if shape.rank() == 0 => one,
+            Ok(shape) => one.expand(shape),
             Err(_) => self.clone(),
         }
     }
 
-    fn dtype_or_f32(&self) -> DType {
+    pub(super) fn dtype_or_f32(&self) -> DType {
         self.spec().map_or(DType::F32, |s| s.dtype)
     }
 
-    fn is_float(&self) -> bool {
+    pub(super) fn is_float(&self) -> bool {
         self.dtype_or_f32() == DType::F32
     }
 
-    fn by_type(&self, float: &'static Row, word: &'static Row) -> &'static Row {
+    pub(super) fn by_type(&self, float: &'static Row, word: &'static Row) -> &'static Row {
         if self.is_float() { float } else { word }
     }
 }
-
-macro_rules! operator {
-    ($trait:ident, $method:ident) => {
-        impl ops::$trait<&Tensor> for &Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: &Tensor) -> Tensor {
-                Tensor::$method(self, other)
-            }
-        }
-        impl ops::$trait<Tensor> for &Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: Tensor) -> Tensor {
-                Tensor::$method(self, &other)
-            }
-        }
-        impl ops::$trait<&Tensor> for Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: &Tensor) -> Tensor {
-                Tensor::$method(&self, other)
-            }
-        }
-        impl ops::$trait<Tensor> for Tensor {
-            type Output = Tensor;
-            #[track_caller]
-            fn $method(self, other: Tensor) -> Tensor {
-                Tensor::$method(&self, &other)
-            }
-        }
-    };
-}
-operator!(Add, add);
-operator!(Sub, sub);
-operator!(Mul, mul);
-operator!(Div, div);
-
-macro_rules! operator_scalar {
-    ($t:ty) => {
-        impl ops::Add<f64> for $t {
-            type Output = Tensor;
-            #[track_caller]
-            fn add(self, p: f64) -> Tensor {
-                self.add_scalar(p)
-            }
-        }
-        impl ops::Sub<f64> for $t {
-            type Output = Tensor;
-            #[track_caller]
-            fn sub(self, p: f64) -> Tensor {
-                self.add_scalar(-p)
-            }
-        }
-        impl ops::Mul<f64> for $t {
-            type Output = Tensor;
-            #[track_caller]
-            fn mul(self, p: f64) -> Tensor {
-                self.mul_scalar(p)
-            }
-        }
-        impl ops::Div<f64> for $t {
-            type Output = Tensor;
-            #[track_caller]
-            fn div(self, p: f64) -> Tensor {
-                self.div_scalar(p)
-            }
-        }
-        impl ops::Neg for $t {
-            type Output = Tensor;
-            #[track_caller]
-            fn neg(self) -> Tensor {
-                Tensor::neg(&self)
-            }
-        }
-    };
-}
-operator_scalar!(Tensor);
-operator_scalar!(&Tensor);
-
-macro_rules! scalar_first {
-    ($t:ty) => {
-        impl ops::Add<$t> for f64 {
-            type Output = Tensor;
-            #[track_caller]
-            fn add(self, x: $t) -> Tensor {
-                x.add_scalar(self)
-            }
-        }
-        impl ops::Sub<$t> for f64 {
-            type Output = Tensor;
-            #[track_caller]
-            fn sub(self, x: $t) -> Tensor {
-                Tensor::neg(&x).add_scalar(self)
-            }
-        }
-        impl ops::Mul<$t> for f64 {
-            type Output = Tensor;
-            #[track_caller]
-            fn mul(self, x: $t) -> Tensor {
-                x.mul_scalar(self)
-            }
-        }
-        impl ops::Div<$t> for f64 {
-            type Output = Tensor;
-            #[track_caller]
-            fn div(self, x: $t) -> Tensor {
-                Tensor::div(&x.constant(self), &x)
-            }
-        }
-    };
-}
-scalar_first!(Tensor);
-scalar_first!(&Tensor);

@@ -1,7 +1,10 @@
 //! The catalogue of ops. One file per op or family; one line in the registry below. Nobody else knows op names.
 
+mod activations;
+mod arithmetic;
 pub mod attention;
 pub mod case;
+mod closeness;
 pub mod conv;
 mod einsum;
 pub mod elementwise;
@@ -12,6 +15,7 @@ pub mod layout;
 mod math;
 pub mod matmul;
 mod methods;
+mod operators;
 pub mod pool;
 pub mod propagate;
 pub mod random;

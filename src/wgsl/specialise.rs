@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 /// Specialises a shader: sets `const NAME: u32` or `override NAME: u32` at module scope, and replaces named texts: the bodies of functions
 /// (braces included) and the types of aliases. Everything else, comments too, stays as it is. If a new body calls a function of
-/// `shared/math.wgsl`, that part is joined to it.
+/// one of the parts [`shaders::MATH`], that part is joined to it.
 ///
 /// # Errors
 /// [`Error::Shader`](crate::Error::Shader) if a name is not declared in that form, or a body is not in braces.
@@ -45,34 +45,44 @@ pub fn specialise(stem: &str, source: &str, consts: &[(&'static str, u32)], text
         at = place.end;
     }
     result.push_str(&source[at..]);
-    match texts.iter().any(|(_, text)| calls_math(text)) {
-        true => Ok(shaders::with_part(result, shaders::MATH)),
-        false => Ok(result),
-    }
+    let called = called_math(texts.iter().map(|(_, text)| text.as_str()));
+    Ok(called.into_iter().fold(result, shaders::with_part))
 }
 
-/// Whether a body calls a function of `shared/math.wgsl` or of the parts that it uses itself.
-fn calls_math(body: &str) -> bool {
-    static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
-        let parts = shaders::with_parts(&[shaders::MATH]).into_iter().filter_map(shaders::file);
-        let lines = parts.flat_map(str::lines).filter_map(|line| line.strip_prefix("fn "));
-        lines.filter_map(|line| line.split('(').next()).collect()
-    });
-    let code = blank_comments(body);
-    let mut start = None;
-    for (i, &b) in code.iter().enumerate() {
-        match (is_word(b), start) {
-            (true, None) => start = Some(i),
-            (false, Some(from)) => {
-                if b == b'(' && NAMES.iter().any(|name| name.as_bytes() == &code[from..i]) {
-                    return true;
+/// Which of the parts of [`shaders::MATH`] bodies call functions of, or of the parts that these use themselves: each function's first.
+fn called_math<'a>(bodies: impl Iterator<Item = &'a str>) -> Vec<&'static str> {
+    static FUNCTIONS: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+        let files = |&part: &&'static str| shaders::with_parts(&[part]).into_iter().map(move |file| (file, part));
+        let mut found: Vec<(&str, &str)> = vec![];
+        for (file, part) in shaders::MATH.iter().flat_map(files) {
+            for line in shaders::file(file).unwrap_or_default().lines().filter_map(|line| line.strip_prefix("fn ")) {
+                let name = line.split('(').next().unwrap_or_default();
+                if !found.iter().any(|(known, _)| *known == name) {
+                    found.push((name, part));
                 }
-                start = None;
             }
-            _ => {}
+        }
+        found
+    });
+    let mut called = vec![];
+    for body in bodies {
+        let code = blank_comments(body);
+        let mut start = None;
+        for (i, &b) in code.iter().enumerate() {
+            match (is_word(b), start) {
+                (true, None) => start = Some(i),
+                (false, Some(from)) => {
+                    let found = FUNCTIONS.iter().find(|(name, _)| b == b'(' && name.as_bytes() == &code[from..i]);
+                    if let Some((_, part)) = found.filter(|(_, part)| !called.contains(part)) {
+                        called.push(*part);
+                    }
+                    start = None;
+                }
+                _ => {}
+            }
         }
     }
-    false
+    called
 }
 
 /// Where the type of an alias is, from after the equals sign to before the semicolon.
@@ -142,6 +152,10 @@ mod tests {
             assert!(text.contains("\nfn exp_("), "{text}");
             reflect("t", &text.replace("override DEPTH: u32", "const DEPTH: u32 = 1u")).expect("valid");
         }
+        // A part of its own for what fewer ops need.
+        let text = with("{ return sinh_(v) + tanh_(v); }");
+        assert!(text.contains("\nfn sinh_(") && text.matches("\nfn exp_(").count() == 1, "{text}");
+        assert!(!with("{ return tanh_(v); }").contains("fn sinh_("));
         // Built-in functions, longer names and comments are none of its.
         for body in ["{ return max(v, 0.0); }", "{ let exp_ = v; return exp_; }", "{ return v; /* exp_(v) */ }"] {
             assert!(!with(body).contains("fn exp_("));

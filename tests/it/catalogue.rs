@@ -16,12 +16,20 @@ fn refused(what: &str, tensor: &Tensor) -> String {
     text
 }
 
+/// The loss of two pairs of vectors with targets of a wrong shape, or with a wrong margin.
+#[track_caller]
+fn bad_pairs(device: &Device, targets: [usize; 1], margin: f64) -> Tensor {
+    let x = device.ones([2, 3]);
+    loss::cosine_embedding(&x, &x, &device.ones(targets), margin, Reduction::Mean)
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_by_name_and_line() {
     for device in common::devices("bad input") {
         let image = device.tensor(&[1.0; 2 * 3 * 4 * 4], [2, 3, 4, 4]);
         let weight = |dims: [usize; 4]| device.tensor(&vec![0.5; dims.iter().product()], dims);
         let options = ConvOptions::new();
+        let two = device.tensor(&[1.0, 2.0], 2);
         let cases: Vec<(&str, Tensor, &[&str])> = vec![
             ("a kernel larger than the image", image.conv2d(&weight([8, 3, 5, 5]), None, options), &["5", "4"]),
             (
@@ -40,6 +48,32 @@ fn what_makes_no_sense_is_refused_by_name_and_line() {
             ("a mean of nothing", device.zeros([0, 3]).max(&[0]), &["no elements"]),
             ("an axis that is not there", device.zeros([2, 3]).sum(&[2]), &["2", "[2,3]"]),
             ("an index beyond the table", device.zeros([5, 2]).index_select(0, &device.tensor(&[5u32], 1)), &["5"]),
+            ("slopes for other channels", device.zeros([2, 3]).prelu(&device.zeros([2])), &["prelu", "[2]", "[2,3]"]),
+            ("slopes for channels that are not there", device.zeros([3]).prelu(&device.zeros([3])), &["prelu", "[3]", "axis 1"]),
+            ("a table of slopes", device.zeros([2, 3]).prelu(&device.zeros([3, 3])), &["prelu", "[3,3]"]),
+            ("halves of an odd axis", device.zeros([2, 3]).glu(1), &["glu", "1", "[2,3]", "odd"]),
+            ("halves along no axis", device.zeros([2, 3]).glu(2), &["glu", "2", "[2,3]"]),
+            ("limits the wrong way round", device.zeros(3).hard_tanh(1.0, -1.0), &["hard_tanh", "min", "1", "-1"]),
+            ("an alpha of nothing", device.zeros(3).celu(0.0), &["celu", "alpha", "0"]),
+            ("a target for no row", bad_pairs(&device, [3], 0.0), &["cosine_embedding", "[2,3]", "[3]"]),
+            ("a margin beyond a cosine", bad_pairs(&device, [2], 1.5), &["cosine_embedding", "margin", "1.5"]),
+            ("a margin that is no number", loss::margin_ranking(&two, &two, &two, f64::NAN, Reduction::Mean), &["margin", "NaN"]),
+            (
+                "ranks of other shapes",
+                loss::margin_ranking(&two, &two, &two.unsqueeze(0), 0.0, Reduction::Mean),
+                &["[2]", "[1,2]"],
+            ),
+            ("variances of other numbers", loss::GaussianNll::new().of(&two, &two, &device.ones([3])), &["gaussian_nll", "[3]"]),
+            ("a negative beta", loss::smooth_l1(&two, &two, -1.0, Reduction::Mean), &["smooth_l1", "beta", "-1"]),
+            (
+                "a distance of no order",
+                loss::TripletMargin::new().p(f64::NAN).of(&two, &two, &two),
+                &["triplet_margin", "p is NaN"],
+            ),
+            ("a negative margin", loss::TripletMargin::new().margin(-1.0).of(&two, &two, &two), &["triplet_margin", "margin"]),
+            ("a negative eps", loss::TripletMargin::new().eps(-1.0).of(&two, &two, &two), &["triplet_margin", "eps"]),
+            ("an angle along no axis", two.cosine_similarity(&two, 1, 1e-8), &["cosine_similarity", "axis 1"]),
+            ("an angle of other sizes", two.cosine_similarity(&device.ones([3]), 0, 1e-8), &["cosine_similarity", "[2]", "[3]"]),
             ("a product of other sizes", device.zeros([2, 3]).matmul(&device.zeros([4, 5])), &["3", "4"]),
         ];
         for (what, tensor, words) in &cases {
@@ -141,6 +175,22 @@ fn weighted_losses_are_what_they_say() {
         check("soft_margin", &margins, &|r| loss::soft_margin(&x, &target, r));
         let hinges: Vec<f64> = (0..6).map(|i| (1.5 - signs[i] * x64[i]).max(0.0)).collect();
         check("hinge", &hinges, &|r| loss::hinge(&x, &target, 1.5, r));
+
+        let ranks: Vec<f64> = (0..6).map(|i| (0.5 - signs[i] * (x64[i] - t64[i])).max(0.0)).collect();
+        check("margin_ranking", &ranks, &|r| loss::margin_ranking(&x, &t, &target, 0.5, r));
+        // Rows whose cosine is known, of every target that counts and one that does not.
+        let (u, v) = (device.tensor(&[3.0, 4.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0], [4, 2]), [4.0, 3.0, 3.0, 4.0, 0.0, 5.0, 2.0, 2.0]);
+        let (v, pairs) = (device.tensor(&v, [4, 2]), device.tensor(&[1.0, -1.0, -1.0, 0.0], 4));
+        check("cosine_embedding", &[0.04, 0.35, 0.0, 0.0], &|r| loss::cosine_embedding(&u, &v, &pairs, 0.25, r));
+        check("smooth_l1 of beta 0", &(0..6).map(|i| (x64[i] - t64[i]).abs()).collect::<Vec<_>>(), &|r| {
+            loss::smooth_l1(&x, &t, 0.0, r)
+        });
+        // One variance for each row.
+        let by_row: Vec<f64> =
+            (0..6).map(|i| 0.5 * ([4f64, 0.5][i / 3].ln() + (x64[i] - t64[i]).powi(2) / [4.0, 0.5][i / 3])).collect();
+        for variances in [device.tensor(&[4.0, 0.5], 2), device.tensor(&[4.0, 0.5], [2, 1])] {
+            check("gaussian_nll", &by_row, &|r| loss::GaussianNll::new().reduction(r).of(&x, &t, &variances));
+        }
 
         // Softmax cross-entropy with weights of classes: the mean is one of weights (PyTorch's), an ignored label does not count.
         let labels = device.tensor(&[2i32, -7], 2);

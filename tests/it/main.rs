@@ -29,6 +29,7 @@ mod graph;
 mod guide;
 mod half;
 mod index;
+mod integers;
 mod layers;
 mod loops;
 mod matmul;

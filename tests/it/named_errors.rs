@@ -4,10 +4,11 @@
 use steepest::error::OpError;
 use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{
-    CrossEntropy, Reduction, bce, bce_with_logits, hinge, huber, kl_div, mae, mse, multilabel_soft_margin, nll, soft_margin,
+    CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin, bce, bce_with_logits, cosine_embedding, hinge, huber,
+    kl_div, mae, margin_ranking, mse, multilabel_soft_margin, nll, smooth_l1, soft_margin, squared_hinge,
 };
 use steepest::nn::norm::{group_norm, layer_norm, rms_norm};
-use steepest::{AttentionOptions, ConvOptions, Device, Error, RopeOptions, Tensor};
+use steepest::{AttentionOptions, ConvOptions, DType, Device, Error, RopeOptions, Tensor};
 
 type Call = fn(&Tensor) -> Tensor;
 
@@ -71,6 +72,21 @@ fn composed() -> Vec<(&'static str, Call)> {
         ("mse", |x| x.mse(x)),
         ("cross_entropy", |x| x.cross_entropy(x)),
         ("mse", |x| mse(x, x, Reduction::Mean)),
+        ("smooth_l1", |x| smooth_l1(x, x, 1.0, Reduction::Mean)),
+        ("squared_hinge", |x| squared_hinge(x, x, 1.0, Reduction::Mean)),
+        ("margin_ranking", |x| margin_ranking(x, x, x, 1.0, Reduction::Mean)),
+        ("cosine_embedding", |x| cosine_embedding(x, x, &x.slice(1, ..1).squeeze(&[1]), 0.5, Reduction::Mean)),
+        ("triplet_margin", |x| TripletMargin::new().of(x, x, x)),
+        ("gaussian_nll", |x| GaussianNll::new().of(x, x, x)),
+        ("poisson_nll", |x| PoissonNll::new().of(x, x)),
+        ("cosine_similarity", |x| x.cosine_similarity(x, 1, 1e-8)),
+        ("log_sigmoid", |x| x.log_sigmoid()),
+        ("selu", |x| x.selu()),
+        ("relu6", |x| x.relu6()),
+        ("prelu", |x| x.prelu(&x.slice(1, ..1).slice(0, ..1))),
+        ("glu", |x| x.glu(0)),
+        ("swiglu", |x| x.swiglu(x)),
+        ("trunc", |x| x.trunc()),
         ("mae", |x| mae(x, x, Reduction::Sum)),
         ("huber", |x| huber(x, x, 1.0, Reduction::BatchMean)),
         ("huber", |x| huber(x, x, f64::INFINITY, Reduction::BatchMean)),
@@ -97,7 +113,11 @@ fn composed() -> Vec<(&'static str, Call)> {
 #[test]
 fn a_type_that_does_not_fit_is_told_in_the_name_of_the_op_called() {
     let x = Device::cpu().tensor(&[1u32, 2, 3, 4, 5, 6], [2, 3]);
-    let wrong: Vec<String> = composed().into_iter().filter_map(|(name, f)| names(&f(&x), name, "integers")).collect();
+    // Sums and products that integers have too.
+    let whole = ["cumsum", "trace", "outer", "dot", "matmul"];
+    assert!(composed().into_iter().filter(|(name, _)| whole.contains(name)).all(|(_, f)| f(&x).dtype() == DType::U32));
+    let others = composed().into_iter().filter(|(name, _)| !whole.contains(name));
+    let wrong: Vec<String> = others.filter_map(|(name, f)| names(&f(&x), name, "integers")).collect();
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 

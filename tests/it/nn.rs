@@ -134,6 +134,10 @@ fn attention_and_the_rest_have_the_gradients_of_their_definitions() {
         let member = |seed| Box::new(sequential![Linear::new(d, 3, 2, seed), Activation::Tanh]) as Box<dyn Module>;
         Ensemble::new([member(1), member(2), member(3)])
     });
+    layer("PRelu", &[2, 3, 4], |d| PRelu::new(d, 3));
+    layer("PRelu of one slope", &[5], |d| PRelu::new(d, 1));
+    layer("Glu", &[2, 4, 3], |_| Glu::new(1));
+    layer("SwiGlu", &[2, 6], |_| SwiGlu::new(-1));
     layer("Residual", &[2, 3], |d| Residual::new(sequential![Linear::new(d, 3, 3, 1), Activation::Tanh]));
     verify("Embedding", |device| {
         let table = Embedding::new(device, 5, 3, 1);

@@ -5,7 +5,9 @@
 use crate::common;
 use steepest::critical::{Options, examine_with};
 use steepest::error::OpError;
-use steepest::nn::loss::{CrossEntropy, Reduction, hinge, huber};
+use steepest::nn::loss::{
+    CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin, hinge, huber, smooth_l1, squared_hinge,
+};
 use steepest::nn::{self, Init, Module};
 use steepest::optim::schedule::{
     Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
@@ -80,6 +82,15 @@ fn cases() -> Vec<Case> {
             },
             anywhere,
         ),
+        case(
+            "celu",
+            "alpha",
+            |x, p| x.celu(p),
+            |x, p| if x > 0.0 { (x, 1.0) } else { (p * (x / p).exp_m1(), (x / p).exp()) },
+            anywhere,
+        ),
+        case("hard_tanh", "min", |x, p| x.hard_tanh(p, f64::INFINITY), |x, p| (x.max(p), f64::from(x > p)), anywhere),
+        case("hard_tanh", "min", |x, p| x.hard_tanh(f64::NEG_INFINITY, p), |x, p| (x.min(p), f64::from(x < p)), anywhere),
         case("pow_scalar", "exponent", |x, p| x.pow_scalar(p), |x, p| (x.powf(p), p * x.powf(p - 1.0)), |x, _| x > 0.0),
         case("clamp", "min", |x, p| x.clamp(p, f64::INFINITY), |x, p| (x.max(p), f64::from(x >= p)), |x, p| x != p),
         case("clamp", "min", |x, p| x.clamp(f64::NEG_INFINITY, p), |x, p| (x.min(p), f64::from(x <= p)), |x, p| x != p),
@@ -106,6 +117,76 @@ fn cases() -> Vec<Case> {
             |x, p| hinge(x, &x.full_like(1.0), p, Reduction::None),
             |x, p| ((p - x).max(0.0), if p > x { -1.0 } else { 0.0 }),
             |x, p| x != p,
+        ),
+        case(
+            "smooth_l1",
+            "beta",
+            |x, p| smooth_l1(x, &x.full_like(0.0), p, Reduction::None),
+            |x, p| {
+                let d = x.abs();
+                if d < p { (d * d / (2.0 * p), x / p) } else { (d - p / 2.0, x.signum()) }
+            },
+            anywhere,
+        ),
+        case(
+            "squared_hinge",
+            "margin",
+            |x, p| squared_hinge(x, &x.full_like(1.0), p, Reduction::None),
+            |x, p| ((p - x).max(0.0).powi(2), -2.0 * (p - x).max(0.0)),
+            |x, p| x != p,
+        ),
+        case(
+            "gaussian_nll",
+            "eps",
+            // x as the variance of what is 1 off.
+            |x, p| GaussianNll::new().eps(p).reduction(Reduction::None).of(&x.full_like(1.0), &x.full_like(0.0), x),
+            |x, p| {
+                let v = x.max(p);
+                (0.5 * (v.ln() + 1.0 / v), if x > p { 0.5 * (1.0 / x - 1.0 / (x * x)) } else { 0.0 })
+            },
+            |x, p| x != p,
+        ),
+        slack(
+            1e-4,
+            case(
+                "poisson_nll",
+                "eps",
+                |x, p| PoissonNll::new().of_means().eps(p).reduction(Reduction::None).of(x, &x.full_like(2.0)),
+                |x, p| (x - 2.0 * (x + p).ln(), 1.0 - 2.0 / (x + p)),
+                |x, _| x > 0.0,
+            ),
+        ),
+        slack(
+            1e-4,
+            case(
+                "triplet_margin",
+                "margin",
+                // Distances |x| and 1.
+                |x, p| {
+                    let triplet = TripletMargin::new().eps(0.0).margin(p).reduction(Reduction::None);
+                    let anchor = x.full_like(0.0).unsqueeze(1);
+                    triplet.of(&anchor, &x.unsqueeze(1), &anchor.full_like(1.0))
+                },
+                |x, p| ((x.abs() - 1.0 + p).max(0.0), if x.abs() - 1.0 + p > 0.0 { x.signum() } else { 0.0 }),
+                |x, p| x.abs() - 1.0 + p != 0.0,
+            ),
+        ),
+        slack(
+            1e-4,
+            case(
+                "cosine_similarity",
+                "eps",
+                // Of (x, 0) and (1, 0).
+                |x, p| {
+                    let row = x.unsqueeze(1).cat(&[&x.full_like(0.0).unsqueeze(1)], 1);
+                    row.cosine_similarity(&x.device().tensor(&[1.0, 0.0], 2), 1, p)
+                },
+                |x, p| {
+                    let other = p.max(1.0);
+                    (x / x.abs().max(p) / other, if x.abs() < p { 1.0 / p / other } else { 0.0 })
+                },
+                anywhere,
+            ),
         ),
         slack(
             1e-7,
@@ -570,6 +651,7 @@ fn options_of_layers_are_refused_by_name() {
         if bad != -1.0 {
             assert!(refused(&nn::Activation::LeakyRelu(bad).forward(&x), "leaky_relu", "slope"));
             assert!(refused(&nn::Activation::Elu(bad).forward(&x), "elu", "alpha"));
+            assert!(refused(&nn::Activation::Celu(bad).forward(&x), "celu", "alpha"));
         }
     }
 }

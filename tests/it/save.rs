@@ -25,8 +25,14 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
         use Activation::{Elu, Gelu, HardSigmoid, LeakyRelu, Relu, Sigmoid, Silu, Softplus, Tanh};
         sequential![Relu, LeakyRelu(0.07), Sigmoid, HardSigmoid, Tanh, Gelu, Silu, Softplus, Elu(0.3)]
     };
+    let more_functions = || {
+        use Activation::{Celu, GeluTanh, HardSwish, HardTanh, LogSigmoid, LogSoftmax, Mish, Relu6, Selu, Softmax, Softsign};
+        let smooth = sequential![GeluTanh, Selu, Celu(0.6), Softsign, Mish, LogSigmoid, HardSwish, HardTanh(-0.5, 2.0), Relu6];
+        sequential![smooth, PRelu::starting_at(d, 6, 0.1), Glu::new(-1), Softmax(1), LogSoftmax(-1), SwiGlu::new(0)]
+    };
     vec![
         (sequential![Linear::new(d, 4, 5, 1), functions(), Linear::new(d, 5, 3, 2).without_bias()], numbers(&[2, 4])),
+        (sequential![Linear::new(d, 4, 6, 1), more_functions()], numbers(&[2, 4])),
         (
             sequential![
                 Conv2d::new(d, 4, 6, (3, 2), 1).stride((1, 2)).padding((1, 0)).groups(2),

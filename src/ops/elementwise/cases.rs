@@ -15,6 +15,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
             continue;
         }
         cases.extend(sizes(g, op));
+        cases.extend(integers(op));
         cases.extend(broadcast(g, op));
         cases.extend(extremes(op));
         cases.extend(switched_off(g, op));
@@ -25,7 +26,14 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
 /// An input of a row, of `dims` elements.
 fn input(g: &mut Gen, row: &Row, dims: &[usize], k: usize) -> Input {
     // A row that takes raw words but gives one type is for integers.
-    let dtype = row.rule.inputs[k].unwrap_or(if row.rule.output.is_some() { DType::U32 } else { DType::F32 });
+    let words = if row.more.whole {
+        DType::I32
+    } else if row.rule.output.is_some() {
+        DType::U32
+    } else {
+        DType::F32
+    };
+    let dtype = row.rule.inputs[k].unwrap_or(words);
     g.input(dtype, dims, |g| match dtype {
         DType::Bool => (g.bits() & 1) as f64,
         DType::U32 => g.below(7) as f64,
@@ -83,6 +91,23 @@ fn switched_off(g: &mut Gen, op: Pointwise) -> Vec<Case> {
             vec![Case::new(format!("{SWITCHED_OFF}: half of it dropped"), op, inputs)]
         }
     }
+}
+
+/// Every pair of integers at the ends of their ranges and around what floats and shifts can hold, for rows of integers.
+fn integers(op: Pointwise) -> Vec<Case> {
+    let row = op.row;
+    let typed = |dtype| row.rule.inputs.iter().all(|d| *d == Some(dtype) || (row.more.whole && d.is_none()));
+    let case = |dtype: DType| {
+        let all = [0, 1, -1, 2, -2, 3, -7, 31, 32, 33, 1 << 16, 16_777_217, -16_777_217, i32::MAX, i32::MIN, i32::MIN + 1];
+        // Of a u32 the same bits.
+        let values = all.map(|v| dtype.to_f64(v as u32));
+        let (n, count) = (all.len(), row.rule.inputs.len());
+        let shape = Shape::new(&[if count == 2 { n * n } else { n }]).ok()?;
+        let inputs =
+            (0..count).map(|k| Input { dtype, array: Array::from_fn(shape, |i| values[if k == 0 { i % n } else { i / n }]) });
+        Some(Case::new(format!("ends of {dtype}"), op, inputs.collect()).forward_only())
+    };
+    [DType::I32, DType::U32].into_iter().filter(|d| typed(*d)).filter_map(case).collect()
 }
 
 /// Every pair of extreme values, for rows of floats. Where values are not finite or at a kink there is no gradient to check.

@@ -41,12 +41,14 @@ pub struct More {
     pub wild_from: f64,
     /// Whether it is there to let no gradient through.
     pub detaches: bool,
+    /// Whether words are integers: any word is one of its inputs, signed or not.
+    pub whole: bool,
 }
 
 impl More {
     /// What most rows are like.
     const fn usual(domain: Domain) -> More {
-        More { domain, scalars: [1.5, 0.0], off: SwitchedOff::Never, wild_from: f64::INFINITY, detaches: false }
+        More { domain, scalars: [1.5, 0.0], off: SwitchedOff::Never, wild_from: f64::INFINITY, detaches: false, whole: false }
     }
 }
 
@@ -137,7 +139,12 @@ impl Op for Pointwise {
         let read: Vec<Array> = inputs.iter().map(|a| a.viewed(&View::broadcast(&a.shape, &output.shape), output.shape)).collect();
         Array::from_fn(output.shape, |i| {
             let args = std::array::from_fn(|k| read.get(k).map_or(0.0, |a| a.data[i]));
-            (self.row.rule.reference)(args, self.scalars)
+            let value = (self.row.rule.reference)(args, self.scalars);
+            match (self.row.more.whole, output.dtype) {
+                // The bits of a word, as the type it is.
+                (true, DType::I32 | DType::U32) => output.dtype.to_f64(value as i64 as u32),
+                _ => value,
+            }
         })
     }
 

@@ -26,10 +26,31 @@ pub(super) trait Real: Copy {
     fn ln_1p(self) -> Self;
     /// tanh x
     fn tanh(self) -> Self;
+    /// 2ˣ
+    fn exp2(self) -> Self;
+    /// sinh x
+    fn sinh(self) -> Self;
+    /// cosh x
+    fn cosh(self) -> Self;
+    /// The inverse of sinh.
+    fn asinh(self) -> Self;
+    /// The inverse of cosh; NaN below 1.
+    fn acosh(self) -> Self;
+    /// The inverse of tanh; NaN beyond ±1.
+    fn atanh(self) -> Self;
+    /// The inverse of sin, in −π/2..π/2; NaN beyond ±1.
+    fn asin(self) -> Self;
+    /// The inverse of cos, in 0..π; NaN beyond ±1.
+    fn acos(self) -> Self;
+    /// The angle of the point (x, self).
+    fn atan2(self, x: Self) -> Self;
+    /// √(self² + other²)
+    fn hypot(self, other: Self) -> Self;
 }
 
 macro_rules! real {
-    ($t:ty, $erf:path, $erfc:path, $exp:path, $exp_m1:path, $ln:path, $ln_1p:path, $tanh:path) => {
+    ($t:ty, $erf:path, $erfc:path, $exp:path, $exp_m1:path, $ln:path, $ln_1p:path, $tanh:path,
+     $($name:ident: $path:path),*; $($name_of_two:ident: $path_of_two:path),*) => {
         // All inlined, so that the loops of the table are vectorised with what they call.
         impl Real for $t {
             #[inline(always)]
@@ -86,8 +107,20 @@ macro_rules! real {
             fn tanh(self) -> $t {
                 $tanh(self)
             }
+            $(#[inline(always)]
+            fn $name(self) -> $t {
+                $path(self)
+            })*
+            $(#[inline(always)]
+            fn $name_of_two(self, other: $t) -> $t {
+                $path_of_two(self, other)
+            })*
         }
     };
 }
-real!(f32, math::erf, math::erfc, math::exp, math::exp_m1, math::ln, math::ln_1p, math::tanh);
-real!(f64, libm::erf, libm::erfc, f64::exp, f64::exp_m1, f64::ln, f64::ln_1p, f64::tanh);
+real!(f32, math::erf, math::erfc, math::exp, math::exp_m1, math::ln, math::ln_1p, math::tanh,
+    exp2: math::exp2, sinh: math::sinh, cosh: math::cosh, asinh: math::asinh, acosh: math::acosh, atanh: math::atanh,
+    asin: math::asin, acos: math::acos; atan2: math::atan2, hypot: math::hypot);
+real!(f64, libm::erf, libm::erfc, f64::exp, f64::exp_m1, f64::ln, f64::ln_1p, f64::tanh,
+    exp2: f64::exp2, sinh: f64::sinh, cosh: f64::cosh, asinh: libm::asinh, acosh: libm::acosh, atanh: libm::atanh,
+    asin: f64::asin, acos: f64::acos; atan2: f64::atan2, hypot: f64::hypot);

@@ -21,9 +21,6 @@ macro_rules! to_word {
     (f32, $v:expr) => {
         f32::to_bits($v)
     };
-    (word, $v:expr) => {
-        $v
-    };
     ($any:ident, $v:expr) => {
         ($v) as u32
     };
@@ -33,6 +30,12 @@ macro_rules! to_word {
 macro_rules! from_f64 {
     (bool, $v:expr) => {
         $v != 0.0
+    };
+    (i32, $v:expr) => {
+        $v as i32
+    };
+    (u32, $v:expr) => {
+        $v as u32
     };
     ($any:ident, $v:expr) => {
         $v
@@ -45,9 +48,6 @@ macro_rules! to_f64 {
         if $v { 1.0 } else { 0.0 }
     };
     (f32, $v:expr) => {
-        $v
-    };
-    (word, $v:expr) => {
         $v
     };
     ($any:ident, $v:expr) => {
@@ -76,7 +76,8 @@ macro_rules! dtype {
 /// The whole table. A row: `NAME = "name"(a: f32, ..)[p, q] -> f32, "WGSL", native and reference expression, |ctx| gradients, accuracy, domain;`
 /// before the semicolon it may say more, as `scalars: [0.5, 0.0]` (see [`More`](super::More)).
 ///
-/// The expression is compiled twice, with `T` as f32 and as f64.
+/// The expression is compiled twice, with `T` as f32 and as f64; integers are i32 and u32 in both, and words u32 and f64. A word that it makes
+/// may be the i32 or the u32 of its bits: the reference reads it as the type it is to be.
 macro_rules! table {
     ($($(#[$doc:meta])* $id:ident = $name:literal ($($x:ident : $kind:ident),*) [$($s:ident),*] -> $out:ident,
      $wgsl:literal, $rust:expr, |$ctx:ident| $grad:expr, $accuracy:expr, $domain:expr $(, $more:ident : $value:expr)*;)*) => {

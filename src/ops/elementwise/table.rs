@@ -7,7 +7,7 @@
 //! gradient would be 0 · ∞ where the slope behind the op is infinite, as that of √x at 0. An op that is constant everywhere has a gradient
 //! of zeros that does not depend on the one it is given.
 
-use super::super::case::Domain::{AboveMinusOne, Integers, Kinks, Line, NonZero, Positive, Power};
+use super::super::case::Domain::{AboveMinusOne, Integers, Kinks, Line, NonZero, Positive, Power, Range};
 use super::super::simd::vectorised;
 use super::real::Real;
 use super::row::{dtype, from_f64, from_word, table, to_f64, to_word};
@@ -40,11 +40,27 @@ fn within(x: &Tensor, most: f64) -> Tensor {
     x.clamp(-most, most)
 }
 
+/// (1 − x)(1 + x), exact near ±1, where 1 − x² is not.
+fn below_one(x: &Tensor) -> Tensor {
+    x.neg().add_scalar(1.0).mul(&x.add_scalar(1.0))
+}
+
+/// The slope of the inverse of the sine.
+fn arc_slope(x: &Tensor) -> Tensor {
+    below_one(x).rsqrt()
+}
+
 table! {
     // ---- constants and copies ----
 
     /// A number.
     FILL = "fill"()[p] -> f32, "p", p, |c| vec![], Exact, Line;
+    /// The i32 p 2¹⁶ + q: a scalar is an f32, which holds half of it.
+    FILL_I32 = "fill_i32"()[p, q] -> i32, "(i32(p) << 16u) | i32(q)", ((p as i32) << 16) | q as i32, |c| vec![], Exact, Line,
+    scalars: [-3.0, 54321.0];
+    /// The u32 p 2¹⁶ + q.
+    FILL_U32 = "fill_u32"()[p, q] -> u32, "(u32(p) << 16u) | u32(q)", ((p as u32) << 16) | q as u32, |c| vec![], Exact, Line,
+    scalars: [65533.0, 54321.0];
     /// A copy that gradients do not flow through.
     DETACH = "detach"(a: word)[] -> word, "a", a, |c| none(c), Exact, Line, detaches: true;
 
@@ -175,6 +191,74 @@ table! {
     |c| one(c.grad.mul(&within(&c.inputs[0], 20.0).square().neg().exp().mul_scalar(std::f64::consts::FRAC_2_SQRT_PI))),
     Transcendental, Line;
 
+    /// 2^a
+    EXP2 = "exp2"(a: f32)[] -> f32, "exp2_(a)", Real::exp2(a),
+    |c| one(c.grad.mul(c.output).mul_scalar(std::f64::consts::LN_2)), Transcendental, Line;
+    /// The logarithm to base 2, exact for powers of 2.
+    LOG2 = "log2"(a: f32)[] -> f32, "log2_(a)", a.log2(),
+    |c| one(c.grad.div(&c.inputs[0]).mul_scalar(std::f64::consts::LOG2_E)), Transcendental, Positive;
+    /// The logarithm to base 10.
+    LOG10 = "log10"(a: f32)[] -> f32, "log10_(a)", a.log10(),
+    |c| one(c.grad.div(&c.inputs[0]).mul_scalar(std::f64::consts::LOG10_E)), Transcendental, Positive;
+    /// log(e^a + e^b) by the larger and the difference, which of two equal infinities is no number.
+    LOGADDEXP = "logaddexp"(a: f32, b: f32)[] -> f32,
+    "select(maximum(a, b) + log1p_(exp_(-abs(a + bitcast<f32>(bitcast<u32>(b) ^ 0x80000000u)))), a, a == b && is_inf(a) && is_inf(b))",
+    if a == b && a.is_infinite() { a } else { Real::maximum(a, b) + Real::ln_1p(Real::exp(-(a - b).abs())) },
+    |c| { let (a, b) = (&c.inputs[0], &c.inputs[1]);
+          let gap = |x: &Tensor, y: &Tensor| { let gap = x.sub(y);
+              gap.is_nan().and(&x.eq(y)).where_(&gap.full_like(0.0), &gap).sigmoid() };
+          two(c, || c.grad.mul(&gap(a, b)), || c.grad.mul(&gap(b, a))) },
+    Transcendental, Line;
+    /// √(a² + b²), whose squares may be beyond the range; at 0 the gradient is 0, as that of a norm.
+    HYPOT = "hypot"(a: f32, b: f32)[] -> f32, "hypot_(a, b)", Real::hypot(a, b),
+    |c| { let off = c.output.eq_scalar(0.0);
+          let size = off.where_(&c.output.full_like(1.0), c.output);
+          let grad = off.where_(&c.grad.full_like(0.0), c.grad);
+          let slope = |x: &Tensor| grad.mul(&x.div(&size));
+          two(c, || slope(&c.inputs[0]), || slope(&c.inputs[1])) },
+    Transcendental, NonZero;
+
+    // ---- angles ----
+
+    /// tan a
+    TAN = "tan"(a: f32)[] -> f32, "sin_(a) / cos_(a)", a.tan(),
+    |c| one(c.grad.mul(&c.output.square().add_scalar(1.0))), Transcendental, Range(-1.3, 1.3), wild_from: 1e4;
+    /// The angle in −π/2..π/2 with the tangent a.
+    ATAN = "atan"(a: f32)[] -> f32, "atan2_(a, 1.0)", Real::atan2(a, 1.0),
+    |c| one(c.grad.div(&within(&c.inputs[0], 1e18).square().add_scalar(1.0))), Transcendental, Line;
+    /// The angle of the point (b, a), in −π..π.
+    ATAN2 = "atan2"(a: f32, b: f32)[] -> f32, "atan2_(a, b)", Real::atan2(a, b),
+    // At the origin and at infinity no angle changes with the point: 0.
+    |c| { let (y, x) = (&c.inputs[0], &c.inputs[1]);
+          let size = y.hypot(x);
+          let off = size.eq_scalar(0.0).or(&size.eq_scalar(f64::INFINITY));
+          let safe = off.where_(&size.full_like(1.0), &size);
+          let grad = off.where_(&c.grad.full_like(0.0), c.grad);
+          let slope = |leg: &Tensor| grad.mul(&off.where_(&leg.full_like(0.0), leg).div(&safe).div(&safe));
+          two(c, || slope(x), || slope(y).neg()) },
+    Transcendental, NonZero;
+    /// The angle in −π/2..π/2 with the sine a; NaN beyond ±1.
+    ASIN = "asin"(a: f32)[] -> f32, "atan2_(a, other_leg(a))", Real::asin(a),
+    |c| one(c.grad.mul(&arc_slope(&c.inputs[0]))), Transcendental, Range(-0.9, 0.9);
+    /// The angle in 0..π with the cosine a; NaN beyond ±1.
+    ACOS = "acos"(a: f32)[] -> f32, "atan2_(other_leg(a), a)", Real::acos(a),
+    |c| one(c.grad.mul(&arc_slope(&c.inputs[0])).neg()), Transcendental, Range(-0.9, 0.9);
+    /// (e^a − e^−a) / 2
+    SINH = "sinh"(a: f32)[] -> f32, "sinh_(a)", Real::sinh(a), |c| one(c.grad.mul(&c.inputs[0].cosh())), Transcendental, Line;
+    /// (e^a + e^−a) / 2
+    COSH = "cosh"(a: f32)[] -> f32, "cosh_(a)", Real::cosh(a), |c| one(c.grad.mul(&c.inputs[0].sinh())), Transcendental, Line;
+    /// The inverse of sinh.
+    ASINH = "asinh"(a: f32)[] -> f32, "asinh_(a)", Real::asinh(a),
+    |c| one(c.grad.mul(&within(&c.inputs[0], 1e18).square().add_scalar(1.0).rsqrt())), Transcendental, Line;
+    /// The inverse of cosh that is not negative; NaN below 1.
+    ACOSH = "acosh"(a: f32)[] -> f32, "acosh_(a)", Real::acosh(a),
+    |c| { let x = &c.inputs[0];
+          one(c.grad.mul(&x.add_scalar(-1.0).rsqrt().mul(&x.add_scalar(1.0).rsqrt()))) },
+    Transcendental, Range(1.1, 6.0);
+    /// The inverse of tanh; NaN beyond ±1.
+    ATANH = "atanh"(a: f32)[] -> f32, "atanh_(a)", Real::atanh(a),
+    |c| one(c.grad.div(&below_one(&c.inputs[0]))), Transcendental, Range(-0.9, 0.9);
+
     // ---- activations ----
 
     /// tanh a
@@ -236,6 +320,38 @@ table! {
     // The larger part apart, so that p a may be beyond the range of numbers.
     (if p * a > 0.0 { a } else { 0.0 }) + Real::ln_1p(Real::exp(-(p * a).abs())) / p,
     |c| one(c.grad.mul(&c.inputs[0].mul_scalar(p).sigmoid())), Transcendental, Line;
+    /// a where a > 0, p (e^(a/p) − 1) elsewhere.
+    CELU = "celu"(a: f32)[p] -> f32, "select(p * expm1_(a / p), a, a > 0.0)", if a > 0.0 { a } else { p * Real::exp_m1(a / p) },
+    |c| { let x = &c.inputs[0];
+          let slope = x.clamp(f64::NEG_INFINITY, 0.0).div_scalar(p).exp();
+          one(c.grad.mul(&x.gt_scalar(0.0).where_(&x.full_like(1.0), &slope))) },
+    Transcendental, Kinks(&[0.0]);
+    /// a / (1 + |a|)
+    SOFTSIGN = "softsign"(a: f32)[] -> f32, "select(div_(a, 1.0 + abs(a)), sign(a), is_inf(a))",
+    if a.is_infinite() { a.signum() } else { a / (1.0 + a.abs()) },
+    |c| one(c.grad.mul(&c.inputs[0].abs().add_scalar(1.0).reciprocal().square())), Division, Kinks(&[0.0]);
+    /// a clamp(a / 6 + ½, 0, 1)
+    HARD_SWISH = "hard_swish"(a: f32)[] -> f32, "select(a * minimum(div_(a, 6.0) + 0.5, 1.0), -0.0, a <= -3.0)",
+    if a <= -3.0 { -0.0 } else { a * Real::minimum(a / 6.0 + 0.5, 1.0) },
+    |c| { let x = &c.inputs[0];
+          let slope = within(x, 3.0).div_scalar(3.0).add_scalar(0.5);
+          let inside = x.abs().lt_scalar(3.0);
+          let grad = inside.where_(c.grad, &c.grad.full_like(0.0));
+          one(inside.where_(&grad.mul(&slope), &c.grad.relu_grad(x, 0.0))) },
+    Transcendental, Kinks(&[-3.0, 3.0]);
+    /// a tanh(log(1 + e^a))
+    MISH = "mish"(a: f32)[] -> f32, "select(a * tanh_(select(0.0, a, a > 0.0) + log1p_(exp_(-abs(a)))), -0.0, a < -1e4)",
+    if a < -1e4 { -0.0 } else { a * Real::tanh((if a > 0.0 { a } else { 0.0 }) + Real::ln_1p(Real::exp(-a.abs()))) },
+    |c| { let x = &within(&c.inputs[0], 100.0);
+          let t = x.softplus(1.0).tanh();
+          let slope = x.mul(&x.sigmoid()).mul(&t.square().neg().add_scalar(1.0));
+          one(c.grad.mul(&t.add(&slope))) },
+    Transcendental, Line;
+    /// a limited to p..q, as the clamp of an activation: at the limits the gradient is 0.
+    HARD_TANH = "hard_tanh"(a: f32)[p, q] -> f32, "minimum(maximum(a, p), q)", Real::minimum(Real::maximum(a, p), q),
+    |c| { let inside = c.inputs[0].gt_scalar(p).and(&c.inputs[0].lt_scalar(q));
+          one(inside.where_(c.grad, &c.grad.full_like(0.0))) },
+    Ulp, Kinks(&[-0.5, 0.5, 1.0]), scalars: [-0.5, 1.0];
     /// a limited to p..q
     CLAMP = "clamp"(a: f32)[p, q] -> f32, "minimum(maximum(a, p), q)", Real::minimum(Real::maximum(a, p), q),
     |c| { let inside = c.inputs[0].ge_scalar(p).and(&c.inputs[0].le_scalar(q));
@@ -269,6 +385,8 @@ table! {
     AND = "and"(a: bool, b: bool)[] -> bool, "a && b", a && b, |c| none(c), Exact, Integers;
     /// a or b
     OR = "or"(a: bool, b: bool)[] -> bool, "a || b", a || b, |c| none(c), Exact, Integers;
+    /// Either a or b, not both.
+    XOR = "xor"(a: bool, b: bool)[] -> bool, "a != b", a != b, |c| none(c), Exact, Integers;
     /// not a
     NOT = "not"(a: bool)[] -> bool, "!a", !a, |c| none(c), Exact, Integers;
     /// b where a, c elsewhere.
@@ -277,9 +395,9 @@ table! {
           vec![None, x.needs[1].then(|| x.inputs[0].where_(x.grad, &zero)), x.needs[2].then(|| x.inputs[0].where_(&zero, x.grad))] },
     Exact, Line;
     /// An i32 as the nearest f32.
-    I32_TO_F32 = "i32_to_f32"(a: i32)[] -> f32, "f32(a)", a as T, |c| none(c), Exact, Integers;
+    I32_TO_F32 = "i32_to_f32"(a: i32)[] -> f32, "f32(a)", a as T, |c| none(c), Ulp, Integers;
     /// A u32 as the nearest f32.
-    U32_TO_F32 = "u32_to_f32"(a: u32)[] -> f32, "f32(a)", a as T, |c| none(c), Exact, Integers;
+    U32_TO_F32 = "u32_to_f32"(a: u32)[] -> f32, "f32(a)", a as T, |c| none(c), Ulp, Integers;
     /// 0 or 1
     BOOL_TO_F32 = "bool_to_f32"(a: bool)[] -> f32, "select(0.0, 1.0, a)", if a { 1.0 } else { 0.0 }, |c| none(c), Exact, Integers;
     /// a toward zero as an i32, limited to its range; 0 of NaN.
@@ -287,14 +405,87 @@ table! {
     /// a toward zero as a u32, limited to its range; 0 of NaN.
     F32_TO_U32 = "f32_to_u32"(a: f32)[] -> u32, "f32_to_u32(a)", a as u32, |c| none(c), Exact, Line;
     /// 0 or 1 as a u32 (also of i32 and u32: the same bits).
-    TO_U32 = "to_u32"(a: word)[] -> u32, "a", a, |c| none(c), Exact, Integers;
+    TO_U32 = "to_u32"(a: word)[] -> u32, "a", a as i64 as u32, |c| none(c), Exact, Integers;
     /// The same bits as an i32.
-    TO_I32 = "to_i32"(a: word)[] -> i32, "bitcast<i32>(a)", a as i32, |c| none(c), Exact, Integers;
+    TO_I32 = "to_i32"(a: word)[] -> i32, "bitcast<i32>(a)", a as i64 as i32, |c| none(c), Exact, Integers;
     /// An index a, which counts from the end of an axis of b elements where it is negative.
-    FROM_END = "from_end"(a: i32, b: i32)[] -> i32, "select(a, a + b, a < 0)", if (a as T) < 0.0 { a + b } else { a },
+    FROM_END = "from_end"(a: i32, b: i32)[] -> i32, "select(a, a + b, a < 0)", if a < 0 { a.wrapping_add(b) } else { a },
     |c| none(c), Exact, Integers;
     /// Whether a ≠ 0; true of NaN.
     F32_TO_BOOL = "f32_to_bool"(a: f32)[] -> bool, "a != 0.0 || is_nan(a)", a != 0.0, |c| none(c), Exact, Integers;
     /// Whether an integer is not 0.
     WORD_TO_BOOL = "word_to_bool"(a: word)[] -> bool, "a != 0u", a as T != 0.0, |c| none(c), Exact, Integers;
+
+    // ---- integers: sums and products wrap around, so bits do not depend on the sign ----
+
+    /// a + b
+    ADD_WORD = "add_word"(a: word, b: word)[] -> word, "a + b", (a as i64).wrapping_add(b as i64) as i32,
+    |c| none(c), Exact, Integers, whole: true;
+    /// a − b
+    SUB_WORD = "sub_word"(a: word, b: word)[] -> word, "a - b", (a as i64).wrapping_sub(b as i64) as i32,
+    |c| none(c), Exact, Integers, whole: true;
+    /// a · b
+    MUL_WORD = "mul_word"(a: word, b: word)[] -> word, "a * b", (a as i64).wrapping_mul(b as i64) as i32,
+    |c| none(c), Exact, Integers, whole: true;
+    /// −a
+    NEG_WORD = "neg_word"(a: word)[] -> word, "0u - a", (a as i64).wrapping_neg() as i32, |c| none(c), Exact, Integers, whole: true;
+    /// The bits that are set in both.
+    AND_WORD = "and_word"(a: word, b: word)[] -> word, "a & b", ((a as i64) & (b as i64)) as i32,
+    |c| none(c), Exact, Integers, whole: true;
+    /// The bits that are set in either.
+    OR_WORD = "or_word"(a: word, b: word)[] -> word, "a | b", ((a as i64) | (b as i64)) as i32,
+    |c| none(c), Exact, Integers, whole: true;
+    /// The bits that are set in one of them.
+    XOR_WORD = "xor_word"(a: word, b: word)[] -> word, "a ^ b", ((a as i64) ^ (b as i64)) as i32,
+    |c| none(c), Exact, Integers, whole: true;
+    /// The bits that are not set.
+    NOT_WORD = "not_word"(a: word)[] -> word, "~a", !(a as i64) as i32, |c| none(c), Exact, Integers, whole: true;
+    /// The bits moved up by b, which is 0 for a b that is not 0 to 31.
+    SHIFT_LEFT = "shift_left"(a: word, b: word)[] -> word, "select(a << (b & 31u), 0u, b > 31u)",
+    if (b as i64 as u32) > 31 { 0 } else { (a as i64 as i32) << (b as i64 as u32 & 31) }, |c| none(c), Exact, Integers, whole: true;
+    /// The bits moved down by b: half of the number, rounded down, b times; of a b that is not 0 to 31 what is left at last.
+    SHIFT_RIGHT_I32 = "shift_right_i32"(a: i32, b: i32)[] -> i32, "a >> min(bitcast<u32>(b), 31u)", a >> (b as u32).min(31),
+    |c| none(c), Exact, Integers;
+    /// The same of a u32.
+    SHIFT_RIGHT_U32 = "shift_right_u32"(a: u32, b: u32)[] -> u32, "select(a >> (b & 31u), 0u, b > 31u)",
+    if b > 31 { 0 } else { a >> (b & 31) }, |c| none(c), Exact, Integers;
+    /// |a|, which of the least number is that number.
+    ABS_I32 = "abs_i32"(a: i32)[] -> i32, "abs(a)", a.wrapping_abs(), |c| none(c), Exact, Integers;
+    /// −1, 0 or 1
+    SIGN_I32 = "sign_i32"(a: i32)[] -> i32, "sign(a)", a.signum(), |c| none(c), Exact, Integers;
+    /// The larger.
+    MAX_I32 = "maximum_i32"(a: i32, b: i32)[] -> i32, "max(a, b)", a.max(b), |c| none(c), Exact, Integers;
+    /// The larger.
+    MAX_U32 = "maximum_u32"(a: u32, b: u32)[] -> u32, "max(a, b)", a.max(b), |c| none(c), Exact, Integers;
+    /// The smaller.
+    MIN_I32 = "minimum_i32"(a: i32, b: i32)[] -> i32, "min(a, b)", a.min(b), |c| none(c), Exact, Integers;
+    /// The smaller.
+    MIN_U32 = "minimum_u32"(a: u32, b: u32)[] -> u32, "min(a, b)", a.min(b), |c| none(c), Exact, Integers;
+    /// a < b
+    LT_I32 = "lt_i32"(a: i32, b: i32)[] -> bool, "a < b", a < b, |c| none(c), Exact, Integers;
+    /// a < b
+    LT_U32 = "lt_u32"(a: u32, b: u32)[] -> bool, "a < b", a < b, |c| none(c), Exact, Integers;
+    /// a ≤ b
+    LE_I32 = "le_i32"(a: i32, b: i32)[] -> bool, "a <= b", a <= b, |c| none(c), Exact, Integers;
+    /// a ≤ b
+    LE_U32 = "le_u32"(a: u32, b: u32)[] -> bool, "a <= b", a <= b, |c| none(c), Exact, Integers;
+    /// a / b toward zero; 0 of a division by 0, and the least number divided by −1 is that number.
+    DIV_I32 = "div_trunc_i32"(a: i32, b: i32)[] -> i32, "quotient_i32(a, b)", if b == 0 { 0 } else { a.wrapping_div(b) },
+    |c| none(c), Exact, Integers;
+    /// a / b rounded down; 0 of a division by 0.
+    DIV_U32 = "div_trunc_u32"(a: u32, b: u32)[] -> u32, "select(a / max(b, 1u), 0u, b == 0u)", if b == 0 { 0 } else { a / b },
+    |c| none(c), Exact, Integers;
+    /// a / b rounded down; 0 of a division by 0, and the least number divided by −1 is that number.
+    DIV_FLOOR_I32 = "div_floor_i32"(a: i32, b: i32)[] -> i32, "quotient_i32(a, b) - select(0, 1, rounds_down(a, b))",
+    if b == 0 { 0 } else { a.wrapping_div(b) - (a.wrapping_rem(b) != 0 && (a < 0) != (b < 0)) as i32 }, |c| none(c), Exact, Integers;
+    /// What a / b toward zero leaves, with the sign of a; 0 of a division by 0.
+    FMOD_I32 = "fmod_i32"(a: i32, b: i32)[] -> i32, "rest_i32(a, b)", if b == 0 { 0 } else { a.wrapping_rem(b) },
+    |c| none(c), Exact, Integers;
+    /// What a / b rounded down leaves, with the sign of b; 0 of a division by 0.
+    REMAINDER_I32 = "remainder_i32"(a: i32, b: i32)[] -> i32, "rest_i32(a, b) + select(0, b, rounds_down(a, b))",
+    if b == 0 { 0 } else { a.wrapping_rem(b) + if a.wrapping_rem(b) != 0 && (a < 0) != (b < 0) { b } else { 0 } },
+    |c| none(c), Exact, Integers;
+    /// What a / b rounded down leaves; 0 of a division by 0.
+    REMAINDER_U32 = "remainder_u32"(a: u32, b: u32)[] -> u32, "select(a % max(b, 1u), 0u, b == 0u)", if b == 0 { 0 } else { a % b },
+    |c| none(c), Exact, Integers;
 }

@@ -1,7 +1,7 @@
 //! Test inputs of reductions, and how exact they must be.
 
 use super::super::case::{Case, Gen};
-use super::{Kind, Reduce};
+use super::{Kind, Reduce, words};
 use crate::graph::op::{Array, DType};
 
 /// Test inputs: every kind over leading, middle, trailing and all axes, at both sides of the span.
@@ -55,6 +55,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         }
     }
     cases.extend(equal_numbers(g));
+    cases.extend(words::cases(g));
     // Ties, NaN and infinities: kinks, so no gradient.
     let nan = f64::NAN;
     for kind in [Kind::Sum, Kind::Mean, Kind::Max, Kind::Min, Kind::ArgMax, Kind::ArgMin] {

@@ -1,6 +1,6 @@
 //! Reductions as methods of tensors, and what is made of them: means, variances, norms.
 
-use super::{Kind, Reduce};
+use super::{Kind, Reduce, ReduceWords};
 use crate::error::OpError;
 use crate::graph::Tensor;
 
@@ -27,11 +27,11 @@ macro_rules! reductions {
 }
 
 reductions! {
-    /// Σ x over some axes; 0 of no elements.
+    /// Σ x over some axes; 0 of no elements. Of integers it wraps around; of bool it is how many are true, a u32.
     sum, sum_keepdim => Sum;
     /// The mean over some axes; NaN of no elements. Of equal numbers it is that number.
     mean, mean_keepdim => Mean;
-    /// Π x over some axes; 1 of no elements.
+    /// Π x over some axes; 1 of no elements. Of integers it wraps around.
     prod, prod_keepdim => Prod;
     /// The largest over some axes; NaN if any is NaN; ties share the gradient evenly.
     max, max_keepdim => Max;
@@ -42,6 +42,15 @@ reductions! {
 impl Tensor {
     #[track_caller]
     fn reduce(&self, kind: Kind, axes: &[isize], keepdim: bool) -> Tensor {
+        let words = self.spec().is_ok_and(|s| !s.dtype.is_float());
+        if words && kind.is_arg() {
+            // The first that is the extreme: of 0 and 1 the first largest.
+            let best = self.reduce(if kind == Kind::ArgMax { Kind::Max } else { Kind::Min }, axes, true);
+            return self.eq(&best).to_f32().reduce(Kind::ArgMax, axes, keepdim).made_by(kind.name(), &[self]);
+        }
+        if words && kind != Kind::Mean {
+            return self.with_shape(kind.name(), |s| Ok(ReduceWords(Reduce { kind, axes: s.axes(axes)?, keepdim })));
+        }
         self.with_shape(kind.name(), |s| Ok(Reduce { kind, axes: s.axes(axes)?, keepdim }))
     }
 
@@ -55,6 +64,26 @@ impl Tensor {
     #[track_caller]
     pub fn argmin(&self, axis: isize) -> Tensor {
         self.reduce(Kind::ArgMin, &[axis], false)
+    }
+
+    /// Whether any element is true (not 0) over some axes, as bool; false of no elements. An empty list means all axes.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let x = Device::cpu().tensor(&[0.0, 2.0, 0.0, 0.0], [2, 2]);
+    /// assert_eq!(x.any(&[1]).to_vec::<bool>()?, [true, false]);
+    /// assert_eq!(x.all(&[]).to_vec::<bool>()?, [false]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn any(&self, axes: &[isize]) -> Tensor {
+        self.to_bool().sum(axes).to_bool().made_by("any", &[self])
+    }
+
+    /// Whether all elements are true (not 0) over some axes, as bool; true of no elements. An empty list means all axes.
+    #[track_caller]
+    pub fn all(&self, axes: &[isize]) -> Tensor {
+        self.to_bool().not().any(axes).not().made_by("all", &[self])
     }
 
     /// How many elements the axes hold together; 0 where that cannot be said.
@@ -86,12 +115,18 @@ impl Tensor {
     /// Σ |x| over some axes (an empty list means all).
     #[track_caller]
     pub fn l1_norm(&self, axes: &[isize]) -> Tensor {
+        if let Some(invalid) = self.unless_float("l1_norm") {
+            return invalid;
+        }
         self.abs().sum(axes).made_by("l1_norm", &[self])
     }
 
     /// Σ |x| over some axes, which stay with size 1.
     #[track_caller]
     pub fn l1_norm_keepdim(&self, axes: &[isize]) -> Tensor {
+        if let Some(invalid) = self.unless_float("l1_norm") {
+            return invalid;
+        }
         self.abs().sum_keepdim(axes).made_by("l1_norm", &[self])
     }
 
@@ -148,6 +183,9 @@ impl Tensor {
     /// everywhere for p = 0. NaN, and a p of which p or 1/p is no normal f32, are errors.
     #[track_caller]
     pub fn norm(&self, p: f64, axes: &[isize]) -> Tensor {
+        if let Some(invalid) = self.unless_float("norm") {
+            return invalid;
+        }
         let usable = |p: f64| (p as f32).is_normal() && ((1.0 / p) as f32).is_normal();
         let norm = if p == 1.0 {
             self.l1_norm(axes)

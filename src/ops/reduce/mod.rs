@@ -7,9 +7,11 @@ mod cases;
 mod methods;
 mod native;
 mod variants;
+mod words;
 
 pub use cases::cases;
-pub(super) use variants::{WORDS_OF_TOTAL, kernel, totals};
+pub(super) use variants::{WORDS_OF_TOTAL, kernel, totals, totals_of_words};
+pub use words::ReduceWords;
 
 use crate::error::OpError;
 use crate::graph::op::{Array, DType, GradCtx, Lowering, Op, Spec};

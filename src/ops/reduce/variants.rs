@@ -1,8 +1,8 @@
 //! Kernels of reductions: in one stage or two, and which shader suits.
 
 use super::super::SIGN_BIT;
-use super::Kind;
 use super::native::Work;
+use super::{Kind, words};
 use crate::graph::op::{Kernel, Lowering, MAX_LOOP_ITERATIONS, Operand, Params, Stage, Target, Variant};
 use crate::shape::{View, ViewDim};
 
@@ -64,6 +64,31 @@ pub(super) fn lowering(kind: Kind, kept: View, reduced: View, outputs: usize, gr
     }
 }
 
+/// The kernels of a reduction of integers or truth values, in one stage or in two of the same kind.
+pub(super) fn lowering_of_words(kind: Kind, kept: View, reduced: View, outputs: usize, group: usize, signed: bool) -> Lowering {
+    let simple = Step { kind, part: Part::Whole, kept, reduced, outputs, group, span: group.max(1), count: group };
+    if group <= MIN_SPAN || (outputs >= ENOUGH_OUTPUTS && simple.loop_iterations(1) <= MAX_LOOP_ITERATIONS) {
+        return Lowering::kernel(words::kernel(simple, signed), 1);
+    }
+    let span = group.div_ceil(MAX_SPANS).next_multiple_of(MIN_SPAN);
+    let chunks = group.div_ceil(span);
+    let first = words::kernel(Step { outputs: outputs * chunks, span, ..simple.clone() }, signed);
+    let kept = View::new(0, [ViewDim { size: outputs, stride: chunks as isize }]);
+    let reduced = View::new(0, [ViewDim { size: chunks, stride: 1 }]);
+    let second = words::kernel(Step { kept, reduced, group: chunks, span: chunks, ..simple }, signed);
+    let stage = |kernel, read, write| Stage { kernel, reads: vec![read], writes: vec![write] };
+    Lowering::Stages {
+        temps: vec![outputs * chunks],
+        stages: vec![stage(first, Operand::Input(0), Operand::Temp(0)), stage(second, Operand::Temp(0), Operand::Output)],
+    }
+}
+
+/// A kernel that leaves the sums, which wrap around, of all spans of each group of integers: a word each.
+pub(in crate::ops) fn totals_of_words(kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
+    let (kept, reduced) = (kept.clone(), reduced.clone());
+    words::kernel(Step { kind: Kind::Sum, part: Part::Whole, kept, reduced, outputs, group, span, count: group }, false)
+}
+
 /// A kernel that reduces all of each group: output `o` is made of the members `span · (o mod c) ..` of group `o / c`, where a group of `group`
 /// members has c spans.
 pub(in crate::ops) fn kernel(kind: Kind, kept: &View, reduced: &View, outputs: usize, group: usize, span: usize) -> Kernel {
@@ -103,12 +128,12 @@ impl Step {
     }
 
     /// Loop iterations of an invocation that goes over a whole span, where `several` members are taken in one, or by as many invocations.
-    fn loop_iterations(&self, several: usize) -> usize {
+    pub(super) fn loop_iterations(&self, several: usize) -> usize {
         let [member, group] = self.axes();
         self.group.min(self.span).div_ceil(several) * (1 + member) + group + 16
     }
 
-    fn params(&self) -> Params {
+    pub(super) fn params(&self) -> Params {
         let mut dims = vec![];
         for view in [&self.kept, &self.reduced] {
             let mut divisor = view.numel().max(1);
@@ -134,7 +159,7 @@ impl Step {
             .set("dims", dims)
     }
 
-    fn consts(&self) -> Vec<(&'static str, u32)> {
+    pub(super) fn consts(&self) -> Vec<(&'static str, u32)> {
         vec![("KIND", self.kind as u32), ("FLAT", u32::from(self.reduced.dims.len() <= 1))]
     }
 

@@ -1,8 +1,8 @@
 //! Test inputs of scans and recurrences.
 
 use super::super::case::{Case, Gen};
-use super::Scan;
 use super::recurrence::Recurrence;
+use super::{Scan, words};
 use crate::graph::op::DType;
 
 /// Test inputs: every axis, both directions, both sides of the span, no elements, infinities.
@@ -69,5 +69,6 @@ pub fn recurrence(g: &mut Gen) -> Vec<Case> {
             cases.push(Case::new(format!("{values:?}"), Recurrence { axis: 0, reverse }, vec![x, factors]).forward_only());
         }
     }
+    cases.extend(words::cases(g));
     cases
 }

@@ -1,11 +1,12 @@
 //! Running sums, recurrences and running products as methods of tensors.
 
-use super::Scan;
 use super::recurrence::Recurrence;
+use super::{Scan, ScanWords};
 use crate::graph::{Tensor, record};
 
 impl Tensor {
-    /// Running sums along an axis: each element becomes the sum of itself and all before it, or with `reverse` all after it.
+    /// Running sums along an axis: each element becomes the sum of itself and all before it, or with `reverse` all after it. Of integers they wrap
+    /// around.
     ///
     /// ```
     /// use steepest::Device;
@@ -16,7 +17,10 @@ impl Tensor {
     /// ```
     #[track_caller]
     pub fn cumsum(&self, axis: isize, reverse: bool) -> Tensor {
-        self.with_shape("cumsum", |s| Ok(Scan { axis: s.axis(axis)?, reverse }))
+        match self.is_whole() {
+            true => self.with_shape("cumsum", |s| Ok(ScanWords(Scan { axis: s.axis(axis)?, reverse }))),
+            false => self.with_shape("cumsum", |s| Ok(Scan { axis: s.axis(axis)?, reverse })),
+        }
     }
 
     /// The linear recurrence `out[k] = f[k] · out[k−1] + x[k]` along an axis, from `out[0] = x[0]` on; with `reverse` from the end. x (this

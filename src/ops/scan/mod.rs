@@ -4,8 +4,10 @@ mod cases;
 mod methods;
 mod native;
 pub mod recurrence;
+mod words;
 
 pub use cases::cases;
+pub use words::ScanWords;
 
 use super::{SIGN_BIT, reduce};
 use crate::error::OpError;
@@ -29,6 +31,57 @@ const MIN_SPAN: usize = 256;
 /// Invocations of a workgroup of the shader.
 const WORKGROUP: usize = 256;
 
+impl Scan {
+    /// The kernels, of floats or of integers.
+    fn lowering(&self, output: &Spec, whole: bool) -> Lowering {
+        let (outer, n, inner) = output.shape.around(self.axis);
+        let lines = outer * inner;
+        // About as many spans as elements in each where a line is very long: a device may leave a loop of too many iterations early.
+        let span = if lines < ENOUGH_LINES || n > MAX_LOOP_ITERATIONS / 2 { MIN_SPAN.max(n.isqrt()) } else { n.max(1) };
+        let spans = n.div_ceil(span).max(1);
+        let mut variant =
+            Variant::new("scan/scan", Variant::groups((lines * spans).div_ceil(WORKGROUP))).max_loop_iterations(span + spans);
+        variant.consts.push(("REVERSE", u32::from(self.reverse)));
+        if whole {
+            variant.bodies.extend(words::BODIES.map(|(name, body)| (name, body.to_owned())));
+        }
+        if spans == 1 {
+            variant.bodies.retain(|(name, _)| *name != "sum_of_spans_before");
+            variant.bodies.push(("sum_of_spans_before", "{ return Running(); }".to_owned()));
+        }
+        let kernel = Kernel {
+            name: "cumsum",
+            params: Params::new()
+                .set("lines", lines)
+                .set("n", n)
+                .set("inner", inner)
+                .set("span", span)
+                .set("spans", spans)
+                .set("sign", SIGN_BIT),
+            variants: vec![variant],
+            native: if whole { words::native(n, inner, self.reverse) } else { native::scan(n, inner, self.reverse) },
+        };
+        if spans == 1 {
+            return Lowering::kernel(kernel, 1);
+        }
+        // First the total of every span, then every span by itself, from the totals before it on.
+        let kept = View::new(0, [ViewDim { size: outer, stride: (n * inner) as isize }, ViewDim { size: inner, stride: 1 }]);
+        let along = View::new(0, [ViewDim { size: n, stride: inner as isize }]);
+        let (totals, width) = match whole {
+            true => (reduce::totals_of_words(&kept, &along, lines * spans, n, span), 1),
+            false => (reduce::totals(&kept, &along, lines * spans, n, span), reduce::WORDS_OF_TOTAL),
+        };
+        let stage = |kernel, reads: &[Operand], write| Stage { kernel, reads: reads.to_vec(), writes: vec![write] };
+        Lowering::Stages {
+            temps: vec![lines * spans * width],
+            stages: vec![
+                stage(totals, &[Operand::Input(0)], Operand::Temp(0)),
+                stage(kernel, &[Operand::Input(0), Operand::Temp(0)], Operand::Output),
+            ],
+        }
+    }
+}
+
 impl Op for Scan {
     fn name(&self) -> &'static str {
         "cumsum"
@@ -46,44 +99,7 @@ impl Op for Scan {
         }
     }
     fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
-        let (outer, n, inner) = output.shape.around(self.axis);
-        let lines = outer * inner;
-        // About as many spans as elements in each where a line is very long: a device may leave a loop of too many iterations early.
-        let span = if lines < ENOUGH_LINES || n > MAX_LOOP_ITERATIONS / 2 { MIN_SPAN.max(n.isqrt()) } else { n.max(1) };
-        let spans = n.div_ceil(span).max(1);
-        let mut variant =
-            Variant::new("scan/scan", Variant::groups((lines * spans).div_ceil(WORKGROUP))).max_loop_iterations(span + spans);
-        variant.consts.push(("REVERSE", u32::from(self.reverse)));
-        if spans == 1 {
-            variant.bodies.push(("sum_of_spans_before", "{ return vec2<f32>(0.0); }".to_owned()));
-        }
-        let kernel = Kernel {
-            name: "cumsum",
-            params: Params::new()
-                .set("lines", lines)
-                .set("n", n)
-                .set("inner", inner)
-                .set("span", span)
-                .set("spans", spans)
-                .set("sign", SIGN_BIT),
-            variants: vec![variant],
-            native: native::scan(n, inner, self.reverse),
-        };
-        if spans == 1 {
-            return Lowering::kernel(kernel, 1);
-        }
-        // First the total of every span, then every span by itself, from the totals before it on.
-        let kept = [ViewDim { size: outer, stride: (n * inner) as isize }, ViewDim { size: inner, stride: 1 }];
-        let along = [ViewDim { size: n, stride: inner as isize }];
-        let totals = reduce::totals(&View::new(0, kept), &View::new(0, along), lines * spans, n, span);
-        let stage = |kernel, reads: &[Operand], write| Stage { kernel, reads: reads.to_vec(), writes: vec![write] };
-        Lowering::Stages {
-            temps: vec![lines * spans * reduce::WORDS_OF_TOTAL],
-            stages: vec![
-                stage(totals, &[Operand::Input(0)], Operand::Temp(0)),
-                stage(kernel, &[Operand::Input(0), Operand::Temp(0)], Operand::Output),
-            ],
-        }
+        self.lowering(output, false)
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let (outer, n, inner) = output.shape.around(self.axis);

@@ -5,7 +5,7 @@ use super::inputs::Inputs;
 use crate::common::fields::{Fault, Fields, Lack, list};
 use serde_json::{Value, json};
 use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
-use steepest::nn::loss::{self, CrossEntropy, Reduction};
+use steepest::nn::loss::{self, CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin};
 use steepest::nn::recurrent::{Cell, Weights};
 use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
 use steepest::ops::conv::Options;
@@ -133,6 +133,29 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "square" => unary(Tensor::square),
         "neg" => unary(Tensor::neg),
         "erf" => unary(Tensor::erf),
+        "tan" => unary(Tensor::tan),
+        "asin" => unary(Tensor::asin),
+        "acos" => unary(Tensor::acos),
+        "atan" => unary(Tensor::atan),
+        "sinh" => unary(Tensor::sinh),
+        "cosh" => unary(Tensor::cosh),
+        "asinh" => unary(Tensor::asinh),
+        "acosh" => unary(Tensor::acosh),
+        "atanh" => unary(Tensor::atanh),
+        "exp2" => unary(Tensor::exp2),
+        "log2" => unary(Tensor::log2),
+        "log10" => unary(Tensor::log10),
+        "log_sigmoid" => unary(Tensor::log_sigmoid),
+        "softsign" => unary(Tensor::softsign),
+        "selu" => unary(Tensor::selu),
+        "relu6" => unary(Tensor::relu6),
+        "hard_swish" => unary(Tensor::hard_swish),
+        "mish" => unary(Tensor::mish),
+        "celu" => Ok(x.celu(p.float("alpha")?)),
+        "hard_tanh" => Ok(x.hard_tanh(p.float("min")?, p.float("max")?)),
+        "prelu" => binary(Tensor::prelu),
+        "glu" => Ok(x.glu(p.integer("axis")?)),
+        "swiglu" => binary(Tensor::swiglu),
         "pow_scalar" => Ok(x.pow_scalar(p.float("exponent")?)),
         "clamp" => Ok(x.clamp(p.float_or("min", f64::NEG_INFINITY)?, p.float_or("max", f64::INFINITY)?)),
 
@@ -143,6 +166,9 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "pow" => binary(Tensor::pow),
         "maximum" => binary(Tensor::maximum),
         "minimum" => binary(Tensor::minimum),
+        "hypot" => binary(Tensor::hypot),
+        "atan2" => binary(Tensor::atan2),
+        "logaddexp" => binary(Tensor::logaddexp),
         "where" => Ok(x.where_(input(1)?, input(2)?)),
         "div_scalar" => Ok(x / p.float("divisor")?),
         "floor_div_scalar" => Ok((x / p.float("divisor")?).floor()),
@@ -236,6 +262,23 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
             Ok(loss::bce_with_logits(x, input(1)?, weight.as_ref(), reduction(p)?))
         }
         "hinge" => Ok(loss::hinge(x, input(1)?, p.float("margin")?, reduction(p)?)),
+        "squared_hinge" => Ok(loss::squared_hinge(x, input(1)?, p.float("margin")?, reduction(p)?)),
+        "smooth_l1" => Ok(loss::smooth_l1(x, input(1)?, p.float("beta")?, reduction(p)?)),
+        "gaussian_nll" => {
+            let nll = GaussianNll::new().eps(p.float("eps")?).reduction(reduction(p)?);
+            Ok(if p.flag("full")? { nll.full() } else { nll }.of(x, input(1)?, input(2)?))
+        }
+        "poisson_nll" => {
+            let nll = PoissonNll::new().eps(p.float("eps")?).reduction(reduction(p)?);
+            let nll = if p.flag("log_input")? { nll } else { nll.of_means() };
+            Ok(if p.flag("full")? { nll.full() } else { nll }.of(x, input(1)?))
+        }
+        "triplet_margin" => {
+            let triplet = TripletMargin::new().margin(p.float("margin")?).p(p.float("p")?).eps(p.float("eps")?);
+            let triplet = triplet.reduction(reduction(p)?);
+            Ok(if p.flag("swap")? { triplet.swap() } else { triplet }.of(x, input(1)?, input(2)?))
+        }
+        "cosine_similarity" => Ok(x.cosine_similarity(input(1)?, p.integer("axis")?, p.float("eps")?)),
         "kl_div" => Ok(loss::kl_div(x, input(1)?, reduction(p)?)),
         "ctc_loss" => {
             let ctc = loss::Ctc::new().blank(p.size("blank")?).reduction(reduction(p)?);
