@@ -74,6 +74,7 @@ pub use ops::attention::AttentionOptions;
 pub use ops::conv::{Conv3dOptions, ConvOptions};
 pub use ops::pool::PoolOptions;
 pub use ops::random;
+pub use ops::resample::{GridPadding, GridSampling, Interpolation, PadMode};
 pub use ops::rope::{Pairing, RopeOptions, RopeTables};
 pub use ops::window::{ToPair, ToSizes, ToTriple};
 pub use shape::{Shape, ToShape};

@@ -30,6 +30,7 @@ const KERNELS: &[(&str, &str)] = files![
     "index/scatter",
     "index/scatter_sorted",
     "index/scatter_starts",
+    "index/weighted",
     "layout/cat",
     "layout/embed",
     "layout/triangle",

@@ -21,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     } else {
         let range = covered(window.yz);
         let part = visited(range);
-        best = place_of(window.yz, range.xy);
+        best = place_of_cell(window.yz, range.xy);
         if params.first > 0u {
             // Nothing is left, or the largest that the dispatch before has found.
             if part.x == part.y { return; }
@@ -30,7 +30,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         var candidate = Candidate(best, in0[base + best]);
         var at = cell_in(range, part.x);
         for (var number = part.x; number < part.y; number++) {
-            candidate = larger(candidate, base, place_of(window.yz, at));
+            candidate = larger(candidate, base, place_of_cell(window.yz, at));
             at = next_in(range, at);
         }
         best = candidate.place;

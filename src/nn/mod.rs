@@ -20,6 +20,7 @@ mod pool;
 pub mod position;
 pub mod recurrent;
 mod registry;
+mod resample;
 mod residual;
 mod sequential;
 mod state;
@@ -41,10 +42,14 @@ pub use linear::Linear;
 pub use loss::Reduction;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use parts::{Part, with_parameters, wrong_inputs};
-pub use pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d};
+pub use pool::{
+    AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
+};
+pub use pool::{AvgPool1d, AvgPool2d, AvgPool3d, GlobalPool, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use position::{PositionalEncoding, RotaryEmbedding, alibi, sinusoids};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, Recurrent, Rnn, RnnCell};
 pub use registry::{Registry, Site};
+pub use resample::{ChannelShuffle, Pad, PixelShuffle, PixelUnshuffle, Upsample};
 pub use residual::Residual;
 pub use sequential::{Flatten, Sequential, mlp};
 pub use state::{Array, LoadReport, StateDict, Values};
@@ -61,10 +66,18 @@ type Make = fn(&Site<'_>) -> Result<Box<dyn Module>>;
 /// Every kind of layer that a file may name, and what makes it.
 const KINDS: &[(&str, Make)] = &[
     ("Activation", Activation::build),
+    ("AdaptiveAvgPool1d", AdaptiveAvgPool1d::build),
     ("AdaptiveAvgPool2d", AdaptiveAvgPool2d::build),
+    ("AdaptiveAvgPool3d", AdaptiveAvgPool3d::build),
+    ("AdaptiveMaxPool1d", AdaptiveMaxPool1d::build),
+    ("AdaptiveMaxPool2d", AdaptiveMaxPool2d::build),
+    ("AdaptiveMaxPool3d", AdaptiveMaxPool3d::build),
+    ("AvgPool1d", AvgPool1d::build),
     ("AvgPool2d", AvgPool2d::build),
+    ("AvgPool3d", AvgPool3d::build),
     ("BatchNorm1d", BatchNorm1d::build),
     ("BatchNorm2d", BatchNorm2d::build),
+    ("ChannelShuffle", ChannelShuffle::build),
     ("Conv1d", Conv1d::build),
     ("Conv2d", Conv2d::build),
     ("ConvTranspose2d", ConvTranspose2d::build),
@@ -74,6 +87,7 @@ const KINDS: &[(&str, Make)] = &[
     ("FeatureEmbedding", FeatureEmbedding::build),
     ("Flatten", Flatten::build),
     ("Glu", Glu::build),
+    ("GlobalPool", GlobalPool::build),
     ("GroupNorm", GroupNorm::build),
     ("Gru", Gru::build),
     ("GruCell", GruCell::build),
@@ -81,8 +95,13 @@ const KINDS: &[(&str, Make)] = &[
     ("Linear", Linear::build),
     ("Lstm", Lstm::build),
     ("LstmCell", LstmCell::build),
+    ("MaxPool1d", MaxPool1d::build),
     ("MaxPool2d", MaxPool2d::build),
+    ("MaxPool3d", MaxPool3d::build),
     ("MultiHeadAttention", MultiHeadAttention::build),
+    ("Pad", Pad::build),
+    ("PixelShuffle", PixelShuffle::build),
+    ("PixelUnshuffle", PixelUnshuffle::build),
     ("PositionalEncoding", PositionalEncoding::build),
     ("PRelu", PRelu::build),
     ("Residual", Residual::build),
@@ -93,6 +112,7 @@ const KINDS: &[(&str, Make)] = &[
     ("Sequential", Sequential::build),
     ("SwiGlu", SwiGlu::build),
     ("TransformerBlock", TransformerBlock::build),
+    ("Upsample", Upsample::build),
 ];
 
 /// A layer or a model.

@@ -20,6 +20,7 @@ pub mod pool;
 pub mod propagate;
 pub mod random;
 pub mod reduce;
+pub mod resample;
 pub mod rope;
 mod rows;
 pub mod scan;
@@ -62,6 +63,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "pool", cases: pool::cases },
     Family { name: "unfold", cases: unfold::cases },
     Family { name: "random", cases: random::cases },
+    Family { name: "resample", cases: resample::cases },
     Family { name: "reduce", cases: reduce::cases },
     Family { name: "softmax", cases: softmax::cases },
     Family { name: "cross_entropy", cases: cross_entropy::cases },

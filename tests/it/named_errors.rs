@@ -8,7 +8,7 @@ use steepest::nn::loss::{
     kl_div, mae, margin_ranking, mse, multilabel_soft_margin, nll, smooth_l1, soft_margin, squared_hinge,
 };
 use steepest::nn::norm::{group_norm, layer_norm, rms_norm};
-use steepest::{AttentionOptions, ConvOptions, DType, Device, Error, RopeOptions, Tensor};
+use steepest::{AttentionOptions, ConvOptions, DType, Device, Error, GridSampling, Interpolation, PadMode, RopeOptions, Tensor};
 
 type Call = fn(&Tensor) -> Tensor;
 
@@ -64,6 +64,16 @@ fn composed() -> Vec<(&'static str, Call)> {
         ("max_pool1d", |x| x.unsqueeze(0).max_pool1d(2, 1, 0)),
         ("avg_pool1d", |x| x.unsqueeze(0).avg_pool1d(2, 1, 0, true)),
         ("adaptive_avg_pool1d", |x| x.unsqueeze(0).adaptive_avg_pool1d(2)),
+        ("max_pool3d", |x| x.reshape([1, 1, 1, 2, 3]).max_pool3d(1, 1, 0)),
+        ("avg_pool3d", |x| x.reshape([1, 1, 1, 2, 3]).avg_pool3d(1, 1, 0, true)),
+        ("adaptive_max_pool1d", |x| x.unsqueeze(0).adaptive_max_pool1d(2)),
+        ("adaptive_avg_pool3d", |x| x.reshape([1, 1, 1, 2, 3]).adaptive_avg_pool3d(2)),
+        ("global_avg_pool1d", |x| x.unsqueeze(0).global_avg_pool1d()),
+        ("upsample_bilinear2d", |x| x.reshape([1, 1, 2, 3]).upsample_bilinear2d(4, true)),
+        ("interpolate", |x| x.unsqueeze(0).interpolate(&[7], Interpolation::Nearest)),
+        ("pad", |x| x.pad_with(&[(1, 1), (-1, 1)], PadMode::Constant(0.0))),
+        ("affine_grid", |x| x.unsqueeze(0).affine_grid(2, true)),
+        ("grid_sample", |x| x.device().ones([1, 1, 2, 2]).grid_sample(&x.reshape([1, 1, 3, 2]), GridSampling::new())),
         ("global_avg_pool2d", |x| x.reshape([1, 1, 2, 3]).global_avg_pool2d()),
         ("scaled_dot_product_attention", |x| x.scaled_dot_product_attention(x, x, true, None)),
         ("attention", |x| x.attention(x, x, &AttentionOptions::new())),

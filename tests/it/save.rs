@@ -10,7 +10,7 @@ use steepest::error::Malformed;
 use steepest::nn::recurrent::Cell;
 use steepest::nn::{self, *};
 use steepest::save::{self, Checkpoint, Checkpoints, ModelFile, TensorFile};
-use steepest::{Device, Error, RopeOptions, Tensor, sequential};
+use steepest::{Device, Error, Interpolation, PadMode, RopeOptions, Tensor, sequential};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -82,6 +82,39 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
         ),
         (sequential![Embedding::new(d, 7, 3, 1)], d.tensor(&[0u32, 6, 3], 3)),
         (sequential![Ensemble::new([boxed(d, 1), boxed(d, 2)]), Linear::new(d, 2, 1, 3)], numbers(&[3, 4])),
+        (
+            sequential![
+                MaxPool1d::new(2).stride(1).dilation(2),
+                AvgPool1d::new(3).padding(1).ceil_mode(true),
+                Upsample::by(1.5, Interpolation::Linear { align_corners: false }),
+                Pad::new(&[(2, -1)], PadMode::Reflect),
+                AdaptiveMaxPool1d::new(5),
+                AdaptiveAvgPool1d::new(4),
+                GlobalPool::Mean,
+            ],
+            numbers(&[2, 3, 20]),
+        ),
+        (
+            sequential![
+                PixelShuffle::new(2),
+                Upsample::to(&[7, 5], Interpolation::Cubic { align_corners: true }),
+                Pad::new(&[(0, 1), (1, 0)], PadMode::Constant(0.5)),
+                AdaptiveMaxPool2d::new((4, 6)),
+                PixelUnshuffle::new(2),
+                ChannelShuffle::new(2),
+            ],
+            image(),
+        ),
+        (
+            sequential![
+                MaxPool3d::new(2).stride(1).padding(1).ceil_mode(true),
+                AvgPool3d::new((1, 2, 2)).count_include_pad(false),
+                AdaptiveMaxPool3d::new((3, 2, 4)),
+                AdaptiveAvgPool3d::new((2, 2, 3)),
+                GlobalPool::Max,
+            ],
+            numbers(&[1, 2, 6, 7, 8]),
+        ),
     ]
 }
 

@@ -10,7 +10,7 @@ use steepest::nn::loss::{CrossEntropy, Reduction, bce_with_logits, hinge, huber,
 use steepest::ops::elementwise::{Pointwise, ROWS, Row};
 use steepest::optim::{Optimizer, Sgd};
 use steepest::reference::{Overrides, evaluate};
-use steepest::{Device, Tensor};
+use steepest::{Device, Interpolation, PadMode, PoolOptions, Tensor};
 
 /// Points where the gradient by one input of a row is 0 in a whole neighbourhood of that input, or by convention.
 struct Off {
@@ -43,7 +43,7 @@ fn switched_off(name: &str) -> Vec<Off> {
         "shift_left" => vec![],
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "eq_word" | "is_nan" | "is_finite" | "and" | "or" | "not" => vec![],
         "i32_to_f32" | "u32_to_f32" | "bool_to_f32" | "f32_to_i32" | "f32_to_u32" => vec![],
-        "f32_to_bool" | "word_to_bool" | "from_end" => vec![],
+        "f32_to_bool" | "word_to_bool" | "from_end" | "cell" => vec![],
         // x · 0 and x / ∞ do not depend on x.
         "mul_scalar" => vec![off([0.0; 2], 0, EVERYWHERE)],
         "div_scalar" => vec![off([f64::INFINITY, 0.0], 0, EVERYWHERE)],
@@ -222,6 +222,16 @@ fn others() -> Vec<(&'static str, &'static [usize], Function)> {
         ("sort, in part", &[0, 1, 2, 3, 5], |x| x.sort(0, false).0.slice(0, ..1)),
         ("max_pool2d", &[0, 1, 4, 5], |x| x.reshape([1, 1, 2, 3]).max_pool2d([1, 3], [1, 3], 0)),
         ("max_pool2d, overlapping", &[0, 1, 4, 5], |x| x.reshape([1, 1, 1, 6]).max_pool2d([1, 3], [1, 1], 0)),
+        ("max_pool2d, dilated", &[0, 1, 4, 5], |x| {
+            x.reshape([1, 1, 1, 6]).max_pool2d_with(PoolOptions::new([1, 2]).stride([1, 3]).dilation([1, 2]))
+        }),
+        ("max_pool3d", &[0, 1, 4, 5], |x| x.reshape([1, 1, 2, 1, 3]).max_pool3d([1, 1, 3], [1, 1, 3], 0)),
+        ("adaptive_max_pool1d", &[0, 1, 4, 5], |x| x.reshape([1, 2, 3]).adaptive_max_pool1d(1)),
+        ("interpolate", &[1, 3, 5], |x| x.reshape([1, 1, 6]).interpolate(&[3], Interpolation::Nearest)),
+        ("interpolate by a line", &[1, 2, 3, 4], |x| {
+            x.reshape([1, 1, 6]).interpolate(&[2], Interpolation::Linear { align_corners: true })
+        }),
+        ("pad_with", &[0, 5], |x| x.pad_with(&[(-1, -1)], PadMode::Edge)),
         ("index_select", &[0, 2, 3, 4, 5], |x| x.index_select(0, &picked(x))),
         ("gather", &[0, 2, 3, 4, 5], |x| x.gather(0, &picked(x))),
         ("embedding", &[0, 1, 4, 5], |x| x.reshape([3, 2]).embedding(&picked(x))),

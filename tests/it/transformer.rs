@@ -311,7 +311,9 @@ fn blueprints_make_the_same_layers() {
             Box::new(attention().causal()),
             Box::new(PositionalEncoding::new()),
             Box::new(RotaryEmbedding::new(RopeOptions::new().half().base(99.0).offset(2))),
-            Box::new(TransformerBlock::new(&device, 8, 2, 6, 0.2, 1).activation(Activation::LeakyRelu(0.3)).attention_dropout(0.1)),
+            Box::new(
+                TransformerBlock::new(&device, 8, 2, 6, 0.2, 1).activation(Activation::LeakyRelu(0.3)).attention_dropout(0.1),
+            ),
         ];
         models.extend(blocks(&device).into_iter().map(|block| Box::new(shaken(block)) as Box<dyn Module>));
         let x = device.tensor(&random::normal_host(2 * 3 * 8, 0.0, 1.0, 3, 3), [2, 3, 8]);

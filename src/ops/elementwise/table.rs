@@ -411,6 +411,11 @@ table! {
     /// An index a, which counts from the end of an axis of b elements where it is negative.
     FROM_END = "from_end"(a: i32, b: i32)[] -> i32, "select(a, a + b, a < 0)", if a < 0 { a.wrapping_add(b) } else { a },
     |c| none(c), Exact, Integers;
+    /// The number of the cell in row a and column b of a plane of q rows of p cells, which begins at c; -1 beside the plane.
+    CELL = "cell"(a: f32, b: f32, c: i32)[p, q] -> i32,
+    "select(-1, i32(a) * i32(p) + i32(b) + c, a >= 0.0 && a < q && b >= 0.0 && b < p)",
+    if a >= 0.0 && a < q && b >= 0.0 && b < p { (a as i32) * (p as i32) + b as i32 + c as i32 } else { -1 },
+    |c| none(c), Exact, Integers, scalars: [3.0, 2.0];
     /// Whether a ≠ 0; true of NaN.
     F32_TO_BOOL = "f32_to_bool"(a: f32)[] -> bool, "a != 0.0 || is_nan(a)", a != 0.0, |c| none(c), Exact, Integers;
     /// Whether an integer is not 0.

@@ -8,6 +8,7 @@ mod methods;
 mod native;
 mod options;
 mod plane;
+mod powers;
 mod variants;
 mod volumes;
 

@@ -1,6 +1,6 @@
 //! The options of pooling over windows that slide.
 
-use super::super::window::{ToSizes, Window};
+use super::super::window::{Slide, ToSizes, Window};
 use super::Cells;
 use crate::error::OpError;
 
@@ -94,7 +94,7 @@ impl PoolOptions<2> {
         }
         let mut window = Window { kernel, stride, padding, after: padding, dilation };
         if self.ceil_mode {
-            window.after = [0, 1].map(|axis| rounded_up(&window, axis, size[axis]).unwrap_or(padding[axis]));
+            window.after = [0, 1].map(|axis| rounded_up(window.along(axis), size[axis]).unwrap_or(padding[axis]));
         }
         window
     }
@@ -118,9 +118,9 @@ impl PoolOptions<2> {
 
 /// The padding after an axis with which the number of windows, rounded up, is that of whole windows. `None` where there is none more, and of
 /// sizes that are refused anyway.
-fn rounded_up(window: &Window, axis: usize, size: usize) -> Option<usize> {
-    let (stride, padding) = (window.stride[axis], window.padding[axis]);
-    let reach = window.kernel[axis].checked_sub(1)?.checked_mul(window.dilation[axis])?.checked_add(1)?;
+fn rounded_up(slide: Slide, size: usize) -> Option<usize> {
+    let Slide { kernel, stride, before: padding, dilation, .. } = slide;
+    let reach = kernel.checked_sub(1)?.checked_mul(dilation)?.checked_add(1)?;
     let padded = size.checked_add(padding.checked_mul(2)?)?;
     let last = match padded.checked_sub(reach) {
         Some(room) => room.checked_add(stride.checked_sub(1)?)?.checked_div(stride)?.checked_mul(stride)?,

@@ -9,7 +9,7 @@ use steepest::nn::loss::{self, CrossEntropy, GaussianNll, PoissonNll, Reduction,
 use steepest::nn::recurrent::{Cell, Weights};
 use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
 use steepest::ops::conv::Options;
-use steepest::{AttentionOptions, ConvOptions, PoolOptions, RopeOptions, Tensor, ops};
+use steepest::{AttentionOptions, ConvOptions, PadMode, PoolOptions, RopeOptions, Tensor, ops};
 
 /// A tensor, or why there is none.
 pub type Built = Result<Tensor, Fault>;
@@ -216,8 +216,12 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "pad" => {
             let pair = |v: &Value| Some((v.get(0)?.as_u64()? as usize, v.get(1)?.as_u64()? as usize));
             let pads = p.read("pads", |v| list(v, pair))?;
+            let signed: Vec<(isize, isize)> = pads.iter().map(|&(a, b)| (a as isize, b as isize)).collect();
             match p.text("mode")? {
                 "constant" => Ok(x.pad(&pads, p.float("value")?)),
+                "reflect" => Ok(x.pad_with(&signed, PadMode::Reflect)),
+                "edge" => Ok(x.pad_with(&signed, PadMode::Edge)),
+                "circular" => Ok(x.pad_with(&signed, PadMode::Circular)),
                 _ => p.unknown("mode"),
             }
         }
@@ -327,6 +331,10 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "adaptive_max_pool2d" => Ok(x.adaptive_max_pool2d(pair(p, "output_size")?)),
         "adaptive_avg_pool2d" => Ok(x.adaptive_avg_pool2d(pair(p, "output_size")?)),
         "global_avg_pool2d" => Ok(x.global_avg_pool2d()),
+        "pixel_shuffle" => Ok(x.pixel_shuffle(p.size("upscale")?)),
+        "pixel_unshuffle" => Ok(x.pixel_unshuffle(p.size("downscale")?)),
+        "upsample_nearest2d" => Ok(x.upsample_nearest2d(pair(p, "output_size")?)),
+        "upsample_bilinear2d" => Ok(x.upsample_bilinear2d(pair(p, "output_size")?, p.read("align_corners", Value::as_bool)?)),
         "cnn_loss" => {
             let conv = x.conv2d(input(2)?, inputs.optional(3), ConvOptions::new().padding(1));
             let active = activation(p, conv, inputs)?;

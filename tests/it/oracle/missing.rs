@@ -24,9 +24,6 @@ pub const OPS: Missing = &[
     ("index_put", value("params.accumulate", "false")),
     ("lstm", value("params.bidirectional", "true")),
     ("lstm", value("params.layers", "2")),
-    ("pad", value("params.mode", "circular")),
-    ("pad", value("params.mode", "edge")),
-    ("pad", value("params.mode", "reflect")),
     ("repeat_interleave", value("params.repeats", "[1,0,3]")),
     ("repeat_interleave", value("params.repeats", "[2,1,4]")),
     ("scatter", value("params.reduce", "max")),
@@ -37,10 +34,6 @@ pub const OPS: Missing = &[
     ("kron", Lack::Op),
     ("linspace", Lack::Op),
     ("meshgrid", Lack::Op),
-    ("pixel_shuffle", Lack::Op),
-    ("pixel_unshuffle", Lack::Op),
-    ("upsample_bilinear2d", Lack::Op),
-    ("upsample_nearest2d", Lack::Op),
 ];
 
 /// Of the trajectories in optimizers.json.
