@@ -1,18 +1,10 @@
 // Where the entries of each row begin in a sorted index: out[line, k] = how many entries of a line are below k, for k in 0 ..= n.
-// use: shared/each_element
+// use: shared/each_element, index/sizes
 // A line is a sum of its own; `order` holds the places of its entries in the order of what they say. By bisection.
-
-struct Params {
-    count: u32,
-    n: u32,
-    m: u32,
-    inner: u32,
-}
 
 @group(0) @binding(0) var<storage, read> index: array<u32>;
 @group(0) @binding(1) var<storage, read> order: array<u32>;
 @group(0) @binding(6) var<storage, read_write> out: array<u32>;
-@group(0) @binding(14) var<uniform> params: Params;
 
 fn element(e: u32) {
     let line = e / (params.n + 1u);

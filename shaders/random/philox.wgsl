@@ -13,6 +13,8 @@ struct Scalars {
     first: vec2<u32>,
     keep: f32,
     scale: f32,
+    low: u32,
+    span: u32,
 }
 
 @group(0) @binding(6) var<storage, read_write> out: array<u32>;

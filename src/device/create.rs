@@ -1,7 +1,7 @@
 //! Making tensors: from this program's memory, and constants.
 
 use super::state::Device;
-use crate::error::{At, Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result, finite};
 use crate::graph::half;
 use crate::graph::node::{Tensor, Value, record_on};
 use crate::graph::op::{DType, Spec};
@@ -13,6 +13,9 @@ use std::sync::Arc;
 mod sealed {
     pub trait Sealed {}
 }
+
+/// Up to here every whole number is an f32.
+const MOST_EXACT: f64 = 16_777_216.0;
 
 /// The types a tensor's elements can be read from and written to: `f32`, `u32`, `i32` and `bool`.
 pub trait Element: Copy + sealed::Sealed {
@@ -155,6 +158,70 @@ impl Device {
     pub fn arange(&self, n: usize) -> Tensor {
         let numbers: Vec<f32> = (0..n).map(|i| i as f32).collect();
         self.given(&numbers, n, false)
+    }
+
+    /// Numbers from `start` on in steps of `step`, below `stop` (above it, if the step is negative): start, start + step, start + 2 step, …
+    ///
+    /// Numbers that are no finite f32, a step of 0, and more than 2²⁴ numbers make the tensor invalid. Each is computed alone and rounded once.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// assert_eq!(device.arange_step(1.0, 2.0, 0.25).to_vec::<f32>()?, [1.0, 1.25, 1.5, 1.75]);
+    /// assert_eq!(device.arange_step(2.0, 0.0, -1.0).to_vec::<f32>()?, [2.0, 1.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn arange_step(&self, start: f64, stop: f64, step: f64) -> Tensor {
+        let at = Location::caller();
+        let named = [("start", start), ("stop", stop), ("step", step)];
+        if let Some((name, value)) = named.into_iter().find(|(name, value)| !finite(*value) || (*name == "step" && *value == 0.0))
+        {
+            let expected = if name == "step" { "a finite number that is not 0" } else { "a finite number" };
+            return self.invalid("arange_step", at, OpError::Value(format!("{name} is {value}, expected {expected}")));
+        }
+        let count = ((stop - start) / step).ceil().max(0.0);
+        if count > MOST_EXACT {
+            let message = format!("step is {step}: from {start} to {stop} it makes {count} numbers, expected at most 2²⁴");
+            return self.invalid("arange_step", at, OpError::Value(message));
+        }
+        let numbers: Vec<f32> = (0..count as u32).map(|i| (start + f64::from(i) * step) as f32).collect();
+        self.given(&numbers, numbers.len(), false)
+    }
+
+    /// `count` numbers from `start` to `stop` in equal steps, both ends included and exact: of 1 number it is `start`, of 0 there are none. The
+    /// numbers of the second half are counted from `stop`.
+    ///
+    /// Ends that are no finite f32, a step that is none, and more than 2²⁴ numbers, make the tensor invalid.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// assert_eq!(Device::cpu().linspace(-1.0, 1.0, 5).to_vec::<f32>()?, [-1.0, -0.5, 0.0, 0.5, 1.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn linspace(&self, start: f64, stop: f64, count: usize) -> Tensor {
+        let at = Location::caller();
+        if let Some((name, value)) = [("start", start), ("stop", stop)].into_iter().find(|(_, value)| !finite(*value)) {
+            return self.invalid("linspace", at, OpError::Value(format!("{name} is {value}, expected a finite number")));
+        }
+        if count as f64 > MOST_EXACT {
+            return self.invalid("linspace", at, OpError::Value(format!("count is {count}, expected at most 2²⁴")));
+        }
+        if count < 2 {
+            return self.full(count, start);
+        }
+        let (last, half) = (count - 1, count.div_ceil(2));
+        // Two steps, so that the way between the largest numbers is none beyond the range.
+        let step = stop / last as f64 - start / last as f64;
+        if !finite(step) {
+            let message = format!("start is {start} and stop is {stop}: {count} numbers between them are too far apart");
+            return self.invalid("linspace", at, OpError::Value(message));
+        }
+        let first = self.arange(half).mul_scalar(step).add_scalar(start);
+        let second: Vec<f32> = (half..count).map(|i| i as f32 - last as f32).collect();
+        let second = self.given(&second, second.len(), false).mul_scalar(step).add_scalar(stop);
+        first.cat(&[&second], 0)
     }
 
     /// The n×n identity matrix.

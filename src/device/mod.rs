@@ -6,7 +6,9 @@ mod anomaly;
 mod cached;
 mod check;
 mod create;
+mod draws;
 mod environment;
+mod found;
 mod open;
 mod peak;
 mod precision;
@@ -21,6 +23,7 @@ mod waiting;
 mod watch;
 
 pub use crate::gpu::{ShaderChecks, Tune};
+pub use found::Unique;
 pub use open::DeviceInfo;
 pub use precision::Precision;
 pub use state::Device;

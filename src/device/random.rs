@@ -3,7 +3,8 @@
 use super::state::Device;
 use crate::error::{OpError, finite};
 use crate::graph::node::{Tensor, record_on};
-use crate::ops::random::{Kind, Random, deviation, range};
+use crate::ops::random::draw;
+use crate::ops::random::{Kind, Random, Stream, deviation, permutation, range};
 use crate::shape::{Shape, ToShape};
 use std::panic::Location;
 
@@ -44,6 +45,115 @@ impl Device {
         moved(unit, mean, std)
     }
 
+    /// Odd multiples of 2⁻²⁴ in 0..1, of which neither end is one: what the distributions below are made of.
+    #[track_caller]
+    fn open(&self, name: &'static str, shape: impl ToShape, seed: u64, check: impl FnOnce() -> Result<(), OpError>) -> Tensor {
+        self.random(name, shape, |shape| check().map(|()| Random::new(Kind::Open, shape, seed, 0)))
+    }
+
+    /// Waiting times: exponentially distributed numbers with mean 1 / rate, all above 0 and finite, up to 17 / rate.
+    ///
+    /// A rate of which it or its inverse is not above 0 and finite makes the tensor invalid.
+    #[track_caller]
+    pub fn exponential(&self, shape: impl ToShape, rate: f64, seed: u64) -> Tensor {
+        waiting(&self.open("exponential", shape, seed, || positive("rate", rate))).div_scalar(rate)
+    }
+
+    /// Numbers with a Gumbel distribution, loc − scale · log E with E exponential: the largest of many. The place of the largest of logits with such
+    /// numbers added is a draw from their softmax ([`Tensor::categorical`]).
+    ///
+    /// A loc that is not finite, and a scale of which it or its inverse is not above 0 and finite, make the tensor invalid.
+    #[track_caller]
+    pub fn gumbel(&self, shape: impl ToShape, loc: f64, scale: f64, seed: u64) -> Tensor {
+        let open = self.open("gumbel", shape, seed, || located(loc, scale));
+        moved(gumbel(&open), loc, scale)
+    }
+
+    /// Numbers with a Laplace distribution: the density falls off as e^(−|x − loc| / scale) on both sides. Refusals as in [`Device::gumbel`].
+    #[track_caller]
+    pub fn laplace(&self, shape: impl ToShape, loc: f64, scale: f64, seed: u64) -> Tensor {
+        let open = self.open("laplace", shape, seed, || located(loc, scale));
+        moved(laplace(&open), loc, scale)
+    }
+
+    /// Numbers with a Cauchy distribution: tan of an angle that is evenly distributed, which has no mean. Up to 5.4·10⁶ scales on either side.
+    /// Refusals as in [`Device::gumbel`].
+    #[track_caller]
+    pub fn cauchy(&self, shape: impl ToShape, loc: f64, scale: f64, seed: u64) -> Tensor {
+        let open = self.open("cauchy", shape, seed, || located(loc, scale));
+        moved(cauchy(&open), loc, scale)
+    }
+
+    /// e^z of normally distributed z with mean `mean` and deviation `std`. Refusals as in [`Device::normal`]; a power beyond f32 is ∞.
+    #[track_caller]
+    pub fn log_normal(&self, shape: impl ToShape, mean: f64, std: f64, seed: u64) -> Tensor {
+        self.normal(shape, mean, std, seed).exp().made_by("log_normal", &[])
+    }
+
+    /// How many tries until the first success, each with probability p: whole numbers from 1 on, as f32, with mean 1 / p.
+    ///
+    /// A p that is not above 0 and at most 1, or of which 1 / p is no finite f32, makes the tensor invalid.
+    #[track_caller]
+    pub fn geometric(&self, shape: impl ToShape, p: f64, seed: u64) -> Tensor {
+        let open = self.open("geometric", shape, seed, || match p <= 1.0 && positive("p", p).is_ok() {
+            true => Ok(()),
+            false => Err(OpError::Value(format!("p is {p}, expected a number above 0 and at most 1"))),
+        });
+        geometric(&open, p)
+    }
+
+    /// Whole numbers in `low..high`, as i32, of a known range: each as likely as the others but for a part of (high − low) / 2³². The same bits on
+    /// every device. Bounds that are no i32, and a low that is not below high, make the tensor invalid.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let dice = Device::cpu().randint(1000, 1, 7, 3).to_vec::<i32>()?;
+    /// assert!(dice.iter().all(|eyes| (1..7).contains(eyes)) && dice.contains(&1) && dice.contains(&6));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn randint(&self, shape: impl ToShape, low: i64, high: i64, seed: u64) -> Tensor {
+        self.random("randint", shape, |shape| Random::whole(shape, low, high, seed, 0))
+    }
+
+    /// The numbers 0..n in random order, as u32, every order with the same probability: an index that shuffles. Drawn on the host: the same on every
+    /// device. More than 2³¹ numbers make the tensor invalid.
+    #[track_caller]
+    pub fn randperm(&self, n: usize, seed: u64) -> Tensor {
+        let at = Location::caller();
+        match Shape::new(&[n]) {
+            Ok(shape) if i32::try_from(n).is_ok() => self.tensor(&permutation(n, seed, 0), shape),
+            Ok(_) => self.invalid("randperm", at, OpError::Value(format!("n is {n}, expected at most 2³¹ − 1"))),
+            Err(error) => self.invalid("randperm", at, error),
+        }
+    }
+
+    /// Normally distributed numbers with mean `mean` and deviation `std`, of those that lie in `low..=high` (`torch.nn.init.trunc_normal_`). Drawn on
+    /// the host: the same on every device. Numbers that are not finite, a deviation that is not above 0, and a low that is not below high make the
+    /// tensor invalid.
+    #[track_caller]
+    pub fn truncated_normal(&self, shape: impl ToShape, [mean, std]: [f64; 2], [low, high]: [f64; 2], seed: u64) -> Tensor {
+        let at = Location::caller();
+        let check = || {
+            located(mean, std)
+                .map_err(|_| OpError::Value(format!("mean is {mean} and std is {std}, expected finite numbers, std above 0")))?;
+            range(low, high)?;
+            let [a, b] = [low, high].map(|bound| (bound - mean) / std);
+            // Beyond, nothing of the distribution is left that f64 could tell from 0.
+            if low < high && a < 1e6 && b > -1e6 { Ok([a, b]) } else { Err(bounds(low, high)) }
+        };
+        let made = shape.to_shape().and_then(|shape| Ok((shape, check()?)));
+        let (shape, [a, b]) = match made {
+            Ok(made) => made,
+            Err(error) => return self.invalid("truncated_normal", at, error),
+        };
+        let mut stream = Stream::new(seed, 0);
+        let within = |x: f64| (x as f32).clamp(low as f32, high as f32);
+        let numbers: Vec<f32> =
+            (0..shape.numel()).map(|_| within(mean + std * draw::normal_between(&mut stream, a, b))).collect();
+        self.tensor(&numbers, shape)
+    }
+
     /// 1 / keep with probability `keep`, else 0. A probability that is not above 0 and at most 1 makes the tensor invalid.
     #[track_caller]
     pub fn dropout_mask(&self, shape: impl ToShape, keep: f64, seed: u64, stream: u64) -> Tensor {
@@ -51,9 +161,130 @@ impl Device {
     }
 }
 
+impl Tensor {
+    /// 1 with the probability that each element is, else 0, as f32: the same bits on every device. A probability of 0 or less and NaN give 0, one of 1
+    /// or more gives 1; others are rounded up to a multiple of 2⁻²⁴. No gradient. Which ones follows from seed and stream alone.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let p = Device::cpu().tensor(&[0.0, 1.0], 2);
+    /// assert_eq!(p.bernoulli(1, 0).to_vec::<f32>()?, [0.0, 1.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn bernoulli(&self, seed: u64, stream: u64) -> Tensor {
+        let Ok(shape) = self.try_shape() else { return self.clone() };
+        let uniform = record_on(self.node().backend(), Random::new(Kind::Uniform, shape, seed, stream), &[]);
+        uniform.lt(self).to_f32().made_by("bernoulli", &[self])
+    }
+
+    /// A place of the last axis, as u32, drawn from the softmax of the logits along it: `[…, n]` → `[…]`. The largest of the logits with numbers of
+    /// Gumbel's distribution added, so nothing waits. A logit of −∞ is never drawn unless all are, which gives place 0; NaN is drawn. One that is 19
+    /// below the largest cannot be drawn any more: it has 6·10⁻⁹ of its probability. Count the stream up with every step.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let logits = Device::cpu().tensor(&[0.0, f32::NEG_INFINITY, 2.0], 3).expand([1000, 3]);
+    /// let drawn = logits.categorical(5, 0).to_vec::<u32>()?;
+    /// let twos = drawn.iter().filter(|&&place| place == 2).count();
+    /// assert!(!drawn.contains(&1) && (840..920).contains(&twos));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn categorical(&self, seed: u64, stream: u64) -> Tensor {
+        let Ok(shape) = self.try_shape() else { return self.clone() };
+        let open = record_on(self.node().backend(), Random::new(Kind::Open, shape, seed, stream), &[]);
+        self.add(&gumbel(&open)).argmax(-1).made_by("categorical", &[self])
+    }
+}
+
+/// −log(1 − u) of u in 0..1 without its ends: a waiting time at rate 1.
+#[track_caller]
+fn waiting(open: &Tensor) -> Tensor {
+    open.neg().log1p().neg()
+}
+
+/// −log(−log(1 − u)) of u in 0..1 without its ends.
+#[track_caller]
+fn gumbel(open: &Tensor) -> Tensor {
+    waiting(open).log().neg()
+}
+
+/// ∓log(1 − 2 |u − ½|) of u in 0..1 without its ends, which is never ½.
+#[track_caller]
+fn laplace(open: &Tensor) -> Tensor {
+    let side = open.add_scalar(-0.5);
+    side.sign().mul(&waiting(&side.abs().mul_scalar(2.0)))
+}
+
+/// tan π (u − ½) of u in 0..1 without its ends, which is never ½.
+#[track_caller]
+fn cauchy(open: &Tensor) -> Tensor {
+    let side = open.add_scalar(-0.5);
+    // Near a quarter turn by the angle to it, which is exact where the angle is not.
+    let far = side.abs().gt_scalar(0.25);
+    let angle = far.where_(&side.abs().neg().add_scalar(0.5), &side.abs()).mul_scalar(std::f64::consts::PI);
+    let slope = angle.sin().div(&angle.cos());
+    side.sign().mul(&far.where_(&slope.reciprocal(), &slope))
+}
+
+/// How many tries until the first success with probability p, of u in 0..1 without its ends: a waiting time in units in which a try fails with
+/// probability 1 − p, rounded up.
+#[track_caller]
+fn geometric(open: &Tensor, p: f64) -> Tensor {
+    let unit = -(-p).ln_1p();
+    if unit.is_infinite() { open.ceil() } else { waiting(open).div_scalar(unit).ceil().maximum(&open.constant(1.0)) }
+}
+
+/// Refuses a number of which it or its inverse is not above 0 and finite in f32.
+fn positive(name: &str, value: f64) -> Result<(), OpError> {
+    if finite(value) && (value as f32) > 0.0 && finite(1.0 / value) {
+        return Ok(());
+    }
+    Err(OpError::Value(format!("{name} is {value}, expected a finite number above 0")))
+}
+
+/// Refuses a place that is not finite and a scale that is not above 0.
+fn located(loc: f64, scale: f64) -> Result<(), OpError> {
+    if !finite(loc) {
+        return Err(OpError::Value(format!("loc is {loc}, expected a finite number")));
+    }
+    positive("scale", scale)
+}
+
+/// Of bounds that leave nothing between them.
+fn bounds(low: f64, high: f64) -> OpError {
+    OpError::Value(format!("low is {low} and high is {high}, expected low below high, and some of the distribution between them"))
+}
+
 /// scale x + offset, without work where that is x.
 #[track_caller]
 fn moved(x: Tensor, offset: f64, scale: f64) -> Tensor {
     let scaled = if scale == 1.0 { x } else { x.mul_scalar(scale) };
     if offset == 0.0 { scaled } else { scaled.add_scalar(offset) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// At the ends of what is drawn, every distribution is finite, and symmetric where it should be.
+    #[test]
+    fn the_ends_of_the_range_are_finite() {
+        let device = Device::cpu();
+        let least = 2f32.powi(-24);
+        let open = device.tensor(&[least, 0.5 - least, 0.5 + least, 1.0 - least], 4);
+        let numbers = |t: Tensor| t.to_vec::<f32>().expect("numbers");
+        let times = numbers(waiting(&open));
+        assert!(times.iter().all(|t| t.is_finite() && *t > 0.0) && (times[3] - 16.635_532).abs() < 1e-4, "{times:?}");
+        assert!(numbers(gumbel(&open)).iter().all(|g| g.is_finite() && (-3.0..17.0).contains(g)));
+        for sides in [numbers(laplace(&open)), numbers(cauchy(&open))] {
+            assert!(sides.iter().all(|x| x.is_finite() && *x != 0.0), "{sides:?}");
+            assert!(sides[0] == -sides[3] && sides[1] == -sides[2] && sides[3] > 10.0, "{sides:?}");
+        }
+        for p in [1.0, 0.999_999_999, 0.5, 1e-6, 1e-30] {
+            assert!(numbers(geometric(&open, p)).iter().all(|n| n.is_finite() && *n >= 1.0 && n.fract() == 0.0), "{p}");
+        }
+        assert_eq!(numbers(geometric(&open, 1.0)), [1.0; 4]);
+    }
 }

@@ -7,11 +7,22 @@ use crate::{Device, Tensor};
 /// Numbers (u32 or i32, below `rows`) \[…\] → their rows of the table \[…, width\].
 ///
 /// A number outside is an error where the numbers are known at recording, else its row is NaN.
+///
+/// ```
+/// use steepest::{Device, nn::{Embedding, Module}};
+/// let device = Device::cpu();
+/// let words = Embedding::new(&device, 1000, 4, 0).padding(0);
+/// let sentence = words.forward(&device.tensor(&[17u32, 5, 0, 0], [1, 4])); // two words and two places left over
+/// assert_eq!(sentence.shape().dims(), [1, 4, 4]);
+/// assert_eq!(sentence.to_vec::<f32>()?[8..], [0.0; 8]);
+/// # Ok::<(), steepest::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Embedding {
     weight: Tensor,
     rows: usize,
     width: usize,
+    padding: Option<usize>,
 }
 
 impl Embedding {
@@ -24,13 +35,32 @@ impl Embedding {
     /// A table with the given start.
     #[track_caller]
     pub fn with_init(device: &Device, rows: usize, width: usize, weight: Init, seed: u64) -> Embedding {
-        Embedding { weight: weight.parameter(device, &[rows, width], (rows, width), seed, 0), rows, width }
+        Embedding { weight: weight.parameter(device, &[rows, width], (rows, width), seed, 0), rows, width, padding: None }
     }
 
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
         let (rows, width) = (site.size("rows")?, site.size("width")?);
         site.reserve(&[&[rows, width]])?;
-        Ok(Box::new(Embedding::with_init(site.device(), rows, width, Init::Constant(0.0), 0)))
+        let padding = if site.blueprint().settings().contains_key("padding") { Some(site.size("padding")?) } else { None };
+        if let Some(padding) = padding.filter(|&padding| padding >= rows) {
+            return Err(site.blueprint().refuse(format!("padding is {padding}, expected the number of one of {rows} rows")));
+        }
+        Ok(Box::new(Embedding { padding, ..Embedding::with_init(site.device(), rows, width, Init::Constant(0.0), 0) }))
+    }
+
+    /// The same with one row that stands for "nothing here": it starts as zeros and gets no gradient, so it stays what it is (PyTorch's
+    /// `padding_idx`). The table is made anew: call this before its weight is handed to an optimizer. A number that is no row's is refused when
+    /// the layer is used.
+    #[track_caller]
+    pub fn padding(self, row: usize) -> Embedding {
+        let weight = match self.weight.to_vec::<f32>() {
+            Ok(mut numbers) if row < self.rows => {
+                numbers[row * self.width..][..self.width].fill(0.0);
+                self.weight.device().parameter(&numbers, [self.rows, self.width])
+            }
+            _ => self.weight,
+        };
+        Embedding { weight, padding: Some(row), ..self }
     }
 
     /// The table \[rows, width\].
@@ -41,7 +71,10 @@ impl Embedding {
 
 impl Module for Embedding {
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.weight.embedding(x)
+        match self.padding {
+            Some(padding) => self.weight.embedding_padded(x, padding),
+            None => self.weight.embedding(x),
+        }
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -49,10 +82,15 @@ impl Module for Embedding {
     }
 
     fn blueprint(&self) -> Option<Blueprint> {
-        Some(Blueprint::new("Embedding").set("rows", self.rows).set("width", self.width))
+        let blueprint = Blueprint::new("Embedding").set("rows", self.rows).set("width", self.width);
+        Some(match self.padding {
+            Some(padding) => blueprint.set("padding", padding),
+            None => blueprint,
+        })
     }
 
     fn describe(&self) -> String {
-        format!("Embedding({} × {})", self.rows, self.width)
+        let padding = self.padding.map_or(String::new(), |row| format!(", row {row} is padding"));
+        format!("Embedding({} × {}{padding})", self.rows, self.width)
     }
 }

@@ -6,6 +6,7 @@ pub mod attention;
 pub mod case;
 mod closeness;
 pub mod conv;
+mod distance;
 mod einsum;
 pub mod elementwise;
 pub mod f16;
@@ -28,14 +29,17 @@ mod scratch;
 mod simd;
 pub mod softmax;
 pub mod sort;
+mod statistics;
 pub mod tolerance;
 pub mod unfold;
 pub mod update;
 pub mod window;
 
 pub use einsum::einsum;
+pub use index::Reduce;
+pub use layout::arrange::{Indexing, block_diag, broadcast_tensors, hstack, meshgrid, vstack};
 pub use layout::cat::{cat, stack};
-pub use scan::recurrence;
+pub use scan::{extreme, recurrence};
 pub use softmax::cross_entropy;
 
 use crate::graph::Accuracy;
@@ -76,6 +80,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "sort", cases: sort::cases },
     Family { name: "triangle", cases: layout::triangle::cases },
     Family { name: "recurrence", cases: recurrence::cases },
+    Family { name: "extreme", cases: extreme::cases },
 ];
 
 /// How exact a device must be at an op, seen through the ops that wrap it.

@@ -1,5 +1,7 @@
 //! Random numbers by Philox4x32-10: element i is word i mod 4 of philox((i / 4, stream), seed), the same bits on every device.
 
+pub(crate) mod draw;
+
 use super::case::{Case, Gen};
 use crate::error::{OpError, finite};
 use crate::graph::Accuracy;
@@ -20,6 +22,10 @@ pub enum Kind {
     Normal,
     /// 1 / keep with probability keep, else 0.
     Mask,
+    /// An odd multiple of 2⁻²⁴ in 0..1: never 0, never 1, and as often near the one as near the other.
+    Open,
+    /// A whole number `low..low + span`, as i32.
+    Below,
 }
 
 /// Random numbers in some shape. Only `kind` and `shape` are part of a plan's key.
@@ -37,12 +43,16 @@ pub struct Random {
     pub first: u64,
     /// Probability of a mask's elements that are not 0.
     pub keep: f32,
+    /// The smallest of whole numbers.
+    pub low: i32,
+    /// How many different whole numbers there are.
+    pub span: u32,
 }
 
 impl Random {
     /// Numbers from the beginning of a stream.
     pub fn new(kind: Kind, shape: Shape, seed: u64, stream: u64) -> Random {
-        Random { kind, shape, seed, stream, first: 0, keep: 1.0 }
+        Random { kind, shape, seed, stream, first: 0, keep: 1.0, low: 0, span: 1 }
     }
 
     /// A mask for dropout that keeps elements with probability `keep`.
@@ -55,6 +65,18 @@ impl Random {
             return Err(OpError::Value(format!("the probability {keep} of keeping an element is not above 0 and at most 1")));
         }
         Ok(Random { keep, ..Random::new(Kind::Mask, shape, seed, stream) })
+    }
+
+    /// Whole numbers in `low..high`.
+    ///
+    /// # Errors
+    /// None of them are i32, or there are none.
+    pub fn whole(shape: Shape, low: i64, high: i64, seed: u64, stream: u64) -> Result<Random, OpError> {
+        let span = high.checked_sub(low).and_then(|span| u32::try_from(span).ok()).filter(|&span| span > 0);
+        match (i32::try_from(low), span, high.checked_sub(1).and_then(|last| i32::try_from(last).ok())) {
+            (Ok(low), Some(span), Some(_)) => Ok(Random { low, span, ..Random::new(Kind::Below, shape, seed, stream) }),
+            _ => Err(OpError::Value(format!("low is {low} and high is {high}, expected i32 numbers, low below high"))),
+        }
     }
 
     /// Four words from the counter of block `block`.
@@ -95,6 +117,17 @@ fn block_of(block: u64, stream: u64, seed: u64) -> [u32; 4] {
 /// A multiple of 2⁻²⁴ in 0..1: exact.
 fn uniform(bits: u32) -> f32 {
     (bits >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// An odd multiple of 2⁻²⁴ in 0..1: exact.
+fn open(bits: u32) -> f32 {
+    ((bits >> 9) as f32 + 0.5) * (1.0 / 8_388_608.0)
+}
+
+/// One of `span` whole numbers from `low` on, each as likely as the others but for a part of span / 2³².
+fn below(bits: u32, low: i32, span: u32) -> i32 {
+    let place = (u64::from(bits) * u64::from(span) >> 32) as u32;
+    low.wrapping_add(place as i32)
 }
 
 /// √2 erfinv(v) for v = ((bits >> 9) + ½) 2⁻²² − 1, which f32 holds exactly, by the polynomials of Giles (2010).
@@ -152,6 +185,8 @@ impl Kind {
             Kind::Uniform => "{ return bitcast<u32>(unit(bits)); }",
             Kind::Normal => "{ return bitcast<u32>(normal(bits)); }",
             Kind::Mask => "{ return bitcast<u32>(select(0.0, scalars.scale, unit(bits) < scalars.keep)); }",
+            Kind::Open => "{ return bitcast<u32>((f32(bits >> 9u) + 0.5) * 1.1920928955078125e-7); }",
+            Kind::Below => "{ return scalars.low + wide_product(bits, scalars.span).x; }",
         }
     }
 }
@@ -162,6 +197,7 @@ const COUNTERS_PER_TASK: usize = 1024;
 fn native(io: &mut Io<'_>, kind: Kind) {
     let [seed, stream, first] = [0, 2, 4].map(|i| u64::from(io.scalars[i]) | u64::from(io.scalars[i + 1]) << 32);
     let (keep, scale) = (io.scalar(6), io.scalar(7));
+    let (low, span) = (io.scalars[8] as i32, io.scalars[9]);
     io.writes[0].par_chunks_mut(4 * COUNTERS_PER_TASK).enumerate().for_each(|(task, out)| {
         for (block, out) in out.chunks_mut(4).enumerate() {
             let bits = block_of(first.wrapping_add((task * COUNTERS_PER_TASK + block) as u64), stream, seed);
@@ -171,6 +207,8 @@ fn native(io: &mut Io<'_>, kind: Kind) {
                     Kind::Uniform => uniform(bits).to_bits(),
                     Kind::Normal => normal(bits).to_bits(),
                     Kind::Mask => (if uniform(bits) < keep { scale } else { 0.0 }).to_bits(),
+                    Kind::Open => open(bits).to_bits(),
+                    Kind::Below => below(bits, low, span) as u32,
                 };
             }
         }
@@ -184,17 +222,26 @@ impl Op for Random {
             Kind::Uniform => "random_uniform",
             Kind::Normal => "random_normal",
             Kind::Mask => "random_mask",
+            Kind::Open => "random_open",
+            Kind::Below => "random_whole",
         }
     }
     fn scalars(&self) -> Vec<u32> {
         let [seed, stream, first] = [self.seed, self.stream, self.first].map(words);
-        [seed, stream, first, [self.keep.to_bits(), self.scale().to_bits()]].concat()
+        [seed, stream, first, [self.keep.to_bits(), self.scale().to_bits()], [self.low as u32, self.span]].concat()
     }
     fn accuracy(&self, _: &[&Array]) -> Accuracy {
         if self.kind == Kind::Normal { Accuracy::Normalised } else { Accuracy::Exact }
     }
     fn infer(&self, _: &[Spec]) -> Result<Spec, OpError> {
-        Ok(Spec::new(self.shape, if self.kind == Kind::Bits { DType::U32 } else { DType::F32 }))
+        let dtype = match self.kind {
+            Kind::Bits => DType::U32,
+            Kind::Below => DType::I32,
+            Kind::Uniform | Kind::Normal | Kind::Mask | Kind::Open => DType::F32,
+        };
+        let low = i64::from(self.low);
+        let range = (self.kind == Kind::Below).then(|| (low, low + i64::from(self.span) - 1));
+        Ok(Spec { shape: self.shape, dtype, range })
     }
     fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
         let count = output.shape.numel();
@@ -223,6 +270,8 @@ impl Op for Random {
                 Kind::Normal => normal_reference(bits),
                 Kind::Mask if unit < f64::from(self.keep) => f64::from(self.scale()),
                 Kind::Mask => 0.0,
+                Kind::Open => (f64::from(bits >> 9) + 0.5) / f64::from(1 << 23),
+                Kind::Below => f64::from(below(bits, self.low, self.span)),
             }
         })
     }
@@ -369,14 +418,30 @@ impl Tensor {
 /// Test inputs: every kind, both sides of a block of four and of a workgroup, large seeds, streams and counters.
 pub fn cases(_: &mut Gen) -> Vec<Case> {
     let mut cases = Vec::new();
-    for kind in [Kind::Bits, Kind::Uniform, Kind::Normal, Kind::Mask] {
+    for kind in [Kind::Bits, Kind::Uniform, Kind::Normal, Kind::Mask, Kind::Open, Kind::Below] {
         for dims in [&[][..], &[0], &[3], &[4], &[5], &[1023], &[5, 5, 41], &[4099]] {
             let shape = Shape::new(dims).unwrap_or(Shape::SCALAR);
             for (seed, stream, first) in [(0, 0, 0), (1, u64::MAX, u32::MAX.into()), (u64::MAX - 7, 1 << 33, u64::MAX)] {
-                let op = Random { first, keep: 0.7, ..Random::new(kind, shape, seed, stream) };
+                let op = Random { first, keep: 0.7, low: -3, span: 1_000_000_007, ..Random::new(kind, shape, seed, stream) };
                 cases.push(Case::new(format!("{dims:?} of stream {stream} from {first}"), op, vec![]));
             }
         }
     }
     cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_made_of_the_least_and_the_most_bits() {
+        let most = 1.0 - 2f32.powi(-24);
+        assert_eq!([uniform(0), uniform(u32::MAX)], [0.0, most]);
+        assert_eq!([open(0), open(u32::MAX)], [2f32.powi(-24), most]);
+        for (low, span) in [(-3, 7), (i32::MIN, u32::MAX), (0, 1), (i32::MAX, 1)] {
+            let last = i64::from(low) + i64::from(span) - 1;
+            assert_eq!((below(0, low, span), i64::from(below(u32::MAX, low, span))), (low, last));
+        }
+    }
 }

@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod arrange;
 mod attention;
 mod catalogue;
 mod command_line;
@@ -21,6 +22,7 @@ mod data_files;
 mod data_outside;
 mod derivatives;
 mod division;
+mod draws;
 mod einsum;
 mod examples;
 mod figures;
@@ -29,6 +31,7 @@ mod graph;
 mod guide;
 mod half;
 mod index;
+mod index_put;
 mod integers;
 mod layers;
 mod loops;
@@ -57,6 +60,7 @@ mod save;
 mod select;
 mod shaders;
 mod sort;
+mod statistics;
 mod sums;
 mod switched_off;
 mod tables;

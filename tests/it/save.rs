@@ -81,6 +81,7 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
             d.tensor(&[0.5, 0., 1., 2., 0., 1., 2., 0., 1., 2.], [1, 10]),
         ),
         (sequential![Embedding::new(d, 7, 3, 1)], d.tensor(&[0u32, 6, 3], 3)),
+        (sequential![Embedding::new(d, 7, 3, 1).padding(6)], d.tensor(&[0u32, 6, 3], 3)),
         (sequential![Ensemble::new([boxed(d, 1), boxed(d, 2)]), Linear::new(d, 2, 1, 3)], numbers(&[3, 4])),
         (
             sequential![

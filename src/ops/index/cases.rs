@@ -1,6 +1,8 @@
 //! Test inputs of indexing.
 
 use super::super::case::{Case, Gen, Input};
+use super::put::{Extreme, Last};
+use super::search::Search;
 use super::{Gather, OneHot, ScatterAdd};
 use crate::graph::op::DType;
 
@@ -82,5 +84,74 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         cases.push(Case::new(format!("{dims:?}"), OneHot { classes }, vec![g.indices(dims, classes)]).forward_only());
         cases.push(Case::new(format!("{dims:?} signed"), OneHot { classes }, vec![signed(g, dims, classes)]).forward_only());
     }
+    written(g, &mut cases);
+    searched(g, &mut cases);
     cases
+}
+
+/// Those of writing by an index: places named often, once and never, both sides of the span of a sort, NaN.
+fn written(g: &mut Gen, cases: &mut Vec<Case>) {
+    let shapes: [(&[usize], usize, usize); 9] = [
+        (&[1], 0, 1),
+        (&[5], 0, 7),
+        (&[4, 3], 0, 6),
+        (&[4, 3], 1, 2),
+        (&[2, 5, 3], 1, 4),
+        (&[0, 4], 1, 3),
+        (&[40, 16], 0, 257),
+        (&[3, 90, 64], 1, 120),
+        (&[2, 3], 1, 1000),
+    ];
+    for (dims, axis, m) in shapes {
+        let n = dims[axis];
+        let mut narrow = dims.to_vec();
+        narrow[axis] = m;
+        let label = format!("{dims:?} axis {axis} by {m}");
+        // Only every other place is named.
+        let index = g.input(DType::I32, &narrow, |g| 2.0 * g.below(n.div_ceil(2)) as f64);
+        cases.push(Case::new(label.clone(), Last { axis, size: n }, vec![index.clone()]).forward_only());
+        for largest in [false, true] {
+            // All different, the one tensor's between the other's: what is largest is one of them.
+            let (x, mut values) = (g.distinct(dims), g.distinct(&narrow));
+            values.array.data.iter_mut().for_each(|v| *v += f64::from(1.0f32 / 512.0));
+            let case = Case::new(label.clone(), Extreme { axis, largest }, vec![x, index.clone(), values]);
+            cases.push(if m < 50 { case } else { case.forward_only() });
+        }
+    }
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -1.0];
+    for largest in [false, true] {
+        let (x, values) = (g.input(DType::F32, &[12], |g| odd[g.below(5)]), g.input(DType::F32, &[20], |g| odd[g.below(5)]));
+        let inputs = vec![x, g.indices(&[20], 12), values];
+        cases.push(Case::new("odd numbers", Extreme { axis: 0, largest }, inputs).forward_only());
+    }
+}
+
+/// Those of looking up in sorted lines: one line and many, of no elements and many, with ties, infinities and NaN.
+fn searched(g: &mut Gen, cases: &mut Vec<Case>) {
+    let odd = [f64::NEG_INFINITY, -1.0, 0.0, 0.5, 1.0, 2.0, f64::INFINITY, f64::NAN];
+    let shapes: [(&[usize], &[usize]); 10] = [
+        (&[1], &[]),
+        (&[5], &[7]),
+        (&[0], &[3]),
+        (&[4], &[0]),
+        (&[300], &[2, 3, 50]),
+        (&[2, 5], &[2, 9]),
+        (&[3, 2, 4], &[3, 2, 1]),
+        (&[2, 0], &[2, 4]),
+        (&[7, 129], &[7, 300]),
+        (&[5000], &[20_000]),
+    ];
+    for right in [false, true] {
+        for (sorted, values) in shapes {
+            for few in [false, true] {
+                let draw = |g: &mut Gen| if few { odd[g.below(8)] } else { g.uniform(-2.0, 2.0) };
+                let mut line = g.input(DType::F32, sorted, draw);
+                let n = sorted.last().copied().unwrap_or(1).max(1);
+                let order = |a: &f64, b: &f64| a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()));
+                line.array.data.chunks_mut(n).for_each(|line| line.sort_by(order));
+                let inputs = vec![line, g.input(DType::F32, values, draw)];
+                cases.push(Case::new(format!("{values:?} in {sorted:?}, few {few}"), Search { right }, inputs).forward_only());
+            }
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Tensor {
 
     /// This index with its negative entries as those that they mean, on an axis of `size`.
     #[track_caller]
-    fn counted_from_the_start(&self, size: usize) -> Result<Tensor, OpError> {
+    pub(super) fn counted_from_the_start(&self, size: usize) -> Result<Tensor, OpError> {
         let (Ok(spec), Ok(limit)) = (self.spec(), i32::try_from(size)) else { return Ok(self.clone()) };
         if spec.dtype != DType::I32 || spec.range.is_some_and(|(low, _)| low >= 0) {
             return Ok(self.clone());
@@ -75,6 +75,7 @@ impl Tensor {
     /// assert_eq!(x.gather(1, &labels).to_vec::<f32>()?, [2.0, 3.0]);
     /// # Ok::<(), steepest::Error>(())
     /// ```
+    #[doc(alias = "take_along_axis")]
     #[track_caller]
     pub fn gather(&self, axis: isize, index: &Tensor) -> Tensor {
         self.indexed("gather", axis, index, Negative::FromEnd, |axis| Gather { axis, rows: false, zero: false })
@@ -122,6 +123,64 @@ impl Tensor {
             return rows;
         }
         rows.reshape([wanted.dims(), &table.dims()[1..]].concat())
+    }
+
+    /// [`Tensor::embedding`] with one row, `padding`, that gets no gradient: what stands for "nothing here" in sentences of different lengths
+    /// (`torch.nn.functional.embedding` with `padding_idx`). The row is read as any other. A `padding` outside the table is an error.
+    #[track_caller]
+    pub fn embedding_padded(&self, index: &Tensor, padding: usize) -> Tensor {
+        let rows = self.embedding(index).made_by("embedding_padded", &[self, index]);
+        let (Ok(table), Ok(wanted)) = (self.try_shape(), index.try_shape()) else { return rows };
+        let size = table.dims().first().copied().unwrap_or(0);
+        if padding >= size {
+            let message = format!("padding is {padding}, expected the number of one of the {size} rows of {table}");
+            return self.refuse("embedding_padded", OpError::Value(message));
+        }
+        if rows.check().is_err() {
+            return rows;
+        }
+        let dims = [wanted.dims(), &vec![1; table.rank() - 1]].concat();
+        let padded = index.to_u32().eq(&self.device().tensor(&[padding as u32], ())).reshape(dims);
+        padded.where_(&rows.detach(), &rows).made_by("embedding_padded", &[self, index])
+    }
+
+    /// The elements at places of the flattened tensor, in the index's shape (`torch.take`, `numpy.take` without an axis).
+    ///
+    /// A negative index counts from the end. One outside is an error where its range is known, else it gives NaN (0 for integers).
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let x = device.tensor(&[1.0, 2.0, 3.0, 4.0], [2, 2]);
+    /// assert_eq!(x.take(&device.tensor(&[-1i32, 0], [2, 1])).to_vec::<f32>()?, [4.0, 1.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn take(&self, index: &Tensor) -> Tensor {
+        match index.try_shape() {
+            Ok(shape) => self.flatten().index_select(0, &index.flatten()).reshape(shape).made_by("take", &[self, index]),
+            Err(_) => index.clone(),
+        }
+    }
+
+    /// `value` where the mask (bool) is true, this tensor's element elsewhere. The shapes broadcast. Of integers it is the value toward zero.
+    ///
+    /// No gradient flows to what is filled, whatever comes behind it. Any number is a value: −∞ before a softmax leaves an element out.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let x = device.tensor(&[1.0, 2.0, 3.0, 4.0], [2, 2]);
+    /// let later = device.tensor(&[false, true], 2);
+    /// assert_eq!(x.masked_fill(&later, -1.0).to_vec::<f32>()?, [1.0, -1.0, 3.0, -1.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn masked_fill(&self, mask: &Tensor, value: f64) -> Tensor {
+        if self.check().is_err() {
+            return self.clone();
+        }
+        mask.where_(&self.constant_alike(value), self).made_by("masked_fill", &[self, mask])
     }
 
     /// Zeros of `size` along one axis, to which every element is added where its index says: the opposite of [`Tensor::gather`].

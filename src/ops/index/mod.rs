@@ -7,8 +7,11 @@
 mod cases;
 mod methods;
 mod native;
+mod put;
+mod search;
 
 pub use cases::cases;
+pub use put::Reduce;
 
 use super::SIGN_BIT;
 use super::sort::Argsort;
@@ -70,6 +73,30 @@ impl Sizes {
     /// What all kernels of this file have among their parameters; `count` is the number of elements they write.
     fn params(self, count: usize) -> Params {
         Params::new().set("count", count).set("n", self.n).set("m", self.m).set("inner", self.inner)
+    }
+
+    /// The index sorted, then where every row begins in it, then `last`: a kernel that looks at every row's entries in their order. It reads
+    /// what `from` names (the values, then the index), the order, where the rows begin, and `more`. `entries` is the size of the index; as plain
+    /// words a negative one is beyond all rows.
+    fn sorted(self, entries: usize, from: [Operand; 2], last: Kernel, more: &[Operand]) -> Lowering {
+        let ([values, index], order, starts) = (from, Operand::Temp(2), Operand::Temp(3));
+        let sort = Argsort { axis: 0, descending: false };
+        let mut stages = sort.stages(DType::U32, [entries, self.m, self.inner], [index, order], |_| {});
+        let bounds = entries / self.m.max(1) * (self.n + 1);
+        stages.push(Stage {
+            kernel: Kernel {
+                name: "scatter_starts",
+                params: self.params(bounds),
+                variants: vec![Variant::each_element("index/scatter_starts", bounds).max_loop_iterations(64)],
+                native: Arc::new(|_| {}),
+            },
+            reads: vec![index, order],
+            writes: vec![starts],
+        });
+        let mut reads = if values == index { vec![index] } else { vec![values, index] };
+        reads.extend([order, starts].iter().chain(more));
+        stages.push(Stage { kernel: last, reads, writes: vec![Operand::Output] });
+        Lowering::Stages { temps: vec![entries, entries, entries, bounds], stages }
     }
 }
 
@@ -205,30 +232,10 @@ impl Op for ScatterAdd {
         if m <= MAX_ENTRIES_TO_WALK || count.saturating_mul(m) <= MAX_STEPS_TO_WALK.max(STEPS_PER_SORTED_ENTRY * entries) {
             return Lowering::kernel(kernel("index/scatter", Arc::new(move |io| this.native(io, sizes))), 2);
         }
-        // The index sorted, then where every row begins in it, then every row's entries in their order. As plain words a negative index is
-        // beyond all rows. Natively the last stage does everything, and reads the index where the shader does not.
+        // Natively the last stage does everything, and reads the index where the shader does not.
+        let last = kernel("index/scatter_sorted", Arc::new(move |io| this.native(io, sizes)));
         let lines = Sizes { inner: if self.rows { 1 } else { inner }, ..sizes };
-        let (order, starts) = (Operand::Temp(2), Operand::Temp(3));
-        let sort = Argsort { axis: 0, descending: false };
-        let mut stages = sort.stages(DType::U32, [entries, m, lines.inner], [Operand::Input(1), order], |_| {});
-        let bounds = entries / m * (self.size + 1);
-        stages.push(Stage {
-            kernel: Kernel {
-                name: "scatter_starts",
-                params: lines.params(bounds),
-                variants: vec![Variant::each_element("index/scatter_starts", bounds).max_loop_iterations(64)],
-                native: Arc::new(|_| {}),
-            },
-            reads: vec![Operand::Input(1), order],
-            writes: vec![starts],
-        });
-        let sorted = kernel("index/scatter_sorted", Arc::new(move |io| this.native(io, sizes)));
-        stages.push(Stage {
-            kernel: sorted,
-            reads: vec![Operand::Input(0), Operand::Input(1), order, starts],
-            writes: vec![Operand::Output],
-        });
-        Lowering::Stages { temps: vec![entries, entries, entries, bounds], stages }
+        lines.sorted(entries, [Operand::Input(0), Operand::Input(1)], last, &[])
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
         let (_, m, inner) = inputs[0].shape.around(self.axis);

@@ -18,6 +18,15 @@ pub(super) fn by_rows<T: Send>(out: &mut [T], row: usize, fill: impl Fn(usize, &
     out.par_chunks_mut(per * row.max(1)).enumerate().for_each(|(i, part)| fill(i * per, part));
 }
 
+/// Splits an output into its blocks along the first axes, on all cores where that pays; `fill` gets the number of a block.
+pub(super) fn by_blocks<T: Send>(out: &mut [T], block: usize, fill: impl Fn(usize, &mut [T]) + Sync) {
+    if out.len() < MIN_PARALLEL_WORDS {
+        out.chunks_exact_mut(block.max(1)).enumerate().for_each(|(o, part)| fill(o, part));
+    } else {
+        out.par_chunks_exact_mut(block.max(1)).enumerate().for_each(|(o, part)| fill(o, part));
+    }
+}
+
 impl Gather {
     /// Of any type of words.
     pub(super) fn native(&self, io: &mut Io<'_>, sizes: Sizes, outside: u32) {

@@ -230,7 +230,7 @@ pub fn stack(tensors: &[&Tensor], axis: isize) -> Result<Tensor> {
 }
 
 #[track_caller]
-fn empty(op: &'static str) -> Error {
+pub(super) fn empty(op: &'static str) -> Error {
     Error::op(op, Location::caller(), OpError::Value("no tensors given; at least one is needed".to_owned()))
 }
 

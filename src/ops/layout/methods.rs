@@ -77,6 +77,7 @@ impl Tensor {
     }
 
     /// Two axes exchanged.
+    #[doc(alias = "swapaxes")]
     #[track_caller]
     pub fn transpose(&self, a: isize, b: isize) -> Tensor {
         self.with_shape("transpose", |s| {
@@ -176,6 +177,7 @@ impl Tensor {
     /// assert_eq!(x.slice(0, 1..-1).to_vec::<f32>()?, [1.0, 2.0, 3.0]);
     /// # Ok::<(), steepest::Error>(())
     /// ```
+    #[doc(alias = "narrow")]
     #[track_caller]
     pub fn slice(&self, axis: isize, range: impl RangeBounds<isize>) -> Tensor {
         let start = match range.start_bound() {

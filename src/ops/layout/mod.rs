@@ -1,5 +1,6 @@
 //! Layout: the same numbers in another shape or order. reshape, permute, expand, slice, and embed (the opposite of slice).
 
+pub mod arrange;
 mod cases;
 pub mod cat;
 mod methods;

@@ -1,6 +1,7 @@
 //! Scan: running sums along an axis, out[o, k, i] = Σ x[o, j, i] over j ≤ k, or over j ≥ k in reverse; and recurrences.
 
 mod cases;
+pub mod extreme;
 mod methods;
 mod native;
 pub mod recurrence;

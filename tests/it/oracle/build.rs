@@ -102,7 +102,12 @@ pub fn build(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
 
 fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
     let input = |place: usize| inputs.get(place);
-    // Nothing here makes numbers from parameters alone.
+    if op == "linspace" {
+        // It has no input: the device is asked for by way of a number.
+        let device = inputs.constant(&[], &[0.0])?.device();
+        return Ok(device.linspace(p.float("start")?, p.float("stop")?, p.size("num")?));
+    }
+    // Nothing else here makes numbers from parameters alone.
     let Some(x) = inputs.optional(0) else { return Err(Fault::Lacking(Lack::Op)) };
     let unary = |f: fn(&Tensor) -> Tensor| Ok(f(x));
     let binary = |f: fn(&Tensor, &Tensor) -> Tensor| Ok(f(x, input(1)?));
@@ -230,7 +235,21 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
         "squeeze" => Ok(x.squeeze(&axes(p)?)),
         "unsqueeze" => Ok(x.unsqueeze(p.integer("axis")?)),
         "expand" => Ok(x.expand(p.sizes("shape")?)),
-        "repeat_interleave" => Ok(x.repeat(p.size("repeats")?, p.integer("axis")?)),
+        "repeat_interleave" => {
+            let repeats = if p.need("repeats")?.is_array() { p.sizes("repeats")? } else { vec![p.size("repeats")?] };
+            Ok(x.repeat_interleave(&repeats, p.integer("axis")?))
+        }
+        "meshgrid" => {
+            let indexing = match p.text("indexing")? {
+                "ij" => ops::Indexing::Ij,
+                "xy" => ops::Indexing::Xy,
+                _ => return p.unknown("indexing"),
+            };
+            let grids = ops::meshgrid(&inputs.all(), indexing)?;
+            Ok(ops::stack(&grids.iter().collect::<Vec<_>>(), 0)?)
+        }
+        "kron" => binary(Tensor::kron),
+        "cross" => Ok(x.cross(input(1)?, p.integer("axis")?)),
         "roll" => Ok(x.roll(p.integer("shift")?, p.integer("axis")?)),
         "triu" => Ok(x.triu(p.integer("diagonal")?)),
         "tril" => Ok(x.tril(p.integer("diagonal")?)),
@@ -238,22 +257,22 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
 
         "gather" => Ok(x.gather(p.integer("axis")?, input(1)?)),
         "index_select" => Ok(x.index_select(p.integer("axis")?, input(1)?)),
-        "embedding" => Ok(x.embedding(input(1)?)),
-        "masked_fill" => Ok(input(1)?.where_(&x.full_like(p.float("value")?), x)),
+        "embedding" => match p.get("padding_idx") {
+            Some(_) => Ok(x.embedding_padded(input(1)?, p.size("padding_idx")?)),
+            None => Ok(x.embedding(input(1)?)),
+        },
+        "masked_fill" => Ok(x.masked_fill(input(1)?, p.float("value")?)),
         "scatter_add" => Ok(x + input(2)?.index_add(0, input(1)?, size_along(x, 0)?)),
-        "index_put" => {
-            let axis = p.integer("axis")?;
-            match p.read("accumulate", Value::as_bool)? {
-                true => Ok(x + input(2)?.index_add(axis, input(1)?, size_along(x, axis)?)),
-                false => p.unknown("accumulate"),
-            }
-        }
+        "index_put" => Ok(x.index_put(p.integer("axis")?, input(1)?, input(2)?, p.read("accumulate", Value::as_bool)?)),
         "scatter" => {
-            let axis = p.integer("axis")?;
-            match p.text("reduce")? {
-                "add" => Ok(x + input(2)?.scatter_add(axis, input(1)?, size_along(x, axis)?)),
-                _ => p.unknown("reduce"),
-            }
+            let reduce = match p.text("reduce")? {
+                "set" => ops::Reduce::Set,
+                "add" => ops::Reduce::Add,
+                "min" => ops::Reduce::Min,
+                "max" => ops::Reduce::Max,
+                _ => return p.unknown("reduce"),
+            };
+            Ok(x.scatter(p.integer("axis")?, input(1)?, input(2)?, reduce))
         }
         "one_hot_matmul" => Ok(input(1)?.one_hot(dims(x)?[0]).matmul(x)),
 

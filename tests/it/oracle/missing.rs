@@ -19,21 +19,10 @@ const fn value(path: &'static str, held: &'static str) -> Lack {
 /// Of gradients.json.
 pub const OPS: Missing = &[
     // Parameters, values of parameters and inputs of ops that are there.
-    ("embedding", field("params.padding_idx")),
     ("gru", value("params.layers", "2")),
-    ("index_put", value("params.accumulate", "false")),
     ("lstm", value("params.bidirectional", "true")),
     ("lstm", value("params.layers", "2")),
-    ("repeat_interleave", value("params.repeats", "[1,0,3]")),
-    ("repeat_interleave", value("params.repeats", "[2,1,4]")),
-    ("scatter", value("params.reduce", "max")),
-    ("scatter", value("params.reduce", "min")),
-    ("scatter", value("params.reduce", "set")),
     // Ops.
-    ("cross", Lack::Op),
-    ("kron", Lack::Op),
-    ("linspace", Lack::Op),
-    ("meshgrid", Lack::Op),
 ];
 
 /// Of the trajectories in optimizers.json.
