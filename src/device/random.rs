@@ -53,26 +53,26 @@ impl Device {
 
     /// Waiting times: exponentially distributed numbers with mean 1 / rate, all above 0 and finite, up to 17 / rate.
     ///
-    /// A rate of which it or its inverse is not above 0 and finite makes the tensor invalid.
+    /// A rate that is not above 0 and finite, or so small that times may be beyond f32, makes the tensor invalid.
     #[track_caller]
     pub fn exponential(&self, shape: impl ToShape, rate: f64, seed: u64) -> Tensor {
-        waiting(&self.open("exponential", shape, seed, || positive("rate", rate))).div_scalar(rate)
+        waiting(&self.open("exponential", shape, seed, || rated("rate", rate))).div_scalar(rate)
     }
 
     /// Numbers with a Gumbel distribution, loc − scale · log E with E exponential: the largest of many. The place of the largest of logits with such
     /// numbers added is a draw from their softmax ([`Tensor::categorical`]).
     ///
-    /// A loc that is not finite, and a scale of which it or its inverse is not above 0 and finite, make the tensor invalid.
+    /// A loc that is not finite, and a scale that is not above 0 or so large that numbers may be beyond f32, make the tensor invalid.
     #[track_caller]
     pub fn gumbel(&self, shape: impl ToShape, loc: f64, scale: f64, seed: u64) -> Tensor {
-        let open = self.open("gumbel", shape, seed, || located(loc, scale));
+        let open = self.open("gumbel", shape, seed, || located(loc, scale, FARTHEST));
         moved(gumbel(&open), loc, scale)
     }
 
     /// Numbers with a Laplace distribution: the density falls off as e^(−|x − loc| / scale) on both sides. Refusals as in [`Device::gumbel`].
     #[track_caller]
     pub fn laplace(&self, shape: impl ToShape, loc: f64, scale: f64, seed: u64) -> Tensor {
-        let open = self.open("laplace", shape, seed, || located(loc, scale));
+        let open = self.open("laplace", shape, seed, || located(loc, scale, FARTHEST));
         moved(laplace(&open), loc, scale)
     }
 
@@ -80,7 +80,7 @@ impl Device {
     /// Refusals as in [`Device::gumbel`].
     #[track_caller]
     pub fn cauchy(&self, shape: impl ToShape, loc: f64, scale: f64, seed: u64) -> Tensor {
-        let open = self.open("cauchy", shape, seed, || located(loc, scale));
+        let open = self.open("cauchy", shape, seed, || located(loc, scale, FARTHEST_OF_CAUCHY));
         moved(cauchy(&open), loc, scale)
     }
 
@@ -92,12 +92,15 @@ impl Device {
 
     /// How many tries until the first success, each with probability p: whole numbers from 1 on, as f32, with mean 1 / p.
     ///
-    /// A p that is not above 0 and at most 1, or of which 1 / p is no finite f32, makes the tensor invalid.
+    /// A p that is not above 0 and at most 1, or so small that counts may be beyond f32, makes the tensor invalid.
     #[track_caller]
     pub fn geometric(&self, shape: impl ToShape, p: f64, seed: u64) -> Tensor {
-        let open = self.open("geometric", shape, seed, || match p <= 1.0 && positive("p", p).is_ok() {
-            true => Ok(()),
-            false => Err(OpError::Value(format!("p is {p}, expected a number above 0 and at most 1"))),
+        let open = self.open("geometric", shape, seed, || {
+            if p <= 1.0 {
+                rated("p", p)
+            } else {
+                Err(OpError::Value(format!("p is {p}, expected a number above 0 and at most 1")))
+            }
         });
         geometric(&open, p)
     }
@@ -236,20 +239,30 @@ fn geometric(open: &Tensor, p: f64) -> Tensor {
     if unit.is_infinite() { open.ceil() } else { waiting(open).div_scalar(unit).ceil().maximum(&open.constant(1.0)) }
 }
 
-/// Refuses a number of which it or its inverse is not above 0 and finite in f32.
-fn positive(name: &str, value: f64) -> Result<(), OpError> {
-    if finite(value) && (value as f32) > 0.0 && finite(1.0 / value) {
+/// The largest number of tries, of a waiting time and of Gumbel's and Laplace's distributions, by their scale.
+const FARTHEST: f64 = 17.0;
+/// The same of Cauchy's.
+const FARTHEST_OF_CAUCHY: f64 = 5.5e6;
+
+/// Refuses a rate that is not above 0, or at which times may be beyond f32.
+fn rated(name: &str, rate: f64) -> Result<(), OpError> {
+    if finite(rate) && (rate as f32) >= f32::MIN_POSITIVE && finite(FARTHEST / rate) {
         return Ok(());
     }
-    Err(OpError::Value(format!("{name} is {value}, expected a finite number above 0")))
+    Err(OpError::Value(format!(
+        "{name} is {rate}, expected a number above 0, finite, with times of 17 / {name} in the range of f32"
+    )))
 }
 
-/// Refuses a place that is not finite and a scale that is not above 0.
-fn located(loc: f64, scale: f64) -> Result<(), OpError> {
+/// Refuses a place that is not finite, and a scale that is not above 0 or at which numbers may be beyond f32.
+fn located(loc: f64, scale: f64, farthest: f64) -> Result<(), OpError> {
     if !finite(loc) {
         return Err(OpError::Value(format!("loc is {loc}, expected a finite number")));
     }
-    positive("scale", scale)
+    if (scale as f32) >= f32::MIN_POSITIVE && finite(farthest * scale) {
+        return Ok(());
+    }
+    Err(OpError::Value(format!("scale is {scale}, expected a number above 0, with {farthest} times it in the range of f32")))
 }
 
 /// Of bounds that leave nothing between them.

@@ -129,6 +129,31 @@ fn slices_parts_and_moved_axes() {
 }
 
 #[test]
+fn parts_put_into_axes_and_axes_joined() {
+    for device in common::devices("slices put, axes joined") {
+        let (x, y) = (device.parameter(&numbers(12, 1), [2, 6]), device.parameter(&numbers(4, 2), [2, 2]));
+        for start in [0, 1, 4, -6, -2] {
+            let made = x.slice_put(1, start, &y);
+            let first = if start < 0 { start + 6 } else { start };
+            assert_eq!(agreed(&made.slice(1, first..first + 2)), agreed(&y), "{device}: {start}");
+            assert_eq!(agreed(&made.slice(1, ..first)), agreed(&x.slice(1, ..first)));
+            assert_eq!(agreed(&made.slice(1, first + 2..)), agreed(&x.slice(1, first + 2..)));
+            let gradients = made.sum(&[]).backward();
+            assert_eq!(agreed(&gradients.wrt(&y).unwrap()), [1.0; 4]);
+            assert_eq!(agreed(&gradients.wrt(&x).unwrap().sum(&[])), [8.0]);
+        }
+        assert_eq!(agreed(&x.slice_put(0, 2, &x.slice(0, ..0))), agreed(&x));
+        assert_eq!(agreed(&x.slice_put(0, 0, &(&x * 2.0))), agreed(&(&x * 2.0)));
+        let z = device.zeros([2, 3, 4, 5]);
+        for (from, to, dims) in [(1, -1, &[2usize, 60][..]), (0, 1, &[6, 4, 5]), (2, 2, &[2, 3, 4, 5]), (0, 3, &[120])] {
+            assert_eq!(z.flatten_axes(from, to).shape().dims(), dims);
+        }
+        assert_eq!(z.unflatten(2, &[2, 1, 2]).shape().dims(), [2, 3, 2, 1, 2, 5]);
+        assert_eq!(z.unflatten(-1, &[5]).shape().dims(), [2, 3, 4, 5]);
+    }
+}
+
+#[test]
 fn grids_blocks_and_stacks() {
     for device in common::devices("grids and blocks") {
         let (a, b, c) = (device.arange(2), device.arange(3), device.arange(4).to_u32());
@@ -234,6 +259,16 @@ fn what_cannot_be_arranged_is_refused_by_name() {
     named(&x.unbind(2)[0], "unbind");
     named(&x.split_every(0, 0)[0], "split_every");
     named(&x.split_every(5, 1)[0], "split_every");
+    named(&x.slice_put(0, 1, &x), "slice_put");
+    named(&x.slice_put(0, -3, &x), "slice_put");
+    named(&x.slice_put(1, 0, &device.zeros(2)), "slice_put");
+    named(&x.slice_put(2, 0, &x), "slice_put");
+    named(&x.slice_put(0, 0, &x.to_u32()), "slice_put");
+    named(&x.flatten_axes(1, 0), "flatten_axes");
+    named(&x.flatten_axes(0, 2), "flatten_axes");
+    named(&x.unflatten(1, &[2, 2]), "unflatten");
+    named(&x.unflatten(1, &[3, 1, 1, 1, 1, 1, 1, 1]), "unflatten");
+    named(&x.unflatten(2, &[1]), "unflatten");
     named(&x.movedim(0, 2), "movedim");
     named(&x.rot90(1, [0, 0]), "rot90");
     named(&x.rot90(1, [0, 2]), "rot90");

@@ -8,7 +8,9 @@ use steepest::nn::loss::{
     kl_div, mae, margin_ranking, mse, multilabel_soft_margin, nll, smooth_l1, soft_margin, squared_hinge,
 };
 use steepest::nn::norm::{group_norm, layer_norm, rms_norm};
-use steepest::{AttentionOptions, ConvOptions, DType, Device, Error, GridSampling, Interpolation, PadMode, RopeOptions, Tensor};
+use steepest::{
+    AttentionOptions, ConvOptions, DType, Device, Error, GridSampling, Interpolation, PadMode, RopeOptions, Tensor, ops,
+};
 
 type Call = fn(&Tensor) -> Tensor;
 
@@ -56,6 +58,31 @@ fn composed() -> Vec<(&'static str, Call)> {
         ("dropout", |x| x.dropout(0.5, 1, 0)),
         ("trace", |x| x.trace()),
         ("outer", |x| x.flatten().outer(&x.flatten())),
+        ("kron", |x| x.kron(x)),
+        ("cross", |x| x.cross(x, 1)),
+        ("tensordot", |x| x.tensordot(x, &[0], &[0])),
+        ("diag_embed", |x| x.diag_embed(1)),
+        ("diag", |x| x.flatten().diag(0)),
+        ("diff", |x| x.diff(2, 1)),
+        ("scatter", |x| x.scatter(1, &x.argsort(1, false), x, ops::Reduce::Mean)),
+        ("scatter_over", |x| x.scatter_over(1, &x.argsort(1, false), x, ops::Reduce::Min)),
+        ("index_put", |x| x.index_put(1, &x.argsort(1, false).select(0, 0), x, true)),
+        ("quantile", |x| x.quantile(&[0.5], 1)),
+        ("nanmedian", |x| x.nanmedian(1).0),
+        ("nansum", |x| x.nansum(&[1])),
+        ("nanmean", |x| x.nanmean(&[])),
+        ("cummax", |x| x.cummax(1).0),
+        ("cummin", |x| x.cummin(1).1),
+        ("logcumsumexp", |x| x.logcumsumexp(1)),
+        ("cov", |x| x.cov(1)),
+        ("corrcoef", |x| x.corrcoef()),
+        ("histogram", |x| x.histogram(3, 0.0, 1.0)),
+        ("bucketize", |x| x.bucketize(&x.device().zeros(3), true)),
+        ("cdist", |x| x.cdist(x, 2.0)),
+        ("pdist", |x| x.pdist(1.0)),
+        ("pairwise_distance", |x| x.pairwise_distance(x, 2.0, 1e-6)),
+        ("bernoulli", |x| x.bernoulli(1, 0)),
+        ("categorical", |x| x.categorical(1, 0)),
         ("dot", |x| x.flatten().dot(&x.flatten())),
         ("matmul", |x| x.flatten().matmul(&x.flatten())),
         ("conv1d", |x| x.unsqueeze(0).conv1d(&x.unsqueeze(0), None, ConvOptions::new())),
@@ -149,6 +176,16 @@ fn axes_and_shapes_that_do_not_fit_are_told_in_the_name_of_the_op_called() {
         ("cumprod", &x, |x| x.cumprod(5)),
         ("trace", &vector, |x| x.trace()),
         ("topk", &x, |x| x.topk(2, 5).0),
+        ("quantile", &x, |x| x.quantile(&[0.5], 5)),
+        ("median", &x, |x| x.median(5).1),
+        ("kthvalue", &x, |x| x.kthvalue(1, 5).0),
+        ("logcumsumexp", &x, |x| x.logcumsumexp(5)),
+        ("diff", &x, |x| x.diff(1, 5)),
+        ("scatter", &x, |x| x.scatter(5, &x.argsort(1, false), x, ops::Reduce::Set)),
+        ("index_fill", &x, |x| x.index_fill(5, &x.argmax(0), 0.0)),
+        ("select", &x, |x| x.select(5, 0)),
+        ("rot90", &x, |x| x.rot90(1, [0, 5])),
+        ("quantile", &none, |x| x.quantile(&[0.5], 1)),
         ("sort", &x, |x| x.sort(5, false).0),
         // Of no elements.
         ("logsumexp", &none, |x| x.logsumexp(&[1], false)),

@@ -258,6 +258,43 @@ fn cases() -> Vec<Case> {
             },
             anywhere,
         ),
+        case("masked_fill", "value", |x, p| x.masked_fill(&x.full_like(1.0).to_bool(), p), |_, p| (p, 0.0), anywhere),
+        case(
+            "index_fill",
+            "value",
+            |x, p| x.index_fill(0, &x.device().tensor(&[0u32, 1, 2, 3, 4, 5, 6, 7], 8), p),
+            |_, p| (p, 0.0),
+            anywhere,
+        ),
+        case(
+            "quantile",
+            "q",
+            // Of 1 and x.
+            |x, p| x.unsqueeze(1).cat(&[&x.full_like(1.0).unsqueeze(1)], 1).quantile(&[p], 1).squeeze(&[0]),
+            |x, p| (x.min(1.0) + (x - 1.0).abs() * p, if x < 1.0 { 1.0 - p } else { p }),
+            anywhere,
+        ),
+        case(
+            "pairwise_distance",
+            "eps",
+            |x, p| x.unsqueeze(1).pairwise_distance(&x.full_like(0.0).unsqueeze(1), 1.0, p),
+            |x, p| ((x + p).abs(), (x + p).signum()),
+            |x, p| x + p != 0.0,
+        ),
+        case(
+            "pairwise_distance",
+            "p",
+            |x, p| x.unsqueeze(1).pairwise_distance(&x.full_like(0.0).unsqueeze(1), p, 0.0),
+            |x, p| if p == 0.0 { (1.0, 0.0) } else { (x.abs(), x.signum()) },
+            anywhere,
+        ),
+        case(
+            "cdist",
+            "p",
+            |x, p| x.reshape([8, 1, 1]).cdist(&x.full_like(0.0).reshape([8, 1, 1]), p).flatten(),
+            |x, p| if p == 0.0 { (1.0, 0.0) } else { (x.abs(), x.signum()) },
+            anywhere,
+        ),
         slack(
             1e-6,
             case(
@@ -558,6 +595,53 @@ fn options_of_random_numbers_give_numbers_or_are_refused() {
         }
         assert!(refused(&device.uniform(3, 1.0, 0.0, 0), "uniform", "low is 1 and high is 0"));
         assert!(refused(&device.normal(3, 0.0, -1.0, 0), "normal", "std is -1"));
+    }
+}
+
+/// Distributions: numbers are finite, in order and on the right side, or the option is refused.
+#[test]
+fn options_of_distributions_give_finite_numbers_or_are_refused() {
+    for device in common::devices("options of distributions") {
+        let finite = |t: &Tensor| t.to_vec::<f32>().unwrap().iter().all(|x| x.is_finite());
+        let (mut made, mut not) = (0, 0);
+        for a in EDGES {
+            let of: [(&str, &str, Tensor, bool); 5] = [
+                ("exponential", "rate", device.exponential(2000, a, 1), a > 0.0),
+                ("gumbel", "scale", device.gumbel(2000, 0.0, a, 1), a > 0.0),
+                ("laplace", "scale", device.laplace(2000, 0.0, a, 1), a > 0.0),
+                ("cauchy", "scale", device.cauchy(2000, 0.0, a, 1), a > 0.0),
+                ("geometric", "p", device.geometric(2000, a, 1), a > 0.0 && a <= 1.0),
+            ];
+            for (name, option, numbers, possible) in of {
+                if refused(&numbers, name, option) {
+                    not += 1;
+                } else {
+                    made += 1;
+                    assert!(possible && finite(&numbers), "{device}: {name} with {option} = {a}");
+                }
+            }
+            for b in EDGES {
+                let line = device.linspace(a, b, 5);
+                if !refused(&line, "linspace", "st") {
+                    assert!(finite(&line), "{device}: linspace {a} {b}");
+                }
+                let cut = device.truncated_normal(20, [0.0, 1.0], [a, b], 1);
+                if !refused(&cut, "truncated_normal", "low") {
+                    let (low, high) = (a as f32, b as f32);
+                    assert!(a < b && cut.to_vec::<f32>().unwrap().iter().all(|x| (low..=high).contains(x)), "{device}: {a} {b}");
+                }
+                let counts = device.tensor(&[-1.0, 0.25, 0.5, 2.0], 4).histogram(3, a, b);
+                let option = if (a as f32).is_finite() && !(b as f32).is_finite() { "high" } else { "low" };
+                if !refused(&counts, "histogram", option) {
+                    let inside = [-1.0, 0.25, 0.5, 2.0]
+                        .iter()
+                        .filter(|x| (f64::from(a as f32)..=f64::from(b as f32)).contains(*x))
+                        .count();
+                    assert_eq!(counts.sum(&[]).item().unwrap(), inside as f32, "{device}: {a}..{b}");
+                }
+            }
+        }
+        assert!(made > 20 && not > 20, "{made} {not}");
     }
 }
 

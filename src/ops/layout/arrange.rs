@@ -1,7 +1,7 @@
 //! Arranging: single slices of an axis, entries repeated, diagonals, turns, grids and products of all pairs; compositions of layout and arithmetic.
 
 use super::cat::{cat, empty};
-use super::{Embed, Run};
+use super::{Embed, Reshape, Run};
 use crate::error::{OpError, Result};
 use crate::graph::{Tensor, record};
 use crate::shape::{MAX_RANK, Shape};
@@ -81,6 +81,68 @@ impl Tensor {
         };
         let step = |x: Tensor, _| x.slice(axis, 1..).sub(&x.slice(axis, ..-1));
         (0..times.min(n)).fold(self.clone(), step).made_by("diff", &[self])
+    }
+
+    /// A copy of this tensor in which the entries of an axis from `start` on are those of `src`, as many as it has (`torch.slice_scatter`). A negative
+    /// start counts from the end. A source that is not this shape but for the axis, or does not fit, is an error.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let x = device.zeros(5).slice_put(0, -3, &device.ones(2));
+    /// assert_eq!(x.to_vec::<f32>()?, [0.0, 0.0, 1.0, 1.0, 0.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[doc(alias = "slice_scatter")]
+    #[track_caller]
+    pub fn slice_put(&self, axis: isize, start: isize, src: &Tensor) -> Tensor {
+        let (to, from) = match (self.try_shape(), src.try_shape()) {
+            (Ok(to), Ok(from)) => (to, from),
+            (Err(_), _) => return self.clone(),
+            (_, Err(_)) => return src.clone(),
+        };
+        let at = match to.axis(axis) {
+            Ok(at) => at,
+            Err(error) => return self.refuse("slice_put", error),
+        };
+        let n = to.dims()[at] as isize;
+        let first = if start < 0 { start.saturating_add(n) } else { start };
+        let along = from.dims().get(at).copied().unwrap_or(0);
+        if to.with_dim(at, along).as_ref() != Ok(&from) || first < 0 || first.saturating_add(along as isize) > n {
+            let message = format!("the source is {from} from {start} on: it does not fit into axis {at} of {to}");
+            return self.refuse("slice_put", OpError::Shape(message));
+        }
+        let rest = first + along as isize;
+        let parts = [&self.slice(axis, ..first), src, &self.slice(axis, rest..)];
+        parts[0].cat(&parts[1..], axis).made_by("slice_put", &[self, src])
+    }
+
+    /// Several neighbouring axes as one: those from `from` to `to`, both included. Negative ones count from the end; `flatten_axes(1, -1)` keeps the
+    /// first. A `to` before `from` is an error.
+    #[track_caller]
+    pub fn flatten_axes(&self, from: isize, to: isize) -> Tensor {
+        self.with_shape("flatten_axes", |s| {
+            let (first, last) = (s.axis(from)?, s.axis(to)?);
+            if first > last {
+                return Err(OpError::Value(format!("axis {to} comes before axis {from} of {s}")));
+            }
+            let dims = s.dims();
+            let shape = Shape::new(&[&dims[..first], &[dims[first..=last].iter().product()], &dims[last + 1..]].concat())?;
+            Ok(Reshape { shape })
+        })
+    }
+
+    /// An axis as several, whose sizes multiply to its own: the opposite of [`Tensor::flatten_axes`].
+    #[track_caller]
+    pub fn unflatten(&self, axis: isize, sizes: &[usize]) -> Tensor {
+        self.with_shape("unflatten", |s| {
+            let at = s.axis(axis)?;
+            let dims = s.dims();
+            if sizes.iter().try_fold(1usize, |product, &n| product.checked_mul(n)) != Some(dims[at]) {
+                return Err(OpError::Shape(format!("sizes {sizes:?} do not multiply to axis {at} of {s}")));
+            }
+            Ok(Reshape { shape: Shape::new(&[&dims[..at], sizes, &dims[at + 1..]].concat())? })
+        })
     }
 
     /// An axis moved to another place, the others in their order (`torch.movedim`, `numpy.moveaxis`). Negative places count from the end.
