@@ -151,6 +151,16 @@ impl Gradients {
         self
     }
 
+    /// Takes the gradients out, by the numbers of their parameters.
+    pub(crate) fn take(&mut self) -> Result<Vec<(u64, Tensor)>> {
+        std::mem::replace(&mut self.by_id, Ok(vec![]))
+    }
+
+    /// With other gradients in their place, by the numbers of their parameters, the smallest first.
+    pub(crate) fn put(self, found: Vec<(u64, Tensor)>) -> Gradients {
+        Gradients { by_id: Ok(found), ..self }
+    }
+
     /// The differentiated tensor.
     pub(crate) fn loss(&self) -> &Tensor {
         &self.root

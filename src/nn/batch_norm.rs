@@ -1,7 +1,7 @@
 //! Batch normalisation (Ioffe and Szegedy 2015): by each channel's statistics over the batch in training, by running ones in evaluation.
 
 use super::norm::{affine, given, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
-use super::{Blueprint, Module, Site, summary};
+use super::{Blueprint, Module, Site, statistics, summary};
 use crate::error::{OpError, Result};
 use crate::threads::lock;
 use crate::{Device, Tensor};
@@ -171,7 +171,11 @@ impl<const D: usize> BatchNorm<D> {
     fn take_up(&self, state: &mut State, count: usize, mean: Tensor, var: Tensor) {
         let unbiased = count as f64 / (count as f64 - 1.0);
         // A step of gradient descent with rate m on ½(r − b)²: r − m (r − b).
-        let toward = |running: &Tensor, batch: &Tensor| running.sgd_update(&batch.neg(), None, self.momentum, 1.0);
+        let toward = |running: &Tensor, batch: &Tensor| match statistics::momentum() {
+            // Of the first batch nothing is left of what was there.
+            Some(momentum) => running.running_update(batch, 1.0 - momentum, momentum),
+            None => running.sgd_update(&batch.neg(), None, self.momentum, 1.0),
+        };
         let updates = [toward(&self.mean, &mean.flatten()), toward(&self.var, &var.flatten().mul_scalar(unbiased))];
         updates.iter().for_each(|update| update.device().update_with_next_step(update));
         state.waiting.push(Waiting { version: self.mean.node().version(), updates, _statistics: [mean, var] });

@@ -24,6 +24,7 @@ mod resample;
 mod residual;
 mod sequential;
 mod state;
+mod statistics;
 mod summary;
 mod transformer;
 
@@ -53,6 +54,7 @@ pub use resample::{ChannelShuffle, Pad, PixelShuffle, PixelUnshuffle, Upsample};
 pub use residual::Residual;
 pub use sequential::{Flatten, Sequential, mlp};
 pub use state::{Array, LoadReport, StateDict, Values};
+pub use statistics::{update_statistics, update_statistics_all};
 pub use summary::{Row, Seen, Summary, summary, summary_of, summary_of_all, watch, watch_all};
 pub use transformer::TransformerBlock;
 

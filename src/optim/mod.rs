@@ -1,10 +1,12 @@
 //! Optimizers: gradients in, parameters updated in place. Built on Tensor's public methods only.
 
+mod accumulate;
 mod adadelta;
 mod adafactor;
 mod adagrad;
 mod adam;
 mod adamax;
+mod average;
 mod clip;
 mod group;
 mod lamb;
@@ -16,11 +18,13 @@ pub mod schedule;
 mod sgd;
 mod state;
 
+pub use accumulate::Accumulator;
 pub use adadelta::Adadelta;
 pub use adafactor::Adafactor;
 pub use adagrad::AdaGrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
+pub use average::Average;
 pub use group::Group;
 pub use lamb::Lamb;
 pub use lion::Lion;

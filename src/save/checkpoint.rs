@@ -35,6 +35,8 @@ pub struct Checkpoint {
     pub best: Option<StateDict>,
     /// What the optimizer carries.
     pub optimizer: optim::State,
+    /// Averages of the weights, where they are taken: see [`optim::Average::state`].
+    pub average: Option<optim::State>,
     /// Which random numbers come next, by the name of the layer that draws them.
     pub counters: BTreeMap<String, u64>,
     /// What the loop keeps in mind.
@@ -93,15 +95,18 @@ impl Checkpoint {
             tensors.insert(format!("{room}.{name}"), array.clone());
         }
         let mut text = BTreeMap::from([(STATE.to_owned(), "1".to_owned()), ("format".to_owned(), "steepest".to_owned())]);
-        for (name, of_all) in &self.optimizer.tensors {
-            text.insert(format!("optimizer.count.{name}"), of_all.len().to_string());
-            for (i, values) in of_all.iter().enumerate() {
-                tensors.insert(format!("optimizer.{name}.{i}"), Array::f32(values.clone(), &[values.len()]));
+        let average = self.average.iter().map(|state| ("average", state));
+        for (room, state) in [("optimizer", &self.optimizer)].into_iter().chain(average) {
+            for (name, of_all) in &state.tensors {
+                text.insert(format!("{room}.count.{name}"), of_all.len().to_string());
+                for (i, values) in of_all.iter().enumerate() {
+                    tensors.insert(format!("{room}.{name}.{i}"), Array::f32(values.clone(), &[values.len()]));
+                }
             }
+            text.insert(format!("{room}.kind"), state.kind.clone());
+            text.insert(format!("{room}.lr"), format!("{:?}", state.lr));
+            text.insert(format!("{room}.steps"), list(&state.steps));
         }
-        text.insert("optimizer.kind".to_owned(), self.optimizer.kind.clone());
-        text.insert("optimizer.lr".to_owned(), format!("{:?}", self.optimizer.lr));
-        text.insert("optimizer.steps".to_owned(), list(&self.optimizer.steps));
         text.extend(self.counters.iter().map(|(name, count)| (format!("counter.{name}"), count.to_string())));
         text.extend(self.progress.iter().map(|(name, value)| (format!("progress.{name}"), value.clone())));
         if self.best.is_some() {
@@ -148,28 +153,18 @@ impl Checkpoint {
             best: file.metadata.remove("best").map(|_| StateDict::default()),
             ..Checkpoint::default()
         };
-        let optimizer = &mut checkpoint.optimizer;
+        checkpoint.optimizer = carried(&mut file, "optimizer")?;
+        if file.metadata.contains_key("average.kind") {
+            checkpoint.average = Some(carried(&mut file, "average")?);
+        }
         for (key, value) in &file.metadata {
-            let number = || value.parse::<u64>().map_err(|_| bad(key, &format!("{value:?} is no whole number")));
             if let Some(name) = key.strip_prefix("counter.") {
-                checkpoint.counters.insert(name.to_owned(), number()?);
+                let count = value.parse().map_err(|_| bad(key, &format!("{value:?} is no whole number")))?;
+                checkpoint.counters.insert(name.to_owned(), count);
             } else if let Some(name) = key.strip_prefix("progress.") {
                 checkpoint.progress.insert(name.to_owned(), value.clone());
-            } else if let Some(name) = key.strip_prefix("optimizer.count.") {
-                let mut of_all = vec![];
-                for i in 0..number()? {
-                    let tensor = file.tensors.remove(&format!("optimizer.{name}.{i}")).map(|array| array.values);
-                    let Some(Values::F32(values)) = tensor else { return Err(bad(key, &format!("tensor {i} is missing"))) };
-                    of_all.push(values);
-                }
-                optimizer.tensors.insert(name.to_owned(), of_all);
             }
         }
-        let text = |key: &str| file.metadata.get(key).ok_or_else(|| bad(key, "it is missing"));
-        optimizer.kind.clone_from(text("optimizer.kind")?);
-        optimizer.lr = text("optimizer.lr")?.parse().map_err(|_| bad("optimizer.lr", "it is no number"))?;
-        let steps = text("optimizer.steps")?.split_whitespace().map(str::parse).collect::<Result<_, _>>();
-        optimizer.steps = steps.map_err(|_| bad("optimizer.steps", "they are no whole numbers"))?;
         for (name, array) in file.tensors {
             if let Some(name) = name.strip_prefix("model.") {
                 checkpoint.model.insert(name, array);
@@ -181,6 +176,33 @@ impl Checkpoint {
         }
         Ok(checkpoint)
     }
+}
+
+/// Takes what an optimizer or an average carries out of a file. The error is a key of its metadata, and what is wrong there.
+fn carried(file: &mut TensorFile, room: &str) -> Result<optim::State, (String, String)> {
+    let bad = |key: &str, message: &str| (key.to_owned(), message.to_owned());
+    let mut state = optim::State::default();
+    let start = format!("{room}.count.");
+    for (key, value) in &file.metadata {
+        let Some(name) = key.strip_prefix(&start) else { continue };
+        let count = value.parse::<u64>().map_err(|_| bad(key, &format!("{value:?} is no whole number")))?;
+        let mut of_all = vec![];
+        for i in 0..count {
+            let tensor = file.tensors.remove(&format!("{room}.{name}.{i}")).map(|array| array.values);
+            let Some(Values::F32(values)) = tensor else { return Err(bad(key, &format!("tensor {i} is missing"))) };
+            of_all.push(values);
+        }
+        state.tensors.insert(name.to_owned(), of_all);
+    }
+    let text = |name: &str| {
+        let key = format!("{room}.{name}");
+        file.metadata.get(&key).cloned().ok_or_else(|| bad(&key, "it is missing"))
+    };
+    state.kind = text("kind")?;
+    state.lr = text("lr")?.parse().map_err(|_| bad(&format!("{room}.lr"), "it is no number"))?;
+    let steps = text("steps")?.split_whitespace().map(str::parse).collect::<Result<_, _>>();
+    state.steps = steps.map_err(|_| bad(&format!("{room}.steps"), "they are no whole numbers"))?;
+    Ok(state)
 }
 
 fn list(numbers: &[u64]) -> String {

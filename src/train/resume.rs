@@ -5,6 +5,7 @@ use super::settings::{Settings, Trainer};
 use super::trainer::Run;
 use crate::data::DataLoader;
 use crate::error::{Error, Result};
+use crate::optim::Average;
 use crate::save::{Checkpoint, Checkpoints};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -69,7 +70,7 @@ impl Trainer<'_> {
 
     /// A new run, or the one that the newest checkpoint holds.
     pub(super) fn begin(&mut self, train: &DataLoader) -> Result<Run> {
-        let Some(saving) = &self.settings.saving else { return Ok(Run::new()) };
+        let Some(saving) = &self.settings.saving else { return Ok(Run::new(self.average())) };
         if matches!(saving.every, Every::Epochs(0) | Every::Steps(0)) {
             return Err(wrong("one is to be written after every 0, expected 1 or more".to_owned()));
         }
@@ -78,10 +79,10 @@ impl Trainer<'_> {
                 Some((_, path)) => {
                     Err(wrong(format!("{} is there already: resume that run, or choose another folder", path.display())))
                 }
-                None => Ok(Run::new()),
+                None => Ok(Run::new(self.average())),
             };
         }
-        let Some((path, checkpoint)) = saving.checkpoints.newest()? else { return Ok(Run::new()) };
+        let Some((path, checkpoint)) = saving.checkpoints.newest()? else { return Ok(Run::new(self.average())) };
         tracing::info!("going on from {}", path.display());
         self.restore(checkpoint, train).map_err(|error| match error {
             Error::Config { what, message } => Error::Config { what, message: format!("{}: {message}", path.display()) },
@@ -95,7 +96,7 @@ impl Trainer<'_> {
         if batches != train.len() {
             return Err(wrong(format!("an epoch had {batches} batches, the loader makes {}", train.len())));
         }
-        let mut run = Run::new();
+        let mut run = Run::new(None);
         (run.epoch, run.batch, run.step) = (kept.get("epoch")?, kept.get("batch")?, kept.get("step")?);
         (run.sum, run.rows, run.bad) = (kept.get("sum")?, kept.get("rows")?, kept.get("bad")?);
         if kept.has("best") {
@@ -106,6 +107,13 @@ impl Trainer<'_> {
         }
         run.history = checkpoint.history.as_deref().map_or(Ok(History::default()), History::from_csv)?;
         checkpoint.restore(self.model, &mut self.optimizer)?;
+        run.average = self.average();
+        match (&mut run.average, &checkpoint.average) {
+            (Some(average), Some(state)) => average.restore(state)?,
+            (None, None) => {}
+            (Some(_), None) => return Err(wrong("the run did not average its weights".to_owned())),
+            (None, Some(_)) => return Err(wrong("the run averaged its weights".to_owned())),
+        }
         run.best_state = checkpoint.best;
         Ok(run)
     }
@@ -133,6 +141,7 @@ impl Trainer<'_> {
             keep("plateau_cooling", &cooling);
         }
         checkpoint.best.clone_from(&run.best_state);
+        checkpoint.average = run.average.as_ref().map(Average::state).transpose()?;
         checkpoint.history = (!run.history.records.is_empty()).then(|| run.history.to_csv());
         checkpoint.preprocessing.clone_from(&saving.preprocessing);
         saving.checkpoints.write(run.step, &checkpoint).map(|_| ())

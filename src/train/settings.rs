@@ -8,8 +8,17 @@ use crate::Tensor;
 use crate::data::{Batch, DataLoader};
 use crate::error::{Error, OpError, Result};
 use crate::nn::Module;
-use crate::optim::Optimizer;
 use crate::optim::schedule::{Plateau, Schedule};
+use crate::optim::{Accumulator, Optimizer};
+
+/// How weights are averaged.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Averaging {
+    /// With this decay, every step.
+    Ema(f64),
+    /// From this epoch on, counted from 1.
+    Swa(usize),
+}
 
 /// The loss of a model's outputs for a batch.
 type Loss<'a> = Box<dyn Fn(&[Tensor], &Batch) -> Tensor + 'a>;
@@ -49,6 +58,8 @@ pub struct Trainer<'a> {
     pub(super) model: &'a dyn Module,
     pub(super) optimizer: Box<dyn Optimizer + 'a>,
     pub(super) loss: Loss<'a>,
+    /// Gradients of the batches of a step that has several.
+    pub(super) sums: Accumulator,
     pub(super) settings: Settings<'a>,
 }
 
@@ -64,6 +75,9 @@ pub(super) struct Settings<'a> {
     pub(super) clip_value: Option<f64>,
     pub(super) l1: f64,
     pub(super) l2: f64,
+    /// Batches of a step.
+    pub(super) accumulate: usize,
+    pub(super) averaging: Option<Averaging>,
     pub(super) callbacks: Vec<Box<dyn Callback + 'a>>,
     pub(super) interrupt: Interrupt,
     #[cfg(feature = "progress")]
@@ -141,6 +155,8 @@ impl<'a> Trainer<'a> {
             clip_value: None,
             l1: 0.0,
             l2: 0.0,
+            accumulate: 1,
+            averaging: None,
             callbacks: vec![],
             interrupt: Interrupt::new(),
             #[cfg(feature = "progress")]
@@ -149,7 +165,7 @@ impl<'a> Trainer<'a> {
             #[cfg(feature = "save")]
             saving: None,
         };
-        Trainer { model, optimizer: Box::new(optimizer), loss: Box::new(loss), settings }
+        Trainer { model, optimizer: Box::new(optimizer), loss: Box::new(loss), sums: Accumulator::mean(), settings }
     }
 
     /// At most this many epochs.
@@ -219,6 +235,32 @@ impl<'a> Trainer<'a> {
         self
     }
 
+    /// Makes a step of every `batches` batches, by the mean gradient of all their rows: the step of one batch that is as large, in the memory of a
+    /// small one. A step is then what schedules, checkpoints, callbacks and the history count; its loss is the mean over its rows. If an epoch's
+    /// last batches are fewer, they make a step by the mean of their own rows.
+    ///
+    /// Batch normalisation still sees the small batches.
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        self.settings.accumulate = batches;
+        self
+    }
+
+    /// Averages the weights exponentially with this decay, a step at a time ([`Average::ema`](crate::optim::Average::ema)). Validation, early
+    /// stopping, callbacks after epochs and the trained model have the averages; steps go on from the weights. Buffers (running statistics) are
+    /// the model's own. Not together with [`Trainer::swa`].
+    pub fn ema(mut self, decay: f64) -> Self {
+        self.settings.averaging = Some(Averaging::Ema(decay));
+        self
+    }
+
+    /// Averages the weights that epochs end with, from epoch `start` on, counted from 1 ([`Average::swa`](crate::optim::Average::swa)). Validation,
+    /// early stopping, callbacks after epochs and the trained model have the averages; steps go on from the weights. If the model has running
+    /// statistics, they are taken anew for the averages, by a pass over the training rows. Not together with [`Trainer::ema`].
+    pub fn swa(mut self, start: usize) -> Self {
+        self.settings.averaging = Some(Averaging::Swa(start));
+        self
+    }
+
     /// Is told of steps and epochs.
     pub fn callback(mut self, callback: impl Callback + 'a) -> Self {
         self.settings.callbacks.push(Box::new(callback));
@@ -281,6 +323,12 @@ impl Settings<'_> {
                 return Err(wrong(format!("an {what} penalty of {penalty}, expected 0 or more")));
             }
         }
+        if self.accumulate == 0 {
+            return Err(wrong("a step of 0 batches, expected 1 or more".to_owned()));
+        }
+        if matches!(self.averaging, Some(Averaging::Swa(0))) {
+            return Err(wrong("weights are averaged from epoch 0 on, expected 1 or more".to_owned()));
+        }
         if self.clip_norm.is_some() && self.clip_value.is_some() {
             return Err(wrong("gradients are to be clipped both by norm and by value".to_owned()));
         }
@@ -315,7 +363,7 @@ mod unsaved {
 
     impl Trainer<'_> {
         pub(in crate::train) fn begin(&mut self, _: &DataLoader) -> Result<Run> {
-            Ok(Run::new())
+            Ok(Run::new(self.average()))
         }
 
         pub(in crate::train) fn save(&mut self, _: &Run, _: &DataLoader) -> Result<()> {

@@ -2,13 +2,14 @@
 
 use super::bar::{Bar, Shown};
 use super::metrics::{Predictions, Truth, gather};
-use super::settings::{Settings, Trainer};
+use super::settings::{Averaging, Settings, Trainer};
 use super::{EarlyStopping, End, Flow, History, Record, Report, StepInfo};
 use crate::data::{Batch, DataLoader};
 use crate::error::{Error, Result};
-use crate::nn::{Module, StateDict};
-use crate::optim::Optimizer;
-use crate::{Tensor, no_grad};
+use crate::nn::{Array, Module, StateDict, update_statistics_all};
+use crate::optim::{Average, Optimizer};
+use crate::{Gradients, Tensor, no_grad};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Losses that may wait to be read: reading waits for the device.
@@ -34,12 +35,13 @@ pub(super) struct Run {
     /// Epochs in a row that were no better.
     pub(super) bad: usize,
     pub(super) history: History,
+    pub(super) average: Option<Average>,
     /// Losses not read yet: step, rows, learning rate.
     waiting: Vec<(u64, usize, f64, Tensor)>,
 }
 
 impl Run {
-    pub(super) fn new() -> Run {
+    pub(super) fn new(average: Option<Average>) -> Run {
         Run {
             epoch: 0,
             batch: 0,
@@ -50,6 +52,7 @@ impl Run {
             best_state: None,
             bad: 0,
             history: History::default(),
+            average,
             waiting: vec![],
         }
     }
@@ -76,7 +79,7 @@ impl Run {
 impl Trainer<'_> {
     /// Trains until the epochs are over or something ends the run before.
     ///
-    /// With early stopping the model has the best weights afterwards, else the last ones; it is left in evaluation mode.
+    /// With early stopping the model has the best weights afterwards, else the last ones or their averages; it is left in evaluation mode.
     ///
     /// # Errors
     /// [`Error::Config`]: settings that make no sense. [`Error::Diverged`]: a loss that is not finite. What the device, a callback, a metric or
@@ -92,9 +95,11 @@ impl Trainer<'_> {
         self.model.eval();
         let end = end?;
         drop(bar);
-        if let Some(best) = &run.best_state {
-            best.load(self.model)?;
+        match &run.best_state {
+            Some(best) => best.load(self.model)?,
+            None => drop(self.put_averages(&mut run, train)?),
         }
+        self.model.eval();
         Ok(Report { history: run.history, end, best: run.best, steps: run.step })
     }
 
@@ -111,7 +116,7 @@ impl Trainer<'_> {
                 self.save(run, train)?;
                 return Ok(end);
             }
-            let flow = self.end_epoch(run, start, bar)?;
+            let flow = self.end_epoch(run, start, train, bar)?;
             let interrupted = self.settings.interrupt.after_epoch();
             if self.settings.saves_epoch(run.epoch) || flow == Flow::Stop || interrupted {
                 self.save(run, train)?;
@@ -133,19 +138,18 @@ impl Trainer<'_> {
             self.optimizer.set_lr(schedule.lr(run.epoch));
         }
         bar.begin(&run.shown(epochs, batches, self.optimizer.lr()));
-        for batch in train.epoch_at(run.epoch as u64).skip(run.batch) {
+        let mut left = train.epoch_at(run.epoch as u64).skip(run.batch);
+        while let Some(batch) = left.next() {
             if let Some(schedule) = &self.settings.by_step {
                 self.optimizer.set_lr(schedule.lr(run.step as usize));
             }
-            let loss = self.step(&batch)?;
-            (run.step, run.batch) = (run.step + 1, run.batch + 1);
+            let (loss, last) = self.step(run, batch, &mut left)?;
             let lr = self.optimizer.lr();
-            let info = StepInfo { epoch: run.epoch + 1, batch: batch.index, step: run.step, lr, loss: &loss };
+            let info = StepInfo { epoch: run.epoch + 1, batch: last, step: run.step, lr, loss: &loss };
             let mut flow = Flow::Go;
             for callback in &mut self.settings.callbacks {
                 flow = flow.or(callback.on_step(&info)?);
             }
-            run.waiting.push((run.step, batch.len, lr, loss));
             if run.waiting.len() >= WAITING || bar.is_due() {
                 run.read()?;
                 bar.draw(&run.shown(epochs, batches, lr));
@@ -168,21 +172,106 @@ impl Trainer<'_> {
         Ok(None)
     }
 
-    /// One step; its loss without penalties, which has been computed.
-    fn step(&mut self, batch: &Batch) -> Result<Tensor> {
+    /// One step, of a batch and as many of those that are left as belong to it; its loss without penalties, which has been computed, and the last
+    /// batch's number.
+    fn step(&mut self, run: &mut Run, first: Batch, left: &mut impl Iterator<Item = Batch>) -> Result<(Tensor, usize)> {
+        let mut last = first.index;
+        let mut losses = vec![];
+        if self.settings.accumulate == 1 {
+            let (loss, gradients) = self.gradients(&first);
+            self.optimizer.step(self.settings.clipped(gradients))?;
+            losses.push((first.len, loss));
+        } else {
+            for batch in std::iter::once(first).chain(left.take(self.settings.accumulate - 1)) {
+                let (loss, gradients) = self.gradients(&batch);
+                self.sums.add_weighted(gradients, batch.len as f64)?;
+                losses.push((batch.len, loss));
+                last = batch.index;
+            }
+            let gradients = self.sums.take()?;
+            self.optimizer.step(self.settings.clipped(gradients))?;
+        }
+        (run.step, run.batch) = (run.step + 1, run.batch + losses.len());
+        if let (Some(average), Some(Averaging::Ema(_))) = (&mut run.average, self.settings.averaging) {
+            average.update()?;
+        }
+        let rows: usize = losses.iter().map(|(rows, _)| rows).sum();
+        let share = |(rows_of, loss): &(usize, Tensor)| match *rows_of == rows {
+            true => loss.clone(),
+            false => loss.mul_scalar(*rows_of as f64 / rows as f64),
+        };
+        let mean = losses.iter().map(share).reduce(|sum, part| sum.add(&part));
+        let lr = self.optimizer.lr();
+        run.waiting.extend(losses.into_iter().map(|(rows, loss)| (run.step, rows, lr, loss)));
+        match mean {
+            Some(mean) => Ok((mean, last)),
+            None => Err(Error::Config { what: "training", message: "a step of no batches".to_owned() }),
+        }
+    }
+
+    /// A batch's loss without penalties, and the gradients of the loss with them.
+    fn gradients(&self, batch: &Batch) -> (Tensor, Gradients) {
         let loss = (self.loss)(&self.model.forward_all(&batch.inputs()), batch);
         let gradients = self.settings.penalised(self.model, &loss).backward();
-        let gradients = match (self.settings.clip_norm, self.settings.clip_value) {
-            (Some(norm), _) => gradients.clip_by_norm(norm),
-            (None, Some(value)) => gradients.clip_by_value(value),
-            (None, None) => gradients,
-        };
-        self.optimizer.step(gradients)?;
-        Ok(loss)
+        (loss, gradients)
+    }
+
+    /// The average of the model's weights, not begun yet.
+    pub(super) fn average(&self) -> Option<Average> {
+        self.settings.averaging.map(|how| match how {
+            Averaging::Ema(decay) => Average::ema(self.model.parameters(), decay),
+            Averaging::Swa(_) => Average::swa(self.model.parameters()),
+        })
+    }
+
+    /// Gives the model the averages of its weights, if there are any yet, and takes its running statistics anew where they are of other weights.
+    /// What the model had then is handed back.
+    fn put_averages(&self, run: &mut Run, train: &DataLoader) -> Result<Option<Before>> {
+        let Some(average) = run.average.as_mut().filter(|average| average.updates() > 0) else { return Ok(None) };
+        let mut before = Before::default();
+        average.swap()?;
+        let buffers = self.model.named_buffers();
+        if matches!(self.settings.averaging, Some(Averaging::Swa(_))) && !buffers.is_empty() {
+            before.buffers =
+                buffers.iter().map(|(name, buffer)| Ok((name.clone(), Array::of(buffer)?))).collect::<Result<_>>()?;
+            self.model.visit_counters(&mut |_, counter| before.counters.push(counter.load(Ordering::Relaxed)));
+            update_statistics_all(self.model, train.epoch_at(0).map(|batch| batch.inputs()))?;
+        }
+        Ok(Some(before))
+    }
+
+    /// Gives the model back what it had before it was given averages.
+    fn put_back(&self, run: &mut Run, before: Before) -> Result<()> {
+        if let Some(average) = &mut run.average {
+            average.swap()?;
+        }
+        let _report = before.buffers.load_partial(self.model)?;
+        let mut counters = before.counters.into_iter();
+        self.model.visit_counters(&mut |_, counter| {
+            if let Some(count) = counters.next() {
+                counter.store(count, Ordering::Relaxed);
+            }
+        });
+        Ok(())
+    }
+
+    /// What comes after an epoch's steps, with averaged weights where there are any.
+    fn end_epoch(&mut self, run: &mut Run, start: Instant, train: &DataLoader, bar: &mut Bar) -> Result<Flow> {
+        if let (Some(average), Some(Averaging::Swa(first))) = (&mut run.average, self.settings.averaging)
+            && run.epoch + 1 >= first
+        {
+            average.update()?;
+        }
+        let before = self.put_averages(run, train)?;
+        let flow = self.measure_epoch(run, start, bar);
+        match before {
+            Some(before) => self.put_back(run, before).and(flow),
+            None => flow,
+        }
     }
 
     /// Validation, the record, schedules, the best weights, callbacks.
-    fn end_epoch(&mut self, run: &mut Run, start: Instant, bar: &mut Bar) -> Result<Flow> {
+    fn measure_epoch(&mut self, run: &mut Run, start: Instant, bar: &mut Bar) -> Result<Flow> {
         let (val_loss, metrics) = self.validated()?;
         let seconds = start.elapsed().as_secs_f64();
         let (loss, lr) = (run.sum / run.rows as f64, self.optimizer.lr());
@@ -245,7 +334,22 @@ impl Trainer<'_> {
     }
 }
 
+/// What a model had before it was given averages of its weights.
+#[derive(Default)]
+struct Before {
+    buffers: StateDict,
+    counters: Vec<u64>,
+}
+
 impl Settings<'_> {
+    fn clipped(&self, gradients: Gradients) -> Gradients {
+        match (self.clip_norm, self.clip_value) {
+            (Some(norm), _) => gradients.clip_by_norm(norm),
+            (None, Some(value)) => gradients.clip_by_value(value),
+            (None, None) => gradients,
+        }
+    }
+
     /// The loss with its penalties: λ₁ Σ|w| + ½ λ₂ Σ w² over the weights, which are the parameters of two or more axes.
     fn penalised(&self, model: &dyn Module, loss: &Tensor) -> Tensor {
         let mut total = loss.clone();

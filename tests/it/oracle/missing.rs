@@ -26,13 +26,7 @@ pub const OPS: Missing = &[
 ];
 
 /// Of the trajectories in optimizers.json.
-pub const OPTIMIZERS: Missing = &[
-    ("Adam", field("accumulate")),
-    ("Adam", field("ema")),
-    ("SGD", field("accumulate")),
-    ("SGD", field("ema")),
-    ("SGD", field("swa")),
-];
+pub const OPTIMIZERS: Missing = &[];
 
 /// Of the schedules in optimizers.json.
 pub const SCHEDULES: Missing = &[];
