@@ -367,6 +367,16 @@ pub enum OpError {
         /// Numbers below this are allowed.
         size: usize,
     },
+    /// A matrix that has no such inverse, factor or solution: found at a run point, because only its numbers say so.
+    #[error("matrix {index} of the batch {found}, expected {expected}")]
+    Matrix {
+        /// Which matrix of the batch, row-major from 0; 0 where there is no batch.
+        index: usize,
+        /// What is wrong with it.
+        found: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// Tensors of two devices.
     #[error("operands live on two devices, {0} and {1}")]
     Devices(String, String),

@@ -124,7 +124,7 @@ impl DeviceState {
         Ok(())
     }
 
-    fn node_words(&self, node: &Arc<Node>) -> Result<Vec<u32>> {
+    pub(super) fn node_words(&self, node: &Arc<Node>) -> Result<Vec<u32>> {
         match node.value() {
             Some(Value::Host(words)) => Ok(words.to_vec()),
             Some(Value::Stored(stored)) => pollster::block_on(self.executor.read(stored)),

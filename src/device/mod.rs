@@ -9,6 +9,7 @@ mod create;
 mod draws;
 mod environment;
 mod found;
+mod host;
 mod open;
 mod peak;
 mod precision;

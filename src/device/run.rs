@@ -42,13 +42,14 @@ impl DeviceState {
     }
 
     pub(super) fn run_collected(&self, graph: Graph) -> Result<()> {
+        let graph = self.after_host_ops(graph)?;
         if self.check.load(Ordering::Relaxed) {
             return self.run_checked(graph);
         }
         self.run_planned(&graph)
     }
 
-    /// Runs a graph by its plan.
+    /// Runs a graph without host ops by its plan.
     pub(super) fn run_planned(&self, graph: &Graph) -> Result<()> {
         if graph.calls.is_empty() {
             return Ok(());

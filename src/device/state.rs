@@ -119,14 +119,15 @@ impl Device {
         pollster::block_on(self.state.executor.finish())
     }
 
-    /// The plan of a run of these tensors, as it would be made now. Nothing runs.
+    /// The plan of a run of these tensors, as it would be made now. Nothing runs. What the host computes (factorisations of matrices) counts as
+    /// given; what it is computed from has plans of its own.
     ///
     /// # Errors
     /// The first invalid tensor's error.
     pub fn plan<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<Plan> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
         self.state.foreign(&roots)?;
-        Ok(Plan::build(&Graph::collect(&roots)?, *lock(&self.state.switches)))
+        Ok(Plan::build(&Graph::collect_after_host(&roots)?, *lock(&self.state.switches)))
     }
 
     /// The graph of a run of these tensors in graphviz's `dot` language. Nothing runs.

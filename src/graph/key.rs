@@ -21,6 +21,8 @@ pub struct Graph {
     pub calls: Vec<Call>,
     /// Two runs with equal keys have the same plan.
     pub key: Vec<u32>,
+    /// Whether the host computes one of the calls: that must happen before there is a plan.
+    pub on_host: bool,
 }
 
 /// One call to compute.
@@ -81,8 +83,20 @@ impl Graph {
     /// # Errors
     /// The error an invalid tensor carries, or [`OpError::Stale`] where a parameter was updated after a call that reads it was recorded.
     pub fn collect(roots: &[Arc<Node>]) -> Result<Graph> {
+        Graph::collect_from(roots, false)
+    }
+
+    /// As [`Graph::collect`], with what the host computes as given: the last part of a run, whatever comes before it.
+    ///
+    /// # Errors
+    /// As [`Graph::collect`].
+    pub fn collect_after_host(roots: &[Arc<Node>]) -> Result<Graph> {
+        Graph::collect_from(roots, true)
+    }
+
+    fn collect_from(roots: &[Arc<Node>], host_is_given: bool) -> Result<Graph> {
         let (leaves, calls, key) = SPARE.take();
-        let mut graph = Graph { leaves, calls, key };
+        let mut graph = Graph { leaves, calls, key, on_host: false };
         let Some(first) = roots.first() else { return Ok(graph) };
         let walk = Walk::begin(first.backend().live());
         let mut pending = Vec::with_capacity(64);
@@ -91,6 +105,10 @@ impl Graph {
         while let Some(node) = stack.pop() {
             if let Err(error) = node.spec() {
                 return Err(error.clone());
+            }
+            if host_is_given && node.with_body(|body| matches!(body, Body::Call { op, .. } if op.on_host().is_some())) {
+                walk.give(&node, GIVEN);
+                continue;
             }
             let updates = node.without_value(|body| {
                 let Body::Call { op, inputs } = body else { return Ok(None) };
@@ -146,6 +164,7 @@ impl Graph {
         root: bool,
         overwritten: &mut Vec<bool>,
     ) -> Result<()> {
+        self.on_host |= op.on_host().is_some();
         let spec = *node.spec().as_ref().map_err(Clone::clone)?;
         push_op(&mut self.key, &**op);
         let mut inputs = SmallVec::new();

@@ -16,4 +16,6 @@ pub use curvature::Curvature;
 pub use disconnected::Missing;
 pub use grad::{Gradients, no_grad};
 pub use node::{Backend, Edge, Node, Storage, Tensor, Value, record, record_on, record_shared};
-pub use op::{Array, DType, Elementwise, GradCtx, Io, Kernel, Lowering, Native, Op, Operand, Rule, Spec, Stage, Target, Variant};
+pub use op::{
+    Array, DType, Elementwise, GradCtx, HostOp, Io, Kernel, Lowering, Native, Op, Operand, Rule, Spec, Stage, Target, Variant,
+};

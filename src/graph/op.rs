@@ -212,6 +212,11 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     /// How devices compute it.
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering;
 
+    /// Of an op that no device has a kernel of ([`Lowering::Host`]): how the host computes it.
+    fn on_host(&self) -> Option<&dyn HostOp> {
+        None
+    }
+
     /// The definition, in f64, as naive as it can be.
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array;
 
@@ -236,6 +241,18 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     }
 }
 
+/// How the host computes an op, for one that is no work for kernels, such as a factorisation of small matrices.
+///
+/// A device reads the inputs (and waits for them), calls this and has the value: before the plan of a run is made, which sees the value as
+/// given. On a GPU such an op costs a round trip.
+pub trait HostOp: Send + Sync {
+    /// The value, in f64; it is rounded to the output's type afterwards.
+    ///
+    /// # Errors
+    /// What the numbers are wrong for, such as a singular matrix: the run point returns it with the op's name and line.
+    fn compute(&self, inputs: &[&Array], output: &Spec) -> Result<Array, OpError>;
+}
+
 /// What a gradient rule may use.
 pub struct GradCtx<'a> {
     /// Gradient of the loss by the output; has the output's shape.
@@ -258,6 +275,8 @@ pub enum Lowering {
     Alias,
     /// An update in place: one kernel for all updates of its kind in a run.
     Update(MultiTensorUpdate),
+    /// No kernel: [`Op::on_host`] computes it, before the plan of a run is made. No plan holds such a call.
+    Host,
     /// Kernels in order, with temporaries between them.
     Stages {
         /// Sizes of the temporaries, in words.

@@ -13,6 +13,7 @@ pub mod f16;
 mod gemm;
 pub mod index;
 pub mod layout;
+pub mod linalg;
 mod math;
 pub mod matmul;
 mod methods;
@@ -81,6 +82,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "triangle", cases: layout::triangle::cases },
     Family { name: "recurrence", cases: recurrence::cases },
     Family { name: "extreme", cases: extreme::cases },
+    Family { name: "linalg", cases: linalg::cases },
 ];
 
 /// How exact a device must be at an op, seen through the ops that wrap it.

@@ -34,6 +34,7 @@ mod index;
 mod index_put;
 mod integers;
 mod layers;
+mod linalg;
 mod loops;
 mod matmul;
 mod matrices;

@@ -328,7 +328,7 @@ fn variants() -> BTreeMap<String, (Variant, Params, bool)> {
                 let instructions = vec![Instruction { rule: None, args: vec![Arg::Load(0)] }];
                 vec![Program::new(output.shape.numel(), vec![Load { view }], instructions).kernel()]
             }
-            Lowering::Alias => vec![],
+            Lowering::Alias | Lowering::Host => vec![],
             // Alone and with another one behind it.
             Lowering::Update(joined) => {
                 let n = specs[0].shape.numel();
