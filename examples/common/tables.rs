@@ -69,7 +69,7 @@ pub fn prepare(settings: &Prepare, train: &Table, test: &Table) -> anyhow::Resul
 pub fn values(dataset: &Dataset) -> anyhow::Result<&[f32]> {
     match dataset.labels() {
         Labels::Values(values, _) => Ok(values),
-        Labels::Classes(..) => bail!("a data set of classes, expected one of numbers to predict"),
+        _ => bail!("a data set of classes, expected one of numbers to predict"),
     }
 }
 
@@ -77,7 +77,7 @@ pub fn values(dataset: &Dataset) -> anyhow::Result<&[f32]> {
 pub fn classes(dataset: &Dataset) -> anyhow::Result<&[u32]> {
     match dataset.labels() {
         Labels::Classes(classes, _) => Ok(classes),
-        Labels::Values(..) => bail!("a data set of numbers, expected one of classes"),
+        _ => bail!("a data set that is not of a class per row"),
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Labels {
     Classes(Vec<u32>, usize),
     /// Numbers to predict, row-major, and how many each row has.
     Values(Vec<f32>, usize),
+    /// A class for each place of a row (each pixel, each token), row-major, the shape of one row, and the number of classes.
+    Maps(Vec<u32>, Vec<usize>, usize),
 }
 
 /// The numbers of one input or one target of all rows, row-major.
@@ -192,6 +194,18 @@ impl Dataset {
                 }
                 classes.len()
             }
+            Labels::Maps(classes, shape, count) => {
+                if let Some(place) = classes.iter().position(|&c| c as usize >= *count) {
+                    return Err(wrong(format!("class {} of place {place} is out of range 0..{count}", classes[place])));
+                }
+                let width = width_of(shape, 1)?;
+                if !classes.len().is_multiple_of(width) {
+                    return Err(wrong(format!("{} classes are not rows of {shape:?}", classes.len())));
+                }
+                let rows = classes.len() / width;
+                width_of(shape, rows)?;
+                rows
+            }
             Labels::Values(values, width) => {
                 if *width == 0 || !values.len().is_multiple_of(*width) {
                     return Err(wrong(format!("{} values to predict are not rows of {width}", values.len())));
@@ -367,14 +381,14 @@ impl Dataset {
     /// The number of classes; `None` if the labels are values.
     pub fn classes(&self) -> Option<usize> {
         match *self.labels {
-            Labels::Classes(_, count) => Some(count),
+            Labels::Classes(_, count) | Labels::Maps(_, _, count) => Some(count),
             Labels::Values(..) => None,
         }
     }
 
-    /// How many rows each class has; empty if the labels are values.
+    /// How many rows each class has, or how many places where there is one for each; empty if the labels are values.
     pub fn class_counts(&self) -> Vec<usize> {
-        let Labels::Classes(classes, count) = &*self.labels else { return Vec::new() };
+        let (Labels::Classes(classes, count) | Labels::Maps(classes, _, count)) = &*self.labels else { return Vec::new() };
         let mut counts = vec![0; *count];
         classes.iter().for_each(|&c| counts[c as usize] += 1);
         counts
@@ -383,7 +397,7 @@ impl Dataset {
     /// How many features, and values to predict, are NaN.
     pub fn nan_count(&self) -> usize {
         let values = match &*self.labels {
-            Labels::Classes(..) => &[][..],
+            Labels::Classes(..) | Labels::Maps(..) => &[][..],
             Labels::Values(values, _) => values,
         };
         let more = self.more_inputs.iter().chain(&self.more_targets).filter_map(|more| more.elements.as_f32()).flatten();
@@ -404,6 +418,9 @@ impl Dataset {
         let labels = match &*self.labels {
             Labels::Classes(classes, count) => Labels::Classes(rows.iter().map(|&r| classes[r]).collect(), *count),
             Labels::Values(values, width) => Labels::Values(gather(values, *width, rows.iter().copied()), *width),
+            Labels::Maps(classes, shape, count) => {
+                Labels::Maps(gather(classes, shape.iter().product(), rows.iter().copied()), shape.clone(), *count)
+            }
         };
         Ok(Dataset {
             features: Arc::new(self.features.picked(self.row_len(), rows)),
@@ -435,6 +452,7 @@ impl fmt::Display for Dataset {
         match &*self.labels {
             Labels::Classes(_, count) => write!(f, ", {count} classes")?,
             Labels::Values(_, width) => write!(f, ", {width} to predict")?,
+            Labels::Maps(_, shape, count) => write!(f, ", {count} classes at each of {shape:?}")?,
         }
         self.more_targets.iter().try_for_each(|more| write!(f, " and {:?} to predict", more.row_shape))
     }

@@ -54,7 +54,7 @@ pub struct LoaderOptions<'d> {
 pub struct Batch {
     /// The features: `[len, row_shape…]`, f32 unless the data set says otherwise.
     pub x: Tensor,
-    /// The labels: classes as u32 `[len]`, values as f32 `[len, width]`.
+    /// The labels: classes as u32 `[len]`, values as f32 `[len, width]`, classes of places as u32 `[len, shape…]`.
     pub y: Tensor,
     /// The inputs after the features, where the data set has more: each `[len, row_shape…]`.
     pub more_inputs: Vec<Tensor>,
@@ -160,6 +160,10 @@ impl DataLoader {
                 let y = match dataset.labels() {
                     Labels::Classes(classes, _) => self.device.tensor(&gather(classes, 1, picked()), len),
                     Labels::Values(values, width) => self.device.tensor(&gather(values, *width, picked()), [len, *width]),
+                    Labels::Maps(classes, shape, _) => {
+                        let width = shape.iter().product();
+                        self.device.tensor(&gather(classes, width, picked()), batched(shape, len))
+                    }
                 };
                 let indices: Vec<usize> = picked().collect();
                 let (inputs, targets) = dataset.more();
@@ -225,6 +229,7 @@ impl LoaderOptions<'_> {
         let y = match set.labels() {
             Labels::Classes(classes, _) => device.tensor(classes, set.len()),
             Labels::Values(values, width) => device.tensor(values, [set.len(), *width]),
+            Labels::Maps(classes, shape, _) => device.tensor(classes, batched(shape, set.len())),
         };
         let shape = batched(shape, set.len());
         let x = match (first.as_f32(), self.f16) {

@@ -206,7 +206,7 @@ fn aims(target: &Target, train: &Table) -> Result<Vec<Vec<f64>>> {
         Labels::Values(values, width) => {
             (0..width).map(|c| values.iter().skip(c).step_by(width).map(|&x| f64::from(x)).collect()).collect()
         }
-        Labels::Classes(classes, count) => {
+        Labels::Classes(classes, count) | Labels::Maps(classes, _, count) => {
             let first = u32::from(count == 2);
             let is = |class: u32| classes.iter().map(|&c| f64::from(u8::from(c == class))).collect();
             (first..count as u32).map(is).collect()

@@ -267,6 +267,7 @@ impl Dataset {
         match self.labels() {
             Labels::Classes(classes, _) => Ok(classes),
             Labels::Values(..) => Err(wrong("a stratified split needs classes, but the labels are values")),
+            Labels::Maps(..) => Err(wrong("a stratified split needs one class per row, but there is one for each place")),
         }
     }
 }

@@ -215,7 +215,7 @@ impl Target {
     pub fn values(&self, table: &Table) -> Result<Vec<f64>> {
         let Target::Values { columns, .. } = self else {
             return Ok(match self.encode(table)? {
-                Labels::Classes(classes, _) => classes.into_iter().map(f64::from).collect(),
+                Labels::Classes(classes, _) | Labels::Maps(classes, ..) => classes.into_iter().map(f64::from).collect(),
                 Labels::Values(values, _) => values.into_iter().map(f64::from).collect(),
             });
         };

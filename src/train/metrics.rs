@@ -1,11 +1,13 @@
-//! How good predictions are: accuracy, the confusion matrix with precision, recall and F1, ROC, and errors of numbers.
+//! How good predictions are: accuracy, the confusion matrix with what follows from it, orders of scores, probabilities, and errors of numbers.
 
+mod probability;
 mod ranking;
 mod regression;
 mod score;
 
-pub use ranking::{RocPoint, roc_auc, roc_curve};
-pub use regression::{mae, r2, rmse};
+pub use probability::{Bin, Calibration, brier, log_loss};
+pub use ranking::{PrPoint, RocPoint, average_precision, pr_curve, roc_auc, roc_curve, top_k_accuracy};
+pub use regression::{explained_variance, mae, mape, max_error, median_absolute_error, r2, rmse};
 pub(super) use score::gather;
 pub use score::{Average, Metric, Predictions, Score, Truth};
 
@@ -177,6 +179,51 @@ impl ConfusionMatrix {
     /// F1 averaged as [`ConfusionMatrix::macro_precision`] is.
     pub fn macro_f1(&self) -> f64 {
         self.averaged(Self::f1)
+    }
+
+    /// Intersection over union of a class (Jaccard 1912): rows that are and were predicted to be it, of those that are or were; 0 if there are none of
+    /// either kind. With a row per pixel, that of segmentation maps.
+    pub fn iou(&self, class: usize) -> f64 {
+        let both = self.count(class, class);
+        share(both, self.predicted(class) + self.support(class) - both)
+    }
+
+    /// Dice's coefficient of a class (1945), 2 |A ∩ B| / (|A| + |B|): of classes it is the same number as [`ConfusionMatrix::f1`].
+    pub fn dice(&self, class: usize) -> f64 {
+        self.f1(class)
+    }
+
+    /// IoU averaged as [`ConfusionMatrix::macro_precision`] is: the mean IoU of segmentation.
+    pub fn mean_iou(&self) -> f64 {
+        self.averaged(Self::iou)
+    }
+
+    /// Recall averaged over the classes that occur as labels, each with the same weight (Brodersen et al. 2010): a class that is rare counts as much as one
+    /// that is not. NaN before anything is counted.
+    pub fn balanced_accuracy(&self) -> f64 {
+        let labels: Vec<usize> = (0..self.classes).filter(|&c| self.support(c) > 0).collect();
+        labels.iter().map(|&c| self.recall(c)).sum::<f64>() / labels.len() as f64
+    }
+
+    /// Matthews' correlation of labels and predictions (1975), for any number of classes (Gorodkin 2004): 1 is perfect, 0 as good as chance, −1 all wrong;
+    /// 0 too where all labels or all predictions are one class.
+    pub fn mcc(&self) -> f64 {
+        let (all, right) = (self.total() as f64, self.right() as f64);
+        let sum = |of: &dyn Fn(usize) -> f64| (0..self.classes).map(of).sum::<f64>();
+        let (label, predicted) = (|c: usize| self.support(c) as f64, |c: usize| self.predicted(c) as f64);
+        let chance = sum(&|c| label(c) * predicted(c));
+        let spread = |of: &dyn Fn(usize) -> f64| all * all - sum(&|c| of(c) * of(c));
+        let (labels, predictions) = (spread(&label), spread(&predicted));
+        if labels == 0.0 || predictions == 0.0 { 0.0 } else { (right * all - chance) / (labels * predictions).sqrt() }
+    }
+
+    /// Cohen's κ (1960): (p − e) / (1 − e), p the accuracy and e what chance reaches with as many labels and predictions of each class; 0 where chance is
+    /// always right, because all are one class.
+    pub fn kappa(&self) -> f64 {
+        let all = self.total() as f64;
+        let both = |c: usize| self.support(c) as f64 / all * (self.predicted(c) as f64 / all);
+        let chance: f64 = (0..self.classes).map(both).sum();
+        if chance == 1.0 { 0.0 } else { (self.accuracy() - chance) / (1.0 - chance) }
     }
 
     fn averaged(&self, of: fn(&Self, usize) -> f64) -> f64 {

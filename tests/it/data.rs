@@ -523,6 +523,7 @@ fn batches_from_device_and_host_are_equal() {
                         assert_eq!(a.y.to_vec::<f32>().unwrap(), expected);
                         assert_eq!(b.y.to_vec::<f32>().unwrap(), expected);
                     }
+                    Labels::Maps(..) => panic!("no such labels"),
                     Labels::Classes(classes, _) => {
                         let expected: Vec<u32> = a.rows.iter().map(|&r| classes[r as usize]).collect();
                         assert_eq!(a.y.to_vec::<u32>().unwrap(), expected);

@@ -40,7 +40,7 @@ impl Truths {
             return Ok(Truths::Values(target.values(table)?));
         }
         Ok(match target.encode(table)? {
-            Labels::Classes(classes, _) => Truths::Classes(classes),
+            Labels::Classes(classes, _) | Labels::Maps(classes, ..) => Truths::Classes(classes),
             Labels::Values(values, _) => Truths::Labels(values),
         })
     }

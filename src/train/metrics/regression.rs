@@ -100,3 +100,83 @@ pub fn r2<P: Copy + Into<f64>, T: Copy + Into<f64>>(predictions: &[P], targets: 
     };
     Ok(mean(columns.iter().map(of)))
 }
+
+/// Mean absolute percentage error as a share: (1/n) Σ |p − t| / |t|, a target of 0 counting as 2⁻⁵². With several columns the mean over them.
+///
+/// ```
+/// use steepest::train::metrics::mape;
+/// assert!((mape(&[110.0, 45.0], &[100.0, 50.0], 1)? - 0.1).abs() < 1e-12);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`mae`].
+pub fn mape<P: Copy + Into<f64>, T: Copy + Into<f64>>(predictions: &[P], targets: &[T], width: usize) -> Result<f64> {
+    let columns = columns("the mean absolute percentage error", predictions, targets, width)?;
+    let share = |(p, t): &(f64, f64)| (p - t).abs() / t.abs().max(f64::EPSILON);
+    Ok(mean(columns.iter().map(|pairs| mean(pairs.iter().map(share)))))
+}
+
+/// Explained variance 1 − Var(t − p) / Var(t): [`r2`] that a constant error costs nothing. With several columns the mean over them; a target that never
+/// changes counts as 1 if the error never does, else as 0.
+///
+/// # Errors
+/// As [`r2`].
+pub fn explained_variance<P: Copy + Into<f64>, T: Copy + Into<f64>>(
+    predictions: &[P],
+    targets: &[T],
+    width: usize,
+) -> Result<f64> {
+    let columns = columns("the explained variance", predictions, targets, width)?;
+    if columns[0].len() < 2 {
+        return Err(wrong("the explained variance of a single row".to_owned()));
+    }
+    let spread = |values: &[f64]| {
+        let (centre, first) = (mean(values.iter().copied()), values[0]);
+        // Asked of the values: their mean may be a rounding away from the one value that all have.
+        if values.iter().all(|v| *v == first) { 0.0 } else { root_mean_square(values.iter().map(|v| v - centre)) }
+    };
+    let of = |pairs: &Vec<(f64, f64)>| {
+        let left = spread(&pairs.iter().map(|(p, t)| t - p).collect::<Vec<_>>());
+        let all = spread(&pairs.iter().map(|(_, t)| *t).collect::<Vec<_>>());
+        match (left == 0.0, all == 0.0) {
+            (true, true) => 1.0,
+            (false, true) => 0.0,
+            _ => 1.0 - (left / all).powi(2),
+        }
+    };
+    Ok(mean(columns.iter().map(of)))
+}
+
+/// The largest |p − t|, of all columns.
+///
+/// # Errors
+/// As [`mae`].
+pub fn max_error<P: Copy + Into<f64>, T: Copy + Into<f64>>(predictions: &[P], targets: &[T], width: usize) -> Result<f64> {
+    let columns = columns("the largest error", predictions, targets, width)?;
+    let larger = |a: f64, b: f64| if b.is_nan() || b > a { b } else { a };
+    let errors = columns.iter().flatten().map(|(p, t)| (p - t).abs());
+    Ok(errors.fold(0.0, |most, error| if most.is_nan() { most } else { larger(most, error) }))
+}
+
+/// The median of |p − t|, of an even number the mean of the middle two; an error that is NaN makes it NaN. With several columns the mean over them.
+///
+/// # Errors
+/// As [`mae`].
+pub fn median_absolute_error<P: Copy + Into<f64>, T: Copy + Into<f64>>(
+    predictions: &[P],
+    targets: &[T],
+    width: usize,
+) -> Result<f64> {
+    let columns = columns("the median absolute error", predictions, targets, width)?;
+    let of = |pairs: &Vec<(f64, f64)>| {
+        let mut errors: Vec<f64> = pairs.iter().map(|(p, t)| (p - t).abs()).collect();
+        if errors.iter().any(|e| e.is_nan()) {
+            return f64::NAN;
+        }
+        errors.sort_by(f64::total_cmp);
+        let middle = errors.len() / 2;
+        if errors.len() % 2 == 1 { errors[middle] } else { errors[middle - 1] / 2.0 + errors[middle] / 2.0 }
+    };
+    Ok(mean(columns.iter().map(of)))
+}

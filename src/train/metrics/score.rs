@@ -1,6 +1,7 @@
 //! Scores: one number that says how good a model's outputs are, by name, for the training loop.
 
-use super::{ConfusionMatrix, mae, r2, rmse, roc_auc, wrong};
+use super::{Calibration, ConfusionMatrix, average_precision, explained_variance, mae, mape, max_error, median_absolute_error};
+use super::{probability, r2, rmse, roc_auc, top_k_accuracy, wrong};
 use crate::data::DataLoader;
 use crate::error::Result;
 use crate::nn::Module;
@@ -120,22 +121,72 @@ impl Predictions {
         }
     }
 
-    /// Area under the ROC curve of two classes; of more the mean over one class against the rest, by its probability.
-    fn roc_auc(&self) -> Result<f64> {
+    /// A measure of the order of scores: that of class 1 of two classes; of more the mean over one class against the rest, by its probability.
+    fn ranked(&self, of: fn(&[f32], &[bool]) -> Result<f64>) -> Result<f64> {
         let labels = self.labels()?;
         let positive = |class: usize| labels.iter().map(|&l| l as usize == class).collect::<Vec<_>>();
         match self.width {
-            1 => roc_auc(&self.outputs, &positive(1)),
+            1 => of(&self.outputs, &positive(1)),
             // The order of the probabilities of class 1 is that of the difference of its logit and the other.
-            2 => roc_auc(&self.outputs.chunks(2).map(|row| row[1] - row[0]).collect::<Vec<_>>(), &positive(1)),
+            2 => of(&self.outputs.chunks(2).map(|row| row[1] - row[0]).collect::<Vec<_>>(), &positive(1)),
             width => {
                 let shares: Vec<f64> = self.outputs.chunks(width.max(1)).flat_map(softmax).collect();
                 let each = |class| {
-                    roc_auc(&shares.iter().skip(class).step_by(width).map(|&p| p as f32).collect::<Vec<_>>(), &positive(class))
+                    of(&shares.iter().skip(class).step_by(width).map(|&p| p as f32).collect::<Vec<_>>(), &positive(class))
                 };
                 Ok((0..width).map(each).sum::<Result<f64>>()? / width as f64)
             }
         }
+    }
+
+    /// The probabilities of the classes of each row: the softmax of its outputs, of one output (a logit) its sigmoid and the rest.
+    pub fn probabilities(&self) -> Vec<Vec<f64>> {
+        match self.width {
+            1 => self.outputs.iter().map(|&x| softmax(&[0.0, x])).collect(),
+            width => self.outputs.chunks(width.max(1)).map(softmax).collect(),
+        }
+    }
+
+    /// Probabilities and labels; an error for outputs that have none.
+    fn shares(&self, what: &str) -> Result<Vec<(Vec<f64>, u32)>> {
+        let all: Vec<(Vec<f64>, u32)> = self.probabilities().into_iter().zip(self.labels()?).collect();
+        match all.iter().position(|(shares, label)| shares.get(*label as usize).is_none_or(|p| p.is_nan())) {
+            Some(row) => Err(wrong(format!("{what}: the outputs of row {row} give no probability of class {}", all[row].1))),
+            None => Ok(all),
+        }
+    }
+
+    /// The mean of −log p over the rows, p the probability of the right class.
+    fn log_loss(&self) -> Result<f64> {
+        let shares = self.shares("the log loss")?;
+        Ok(shares.iter().map(|(shares, label)| probability::surprise(shares[*label as usize])).sum::<f64>() / shares.len() as f64)
+    }
+
+    /// How often a predicted class is right that is predicted with a probability: of one output that of class 1.
+    ///
+    /// # Errors
+    /// As [`Predictions::labels`] and [`Calibration::new`].
+    pub fn calibration(&self, bins: usize) -> Result<Calibration> {
+        let shares = self.shares("the calibration")?;
+        let (said, so): (Vec<f64>, Vec<bool>) = match self.width {
+            1 => shares.iter().map(|(shares, label)| (shares[1], *label == 1)).unzip(),
+            _ => {
+                let predicted = self.predicted();
+                shares.iter().zip(predicted).map(|((shares, label), p)| (shares[p as usize], *label == p)).unzip()
+            }
+        };
+        Calibration::new(&said, &so, bins)
+    }
+
+    /// The Brier score: of two classes the mean of (p − y)² of class 1, of more the mean of Σ (p − y)² over the classes.
+    fn brier(&self) -> Result<f64> {
+        let shares = self.shares("the Brier score")?;
+        let own = |class: usize, label: u32| f64::from(u8::from(class == label as usize));
+        let each = |(shares, label): &(Vec<f64>, u32)| {
+            let squares = shares.iter().enumerate().map(|(class, p)| (p - own(class, *label)).powi(2)).sum::<f64>();
+            if shares.len() == 2 { squares / 2.0 } else { squares }
+        };
+        Ok(shares.iter().map(each).sum::<f64>() / shares.len() as f64)
     }
 }
 
@@ -146,15 +197,27 @@ fn softmax(row: &[f32]) -> Vec<f64> {
     powers.into_iter().map(|p| p / sum).collect()
 }
 
-/// Reads a batch's outputs and labels; says how many outputs a row has.
+/// Reads a batch's outputs and labels; says how many outputs a row has. Outputs [n, classes, d…] for labels [n, d…] are a row for each label.
 pub(in crate::train) fn gather(
     output: &Tensor,
     labels: &Tensor,
     (outputs, classes, values): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>),
 ) -> Result<usize> {
-    let (shape, rows) = (output.try_shape()?, labels.try_shape()?.dims().first().copied().unwrap_or(1));
+    let (shape, labelled) = (output.try_shape()?, labels.spec()?);
+    let places = labelled.shape.rank();
+    if labelled.dtype != DType::F32 && places > 1 {
+        let expected = matches!(shape.dims(), [n, _, rest @ ..] if [&[*n], rest].concat() == labelled.shape.dims());
+        if !expected {
+            return Err(wrong(format!("outputs {shape} for labels {}, expected [n,classes,d…] and [n,d…]", labelled.shape)));
+        }
+        let by_class_last: Vec<isize> = [0].into_iter().chain(2..=places as isize).chain([1]).collect();
+        outputs.extend(output.permute(&by_class_last).to_vec::<f32>()?);
+        classes.extend(labels.to_vec::<u32>()?);
+        return Ok(shape.dims()[1]);
+    }
+    let rows = labelled.shape.dims().first().copied().unwrap_or(1);
     outputs.extend(output.to_vec::<f32>()?);
-    match labels.spec()?.dtype {
+    match labelled.dtype {
         DType::F32 => values.extend(labels.to_vec::<f32>()?),
         _ => classes.extend(labels.to_vec::<u32>()?),
     }
@@ -211,12 +274,40 @@ pub enum Score {
     F1(Average),
     /// The area under the ROC curve; of more than two classes the mean over one against the rest.
     RocAuc,
+    /// The share of rows whose class is among so many of the largest outputs.
+    TopK(usize),
+    /// Average precision, the area under the curve of precision and recall; of more than two classes the mean over one against the rest.
+    AveragePrecision,
+    /// The mean of −log p, p the probability of the right class: the softmax of the outputs, the sigmoid of one.
+    LogLoss,
+    /// e to the log loss: among how many equally likely classes a model wavers. With a row per token, the perplexity of a language model.
+    Perplexity,
+    /// The mean of the squared errors of the probabilities: of two classes of that of class 1, of more of the sum over the classes.
+    Brier,
+    /// Expected calibration error in so many bins.
+    CalibrationError(usize),
+    /// Intersection over union; its mean over the classes is that of segmentation.
+    Iou(Average),
+    /// The mean recall of the classes that occur as labels.
+    BalancedAccuracy,
+    /// Matthews' correlation.
+    Mcc,
+    /// Cohen's κ.
+    Kappa,
     /// Mean absolute error.
     Mae,
     /// Root mean squared error.
     Rmse,
     /// Coefficient of determination.
     R2,
+    /// Mean absolute percentage error, as a share.
+    Mape,
+    /// Explained variance.
+    ExplainedVariance,
+    /// The largest error.
+    MaxError,
+    /// The median of the absolute errors.
+    MedianError,
 }
 
 impl Metric for Score {
@@ -233,9 +324,23 @@ impl Metric for Score {
             Score::Recall(average) => averaged("recall", average),
             Score::F1(average) => averaged("f1", average),
             Score::RocAuc => "roc_auc".to_owned(),
+            Score::TopK(k) => format!("top{k}_accuracy"),
+            Score::AveragePrecision => "average_precision".to_owned(),
+            Score::LogLoss => "log_loss".to_owned(),
+            Score::Perplexity => "perplexity".to_owned(),
+            Score::Brier => "brier".to_owned(),
+            Score::CalibrationError(_) => "calibration_error".to_owned(),
+            Score::Iou(average) => averaged("iou", average),
+            Score::BalancedAccuracy => "balanced_accuracy".to_owned(),
+            Score::Mcc => "mcc".to_owned(),
+            Score::Kappa => "kappa".to_owned(),
             Score::Mae => "mae".to_owned(),
             Score::Rmse => "rmse".to_owned(),
             Score::R2 => "r2".to_owned(),
+            Score::Mape => "mape".to_owned(),
+            Score::ExplainedVariance => "explained_variance".to_owned(),
+            Score::MaxError => "max_error".to_owned(),
+            Score::MedianError => "median_error".to_owned(),
         }
     }
 
@@ -249,15 +354,32 @@ impl Metric for Score {
             Score::Precision(average) => Ok(matrix()?.averaged_by(average, ConfusionMatrix::precision)),
             Score::Recall(average) => Ok(matrix()?.averaged_by(average, ConfusionMatrix::recall)),
             Score::F1(average) => Ok(matrix()?.averaged_by(average, ConfusionMatrix::f1)),
-            Score::RocAuc => rows.roc_auc(),
+            Score::RocAuc => rows.ranked(roc_auc),
+            Score::AveragePrecision => rows.ranked(average_precision),
+            Score::TopK(k) => top_k_accuracy(&rows.outputs, rows.width, &rows.labels()?, k),
+            Score::LogLoss => rows.log_loss(),
+            Score::Perplexity => Ok(rows.log_loss()?.exp()),
+            Score::Brier => rows.brier(),
+            Score::CalibrationError(bins) => Ok(rows.calibration(bins)?.expected_error()),
+            // Of r right rows of n: Σ |A ∩ B| = r and Σ |A ∪ B| = 2 n − r.
+            Score::Iou(Average::Micro) => matrix().map(|m| m.accuracy() / (2.0 - m.accuracy())),
+            Score::Iou(average) => Ok(matrix()?.averaged_by(average, ConfusionMatrix::iou)),
+            Score::BalancedAccuracy => Ok(matrix()?.balanced_accuracy()),
+            Score::Mcc => Ok(matrix()?.mcc()),
+            Score::Kappa => Ok(matrix()?.kappa()),
             Score::Mae => mae(&rows.outputs, rows.values()?, rows.width),
             Score::Rmse => rmse(&rows.outputs, rows.values()?, rows.width),
             Score::R2 => r2(&rows.outputs, rows.values()?, rows.width),
+            Score::Mape => mape(&rows.outputs, rows.values()?, rows.width),
+            Score::ExplainedVariance => explained_variance(&rows.outputs, rows.values()?, rows.width),
+            Score::MaxError => max_error(&rows.outputs, rows.values()?, rows.width),
+            Score::MedianError => median_absolute_error(&rows.outputs, rows.values()?, rows.width),
         }
     }
 
     fn upwards(&self) -> bool {
-        !matches!(self, Score::Mae | Score::Rmse)
+        use Score::{Brier, CalibrationError, LogLoss, Mae, Mape, MaxError, MedianError, Perplexity, Rmse};
+        !matches!(self, LogLoss | Perplexity | Brier | CalibrationError(_) | Mae | Rmse | Mape | MaxError | MedianError)
     }
 }
 
