@@ -138,7 +138,7 @@ impl Device {
     pub fn truncated_normal(&self, shape: impl ToShape, [mean, std]: [f64; 2], [low, high]: [f64; 2], seed: u64) -> Tensor {
         let at = Location::caller();
         let check = || {
-            located(mean, std)
+            located(mean, std, 1.0)
                 .map_err(|_| OpError::Value(format!("mean is {mean} and std is {std}, expected finite numbers, std above 0")))?;
             range(low, high)?;
             let [a, b] = [low, high].map(|bound| (bound - mean) / std);
