@@ -1,14 +1,13 @@
 //! Batch normalisation (Ioffe and Szegedy 2015): by each channel's statistics over the batch in training, by running ones in evaluation.
 
 use super::norm::{affine, given, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
+use super::waiting::Waiting;
 use super::{Blueprint, Module, Site, statistics, summary};
+use super::{Blueprint, Module, Site, summary};
 use crate::error::{OpError, Result};
 use crate::threads::lock;
 use crate::{Device, Tensor};
 use std::sync::{Mutex, MutexGuard};
-
-/// Batches whose statistics may wait for a step before they are computed without one.
-const WAITING: usize = 16;
 
 /// Normalises each channel (axis 1) of x by its own mean and biased variance over all other axes, then γ x̂ + β.
 ///
@@ -107,17 +106,7 @@ pub struct BatchNorm<const D: usize> {
 #[derive(Debug)]
 struct State {
     training: bool,
-    waiting: Vec<Waiting>,
-}
-
-/// A batch that the running statistics have not taken up yet.
-#[derive(Debug)]
-struct Waiting {
-    /// The running mean's version; another one by now means that the updates ran or cannot run any more.
-    version: u64,
-    updates: [Tensor; 2],
-    /// Held so that a run of the output keeps them, and the updates need not compute them again.
-    _statistics: [Tensor; 2],
+    waiting: Waiting,
 }
 
 impl<const D: usize> BatchNorm<D> {
@@ -133,7 +122,7 @@ impl<const D: usize> BatchNorm<D> {
             channels,
             momentum: 0.1,
             eps: 1e-5,
-            state: Mutex::new(State { training: true, waiting: vec![] }),
+            state: Mutex::new(State { training: true, waiting: Waiting::default() }),
         }
     }
 
@@ -166,9 +155,8 @@ impl<const D: usize> BatchNorm<D> {
         lock(&self.state)
     }
 
-    /// Has the running statistics take a batch up. They are updated in place, as parameters are: a chain of new tensors would grow
-    /// from step to step, as no loss depends on it.
-    fn take_up(&self, state: &mut State, count: usize, mean: Tensor, var: Tensor) {
+    /// Has the running statistics take a batch up.
+    fn take_up(&self, waiting: &mut Waiting, count: usize, mean: Tensor, var: Tensor) {
         let unbiased = count as f64 / (count as f64 - 1.0);
         // A step of gradient descent with rate m on ½(r − b)²: r − m (r − b).
         let toward = |running: &Tensor, batch: &Tensor| match statistics::momentum() {
@@ -193,6 +181,9 @@ impl<const D: usize> BatchNorm<D> {
                 tracing::warn!("running statistics were not updated: {error}");
             }
         }
+        let toward = |running: &Tensor, batch: &Tensor| running.sgd_update(&batch.neg(), None, self.momentum, 1.0);
+        let updates = vec![toward(&self.mean, &mean.flatten()), toward(&self.var, &var.flatten().mul_scalar(unbiased))];
+        waiting.add(&self.mean, updates, vec![mean, var]);
     }
 }
 
@@ -210,7 +201,7 @@ impl<const D: usize> Module for BatchNorm<D> {
         let (gamma, beta) = (self.gamma.as_ref(), self.beta.as_ref());
         let mut state = self.state();
         if !state.training {
-            self.settle(&mut state, 0);
+            state.waiting.run(&self.mean);
             return batch_norm_eval(x, (&self.mean, &self.var), gamma, beta, self.eps);
         }
         let count = shape.numel().checked_div(self.channels).unwrap_or(0);
@@ -220,8 +211,7 @@ impl<const D: usize> Module for BatchNorm<D> {
         }
         let (y, mean, var) = train(x, gamma, beta, self.eps);
         if y.check().is_ok() && !summary::tracing() {
-            self.settle(&mut state, WAITING);
-            self.take_up(&mut state, count, mean, var);
+            self.take_up(&mut state.waiting, count, mean, var);
         }
         y
     }
@@ -231,7 +221,7 @@ impl<const D: usize> Module for BatchNorm<D> {
     }
 
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
-        self.settle(&mut self.state(), 0);
+        self.state().waiting.run(&self.mean);
         visit("running_mean", &self.mean);
         visit("running_var", &self.var);
     }

@@ -3,6 +3,7 @@
 mod activation;
 pub mod attention;
 pub mod batch_norm;
+mod bilinear;
 mod blueprint;
 mod conv;
 mod ctc;
@@ -16,6 +17,7 @@ mod linear;
 pub mod loss;
 pub mod norm;
 mod parts;
+mod plain;
 mod pool;
 pub mod position;
 pub mod recurrent;
@@ -27,13 +29,16 @@ mod state;
 mod statistics;
 mod summary;
 mod transformer;
+mod waiting;
+mod weight_norm;
 
 pub use activation::Activation;
 pub use attention::{KeyValueCache, MultiHeadAttention};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
+pub use bilinear::Bilinear;
 pub use blueprint::{Blueprint, Setting};
 pub use conv::{Conv1d, Conv2d, ConvTranspose2d};
-pub use dropout::Dropout;
+pub use dropout::{AlphaDropout, ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
 pub use embedding::Embedding;
 pub use ensemble::Ensemble;
 pub use feature_embedding::FeatureEmbedding;
@@ -43,9 +48,11 @@ pub use linear::Linear;
 pub use loss::Reduction;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use parts::{Part, with_parameters, wrong_inputs};
+pub use plain::{FlattenAxes, Function, Identity, Unflatten};
 pub use pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
 };
+pub use pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d};
 pub use pool::{AvgPool1d, AvgPool2d, AvgPool3d, GlobalPool, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use position::{PositionalEncoding, RotaryEmbedding, alibi, sinusoids};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, Recurrent, Rnn, RnnCell};
@@ -57,6 +64,7 @@ pub use state::{Array, LoadReport, StateDict, Values};
 pub use statistics::{update_statistics, update_statistics_all};
 pub use summary::{Row, Seen, Summary, summary, summary_of, summary_of_all, watch, watch_all};
 pub use transformer::TransformerBlock;
+pub use weight_norm::{SpectralNorm, WeightNorm};
 
 use crate::error::{OpError, Result};
 use crate::{Shape, Tensor};
@@ -69,6 +77,7 @@ type Make = fn(&Site<'_>) -> Result<Box<dyn Module>>;
 const KINDS: &[(&str, Make)] = &[
     ("Activation", Activation::build),
     ("AdaptiveAvgPool1d", AdaptiveAvgPool1d::build),
+    ("AlphaDropout", AlphaDropout::build),
     ("AdaptiveAvgPool2d", AdaptiveAvgPool2d::build),
     ("AdaptiveAvgPool3d", AdaptiveAvgPool3d::build),
     ("AdaptiveMaxPool1d", AdaptiveMaxPool1d::build),
@@ -80,6 +89,8 @@ const KINDS: &[(&str, Make)] = &[
     ("BatchNorm1d", BatchNorm1d::build),
     ("BatchNorm2d", BatchNorm2d::build),
     ("ChannelShuffle", ChannelShuffle::build),
+    ("Bilinear", Bilinear::build),
+    ("ChannelDropout", ChannelDropout::build),
     ("Conv1d", Conv1d::build),
     ("Conv2d", Conv2d::build),
     ("ConvTranspose2d", ConvTranspose2d::build),
@@ -90,9 +101,11 @@ const KINDS: &[(&str, Make)] = &[
     ("Flatten", Flatten::build),
     ("Glu", Glu::build),
     ("GlobalPool", GlobalPool::build),
+    ("FlattenAxes", FlattenAxes::build),
     ("GroupNorm", GroupNorm::build),
     ("Gru", Gru::build),
     ("GruCell", GruCell::build),
+    ("Identity", Identity::build),
     ("LayerNorm", LayerNorm::build),
     ("Linear", Linear::build),
     ("Lstm", Lstm::build),
@@ -115,6 +128,9 @@ const KINDS: &[(&str, Make)] = &[
     ("SwiGlu", SwiGlu::build),
     ("TransformerBlock", TransformerBlock::build),
     ("Upsample", Upsample::build),
+    ("SpectralNorm", SpectralNorm::build),
+    ("Unflatten", Unflatten::build),
+    ("WeightNorm", WeightNorm::build),
 ];
 
 /// A layer or a model.
