@@ -3,7 +3,6 @@
 use super::norm::{affine, given, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
 use super::waiting::Waiting;
 use super::{Blueprint, Module, Site, statistics, summary};
-use super::{Blueprint, Module, Site, summary};
 use crate::error::{OpError, Result};
 use crate::threads::lock;
 use crate::{Device, Tensor};
@@ -164,24 +163,6 @@ impl<const D: usize> BatchNorm<D> {
             Some(momentum) => running.running_update(batch, 1.0 - momentum, momentum),
             None => running.sgd_update(&batch.neg(), None, self.momentum, 1.0),
         };
-        let updates = [toward(&self.mean, &mean.flatten()), toward(&self.var, &var.flatten().mul_scalar(unbiased))];
-        updates.iter().for_each(|update| update.device().update_with_next_step(update));
-        state.waiting.push(Waiting { version: self.mean.node().version(), updates, _statistics: [mean, var] });
-    }
-
-    /// Drops what ran already, and runs the rest if there are more than `most`.
-    fn settle(&self, state: &mut State, most: usize) {
-        let version = self.mean.node().version();
-        state.waiting.retain(|waiting| waiting.version == version);
-        if state.waiting.len() > most {
-            let waiting = std::mem::take(&mut state.waiting);
-            let Some(newest) = waiting.last() else { return };
-            // The others run along, but for those whose inputs were replaced by `set`: they cannot be known any more, and do not count.
-            if let Err(error) = self.mean.device().run(&newest.updates) {
-                tracing::warn!("running statistics were not updated: {error}");
-            }
-        }
-        let toward = |running: &Tensor, batch: &Tensor| running.sgd_update(&batch.neg(), None, self.momentum, 1.0);
         let updates = vec![toward(&self.mean, &mean.flatten()), toward(&self.var, &var.flatten().mul_scalar(unbiased))];
         waiting.add(&self.mean, updates, vec![mean, var]);
     }

@@ -52,7 +52,6 @@ pub use plain::{FlattenAxes, Function, Identity, Unflatten};
 pub use pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
 };
-pub use pool::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d};
 pub use pool::{AvgPool1d, AvgPool2d, AvgPool3d, GlobalPool, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use position::{PositionalEncoding, RotaryEmbedding, alibi, sinusoids};
 pub use recurrent::{Gru, GruCell, Lstm, LstmCell, Recurrent, Rnn, RnnCell};
@@ -77,20 +76,20 @@ type Make = fn(&Site<'_>) -> Result<Box<dyn Module>>;
 const KINDS: &[(&str, Make)] = &[
     ("Activation", Activation::build),
     ("AdaptiveAvgPool1d", AdaptiveAvgPool1d::build),
-    ("AlphaDropout", AlphaDropout::build),
     ("AdaptiveAvgPool2d", AdaptiveAvgPool2d::build),
     ("AdaptiveAvgPool3d", AdaptiveAvgPool3d::build),
     ("AdaptiveMaxPool1d", AdaptiveMaxPool1d::build),
     ("AdaptiveMaxPool2d", AdaptiveMaxPool2d::build),
     ("AdaptiveMaxPool3d", AdaptiveMaxPool3d::build),
+    ("AlphaDropout", AlphaDropout::build),
     ("AvgPool1d", AvgPool1d::build),
     ("AvgPool2d", AvgPool2d::build),
     ("AvgPool3d", AvgPool3d::build),
     ("BatchNorm1d", BatchNorm1d::build),
     ("BatchNorm2d", BatchNorm2d::build),
-    ("ChannelShuffle", ChannelShuffle::build),
     ("Bilinear", Bilinear::build),
     ("ChannelDropout", ChannelDropout::build),
+    ("ChannelShuffle", ChannelShuffle::build),
     ("Conv1d", Conv1d::build),
     ("Conv2d", Conv2d::build),
     ("ConvTranspose2d", ConvTranspose2d::build),
@@ -99,9 +98,9 @@ const KINDS: &[(&str, Make)] = &[
     ("Ensemble", Ensemble::build),
     ("FeatureEmbedding", FeatureEmbedding::build),
     ("Flatten", Flatten::build),
-    ("Glu", Glu::build),
-    ("GlobalPool", GlobalPool::build),
     ("FlattenAxes", FlattenAxes::build),
+    ("GlobalPool", GlobalPool::build),
+    ("Glu", Glu::build),
     ("GroupNorm", GroupNorm::build),
     ("Gru", Gru::build),
     ("GruCell", GruCell::build),
@@ -125,11 +124,11 @@ const KINDS: &[(&str, Make)] = &[
     ("RnnCell", RnnCell::build),
     ("RotaryEmbedding", RotaryEmbedding::build),
     ("Sequential", Sequential::build),
+    ("SpectralNorm", SpectralNorm::build),
     ("SwiGlu", SwiGlu::build),
     ("TransformerBlock", TransformerBlock::build),
-    ("Upsample", Upsample::build),
-    ("SpectralNorm", SpectralNorm::build),
     ("Unflatten", Unflatten::build),
+    ("Upsample", Upsample::build),
     ("WeightNorm", WeightNorm::build),
 ];
 
