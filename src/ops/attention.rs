@@ -166,6 +166,14 @@ impl AttentionOptions {
     }
 }
 
+/// Refuses queries, keys and values that are whole numbers or bools: softmax has none of these.
+fn numbers(tensors: &[&Tensor]) -> Result<(), OpError> {
+    match tensors.iter().zip(["queries", "keys", "values"]).find(|(t, _)| !t.dtype().is_float()) {
+        None => Ok(()),
+        Some((t, what)) => Err(OpError::DType(format!("{what} are {}, expected f32; convert with to_f32()", t.dtype()))),
+    }
+}
+
 /// The diagonal of a position: no shape is so large that it matters where it does not fit.
 fn diagonal(first: usize) -> isize {
     isize::try_from(first).unwrap_or(isize::MAX)
@@ -230,6 +238,9 @@ impl Tensor {
         if let Some(invalid) = given.iter().find(|t| t.check().is_err()) {
             return (*invalid).clone();
         }
+        if let Err(error) = numbers(&[self, k]) {
+            return self.refuse("attention_weights", error);
+        }
         match options.scores(self.shape(), k.shape(), None) {
             Ok(scores) => self.weights(k, scores, options).made_by("attention_weights", &given),
             Err(error) => self.refuse("attention_weights", error),
@@ -243,7 +254,7 @@ impl Tensor {
             return (*invalid).clone();
         }
         let (shape, keys, values) = (self.shape(), k.shape(), v.shape());
-        let scores = match options.scores(shape, keys, Some(values)) {
+        let scores = match numbers(&[self, k, v]).and_then(|()| options.scores(shape, keys, Some(values))) {
             Ok(scores) => scores,
             Err(error) => return self.refuse(name, error),
         };

@@ -151,7 +151,7 @@ fn composed() -> Vec<(&'static str, Call)> {
 fn a_type_that_does_not_fit_is_told_in_the_name_of_the_op_called() {
     let x = Device::cpu().tensor(&[1u32, 2, 3, 4, 5, 6], [2, 3]);
     // Sums and products that integers have too.
-    let whole = ["cumsum", "trace", "outer", "dot", "matmul"];
+    let whole = ["cumsum", "trace", "outer", "dot", "matmul", "kron", "cross", "diff"];
     assert!(composed().into_iter().filter(|(name, _)| whole.contains(name)).all(|(_, f)| f(&x).dtype() == DType::U32));
     let others = composed().into_iter().filter(|(name, _)| !whole.contains(name));
     let wrong: Vec<String> = others.filter_map(|(name, f)| names(&f(&x), name, "integers")).collect();

@@ -307,7 +307,6 @@ fn what_has_no_answer_is_refused_by_name() {
     value(&x.to_u32().cummin(0).1, "cummin", "u32");
     value(&x.logcumsumexp(2), "logcumsumexp", "2");
     value(&x.diff(1, 2), "diff", "2");
-    value(&x.to_u32().diff(1, 0), "diff", "u32");
     value(&device.zeros([1, 2, 3]).cov(0), "cov", "[1,2,3]");
     value(&device.scalar(1.0).corrcoef(), "corrcoef", "observations");
     value(&x.searchsorted(&device.zeros([3, 3]), true), "searchsorted", "[3,3]");

@@ -32,6 +32,7 @@ pub fn cases(g: &mut Gen) -> Vec<Case> {
         let input = g.input(DType::F32, &[4], |_| next.next().unwrap_or(0.0));
         cases.push(Case::new(format!("{values:?}"), Scan { axis: 0, reverse: false }, vec![input]).forward_only());
     }
+    cases.extend(words::cases(g));
     cases
 }
 
@@ -69,6 +70,5 @@ pub fn recurrence(g: &mut Gen) -> Vec<Case> {
             cases.push(Case::new(format!("{values:?}"), Recurrence { axis: 0, reverse }, vec![x, factors]).forward_only());
         }
     }
-    cases.extend(words::cases(g));
     cases
 }
