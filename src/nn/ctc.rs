@@ -177,7 +177,7 @@ impl Ctc {
 #[track_caller]
 fn advance(alpha: &Tensor, skips: &Tensor) -> Tensor {
     let padded = alpha.pad(&[(0, 0), (2, 0)], NEVER);
-    let (one, two) = (padded.slice(1, 1..-1), padded.slice(1, ..-2));
+    let (one, two) = (padded.slice_step(1, Some(1), Some(-1), 1), padded.slice(1, ..-2));
     let two = skips.where_(&two, &two.full_like(NEVER));
     // What the largest is taken out for: its slope cancels, so it needs none.
     let largest = alpha.maximum(&one).maximum(&two).detach();

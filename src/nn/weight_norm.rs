@@ -263,7 +263,7 @@ impl SpectralNorm {
             v = step(&matrix.t(), &u);
         }
         device.run([&u, &v])?;
-        Ok(SpectralNorm::with(inner, (u.detach(), v.detach()), 1)?)
+        SpectralNorm::with(inner, (u.detach(), v.detach()), 1)
     }
 
     fn with(inner: Inner, (u, v): (Tensor, Tensor), iterations: usize) -> Result<SpectralNorm> {

@@ -94,9 +94,12 @@ impl AttentionOptions {
             _ if batch_k != batch_v => return fail("the axes before the last two differ"),
             (None, ..) if batch_q != batch_k => return fail("the axes before the last two differ"),
             (Some(heads), [before @ .., all], [same @ .., shared]) if before == same && *shared == heads => {
-                if all.checked_rem(heads) != Some(0) {
-                    return fail(&format!("{heads} heads of keys and values do not divide {all} heads of queries"));
-                }
+                let even = all.checked_rem(heads) == Some(0);
+                even.then_some(()).ok_or_else(|| {
+                    OpError::Shape(format!(
+                        "queries {q}, keys {k}{values}: {heads} heads of keys and values do not divide {all} heads of queries"
+                    ))
+                })?;
             }
             (Some(heads), ..) => return fail(&format!("keys and values need an axis of {heads} heads before the last two")),
             _ => {}

@@ -214,7 +214,7 @@ pub fn atan2(y: f32, x: f32) -> f32 {
     let far = r > 0.414_213_57;
     let r = if far { (r - 1.0) / (r + 1.0) } else { r };
     let square = r * r;
-    let series = polynomial(square, [-0.064_519_28, 0.107_437_31, -0.142_639_56, 0.199_995_4, -0.333_333_32]);
+    let series = polynomial(square, [-0.064_519_28, 0.107_437_31, -0.142_639_56, 0.199_995_4, -0.333_333_3]);
     let angle = series * square * r + r + if far { FRAC_PI_4 } else { 0.0 };
     let angle = if high > wide { FRAC_PI_2 - angle } else { angle };
     let angle = if x.is_sign_negative() { PI - angle } else { angle };

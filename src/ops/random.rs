@@ -126,7 +126,7 @@ fn open(bits: u32) -> f32 {
 
 /// One of `span` whole numbers from `low` on, each as likely as the others but for a part of span / 2³².
 fn below(bits: u32, low: i32, span: u32) -> i32 {
-    let place = (u64::from(bits) * u64::from(span) >> 32) as u32;
+    let place = ((u64::from(bits) * u64::from(span)) >> 32) as u32;
     low.wrapping_add(place as i32)
 }
 

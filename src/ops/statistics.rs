@@ -6,7 +6,7 @@ use crate::shape::Shape;
 
 impl Tensor {
     /// The quantiles `q` along an axis, one after the other along a new first axis: `[…, n, …]` → `[q.len(), …, …]`. With the sorted elements s
-    /// it is s[k] + (s[k + 1] − s[k]) t where k + t = q (n − 1): linear interpolation, the default of NumPy and PyTorch.
+    /// it is s(k) + (s(k + 1) − s(k)) t where k + t = q (n − 1): linear interpolation, the default of NumPy and PyTorch.
     ///
     /// NaN where a line holds NaN. A q outside 0..=1, no q, an axis without elements and a type other than f32 are errors. `quantile(&[0.5], axis)`
     /// is the median between the two middle ones; [`Tensor::median`] is the lower of them.

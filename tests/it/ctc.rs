@@ -163,7 +163,7 @@ fn second_derivatives_are_those_of_the_reference() {
             // A parameter of its own: the gradient is asked for there.
             let there = &x.detach() + step;
             let values = evaluate(&[&there], &Overrides::new()).unwrap().remove(0);
-            let y = device.parameter(&vec![0.0; 24], [4, 2, 3]);
+            let y = device.parameter(&[0.0; 24], [4, 2, 3]);
             evaluate(&[&gradient(&y)], &Overrides::from([(y.id(), values)])).unwrap().remove(0).data
         };
         let step = 1.0 / 1024.0;

@@ -12,6 +12,8 @@ use steepest::reference::{Overrides, evaluate};
 use steepest::verify::{Depth, full, grad_check};
 use steepest::{Anomaly, Device, Error, MatrixNorm, Tensor, Triangular};
 
+type Call = fn(&Tensor) -> Tensor;
+
 /// Half a unit in the last place of 1 in f32.
 const U: f64 = 1.0 / (1u32 << 24) as f64;
 
@@ -46,7 +48,7 @@ impl Host {
 
     fn times(&self, other: &Host) -> Host {
         let (m, k, n) = (self.rows, self.cols, other.cols);
-        let batch = if m * k > 0 { self.data.len() / (m * k) } else { 0 };
+        let batch = self.data.len().checked_div(m * k).unwrap_or(0);
         let mut data = vec![];
         for b in 0..batch {
             let (x, y) = (&self.data[b * m * k..], &other.data[b * k * n..]);
@@ -409,7 +411,7 @@ fn what_cannot_be_is_refused_when_it_is_recorded() {
     let device = Device::cpu();
     let (square, wide, vector) = (device.zeros([2, 3, 3]), device.zeros([2, 3, 4]), device.zeros(3));
     let whole = device.tensor(&[1u32; 9], [3, 3]);
-    let calls: Vec<(&str, fn(&Tensor) -> Tensor)> = vec![
+    let calls: Vec<(&str, Call)> = vec![
         ("det", |x| x.det()),
         ("slogdet", |x| x.slogdet().1),
         ("inverse", |x| x.inverse()),
@@ -510,7 +512,7 @@ fn what_the_numbers_are_wrong_for_is_an_error_at_the_run_point_that_names_the_ma
         let (_, r) = second([0.0; 4]).qr();
         assert_eq!(r.to_vec::<f32>().unwrap()[4..], [0.0; 4], "a factorisation that exists");
         refused(&second([300.0, 0.0, 0.0, 3000.0]).matrix_exp(), "matrix_exp", "beyond all range");
-        let calls: [(&str, fn(&Tensor) -> Tensor); 9] = [
+        let calls: [(&str, Call); 9] = [
             ("det", |x| x.det()),
             ("slogdet", |x| x.slogdet().0),
             ("inverse", |x| x.inverse()),

@@ -157,7 +157,7 @@ fn inputs_that_do_not_fit_the_rows_are_refused() {
     misconfigured(rows().standardized(), "not f32");
     let model = Reader::new(&Device::cpu(), 1);
     let x = Device::cpu().zeros([2, 3]);
-    let outputs = model.forward_all(&[x.clone()]);
+    let outputs = model.forward_all(std::slice::from_ref(&x));
     assert!(outputs[0].check().unwrap_err().to_string().contains("1 inputs, Reader takes 3"));
     assert!(model.forward(&x).check().unwrap_err().to_string().contains("Reader has no forward of one tensor"));
     assert!(Linear::new(&Device::cpu(), 3, 1, 0).forward_all(&[x.clone(), x]).iter().all(|y| y.check().is_err()));

@@ -133,7 +133,7 @@ fn grouped(groups: usize, x: &[usize], w: &[usize]) -> Result<(), OpError> {
 
 /// The same of a transposed convolution of y \[N, O, …\]: how many channels it makes.
 fn grouped_transposed(groups: usize, y: &[usize], w: &[usize]) -> Result<usize, OpError> {
-    if y[1] != w[0] || groups == 0 || w[0] % groups != 0 {
+    if y[1] != w[0] || groups == 0 || !w[0].is_multiple_of(groups) {
         let message =
             format!("input {y:?} and weights {w:?} in {groups} groups: the input's channels must be the weights' first axis");
         return Err(OpError::Shape(format!("{message}, and the groups must divide them")));

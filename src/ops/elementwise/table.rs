@@ -478,7 +478,7 @@ table! {
     DIV_I32 = "div_trunc_i32"(a: i32, b: i32)[] -> i32, "quotient_i32(a, b)", if b == 0 { 0 } else { a.wrapping_div(b) },
     |c| none(c), Exact, Integers;
     /// a / b rounded down; 0 of a division by 0.
-    DIV_U32 = "div_trunc_u32"(a: u32, b: u32)[] -> u32, "select(a / max(b, 1u), 0u, b == 0u)", if b == 0 { 0 } else { a / b },
+    DIV_U32 = "div_trunc_u32"(a: u32, b: u32)[] -> u32, "select(a / max(b, 1u), 0u, b == 0u)", a.checked_div(b).unwrap_or(0),
     |c| none(c), Exact, Integers;
     /// a / b rounded down; 0 of a division by 0, and the least number divided by −1 is that number.
     DIV_FLOOR_I32 = "div_floor_i32"(a: i32, b: i32)[] -> i32, "quotient_i32(a, b) - select(0, 1, rounds_down(a, b))",

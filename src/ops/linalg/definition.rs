@@ -74,20 +74,24 @@ pub(super) fn qr(a: &Matrix) -> (Matrix, Matrix) {
     let (m, n) = (a.rows, a.cols);
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
     let mut q: Vec<Vec<f64>> = vec![];
-    let mut r = vec![vec![0.0; n]; n];
+    // By columns, as q.
+    let mut r: Vec<Vec<f64>> = vec![];
     for j in 0..n {
         let mut column: Vec<f64> = (0..m).map(|i| a.at(i, j)).collect();
+        let mut parts = vec![0.0; n];
         for _ in 0..2 {
-            for (k, before) in q.iter().enumerate() {
+            for (part, before) in parts.iter_mut().zip(&q) {
                 let along = dot(before, &column);
-                r[k][j] += along;
+                *part += along;
                 column.iter_mut().zip(before).for_each(|(x, y)| *x -= along * y);
             }
         }
-        r[j][j] = dot(&column, &column).sqrt();
-        q.push(column.iter().map(|x| x / r[j][j]).collect());
+        let length = dot(&column, &column).sqrt();
+        parts[j] = length;
+        q.push(column.iter().map(|x| x / length).collect());
+        r.push(parts);
     }
-    (Matrix::from_fn(m, n, |i, j| q[j][i]), Matrix::from_fn(n, n, |i, j| r[i][j]))
+    (Matrix::from_fn(m, n, |i, j| q[j][i]), Matrix::from_fn(n, n, |i, j| r[j][i]))
 }
 
 /// Eigenvalues, ascending, and vectors of a symmetric matrix, by Jacobi's rotations; the leading element of each vector is positive.

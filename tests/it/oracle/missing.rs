@@ -8,10 +8,6 @@ use crate::common::fields::Lack;
 /// Ops, optimizers or schedules, each with what it lacks.
 pub type Missing = &'static [(&'static str, Lack)];
 
-const fn field(path: &'static str) -> Lack {
-    Lack::field(path)
-}
-
 const fn value(path: &'static str, held: &'static str) -> Lack {
     Lack::value(path, held)
 }
