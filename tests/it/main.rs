@@ -9,6 +9,7 @@ mod common;
 
 mod arrange;
 mod attention;
+mod averages;
 mod catalogue;
 mod command_line;
 mod command_line_figures;
