@@ -93,6 +93,8 @@ fn composed() -> Vec<(&'static str, Call)> {
         ("adaptive_avg_pool1d", |x| x.unsqueeze(0).adaptive_avg_pool1d(2)),
         ("max_pool3d", |x| x.reshape([1, 1, 1, 2, 3]).max_pool3d(1, 1, 0)),
         ("avg_pool3d", |x| x.reshape([1, 1, 1, 2, 3]).avg_pool3d(1, 1, 0, true)),
+        ("max_unpool1d", |x| x.unsqueeze(0).max_unpool1d(&x.unsqueeze(0), 9)),
+        ("lp_pool1d", |x| x.unsqueeze(0).lp_pool1d(2.0, 2, 1)),
         ("adaptive_max_pool1d", |x| x.unsqueeze(0).adaptive_max_pool1d(2)),
         ("adaptive_avg_pool3d", |x| x.reshape([1, 1, 1, 2, 3]).adaptive_avg_pool3d(2)),
         ("global_avg_pool1d", |x| x.unsqueeze(0).global_avg_pool1d()),

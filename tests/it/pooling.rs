@@ -1,7 +1,5 @@
-//! Pooling with every option against its definition in f64: rounded up, dilated, of one to three axes, with indices, in cells, of whole channels.
-//!
-//! Bugs that were planted to see these tests fail: a last window that starts in the padding, a divisor that counts what lies beyond the padding,
-//! the first place of a dilated window outside the image, the depth pooled before the planes with the last of equals.
+//! Pooling with every option against its definition in f64: rounded up, dilated, of one to three axes, with indices and back, in cells, of whole
+//! channels.
 #![allow(clippy::unwrap_used)]
 
 use crate::common;
@@ -89,6 +87,16 @@ fn every_option_is_what_its_definition_says() {
             let x = device.parameter(&numbers, [1, 3, sizes[0], sizes[1], sizes[2]]);
             let y = x.max_pool3d_with(options);
             assert_eq!(y.to_vec::<f32>().unwrap(), largest, "{what}");
+            let (same, at) = x.max_pool3d_with_indices(options);
+            assert_eq!(same.to_vec::<f32>().unwrap(), largest, "{what}");
+            assert_eq!(at.to_vec::<u32>().unwrap(), places.iter().map(|&p| p as u32).collect::<Vec<_>>(), "{what}");
+            // Back where they were, where windows share none: else the last of those that share, which are equal.
+            let back = y.max_unpool3d(&at, sizes);
+            let mut expected = vec![0.0; count];
+            for (k, place) in places.iter().enumerate() {
+                expected[k / (largest.len() / 3) * (count / 3) + place] = largest[k];
+            }
+            assert_eq!(back.to_vec::<f32>().unwrap(), expected, "{what}");
             // All of the gradient goes to the first of equals.
             let weights: Vec<f32> = (0..largest.len()).map(|k| (k % 5 + 1) as f32).collect();
             let gradient = y.backward_with(&device.tensor(&weights, y.shape())).wrt(&x).unwrap().to_vec::<f32>().unwrap();
@@ -201,6 +209,29 @@ fn whole_channels() {
             assert_eq!(nn::GlobalPool::Max.forward(&x).to_vec::<f32>().unwrap(), max.to_vec::<f32>().unwrap());
         }
         assert!(nn::GlobalPool::Mean.forward(&x.reshape([4, 6])).check().is_err());
+    }
+}
+
+/// What goes back to its place brings its gradient from there; of several for one place the last alone.
+#[test]
+fn largest_go_back_to_their_places() {
+    for device in common::devices("unpooling") {
+        let y = device.parameter(&[1.0, 2.0, 3.0, 4.0], [1, 2, 2]);
+        let places = device.tensor(&[4u32, 0, 1, 1], [1, 2, 2]);
+        let back = y.max_unpool1d(&places, 5);
+        assert_eq!(back.to_vec::<f32>().unwrap(), [2.0, 0.0, 0.0, 0.0, 1.0, 0.0, 4.0, 0.0, 0.0, 0.0]);
+        let weights = device.arange(10).reshape([1, 2, 5]);
+        let gradient = back.backward_with(&weights).wrt(&y).unwrap();
+        assert_eq!(gradient.to_vec::<f32>().unwrap(), [4.0, 0.0, 0.0, 6.0]);
+        let plane = y.reshape([1, 1, 2, 2]).max_unpool2d(&places.reshape([1, 1, 2, 2]), (1, 5));
+        assert_eq!(plane.to_vec::<f32>().unwrap(), [2.0, 4.0, 0.0, 0.0, 1.0]);
+        refused(&y.max_unpool1d(&places.reshape([1, 1, 4]), 5), "max_unpool1d", "places [1,1,4]");
+        refused(&y.max_unpool2d(&places, 5), "max_unpool2d", "2 more of both");
+        let outside = y.max_unpool1d(&places, 4).check().unwrap_err().to_string();
+        assert!(outside.contains("max_unpool1d") && outside.contains('4'), "{outside}");
+        let type_of_places = y.max_unpool1d(&places.to_f32(), 5).check().unwrap_err().to_string();
+        assert!(type_of_places.contains("max_unpool1d") && type_of_places.contains("u32"), "{type_of_places}");
+        assert_eq!(device.zeros([0, 1, 2]).max_unpool1d(&device.tensor(&[0u32; 0], [0, 1, 2]), 3).shape().dims(), [0, 1, 3]);
     }
 }
 

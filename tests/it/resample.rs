@@ -1,7 +1,7 @@
 //! Interpolation, padding, shuffles and grid sampling against their definitions in f64, on every device.
 //!
-//! Bugs that were planted to see these tests fail: a weight of 0 that multiplies NaN, a mirror that repeats the edge, rows of a transposed matrix out
-//! of order, a border whose slope leads out of the image, reflection without its second turn.
+//! Bugs that were planted to see these tests fail: a weight of 0 that multiplies NaN, a mirror that repeats the edge, weights of a transposed matrix
+//! in the wrong order, a border whose slope leads out of the image, reflection without its second turn.
 #![allow(clippy::unwrap_used)]
 
 use crate::common;

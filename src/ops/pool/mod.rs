@@ -9,6 +9,7 @@ mod native;
 mod options;
 mod plane;
 mod powers;
+mod unpool;
 mod variants;
 mod volumes;
 

@@ -36,6 +36,25 @@ impl Tensor {
         self.by_planes_and_depth("max_pool3d", fits, |x| x.max_pool2d_with(planes), |x| x.max_pool2d_with(depth))
     }
 
+    /// [`Tensor::max_pool3d_with`], and where each largest is: (z · H + y) · W + x of the volume, u32 \[N, C, oD, oH, oW\]. It is the first of
+    /// several that are equal, in row order, or the first NaN.
+    #[track_caller]
+    pub fn max_pool3d_with_indices(&self, options: PoolOptions<3>) -> (Tensor, Tensor) {
+        let largest = self.max_pool3d_with(options);
+        let (Ok(from), Ok(to)) = (self.try_shape(), largest.try_shape()) else { return (largest.clone(), largest) };
+        let (&[n, c, d, h, w], &[_, _, depth, height, width]) = (from.dims(), to.dims()) else {
+            return (largest.clone(), largest);
+        };
+        // Of every depth the places in its plane, counted through the volume; of these the one whose depth is taken.
+        let planes = self.reshape([n, c * d, h, w]).max_pool2d_with_indices(options.of_axes([Some(1), Some(2)]));
+        let (of_planes, in_planes) = (planes.0.reshape([n, c, d, height * width]), planes.1.reshape([n, c, d, height * width]));
+        let first: Vec<u32> = (0..d).map(|z| (z * h * w) as u32).collect();
+        let places = in_planes.add(&self.device().tensor(&first, [d, 1])).reshape([n, c, d * height * width]);
+        let taken = of_planes.max_pool2d_with_indices(options.of_axes([Some(0), None])).1;
+        let places = places.gather(2, &taken.reshape([n, c, depth * height * width])).reshape([n, c, depth, height, width]);
+        (largest, places.made_by("max_pool3d_with_indices", &[self]))
+    }
+
     /// The mean of every window of \[N, C, D, H, W\] → \[N, C, oD, oH, oW\], as [`Tensor::avg_pool2d`] along three axes. Sizes are one
     /// number, or depth, height and width.
     ///
