@@ -119,6 +119,30 @@ impl Tensor {
         (self.gather(at, &indices).squeeze(&[at]), indices.squeeze(&[at]))
     }
 
+    /// `(values, indices)` of the most frequent value along an axis, which is gone from the result: of several the smallest, at its first place. NaN
+    /// is one value. f32 only; an axis without elements is an error.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let (value, index) = Device::cpu().tensor(&[3.0, 1.0, 3.0, 1.0, 2.0], 5).mode(0);
+    /// assert_eq!((value.item()?, index.to_vec::<u32>()?), (1.0, vec![1]));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn mode(&self, axis: isize) -> (Tensor, Tensor) {
+        let at = match self.line("mode", axis) {
+            Ok((at, _)) => at,
+            Err(invalid) => return (invalid.clone(), invalid),
+        };
+        let lines = self.movedim(at, -1);
+        let order = lines.argsort(-1, false);
+        let sorted = lines.gather(-1, &order);
+        // How many are equal to each: those up to it but for those below it.
+        let counts = sorted.searchsorted(&sorted, true).to_f32().sub(&sorted.searchsorted(&sorted, false).to_f32());
+        let indices = order.gather(-1, &counts.argmax(-1).unsqueeze(-1)).made_by("mode", &[self]);
+        (lines.gather(-1, &indices).squeeze(&[-1]), indices.squeeze(&[-1]))
+    }
+
     /// Σ x over some axes (an empty list means all) with NaN left out; 0 of nothing else. No gradient flows to what is left out.
     #[track_caller]
     pub fn nansum(&self, axes: &[isize]) -> Tensor {
@@ -132,10 +156,10 @@ impl Tensor {
         self.nansum(axes).div(&count).made_by("nanmean", &[self])
     }
 
-    /// How many elements are not 0 over some axes (an empty list means all), as u32; NaN is not 0. Exact up to 2²⁴.
+    /// How many elements are not 0 over some axes (an empty list means all), as u32; NaN is not 0.
     #[track_caller]
     pub fn count_nonzero(&self, axes: &[isize]) -> Tensor {
-        self.to_bool().to_f32().sum(axes).to_u32().made_by("count_nonzero", &[self])
+        self.to_bool().to_u32().sum(axes).made_by("count_nonzero", &[self])
     }
 
     /// The covariances of variables: rows of `[variables, observations]`, or one row of `[observations]`; Σ (x − x̄)(y − ȳ) / (n − ddof), with

@@ -155,7 +155,7 @@ fn integers_and_bools_are_written_too() {
         let index = device.tensor(&[2u32, 2], 2);
         assert_eq!(agreed(&x.scatter(0, &index, &device.tensor(&[-7i32, -8], 2), Reduce::Set)), [1.0, 2.0, -8.0]);
         assert_eq!(agreed(&x.index_put(0, &index, &device.tensor(&[-7i32, -8], 2), false)), [1.0, 2.0, -8.0]);
-        assert_eq!(agreed(&x.index_fill(0, &index, -4.6)), [1.0, 2.0, -4.0]);
+        assert_eq!(agreed(&x.index_fill(0, &index, -4.0)), [1.0, 2.0, -4.0]);
         assert_eq!(agreed(&x.masked_fill(&device.tensor(&[true, false, true], 3), 9.0)), [9.0, 2.0, 9.0]);
         let flags = device.tensor(&[false, true, false], 3);
         assert_eq!(agreed(&flags.index_fill(0, &index, 1.0)), [0.0, 1.0, 1.0]);
@@ -222,6 +222,92 @@ fn masks_choose_and_stop_the_gradient() {
 }
 
 #[test]
+fn several_indices_name_places_together() {
+    for device in common::devices("several indices") {
+        let data = numbers(24, 3);
+        let x = device.tensor(&data, [2, 3, 4]);
+        let (i, j) = ([0i32, -1, 1, 0, 1, -2], [2i32, 0, -3, 1, 1, -1]);
+        let known = [device.tensor(&i, [2, 3]), device.tensor(&j, [2, 3])];
+        let unknown = [&i, &j].map(|k| device.tensor(&k.map(|k| k as f32), [2, 3]).to_i32());
+        let row = |k: usize| (i[k].rem_euclid(2) as usize, j[k].rem_euclid(3) as usize);
+        for [a, b] in [&known, &unknown] {
+            let found = x.at(&[a, b]);
+            let expected: Vec<f64> =
+                (0..6).flat_map(|k| data[(row(k).0 * 3 + row(k).1) * 4..][..4].to_vec()).map(f64::from).collect();
+            assert_eq!((found.shape().dims(), agreed(&found)), (&[2, 3, 4][..], expected), "{device}");
+            // They broadcast: a column of rows by a line of columns.
+            let grid = x.at(&[&device.tensor(&[1u32, 0], [2, 1]), &b.slice(0, ..1)]);
+            assert_eq!(grid.shape().dims(), [2, 3, 4]);
+            assert_eq!(agreed(&grid.slice(0, 1..)), agreed(&x.select(0, 0).index_select(0, &b.slice(0, ..1).flatten())));
+            // Written and read again, added up where named twice.
+            let src = device.tensor(&numbers(24, 4), [2, 3, 4]);
+            let added = agreed(&x.put_at(&[a, b], &src, true));
+            let (mut set, mut sum): (Vec<f64>, Vec<f64>) = data.iter().map(|x| (f64::from(*x), f64::from(*x))).unzip();
+            for (k, s) in agreed(&src).chunks(4).enumerate() {
+                let at = (row(k).0 * 3 + row(k).1) * 4;
+                set[at..][..4].copy_from_slice(s);
+                sum[at..][..4].iter_mut().zip(s).for_each(|(t, s)| *t += s);
+            }
+            assert_eq!(agreed(&x.put_at(&[a, b], &src, false)), set, "{device}");
+            assert!(added.iter().zip(&sum).all(|(f, e)| (f - e).abs() < 1e-5), "{device}");
+        }
+        // All axes: single elements; a source that broadcasts.
+        let all = [device.tensor(&[1u32, 0], 2), device.tensor(&[2u32, 0], 2), device.tensor(&[-1i32, 0], 2)];
+        let all: Vec<&Tensor> = all.iter().collect();
+        assert_eq!(agreed(&x.at(&all)), [f64::from(data[23]), f64::from(data[0])]);
+        let ones = x.put_at(&all, &device.scalar(9.0), false);
+        assert_eq!([agreed(&ones)[0], agreed(&ones)[23], agreed(&ones)[1]], [9.0, 9.0, f64::from(data[1])]);
+        // One index outside makes the place one that is not there, and none of another row.
+        let (a, b) = (device.tensor(&[0.0, 0.0, 5.0, -9.0], 4).to_i32(), device.tensor(&[3.0, 1.0, 0.0, 0.0], 4).to_i32());
+        let flat = device.arange(6).reshape([2, 3]);
+        let found = agreed(&flat.at(&[&a, &b]));
+        assert!(found[1] == 1.0 && [0, 2, 3].iter().all(|&k| found[k].is_nan()), "{device}: {found:?}");
+        let put = flat.put_at(&[&a, &b], &device.full(4, 7.0), false);
+        assert_eq!(agreed(&put), [0.0, 7.0, 2.0, 3.0, 4.0, 5.0], "{device}");
+        let none = device.tensor(&[0u32; 0], 0);
+        assert!(agreed(&flat.at(&[&none, &none])).is_empty());
+        assert_eq!(agreed(&flat.put_at(&[&none], &device.zeros([0, 3]), true)), agreed(&flat));
+        // In row-major order, and no more than there are.
+        let mask = device.tensor(&[true, false, true], 3);
+        let filled = flat.masked_scatter(&mask, &device.tensor(&[10.0, 20.0, 30.0, 40.0, 50.0], 5));
+        assert_eq!(agreed(&filled), [10.0, 1.0, 20.0, 30.0, 4.0, 40.0], "{device}");
+        assert!(agreed(&flat.masked_scatter(&mask, &device.ones(3)))[5].is_nan());
+        assert_eq!(
+            agreed(&device.tensor(&[1u32, 2], 2).masked_scatter(&device.tensor(&[true, true], 2), &device.tensor(&[9u32], 1))),
+            [9.0, 0.0]
+        );
+    }
+    let device = Device::cpu();
+    let (x, src) = (parameter(&device, &[2, 3], 1), parameter(&device, &[4], 2));
+    let (i, j) = (device.tensor(&[1u32, 0, 1, 1], 4), device.tensor(&[2u32, 0, 1, 2], 4));
+    check_gradient("at", &[&x], &x.at(&[&i, &j]).square());
+    for accumulate in [false, true] {
+        check_gradient("put_at", &[&x, &src], &x.put_at(&[&i, &j], &src, accumulate).square());
+    }
+    check_gradient("masked_scatter", &[&x, &src], &x.masked_scatter(&device.tensor(&[true, false, true], 3), &src).square());
+    assert!(matches!(complaint(&x.at(&[])), ("at", OpError::Value(m)) if m.contains("0 indices")));
+    assert!(matches!(complaint(&x.at(&[&i, &j, &i])), ("at", OpError::Value(_))));
+    assert!(matches!(complaint(&x.at(&[&i, &j.slice(0, ..3)])), ("at", OpError::Shape(_))));
+    assert!(matches!(complaint(&x.at(&[&x])), ("at", OpError::DType(_))));
+    assert_eq!(complaint(&x.at(&[&j])), ("at", OpError::OutOfRange { what: "index", found: 2, size: 2 }));
+    assert!(matches!(complaint(&x.put_at(&[&i, &j], &x, false)), ("put_at", _)));
+    assert!(matches!(complaint(&x.put_at(&[&i, &j], &src.to_u32(), false)), ("put_at", OpError::DType(_))));
+    assert!(matches!(complaint(&x.masked_scatter(&x, &src)), ("masked_scatter", OpError::DType(_))));
+    assert!(matches!(
+        complaint(&x.masked_scatter(&device.tensor(&[true, false], 2), &src)),
+        ("masked_scatter", OpError::Shape(_))
+    ));
+    let broken = x.reshape(5);
+    assert!(
+        [broken.at(&[&i]), x.at(&[&broken]), x.put_at(&[&i, &j], &broken, true)].iter().all(|t| t
+            .check()
+            .unwrap_err()
+            .to_string()
+            .starts_with("reshape"))
+    );
+}
+
+#[test]
 fn what_does_not_fit_is_refused_by_name() {
     let device = Device::cpu();
     let (x, src) = (device.zeros([4, 3]), device.zeros([2, 3]));
@@ -244,6 +330,15 @@ fn what_does_not_fit_is_refused_by_name() {
     assert_eq!(complaint(&x.index_fill(0, &rows, 1.0)), ("index_fill", outside));
     assert!(matches!(complaint(&x.index_put(0, &index, &src, true)), ("index_put", OpError::Shape(m)) if m.contains("one axis")));
     assert!(matches!(complaint(&x.index_put(1, &rows, &src, true)), ("index_put", OpError::Shape(_))));
+    let (whole, mask) = (x.to_u32(), x.gt_scalar(0.0));
+    for bad in [-1.0, 0.5, f64::NAN, 1e10] {
+        assert!(
+            matches!(complaint(&whole.masked_fill(&mask, bad)), ("masked_fill", OpError::Value(m)) if m.contains("value is"))
+        );
+        assert!(
+            matches!(complaint(&whole.index_fill(0, &device.tensor(&[0u32], 1), bad)), ("index_fill", OpError::Value(m)) if m.contains("value is"))
+        );
+    }
     assert!(matches!(complaint(&x.take(&src)), ("take", OpError::DType(_))));
     assert!(matches!(complaint(&x.masked_fill(&src, 0.0)), ("masked_fill", OpError::DType(_) | OpError::Shape(_))));
     assert!(matches!(complaint(&x.masked_fill(&x, 0.0)), ("masked_fill", OpError::DType(_))));

@@ -69,6 +69,12 @@ fn quantiles_and_medians_by_hand() {
         assert!(same(&agreed(&x.nanmean(&[0])), &[5.0 / 3.0, -inf, inf, f64::NAN]), "{device}");
         assert_eq!(agreed(&x.count_nonzero(&[0])), [3.0; 4], "{device}");
         assert_eq!(agreed(&device.tensor(&[0i32, -1, 0, 5], 4).count_nonzero(&[])), [2.0], "{device}");
+        let often = device.tensor(&[3.0, 1.0, NAN, 3.0, 2.0, 1.0, NAN, -0.0, NAN, 3.0, 0.0, 3.0], [6, 2]);
+        let (values, indices) = often.mode(0);
+        assert!(same(&agreed(&values), &[f64::NAN, 3.0]), "{device}");
+        assert_eq!(agreed(&indices), [1.0, 1.0], "{device}");
+        let (values, indices) = often.slice(0, 3..).mode(1);
+        assert!(same(&agreed(&values), &[0.0, 3.0, 0.0]) && agreed(&indices) == [1.0, 1.0, 0.0], "{device}");
         let integers = device.tensor(&[3i32, -1, 7, 7], 4);
         assert_eq!(agreed(&integers.median(0).0), [3.0]);
         assert_eq!(agreed(&integers.kthvalue(4, 0).0), [7.0]);
@@ -82,6 +88,7 @@ fn gradients_of_order_statistics() {
     check_gradient("quantile", &[&x], &x.quantile(&[0.3, 0.5, 1.0], 0));
     check_gradient("median", &[&x], &x.median(1).0.square());
     check_gradient("nanmedian", &[&x], &x.nanmedian(0).0.square());
+    check_gradient("mode", &[&x], &x.mode(0).0.square());
     check_gradient("kthvalue", &[&x], &x.kthvalue(2, 0).0.square());
     check_gradient("cummax", &[&x], &x.cummax(0).0.square());
     check_gradient("cummin", &[&x], &x.cummin(1).0.square());
@@ -194,6 +201,11 @@ fn what_is_found_by_its_values() {
         assert_eq!(agreed(&found.values), (-6..7).map(f64::from).collect::<Vec<_>>());
         let again = found.values.index_select(0, &found.inverse);
         assert_eq!(agreed(&again), large.iter().map(|x| f64::from(*x)).collect::<Vec<_>>());
+        // Whether a value is one of some.
+        let some = device.tensor(&[3.0, NAN, -1.0, 3.0], [2, 2]);
+        assert_eq!(agreed(&x.isin(&some)), [1.0, 1.0, 0.0, 0.0, 0.0, 1.0], "{device}");
+        assert_eq!(agreed(&x.isin(&device.zeros(0))), [0.0; 6], "{device}");
+        assert_eq!(agreed(&x.isin(&device.scalar(0.0))), [0.0, 0.0, 1.0, 0.0, 1.0, 0.0], "{device}");
         // Counts, of a known range and of one that must be looked for.
         let index = device.tensor(&[1u32, 4, 1, 0], [2, 2]);
         for index in [index.clone(), index.to_f32().to_u32(), index.to_f32().to_i32()] {
@@ -294,10 +306,12 @@ fn what_has_no_answer_is_refused_by_name() {
     value(&x.quantile(&[0.5], 2), "quantile", "2");
     value(&none.quantile(&[0.5], 1), "quantile", "no elements");
     value(&x.to_u32().quantile(&[0.5], 0), "quantile", "u32");
-    for (values, indices) in [none.median(1), none.nanmedian(1), none.kthvalue(1, 1)] {
+    for (values, indices) in [none.median(1), none.nanmedian(1), none.kthvalue(1, 1), none.mode(1)] {
         assert!(refused(&values).1.to_string().contains("no elements") && indices.check().is_err());
     }
     value(&x.median(2).0, "median", "2");
+    value(&x.mode(2).0, "mode", "2");
+    value(&x.to_u32().mode(0).1, "mode", "u32");
     value(&x.kthvalue(0, 1).0, "kthvalue", "k is 0");
     value(&x.kthvalue(4, 1).1, "kthvalue", "k is 4");
     value(&x.to_u32().nansum(&[]), "nansum", "u32");
@@ -307,12 +321,15 @@ fn what_has_no_answer_is_refused_by_name() {
     value(&x.to_u32().cummin(0).1, "cummin", "u32");
     value(&x.logcumsumexp(2), "logcumsumexp", "2");
     value(&x.diff(1, 2), "diff", "2");
+    value(&x.to_bool().diff(1, 0), "diff", "bool");
     value(&device.zeros([1, 2, 3]).cov(0), "cov", "[1,2,3]");
     value(&device.scalar(1.0).corrcoef(), "corrcoef", "observations");
     value(&x.searchsorted(&device.zeros([3, 3]), true), "searchsorted", "[3,3]");
     value(&x.searchsorted(&x.to_u32(), true), "searchsorted", "u32");
     value(&device.scalar(1.0).searchsorted(&x, true), "searchsorted", "[]");
     value(&x.bucketize(&x, true), "bucketize", "one axis");
+    value(&x.isin(&x.to_u32()), "isin", "u32");
+    value(&x.to_u32().isin(&x), "isin", "u32");
     for bad in [f64::NAN, f64::INFINITY, 1e39] {
         value(&x.histogram(3, bad, 1.0), "histogram", "low is");
         value(&x.histogram(3, 0.0, bad), "histogram", "high is");

@@ -163,7 +163,7 @@ impl Tensor {
         }
     }
 
-    /// `value` where the mask (bool) is true, this tensor's element elsewhere. The shapes broadcast. Of integers it is the value toward zero.
+    /// `value` where the mask (bool) is true, this tensor's element elsewhere. The shapes broadcast. Of integers it must be one of them.
     ///
     /// No gradient flows to what is filled, whatever comes behind it. Any number is a value: −∞ before a softmax leaves an element out.
     ///
@@ -180,7 +180,28 @@ impl Tensor {
         if self.check().is_err() {
             return self.clone();
         }
-        mask.where_(&self.constant_alike(value), self).made_by("masked_fill", &[self, mask])
+        mask.where_(&self.value_alike("masked_fill", value), self).made_by("masked_fill", &[self, mask])
+    }
+
+    /// A copy of this tensor in which the elements where a mask (bool) is true are, in row-major order, the first of `src` (`torch.masked_scatter`).
+    /// The mask broadcasts to this tensor. Where the source has too few elements for it, the rest is NaN (0 for integers).
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let mask = device.tensor(&[false, true, true], 3);
+    /// let x = device.zeros(3).masked_scatter(&mask, &device.tensor(&[5.0, 6.0], 2));
+    /// assert_eq!(x.to_vec::<f32>()?, [0.0, 5.0, 6.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn masked_scatter(&self, mask: &Tensor, src: &Tensor) -> Tensor {
+        let Ok(shape) = self.try_shape() else { return self.clone() };
+        let whole = mask.expand(shape);
+        // How many are true up to each: the next of the source, counted from 1.
+        let place = whole.to_u32().flatten().cumsum(0, false).sub(&self.device().tensor(&[1u32], ()));
+        let taken = src.flatten().index_select(0, &place).reshape(shape);
+        whole.where_(&taken, self).made_by("masked_scatter", &[self, mask, src])
     }
 
     /// Zeros of `size` along one axis, to which every element is added where its index says: the opposite of [`Tensor::gather`].

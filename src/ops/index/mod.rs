@@ -9,6 +9,7 @@ mod methods;
 mod native;
 mod put;
 mod search;
+mod several;
 
 pub use cases::cases;
 pub use put::Reduce;

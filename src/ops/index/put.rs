@@ -334,8 +334,8 @@ impl Tensor {
         made.made_by("index_put", &[self, &index, src])
     }
 
-    /// A copy of this tensor in which whole slices along one axis are `value`: those that an index (u32 or i32, one axis) names. Of integers it is
-    /// the value toward zero. A negative index counts from the end; one outside is an error where its range is known, else it names nothing.
+    /// A copy of this tensor in which whole slices along one axis are `value`: those that an index (u32 or i32, one axis) names. Of integers
+    /// it must be one of them. A negative index counts from the end; one outside is an error where its range is known, else it names nothing.
     ///
     /// ```
     /// use steepest::Device;
@@ -357,7 +357,7 @@ impl Tensor {
             return self.clone();
         }
         let last = record(Last { axis: 0, size }, &[&index]);
-        let filled = self.untouched_slices(&last, axis, &index).where_(self, &self.constant_alike(value));
+        let filled = self.untouched_slices(&last, axis, &index).where_(self, &self.value_alike("index_fill", value));
         filled.made_by("index_fill", &[self, &index])
     }
 
@@ -371,15 +371,10 @@ impl Tensor {
         last.eq(&self.device().tensor(&[entries.numel() as u32], ())).reshape(dims)
     }
 
-    /// A scalar of this tensor's type; of integers the value toward zero.
+    /// The option `value` of `op` as a scalar of this tensor's type.
     #[track_caller]
-    pub(super) fn constant_alike(&self, value: f64) -> Tensor {
-        let number = self.constant(value);
-        match self.spec().map(|spec| spec.dtype) {
-            Ok(DType::U32) => number.to_u32(),
-            Ok(DType::I32) => number.to_i32(),
-            Ok(DType::Bool) => number.to_bool(),
-            _ => number,
-        }
+    pub(super) fn value_alike(&self, op: &'static str, value: f64) -> Tensor {
+        let scalar = self.alike(op, "value", value);
+        if self.spec().is_ok_and(|spec| spec.dtype == DType::Bool) { scalar.to_bool() } else { scalar }
     }
 }

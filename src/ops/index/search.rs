@@ -113,6 +113,22 @@ impl Tensor {
         boundaries.searchsorted(self, right).made_by("bucketize", &[self, boundaries])
     }
 
+    /// Whether each element is one of the values of another tensor, of any shape (`torch.isin`); NaN is none. f32 only.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let found = device.tensor(&[1.0, 2.0, 3.0], 3).isin(&device.tensor(&[3.0, 1.0], 2));
+    /// assert_eq!(found.to_vec::<bool>()?, [true, false, true]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn isin(&self, values: &Tensor) -> Tensor {
+        let sorted = values.flatten().sort(0, false).0;
+        let (below, up_to) = (sorted.searchsorted(self, false), sorted.searchsorted(self, true));
+        below.ne(&up_to).and(&self.is_nan().not()).made_by("isin", &[self, values])
+    }
+
     /// How many elements fall into each of `bins` equal parts of `low..=high`, as f32: `[bins]` (`torch.histc`, `numpy.histogram`). A part holds its
     /// lower edge and not its upper, but for the last, which holds both. What lies outside counts nowhere, and neither does NaN. The edges are
     /// `device.linspace(low, high, bins + 1)`.

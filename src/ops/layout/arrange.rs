@@ -71,7 +71,7 @@ impl Tensor {
     }
 
     /// Differences of neighbours along an axis, `times` times over: `[…, n, …]` → `[…, n − times, …]`, nothing where n is smaller
-    /// (`numpy.diff`). f32 only.
+    /// (`numpy.diff`). f32 or integers.
     #[track_caller]
     pub fn diff(&self, times: usize, axis: isize) -> Tensor {
         let n = match self.try_shape().map(|s| s.axis(axis).map(|at| s.dims()[at])) {
