@@ -47,6 +47,12 @@ fn a_model_that_lies_costs_no_memory() {
             ),
         ),
         ("lstm", described(r#"{"kind":"Lstm","inputs":9000,"hidden":9000,"batch_first":false,"last_only":false}"#)),
+        (
+            "layers",
+            described(
+                r#"{"kind":"Gru","inputs":1,"hidden":1,"batch_first":false,"last_only":false,"layers":900000000,"bidirectional":true}"#,
+            ),
+        ),
         ("attention", described(r#"{"kind":"MultiHeadAttention","width":20000,"heads":1,"causal":false}"#)),
         (
             "keys",

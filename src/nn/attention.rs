@@ -252,12 +252,23 @@ impl MultiHeadAttention {
     /// dropout are the layer's.
     #[track_caller]
     pub fn attend_with(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, options: &AttentionOptions) -> Tensor {
-        if let Some(invalid) = self.wrong(queries, keys, values) {
+        if let Some(invalid) = self.wrong(queries, keys, Some(values)) {
             return invalid;
         }
-        let (q, k, v) = self.projected(queries, keys, values, 0);
+        let ((q, k), v) = (self.turned(queries, keys, 0), self.values(values));
         let options = if self.made.causal { options.clone().causal() } else { options.clone() };
         self.mixed(&q, &k, &v, options)
+    }
+
+    /// The weights of [`MultiHeadAttention::attend_with`], \[n, heads, t, s\]: which row attends to which, for looking at.
+    #[track_caller]
+    pub fn weights(&self, queries: &Tensor, keys: &Tensor, options: &AttentionOptions) -> Tensor {
+        if let Some(invalid) = self.wrong(queries, keys, None) {
+            return invalid;
+        }
+        let (q, k) = self.turned(queries, keys, 0);
+        let options = if self.made.causal { options.clone().causal() } else { options.clone() };
+        q.attention_weights(&k, &options.kv_heads(self.made.kv_heads))
     }
 
     /// Causal attention of the next rows `x` \[n, t, width\] to themselves and all rows before, whose keys and values `cache` holds; those of x
@@ -290,11 +301,11 @@ impl MultiHeadAttention {
     /// [`MultiHeadAttention::step`] with a mask or padding.
     #[track_caller]
     pub fn step_with(&self, x: &Tensor, cache: &mut KeyValueCache, options: &AttentionOptions) -> Tensor {
-        if let Some(invalid) = self.wrong(x, x, x) {
+        if let Some(invalid) = self.wrong(x, x, Some(x)) {
             return invalid;
         }
         let first = cache.len();
-        let (q, k, v) = self.projected(x, x, x, first);
+        let ((q, k), v) = (self.turned(x, x, first), self.values(x));
         let (k, v) = match &cache.keys_values {
             Some((keys, values)) => (keys.cat(&[&k], 2), values.cat(&[&v], 2)),
             None => (k, v),
@@ -306,16 +317,21 @@ impl MultiHeadAttention {
         out
     }
 
-    /// Queries, keys and values in heads \[n, heads, t, d\], turned where the layer is rotary; the first row is at position `first`.
+    /// Queries and keys in heads \[n, heads, t, d\], turned where the layer is rotary; the first row is at position `first`.
     #[track_caller]
-    fn projected(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, first: usize) -> (Tensor, Tensor, Tensor) {
-        let Heads { heads, kv_heads, .. } = self.made;
-        let q = split(&self.q_proj.forward(queries), heads);
-        let (k, v) = (split(&self.k_proj.forward(keys), kv_heads), split(&self.v_proj.forward(values), kv_heads));
+    fn turned(&self, queries: &Tensor, keys: &Tensor, first: usize) -> (Tensor, Tensor) {
+        let q = split(&self.q_proj.forward(queries), self.made.heads);
+        let k = split(&self.k_proj.forward(keys), self.made.kv_heads);
         match &self.rotary {
-            Some(rotary) => (rotary.at(&q, first), rotary.at(&k, first), v),
-            None => (q, k, v),
+            Some(rotary) => (rotary.at(&q, first), rotary.at(&k, first)),
+            None => (q, k),
         }
+    }
+
+    /// Values in heads.
+    #[track_caller]
+    fn values(&self, values: &Tensor) -> Tensor {
+        split(&self.v_proj.forward(values), self.made.kv_heads)
     }
 
     /// \[n, heads, t, width / heads\] → \[n, t, width\]
@@ -332,22 +348,24 @@ impl MultiHeadAttention {
     }
 
     #[track_caller]
-    fn wrong(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Option<Tensor> {
-        if let Some(invalid) = [q, k, v].into_iter().find(|t| t.check().is_err()) {
+    fn wrong(&self, q: &Tensor, k: &Tensor, v: Option<&Tensor>) -> Option<Tensor> {
+        if let Some(invalid) = [q, k].into_iter().chain(v).find(|t| t.check().is_err()) {
             return Some(invalid.clone());
         }
         if let Some(message) = self.made.wrong() {
             return Some(q.refuse("attention", OpError::Value(message)));
         }
-        let [a, b, c] = [q.shape(), k.shape(), v.shape()];
+        let (a, b, c) = (q.shape(), k.shape(), v.map(Tensor::shape));
         let Heads { width, inputs, .. } = self.made;
         let [n, s] = [a.dims().first(), b.dims().get(1)];
         let fits = |x: Shape, n, s, width| matches!(x.dims(), [a, b, c] if Some(a) == n && Some(b) == s && *c == width);
-        if fits(a, n, a.dims().get(1), width) && fits(b, n, s, inputs[0]) && fits(c, n, s, inputs[1]) {
+        let values = c.is_none_or(|c| fits(c, n, s, inputs[1]));
+        if fits(a, n, a.dims().get(1), width) && fits(b, n, s, inputs[0]) && values {
             return None;
         }
         let [keys, values] = inputs;
-        let message = format!("queries {a}, keys {b}, values {c}, expected [n,t,{width}], [n,s,{keys}] and [n,s,{values}]");
+        let found = c.map_or(String::new(), |c| format!(", values {c}"));
+        let message = format!("queries {a}, keys {b}{found}, expected [n,t,{width}], [n,s,{keys}] and [n,s,{values}]");
         Some(q.refuse("attention", OpError::Shape(message)))
     }
 }
@@ -394,6 +412,15 @@ impl Module for MultiHeadAttention {
     /// Attention of a sequence to itself.
     fn forward(&self, x: &Tensor) -> Tensor {
         self.attend(x, x, x)
+    }
+
+    /// Of one input attention to itself, of three queries, keys and values.
+    fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        match inputs {
+            [x] => vec![self.forward(x)],
+            [queries, keys, values] => vec![self.attend(queries, keys, values)],
+            _ => super::wrong_inputs("MultiHeadAttention", inputs, 3),
+        }
     }
 
     crate::parts!(q_proj, k_proj, v_proj, out_proj, dropout);

@@ -15,6 +15,17 @@ struct Dropping {
     training: AtomicBool,
 }
 
+impl Clone for Dropping {
+    /// The same masks from here on, drawn apart.
+    fn clone(&self) -> Dropping {
+        Dropping {
+            passes: AtomicU64::new(self.passes.load(Ordering::Relaxed)),
+            training: AtomicBool::new(self.training.load(Ordering::Relaxed)),
+            ..*self
+        }
+    }
+}
+
 impl Dropping {
     fn new(p: f64, seed: u64) -> Dropping {
         Dropping { p, seed, passes: AtomicU64::new(0), training: AtomicBool::new(true) }
@@ -75,7 +86,7 @@ macro_rules! dropping {
 }
 
 /// Dropout (Srivastava et al. 2014). Every forward pass in training draws a new mask from the same seed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Dropout {
     dropping: Dropping,
 }

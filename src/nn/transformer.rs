@@ -333,6 +333,15 @@ impl Module for TransformerBlock {
         self.encode(x, &AttentionOptions::new())
     }
 
+    /// Of one input the block, of two a decoder's with its memory.
+    fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        match inputs {
+            [x] => vec![self.forward(x)],
+            [x, memory] => vec![self.decode(x, memory)],
+            _ => super::wrong_inputs("TransformerBlock", inputs, 2),
+        }
+    }
+
     crate::parts!(
         norm1,
         self_attn,

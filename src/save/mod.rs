@@ -29,9 +29,10 @@
 //! | `BatchNorm1d`, `BatchNorm2d` | `weight`, `bias`, `running_mean`, `running_var`, each \[channels\]; `num_batches_tracked` is neither written nor needed |
 //! | `LayerNorm`, `GroupNorm`, `RmsNorm` | `weight`, `bias` (`RmsNorm` has none) |
 //! | `Embedding` | `weight` \[rows, width\] |
-//! | `Rnn`, `Gru`, `Lstm` | `weight_ih_l0` \[g·hidden, inputs\], `weight_hh_l0` \[g·hidden, hidden\], `bias_ih_l0`, `bias_hh_l0`; gates r, z, n and i, f, g, o |
+//! | `Rnn`, `Gru`, `Lstm` | `weight_ih_l0` \[g·hidden, inputs\], `weight_hh_l0` \[g·hidden, hidden\], `bias_ih_l0`, `bias_hh_l0`; gates r, z, n and i, f, g, o. The second direction: `weight_ih_l0_reverse`, …; the next layer: `weight_ih_l1` \[g·hidden, directions·hidden\], … |
 //! | `RnnCell`, `GruCell`, `LstmCell` | the same without `_l0` |
 //! | `MultiHeadAttention` | `q_proj`, `k_proj`, `v_proj`, `out_proj`; PyTorch packs the first three into one `in_proj_weight`, in this order |
+//! | `TransformerBlock` | `self_attn`, `linear1`, `linear2`, `norm1`, `norm2` as in PyTorch's `TransformerEncoderLayer`; `multihead_attn` and `norm3` as in its `TransformerDecoderLayer`; `linear_gate` where it is gated |
 //! | `Sequential` | its layers by position: `0.weight` |
 //!
 //! # The metadata

@@ -57,6 +57,7 @@ mod pooling;
 mod profile;
 mod random;
 mod random_graphs;
+mod recurrent;
 mod resample;
 mod save;
 mod select;

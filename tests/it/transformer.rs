@@ -123,7 +123,7 @@ fn a_decoder_attends_to_its_memory() {
             }
             let (x, memory) = (parameter(&device, &[2, 3, 8], 1), parameter(&device, &[2, 4, 8], 2));
             let y = block.decode(&x, &memory);
-            agreed(&y);
+            assert_eq!(agreed(&y), agreed(&block.forward_all(&[x.clone(), memory.clone()])[0]));
             let gradients = y.square().mean(&[]).backward();
             for (name, p) in block.named_parameters() {
                 assert!(agreed(&gradients.wrt(&p).unwrap()).iter().any(|g| *g != 0.0), "{name}");
@@ -171,6 +171,12 @@ fn padding_of_a_layer_is_as_if_it_were_not_there() {
         let cross = shaken(MultiHeadAttention::new(&device, 8, 2, 1).inputs(3, 5));
         let (k, v) = (parameter(&device, &[2, 4, 3], 2), parameter(&device, &[2, 4, 5], 3));
         assert_eq!(agreed(&cross.attend(&x, &k, &v)).len(), 80);
+        assert_eq!(agreed(&cross.forward_all(&[x.clone(), k.clone(), v.clone()])[0]), agreed(&cross.attend(&x, &k, &v)));
+        assert!(cross.forward_all(&[x.clone(), k.clone()])[0].check().is_err());
+        let weights = cross.weights(&x, &k, &AttentionOptions::new());
+        assert_eq!(weights.shape().dims(), [2, 2, 5, 4]);
+        assert!(agreed(&weights.sum(&[-1])).iter().all(|sum| (sum - 1.0).abs() < 1e-6));
+        assert!(cross.weights(&x, &v, &AttentionOptions::new()).check().is_err());
         let mask = device.tensor(&[true, true, false, false], [1, 4]);
         let masked = cross.attend_with(&x, &k, &v, &AttentionOptions::new().mask(&mask));
         close("mask", &agreed(&masked), &agreed(&cross.attend(&x, &k.slice(1, ..2), &v.slice(1, ..2))), 1e-6);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{self, CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin};
 use steepest::nn::recurrent::{Cell, Weights};
-use steepest::nn::{Gru, GruCell, Lstm, LstmCell, RnnCell, norm};
+use steepest::nn::{GruCell, LstmCell, Recurrent, RnnCell, norm};
 use steepest::ops::conv::Options;
 use steepest::{AttentionOptions, ConvOptions, PadMode, PoolOptions, RopeOptions, Tensor, ops};
 
@@ -375,14 +375,8 @@ fn call(op: &str, p: &Fields<'_>, inputs: &Inputs<'_>) -> Built {
             let (h, c) = cell::<LstmCell>(inputs, 3)?.step(x, &(input(1)?.clone(), input(2)?.clone()));
             Ok(h.cat(&[&c], 1))
         }
-        "lstm" => {
-            one_layer(p)?;
-            Ok(Lstm::of(cell(inputs, 3)?).run(x, Some(&(input(1)?.clone(), input(2)?.clone()))).0)
-        }
-        "gru" => {
-            one_layer(p)?;
-            Ok(Gru::of(cell(inputs, 2)?).run(x, Some(&input(1)?.squeeze(&[0]))).0)
-        }
+        "lstm" => Ok(layers::<LstmCell>(inputs, 3, p)?.run(x, Some(&(input(1)?.clone(), input(2)?.clone()))).0),
+        "gru" => Ok(layers::<GruCell>(inputs, 2, p)?.run(x, Some(input(1)?)).0),
         "gru_cell" => Ok(cell::<GruCell>(inputs, 2)?.step(x, input(1)?)),
         "rnn_cell" => Ok(cell::<RnnCell>(inputs, 2)?.step(x, input(1)?)),
 
@@ -457,12 +451,20 @@ fn weights(p: &Fields<'_>, name: &str, inputs: &Inputs<'_>) -> Result<Option<Ten
     }
 }
 
-/// What is not one layer that runs forwards is not known.
-fn one_layer(p: &Fields<'_>) -> Result<(), Fault> {
-    if p.read_or("layers", 1, Value::as_u64)? != 1 {
-        return p.unknown("layers");
+/// Layers of cells whose weights are the inputs from `first` on, in as many layers and directions as the case says.
+fn layers<C: Cell>(inputs: &Inputs<'_>, first: usize, p: &Fields<'_>) -> Result<Recurrent<C>, Fault> {
+    let (count, bidirectional) = (p.read_or("layers", 1, Value::as_u64)?, p.flag("bidirectional")?);
+    let (weights, rest) = inputs.from(first).as_chunks::<4>();
+    let cells = if bidirectional { 2 * count } else { count };
+    if weights.len() as u64 != cells || !rest.is_empty() {
+        return Err(format!("{} and {} weights of {cells} cells", weights.len(), rest.len()).into());
     }
-    if p.flag("bidirectional")? { p.unknown("bidirectional") } else { Ok(()) }
+    let mut cells = weights.iter().map(|four| {
+        let [ih, hh, b_ih, b_hh] = four.each_ref().map(|t| Tensor::clone(t));
+        C::with_weights(Weights { ih, hh, b_ih, b_hh })
+    });
+    let Some(one) = cells.next() else { return Err("no cells".into()) };
+    Ok(Recurrent::of_cells(one, cells, bidirectional))
 }
 
 /// The cell whose weights are the inputs from `first` on.

@@ -8,18 +8,8 @@ use crate::common::fields::Lack;
 /// Ops, optimizers or schedules, each with what it lacks.
 pub type Missing = &'static [(&'static str, Lack)];
 
-const fn value(path: &'static str, held: &'static str) -> Lack {
-    Lack::value(path, held)
-}
-
 /// Of gradients.json.
-pub const OPS: Missing = &[
-    // Parameters, values of parameters and inputs of ops that are there.
-    ("gru", value("params.layers", "2")),
-    ("lstm", value("params.bidirectional", "true")),
-    ("lstm", value("params.layers", "2")),
-    // Ops.
-];
+pub const OPS: Missing = &[];
 
 /// Of the trajectories in optimizers.json.
 pub const OPTIMIZERS: Missing = &[];

@@ -3,6 +3,10 @@
 //! A cell with g gates has `weight_ih` \[g·hidden, inputs\], `weight_hh` \[g·hidden, hidden\], `bias_ih` and `bias_hh` \[g·hidden\], all
 //! started uniform in ±1 / √hidden. Below, a is W_ih x + b_ih and b is W_hh h + b_hh, in g parts of size hidden.
 
+mod layer;
+
+pub use layer::{Gru, Lstm, Recurrent, Rnn};
+
 use super::{Blueprint, Init, Module, Site};
 use crate::error::{OpError, Result};
 use crate::{Device, Shape, Tensor};
@@ -31,6 +35,23 @@ pub trait Cell: Module + Sized {
     /// The tensors of a state.
     fn tensors(state: &Self::State) -> Vec<&Tensor>;
 
+    /// A state of what `f` makes of this one's tensors, in the order of [`Cell::tensors`].
+    fn map(state: &Self::State, f: &mut dyn FnMut(&Tensor) -> Tensor) -> Self::State;
+
+    /// A cell of this one's kind and settings with other weights.
+    fn alike(&self, weights: Weights) -> Self {
+        Self::with_weights(weights)
+    }
+
+    /// This cell with the settings of a blueprint that are no sizes. What is not in it stays: older files have less.
+    ///
+    /// # Errors
+    /// A setting that it does not know.
+    fn set_up(self, blueprint: &Blueprint) -> Result<Self> {
+        let _ = blueprint;
+        Ok(self)
+    }
+
     /// The same state without its history: gradients end here. A long text is learned in pieces, each from the state that the piece before
     /// it left (truncated backpropagation through time, Williams and Peng 1990). Run the step that computes the state first.
     ///
@@ -45,7 +66,10 @@ pub trait Cell: Module + Sized {
     /// assert!(next.sum(&[]).backward().get(&first)?.is_none());
     /// # Ok::<(), steepest::Error>(())
     /// ```
-    fn detach(state: &Self::State) -> Self::State;
+    #[track_caller]
+    fn detach(state: &Self::State) -> Self::State {
+        Self::map(state, &mut |tensor| tensor.detach())
+    }
 
     /// A cell with new weights.
     #[track_caller]
@@ -156,16 +180,19 @@ fn zero_state(device: &Device, weights: &Weights, gates: usize, n: usize) -> Ten
 fn built<C: Cell>(site: &Site<'_>) -> Result<C> {
     let (inputs, hidden) = (site.size("inputs")?, site.size("hidden")?);
     (0..C::GATES).try_for_each(|_| site.reserve(&[&[hidden, inputs], &[hidden, hidden], &[hidden], &[hidden]]))?;
-    Ok(C::new(site.device(), inputs, hidden, 0))
+    C::new(site.device(), inputs, hidden, 0).set_up(site.blueprint())
 }
 
 macro_rules! cell {
-    ($(#[$doc:meta])* $name:ident, $text:literal, $gates:literal, $state:ty, $first:expr) => {
+    ($(#[$doc:meta])* $name:ident, $gates:literal, $state:ty, $first:expr $(, $field:ident: $kind:ty)?) => {
         $(#[$doc])*
         ///
         /// As a module it makes one step from a state of zeros: x \[n, inputs\] → h \[n, hidden\].
         #[derive(Clone, Debug)]
-        pub struct $name(Weights);
+        pub struct $name {
+            weights: Weights,
+            $($field: $kind,)?
+        }
 
         impl Module for $name {
             fn forward(&self, x: &Tensor) -> Tensor {
@@ -175,20 +202,25 @@ macro_rules! cell {
             }
 
             fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
-                self.0.visit(visit);
+                self.weights.visit(visit);
             }
 
             fn multiply_adds(&self, input: &Shape, _: &Shape) -> usize {
-                self.0.work(input.dims().first().copied().unwrap_or(0))
+                self.weights.work(input.dims().first().copied().unwrap_or(0))
             }
 
             fn blueprint(&self) -> Option<Blueprint> {
-                let (inputs, hidden) = self.0.sizes($gates)?;
-                Some(Blueprint::new(stringify!($name)).set("inputs", inputs).set("hidden", hidden))
+                let (inputs, hidden) = self.weights.sizes($gates)?;
+                let blueprint = Blueprint::new(stringify!($name)).set("inputs", inputs).set("hidden", hidden);
+                // Only what is not as in a new cell.
+                $(let blueprint = if self.$field { blueprint.set(stringify!($field), true) } else { blueprint };)?
+                Some(blueprint)
             }
 
             fn describe(&self) -> String {
-                format!(concat!(stringify!($name), "({})"), self.0.describe($gates))
+                let text = concat!(stringify!($name), "(").to_owned() + &self.weights.describe($gates);
+                $(let text = if self.$field { text + concat!(", ", stringify!($field)) } else { text };)?
+                text + ")"
             }
         }
 
@@ -201,16 +233,40 @@ macro_rules! cell {
 }
 
 cell! {
-    /// h ← tanh(a + b)
-    RnnCell, "rnn", 1, Tensor, |h| h
+    /// h ← tanh(a + b), or relu(a + b).
+    RnnCell, 1, Tensor, |h| h, relu: bool
 }
 cell! {
     /// r, z ← σ(a + b) of the first two parts; n ← tanh(a_n + r b_n) of the third; h ← (1 − z) n + z h
-    GruCell, "gru", 3, Tensor, |h| h
+    GruCell, 3, Tensor, |h| h
 }
 cell! {
     /// i, f, o ← σ(a + b) of the first, second and fourth part; g ← tanh(a + b) of the third; c ← f c + i g; h ← o tanh c
-    LstmCell, "lstm", 4, (Tensor, Tensor), |(h, _)| h
+    LstmCell, 4, (Tensor, Tensor), |(h, _)| h
+}
+
+impl RnnCell {
+    /// The same cell with max(a + b, 0) in place of tanh: PyTorch's `nonlinearity="relu"`.
+    pub fn relu(self) -> RnnCell {
+        RnnCell { relu: true, ..self }
+    }
+}
+
+impl LstmCell {
+    /// The same cell with a bias of the forget gates that starts at `value` in all: `bias_ih` has it, `bias_hh` 0. With 1 a new cell remembers
+    /// (Gers et al. 2000; Jozefowicz et al. 2015).
+    ///
+    /// # Errors
+    /// The device's, where it cannot read the biases.
+    pub fn forget_bias(self, value: f32) -> Result<LstmCell> {
+        for (bias, value) in [(&self.weights.b_ih, value), (&self.weights.b_hh, 0.0)] {
+            let mut numbers = bias.to_vec::<f32>()?;
+            let hidden = numbers.len() / Self::GATES;
+            numbers[hidden..2 * hidden].fill(value);
+            bias.set(&numbers)?;
+        }
+        Ok(self)
+    }
 }
 
 impl Cell for RnnCell {
@@ -219,25 +275,32 @@ impl Cell for RnnCell {
     const NAME: &'static str = "rnn";
 
     fn with_weights(weights: Weights) -> RnnCell {
-        RnnCell(weights)
+        RnnCell { weights, relu: false }
     }
     fn weights(&self) -> &Weights {
-        &self.0
+        &self.weights
     }
     #[track_caller]
     fn advance(&self, a: &Tensor, h: &Tensor) -> Tensor {
-        a.add(&self.0.of_state(h)).tanh()
+        let sum = a.add(&self.weights.of_state(h));
+        if self.relu { sum.relu() } else { sum.tanh() }
+    }
+    fn alike(&self, weights: Weights) -> RnnCell {
+        RnnCell { weights, relu: self.relu }
+    }
+    fn set_up(self, blueprint: &Blueprint) -> Result<RnnCell> {
+        let relu = if blueprint.settings().contains_key("relu") { blueprint.flag("relu")? } else { false };
+        Ok(RnnCell { relu, ..self })
     }
     #[track_caller]
     fn zeros(&self, device: &Device, n: usize) -> Tensor {
-        zero_state(device, &self.0, Self::GATES, n)
+        zero_state(device, &self.weights, Self::GATES, n)
     }
     fn tensors(h: &Tensor) -> Vec<&Tensor> {
         vec![h]
     }
-    #[track_caller]
-    fn detach(h: &Tensor) -> Tensor {
-        h.detach()
+    fn map(h: &Tensor, f: &mut dyn FnMut(&Tensor) -> Tensor) -> Tensor {
+        f(h)
     }
 }
 
@@ -247,14 +310,14 @@ impl Cell for GruCell {
     const NAME: &'static str = "gru";
 
     fn with_weights(weights: Weights) -> GruCell {
-        GruCell(weights)
+        GruCell { weights }
     }
     fn weights(&self) -> &Weights {
-        &self.0
+        &self.weights
     }
     #[track_caller]
     fn advance(&self, a: &Tensor, h: &Tensor) -> Tensor {
-        let (a, b) = (gates(a, 3), gates(&self.0.of_state(h), 3));
+        let (a, b) = (gates(a, 3), gates(&self.weights.of_state(h), 3));
         let (r, z) = (a[0].add(&b[0]).sigmoid(), a[1].add(&b[1]).sigmoid());
         let n = a[2].add(&r.mul(&b[2])).tanh();
         // (1 − z) n + z h
@@ -262,14 +325,13 @@ impl Cell for GruCell {
     }
     #[track_caller]
     fn zeros(&self, device: &Device, n: usize) -> Tensor {
-        zero_state(device, &self.0, Self::GATES, n)
+        zero_state(device, &self.weights, Self::GATES, n)
     }
     fn tensors(h: &Tensor) -> Vec<&Tensor> {
         vec![h]
     }
-    #[track_caller]
-    fn detach(h: &Tensor) -> Tensor {
-        h.detach()
+    fn map(h: &Tensor, f: &mut dyn FnMut(&Tensor) -> Tensor) -> Tensor {
+        f(h)
     }
 }
 
@@ -279,154 +341,26 @@ impl Cell for LstmCell {
     const NAME: &'static str = "lstm";
 
     fn with_weights(weights: Weights) -> LstmCell {
-        LstmCell(weights)
+        LstmCell { weights }
     }
     fn weights(&self) -> &Weights {
-        &self.0
+        &self.weights
     }
     #[track_caller]
     fn advance(&self, a: &Tensor, (h, c): &(Tensor, Tensor)) -> (Tensor, Tensor) {
-        let parts = gates(&a.add(&self.0.of_state(h)), 4);
+        let parts = gates(&a.add(&self.weights.of_state(h)), 4);
         let c = parts[1].sigmoid().mul(c).add(&parts[0].sigmoid().mul(&parts[2].tanh()));
         (parts[3].sigmoid().mul(&c.tanh()), c)
     }
     #[track_caller]
     fn zeros(&self, device: &Device, n: usize) -> (Tensor, Tensor) {
-        let zero = zero_state(device, &self.0, Self::GATES, n);
+        let zero = zero_state(device, &self.weights, Self::GATES, n);
         (zero.clone(), zero)
     }
     fn tensors((h, c): &(Tensor, Tensor)) -> Vec<&Tensor> {
         vec![h, c]
     }
-    #[track_caller]
-    fn detach((h, c): &(Tensor, Tensor)) -> (Tensor, Tensor) {
-        (h.detach(), c.detach())
-    }
-}
-
-/// An RNN over a sequence.
-pub type Rnn = Recurrent<RnnCell>;
-/// A GRU over a sequence.
-pub type Gru = Recurrent<GruCell>;
-/// An LSTM over a sequence.
-pub type Lstm = Recurrent<LstmCell>;
-
-/// A cell over a sequence: x \[t, n, inputs\] → every h \[t, n, hidden\], and the state after the last step.
-///
-/// The parameters are those of the cell, named as those of PyTorch's layers, whose first layer is `l0`: `weight_ih_l0`.
-///
-/// ```
-/// use steepest::{Device, nn::{Lstm, Module}};
-/// let device = Device::cpu();
-/// let lstm = Lstm::new(&device, 3, 8, 0);
-/// let (every, (h, c)) = lstm.run(&device.zeros([5, 2, 3]), None);
-/// assert_eq!((every.shape().dims(), h.shape(), c.shape()), (&[5, 2, 8][..], h.shape(), h.shape()));
-/// assert_eq!(lstm.named_parameters()[0].0, "weight_ih_l0");
-/// ```
-#[derive(Clone, Debug)]
-pub struct Recurrent<C> {
-    cell: C,
-    batch_first: bool,
-    last_only: bool,
-}
-
-impl<C: Cell> Recurrent<C> {
-    /// A layer with new weights.
-    #[track_caller]
-    pub fn new(device: &Device, inputs: usize, hidden: usize, seed: u64) -> Recurrent<C> {
-        Recurrent::of(C::new(device, inputs, hidden, seed))
-    }
-
-    /// A layer of a given cell.
-    pub fn of(cell: C) -> Recurrent<C> {
-        Recurrent { cell, batch_first: false, last_only: false }
-    }
-
-    /// Takes \[n, t, inputs\] and gives \[n, t, hidden\].
-    pub fn batch_first(self) -> Recurrent<C> {
-        Recurrent { batch_first: true, ..self }
-    }
-
-    /// As a module gives the h after the last step only, \[n, hidden\]: a sequence as one vector.
-    pub fn last_only(self) -> Recurrent<C> {
-        Recurrent { last_only: true, ..self }
-    }
-
-    /// The cell.
-    pub fn cell(&self) -> &C {
-        &self.cell
-    }
-
-    /// Every h, and the state after the last step; `start` is a state of zeros where it is not given.
-    ///
-    /// An input that is not \[t, n, inputs\] (\[n, t, inputs\] with `batch_first`) with t ≥ 1, and a start that does not fit it, make all
-    /// results invalid.
-    #[track_caller]
-    pub fn run(&self, x: &Tensor, start: Option<&C::State>) -> (Tensor, C::State) {
-        let device = x.device();
-        let by_time = if self.batch_first { x.transpose(0, 1) } else { x.clone() };
-        let (time, n) = match by_time.try_shape().map(|s| (s, s.dims().to_vec())) {
-            Ok((_, dims)) if dims.len() == 3 && dims[0] > 0 => (dims[0], dims[1]),
-            Ok((shape, _)) => {
-                let message = format!("input by time is {shape}, expected [t,n,inputs] with t of at least 1");
-                return self.failed(&x.refuse(C::NAME, OpError::Shape(message)), &device);
-            }
-            // A transposition that cannot be, or the input's own error.
-            Err(_) => return self.failed(&by_time, &device),
-        };
-        let mut state = start.cloned().unwrap_or_else(|| self.cell.zeros(&device, n));
-        if let Some(invalid) = self.cell.refuse(&by_time, &state, &[time]) {
-            return self.failed(&invalid, &device);
-        }
-        // The inputs' part of all steps in one product.
-        let from_inputs = self.cell.weights().of_input(&by_time);
-        let mut every = Vec::with_capacity(time);
-        for a in from_inputs.split(0, &vec![1; time]) {
-            state = self.cell.advance(&a.squeeze(&[0]), &state);
-            every.push(C::tensors(&state)[0].unsqueeze(0));
-        }
-        let others: Vec<&Tensor> = every[1..].iter().collect();
-        let all = every[0].cat(&others, 0);
-        (if self.batch_first { all.transpose(0, 1) } else { all }, state)
-    }
-
-    /// What comes of an invalid input: a state made from it is invalid too.
-    #[track_caller]
-    fn failed(&self, invalid: &Tensor, device: &Device) -> (Tensor, C::State) {
-        (invalid.clone(), self.cell.advance(invalid, &self.cell.zeros(device, 1)))
-    }
-}
-
-impl<C: Cell + 'static> Recurrent<C> {
-    pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
-        let (batch_first, last_only) = (site.flag("batch_first")?, site.flag("last_only")?);
-        Ok(Box::new(Recurrent { cell: built::<C>(site)?, batch_first, last_only }))
-    }
-}
-
-impl<C: Cell> Module for Recurrent<C> {
-    fn forward(&self, x: &Tensor) -> Tensor {
-        let (every, last) = self.run(x, None);
-        if self.last_only && every.check().is_ok() { C::tensors(&last)[0].clone() } else { every }
-    }
-
-    fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
-        self.cell.visit(&mut |name, parameter| visit(&format!("{name}_l0"), parameter));
-    }
-
-    fn multiply_adds(&self, input: &Shape, _: &Shape) -> usize {
-        self.cell.weights().work(input.dims().iter().take(2).product())
-    }
-
-    fn blueprint(&self) -> Option<Blueprint> {
-        // The layer of `LstmCell` is `Lstm`.
-        let (inputs, hidden) = self.cell.weights().sizes(C::GATES)?;
-        let blueprint = Blueprint::new(self.cell.blueprint()?.kind().strip_suffix("Cell")?);
-        let blueprint = blueprint.set("inputs", inputs).set("hidden", hidden);
-        Some(blueprint.set("batch_first", self.batch_first).set("last_only", self.last_only))
-    }
-
-    fn describe(&self) -> String {
-        self.cell.describe().replace("Cell", "")
+    fn map((h, c): &(Tensor, Tensor), f: &mut dyn FnMut(&Tensor) -> Tensor) -> (Tensor, Tensor) {
+        (f(h), f(c))
     }
 }
