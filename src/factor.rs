@@ -175,10 +175,10 @@ pub(crate) fn svd(a: &Matrix) -> Option<Svd> {
     let (m, n) = if tall { (a.rows, a.cols) } else { (a.cols, a.rows) };
     let mut left = DMatrix::from_fn(m, n, |i, j| if tall { a.at(i, j) } else { a.at(j, i) } / scale);
     let mut right = DMatrix::identity(n, n);
-    if !(0..SWEEPS).any(|_| !sweep(&mut left, &mut right)) {
+    let mut lengths: Vec<f64> = left.column_iter().map(|column| column.norm()).collect();
+    if !(0..SWEEPS).any(|_| !sweep(&mut left, &mut right, &mut lengths)) {
         return None;
     }
-    let lengths: Vec<f64> = left.column_iter().map(|column| column.norm()).collect();
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| lengths[j].total_cmp(&lengths[i]));
     let (mut left, right) = (left.select_columns(&order), right.select_columns(&order));
@@ -196,22 +196,24 @@ const SWEEPS: usize = 100;
 /// A column this short, where the largest element is 1, is rounding: far below what the sizes of two f32 numbers can differ by.
 const NOTHING: f64 = 1e-120;
 
-/// Makes every pair of columns of `left` orthogonal in turn, and turns those of `right` alike; says whether any was not.
-fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>) -> bool {
+/// Makes every pair of columns of `left` orthogonal in turn, and turns those of `right` alike; says whether any was not. `lengths` are those of the
+/// columns of `left`.
+fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>, lengths: &mut [f64]) -> bool {
     let mut turned = false;
-    for p in 0..left.ncols() {
-        for q in p + 1..left.ncols() {
-            let (a, b) = (left.column(p).norm(), left.column(q).norm());
-            if a < b {
+    for p in 0..lengths.len() {
+        for q in p + 1..lengths.len() {
+            if lengths[p] < lengths[q] {
                 // The longer one first: columns of nothing but rounding are then moved by little.
                 left.swap_columns(p, q);
                 right.swap_columns(p, q);
+                lengths.swap(p, q);
             }
-            let (a, b) = (a.max(b), a.min(b));
+            let (a, b) = (lengths[p], lengths[q]);
             if b < NOTHING {
                 continue;
             }
-            let cosine = left.column(p).dot(&left.column(q)) / a / b;
+            let (x, y) = columns(left, p, q);
+            let cosine = dot(x, y) / a / b;
             if cosine.abs() <= 1e-15 {
                 continue;
             }
@@ -219,17 +221,32 @@ fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>) -> bool {
             // (b² − a²) / (2 a b cos)
             let zeta = (b / a - a / b) / (2.0 * cosine);
             let t = zeta.signum() / (zeta.abs() + zeta.hypot(1.0));
-            let c = 1.0 / t.hypot(1.0);
-            for x in [&mut *left, &mut *right] {
-                for i in 0..x.nrows() {
-                    let (y, z) = (x[(i, p)], x[(i, q)]);
-                    x[(i, p)] = c * (y - t * z);
-                    x[(i, q)] = c * (t * y + z);
-                }
-            }
+            turn(x, y, t);
+            (lengths[p], lengths[q]) = (dot(x, x).sqrt(), dot(y, y).sqrt());
+            let (x, y) = columns(right, p, q);
+            turn(x, y, t);
         }
     }
     turned
+}
+
+/// Two columns, p before q.
+fn columns(x: &mut DMatrix<f64>, p: usize, q: usize) -> (&mut [f64], &mut [f64]) {
+    let m = x.nrows();
+    let (before, after) = x.as_mut_slice().split_at_mut(q * m);
+    (&mut before[p * m..(p + 1) * m], &mut after[..m])
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+/// Turns two columns by the angle with tangent t.
+fn turn(x: &mut [f64], y: &mut [f64], t: f64) {
+    let c = 1.0 / t.hypot(1.0);
+    for (x, y) in x.iter_mut().zip(y) {
+        (*x, *y) = (c * (*x - t * *y), c * (t * *x + *y));
+    }
 }
 
 /// Makes column `j` a unit vector; one of zeros becomes one that is orthogonal to those before it.

@@ -73,6 +73,7 @@ pub use error::{Error, Result};
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
 pub use ops::attention::AttentionOptions;
 pub use ops::conv::{Conv3dOptions, ConvOptions};
+pub use ops::fft::FftNorm;
 pub use ops::linalg::{MatrixNorm, Triangular};
 pub use ops::pool::PoolOptions;
 pub use ops::random;

@@ -231,6 +231,24 @@ impl Device {
         self.given(&cells, [n, n], false)
     }
 
+    /// The frequencies of a Fourier transform of n samples that are `spacing` apart, in its order: 0, 1, … −2, −1, divided by n · spacing.
+    #[track_caller]
+    pub fn fftfreq(&self, n: usize, spacing: f64) -> Tensor {
+        self.frequencies((0..n).map(|k| if 2 * k < n { k as f64 } else { k as f64 - n as f64 }), n, spacing)
+    }
+
+    /// The frequencies of [`Tensor::rfft`] of n samples that are `spacing` apart: 0, 1, … n/2, divided by n · spacing.
+    #[track_caller]
+    pub fn rfftfreq(&self, n: usize, spacing: f64) -> Tensor {
+        self.frequencies((0..if n == 0 { 0 } else { n / 2 + 1 }).map(|k| k as f64), n, spacing)
+    }
+
+    #[track_caller]
+    fn frequencies(&self, numbers: impl Iterator<Item = f64>, n: usize, spacing: f64) -> Tensor {
+        let frequencies: Vec<f32> = numbers.map(|k| (k / (n as f64 * spacing)) as f32).collect();
+        self.given(&frequencies, frequencies.len(), false)
+    }
+
     /// A tensor that carries an error.
     pub(crate) fn invalid(&self, op: &'static str, at: At, error: OpError) -> Tensor {
         Tensor::invalid(&self.backend, Error::op(op, at, error), at)

@@ -10,6 +10,7 @@ mod distance;
 mod einsum;
 pub mod elementwise;
 pub mod f16;
+pub mod fft;
 mod gemm;
 pub mod index;
 pub mod layout;

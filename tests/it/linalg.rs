@@ -230,6 +230,13 @@ fn triangular_systems_read_one_triangle() {
             let t = if transpose { t.t() } else { t };
             product("triangular", &[&host(&t), &host(&x)], &host(&b), 100.0);
         }
+        // One matrix and a batch of right-hand sides.
+        let (one, many) = (a.slice(0, ..1).squeeze(&[0]), matrix(&device, &mut g, &[2, 3, 4, 2]));
+        let x = one.solve(&many);
+        let each = host(&one.expand([2, 3, 4, 4]));
+        product("one matrix", &[&each, &host(&x)], &host(&many), 100.0);
+        let x = one.triangular_solve(&many, Triangular { upper: true, ..Default::default() });
+        product("one triangle", &[&host(&one.triu(0).expand([2, 3, 4, 4])), &host(&x)], &host(&many), 100.0);
         // A NaN outside of the triangle is refused as well: the whole matrix must be finite.
         let vectors = b.slice(-1, ..1).squeeze(&[-1]);
         let x = a.triangular_solve(&vectors, Triangular::default());

@@ -26,6 +26,7 @@ mod division;
 mod draws;
 mod einsum;
 mod examples;
+mod fft;
 mod figures;
 mod fusion;
 mod graph;

@@ -4,7 +4,7 @@ use super::eigen::{Eigh, SingularValues};
 use super::factors::{Cholesky, Qr};
 use super::pseudo::{Exp, Pinverse};
 use super::solve::{Det, Inverse, SlogDet, Solve, Triangular};
-use super::{each, matrices, square};
+use super::{Each, each, matrices, square};
 use crate::error::OpError;
 use crate::graph::Tensor;
 
@@ -100,7 +100,23 @@ impl Tensor {
         if self.takes_vectors(b) {
             return each(solve, &[self, &b.unsqueeze(-1)]).squeeze(&[-1]).made_by("solve", &[self, b]);
         }
-        each(solve, &[self, b])
+        self.with_columns("solve", b, solve)
+    }
+
+    /// Records a system: with one matrix and a batch of right-hand sides, these become columns of one, so that the matrix is factorised once.
+    #[track_caller]
+    fn with_columns(&self, name: &'static str, b: &Tensor, op: impl Each) -> Tensor {
+        let (Ok(a), Ok(of)) = (self.try_shape(), b.try_shape()) else { return each(op, &[self, b]) };
+        let ([n, m], [batch @ .., rows, columns]) = (a.dims(), of.dims()) else { return each(op, &[self, b]) };
+        if n != m || rows != n || batch.is_empty() {
+            return each(op, &[self, b]);
+        }
+        let rank = of.rank() as isize;
+        let order: Vec<isize> = std::iter::once(rank - 2).chain(0..rank - 2).chain([rank - 1]).collect();
+        let back: Vec<isize> = (1..rank - 1).chain([0, rank - 1]).collect();
+        let wide = b.permute(&order).reshape([*n, batch.iter().product::<usize>() * columns]);
+        let split = [&[*n], batch, &[*columns]].concat();
+        each(op, &[self, &wide]).reshape(split).permute(&back).made_by(name, &[self, b])
     }
 
     /// Whether a right-hand side is vectors, by PyTorch's rule: one, or one per matrix.
@@ -127,7 +143,7 @@ impl Tensor {
         if self.takes_vectors(b) {
             return each(options, &[self, &b.unsqueeze(-1)]).squeeze(&[-1]).made_by("triangular_solve", &[self, b]);
         }
-        each(options, &[self, b])
+        self.with_columns("triangular_solve", b, options)
     }
 
     /// The lower triangular L with L Lᵀ = A, or with `upper` the upper triangular U with Uᵀ U = A, `[.., n, n]`.
