@@ -2,6 +2,18 @@
 // quotients of integers, which every device defines alike.
 // use: shared/math
 
+// 1 - erf x, with the digits of the upper tail: e^(-z²) times a fit of the rest for z = |x|.
+fn erfc_(x: f32) -> f32 {
+    if is_nan(x) { return x; }
+    let z = min(abs(x), 10.1);
+    let t = 3.0 / (3.0 + z);
+    let u = t - 0.6;
+    let p = horner(horner(0.057007753, u, vec4<f32>(0.008667964, -0.14489804, -0.12502792, 0.24143433)), u,
+        vec4<f32>(0.7718899, 1.1105302, 1.0763883, 0.77385175));
+    let upper = exp_(-z * z) * t * fma(p, u, 0.42565946);
+    return select(upper, 2.0 - upper, x < 0.0);
+}
+
 // 2^x.
 fn exp2_(x: f32) -> f32 {
     if is_nan(x) { return x; }
@@ -11,15 +23,15 @@ fn exp2_(x: f32) -> f32 {
     return exp_of_parts((x - k) * 0.69314718, k);
 }
 
-// log x · scale, where scale · ln 2 is high + low and whole multiples of high are exact: a logarithm to another base.
-fn log_to_base(x: f32, scale: f32, high: f32, low: f32) -> f32 {
+// log x to a base: scale is log e, and log 2 is n / 4096 + low. Products with n are those of integers, exact, as in exp_.
+fn log_to_base(x: f32, scale: f32, n: i32, low: f32) -> f32 {
     if is_nan(x) || x <= 0.0 || is_inf(x) { return log_(x); }
     let tiny = bitcast<u32>(x) < 0x00800000u;
     let parts = parts_of(select(x, x * 8388608.0, tiny), select(0.0, -23.0, tiny));
-    return fma(parts.y, high, fma(parts.y, low, log_of_parts(parts.x, 0.0) * scale));
+    return f32(i32(parts.y) * n) * 0.000244140625 + fma(parts.y, low, log_of_parts(parts.x, 0.0) * scale);
 }
-fn log2_(x: f32) -> f32 { return log_to_base(x, 1.44269504, 1.0, 0.0); }
-fn log10_(x: f32) -> f32 { return log_to_base(x, 0.434294482, 0.301025391, 4.60503898e-6); }
+fn log2_(x: f32) -> f32 { return log_to_base(x, 1.44269504, 4096, 0.0); }
+fn log10_(x: f32) -> f32 { return log_to_base(x, 0.434294482, 1233, 4.60503898e-6); }
 
 // The angle of the point (x, y): the arc tangent of the smaller of |x| and |y| divided by the larger, moved to where the point is.
 // Above tan(π/8) it is π/4 and the arc tangent of (r - 1) / (r + 1); then an odd polynomial.

@@ -44,7 +44,17 @@ pub enum Activation {
     HardSwish,
     /// x tanh(log(1 + e^x))
     Mish,
-    /// e^x / Σ e^x along an axis; of x it is the only one here, with the next, in which elements depend on one another.
+    /// log(1 + e^(β x)) / β
+    SoftplusBeta(f64),
+    /// x less λ toward 0, 0 between −λ and λ.
+    Softshrink(f64),
+    /// x, but 0 between −λ and λ.
+    Hardshrink(f64),
+    /// x − tanh x
+    Tanhshrink,
+    /// x above the first number, the second elsewhere.
+    Threshold(f64, f64),
+    /// e^x / Σ e^x along an axis, by which elements depend on one another.
     Softmax(isize),
     /// The logarithm of the softmax along an axis.
     LogSoftmax(isize),
@@ -72,6 +82,11 @@ impl Activation {
             Activation::HardTanh(min, max) => ("hard_tanh", vec![("min", min), ("max", max)]),
             Activation::HardSwish => ("hard_swish", vec![]),
             Activation::Mish => ("mish", vec![]),
+            Activation::SoftplusBeta(beta) => ("softplus_beta", vec![("beta", beta)]),
+            Activation::Softshrink(lambda) => ("softshrink", vec![("lambda", lambda)]),
+            Activation::Hardshrink(lambda) => ("hardshrink", vec![("lambda", lambda)]),
+            Activation::Tanhshrink => ("tanhshrink", vec![]),
+            Activation::Threshold(limit, value) => ("threshold", vec![("limit", limit), ("value", value)]),
             Activation::Softmax(axis) => ("softmax", vec![("axis", axis as f64)]),
             Activation::LogSoftmax(axis) => ("log_softmax", vec![("axis", axis as f64)]),
         }
@@ -97,6 +112,11 @@ impl Activation {
             "hard_tanh" => Activation::HardTanh(site.number("min")?, site.number("max")?),
             "hard_swish" => Activation::HardSwish,
             "mish" => Activation::Mish,
+            "softplus_beta" => Activation::SoftplusBeta(site.number("beta")?),
+            "softshrink" => Activation::Softshrink(site.number("lambda")?),
+            "hardshrink" => Activation::Hardshrink(site.number("lambda")?),
+            "tanhshrink" => Activation::Tanhshrink,
+            "threshold" => Activation::Threshold(site.number("limit")?, site.number("value")?),
             "softmax" => Activation::Softmax(axis(site)?),
             "log_softmax" => Activation::LogSoftmax(axis(site)?),
             other => return Err(site.blueprint().refuse(format!("no function is called `{other}`"))),
@@ -135,6 +155,11 @@ impl Module for Activation {
             Activation::HardTanh(min, max) => x.hard_tanh(min, max),
             Activation::HardSwish => x.hard_swish(),
             Activation::Mish => x.mish(),
+            Activation::SoftplusBeta(beta) => x.softplus(beta),
+            Activation::Softshrink(lambda) => x.softshrink(lambda),
+            Activation::Hardshrink(lambda) => x.hardshrink(lambda),
+            Activation::Tanhshrink => x.tanhshrink(),
+            Activation::Threshold(limit, value) => x.threshold(limit, value),
             Activation::Softmax(axis) => x.softmax(axis),
             Activation::LogSoftmax(axis) => x.log_softmax(axis),
         }

@@ -8,7 +8,7 @@ mod margin;
 
 pub use super::ctc::Ctc;
 pub use likelihood::{GaussianNll, PoissonNll};
-pub use margin::{TripletMargin, cosine_embedding, margin_ranking, squared_hinge};
+pub use margin::{TripletMargin, cosine_embedding, hinge_embedding, margin_ranking, multi_margin, squared_hinge};
 
 use crate::error::{OpError, above_zero, finite};
 use crate::{DType, Tensor};

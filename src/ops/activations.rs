@@ -1,7 +1,7 @@
 //! Activations that are made of other ops, as methods of `Tensor`.
 
 use super::elementwise as row;
-use crate::error::OpError;
+use crate::error::{OpError, finite};
 use crate::graph::Tensor;
 
 /// Of Klambauer et al. 2017: such that mean 0 and variance 1 of activations are a fixed point from layer to layer.
@@ -103,5 +103,71 @@ impl Tensor {
     #[track_caller]
     pub fn swiglu(&self, other: &Tensor) -> Tensor {
         self.silu().mul(other).made_by("swiglu", &[self, other])
+    }
+
+    /// x − lambda where x > lambda, x + lambda where x < −lambda, 0 between: the proximal step of an L1 penalty. A lambda that is negative or no finite
+    /// f32 is an error.
+    #[track_caller]
+    pub fn softshrink(&self, lambda: f64) -> Tensor {
+        let fits = |lambda: f64| finite(lambda) && lambda >= 0.0;
+        if let Some(invalid) = self.unfit("softshrink", "lambda", lambda, fits, "a finite number that is not negative") {
+            return invalid;
+        }
+        self.sub(&self.clamp(-lambda, lambda)).made_by("softshrink", &[self])
+    }
+
+    /// x where |x| > lambda, 0 elsewhere. A lambda that is negative or no finite f32 is an error.
+    #[track_caller]
+    pub fn hardshrink(&self, lambda: f64) -> Tensor {
+        let fits = |lambda: f64| finite(lambda) && lambda >= 0.0;
+        if let Some(invalid) = self.unfit("hardshrink", "lambda", lambda, fits, "a finite number that is not negative") {
+            return invalid;
+        }
+        self.abs().le_scalar(lambda).where_(&self.full_like(0.0), self).made_by("hardshrink", &[self])
+    }
+
+    /// x − tanh x
+    #[track_caller]
+    pub fn tanhshrink(&self) -> Tensor {
+        self.sub(&self.tanh()).made_by("tanhshrink", &[self])
+    }
+
+    /// x where x > limit, `value` elsewhere. Numbers that are no finite f32 are errors.
+    #[track_caller]
+    pub fn threshold(&self, limit: f64, value: f64) -> Tensor {
+        for (option, number) in [("limit", limit), ("value", value)] {
+            if let Some(invalid) = self.unfit("threshold", option, number, finite, "a finite number") {
+                return invalid;
+            }
+        }
+        self.le_scalar(limit).where_(&self.full_like(value), self).made_by("threshold", &[self])
+    }
+
+    /// log(x / (1 − x)), the inverse of the sigmoid, of x limited to eps..1 − eps: NaN outside 0..1 with an eps of 0. An eps that is not in 0..=½ is
+    /// an error.
+    #[track_caller]
+    pub fn logit(&self, eps: f64) -> Tensor {
+        let fits = |eps: f64| (0.0..=0.5).contains(&eps);
+        if let Some(invalid) = self.unfit("logit", "eps", eps, fits, "a number in 0..=0.5") {
+            return invalid;
+        }
+        let x = if eps > 0.0 { self.clamp(eps, 1.0 - eps) } else { self.clone() };
+        x.log().sub(&x.neg().log1p()).made_by("logit", &[self])
+    }
+
+    /// x log y, and 0 where x = 0, whatever y is but NaN.
+    #[track_caller]
+    pub fn xlogy(&self, other: &Tensor) -> Tensor {
+        // Where x is 0 the logarithm counts nothing, not even one that is infinite.
+        let off = self.eq_scalar(0.0).and(&other.is_nan().not());
+        let safe = off.where_(&other.full_like(1.0), other);
+        self.mul(&safe.log()).made_by("xlogy", &[self, other])
+    }
+
+    /// x with other numbers in the place of NaN, ∞ and −∞, where the gradient is 0.
+    #[track_caller]
+    pub fn nan_to_num(&self, nan: f64, above: f64, below: f64) -> Tensor {
+        let replaced = self.is_inf().where_(&self.gt_scalar(0.0).where_(&self.full_like(above), &self.full_like(below)), self);
+        self.is_nan().where_(&self.full_like(nan), &replaced).made_by("nan_to_num", &[self])
     }
 }

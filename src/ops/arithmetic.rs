@@ -75,7 +75,7 @@ macro_rules! compare_scalar {
         impl Tensor {
             $($(#[$doc])*
             ///
-            /// Of integers p must be one of their type.
+            /// Of integers and bool p must be one of their type.
             #[track_caller]
             pub fn $name(&self, p: f64) -> Tensor {
                 const NAME: &str = stringify!($name);
@@ -203,7 +203,7 @@ impl Tensor {
         let dtype = self.dtype_or_f32();
         let (row, least, most) = match dtype {
             DType::I32 => (&row::FILL_I32, f64::from(i32::MIN), f64::from(i32::MAX)),
-            DType::U32 => (&row::FILL_U32, 0.0, f64::from(u32::MAX)),
+            DType::U32 | DType::Bool => (&row::FILL_U32, 0.0, if dtype == DType::Bool { 1.0 } else { f64::from(u32::MAX) }),
             _ => return self.constant(value),
         };
         let fits = |value: f64| value.fract() == 0.0 && (least..=most).contains(&value);
@@ -213,7 +213,8 @@ impl Tensor {
             return invalid;
         }
         let high = (value / 65_536.0).floor();
-        record_on(self.node().backend(), Pointwise { row, scalars: [high, value - high * 65_536.0] }, &[])
+        let word = record_on(self.node().backend(), Pointwise { row, scalars: [high, value - high * 65_536.0] }, &[]);
+        if dtype == DType::Bool { word.to_bool() } else { word }
     }
 
     /// The same where sums and products wrap around, so that a negative number is a u32 too.

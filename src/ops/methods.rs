@@ -69,6 +69,8 @@ unary! {
     log10 => LOG10;
     /// The error function.
     erf => ERF;
+    /// 1 − erf x, with the digits of the upper tail.
+    erfc => ERFC;
     /// tanh x
     tanh => TANH;
     /// 1 / (1 + e^−x)
@@ -91,6 +93,8 @@ unary! {
     mish => MISH;
     /// Whether each element is NaN.
     is_nan => IS_NAN;
+    /// Whether each element is infinite.
+    is_inf => IS_INF;
     /// Whether each element is neither NaN nor infinite.
     is_finite => IS_FINITE;
     /// The same values, cut off from the graph: no gradient flows back through the result.
@@ -274,7 +278,7 @@ impl Tensor {
         record_on(self.node().backend(), Pointwise { row: &row::FILL, scalars: [value, 0.0] }, &[])
     }
 
-    /// A tensor of this one's shape with every element `value`: of its type for integers, of which `value` must be one, f32 otherwise.
+    /// A tensor of this one's shape with every element `value`: of its type for integers and bool, of which `value` must be one, f32 otherwise.
     #[track_caller]
     pub fn full_like(&self, value: f64) -> Tensor {
         let one = self.alike("full_like", "value", value);

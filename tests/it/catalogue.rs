@@ -64,6 +64,21 @@ fn what_makes_no_sense_is_refused_by_name_and_line() {
                 &["[2]", "[1,2]"],
             ),
             ("variances of other numbers", loss::GaussianNll::new().of(&two, &two, &device.ones([3])), &["gaussian_nll", "[3]"]),
+            (
+                "a margin cubed",
+                loss::multi_margin(&device.ones([2, 3]), &device.tensor(&[0u32, 1], 2), 3, 1.0, None, Reduction::Mean),
+                &["multi_margin", "p is 3"],
+            ),
+            (
+                "a label for no row",
+                loss::multi_margin(&device.ones([2, 3]), &device.tensor(&[0u32], 1), 1, 1.0, None, Reduction::Mean),
+                &["multi_margin", "[2,3]", "[1]"],
+            ),
+            (
+                "distances to other targets",
+                loss::hinge_embedding(&two, &device.ones([3]), 1.0, Reduction::Mean),
+                &["hinge_embedding", "[2]", "[3]"],
+            ),
             ("a negative beta", loss::smooth_l1(&two, &two, -1.0, Reduction::Mean), &["smooth_l1", "beta", "-1"]),
             (
                 "a distance of no order",
@@ -182,6 +197,21 @@ fn weighted_losses_are_what_they_say() {
         let (u, v) = (device.tensor(&[3.0, 4.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0], [4, 2]), [4.0, 3.0, 3.0, 4.0, 0.0, 5.0, 2.0, 2.0]);
         let (v, pairs) = (device.tensor(&v, [4, 2]), device.tensor(&[1.0, -1.0, -1.0, 0.0], 4));
         check("cosine_embedding", &[0.04, 0.35, 0.0, 0.0], &|r| loss::cosine_embedding(&u, &v, &pairs, 0.25, r));
+        let distances: Vec<f64> = (0..6).map(|i| if signs[i] > 0.0 { x64[i] } else { (1.5 - x64[i]).max(0.0) }).collect();
+        check("hinge_embedding", &distances, &|r| loss::hinge_embedding(&x, &target, 1.5, r));
+        let labels = device.tensor(&[2u32, 0], 2);
+        for (p, weights) in [(1, None), (2, None), (2, Some(&w))] {
+            let each: Vec<f64> = [2, 0]
+                .iter()
+                .enumerate()
+                .map(|(row, &y)| {
+                    let short = |c: usize| (0.75 - x64[3 * row + y] + x64[3 * row + c]).max(0.0).powi(p);
+                    let sum: f64 = (0..3).filter(|&c| c != y).map(short).sum();
+                    sum / 3.0 * weights.map_or(1.0, |_| w64[y])
+                })
+                .collect();
+            check("multi_margin", &each, &|r| loss::multi_margin(&x, &labels, p as u32, 0.75, weights, r));
+        }
         check("smooth_l1 of beta 0", &(0..6).map(|i| (x64[i] - t64[i]).abs()).collect::<Vec<_>>(), &|r| {
             loss::smooth_l1(&x, &t, 0.0, r)
         });

@@ -147,6 +147,8 @@ fn bits_and_truth_values() {
         assert_eq!(values::<bool>(&!&p), [false, false, true, true]);
         assert_eq!(values::<bool>(&q.lt(&p)), [false, true, false, false]);
         assert_eq!(values::<bool>(&q.ge(&p)), [true, false, true, true]);
+        assert_eq!(values::<bool>(&q.eq_scalar(1.0)), [true, false, true, false]);
+        assert_eq!(values::<bool>(&p.full_like(1.0)), [true; 4]);
     }
 }
 
@@ -268,6 +270,7 @@ fn what_does_not_fit_is_refused_with_both_types() {
     refused("pow_scalar", x.pow_scalar(-1.0), &["exponent", "-1"]);
     refused("pow_scalar", x.pow_scalar(0.5), &["exponent", "0.5"]);
     refused("full_like", x.full_like(0.5), &["value", "0.5"]);
+    refused("full_like", bools.full_like(2.0), &["value", "2", "bool"]);
     refused("isclose", f.isclose(&f, -1.0, 0.0, false), &["rtol", "-1"]);
     refused("isclose", f.isclose(&f, 0.0, f64::INFINITY, false), &["atol", "inf"]);
     refused("mean", x.mean(&[]), &["i32[2]", "to_f32"]);

@@ -28,6 +28,7 @@ mod einsum;
 mod examples;
 mod fft;
 mod figures;
+mod functions;
 mod fusion;
 mod graph;
 mod guide;

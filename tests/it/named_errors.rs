@@ -4,8 +4,9 @@
 use steepest::error::OpError;
 use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{
-    CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin, bce, bce_with_logits, cosine_embedding, hinge, huber,
-    kl_div, mae, margin_ranking, mse, multilabel_soft_margin, nll, smooth_l1, soft_margin, squared_hinge,
+    CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin, bce, bce_with_logits, cosine_embedding, hinge,
+    hinge_embedding, huber, kl_div, mae, margin_ranking, mse, multi_margin, multilabel_soft_margin, nll, smooth_l1, soft_margin,
+    squared_hinge,
 };
 use steepest::nn::norm::{group_norm, layer_norm, rms_norm};
 use steepest::{
@@ -114,6 +115,8 @@ fn composed() -> Vec<(&'static str, Call)> {
         ("squared_hinge", |x| squared_hinge(x, x, 1.0, Reduction::Mean)),
         ("margin_ranking", |x| margin_ranking(x, x, x, 1.0, Reduction::Mean)),
         ("cosine_embedding", |x| cosine_embedding(x, x, &x.slice(1, ..1).squeeze(&[1]), 0.5, Reduction::Mean)),
+        ("hinge_embedding", |x| hinge_embedding(x, x, 1.0, Reduction::Mean)),
+        ("multi_margin", |x| multi_margin(x, &x.device().tensor(&[0u32, 1], 2), 1, 1.0, None, Reduction::Mean)),
         ("triplet_margin", |x| TripletMargin::new().of(x, x, x)),
         ("gaussian_nll", |x| GaussianNll::new().of(x, x, x)),
         ("poisson_nll", |x| PoissonNll::new().of(x, x)),
@@ -125,6 +128,11 @@ fn composed() -> Vec<(&'static str, Call)> {
         ("glu", |x| x.glu(0)),
         ("swiglu", |x| x.swiglu(x)),
         ("trunc", |x| x.trunc()),
+        ("softshrink", |x| x.softshrink(0.5)),
+        ("tanhshrink", |x| x.tanhshrink()),
+        ("logit", |x| x.logit(0.1)),
+        ("xlogy", |x| x.xlogy(x)),
+        ("nan_to_num", |x| x.nan_to_num(0.0, 0.0, 0.0)),
         ("mae", |x| mae(x, x, Reduction::Sum)),
         ("huber", |x| huber(x, x, 1.0, Reduction::BatchMean)),
         ("huber", |x| huber(x, x, f64::INFINITY, Reduction::BatchMean)),

@@ -118,6 +118,10 @@ fn cases() -> Vec<Case> {
             |x, p| ((p - x).max(0.0), if p > x { -1.0 } else { 0.0 }),
             |x, p| x != p,
         ),
+        case("softshrink", "lambda", |x, p| x.softshrink(p), |x, p| (x - x.clamp(-p, p), f64::from(x.abs() > p)), anywhere),
+        case("hardshrink", "lambda", |x, p| x.hardshrink(p), |x, p| if x.abs() > p { (x, 1.0) } else { (0.0, 0.0) }, anywhere),
+        case("threshold", "limit", |x, p| x.threshold(p, 2.0), |x, p| if x > p { (x, 1.0) } else { (2.0, 0.0) }, anywhere),
+        case("threshold", "value", |x, p| x.threshold(0.0, p), |x, p| if x > 0.0 { (x, 1.0) } else { (p, 0.0) }, anywhere),
         case(
             "smooth_l1",
             "beta",

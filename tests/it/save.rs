@@ -27,8 +27,10 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
     };
     let more_functions = || {
         use Activation::{Celu, GeluTanh, HardSwish, HardTanh, LogSigmoid, LogSoftmax, Mish, Relu6, Selu, Softmax, Softsign};
+        use Activation::{Hardshrink, SoftplusBeta, Softshrink, Tanhshrink, Threshold};
         let smooth = sequential![GeluTanh, Selu, Celu(0.6), Softsign, Mish, LogSigmoid, HardSwish, HardTanh(-0.5, 2.0), Relu6];
-        sequential![smooth, PRelu::starting_at(d, 6, 0.1), Glu::new(-1), Softmax(1), LogSoftmax(-1), SwiGlu::new(0)]
+        let bent = sequential![Softshrink(0.1), Hardshrink(0.2), Tanhshrink, Threshold(0.5, 0.25), SoftplusBeta(2.0)];
+        sequential![smooth, bent, PRelu::starting_at(d, 6, 0.1), Glu::new(-1), Softmax(1), LogSoftmax(-1), SwiGlu::new(0)]
     };
     vec![
         (sequential![Linear::new(d, 4, 5, 1), functions(), Linear::new(d, 5, 3, 2).without_bias()], numbers(&[2, 4])),

@@ -61,6 +61,56 @@ pub fn cosine_embedding(x: &Tensor, y: &Tensor, target: &Tensor, margin: f64, re
     reduction.of(&each).made_by(NAME, &[x, y, target])
 }
 
+/// Of distances x with targets of 1 (alike) and −1 (unlike): x where the target is 1, max(0, margin − x) where it is −1, their sum where it is another
+/// number. A margin that is no finite f32 is an error.
+#[track_caller]
+pub fn hinge_embedding(x: &Tensor, target: &Tensor, margin: f64, reduction: Reduction) -> Tensor {
+    const NAME: &str = "hinge_embedding";
+    if let Some(invalid) = mismatch(NAME, x, target) {
+        return invalid;
+    }
+    if let Some(invalid) = x.unfit(NAME, "margin", margin, finite, "a finite number") {
+        return invalid;
+    }
+    let zero = x.full_like(0.0);
+    let near = target.eq_scalar(1.0).where_(&zero, &x.neg().add_scalar(margin).relu());
+    let each = target.eq_scalar(-1.0).where_(&zero, x).add(&near);
+    reduction.of(&each).made_by(NAME, &[x, target])
+}
+
+/// Scores x \[rows, classes\] of which that of the label should be the largest by a margin: Σ_{c ≠ y} w_y max(0, margin − x_y + x_c)^p / classes, with p of 1
+/// or 2 and class weights w \[classes\] (Crammer and Singer 2001).
+///
+/// Labels are u32 or i32 \[rows\]. [`Reduction::None`] gives \[rows\]. Other shapes, another p and a margin that is no finite f32 are errors.
+#[track_caller]
+pub fn multi_margin(x: &Tensor, labels: &Tensor, p: u32, margin: f64, weights: Option<&Tensor>, reduction: Reduction) -> Tensor {
+    const NAME: &str = "multi_margin";
+    if let Some(invalid) = x.unfit(NAME, "margin", margin, finite, "a finite number") {
+        return invalid;
+    }
+    if let Some(invalid) = x.unfit(NAME, "p", f64::from(p), |p| p == 1.0 || p == 2.0, "1 or 2") {
+        return invalid;
+    }
+    let (Ok(shape), Ok(rows)) = (x.try_shape(), labels.try_shape()) else {
+        return x.sub(labels).made_by(NAME, &[x, labels]);
+    };
+    let &[n, classes] = shape.dims() else {
+        return x.refuse(NAME, OpError::Shape(format!("scores {shape}, expected [rows,classes]")));
+    };
+    let fits = weights.is_none_or(|w| w.try_shape().is_ok_and(|w| w.dims() == [classes]));
+    if rows.dims() != [n] || !fits {
+        let message = format!("scores {shape} and labels {rows}, expected [rows,classes], [rows] and weights [classes]");
+        return x.refuse(NAME, OpError::Shape(message));
+    }
+    let own = x.gather_labels(1, &labels.unsqueeze(1));
+    let short = x.sub(&own).add_scalar(margin).relu();
+    let short = if p == 2 { short.square() } else { short };
+    let others = labels.one_hot(classes).gt_scalar(0.0).where_(&short.full_like(0.0), &short);
+    let each = others.sum(&[1]).div_scalar(classes as f64);
+    let each = weights.map_or(each.clone(), |w| each.mul(&w.select_labels(0, labels)));
+    reduction.of(&each).made_by(NAME, &[&[x, labels], weights.as_slice()].concat())
+}
+
 /// Triplets: max(0, d(a, p) − d(a, n) + margin) of rows a (anchor), p (of its kind) and n (of another), with d(u, v) = (Σ |u − v + eps|^q)^(1/q) over the
 /// last axis (Balntas et al. 2016). A margin of 1, q = 2 and an eps of 10⁻⁶ unless said otherwise, as PyTorch's `triplet_margin_loss`.
 ///

@@ -14,6 +14,8 @@ pub(super) trait Real: Copy {
     fn sigmoid(self) -> Self;
     /// The error function.
     fn erf(self) -> Self;
+    /// 1 − erf x, with the digits of the upper tail.
+    fn erfc(self) -> Self;
     /// The normal distribution function.
     fn normal_cdf(self) -> Self;
     /// eˣ
@@ -81,6 +83,10 @@ macro_rules! real {
             #[inline(always)]
             fn erf(self) -> $t {
                 $erf(self)
+            }
+            #[inline(always)]
+            fn erfc(self) -> $t {
+                $erfc(self)
             }
             #[inline(always)]
             fn normal_cdf(self) -> $t {

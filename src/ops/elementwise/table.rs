@@ -191,6 +191,10 @@ table! {
     |c| one(c.grad.mul(&within(&c.inputs[0], 20.0).square().neg().exp().mul_scalar(std::f64::consts::FRAC_2_SQRT_PI))),
     Transcendental, Line;
 
+    /// 1 − erf a, with the digits of the upper tail.
+    ERFC = "erfc"(a: f32)[] -> f32, "erfc_(a)", Real::erfc(a),
+    |c| one(c.grad.mul(&within(&c.inputs[0], 20.0).square().neg().exp().mul_scalar(-std::f64::consts::FRAC_2_SQRT_PI))),
+    Transcendental, Line;
     /// 2^a
     EXP2 = "exp2"(a: f32)[] -> f32, "exp2_(a)", Real::exp2(a),
     |c| one(c.grad.mul(c.output).mul_scalar(std::f64::consts::LN_2)), Transcendental, Line;
@@ -376,6 +380,8 @@ table! {
     EQ_WORD = "eq_word"(a: word, b: word)[] -> bool, "a == b", a == b, |c| none(c), Exact, Integers;
     /// Whether a is NaN.
     IS_NAN = "is_nan"(a: f32)[] -> bool, "is_nan(a)", a.is_nan(), |c| none(c), Exact, Line;
+    /// Whether a is infinite.
+    IS_INF = "is_inf"(a: f32)[] -> bool, "is_inf(a)", a.is_infinite(), |c| none(c), Exact, Line;
     /// Whether a is neither NaN nor infinite.
     IS_FINITE = "is_finite"(a: f32)[] -> bool, "!is_nan(a) && !is_inf(a)", a.is_finite(), |c| none(c), Exact, Line;
 

@@ -138,6 +138,7 @@ const SHAPED: &[&str] = &[
     "cross_entropy",
     "attention",
     "argmax_hot",
+    "argmax_whole",
     "chunk",
 ];
 
@@ -266,6 +267,12 @@ fn apply(device: &Device, call: &Call, values: &[Tensor]) -> Tensor {
         "topk" => x.topk(1 + k1 % size, axis).0,
         "cross_entropy" => x.cross_entropy(&device.tensor(&indices(dims.last().copied().unwrap_or(1).max(1), dims[0]), dims[0])),
         "attention" => x.scaled_dot_product_attention(x, y, k1 % 2 == 0, None),
+        // Integers on the way: sums, quotients, comparisons and counts of them.
+        "argmax_whole" => {
+            let places = x.argmax(axis).flatten().to_i32() * 7.0 - (k1 % 5) as f64;
+            let rest = places.remainder_scalar(5.0).cumsum(-1, false).maximum(&places.div_floor_scalar(-2.0));
+            (rest.to_f32() * 0.1 + rest.gt_scalar(1.0).sum_keepdim(&[-1]).to_f32()).sum(&[]) * x
+        }
         "argmax_hot" => x.argmax(axis).one_hot(size),
         "chunk" => x.chunk(axis, 2).swap_remove(0),
         other => unreachable!("{other}"),
