@@ -72,7 +72,7 @@ pub use device::{Anomaly, Device, DeviceInfo, Precision};
 pub use error::{Error, Result};
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
 pub use ops::attention::AttentionOptions;
-pub use ops::conv::{Conv3dOptions, ConvOptions};
+pub use ops::conv::{Conv3dOptions, ConvNdOptions, ConvOptions};
 pub use ops::fft::FftNorm;
 pub use ops::linalg::{MatrixNorm, Triangular};
 pub use ops::pool::PoolOptions;

@@ -72,6 +72,8 @@ fn check(x: &Tensor, parameters: &[Option<&Tensor>], eps: f64) -> Result<(), Ten
 pub type BatchNorm1d = BatchNorm<1>;
 /// Batch normalisation of \[n, channels, height, width\].
 pub type BatchNorm2d = BatchNorm<2>;
+/// Batch normalisation of \[n, channels, depth, height, width\].
+pub type BatchNorm3d = BatchNorm<3>;
 
 /// Batch normalisation over `D` axes beside batch and channels, with γ (`weight`) and β (`bias`).
 ///

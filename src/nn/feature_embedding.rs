@@ -53,7 +53,7 @@ impl FeatureEmbedding {
         seed: u64,
     ) -> FeatureEmbedding {
         let wide = inputs + rows.iter().map(|rows| rows.saturating_sub(1)).sum::<usize>();
-        let drawn = match weight.values(outputs * wide, (wide, outputs), seed, 0) {
+        let drawn = match weight.values(&[outputs, wide], (wide, outputs), seed, 0) {
             Ok(drawn) => drawn,
             Err(error) => {
                 let bias = device.invalid("init", Location::caller(), error);

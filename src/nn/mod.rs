@@ -13,6 +13,7 @@ mod ensemble;
 mod feature_embedding;
 mod gated;
 mod init;
+pub mod instance_norm;
 mod linear;
 pub mod loss;
 pub mod norm;
@@ -29,21 +30,23 @@ mod state;
 mod statistics;
 mod summary;
 mod transformer;
+mod unfold;
 mod waiting;
 mod weight_norm;
 
 pub use activation::Activation;
 pub use attention::{KeyValueCache, MultiHeadAttention};
-pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
+pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
 pub use blueprint::{Blueprint, Setting};
-pub use conv::{Conv1d, Conv2d, ConvTranspose2d};
+pub use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use dropout::{AlphaDropout, ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
 pub use embedding::Embedding;
 pub use ensemble::Ensemble;
 pub use feature_embedding::FeatureEmbedding;
 pub use gated::{Glu, PRelu, SwiGlu};
-pub use init::Init;
+pub use init::{Fan, Init, Nonlinearity, Role};
+pub use instance_norm::{InstanceNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d};
 pub use linear::Linear;
 pub use loss::Reduction;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
@@ -63,6 +66,7 @@ pub use state::{Array, LoadReport, StateDict, Values};
 pub use statistics::{update_statistics, update_statistics_all};
 pub use summary::{Row, Seen, Summary, summary, summary_of, summary_of_all, watch, watch_all};
 pub use transformer::TransformerBlock;
+pub use unfold::{Fold, Unfold};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
 use crate::error::{OpError, Result};
@@ -87,24 +91,32 @@ const KINDS: &[(&str, Make)] = &[
     ("AvgPool3d", AvgPool3d::build),
     ("BatchNorm1d", BatchNorm1d::build),
     ("BatchNorm2d", BatchNorm2d::build),
+    ("BatchNorm3d", BatchNorm3d::build),
     ("Bilinear", Bilinear::build),
     ("ChannelDropout", ChannelDropout::build),
     ("ChannelShuffle", ChannelShuffle::build),
     ("Conv1d", Conv1d::build),
     ("Conv2d", Conv2d::build),
+    ("Conv3d", Conv3d::build),
+    ("ConvTranspose1d", ConvTranspose1d::build),
     ("ConvTranspose2d", ConvTranspose2d::build),
+    ("ConvTranspose3d", ConvTranspose3d::build),
     ("Dropout", Dropout::build),
     ("Embedding", Embedding::build),
     ("Ensemble", Ensemble::build),
     ("FeatureEmbedding", FeatureEmbedding::build),
     ("Flatten", Flatten::build),
     ("FlattenAxes", FlattenAxes::build),
+    ("Fold", Fold::build),
     ("GlobalPool", GlobalPool::build),
     ("Glu", Glu::build),
     ("GroupNorm", GroupNorm::build),
     ("Gru", Gru::build),
     ("GruCell", GruCell::build),
     ("Identity", Identity::build),
+    ("InstanceNorm1d", InstanceNorm1d::build),
+    ("InstanceNorm2d", InstanceNorm2d::build),
+    ("InstanceNorm3d", InstanceNorm3d::build),
     ("LayerNorm", LayerNorm::build),
     ("Linear", Linear::build),
     ("Lstm", Lstm::build),
@@ -113,11 +125,11 @@ const KINDS: &[(&str, Make)] = &[
     ("MaxPool2d", MaxPool2d::build),
     ("MaxPool3d", MaxPool3d::build),
     ("MultiHeadAttention", MultiHeadAttention::build),
+    ("PRelu", PRelu::build),
     ("Pad", Pad::build),
     ("PixelShuffle", PixelShuffle::build),
     ("PixelUnshuffle", PixelUnshuffle::build),
     ("PositionalEncoding", PositionalEncoding::build),
-    ("PRelu", PRelu::build),
     ("Residual", Residual::build),
     ("RmsNorm", RmsNorm::build),
     ("Rnn", Rnn::build),
@@ -128,6 +140,7 @@ const KINDS: &[(&str, Make)] = &[
     ("SwiGlu", SwiGlu::build),
     ("TransformerBlock", TransformerBlock::build),
     ("Unflatten", Unflatten::build),
+    ("Unfold", Unfold::build),
     ("Upsample", Upsample::build),
     ("WeightNorm", WeightNorm::build),
 ];

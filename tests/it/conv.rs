@@ -9,12 +9,12 @@ use crate::common;
 use steepest::error::OpError;
 use steepest::graph::Array;
 use steepest::nn::{
-    Activation, AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, Flatten, Linear, MaxPool2d, Module, Sequential,
-    summary,
+    Activation, AdaptiveAvgPool2d, AvgPool2d, Conv1d, Conv2d, Conv3d, ConvTranspose2d, Flatten, Linear, MaxPool2d, Module,
+    Sequential, summary,
 };
 use steepest::optim::{Optimizer, Sgd};
 use steepest::reference::{Overrides, evaluate};
-use steepest::{ConvOptions, Device, Error, Tensor, random};
+use steepest::{Conv3dOptions, ConvOptions, Device, Error, PadMode, Tensor, random};
 
 /// The values on the tensor's device, after checking that the reference has nearly the same.
 fn floats(tensor: &Tensor) -> Vec<f32> {
@@ -253,6 +253,42 @@ fn layers_describe_themselves() {
         assert_eq!(&layer.describe(), text);
         let x = if text.starts_with("Conv1d") { device.zeros([2, 4, 17]) } else { device.zeros([2, 4, 9, 8]) };
         assert!(layer.forward(&x).check().is_ok(), "{text}");
+    }
+}
+
+/// Padding that is not of zeros is that of `pad_with`, over the convolution's axes alone.
+#[test]
+fn layers_pad_with_what_is_inside() {
+    for device in common::devices("padding of layers") {
+        let modes = [
+            (PadMode::Reflect, "Conv2d(2 → 3, 3×2, padding before 2×0, after 1, padding reflect)"),
+            (PadMode::Edge, "Conv2d(2 → 3, 3×2, padding before 2×0, after 1, padding edge)"),
+            (PadMode::Circular, "Conv2d(2 → 3, 3×2, padding before 2×0, after 1, padding circular)"),
+            (PadMode::Constant(-1.5), "Conv2d(2 → 3, 3×2, padding before 2×0, after 1, padding of -1.5)"),
+            (PadMode::Constant(0.0), "Conv2d(2 → 3, 3×2, padding before 2×0, after 1)"),
+        ];
+        let (line, image) = (device.uniform([2, 2, 5], -1.0, 1.0, 1), device.uniform([2, 2, 4, 5], -1.0, 1.0, 2));
+        let volume = device.uniform([1, 2, 3, 4, 5], -1.0, 1.0, 3);
+        for (mode, text) in modes {
+            let same = |a: &Tensor, b: &Tensor| assert_eq!(floats(a), floats(b), "{mode:?} on {device}");
+            let layer = Conv1d::new(&device, 2, 3, 4, 1).same().padding_mode(mode);
+            let padded = line.pad_with(&[(0, 0), (0, 0), (1, 2)], mode);
+            same(&layer.forward(&line), &padded.conv1d(layer.weight(), layer.bias(), ConvOptions::new()));
+            let layer = Conv2d::new(&device, 2, 3, [3, 2], 1).sides([2, 0], [1, 1]).padding_mode(mode);
+            let padded = image.pad_with(&[(0, 0), (0, 0), (2, 1), (0, 1)], mode);
+            same(&layer.forward(&image), &padded.conv2d(layer.weight(), layer.bias(), ConvOptions::new()));
+            assert_eq!(layer.describe(), text);
+            let layer = Conv3d::new(&device, 2, 3, 3, 1).padding([1, 2, 0]).stride([2, 1, 1]).padding_mode(mode);
+            let padded = volume.pad_with(&[(0, 0), (0, 0), (1, 1), (2, 2), (0, 0)], mode);
+            let options = Conv3dOptions::new().stride([2, 1, 1]);
+            same(&layer.forward(&volume), &padded.conv3d(layer.weight(), layer.bias(), options));
+        }
+        // More than there is to mirror, the wrong rank, and a stride that does not keep the size.
+        let layer = |padding: usize| Conv2d::new(&device, 2, 3, 3, 1).padding(padding).padding_mode(PadMode::Reflect);
+        assert!(layer(4).forward(&image).check().is_err() && layer(3).forward(&image).check().is_ok());
+        shape_error(&layer(1).forward(&line), "four axes");
+        let layer = Conv2d::new(&device, 2, 3, 3, 1).same().stride(2).padding_mode(PadMode::Edge);
+        value_error(&layer.forward(&image), "`same` padding");
     }
 }
 

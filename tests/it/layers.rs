@@ -47,6 +47,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ToSizes",
             "ToTriple",
             "Conv3dOptions",
+            "ConvNdOptions",
             "ConvOptions",
             "AttentionOptions",
             "Pairing",

@@ -65,6 +65,7 @@ mod save;
 mod select;
 mod shaders;
 mod sort;
+mod starts;
 mod statistics;
 mod sums;
 mod switched_off;

@@ -8,7 +8,7 @@ use steepest::error::OpError;
 use steepest::nn::loss::{
     CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin, hinge, huber, smooth_l1, squared_hinge,
 };
-use steepest::nn::{self, Init, Module};
+use steepest::nn::{self, Fan, Init, Module};
 use steepest::optim::schedule::{
     Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
     Reduced, Schedule, Step, Warmup,
@@ -584,12 +584,18 @@ fn options_of_random_numbers_give_numbers_or_are_refused() {
                 (Init::Constant(a), finite(a)),
                 (Init::Uniform(a), finite(2.0 * a) && a >= 0.0),
                 (Init::Normal(a), finite(a) && a >= 0.0),
+                (Init::Orthogonal(a), finite(a)),
+                (Init::Scaled { gain: a, fan: Fan::In, normal: false }, finite(2.0 * a)),
+                (Init::Scaled { gain: a, fan: Fan::Out, normal: true }, finite(2.0 * a)),
+                (Init::TruncatedNormal { mean: 0.0, std: a, low: -2.0, high: 2.0 }, finite(a) && a >= 0.0),
             ] {
-                let parameter = init.parameter(&device, &[10], (1, 1), 1, 0);
+                let parameter = init.parameter(&device, &[2, 5], (1, 1), 1, 0);
                 let option = if matches!(init, Init::Uniform(_)) {
                     "low"
-                } else if matches!(init, Init::Normal(_)) {
+                } else if matches!(init, Init::Normal(_) | Init::TruncatedNormal { .. }) {
                     "std"
+                } else if matches!(init, Init::Orthogonal(_) | Init::Scaled { .. }) {
+                    "gain"
                 } else {
                     "constant"
                 };

@@ -10,7 +10,7 @@ use steepest::error::Malformed;
 use steepest::nn::recurrent::Cell;
 use steepest::nn::{self, *};
 use steepest::save::{self, Checkpoint, Checkpoints, ModelFile, TensorFile};
-use steepest::{Device, Error, Interpolation, PadMode, RopeOptions, Tensor, sequential};
+use steepest::{ConvOptions, Device, Error, Interpolation, PadMode, RopeOptions, Tensor, sequential};
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -92,6 +92,35 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
         ),
         (sequential![Embedding::new(d, 7, 3, 1)], d.tensor(&[0u32, 6, 3], 3)),
         (sequential![Embedding::new(d, 7, 3, 1).padding(6)], d.tensor(&[0u32, 6, 3], 3)),
+        (
+            sequential![
+                Conv3d::new(d, 4, 6, (1, 3, 2), 1).stride((1, 2, 1)).sides((0, 1, 0), (0, 0, 1)).groups(2),
+                BatchNorm3d::new(d, 6).momentum(0.3),
+                Conv3d::new(d, 6, 2, (1, 3, 3), 1).same().padding_mode(PadMode::Reflect),
+                InstanceNorm3d::new(2).affine(d).eps(0.01),
+                ConvTranspose3d::new(d, 2, 3, 2, 2).stride((1, 2, 1)).output_padding((0, 1, 0)).without_bias(),
+                Flatten,
+            ],
+            numbers(&[2, 4, 2, 4, 4]),
+        ),
+        (
+            sequential![
+                Conv1d::new(d, 4, 4, 4, 1).same().dilation(2).padding_mode(PadMode::Circular),
+                Conv1d::new(d, 4, 4, 3, 1).padding(2).padding_mode(PadMode::Constant(0.5)),
+                Conv1d::new(d, 4, 4, 3, 1).sides(2, 0).padding_mode(PadMode::Edge),
+                ConvTranspose1d::new(d, 4, 6, 3, 1).stride(2).padding(1).output_padding(1).groups(2),
+                InstanceNorm1d::new(6),
+            ],
+            numbers(&[2, 4, 11]),
+        ),
+        (
+            sequential![
+                InstanceNorm2d::new(4).affine(d),
+                Unfold::new((2, 3), ConvOptions::new().stride(2).sides(0, (0, 1))),
+                Fold::new(8, (2, 3), ConvOptions::new().stride(2).sides(0, (0, 1))),
+            ],
+            image(),
+        ),
         (sequential![Ensemble::new([boxed(d, 1), boxed(d, 2)]), Linear::new(d, 2, 1, 3)], numbers(&[3, 4])),
         (
             sequential![

@@ -11,7 +11,7 @@ mod variants;
 mod volume;
 
 pub use cases::cases;
-pub use options::{Conv3dOptions, ConvOptions, Options};
+pub use options::{Conv3dOptions, ConvNdOptions, ConvOptions};
 use variants::{Grid, Product};
 
 use super::reduce::{self, Kind};

@@ -12,23 +12,23 @@ use std::array::from_fn;
 /// assert_eq!((options.stride, options.padding), ([2, 2], [0, 1]));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options<const N: usize> {
+pub struct ConvNdOptions<const N: usize> {
     /// How far the kernel moves at a time, per axis, outermost first.
     pub stride: [usize; N],
     /// Zeros added before the image.
     pub padding: [usize; N],
-    /// Zeros added after the image. [`Options::padding`] sets both, [`Options::sides`] each.
+    /// Zeros added after the image. [`ConvNdOptions::padding`] sets both, [`ConvNdOptions::sides`] each.
     pub after: [usize; N],
     /// How far apart the elements of an image lie that neighbouring elements of the kernel see.
     pub dilation: [usize; N],
     /// Blocks of channels that do not see each other. Must divide both numbers of channels.
     pub groups: usize,
-    /// The kernel whose image is to stay as large as it is, where [`Options::same`] said so.
+    /// The kernel whose image is to stay as large as it is, where [`ConvNdOptions::same`] said so.
     pub same: Option<[usize; N]>,
 }
 
 /// How the kernel of a convolution moves over an image: pairs, height first. Of one-dimensional ones the second number counts.
-pub type ConvOptions = Options<2>;
+pub type ConvOptions = ConvNdOptions<2>;
 
 /// How the kernel of a convolution moves over a volume: triples, depth first.
 ///
@@ -37,34 +37,34 @@ pub type ConvOptions = Options<2>;
 /// let options = Conv3dOptions::new().stride([1, 2, 2]).padding(1);
 /// assert_eq!((options.stride, options.padding), ([1, 2, 2], [1, 1, 1]));
 /// ```
-pub type Conv3dOptions = Options<3>;
+pub type Conv3dOptions = ConvNdOptions<3>;
 
-impl<const N: usize> Default for Options<N> {
-    fn default() -> Options<N> {
-        Options { stride: [1; N], padding: [0; N], after: [0; N], dilation: [1; N], groups: 1, same: None }
+impl<const N: usize> Default for ConvNdOptions<N> {
+    fn default() -> ConvNdOptions<N> {
+        ConvNdOptions { stride: [1; N], padding: [0; N], after: [0; N], dilation: [1; N], groups: 1, same: None }
     }
 }
 
-impl<const N: usize> Options<N> {
+impl<const N: usize> ConvNdOptions<N> {
     /// Stride 1, padding 0, dilation 1, one group.
-    pub fn new() -> Options<N> {
-        Options::default()
+    pub fn new() -> ConvNdOptions<N> {
+        ConvNdOptions::default()
     }
 
     /// Another stride: a number, or one per axis.
-    pub fn stride(mut self, stride: impl ToSizes<N>) -> Options<N> {
+    pub fn stride(mut self, stride: impl ToSizes<N>) -> ConvNdOptions<N> {
         self.stride = stride.to_sizes();
         self
     }
 
     /// Another padding, the same before and after the image: a number, or one per axis.
-    pub fn padding(self, padding: impl ToSizes<N>) -> Options<N> {
+    pub fn padding(self, padding: impl ToSizes<N>) -> ConvNdOptions<N> {
         let padding = padding.to_sizes();
         self.sides(padding, padding)
     }
 
     /// Another padding before, and another after the image: each a number, or one per axis.
-    pub fn sides(mut self, before: impl ToSizes<N>, after: impl ToSizes<N>) -> Options<N> {
+    pub fn sides(mut self, before: impl ToSizes<N>, after: impl ToSizes<N>) -> ConvNdOptions<N> {
         (self.padding, self.after, self.same) = (before.to_sizes(), after.to_sizes(), None);
         self
     }
@@ -78,20 +78,20 @@ impl<const N: usize> Options<N> {
     /// let options = ConvOptions::new().dilation([1, 2]).same([4, 3]);
     /// assert_eq!((options.padding, options.after), ([1, 2], [2, 2]));
     /// ```
-    pub fn same(self, kernel: impl ToSizes<N>) -> Options<N> {
+    pub fn same(self, kernel: impl ToSizes<N>) -> ConvNdOptions<N> {
         let kernel = kernel.to_sizes();
         let all: [usize; N] = from_fn(|axis| kernel[axis].saturating_sub(1).saturating_mul(self.dilation[axis]));
-        Options { same: Some(kernel), ..self.sides(all.map(|n| n / 2), all.map(|n| n - n / 2)) }
+        ConvNdOptions { same: Some(kernel), ..self.sides(all.map(|n| n / 2), all.map(|n| n - n / 2)) }
     }
 
     /// Another dilation: a number, or one per axis.
-    pub fn dilation(mut self, dilation: impl ToSizes<N>) -> Options<N> {
+    pub fn dilation(mut self, dilation: impl ToSizes<N>) -> ConvNdOptions<N> {
         self.dilation = dilation.to_sizes();
         self.same.map_or(self, |kernel| self.same(kernel))
     }
 
     /// Another number of groups.
-    pub fn groups(mut self, groups: usize) -> Options<N> {
+    pub fn groups(mut self, groups: usize) -> ConvNdOptions<N> {
         self.groups = groups;
         self
     }

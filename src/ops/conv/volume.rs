@@ -142,7 +142,8 @@ impl Tensor {
             Ok(found) => found,
             Err(error) => return self.refuse("conv3d", error),
         };
-        let y = if options.stride[0] == 1 {
+        // Taps as filters see every image, windows as channels only those that there are.
+        let y = if options.stride[0] == 1 && sizes.output[0] >= sizes.image[0] {
             by_taps(self, weight, bias, &options, &sizes, shape)
         } else {
             by_windows(self, weight, bias, &options, &sizes)

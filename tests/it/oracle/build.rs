@@ -8,8 +8,7 @@ use steepest::nn::batch_norm::{batch_norm_eval, batch_norm_train};
 use steepest::nn::loss::{self, CrossEntropy, GaussianNll, PoissonNll, Reduction, TripletMargin};
 use steepest::nn::recurrent::{Cell, Weights};
 use steepest::nn::{GruCell, LstmCell, Recurrent, RnnCell, norm};
-use steepest::ops::conv::Options;
-use steepest::{AttentionOptions, ConvOptions, PadMode, PoolOptions, RopeOptions, Tensor, ops};
+use steepest::{AttentionOptions, ConvNdOptions, ConvOptions, PadMode, PoolOptions, RopeOptions, Tensor, ops};
 
 /// A tensor, or why there is none.
 pub type Built = Result<Tensor, Fault>;
@@ -63,7 +62,7 @@ fn pool<const D: usize>(p: &Fields<'_>) -> Result<PoolOptions<D>, Fault> {
 }
 
 /// How a convolution with these weights moves. The padding is a number per axis, or one before and one after it, or "same".
-fn conv<const N: usize>(p: &Fields<'_>, w: &Tensor) -> Result<Options<N>, Fault> {
+fn conv<const N: usize>(p: &Fields<'_>, w: &Tensor) -> Result<ConvNdOptions<N>, Fault> {
     let options = moves(p)?.groups(p.size("groups")?);
     let both = |v: &Value| list(v, Value::as_u64).filter(|sides| sides.len() == 2);
     // Of one axis the options say two numbers.
@@ -83,8 +82,8 @@ fn conv<const N: usize>(p: &Fields<'_>, w: &Tensor) -> Result<Options<N>, Fault>
 }
 
 /// Stride and dilation.
-fn moves<const N: usize>(p: &Fields<'_>) -> Result<Options<N>, Fault> {
-    Ok(Options::new().stride(each(p, "stride")?).dilation(each(p, "dilation")?))
+fn moves<const N: usize>(p: &Fields<'_>) -> Result<ConvNdOptions<N>, Fault> {
+    Ok(ConvNdOptions::new().stride(each(p, "stride")?).dilation(each(p, "dilation")?))
 }
 
 /// How the windows of unfolded images move.
