@@ -78,3 +78,4 @@ mod updates;
 mod vectors;
 mod verify;
 mod windows;
+mod work;
