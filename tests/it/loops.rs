@@ -4,7 +4,7 @@
 
 use crate::common;
 use std::time::Instant;
-use steepest::{ConvOptions, Device, Tensor, verify};
+use steepest::{ConvOptions, Device, Interpolation, PadMode, PoolOptions, Tensor, verify};
 
 /// Small whole numbers, so that sums of very many of them are exact in any order.
 fn whole(n: usize, seed: usize, below: usize) -> Vec<f32> {
@@ -122,6 +122,20 @@ const OTHERS: &[Case] = &[
         let grads: Vec<Tensor> = y.iter().flat_map(|y| gradients(y, &[&x])).collect();
         [y.to_vec(), grads].concat()
     }),
+    ("pooling of cells and with distances", |d, n| {
+        let x = parameter(d, 1, &[1, 2, 2 * n]);
+        let distant = PoolOptions::new(n - 1).stride(2).padding(1).dilation(2).ceil_mode(true);
+        let y = [x.adaptive_max_pool1d(2), x.max_pool1d_with(distant)];
+        let grads: Vec<Tensor> = y.iter().flat_map(|y| gradients(y, &[&x])).collect();
+        [y.to_vec(), grads].concat()
+    }),
+    ("padding and interpolation", |d, n| {
+        let x = parameter(d, 1, &[1, 1, 3]);
+        let long = n as isize;
+        let y = [x.pad_with(&[(0, 0), (0, 0), (long, 1)], PadMode::Edge), x.interpolate(&[3 * n], Interpolation::Nearest)];
+        let grads: Vec<Tensor> = y.iter().flat_map(|y| gradients(y, &[&x])).collect();
+        [y.to_vec(), grads].concat()
+    }),
     ("pooling of planes", |d, n| {
         let side = n.isqrt() + 3;
         let x = parameter(d, 1, &[1, 1, side, side]);
@@ -218,7 +232,7 @@ fn windows_that_do_not_overlap() {
 /// Kernels that can be done in parts, in so small ones that ordinary cases take several: on every device, against the reference, in guarded memory.
 #[test]
 fn every_case_in_small_parts() {
-    for (rounds, families) in [(300, &["matmul", "conv", "index"][..]), (9, &["recurrence", "pool"])] {
+    for (rounds, families) in [(300, &["matmul", "conv", "index"][..]), (9, &["recurrence", "pool", "resample"])] {
         let Some(device) = common::gpu("small parts") else { return };
         device.as_gpu().unwrap().limit_loop_iterations(rounds);
         let mut cases = 0;
