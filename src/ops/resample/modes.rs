@@ -32,7 +32,7 @@ pub enum PadMode {
     Constant(f64),
     /// What is inside, mirrored at the outer elements, which are not repeated: `c b | a b c | b a`.
     Reflect,
-    /// The outer element again and again: `a a | a b c | c c`.
+    /// The outer element again and again, PyTorch's `replicate`: `a a | a b c | c c`.
     Edge,
     /// What is inside, from its other end on: `b c | a b c | a b`.
     Circular,
