@@ -150,6 +150,14 @@ fn factorisations_multiply_to_their_matrix() {
             product(&what, &[&l, &l.t()], &host(&s), 1.0);
             let u = host(&s.cholesky(true));
             product(&what, &[&u.t(), &u], &host(&s), 1.0);
+            let b = matrix(&device, &mut g, &[2, n, 2]);
+            for upper in [false, true] {
+                // The factor is rounded, and so is what is found halfway: as if A were off by a rounding or two.
+                let x = host(&s.cholesky(upper).cholesky_solve(&b, upper));
+                product(&what, &[&host(&s), &x], &host(&b), 3e7 * n as f64);
+            }
+            let (log, sign_and_log) = (s.logdet(), s.slogdet().1);
+            assert_eq!(log.to_vec::<f32>().unwrap(), sign_and_log.to_vec::<f32>().unwrap(), "{what}");
             let (values, vectors) = s.eigh();
             let (v, lambda) = (host(&vectors), host(&values.unsqueeze(-2).mul(&vectors.full_like(1.0)).triu(0).tril(0)));
             product(&what, &[&v, &lambda, &v.t()], &host(&s), 1.0);
@@ -263,6 +271,8 @@ fn functions_made_of_factorisations() {
         assert_eq!(norm(MatrixNorm::Columns), [6.0, 6.0, 0.0]);
         assert_eq!(norm(MatrixNorm::Rows), [6.0, 7.0, 0.0]);
         let b = a.slice(0, 1..2).squeeze(&[0]);
+        assert!(b.logdet().item().unwrap().is_nan(), "det is −2");
+        assert_eq!(device.zeros([2, 2]).logdet().item().unwrap(), f32::NEG_INFINITY);
         assert_eq!(b.matrix_power(0).to_vec::<f32>().unwrap(), [1.0, 0.0, 0.0, 1.0]);
         assert_eq!(b.matrix_power(1).to_vec::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0]);
         assert_eq!(b.matrix_power(5).to_vec::<f32>().unwrap(), [1069.0, 1558.0, 2337.0, 3406.0]);
@@ -302,6 +312,7 @@ fn functions() -> Vec<(&'static str, Function)> {
     vec![
         ("det", |x| x[0].det().square()),
         ("slogdet", |x| x[0].slogdet().1.square()),
+        ("logdet", |x| x[0].matmul(&x[0]).logdet()),
         ("inverse", |x| weighed(&x[0].inverse())),
         ("solve", |x| weighed(&x[0].solve(&x[1]))),
         ("solve of a vector", |x| weighed(&x[0].solve(&x[1].slice(1, ..1).squeeze(&[1])))),
@@ -421,8 +432,10 @@ fn what_cannot_be_is_refused_when_it_is_recorded() {
     let calls: Vec<(&str, Call)> = vec![
         ("det", |x| x.det()),
         ("slogdet", |x| x.slogdet().1),
+        ("logdet", |x| x.logdet()),
         ("inverse", |x| x.inverse()),
         ("cholesky", |x| x.cholesky(true)),
+        ("cholesky_solve", |x| x.cholesky_solve(&x.device().zeros([3, 2]), true)),
         ("eigh", |x| x.eigvalsh()),
         ("matrix_exp", |x| x.matrix_exp()),
         ("matrix_power", |x| x.matrix_power(2)),

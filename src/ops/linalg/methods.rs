@@ -61,6 +61,14 @@ impl Tensor {
         (sign.detach().made_by("slogdet", &[self]), log.made_by("slogdet", &[self]))
     }
 
+    /// log det of every matrix, `[.., n, n]` → `[..]`: −∞ of a singular one, NaN where the determinant is negative. Gradient and errors are those of
+    /// [`Tensor::slogdet`].
+    #[track_caller]
+    pub fn logdet(&self) -> Tensor {
+        let (sign, log) = self.slogdet();
+        sign.lt_scalar(0.0).where_(&log.constant(f64::NAN), &log).made_by("logdet", &[self])
+    }
+
     /// The inverse of every matrix, `[.., n, n]`. To solve a system, [`Tensor::solve`] is more exact.
     ///
     /// # Errors
@@ -163,6 +171,23 @@ impl Tensor {
     pub fn cholesky(&self, upper: bool) -> Tensor {
         let lower = each(Cholesky, &[self]);
         if upper { lower.t().made_by("cholesky", &[self]) } else { lower }
+    }
+
+    /// X with A X = B, where this tensor is the factor of A that [`Tensor::cholesky`] gives with the same `upper`; shapes and errors as in
+    /// [`Tensor::triangular_solve`], which it calls twice.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let l = device.tensor(&[4.0, 2.0, 2.0, 5.0], [2, 2]).cholesky(false);
+    /// assert_eq!(l.cholesky_solve(&device.tensor(&[8.0, 12.0], 2), false).to_vec::<f32>()?, [1.0, 2.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cholesky_solve(&self, b: &Tensor, upper: bool) -> Tensor {
+        let with = |transpose: bool| Triangular { upper, transpose, unit_diagonal: false };
+        let halfway = self.triangular_solve(b, with(upper));
+        self.triangular_solve(&halfway, with(!upper)).made_by("cholesky_solve", &[self, b])
     }
 
     /// `(Q, R)` with Q R = A, columns of Q orthonormal, R upper triangular: `[.., m, n]` → `[.., m, k]` and `[.., k, n]` with k = min(m, n).
