@@ -67,7 +67,7 @@ fn line(x: &Tensor, axis: isize, real: bool) -> Result<Result<(Shape, usize, Lin
 }
 
 impl Tensor {
-    /// The discrete Fourier transform of complex numbers along an axis, X[k] = Σ_j x[j] e^(−2πi jk/n): `[.., n, .., 2]` → the same shape.
+    /// The discrete Fourier transform of complex numbers along an axis, X(k) = Σ_j x(j) e^(−2πi jk/n): `[.., n, .., 2]` → the same shape.
     ///
     /// Complex numbers are a last axis of 2, real and imaginary part (as PyTorch's `view_as_real` has them); `axis` counts the tensor's own axes, so
     /// the last one before the pair is −2. Any length is transformed in a time of n log n, large primes in a few times that.
@@ -88,7 +88,7 @@ impl Tensor {
         self.transformed("fft", axis, norm, false)
     }
 
-    /// The inverse of [`Tensor::fft`] with the same `norm`: x[j] = 1/n Σ_k X[k] e^(2πi jk/n).
+    /// The inverse of [`Tensor::fft`] with the same `norm`: x(j) = 1/n Σ_k X(k) e^(2πi jk/n).
     ///
     /// # Errors
     /// As [`Tensor::fft`].
@@ -140,7 +140,7 @@ impl Tensor {
     /// The inverse of [`Tensor::rfft`], `[.., h, .., 2]` → `[.., n, ..]` of real numbers with h = n/2 + 1. An odd n must be given; `None` is
     /// 2 (h − 1).
     ///
-    /// The imaginary part of X[0], and of X[n/2] for an even n, is not looked at.
+    /// The imaginary part of X(0), and of X(n/2) for an even n, is not looked at.
     ///
     /// # Errors
     /// As [`Tensor::fft`], and an n that does not belong to h, or 0.

@@ -1,6 +1,6 @@
-//! Fourier transforms, X[k] = Σ_j x[j] e^(−2πi jk/n), made of products with small matrices, so that they run and have gradients wherever those do.
+//! Fourier transforms, X(k) = Σ_j x(j) e^(−2πi jk/n), made of products with small matrices, so that they run and have gradients wherever those do.
 //!
-//! A length of factors up to [`LARGEST_FACTOR`] is split (J. Cooley and J. Tukey, *An algorithm for the machine calculation of complex Fourier series*,
+//! A length of factors up to `LARGEST_FACTOR` is split (J. Cooley and J. Tukey, *An algorithm for the machine calculation of complex Fourier series*,
 //! 1965): n = n₁ n₂ is a transform of n₁ by a matrix, twiddle factors, and a transform of n₂, split again. A large prime is a convolution with a
 //! chirp (L. Bluestein, *A linear filtering approach to the computation of discrete Fourier transform*, 1970), whose transforms have a power of two.
 

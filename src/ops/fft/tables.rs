@@ -78,7 +78,7 @@ fn made(which: Table, inverse: bool) -> (Shape, Arc<Vec<u32>>) {
         Table::TwiddleCos { n1, n2 } => (vec![n1, 1, n2], (0..n1 * n2).map(|e| angle(e / n2 * (e % n2), n1 * n2).1).collect()),
         Table::TwiddleSin { n1, n2 } => {
             let sin = |e: usize| angle(e / (2 * n2) * (e % n2), n1 * n2).0;
-            let to = |e: usize| if e / n2 % 2 == 0 { -sign } else { sign };
+            let to = |e: usize| if (e / n2).is_multiple_of(2) { -sign } else { sign };
             (vec![n1, 2, n2], (0..2 * n1 * n2).map(|e| to(e) * sin(e)).collect())
         }
         Table::ChirpCos { n } => (vec![1, n], (0..n).map(|j| chirp(j, n).1).collect()),

@@ -459,7 +459,7 @@ fn layers<C: Cell>(inputs: &Inputs<'_>, first: usize, p: &Fields<'_>) -> Result<
         return Err(format!("{} and {} weights of {cells} cells", weights.len(), rest.len()).into());
     }
     let mut cells = weights.iter().map(|four| {
-        let [ih, hh, b_ih, b_hh] = four.each_ref().map(|t| Tensor::clone(t));
+        let [ih, hh, b_ih, b_hh] = four.each_ref().map(Tensor::clone);
         C::with_weights(Weights { ih, hh, b_ih, b_hh })
     });
     let Some(one) = cells.next() else { return Err("no cells".into()) };
