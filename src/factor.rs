@@ -196,8 +196,8 @@ const SWEEPS: usize = 100;
 /// A column this short, where the largest element is 1, is rounding: far below what the sizes of two f32 numbers can differ by.
 const NOTHING: f64 = 1e-120;
 
-/// Makes every pair of columns of `left` orthogonal in turn, and turns those of `right` alike; says whether any was not. `lengths` are those of the
-/// columns of `left`.
+/// Makes every pair of columns of `left` orthogonal in turn, and turns those of `right` alike; says whether any was not, or two
+/// changed places. `lengths` are those of the columns of `left`.
 fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>, lengths: &mut [f64]) -> bool {
     let mut turned = false;
     for p in 0..lengths.len() {
@@ -207,6 +207,8 @@ fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>, lengths: &mut [f64])
                 left.swap_columns(p, q);
                 right.swap_columns(p, q);
                 lengths.swap(p, q);
+                // A pair may have been missed by it in this sweep.
+                turned = true;
             }
             let (a, b) = (lengths[p], lengths[q]);
             if b < NOTHING {
