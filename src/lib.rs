@@ -36,6 +36,8 @@
 //! | [`unsupervised`] | clusters by k-means, principal components |
 //! | `save` | models in files, checkpoints (feature `save`) |
 //! | `plot` | figures as SVG, PNG and terminal sketches (feature `plot`) |
+//!
+//! Who comes from PyTorch finds its names in [`from_pytorch`].
 
 pub mod cpu;
 pub mod critical;
@@ -46,6 +48,7 @@ pub mod error;
 pub mod executor;
 mod factor;
 pub mod files;
+pub mod from_pytorch;
 pub mod gpu;
 pub mod graph;
 pub mod nn;
