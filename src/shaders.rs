@@ -20,6 +20,7 @@ const KERNELS: &[(&str, &str)] = files![
     "conv/software/subgroup",
     "conv/software/vectors",
     "conv/tile",
+    "distance/pairs",
     "elementwise/elements",
     "elementwise/vectors",
     "f16/from_f32",

@@ -6,7 +6,7 @@ pub mod attention;
 pub mod case;
 mod closeness;
 pub mod conv;
-mod distance;
+pub mod distance;
 mod einsum;
 pub mod elementwise;
 pub mod f16;
@@ -83,6 +83,7 @@ pub const REGISTRY: &[Family] = &[
     Family { name: "triangle", cases: layout::triangle::cases },
     Family { name: "recurrence", cases: recurrence::cases },
     Family { name: "extreme", cases: extreme::cases },
+    Family { name: "distance", cases: distance::cases },
     Family { name: "linalg", cases: linalg::cases },
 ];
 

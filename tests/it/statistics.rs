@@ -251,6 +251,9 @@ fn distances_of_close_points_keep_their_digits() {
         // 4096 and the next f32: |a|² + |b|² − 2 a·b would have nothing left of 2⁻¹¹.
         let (u, v) = (device.tensor(&[4096.0, 4096.0], [1, 2]), device.tensor(&[4096.0 + 1.0 / 2048.0, 4096.0], [1, 2]));
         assert_eq!(agreed(&u.cdist(&v, 2.0)), [1.0 / 2048.0], "{device}");
+        // More coordinates than a loop of some devices may have.
+        let long = device.ones([1, 70_000]);
+        assert_eq!(agreed(&long.cdist(&(&long * 3.0), 1.0)), [140_000.0], "{device}");
         // Batches broadcast; nothing on either side.
         assert_eq!(device.zeros([7, 1, 3, 2]).cdist(&device.zeros([4, 5, 2]), 1.0).shape().dims(), [7, 4, 3, 5]);
         assert!(agreed(&device.zeros([0, 2]).cdist(&y.slice(1, ..2), 2.0)).is_empty());

@@ -170,7 +170,7 @@ impl Tensor {
 
     /// √x of a sum of squares, whose gradient is 0 where it is 0 and not 0 / 0.
     #[track_caller]
-    fn root(&self) -> Tensor {
+    pub(in crate::ops) fn root(&self) -> Tensor {
         let zero = self.eq_scalar(0.0);
         zero.where_(self, &zero.where_(&self.full_like(1.0), self).sqrt())
     }
