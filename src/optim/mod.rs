@@ -10,7 +10,9 @@ mod average;
 mod clip;
 mod group;
 mod lamb;
+mod lbfgs;
 mod lion;
+mod muon;
 mod nadam;
 mod radam;
 mod rmsprop;
@@ -27,13 +29,17 @@ pub use adamax::Adamax;
 pub use average::Average;
 pub use group::Group;
 pub use lamb::Lamb;
+pub use lbfgs::{Lbfgs, LbfgsEnd, LbfgsReport};
 pub use lion::Lion;
+pub use muon::Muon;
 pub use nadam::NAdam;
 pub use radam::RAdam;
 pub use rmsprop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
 pub use state::State;
+
+pub use crate::ops::update::Scale as MuonScale;
 
 use crate::error::{Error, Result, finite};
 use crate::{Gradients, Tensor};

@@ -6,7 +6,9 @@ use steepest::optim::schedule::{
     Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
     Reduced, Schedule, Sequence, Step, Warmup,
 };
-use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
+use steepest::optim::{
+    AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, Muon, NAdam, Optimizer, RAdam, RmsProp, Sgd,
+};
 use steepest::{Device, Error, Tensor};
 
 /// Every kind and form of optimizer, by name.
@@ -31,6 +33,7 @@ fn every(w: &Tensor, b: &Tensor) -> Vec<(&'static str, Box<dyn Optimizer>)> {
         ("lion", Box::new(Lion::new(p(), 0.1).group(group()))),
         ("lamb", Box::new(Lamb::new(p(), 0.1).weight_decay(0.1).group(group()))),
         ("adafactor", Box::new(Adafactor::new(p(), 0.1).weight_decay(0.1).group(group()))),
+        ("muon", Box::new(Muon::new(p(), 0.1).group(group()))),
     ]
 }
 
@@ -48,7 +51,9 @@ fn neither_the_learning_rate_nor_a_bound_makes_a_new_plan() {
             opt.step(gradients.clip_by_value(f64::from(k)).clip_by_norm(0.5 * f64::from(k))).unwrap();
         }
         let after = device.runs_and_misses();
-        assert_eq!((after.0 - before.0, after.1 - before.1), (10, 1), "{name}");
+        // Muon's step of what is no matrix is AdamW's, which has its plan already.
+        let plans = if name == "muon" { 0 } else { 1 };
+        assert_eq!((after.0 - before.0, after.1 - before.1), (10, plans), "{name}");
     }
 }
 
@@ -181,6 +186,9 @@ fn settings_that_make_no_sense_are_typed_errors() {
         ("epsilon 1", Box::new(Adafactor::new(p(), 0.1).eps(-1.0, 0.1))),
         ("epsilon 2", Box::new(Adafactor::new(p(), 0.1).eps(0.1, f64::NAN))),
         ("d", Box::new(Adafactor::new(p(), 0.1).clip(0.0))),
+        ("momentum", Box::new(Muon::new(p(), 0.1).momentum(1.0))),
+        ("coefficients", Box::new(Muon::new(p(), 0.1).newton_schulz(5, (3.0, f64::NAN, 1.0)))),
+        ("learning rate factor of AdamW", Box::new(Muon::new(p(), 0.1).adam_lr_factor(-1.0))),
         ("parameters", Box::new(Sgd::new(p(), 0.1).group(Group::new(p())))),
         ("parameters", Box::new(Sgd::new([], 0.1))),
     ];
@@ -318,4 +326,129 @@ fn schedules_refuse_what_makes_no_sense() {
     let mut opt = Sgd::new([w], 1.0);
     Warmup::new(2, 0.5, all.into_iter().next().unwrap()).unwrap().set(1, &mut opt);
     assert!((opt.lr() - 0.075).abs() < 1e-12);
+}
+
+/// Every kind, over some parameters.
+fn kinds(p: &[Tensor], lr: f64) -> Vec<(&'static str, Box<dyn Optimizer>)> {
+    let p = || p.to_vec();
+    vec![
+        ("sgd", Box::new(Sgd::new(p(), lr).momentum(0.9).dampening(0.5))),
+        ("adam", Box::new(Adam::w(p(), lr))),
+        ("amsgrad", Box::new(Adam::new(p(), lr).amsgrad(true))),
+        ("adagrad", Box::new(AdaGrad::new(p(), lr))),
+        ("rmsprop", Box::new(RmsProp::new(p(), lr).momentum(0.5))),
+        ("adadelta", Box::new(Adadelta::new(p(), lr))),
+        ("nadam", Box::new(NAdam::new(p(), lr))),
+        ("radam", Box::new(RAdam::new(p(), lr))),
+        ("adamax", Box::new(Adamax::new(p(), lr))),
+        ("lion", Box::new(Lion::new(p(), lr).weight_decay(0.1))),
+        ("lamb", Box::new(Lamb::new(p(), lr).weight_decay(0.1))),
+        ("adafactor", Box::new(Adafactor::new(p(), lr).weight_decay(0.1))),
+        ("muon", Box::new(Muon::new(p(), lr))),
+    ]
+}
+
+#[test]
+fn gradients_at_the_edges_do_what_is_written() {
+    for device in common::devices("gradients at the edges") {
+        let count = kinds(&[], 0.1).len();
+        // What a matrix is after steps by one gradient everywhere but in its first element, where there is another; the state is finite or not.
+        let after = |kind: usize, lr: f64, other: f32, steps: usize| {
+            let w = device.parameter(&[1.0, -2.0, 3.0, 0.5], [2, 2]);
+            let (empty, unused) = (device.parameter(&[], [0, 3]), device.parameter(&[7.0], 1));
+            let (name, mut opt) = kinds(&[empty.clone(), w.clone(), unused.clone()], lr).swap_remove(kind);
+            let g = device.tensor(&[other, 0.5, -0.5, 0.25], [2, 2]);
+            for _ in 0..steps {
+                opt.step(((&w * &g).sum(&[]) + empty.sum(&[])).backward()).unwrap_or_else(|e| panic!("{name}: {e}"));
+            }
+            assert_eq!(unused.item().unwrap(), 7.0, "{name} moved what has no gradient");
+            (name, w.to_vec::<f32>().unwrap())
+        };
+        for kind in 0..count {
+            // A learning rate of 0 leaves all as it is, if it can.
+            let (name, w) = after(kind, 0.0, 1.0, 3);
+            assert_eq!(w, [1.0, -2.0, 3.0, 0.5], "{name} on {device}");
+            for huge in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+                let (name, w) = after(kind, 0.0, huge, 2);
+                let kept = |(x, y): (&f32, f32)| x.is_nan() || *x == y;
+                assert!(w.iter().zip([1.0, -2.0, 3.0, 0.5]).all(kept), "{name} on {device}: {w:?}");
+            }
+            // NaN is not hidden, and where each element is for itself it stays there.
+            let (name, w) = after(kind, 0.1, f32::NAN, 1);
+            assert!(w[0].is_nan(), "{name} on {device}: {w:?}");
+            if !["lamb", "adafactor", "muon"].contains(&name) {
+                assert!(w[1..].iter().all(|x| x.is_finite()), "{name} on {device}: {w:?}");
+            }
+            // The square of the gradient is beyond f32, the step is not.
+            for huge in [1e25, -1e30] {
+                let (name, w) = after(kind, 1e-3, huge, 1);
+                assert!(w.iter().all(|x| x.is_finite()), "{name} on {device}: {w:?} after {huge:e}");
+            }
+            // Gradients of 0 from the start.
+            let (name, w) = after(kind, 0.1, 0.0, 2);
+            assert!(w.iter().all(|x| x.is_finite()), "{name} on {device}: {w:?}");
+        }
+    }
+}
+
+/// Without memory and without ε, a step by g is known.
+#[test]
+fn means_without_memory_are_the_gradient() {
+    for device in common::devices("betas of 0") {
+        type Make = fn(Vec<Tensor>) -> Box<dyn Optimizer>;
+        let table: [(&str, Make, [f32; 2]); 6] = [
+            ("adam", |p| Box::new(Adam::new(p, 0.125).betas(0.0, 0.0).eps(0.0)), [-0.125, 0.125]),
+            ("nadam", |p| Box::new(NAdam::new(p, 0.125).betas(0.0, 0.0).eps(0.0)), [-0.125, 0.125]),
+            ("radam", |p| Box::new(RAdam::new(p, 0.125).betas(0.0, 0.0).eps(0.0)), [-0.5, 0.25]),
+            ("adamax", |p| Box::new(Adamax::new(p, 0.125).betas(0.0, 0.0).eps(0.0)), [-0.125, 0.125]),
+            ("lion", |p| Box::new(Lion::new(p, 0.125).betas(0.0, 0.0)), [-0.125, 0.125]),
+            ("lamb", |p| Box::new(Lamb::new(p, 0.125).betas(0.0, 0.0).eps(0.0)), [-0.625, 0.625]),
+        ];
+        for (name, make, moved) in table {
+            // ‖p‖ = 5 √2, and of two signs it is √2.
+            let start = [7.0, 1.0];
+            let p = device.parameter(&start, 2);
+            let mut opt = make(vec![p.clone()]);
+            opt.step((&p * &device.tensor(&[4.0, -2.0], 2)).sum(&[]).backward()).unwrap();
+            let found = p.to_vec::<f32>().unwrap();
+            for i in 0..2 {
+                assert!((found[i] - start[i] - moved[i]).abs() < 1e-5, "{name} on {device}: {found:?}");
+            }
+        }
+    }
+}
+
+/// Whatever goes up by a loss goes down by its negative, if nothing else pulls.
+#[test]
+fn going_up_is_going_down_the_other_side() {
+    let device = Device::cpu();
+    for kind in 0..kinds(&[], 0.1).len() {
+        let run = |up: bool| {
+            let p = device.parameter(&[1.0, -2.0, 3.0, 0.5], [2, 2]);
+            let lr = 0.1;
+            let q = || vec![p.clone()];
+            let mut opt: Box<dyn Optimizer> = match kinds(&[], 0.1)[kind].0 {
+                "sgd" => Box::new(Sgd::new(q(), lr).momentum(0.9).weight_decay(0.1).maximize(up)),
+                "adam" => Box::new(Adam::w(q(), lr).maximize(up)),
+                "amsgrad" => Box::new(Adam::new(q(), lr).amsgrad(true).maximize(up)),
+                "adagrad" => Box::new(AdaGrad::new(q(), lr).maximize(up)),
+                "rmsprop" => Box::new(RmsProp::new(q(), lr).maximize(up)),
+                "adadelta" => Box::new(Adadelta::new(q(), lr).maximize(up)),
+                "nadam" => Box::new(NAdam::new(q(), lr).maximize(up)),
+                "radam" => Box::new(RAdam::new(q(), lr).maximize(up)),
+                "adamax" => Box::new(Adamax::new(q(), lr).maximize(up)),
+                "lion" => Box::new(Lion::new(q(), lr).weight_decay(0.1).l1(0.01).maximize(up)),
+                "lamb" => Box::new(Lamb::new(q(), lr).maximize(up)),
+                "adafactor" => Box::new(Adafactor::new(q(), lr).maximize(up)),
+                "muon" => Box::new(Muon::new(q(), lr).maximize(up)),
+                other => panic!("{other}"),
+            };
+            for _ in 0..4 {
+                let loss = p.add_scalar(0.5).square().sum(&[]);
+                opt.step(if up { loss.neg() } else { loss }.backward()).unwrap();
+            }
+            p.to_vec::<f32>().unwrap()
+        };
+        assert_eq!(run(true), run(false), "{}", kinds(&[], 0.1)[kind].0);
+    }
 }

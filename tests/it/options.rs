@@ -13,7 +13,9 @@ use steepest::optim::schedule::{
     Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
     Reduced, Schedule, Step, Warmup,
 };
-use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
+use steepest::optim::{
+    AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, Muon, NAdam, Optimizer, RAdam, RmsProp, Sgd,
+};
 use steepest::reference::{Overrides, evaluate};
 use steepest::verify::{GradCheckOptions, grad_check_with};
 use steepest::{Device, Error, RopeOptions, Tensor};
@@ -447,6 +449,15 @@ fn options_of_optimizers_are_right_at_the_ends_or_refused_by_name() {
         ("epsilon 2", |p, v| Box::new(Adafactor::new(p, 0.1).eps(1e-7, v)), |v| P - 0.1 * v.max(P)),
         ("d", |p, v| Box::new(Adafactor::new(p, 0.1).clip(v)), |v| P - 0.1 * P * v.min(1.0)),
         ("weight decay", |p, v| Box::new(Adafactor::new(p, 0.1).weight_decay(v)), |v| P - 0.1 * v * P - 0.1 * P),
+        // A single number is AdamW's.
+        ("learning rate", |p, v| Box::new(Muon::new(p, v)), |v| P - v * 0.1 * P - v * G / (G + 1e-8)),
+        (
+            "learning rate factor of AdamW",
+            |p, v| Box::new(Muon::new(p, 0.1).adam_lr_factor(v)),
+            |v| P - 0.1 * v * (0.1 * P + 1.0),
+        ),
+        ("momentum", |p, v| Box::new(Muon::new(p, 0.1).momentum(v)), |_| P - 0.01 * P - 0.1),
+        ("weight decay", |p, v| Box::new(Muon::new(p, 0.1).weight_decay(v)), |v| P - 0.1 * v * P - 0.1),
     ];
     for device in common::devices("options of optimizers") {
         let mut wrong = vec![];

@@ -8,7 +8,7 @@ use std::path::Path;
 use steepest::data::{DataLoader, Dataset, Labels};
 use steepest::nn::{self, *};
 use steepest::optim::schedule::{Cosine, OneCycle, Plateau, Schedule, Step};
-use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Lamb, Lion, NAdam, Optimizer, RAdam, RmsProp, Sgd};
+use steepest::optim::{AdaGrad, Adadelta, Adafactor, Adam, Adamax, Lamb, Lion, Muon, NAdam, Optimizer, RAdam, RmsProp, Sgd};
 use steepest::save::TensorFile;
 use steepest::train::metrics::{Metric, Predictions, Score};
 use steepest::train::{EarlyStopping, End, Every, Flow, History, Interrupt, Report, Trainer};
@@ -334,7 +334,7 @@ fn a_run_that_crashed_goes_on_from_its_last_checkpoint() {
 
 #[test]
 fn every_optimizer_goes_on() {
-    const OTHERS: [Make; 12] = [
+    const OTHERS: [Make; 13] = [
         |p| Box::new(AdaGrad::new(p, 0.1).lr_decay(0.01).initial_sum(0.1)),
         |p| Box::new(RmsProp::new(p, 0.01).centered(true).momentum(0.5)),
         |p| Box::new(Adadelta::new(p, 1.0)),
@@ -347,6 +347,7 @@ fn every_optimizer_goes_on() {
         |p| Box::new(Lion::new(p, 0.01)),
         |p| Box::new(Lamb::new(p, 0.01)),
         |p| Box::new(Adafactor::new(p, 0.01)),
+        |p| Box::new(Muon::new(p, 0.01)),
     ];
     OTHERS.into_iter().for_each(|optimizer| resumes(&Device::cpu(), optimizer, &[8], None));
 }

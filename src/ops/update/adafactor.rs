@@ -57,7 +57,8 @@ impl Tensor {
             let Adafactor { lr, beta2_decay, eps: (e1, e2), d, weight_decay, step } = *settings;
             let t = step as f64;
             let weight = t.powf(beta2_decay);
-            let squares = gradient.square();
+            // A sum of larger ones, or a product of two such means, would be beyond f32.
+            let squares = gradient.square().clamp(0.0, 1e30);
             let after = |mean: &Tensor, x: &Tensor| mean.mul_scalar(1.0 - weight).add(&x.mul_scalar(weight));
             let mut updates = vec![];
             let mut moved = |mean: &Tensor, x: &Tensor| {
