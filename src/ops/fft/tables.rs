@@ -97,9 +97,16 @@ fn made(which: Table, inverse: bool) -> (Shape, Arc<Vec<u32>>) {
     (Shape::new(&dims).unwrap_or(Shape::SCALAR), Arc::new(words))
 }
 
-/// Sine and cosine of k/n turns, for k < n.
+/// Sine and cosine of k/n turns, for k < n: exact at quarters, so that what cancels there leaves nothing.
 fn angle(k: usize, n: usize) -> (f64, f64) {
-    (2.0 * PI * k as f64 / n as f64).sin_cos()
+    let (quarters, rest) = (4 * k / n, 4 * k % n);
+    let (sin, cos) = (0.5 * PI * rest as f64 / n as f64).sin_cos();
+    match quarters {
+        0 => (sin, cos),
+        1 => (cos, -sin),
+        2 => (-sin, -cos),
+        _ => (-cos, sin),
+    }
 }
 
 /// Sine and cosine of j²/2n turns.
