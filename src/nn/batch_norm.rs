@@ -158,6 +158,7 @@ impl<const D: usize> BatchNorm<D> {
 
     /// Has the running statistics take a batch up.
     fn take_up(&self, waiting: &mut Waiting, count: usize, mean: Tensor, var: Tensor) {
+        waiting.make_room(&self.mean);
         let unbiased = count as f64 / (count as f64 - 1.0);
         // A step of gradient descent with rate m on ½(r − b)²: r − m (r − b).
         let toward = |running: &Tensor, batch: &Tensor| match statistics::momentum() {

@@ -32,6 +32,7 @@ mod summary;
 mod transformer;
 mod unfold;
 mod waiting;
+mod watch;
 mod weight_norm;
 
 pub use activation::Activation;
@@ -64,9 +65,10 @@ pub use residual::Residual;
 pub use sequential::{Flatten, Sequential, mlp};
 pub use state::{Array, LoadReport, StateDict, Values};
 pub use statistics::{update_statistics, update_statistics_all};
-pub use summary::{Row, Seen, Summary, summary, summary_of, summary_of_all, watch, watch_all};
+pub use summary::{Row, Summary, summary, summary_of, summary_of_all};
 pub use transformer::TransformerBlock;
 pub use unfold::{Fold, Unfold};
+pub use watch::{Seen, Statistics, watch, watch_all};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
 use crate::error::{OpError, Result};

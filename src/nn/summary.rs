@@ -21,8 +21,8 @@ pub struct Row {
     pub multiply_adds: usize,
     /// Bytes of its parameters and buffers and of its outputs.
     pub bytes: usize,
-    /// What went in and came out, for [`watch`]; a summary lets them go.
-    seen: Option<(Vec<Tensor>, Vec<Tensor>)>,
+    /// What went in and came out, for [`watch`](super::watch); a summary lets them go.
+    pub(super) seen: Option<(Vec<Tensor>, Vec<Tensor>)>,
 }
 
 impl Row {
@@ -112,65 +112,6 @@ pub fn summary_of_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> Resu
     let (multiply_adds, bytes) = (total(|r| r.multiply_adds), total(|r| r.bytes));
     let inputs = inputs.iter().map(Tensor::try_shape).collect::<Result<_>>()?;
     Ok(Summary { inputs, parameters: model.parameter_count(), multiply_adds, bytes, rows })
-}
-
-/// What a layer was given and what it made of it: see [`watch`].
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// The layer's name inside the model; empty for the model itself.
-    pub name: String,
-    /// Kind and sizes.
-    pub layer: String,
-    /// What it was given.
-    pub inputs: Vec<Tensor>,
-    /// What it made: recorded like everything else, so it can be read, and be differentiated by.
-    pub outputs: Vec<Tensor>,
-}
-
-impl Seen {
-    /// Its output, of several the first; the input where there is none.
-    pub fn output(&self) -> Option<&Tensor> {
-        self.outputs.first()
-    }
-}
-
-/// A forward pass that also hands out what every layer was given and made, in the order of the pass: the same numbers as [`Module::forward`] gives, for
-/// looking at activations.
-///
-/// The layers are those that [`summary`] shows: containers are looked into; a module of one's own is one layer, unless its [`Module::trace`] hands
-/// on to its parts. Whoever holds the activations has them kept in memory.
-///
-/// ```
-/// use steepest::{Device, nn};
-/// let device = Device::cpu();
-/// let model = nn::mlp(&device, &[4, 8, 8, 2], 1);
-/// let x = device.tensor(&[1.0, -2.0, 0.5, 3.0], [1, 4]);
-/// let (y, layers) = nn::watch(&model, &x);
-/// assert_eq!(layers.iter().map(|seen| seen.name.as_str()).collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
-/// let hidden = layers[1].output().expect("a ReLU has one");
-/// let dead = hidden.eq_scalar(0.0).to_f32().mean(&[]); // the share of hidden units that are off
-/// // The gradient of the loss by an activation.
-/// let slope = y.square().sum(&[]).backward_retaining(&[hidden]).wrt(hidden)?;
-/// device.run([&y, &dead, &slope])?;
-/// assert_eq!(slope.shape(), hidden.shape());
-/// # Ok::<(), steepest::Error>(())
-/// ```
-pub fn watch(model: &(impl Module + ?Sized), x: &Tensor) -> (Tensor, Vec<Seen>) {
-    let mut rows = Vec::new();
-    let y = model.trace("", x, &mut rows);
-    (y, seen(rows))
-}
-
-/// [`watch`] for a model of several inputs.
-pub fn watch_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> (Vec<Tensor>, Vec<Seen>) {
-    let mut rows = Vec::new();
-    let outputs = model.trace_all("", inputs, &mut rows);
-    (outputs, seen(rows))
-}
-
-fn seen(rows: Vec<Row>) -> Vec<Seen> {
-    let each = |Row { name, layer, seen, .. }: Row| seen.map(|(inputs, outputs)| Seen { name, layer, inputs, outputs });
-    rows.into_iter().filter_map(each).collect()
 }
 
 impl fmt::Display for Summary {

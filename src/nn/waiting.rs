@@ -20,10 +20,14 @@ struct Pass {
 pub(super) struct Waiting(Vec<Pass>);
 
 impl Waiting {
+    /// Runs those that have waited long. Before what a pass has to say is recorded: running changes the buffers.
+    pub(super) fn make_room(&mut self, first: &Tensor) {
+        self.settle(first, MOST);
+    }
+
     /// Has updates in place of buffers, of which `first` is the first, wait: a chain of new tensors would grow from step to step, as no loss depends
     /// on it.
     pub(super) fn add(&mut self, first: &Tensor, updates: Vec<Tensor>, held: Vec<Tensor>) {
-        self.settle(first, MOST);
         updates.iter().for_each(|update| update.device().update_with_next_step(update));
         self.0.push(Pass { version: first.node().version(), updates, _held: held });
     }

@@ -67,11 +67,11 @@ impl Inner {
     }
 
     fn blueprint(&self, kind: &str) -> Option<Blueprint> {
-        Blueprint::new(kind).set("name", self.name.as_str()).set("axis", self.axis).part("inner", &*self.module)
+        Blueprint::new(kind).set("parameter", self.name.as_str()).set("axis", self.axis).part("inner", &*self.module)
     }
 
     fn build(what: &'static str, site: &Site<'_>) -> Result<Inner> {
-        let made = Inner::new(what, site.part("inner")?, site.blueprint().text("name")?, site.size("axis")?);
+        let made = Inner::new(what, site.part("inner")?, site.blueprint().text("parameter")?, site.size("axis")?);
         made.map_err(|error| site.blueprint().refuse(error.to_string()))
     }
 
@@ -311,6 +311,7 @@ impl SpectralNorm {
             state.waiting.run(&self.u);
             return self.divided(&self.u, &self.v);
         }
+        state.waiting.make_room(&self.u);
         let matrix = self.inner.matrix().detach();
         let (mut u, mut v) = (self.u.clone(), self.v.clone());
         for _ in 0..self.iterations {

@@ -81,3 +81,4 @@ mod vectors;
 mod verify;
 mod windows;
 mod work;
+mod wrappers;

@@ -409,9 +409,24 @@ fn activations_are_watched_without_changing_the_numbers() {
         assert_eq!(gradients.wrt(hidden).unwrap().shape(), hidden.shape());
         assert_eq!(gradients.iter().unwrap().count(), 8 + 3);
         model.eval();
-        let (y, _) = nn::watch(&model, &x);
+        let (y, layers) = nn::watch(&model, &x);
+        let figures = layers[3].statistics().unwrap();
+        assert!(figures.elements == 20 && figures.zeros > 0 && figures.least == 0.0 && figures.not_finite == 0, "{figures:?}");
+        assert_eq!(layers[3].histogram(5).unwrap().1.iter().sum::<usize>(), 20);
         assert_eq!(y.to_vec::<f32>().unwrap(), model.forward(&x).to_vec::<f32>().unwrap());
     }
+    let given = [1.0, f32::NAN, 3.0, 0.0, f32::INFINITY, 0.5];
+    let (_, layers) = nn::watch(&Activation::LeakyRelu(1.0), &Device::cpu().tensor(&given, 6));
+    let Statistics { elements, not_finite, zeros, mean, std, least, most } = layers[0].statistics().unwrap();
+    assert_eq!((elements, not_finite, zeros, mean, least, most), (6, 2, 1, 1.125, 0.0, 3.0));
+    assert!((std - ((0.125f64.powi(2) + 1.875f64.powi(2) + 1.125f64.powi(2) + 0.625f64.powi(2)) / 4.0).sqrt()).abs() < 1e-12);
+    assert_eq!(layers[0].histogram(3).unwrap(), (vec![0.0, 1.0, 2.0, 3.0], vec![2, 1, 1]));
+    let (_, layers) = nn::watch(&Activation::LeakyRelu(1.0), &Device::cpu().tensor(&[2.0, 2.0], 2));
+    assert_eq!(layers[0].histogram(2).unwrap().1, [2, 0]);
+    misconfigured(layers[0].histogram(0), "a histogram in 0 parts");
+    let (_, layers) = nn::watch(&Identity, &Device::cpu().tensor(&[f32::NAN], 1));
+    assert!(layers[0].statistics().unwrap().mean.is_nan());
+    misconfigured(layers[0].histogram(2), "of 0 finite numbers");
     // By hand: L = Σ (w h)², h = relu(x): ∂L/∂h = 2 w² h.
     let device = Device::cpu();
     let (w, x) = (device.parameter(&[2.0, -1.0], 2), device.parameter(&[3.0, 5.0], 2));

@@ -138,6 +138,15 @@ fn attention_and_the_rest_have_the_gradients_of_their_definitions() {
     layer("PRelu of one slope", &[5], |d| PRelu::new(d, 1));
     layer("Glu", &[2, 4, 3], |_| Glu::new(1));
     layer("SwiGlu", &[2, 6], |_| SwiGlu::new(-1));
+    layer("WeightNorm", &[2, 3], |d| WeightNorm::new(Linear::new(d, 3, 4, 1)).unwrap());
+    layer("WeightNorm of a convolution", &[1, 2, 4, 4], |d| {
+        WeightNorm::of(Box::new(ConvTranspose2d::new(d, 2, 3, 2, 1)), "weight", 1).unwrap()
+    });
+    layer("SpectralNorm in evaluation", &[2, 3], |d| {
+        let layer = SpectralNorm::new(Linear::new(d, 3, 4, 1), 1).unwrap();
+        layer.eval();
+        layer
+    });
     layer("Residual", &[2, 3], |d| Residual::new(sequential![Linear::new(d, 3, 3, 1), Activation::Tanh]));
     verify("Embedding", |device| {
         let table = Embedding::new(device, 5, 3, 1);

@@ -155,6 +155,18 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
             ],
             numbers(&[1, 2, 6, 7, 8]),
         ),
+        (
+            sequential![
+                WeightNorm::new(Linear::new(d, 4, 6, 1)).unwrap(),
+                SpectralNorm::of(Box::new(Linear::new(d, 6, 6, 2)), "weight", 1, 3).unwrap().iterations(2),
+                Unflatten::new(-1, [2, 3]),
+                ChannelDropout::new(0.2, 5),
+                AlphaDropout::new(0.1, 6),
+                FlattenAxes::new(1, -1),
+                Identity,
+            ],
+            numbers(&[3, 4]),
+        ),
     ]
 }
 
@@ -191,6 +203,15 @@ fn every_layer_comes_back_without_being_known_beforehand() {
             assert_eq!(TensorFile::read(&path).unwrap().to_bytes().unwrap(), std::fs::read(&path).unwrap());
         }
     }
+    // A layer of two inputs is no part of a sequence.
+    let (device, path) = (Device::cpu(), folder.path().join("bilinear.safetensors"));
+    let layer = Bilinear::new(&device, 2, 3, 4, 1);
+    save::save(&layer, &path).unwrap();
+    let same = save::load(&path, &device).unwrap();
+    kinds(&layer.blueprint().unwrap(), &mut seen);
+    let inputs = [device.ones([1, 2]), device.ones([1, 3])];
+    let of = |model: &dyn Module| model.forward_all(&inputs)[0].to_vec::<f32>().unwrap();
+    assert_eq!((same.blueprint(), of(&*same)), (layer.blueprint(), of(&layer)));
     let all: BTreeSet<String> = Registry::new().kinds().map(str::to_owned).collect();
     assert_eq!(seen, all, "a kind of layer that no model here has");
 }
