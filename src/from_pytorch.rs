@@ -19,7 +19,7 @@
 //! | `item`, `tolist`, `numpy` | [`Tensor::item`](crate::Tensor::item), [`Tensor::to_vec`](crate::Tensor::to_vec), [`Tensor::item_async`](crate::Tensor::item_async), [`Tensor::to_vec_async`](crate::Tensor::to_vec_async) |
 //! | `x.to(device)` | a tensor stays on the device that made it; `to_vec` and `tensor` carry it over |
 //! | `detach`, `no_grad`, `requires_grad_` | [`Tensor::detach`](crate::Tensor::detach), [`no_grad`](crate::no_grad), [`Tensor::set_frozen`](crate::Tensor::set_frozen) |
-//! | complex numbers, `view_as_real` | [`ops::fft`](crate::ops::fft): a last axis of two, real and imaginary part |
+//! | complex numbers, `view_as_real` | [`Tensor::complex`](crate::Tensor::complex), [`Tensor::complex_re`](crate::Tensor::complex_re), [`Tensor::complex_im`](crate::Tensor::complex_im): a last axis of two, real and imaginary part |
 //! | `float64`, `int64`, `uint8` | — one word of 32 bits is an element on every device; the reference is f64 |
 //! | sparse tensors, `quantisation`, named tensors | — dense tensors only |
 //!
@@ -32,7 +32,7 @@
 //! | `randint`, `randperm` | [`Device::randint`](crate::Device::randint), [`Device::randperm`](crate::Device::randperm) |
 //! | `bernoulli`, `multinomial`, `Categorical` | [`Tensor::bernoulli`](crate::Tensor::bernoulli), [`Tensor::multinomial`](crate::Tensor::multinomial), [`Tensor::categorical`](crate::Tensor::categorical) |
 //! | `Exponential`, `Gumbel`, `Laplace`, `Cauchy`, `LogNormal`, `Geometric` | [`Device::exponential`](crate::Device::exponential), [`Device::gumbel`](crate::Device::gumbel), [`Device::laplace`](crate::Device::laplace), [`Device::cauchy`](crate::Device::cauchy), [`Device::log_normal`](crate::Device::log_normal), [`Device::geometric`](crate::Device::geometric) |
-//! | `poisson`, `Poisson`, `Gamma`, `Beta`, `Dirichlet` | [`Device::poisson`](crate::Device::poisson), [`Device::gamma`](crate::Device::gamma) |
+//! | `poisson`, `Gamma`, `Beta`, `Dirichlet` | [`Tensor::poisson`](crate::Tensor::poisson), [`Tensor::gamma`](crate::Tensor::gamma), [`Tensor::beta`](crate::Tensor::beta), [`Tensor::dirichlet`](crate::Tensor::dirichlet) |
 //! | `trunc_normal_` | [`Device::truncated_normal`](crate::Device::truncated_normal) |
 //! | `F.dropout` | [`Tensor::dropout`](crate::Tensor::dropout) |
 //!
@@ -41,20 +41,20 @@
 //! | PyTorch | steepest |
 //! |---|---|
 //! | `+`, `-`, `*`, / and with a number | [`Tensor::add`](crate::Tensor::add), [`Tensor::sub`](crate::Tensor::sub), [`Tensor::mul`](crate::Tensor::mul), [`Tensor::div`](crate::Tensor::div), [`Tensor::add_scalar`](crate::Tensor::add_scalar), [`Tensor::mul_scalar`](crate::Tensor::mul_scalar), [`Tensor::div_scalar`](crate::Tensor::div_scalar) and the operators; integers wrap around |
-//! | `floor_divide`, `remainder`, `fmod` | [`Tensor::floor_div`](crate::Tensor::floor_div), [`Tensor::rem`](crate::Tensor::rem) |
+//! | `floor_divide`, `remainder`, `fmod`, `div(rounding_mode)` | [`Tensor::div_floor`](crate::Tensor::div_floor), [`Tensor::div_trunc`](crate::Tensor::div_trunc), [`Tensor::remainder`](crate::Tensor::remainder), [`Tensor::fmod`](crate::Tensor::fmod) |
 //! | `pow`, `square`, `sqrt`, `rsqrt`, `reciprocal` | [`Tensor::pow`](crate::Tensor::pow), [`Tensor::pow_scalar`](crate::Tensor::pow_scalar), [`Tensor::square`](crate::Tensor::square), [`Tensor::sqrt`](crate::Tensor::sqrt), [`Tensor::rsqrt`](crate::Tensor::rsqrt), [`Tensor::reciprocal`](crate::Tensor::reciprocal) |
 //! | `neg`, `abs`, `sign`, `floor`, `ceil`, `round`, `trunc`, `frac` | [`Tensor::neg`](crate::Tensor::neg), [`Tensor::abs`](crate::Tensor::abs), [`Tensor::sign`](crate::Tensor::sign), [`Tensor::floor`](crate::Tensor::floor), [`Tensor::ceil`](crate::Tensor::ceil), [`Tensor::round`](crate::Tensor::round), [`Tensor::trunc`](crate::Tensor::trunc), [`Tensor::frac`](crate::Tensor::frac) |
 //! | `exp`, `exp2`, `expm1`, `log`, `log2`, `log10`, `log1p` | [`Tensor::exp`](crate::Tensor::exp), [`Tensor::exp2`](crate::Tensor::exp2), [`Tensor::expm1`](crate::Tensor::expm1), [`Tensor::log`](crate::Tensor::log), [`Tensor::log2`](crate::Tensor::log2), [`Tensor::log10`](crate::Tensor::log10), [`Tensor::log1p`](crate::Tensor::log1p) |
 //! | `sin`, `cos`, `tan`, `asin`, `acos`, `atan`, `atan2` | [`Tensor::sin`](crate::Tensor::sin), [`Tensor::cos`](crate::Tensor::cos), [`Tensor::tan`](crate::Tensor::tan), [`Tensor::asin`](crate::Tensor::asin), [`Tensor::acos`](crate::Tensor::acos), [`Tensor::atan`](crate::Tensor::atan), [`Tensor::atan2`](crate::Tensor::atan2) |
 //! | `sinh`, `cosh`, `tanh`, `asinh`, `acosh`, `atanh` | [`Tensor::sinh`](crate::Tensor::sinh), [`Tensor::cosh`](crate::Tensor::cosh), [`Tensor::tanh`](crate::Tensor::tanh), [`Tensor::asinh`](crate::Tensor::asinh), [`Tensor::acosh`](crate::Tensor::acosh), [`Tensor::atanh`](crate::Tensor::atanh) |
-//! | `erf`, `sigmoid`, `hypot`, `logaddexp` | [`Tensor::erf`](crate::Tensor::erf), [`Tensor::sigmoid`](crate::Tensor::sigmoid), [`Tensor::hypot`](crate::Tensor::hypot), [`Tensor::logaddexp`](crate::Tensor::logaddexp) |
+//! | `erf`, `erfc`, `sigmoid`, `logit`, `hypot`, `logaddexp`, `xlogy` | [`Tensor::erf`](crate::Tensor::erf), [`Tensor::erfc`](crate::Tensor::erfc), [`Tensor::sigmoid`](crate::Tensor::sigmoid), [`Tensor::logit`](crate::Tensor::logit), [`Tensor::hypot`](crate::Tensor::hypot), [`Tensor::logaddexp`](crate::Tensor::logaddexp), [`Tensor::xlogy`](crate::Tensor::xlogy) |
 //! | `maximum`, `minimum`, `clamp`, `lerp`, `where`, `masked_fill` | [`Tensor::maximum`](crate::Tensor::maximum), [`Tensor::minimum`](crate::Tensor::minimum), [`Tensor::clamp`](crate::Tensor::clamp), [`Tensor::lerp`](crate::Tensor::lerp), [`Tensor::where_`](crate::Tensor::where_), [`Tensor::masked_fill`](crate::Tensor::masked_fill) |
 //! | `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `isclose`, `allclose`, `equal` | [`Tensor::eq`](crate::Tensor::eq), [`Tensor::ne`](crate::Tensor::ne), [`Tensor::lt`](crate::Tensor::lt), [`Tensor::le`](crate::Tensor::le), [`Tensor::gt`](crate::Tensor::gt), [`Tensor::ge`](crate::Tensor::ge), [`Tensor::isclose`](crate::Tensor::isclose), [`Tensor::allclose`](crate::Tensor::allclose) |
-//! | `isnan`, `isfinite`, `isinf` | [`Tensor::is_nan`](crate::Tensor::is_nan), [`Tensor::is_finite`](crate::Tensor::is_finite) |
+//! | `isnan`, `isfinite`, `isinf` | [`Tensor::is_nan`](crate::Tensor::is_nan), [`Tensor::is_finite`](crate::Tensor::is_finite), [`Tensor::is_inf`](crate::Tensor::is_inf) |
 //! | `logical_and`, `logical_or`, `logical_xor`, `logical_not` | [`Tensor::and`](crate::Tensor::and), [`Tensor::or`](crate::Tensor::or), [`Tensor::xor`](crate::Tensor::xor), [`Tensor::not`](crate::Tensor::not) |
 //! | `bitwise_and`, `bitwise_or`, `bitwise_xor`, `bitwise_not`, `shifts` | the same four on integers, [`Tensor::shift_left`](crate::Tensor::shift_left), [`Tensor::shift_right`](crate::Tensor::shift_right) |
-//! | `lgamma`, `digamma`, `erfinv`, `i0`, Bessel functions | — no model or loss of the catalogue needs them |
-//! | `nan_to_num` | [`Tensor::where_`](crate::Tensor::where_) with [`Tensor::is_nan`](crate::Tensor::is_nan) |
+//! | `lgamma`, `digamma`, erfinv and Bessel functions | — no model or loss of the catalogue needs them |
+//! | `nan_to_num`, `isin` | [`Tensor::nan_to_num`](crate::Tensor::nan_to_num), [`Tensor::isin`](crate::Tensor::isin) |
 //!
 //! # Activations
 //!
@@ -63,6 +63,7 @@
 //! | `relu`, `leaky_relu`, `elu`, `selu`, `celu`, `prelu`, `relu6` | [`Tensor::relu`](crate::Tensor::relu), [`Tensor::leaky_relu`](crate::Tensor::leaky_relu), [`Tensor::elu`](crate::Tensor::elu), [`Tensor::selu`](crate::Tensor::selu), [`Tensor::celu`](crate::Tensor::celu), [`Tensor::prelu`](crate::Tensor::prelu), [`Tensor::relu6`](crate::Tensor::relu6) |
 //! | `gelu`, `silu`, `mish`, `softplus`, `softsign`, `log_sigmoid` | [`Tensor::gelu`](crate::Tensor::gelu), [`Tensor::gelu_tanh`](crate::Tensor::gelu_tanh), [`Tensor::silu`](crate::Tensor::silu), [`Tensor::mish`](crate::Tensor::mish), [`Tensor::softplus`](crate::Tensor::softplus), [`Tensor::softsign`](crate::Tensor::softsign), [`Tensor::log_sigmoid`](crate::Tensor::log_sigmoid) |
 //! | `hardtanh`, `hardsigmoid`, `hardswish`, `glu` | [`Tensor::hard_tanh`](crate::Tensor::hard_tanh), [`Tensor::hard_sigmoid`](crate::Tensor::hard_sigmoid), [`Tensor::hard_swish`](crate::Tensor::hard_swish), [`Tensor::glu`](crate::Tensor::glu), [`Tensor::swiglu`](crate::Tensor::swiglu) |
+//! | `hardshrink`, `softshrink`, `tanhshrink`, `threshold` | [`Tensor::hardshrink`](crate::Tensor::hardshrink), [`Tensor::softshrink`](crate::Tensor::softshrink), [`Tensor::tanhshrink`](crate::Tensor::tanhshrink), [`Tensor::threshold`](crate::Tensor::threshold) |
 //! | `softmax`, `log_softmax`, `logsumexp` | [`Tensor::softmax`](crate::Tensor::softmax), [`Tensor::log_softmax`](crate::Tensor::log_softmax), [`Tensor::logsumexp`](crate::Tensor::logsumexp) |
 //!
 //! # Sums, extremes, order, statistics
@@ -73,7 +74,7 @@
 //! | `nansum`, `nanmean`, `nanmedian` | [`Tensor::nansum`](crate::Tensor::nansum), [`Tensor::nanmean`](crate::Tensor::nanmean), [`Tensor::nanmedian`](crate::Tensor::nanmedian) |
 //! | `any`, `all`, `count_nonzero` | [`Tensor::any`](crate::Tensor::any), [`Tensor::all`](crate::Tensor::all), [`Tensor::count_nonzero`](crate::Tensor::count_nonzero) |
 //! | `argmax`, `argmin`, `sort`, `argsort`, `topk`, `kthvalue` | [`Tensor::argmax`](crate::Tensor::argmax), [`Tensor::argmin`](crate::Tensor::argmin), [`Tensor::sort`](crate::Tensor::sort), [`Tensor::argsort`](crate::Tensor::argsort), [`Tensor::topk`](crate::Tensor::topk), [`Tensor::kthvalue`](crate::Tensor::kthvalue) |
-//! | `median`, `quantile`, `mode` | [`Tensor::median`](crate::Tensor::median), [`Tensor::quantile`](crate::Tensor::quantile); of equal values [`Tensor::unique`](crate::Tensor::unique) counts |
+//! | `median`, `quantile`, `mode` | [`Tensor::median`](crate::Tensor::median), [`Tensor::quantile`](crate::Tensor::quantile), [`Tensor::mode`](crate::Tensor::mode) |
 //! | `cumsum`, `cumprod`, `cummax`, `cummin`, `logcumsumexp`, `diff` | [`Tensor::cumsum`](crate::Tensor::cumsum), [`Tensor::cumprod`](crate::Tensor::cumprod), [`Tensor::cummax`](crate::Tensor::cummax), [`Tensor::cummin`](crate::Tensor::cummin), [`Tensor::logcumsumexp`](crate::Tensor::logcumsumexp), [`Tensor::diff`](crate::Tensor::diff) |
 //! | `norm`, `cdist`, `pdist`, `F.pairwise_distance`, `cosine_similarity` | [`Tensor::norm`](crate::Tensor::norm), [`Tensor::cdist`](crate::Tensor::cdist), [`Tensor::pdist`](crate::Tensor::pdist), [`Tensor::pairwise_distance`](crate::Tensor::pairwise_distance), [`Tensor::cosine_similarity`](crate::Tensor::cosine_similarity) |
 //! | `cov`, `corrcoef`, `bincount`, `histc`, `searchsorted`, `bucketize`, `unique` | [`Tensor::cov`](crate::Tensor::cov), [`Tensor::corrcoef`](crate::Tensor::corrcoef), [`Tensor::bincount`](crate::Tensor::bincount), [`Tensor::histogram`](crate::Tensor::histogram), [`Tensor::searchsorted`](crate::Tensor::searchsorted), [`Tensor::bucketize`](crate::Tensor::bucketize), [`Tensor::unique`](crate::Tensor::unique) |
@@ -85,7 +86,7 @@
 //! | `reshape`, `view`, `flatten`, `unflatten`, `squeeze`, `unsqueeze` | [`Tensor::reshape`](crate::Tensor::reshape), [`Tensor::flatten`](crate::Tensor::flatten), [`Tensor::flatten_axes`](crate::Tensor::flatten_axes), [`Tensor::unflatten`](crate::Tensor::unflatten), [`Tensor::squeeze`](crate::Tensor::squeeze), [`Tensor::unsqueeze`](crate::Tensor::unsqueeze) |
 //! | `permute`, `transpose`, `movedim`, `flip`, `rot90`, `roll` | [`Tensor::permute`](crate::Tensor::permute), [`Tensor::transpose`](crate::Tensor::transpose), [`Tensor::t`](crate::Tensor::t), [`Tensor::movedim`](crate::Tensor::movedim), [`Tensor::flip`](crate::Tensor::flip), [`Tensor::rot90`](crate::Tensor::rot90), [`Tensor::roll`](crate::Tensor::roll) |
 //! | `expand`, `tile`, `repeat`, `repeat_interleave` | [`Tensor::expand`](crate::Tensor::expand), [`Tensor::tile`](crate::Tensor::tile), [`Tensor::repeat_interleave`](crate::Tensor::repeat_interleave) |
-//! | `cat`, `stack`, `hstack`, `vstack`, `split`, `chunk`, `unbind` | [`Tensor::cat`](crate::Tensor::cat), [`Tensor::stack`](crate::Tensor::stack), [`ops::cat`](crate::ops::cat), [`ops::stack`](crate::ops::stack), [`Tensor::split`](crate::Tensor::split), [`Tensor::chunk`](crate::Tensor::chunk), [`Tensor::unbind`](crate::Tensor::unbind) |
+//! | `cat`, `stack`, `hstack`, `vstack`, `split`, `chunk`, `unbind` | [`Tensor::cat`](crate::Tensor::cat), [`Tensor::stack`](crate::Tensor::stack), [`ops::cat`](crate::ops::cat), [`ops::stack`](crate::ops::stack), [`ops::hstack`](crate::ops::hstack), [`ops::vstack`](crate::ops::vstack), [`Tensor::split`](crate::Tensor::split), [`Tensor::chunk`](crate::Tensor::chunk), [`Tensor::unbind`](crate::Tensor::unbind) |
 //! | `x[a:b:c]`, `narrow`, `select` | [`Tensor::slice`](crate::Tensor::slice), [`Tensor::slice_step`](crate::Tensor::slice_step), [`Tensor::select`](crate::Tensor::select) |
 //! | F.pad: constant, `reflect`, `replicate`, `circular` | [`Tensor::pad`](crate::Tensor::pad), [`Tensor::pad_with`](crate::Tensor::pad_with) |
 //! | `tril`, `triu`, `diagonal`, `trace` | [`Tensor::tril`](crate::Tensor::tril), [`Tensor::triu`](crate::Tensor::triu), [`Tensor::diagonal`](crate::Tensor::diagonal), [`Tensor::trace`](crate::Tensor::trace) |
@@ -100,6 +101,7 @@
 //! | `scatter`, `scatter_add`, `scatter_reduce` | [`Tensor::scatter`](crate::Tensor::scatter), [`Tensor::scatter_add`](crate::Tensor::scatter_add), [`Tensor::scatter_over`](crate::Tensor::scatter_over) |
 //! | `index_add`, `index_copy`, `index_fill`, `index_put` | [`Tensor::index_add`](crate::Tensor::index_add), [`Tensor::index_put`](crate::Tensor::index_put), [`Tensor::index_fill`](crate::Tensor::index_fill) |
 //! | `x[mask]`, `masked_select`, `nonzero`, `argwhere` | [`Tensor::masked_select`](crate::Tensor::masked_select), [`Tensor::nonzero`](crate::Tensor::nonzero) (they wait: the values decide the size) |
+//! | `x[i`, `j]`, `x[i`, j] = y, `masked_scatter` | [`Tensor::at`](crate::Tensor::at), [`Tensor::put_at`](crate::Tensor::put_at), [`Tensor::masked_scatter`](crate::Tensor::masked_scatter) |
 //! | `F.embedding(padding_idx)`, `F.one_hot` | [`Tensor::embedding`](crate::Tensor::embedding), [`Tensor::embedding_padded`](crate::Tensor::embedding_padded), [`Tensor::one_hot`](crate::Tensor::one_hot) |
 //!
 //! # Products, linear algebra, transforms
@@ -108,13 +110,13 @@
 //! |---|---|
 //! | `matmul`, `mm`, `bmm`, `dot`, `outer`, `tensordot`, `einsum` | [`Tensor::matmul`](crate::Tensor::matmul), [`Tensor::dot`](crate::Tensor::dot), [`Tensor::outer`](crate::Tensor::outer), [`Tensor::tensordot`](crate::Tensor::tensordot), [`ops::einsum`](crate::ops::einsum) |
 //! | `kron`, `cross` | [`Tensor::kron`](crate::Tensor::kron), [`Tensor::cross`](crate::Tensor::cross) |
-//! | `linalg.det`, `slogdet`, `inv`, `solve`, `solve_triangular` | [`Tensor::det`](crate::Tensor::det), [`Tensor::slogdet`](crate::Tensor::slogdet), [`Tensor::inverse`](crate::Tensor::inverse), [`Tensor::solve`](crate::Tensor::solve), [`Tensor::triangular_solve`](crate::Tensor::triangular_solve) |
-//! | `linalg.cholesky`, `qr`, `eigh`, `eigvalsh`, `svd`, `svdvals` | [`Tensor::cholesky`](crate::Tensor::cholesky), [`Tensor::qr`](crate::Tensor::qr), [`Tensor::eigh`](crate::Tensor::eigh), [`Tensor::eigvalsh`](crate::Tensor::eigvalsh), [`Tensor::svd`](crate::Tensor::svd), [`Tensor::svdvals`](crate::Tensor::svdvals) |
+//! | `linalg.det`, `slogdet`, `logdet`, `inv`, `solve`, `solve_triangular` | [`Tensor::det`](crate::Tensor::det), [`Tensor::slogdet`](crate::Tensor::slogdet), [`Tensor::logdet`](crate::Tensor::logdet), [`Tensor::inverse`](crate::Tensor::inverse), [`Tensor::solve`](crate::Tensor::solve), [`Tensor::triangular_solve`](crate::Tensor::triangular_solve) |
+//! | `linalg.cholesky`, `cholesky_solve`, `qr`, `eigh`, `eigvalsh`, `svd`, `svdvals` | [`Tensor::cholesky`](crate::Tensor::cholesky), [`Tensor::cholesky_solve`](crate::Tensor::cholesky_solve), [`Tensor::qr`](crate::Tensor::qr), [`Tensor::eigh`](crate::Tensor::eigh), [`Tensor::eigvalsh`](crate::Tensor::eigvalsh), [`Tensor::svd`](crate::Tensor::svd), [`Tensor::svdvals`](crate::Tensor::svdvals) |
 //! | `linalg.pinv`, `lstsq`, `matrix_rank`, `cond`, `matrix_norm` | [`Tensor::pinverse`](crate::Tensor::pinverse), [`Tensor::lstsq`](crate::Tensor::lstsq), [`Tensor::matrix_rank`](crate::Tensor::matrix_rank), [`Tensor::cond`](crate::Tensor::cond), [`Tensor::matrix_norm`](crate::Tensor::matrix_norm) |
 //! | `linalg.matrix_power`, `matrix_exp` | [`Tensor::matrix_power`](crate::Tensor::matrix_power), [`Tensor::matrix_exp`](crate::Tensor::matrix_exp) |
 //! | linalg.eig (of matrices that are not symmetric), `lu` | — complex results; symmetric ones have `eigh`, systems have `solve` |
-//! | `fft.fft`, `ifft`, `fft2`, `rfft`, `irfft` | [`Tensor::fft`](crate::Tensor::fft) |
-//! | `stft`, `istft` |  |
+//! | `fft.fft`, `ifft`, `fft2`, `ifft2`, `rfft`, `irfft`, `rfft2`, `irfft2`, `fftshift` | [`Tensor::fft`](crate::Tensor::fft), [`Tensor::ifft`](crate::Tensor::ifft), [`Tensor::fft2`](crate::Tensor::fft2), [`Tensor::ifft2`](crate::Tensor::ifft2), [`Tensor::rfft`](crate::Tensor::rfft), [`Tensor::irfft`](crate::Tensor::irfft), [`Tensor::rfft2`](crate::Tensor::rfft2), [`Tensor::irfft2`](crate::Tensor::irfft2), [`Tensor::fftshift`](crate::Tensor::fftshift) (complex numbers: [`Tensor::complex`](crate::Tensor::complex), [`Tensor::complex_mul`](crate::Tensor::complex_mul), [`Tensor::complex_abs`](crate::Tensor::complex_abs)) |
+//! | `stft`, `istft` | — `unfold`, a window and `rfft` make one |
 //!
 //! # Convolution, pooling, resampling
 //!
@@ -127,7 +129,7 @@
 //! | `F.adaptive_avg_pool`, `F.adaptive_max_pool` | [`Tensor::adaptive_avg_pool2d`](crate::Tensor::adaptive_avg_pool2d), [`Tensor::adaptive_max_pool2d`](crate::Tensor::adaptive_max_pool2d) and for 1 and 3 axes |
 //! | `F.interpolate` | [`Tensor::interpolate`](crate::Tensor::interpolate), [`Tensor::interpolate_by`](crate::Tensor::interpolate_by) |
 //! | `F.grid_sample`, `F.affine_grid` | [`Tensor::grid_sample`](crate::Tensor::grid_sample), [`Tensor::affine_grid`](crate::Tensor::affine_grid) |
-//! | `F.max_unpool2d` |  |
+//! | `F.max_unpool1d`, `2d`, `3d` | [`Tensor::max_unpool1d`](crate::Tensor::max_unpool1d), [`Tensor::max_unpool2d`](crate::Tensor::max_unpool2d), [`Tensor::max_unpool3d`](crate::Tensor::max_unpool3d) |
 //!
 //! # Attention
 //!
@@ -154,7 +156,7 @@
 //! | `nn.Dropout`, `Dropout1d`, `2d`, `3d`, `AlphaDropout` | [`nn::Dropout`](crate::nn::Dropout), [`nn::Dropout1d`](crate::nn::Dropout1d), [`nn::Dropout2d`](crate::nn::Dropout2d), [`nn::Dropout3d`](crate::nn::Dropout3d), [`nn::AlphaDropout`](crate::nn::AlphaDropout) |
 //! | nn.ReLU and the other activations, `PReLU`, `GLU` | [`nn::Activation`](crate::nn::Activation), [`nn::PRelu`](crate::nn::PRelu), [`nn::Glu`](crate::nn::Glu), [`nn::SwiGlu`](crate::nn::SwiGlu) |
 //! | `nn.RNN`, `GRU`, LSTM (num_layers, bidirectional, dropout), `cells` | [`nn::Rnn`](crate::nn::Rnn), [`nn::Gru`](crate::nn::Gru), [`nn::Lstm`](crate::nn::Lstm), [`nn::RnnCell`](crate::nn::RnnCell), [`nn::GruCell`](crate::nn::GruCell), [`nn::LstmCell`](crate::nn::LstmCell) |
-//! | `utils.rnn.pack_padded_sequence` |  |
+//! | `utils.rnn.pack_padded_sequence` | [`nn::Recurrent::run_lengths`](crate::nn::Recurrent::run_lengths) |
 //! | `nn.Sequential`, `ModuleList`, `ModuleDict`, `ParameterList` | [`nn::Sequential`](crate::nn::Sequential); `Vec`, `BTreeMap` and tensors in [`parts!`](crate::parts!) |
 //! | nn.Module.forward of several tensors | [`nn::Module::forward_all`](crate::nn::Module::forward_all) |
 //! | `utils.parametrizations.weight_norm`, `spectral_norm` | [`nn::WeightNorm`](crate::nn::WeightNorm), [`nn::SpectralNorm`](crate::nn::SpectralNorm) |

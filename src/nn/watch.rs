@@ -94,7 +94,7 @@ impl Seen {
 /// A forward pass that also hands out what every layer was given and made, in the order of the pass: the same numbers as [`Module::forward`] gives, for
 /// looking at activations.
 ///
-/// The layers are those that [`summary`] shows: containers are looked into; a module of one's own is one layer, unless its [`Module::trace`] hands
+/// The layers are those that [`summary`](fn@super::summary) shows: containers are looked into; a module of one's own is one layer, unless its [`Module::trace`] hands
 /// on to its parts. Whoever holds the activations has them kept in memory.
 ///
 /// ```
