@@ -371,10 +371,10 @@ impl Tensor {
         last.eq(&self.device().tensor(&[entries.numel() as u32], ())).reshape(dims)
     }
 
-    /// The option `value` of `op` as a scalar of this tensor's type.
+    /// The option `value` of `op` as a scalar of this tensor's type; of bool whether it is not 0.
     #[track_caller]
     pub(super) fn value_alike(&self, op: &'static str, value: f64) -> Tensor {
-        let scalar = self.alike(op, "value", value);
-        if self.spec().is_ok_and(|spec| spec.dtype == DType::Bool) { scalar.to_bool() } else { scalar }
+        let truth = self.spec().is_ok_and(|spec| spec.dtype == DType::Bool);
+        self.alike(op, "value", if truth { f64::from(u8::from(value != 0.0)) } else { value })
     }
 }
