@@ -21,7 +21,7 @@ use std::collections::HashSet;
 /// let (x, labels) = (device.ones([8, 4]), device.tensor(&[1u32; 8], 8));
 /// let loss = || model.forward(&x).cross_entropy(&labels);
 /// let first = loss().item()?;
-/// for _ in 0..20 {
+/// for _ in 0..60 {
 ///     opt.step(loss().backward())?;
 /// }
 /// assert!(loss().item()? < 0.5 * first);

@@ -65,7 +65,8 @@ enum Height {
 /// ```
 /// use steepest::optim::schedule::{Cyclic, Schedule};
 /// let schedule = Cyclic::new(0.1, 0.5, 4)?.down(2)?.halving();
-/// assert_eq!((schedule.lr(0), schedule.lr(4), schedule.lr(6), schedule.lr(10)), (0.1, 0.5, 0.1, 0.3));
+/// assert_eq!((schedule.lr(0), schedule.lr(4), schedule.lr(6)), (0.1, 0.5, 0.1));
+/// assert!((schedule.lr(10) - 0.3).abs() < 1e-12);
 /// # Ok::<(), steepest::Error>(())
 /// ```
 #[derive(Clone, Debug)]
