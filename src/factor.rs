@@ -203,7 +203,8 @@ fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>, lengths: &mut [f64])
     for p in 0..lengths.len() {
         for q in p + 1..lengths.len() {
             if lengths[p] < lengths[q] {
-                // The longer one first: columns of nothing but rounding are then moved by little.
+                // The longer one first: columns of nothing but rounding are then moved by little. Not all pairs have met in this sweep then.
+                turned = true;
                 left.swap_columns(p, q);
                 right.swap_columns(p, q);
                 lengths.swap(p, q);
