@@ -208,8 +208,6 @@ fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>, lengths: &mut [f64])
                 left.swap_columns(p, q);
                 right.swap_columns(p, q);
                 lengths.swap(p, q);
-                // A pair may have been missed by it in this sweep.
-                turned = true;
             }
             let (a, b) = (lengths[p], lengths[q]);
             if b < NOTHING {
