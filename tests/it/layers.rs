@@ -11,6 +11,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shaders.rs", &[]),
     ("eigen.rs", &[]),
     ("factor.rs", &["eigen"]),
+    ("from_pytorch.rs", &[]),
     ("files.rs", &["error"]),
     ("numbers.rs", &[]),
     ("pattern.rs", &["error"]),
