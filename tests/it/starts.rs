@@ -185,7 +185,8 @@ fn orthogonal_matrices_are_orthogonal_in_every_layer() {
         assert!(blocks(weight, *count) < 2e-6, "{weight:?}");
     }
     let gru = Gru::new(&device, 5, 7, 0).init(start, start, zero, 3).unwrap();
-    let lstm = Lstm::new(&device, 9, 4, 0).init(start, start, zero, 3).unwrap();
+    let lstm = Lstm::new(&device, 9, 4, 0).layers(2).bidirectional().init(start, start, zero, 3).unwrap();
+    assert_eq!(lstm.named_parameters().len(), 16);
     let cell = GruCell::new(&device, 5, 7, 0).init(start, start, zero, 3).unwrap();
     let all = [(gru.named_parameters(), 3), (lstm.named_parameters(), 4), (cell.named_parameters(), 3)];
     for (parameters, gates) in all {

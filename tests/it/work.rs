@@ -103,6 +103,13 @@ fn models(d: &Device) -> Vec<(&'static str, Sequential, Tensor, usize)> {
         ("an RNN", sequential![Rnn::new(d, 4, 3, 0)], numbers(&[5, 2, 4]), 10 * 3 * 7),
         ("a GRU", sequential![Gru::new(d, 4, 3, 0).batch_first()], numbers(&[2, 5, 4]), 10 * 3 * 3 * 7),
         ("an LSTM", sequential![Lstm::new(d, 4, 3, 0).last_only()], numbers(&[5, 2, 4]), 10 * 4 * 3 * 7),
+        // Two layers in both directions: the second reads what both of the first make.
+        (
+            "an LSTM of two layers in both directions",
+            sequential![Lstm::new(d, 4, 3, 0).layers(2).bidirectional()],
+            numbers(&[5, 2, 4]),
+            2 * 10 * 4 * 3 * (4 + 3) + 2 * 10 * 4 * 3 * (6 + 3),
+        ),
         ("cells", sequential![GruCell::new(d, 4, 3, 0), LstmCell::new(d, 3, 2, 0)], numbers(&[6, 4]), 6 * (9 * 7 + 8 * 5)),
         // 3 tokens of width 8: four projections, scores and sums of 3·3 pairs in all heads.
         (
