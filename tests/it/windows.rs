@@ -1,8 +1,8 @@
 //! Convolutions over one, two and three axes and their transposes, unfolding and folding: against their definitions in f64, at the edges of every
 //! option, with gradients of first and second order, and what is refused.
 //!
-//! Bugs that were planted to see these tests fail: taps along the depth in the order of the kernel, padding after the depth left out, weights'
-//! taps outside their channels, the larger half of `same` before, windows of a fold that begin in the padding taken for the first ones.
+//! Bugs that were planted to see these tests fail: taps along the depth in the order of the kernel, the padding before the depth taken for that
+//! after it and the other way round, a fold that begins in the padding, windows of a gradient that is padded by one too many.
 #![allow(clippy::unwrap_used)]
 
 use crate::common;
@@ -398,6 +398,7 @@ fn same_padding_keeps_the_size_or_is_refused() {
         assert_eq!(x.conv2d(&w, None, options).shape(), x.shape(), "{options:?}");
         assert_eq!(x.conv_transpose2d(&w, None, options, 0).shape(), x.shape(), "{options:?}");
     }
+    assert_eq!((same.padding, same.after), ([1, 1], [2, 1]));
     assert_eq!((same.dilation(2).padding, same.dilation(2).after), ([3, 2], [3, 2]));
     refused(&x.conv2d(&w, None, same.stride(2)), "conv2d", &["`same` padding", "stride [2, 2]", "expected stride 1"]);
     refused(&x.conv2d(&w, None, same.stride([1, 2])), "conv2d", &["stride [1, 2]"]);

@@ -1,4 +1,6 @@
 //! The multiply-adds of a summary: derived by hand, and those of all products and convolutions that a forward pass records.
+//!
+//! A bug that was planted to see it fail: a transposed convolution counted as one that is not.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashSet;
