@@ -4,6 +4,7 @@ mod activation;
 pub mod attention;
 pub mod batch_norm;
 mod bilinear;
+mod blocks;
 mod blueprint;
 mod conv;
 mod ctc;
@@ -39,6 +40,7 @@ pub use activation::Activation;
 pub use attention::{KeyValueCache, MultiHeadAttention};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d, BatchNorm3d};
 pub use bilinear::Bilinear;
+pub use blocks::Transformer;
 pub use blueprint::{Blueprint, Setting};
 pub use conv::{Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use dropout::{AlphaDropout, ChannelDropout, Dropout, Dropout1d, Dropout2d, Dropout3d};
@@ -140,6 +142,7 @@ const KINDS: &[(&str, Make)] = &[
     ("Sequential", Sequential::build),
     ("SpectralNorm", SpectralNorm::build),
     ("SwiGlu", SwiGlu::build),
+    ("Transformer", Transformer::build),
     ("TransformerBlock", TransformerBlock::build),
     ("Unflatten", Unflatten::build),
     ("Unfold", Unfold::build),

@@ -172,6 +172,11 @@ impl<'a> Site<'a> {
         }
     }
 
+    /// The parts as places of their own, in order, with their names: for a layer whose parts are of one kind.
+    pub(super) fn inner(&self) -> impl Iterator<Item = (&'a str, Site<'a>)> {
+        self.blueprint.parts().iter().map(|(name, part)| (name.as_str(), Site { blueprint: part, ..*self }))
+    }
+
     /// Builds all parts, in order.
     ///
     /// # Errors

@@ -301,6 +301,14 @@ impl TransformerBlock {
     }
 
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
+        Ok(Box::new(TransformerBlock::of_site(site)?))
+    }
+
+    /// The block that a blueprint says.
+    pub(super) fn of_site(site: &Site<'_>) -> Result<TransformerBlock> {
+        if site.blueprint().kind() != "TransformerBlock" {
+            return Err(site.blueprint().refuse("expected a TransformerBlock"));
+        }
         let given = |name: &str| site.blueprint().settings().contains_key(name);
         let flag = |name: &str| if given(name) { site.flag(name) } else { Ok(false) };
         let whole = |name: &str| site.blueprint().whole(name);
@@ -323,7 +331,7 @@ impl TransformerBlock {
         let named = site.blueprint().parts().iter().any(|(name, _)| name == "activation");
         let activation = if named { site.part("activation")? } else { Box::new(Activation::Gelu) };
         let made = Shape { hidden, dropout, seeds, post_norm, rms, gated, cross };
-        Ok(Box::new(TransformerBlock::of(site.device(), attention, made, activation, 0)))
+        Ok(TransformerBlock::of(site.device(), attention, made, activation, 0))
     }
 }
 

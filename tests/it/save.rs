@@ -67,6 +67,7 @@ fn models(d: &Device) -> Vec<(Sequential, Tensor)> {
                     .activation(Activation::LeakyRelu(0.2))
                     .rotary(RopeOptions::new()),
                 MultiHeadAttention::new(d, 4, 2, 1).kv_heads(1).dropout(0.3).without_bias().rotary(RopeOptions::new().half()),
+                Transformer::new((0..2).map(|i| TransformerBlock::new(d, 4, 2, 8, 0.1, i))).norm(LayerNorm::new(d, 4)),
                 PositionalEncoding::new(),
                 RotaryEmbedding::new(RopeOptions::new().half().base(99.0).offset(2)),
                 Residual::new(sequential![LayerNorm::new(d, [2, 4]).eps(0.01), Linear::new(d, 4, 4, 1)]),

@@ -344,3 +344,47 @@ fn blueprints_make_the_same_layers() {
         assert_eq!(again(&decoder).describe(), decoder.describe());
     }
 }
+
+#[test]
+fn blocks_follow_each_other() {
+    for device in common::devices("blocks one after the other") {
+        let block = |seed| TransformerBlock::new(&device, 8, 2, 6, 0.0, seed).causal();
+        let model = Transformer::new((1..4).map(block)).norm(LayerNorm::new(&device, 8));
+        let names: Vec<String> = model.named_parameters().into_iter().map(|(name, _)| name).collect();
+        assert_eq!((names.len(), &*names[0], &*names[49]), (50, "layers.0.norm1.weight", "norm.bias"));
+        let x = device.tensor(&random::normal_host(2 * 4 * 8, 0.0, 1.0, 3, 3), [2, 4, 8]);
+        let by_hand = model.blocks().iter().fold(x.clone(), |x, block| block.forward(&x));
+        let whole = agreed(&model.forward(&x));
+        close("by hand", &whole, &agreed(&LayerNorm::new(&device, 8).forward(&by_hand)), 1e-6);
+        let mut caches = model.caches();
+        let steps: Vec<Tensor> = no_grad(|| (0..4).map(|t| model.step(&x.slice(1, t..t + 1), &mut caches)).collect());
+        close("steps", &agreed(&steps[0].cat(&[&steps[1], &steps[2], &steps[3]], 1)), &whole, 2e-5);
+        assert!(caches.iter().all(|cache| cache.len() == 4));
+        let few = model.step(&x.slice(1, ..1), &mut caches[..2]);
+        assert!(matches!(error_of(&few), ("transformer", OpError::Value(text)) if text.contains("2 caches for 3 blocks")));
+        // Padding is every block's.
+        let padding = device.tensor(&[false, true, true, true, false, false, true, true], [2, 4]);
+        let encoder = Transformer::new((1..3).map(|seed| TransformerBlock::new(&device, 8, 2, 6, 0.0, seed)));
+        let padded = encoder.encode(&x, &AttentionOptions::new().key_padding(&padding));
+        let short = encoder.forward(&x.slice(0, 1..).slice(1, ..2));
+        close("padding", &agreed(&padded.slice(0, 1..).slice(1, ..2)), &agreed(&short), 1e-6);
+
+        let decoder = Transformer::new((1..3).map(|seed| block(seed).cross_attention()));
+        let memory = device.tensor(&random::normal_host(2 * 3 * 8, 0.0, 1.0, 4, 4), [2, 3, 8]);
+        let whole = agreed(&decoder.forward_all(&[x.clone(), memory.clone()])[0]);
+        let mut caches = decoder.caches();
+        let first = decoder.decode_step(&x.slice(1, ..3), &memory, &mut caches);
+        let last = decoder.decode_step(&x.slice(1, 3..), &memory, &mut caches);
+        close("steps of a decoder", &agreed(&first.cat(&[&last], 1)), &whole, 2e-5);
+        assert!(decoder.forward(&x).check().is_err() && model.decode(&x, &memory).check().is_err());
+        // Nothing but blocks.
+        let blueprint = model.blueprint().unwrap();
+        let same = Registry::new().build_within(&device, &blueprint, model.parameter_count() as u64).unwrap();
+        assert_eq!(same.blueprint().unwrap(), blueprint);
+        let odd = Blueprint::new("Transformer").part("0", &Linear::new(&device, 2, 2, 1)).unwrap();
+        assert!(Registry::new().build(&device, &odd).is_err());
+        let table = summary(&model, &device, [2, 4, 8]).unwrap();
+        assert_eq!(table.rows.len(), 3 * 6 + 1);
+        assert_eq!(table.rows[18].name, "norm");
+    }
+}
