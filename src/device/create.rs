@@ -249,6 +249,45 @@ impl Device {
         self.given(&frequencies, frequencies.len(), false)
     }
 
+    /// Where the lower triangle of a matrix is, in row-major order, as u32: `[2, k]`, the rows and then the columns of all places with
+    /// column − row ≤ `offset` (`torch.tril_indices`). For [`Tensor::at`], each half by [`Tensor::select`].
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// assert_eq!(device.tril_indices(2, 3, 0).to_vec::<u32>()?, [0, 1, 1, 0, 0, 1]);
+    /// assert_eq!(device.triu_indices(2, 2, 1).to_vec::<u32>()?, [0, 1]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn tril_indices(&self, rows: usize, columns: usize, offset: isize) -> Tensor {
+        self.triangle("tril_indices", [rows, columns], |over| over <= offset)
+    }
+
+    /// The same of the upper triangle: all places with column − row ≥ `offset`; see [`Device::tril_indices`].
+    #[track_caller]
+    pub fn triu_indices(&self, rows: usize, columns: usize, offset: isize) -> Tensor {
+        self.triangle("triu_indices", [rows, columns], |over| over >= offset)
+    }
+
+    /// The places of a matrix whose column − row is wanted.
+    #[track_caller]
+    fn triangle(&self, op: &'static str, [rows, columns]: [usize; 2], wanted: impl Fn(isize) -> bool) -> Tensor {
+        if let Err(error) = Shape::new(&[2, rows, columns]) {
+            return self.invalid(op, Location::caller(), error);
+        }
+        let (mut first, mut second) = (vec![], vec![]);
+        for row in 0..rows {
+            for column in (0..columns).filter(|&column| wanted(column as isize - row as isize)) {
+                first.push(row as u32);
+                second.push(column as u32);
+            }
+        }
+        let count = first.len();
+        first.append(&mut second);
+        self.given(&first, [2, count], false)
+    }
+
     /// A tensor that carries an error.
     pub(crate) fn invalid(&self, op: &'static str, at: At, error: OpError) -> Tensor {
         Tensor::invalid(&self.backend, Error::op(op, at, error), at)

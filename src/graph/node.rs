@@ -182,6 +182,8 @@ thread_local! {
     static ON_BEHALF: Cell<Option<At>> = const { Cell::new(None) };
     /// What is read in the place of what, the newest last.
     static INSTEAD: RefCell<Vec<(u64, Tensor)>> = const { RefCell::new(Vec::new()) };
+    /// How many those are: looked at for every call that is recorded, so it is a number.
+    static INSTEADS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs `f` with everything it records carrying the line `at`: a gradient belongs to the line of its forward op.
@@ -536,6 +538,7 @@ impl Tensor {
         struct Restore(usize);
         impl Drop for Restore {
             fn drop(&mut self) {
+                INSTEADS.set(self.0);
                 let ended = INSTEAD.with_borrow_mut(|all| all.split_off(self.0));
                 drop(ended);
             }
@@ -543,6 +546,7 @@ impl Tensor {
         let before = INSTEAD.with_borrow_mut(|all| {
             let before = all.len();
             all.extend(pairs.iter().map(|(old, new)| (old.id(), Tensor::clone(new))));
+            INSTEADS.set(all.len());
             before
         });
         let _restore = Restore(before);
@@ -593,9 +597,12 @@ pub fn record_shared(backend: &Arc<dyn Backend>, op: Arc<dyn Op>, inputs: &[&Ten
 
 /// The inputs with what stands in the place of some of them; `None` where nothing does.
 fn others(inputs: &[&Tensor]) -> Option<SmallVec<[Tensor; 3]>> {
+    if INSTEADS.get() == 0 {
+        return None;
+    }
     INSTEAD.with_borrow(|all| {
         let instead = |input: &Tensor| all.iter().rev().find(|(id, _)| *id == input.id()).map(|(_, new)| new);
-        if all.is_empty() || !inputs.iter().any(|&input| instead(input).is_some()) {
+        if !inputs.iter().any(|&input| instead(input).is_some()) {
             return None;
         }
         Some(inputs.iter().map(|&input| instead(input).unwrap_or(input).clone()).collect())

@@ -175,7 +175,7 @@ impl Tensor {
     /// An invalid tensor that names both types, if they differ.
     #[track_caller]
     pub(super) fn unlike(&self, op: &'static str, other: &Tensor) -> Option<Tensor> {
-        match (self.spec(), other.spec()) {
+        match (self.node().spec(), other.node().spec()) {
             (Ok(a), Ok(b)) if a.dtype != b.dtype && a.dtype != DType::F16 && b.dtype != DType::F16 => {
                 Some(self.refuse(op, OpError::DType(format!("operands are {a} and {b}; convert one of them"))))
             }

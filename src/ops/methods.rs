@@ -290,7 +290,8 @@ impl Tensor {
     }
 
     pub(super) fn dtype_or_f32(&self) -> DType {
-        self.spec().map_or(DType::F32, |s| s.dtype)
+        // By reference: a call records in a microsecond, and a spec is large.
+        self.node().spec().as_ref().map_or(DType::F32, |s| s.dtype)
     }
 
     pub(super) fn is_float(&self) -> bool {

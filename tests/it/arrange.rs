@@ -154,6 +154,30 @@ fn parts_put_into_axes_and_axes_joined() {
 }
 
 #[test]
+fn places_of_a_triangle_read_it() {
+    for device in common::devices("triangles by their places") {
+        for (rows, columns) in [(3, 4), (4, 3), (1, 1), (0, 2), (2, 0)] {
+            let x = &device.arange(rows * columns).reshape([rows, columns]) + 1.0;
+            for offset in [-9, -1, 0, 1, 9] {
+                for (places, triangle) in [
+                    (device.tril_indices(rows, columns, offset), x.tril(offset)),
+                    (device.triu_indices(rows, columns, offset), x.triu(offset)),
+                ] {
+                    let kept: Vec<f64> = agreed(&triangle).into_iter().filter(|x| *x != 0.0).collect();
+                    assert_eq!(places.shape().dims(), [2, kept.len()]);
+                    assert_eq!(
+                        agreed(&x.at(&[&places.select(0, 0), &places.select(0, 1)])),
+                        kept,
+                        "{device}: {rows} {columns} {offset}"
+                    );
+                }
+            }
+        }
+        assert_eq!(complaint(&device.tril_indices(1 << 20, 1 << 20, 0)).0, "tril_indices");
+    }
+}
+
+#[test]
 fn grids_blocks_and_stacks() {
     for device in common::devices("grids and blocks") {
         let (a, b, c) = (device.arange(2), device.arange(3), device.arange(4).to_u32());
