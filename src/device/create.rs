@@ -249,32 +249,34 @@ impl Device {
         self.given(&frequencies, frequencies.len(), false)
     }
 
-    /// Where the lower triangle of a matrix is, in row-major order, as u32: `[2, k]`, the rows and then the columns of all places with
-    /// column − row ≤ `offset` (`torch.tril_indices`). For [`Tensor::at`], each half by [`Tensor::select`].
+    /// Where the lower triangle of a matrix is, in row-major order, as u32: the rows and the columns, `[k]` each, of all places with
+    /// column − row ≤ `offset` (`torch.tril_indices`). For [`Tensor::at`].
     ///
     /// ```
     /// use steepest::Device;
     /// let device = Device::cpu();
-    /// assert_eq!(device.tril_indices(2, 3, 0).to_vec::<u32>()?, [0, 1, 1, 0, 0, 1]);
-    /// assert_eq!(device.triu_indices(2, 2, 1).to_vec::<u32>()?, [0, 1]);
+    /// let [rows, columns] = device.tril_indices(2, 3, 0);
+    /// assert_eq!((rows.to_vec::<u32>()?, columns.to_vec::<u32>()?), (vec![0, 1, 1], vec![0, 0, 1]));
     /// # Ok::<(), steepest::Error>(())
     /// ```
     #[track_caller]
-    pub fn tril_indices(&self, rows: usize, columns: usize, offset: isize) -> Tensor {
+    pub fn tril_indices(&self, rows: usize, columns: usize, offset: isize) -> [Tensor; 2] {
         self.triangle("tril_indices", [rows, columns], |over| over <= offset)
     }
 
     /// The same of the upper triangle: all places with column − row ≥ `offset`; see [`Device::tril_indices`].
     #[track_caller]
-    pub fn triu_indices(&self, rows: usize, columns: usize, offset: isize) -> Tensor {
+    pub fn triu_indices(&self, rows: usize, columns: usize, offset: isize) -> [Tensor; 2] {
         self.triangle("triu_indices", [rows, columns], |over| over >= offset)
     }
 
     /// The places of a matrix whose column − row is wanted.
     #[track_caller]
-    fn triangle(&self, op: &'static str, [rows, columns]: [usize; 2], wanted: impl Fn(isize) -> bool) -> Tensor {
-        if let Err(error) = Shape::new(&[2, rows, columns]) {
-            return self.invalid(op, Location::caller(), error);
+    fn triangle(&self, op: &'static str, [rows, columns]: [usize; 2], wanted: impl Fn(isize) -> bool) -> [Tensor; 2] {
+        let at = Location::caller();
+        if let Err(error) = Shape::new(&[rows, columns]) {
+            let invalid = self.invalid(op, at, error);
+            return [invalid.clone(), invalid];
         }
         let (mut first, mut second) = (vec![], vec![]);
         for row in 0..rows {
@@ -283,9 +285,7 @@ impl Device {
                 second.push(column as u32);
             }
         }
-        let count = first.len();
-        first.append(&mut second);
-        self.given(&first, [2, count], false)
+        [first, second].map(|places| self.given(&places, places.len(), false))
     }
 
     /// A tensor that carries an error.

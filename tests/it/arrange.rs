@@ -159,21 +159,17 @@ fn places_of_a_triangle_read_it() {
         for (rows, columns) in [(3, 4), (4, 3), (1, 1), (0, 2), (2, 0)] {
             let x = &device.arange(rows * columns).reshape([rows, columns]) + 1.0;
             for offset in [-9, -1, 0, 1, 9] {
-                for (places, triangle) in [
+                for ([down, across], triangle) in [
                     (device.tril_indices(rows, columns, offset), x.tril(offset)),
                     (device.triu_indices(rows, columns, offset), x.triu(offset)),
                 ] {
                     let kept: Vec<f64> = agreed(&triangle).into_iter().filter(|x| *x != 0.0).collect();
-                    assert_eq!(places.shape().dims(), [2, kept.len()]);
-                    assert_eq!(
-                        agreed(&x.at(&[&places.select(0, 0), &places.select(0, 1)])),
-                        kept,
-                        "{device}: {rows} {columns} {offset}"
-                    );
+                    assert_eq!((down.shape().dims(), across.shape().dims()), (&[kept.len()][..], &[kept.len()][..]));
+                    assert_eq!(agreed(&x.at(&[&down, &across])), kept, "{device}: {rows} {columns} {offset}");
                 }
             }
         }
-        assert_eq!(complaint(&device.tril_indices(1 << 20, 1 << 20, 0)).0, "tril_indices");
+        assert_eq!(complaint(&device.tril_indices(1 << 20, 1 << 20, 0)[1]).0, "tril_indices");
     }
 }
 
