@@ -18,7 +18,7 @@ use crate::{Tensor, pattern};
 /// impl Module for Mixture {
 ///     fn forward(&self, x: &Tensor) -> Tensor {
 ///         let x = x - &self.centre;
-///         let each = self.experts.iter().enumerate().map(|(i, expert)| expert.forward(&x) * self.share.slice(0, i..i + 1));
+///         let each = self.experts.iter().zip(0..).map(|(expert, i)| expert.forward(&x) * self.share.slice(0, i..i + 1));
 ///         let sum = each.reduce(|sum, y| sum + y).unwrap_or_else(|| x.clone());
 ///         self.bias.iter().fold(sum, |sum, bias| sum + bias)
 ///     }
