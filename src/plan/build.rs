@@ -9,7 +9,7 @@ use crate::graph::key::Graph;
 use std::collections::HashSet;
 
 impl Plan {
-    /// Plans a graph.
+    /// Plans a graph without host ops: one that has them is collected with their values as given, by [`Graph::collect_after_host`].
     pub fn build(graph: &Graph, switches: Switches) -> Plan {
         let steps = fuse::fuse(graph, switches.fuse);
         let work = work(graph, &steps);
