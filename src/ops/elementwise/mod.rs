@@ -98,7 +98,14 @@ impl Op for Pointwise {
         self.scalars[..self.row.rule.scalars].iter().map(|&s| (s as f32).to_bits()).collect()
     }
 
-    fn accuracy(&self, _: &[&Array]) -> Accuracy {
+    fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
+        // Whole numbers that f32 holds stay what they are; of larger ones WGSL leaves the rounding open.
+        let whole = |kind: &Option<DType>| matches!(kind, Some(DType::I32 | DType::U32));
+        let held = |array: &&Array| array.data.iter().all(|x| x.abs() <= f64::from(1 << 24));
+        let kinds = self.row.rule.inputs;
+        if !kinds.is_empty() && kinds.iter().all(whole) && inputs.iter().all(held) {
+            return Accuracy::Exact;
+        }
         self.row.accuracy
     }
 
