@@ -89,7 +89,7 @@
 //! | `cat`, `stack`, `hstack`, `vstack`, `split`, `chunk`, `unbind` | [`Tensor::cat`](crate::Tensor::cat), [`Tensor::stack`](crate::Tensor::stack), [`ops::cat`](crate::ops::cat), [`ops::stack`](crate::ops::stack), [`ops::hstack`](crate::ops::hstack), [`ops::vstack`](crate::ops::vstack), [`Tensor::split`](crate::Tensor::split), [`Tensor::chunk`](crate::Tensor::chunk), [`Tensor::unbind`](crate::Tensor::unbind) |
 //! | `x[a:b:c]`, `narrow`, `select` | [`Tensor::slice`](crate::Tensor::slice), [`Tensor::slice_step`](crate::Tensor::slice_step), [`Tensor::select`](crate::Tensor::select) |
 //! | F.pad: constant, `reflect`, `replicate`, `circular` | [`Tensor::pad`](crate::Tensor::pad), [`Tensor::pad_with`](crate::Tensor::pad_with) |
-//! | `tril`, `triu`, `diagonal`, `trace` | [`Tensor::tril`](crate::Tensor::tril), [`Tensor::triu`](crate::Tensor::triu), [`Tensor::diagonal`](crate::Tensor::diagonal), [`Tensor::trace`](crate::Tensor::trace) |
+//! | `tril`, `triu`, `tril_indices`, `diagonal`, `trace` | [`Tensor::tril`](crate::Tensor::tril), [`Tensor::triu`](crate::Tensor::triu), [`Device::tril_indices`](crate::Device::tril_indices), [`Tensor::diagonal`](crate::Tensor::diagonal), [`Tensor::trace`](crate::Tensor::trace) |
 //! | `F.unfold`, `F.fold`, `Tensor.unfold` | [`Tensor::unfold`](crate::Tensor::unfold), [`Tensor::fold`](crate::Tensor::fold) |
 //! | `F.pixel_shuffle`, `F.pixel_unshuffle`, `F.channel_shuffle` | [`Tensor::pixel_shuffle`](crate::Tensor::pixel_shuffle), [`Tensor::pixel_unshuffle`](crate::Tensor::pixel_unshuffle), [`Tensor::channel_shuffle`](crate::Tensor::channel_shuffle) |
 //!
@@ -114,6 +114,7 @@
 //! | `linalg.cholesky`, `cholesky_solve`, `qr`, `eigh`, `eigvalsh`, `svd`, `svdvals` | [`Tensor::cholesky`](crate::Tensor::cholesky), [`Tensor::cholesky_solve`](crate::Tensor::cholesky_solve), [`Tensor::qr`](crate::Tensor::qr), [`Tensor::eigh`](crate::Tensor::eigh), [`Tensor::eigvalsh`](crate::Tensor::eigvalsh), [`Tensor::svd`](crate::Tensor::svd), [`Tensor::svdvals`](crate::Tensor::svdvals) |
 //! | `linalg.pinv`, `lstsq`, `matrix_rank`, `cond`, `matrix_norm` | [`Tensor::pinverse`](crate::Tensor::pinverse), [`Tensor::lstsq`](crate::Tensor::lstsq), [`Tensor::matrix_rank`](crate::Tensor::matrix_rank), [`Tensor::cond`](crate::Tensor::cond), [`Tensor::matrix_norm`](crate::Tensor::matrix_norm) |
 //! | `linalg.matrix_power`, `matrix_exp` | [`Tensor::matrix_power`](crate::Tensor::matrix_power), [`Tensor::matrix_exp`](crate::Tensor::matrix_exp) |
+//! | `fft.fftfreq`, `rfftfreq` | [`Device::fftfreq`](crate::Device::fftfreq), [`Device::rfftfreq`](crate::Device::rfftfreq) |
 //! | linalg.eig (of matrices that are not symmetric), `lu` | — complex results; symmetric ones have `eigh`, systems have `solve` |
 //! | `fft.fft`, `ifft`, `fft2`, `ifft2`, `rfft`, `irfft`, `rfft2`, `irfft2`, `fftshift` | [`Tensor::fft`](crate::Tensor::fft), [`Tensor::ifft`](crate::Tensor::ifft), [`Tensor::fft2`](crate::Tensor::fft2), [`Tensor::ifft2`](crate::Tensor::ifft2), [`Tensor::rfft`](crate::Tensor::rfft), [`Tensor::irfft`](crate::Tensor::irfft), [`Tensor::rfft2`](crate::Tensor::rfft2), [`Tensor::irfft2`](crate::Tensor::irfft2), [`Tensor::fftshift`](crate::Tensor::fftshift) (complex numbers: [`Tensor::complex`](crate::Tensor::complex), [`Tensor::complex_mul`](crate::Tensor::complex_mul), [`Tensor::complex_abs`](crate::Tensor::complex_abs)) |
 //! | `stft`, `istft` | — `unfold`, a window and `rfft` make one |
@@ -139,6 +140,7 @@
 //! | rotary embedding, `ALiBi` | [`Tensor::rope`](crate::Tensor::rope), [`nn::alibi`](crate::nn::alibi) |
 //! | `nn.MultiheadAttention(key_padding_mask)`, key-value cache | [`nn::MultiHeadAttention`](crate::nn::MultiHeadAttention), [`nn::KeyValueCache`](crate::nn::KeyValueCache) |
 //! | `nn.TransformerEncoderLayer`, `nn.TransformerDecoderLayer` | [`nn::TransformerBlock`](crate::nn::TransformerBlock) |
+//! | `nn.TransformerEncoder`, `nn.TransformerDecoder` | [`nn::Transformer`](crate::nn::Transformer) |
 //!
 //! # Layers
 //!
@@ -160,7 +162,7 @@
 //! | `nn.Sequential`, `ModuleList`, `ModuleDict`, `ParameterList` | [`nn::Sequential`](crate::nn::Sequential); `Vec`, `BTreeMap` and tensors in [`parts!`](crate::parts!) |
 //! | nn.Module.forward of several tensors | [`nn::Module::forward_all`](crate::nn::Module::forward_all) |
 //! | `utils.parametrizations.weight_norm`, `spectral_norm` | [`nn::WeightNorm`](crate::nn::WeightNorm), [`nn::SpectralNorm`](crate::nn::SpectralNorm) |
-//! | `nn.init` | [`nn::Init`](crate::nn::Init) |
+//! | nn.init: xavier, `kaiming`, `orthogonal`, `trunc_normal`, dirac; calculate_gain | [`nn::Init`](crate::nn::Init), [`nn::Init::fill`](crate::nn::Init::fill), [`nn::Nonlinearity::gain`](crate::nn::Nonlinearity::gain); `init` of every layer |
 //! | `register_forward_hook`, `retain_grad` | [`nn::watch`](crate::nn::watch), [`Tensor::backward_retaining`](crate::Tensor::backward_retaining) |
 //! | `state_dict`, `load_state_dict`, `functional_call` | [`nn::StateDict`](crate::nn::StateDict), [`nn::with_parameters`](crate::nn::with_parameters) |
 //! | requires_grad_(False) by name | [`nn::Module::freeze`](crate::nn::Module::freeze), [`nn::Module::unfreeze`](crate::nn::Module::unfreeze) |
@@ -177,7 +179,8 @@
 //! | `nn.SoftMarginLoss`, `MultiLabelSoftMarginLoss`, `hinge`, squared hinge | [`nn::loss::soft_margin`](crate::nn::loss::soft_margin), [`nn::loss::multilabel_soft_margin`](crate::nn::loss::multilabel_soft_margin), [`nn::loss::hinge`](crate::nn::loss::hinge), [`nn::loss::squared_hinge`](crate::nn::loss::squared_hinge) |
 //! | `nn.MarginRankingLoss`, `CosineEmbeddingLoss`, `TripletMarginLoss` | [`nn::loss::margin_ranking`](crate::nn::loss::margin_ranking), [`nn::loss::cosine_embedding`](crate::nn::loss::cosine_embedding), [`nn::loss::TripletMargin`](crate::nn::loss::TripletMargin) |
 //! | `nn.CTCLoss` | [`nn::loss::Ctc`](crate::nn::loss::Ctc) |
-//! | `nn.MultiMarginLoss`, `MultiLabelMarginLoss`, `HingeEmbeddingLoss`, `AdaptiveLogSoftmax` | — a line each of the methods above |
+//! | `nn.HingeEmbeddingLoss`, `MultiMarginLoss` | [`nn::loss::hinge_embedding`](crate::nn::loss::hinge_embedding), [`nn::loss::multi_margin`](crate::nn::loss::multi_margin) |
+//! | `nn.MultiLabelMarginLoss`, `AdaptiveLogSoftmaxWithLoss` | — little used; logits and `CrossEntropy` do |
 //!
 //! # Optimizers
 //!
@@ -199,7 +202,7 @@
 //!
 //! | PyTorch | steepest |
 //! |---|---|
-//! | `StepLR`, `MultiStepLR`, `ExponentialLR`, `ConstantLR`, `LinearLR`, `LambdaLR` | [`schedule::Step`](crate::optim::schedule::Step), [`schedule::MultiStep`](crate::optim::schedule::MultiStep), [`schedule::Exponential`](crate::optim::schedule::Exponential), [`schedule::Reduced`](crate::optim::schedule::Reduced), [`schedule::Linear`](crate::optim::schedule::Linear), [`schedule::Lambda`](crate::optim::schedule::Lambda) |
+//! | `StepLR`, `MultiStepLR`, `ExponentialLR`, `ConstantLR`, `LinearLR`, `LambdaLR` | [`schedule::Step`](crate::optim::schedule::Step), [`schedule::MultiStep`](crate::optim::schedule::MultiStep), [`schedule::Exponential`](crate::optim::schedule::Exponential), [`schedule::ConstantFactor`](crate::optim::schedule::ConstantFactor), [`schedule::Linear`](crate::optim::schedule::Linear), [`schedule::Lambda`](crate::optim::schedule::Lambda) |
 //! | `CosineAnnealingLR`, `CosineAnnealingWarmRestarts`, `PolynomialLR` | [`schedule::Cosine`](crate::optim::schedule::Cosine), [`schedule::CosineRestarts`](crate::optim::schedule::CosineRestarts), [`schedule::Polynomial`](crate::optim::schedule::Polynomial) |
 //! | `OneCycleLR`, `CyclicLR`, `ReduceLROnPlateau` | [`schedule::OneCycle`](crate::optim::schedule::OneCycle), [`schedule::Cyclic`](crate::optim::schedule::Cyclic), [`schedule::Plateau`](crate::optim::schedule::Plateau) |
 //! | `SequentialLR`, `ChainedScheduler`, `warmup` | [`schedule::Sequence`](crate::optim::schedule::Sequence), [`schedule::Product`](crate::optim::schedule::Product), [`schedule::Warmup`](crate::optim::schedule::Warmup) |

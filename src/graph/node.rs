@@ -181,9 +181,9 @@ thread_local! {
     static GRAD_OFF: Cell<usize> = const { Cell::new(0) };
     static ON_BEHALF: Cell<Option<At>> = const { Cell::new(None) };
     /// What is read in the place of what, the newest last.
-    static INSTEAD: RefCell<Vec<(u64, Tensor)>> = const { RefCell::new(Vec::new()) };
+    static SUBSTITUTES: RefCell<Vec<(u64, Tensor)>> = const { RefCell::new(Vec::new()) };
     /// How many those are: looked at for every call that is recorded, so it is a number.
-    static INSTEADS: Cell<usize> = const { Cell::new(0) };
+    static SUBSTITUTE_COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Runs `f` with everything it records carrying the line `at`: a gradient belongs to the line of its forward op.
@@ -520,8 +520,8 @@ impl Tensor {
     }
 
     /// Runs `f` with other tensors in the place of some: wherever a call that `f` records would read the first of a pair, it reads the second, which
-    /// should have its shape and type. So a layer can be run with a weight that is computed, by whom it was made or not; gradients flow to what
-    /// the second was computed from.
+    /// should have its shape and type. So any layer can be run with a weight that is computed, though it was written for one of its own; gradients
+    /// flow to what the second was computed from.
     ///
     /// What is updated in place inside `f` (running statistics) must not be among them.
     ///
@@ -530,23 +530,23 @@ impl Tensor {
     /// let device = Device::cpu();
     /// let (layer, x) = (Linear::new(&device, 2, 1, 0).without_bias(), device.ones([1, 2]));
     /// let weight = device.tensor(&[1.0, 2.0], [1, 2]);
-    /// let y = Tensor::instead(&[(layer.weight(), &weight)], || layer.forward(&x));
+    /// let y = Tensor::substitute(&[(layer.weight(), &weight)], || layer.forward(&x));
     /// assert_eq!(y.item()?, 3.0);
     /// # Ok::<(), steepest::Error>(())
     /// ```
-    pub fn instead<R>(pairs: &[(&Tensor, &Tensor)], f: impl FnOnce() -> R) -> R {
+    pub fn substitute<R>(pairs: &[(&Tensor, &Tensor)], f: impl FnOnce() -> R) -> R {
         struct Restore(usize);
         impl Drop for Restore {
             fn drop(&mut self) {
-                INSTEADS.set(self.0);
-                let ended = INSTEAD.with_borrow_mut(|all| all.split_off(self.0));
+                SUBSTITUTE_COUNT.set(self.0);
+                let ended = SUBSTITUTES.with_borrow_mut(|all| all.split_off(self.0));
                 drop(ended);
             }
         }
-        let before = INSTEAD.with_borrow_mut(|all| {
+        let before = SUBSTITUTES.with_borrow_mut(|all| {
             let before = all.len();
             all.extend(pairs.iter().map(|(old, new)| (old.id(), Tensor::clone(new))));
-            INSTEADS.set(all.len());
+            SUBSTITUTE_COUNT.set(all.len());
             before
         });
         let _restore = Restore(before);
@@ -589,23 +589,23 @@ pub fn record_on(backend: &Arc<dyn Backend>, op: impl Op, inputs: &[&Tensor]) ->
 #[track_caller]
 pub fn record_shared(backend: &Arc<dyn Backend>, op: Arc<dyn Op>, inputs: &[&Tensor]) -> Tensor {
     let at = ON_BEHALF.get().unwrap_or(Location::caller());
-    match others(inputs) {
-        Some(others) => record_inputs(backend, op, &others.iter().collect::<SmallVec<[&Tensor; 3]>>(), at),
+    match substituted(inputs) {
+        Some(inputs) => record_inputs(backend, op, &inputs.iter().collect::<SmallVec<[&Tensor; 3]>>(), at),
         None => record_inputs(backend, op, inputs, at),
     }
 }
 
 /// The inputs with what stands in the place of some of them; `None` where nothing does.
-fn others(inputs: &[&Tensor]) -> Option<SmallVec<[Tensor; 3]>> {
-    if INSTEADS.get() == 0 {
+fn substituted(inputs: &[&Tensor]) -> Option<SmallVec<[Tensor; 3]>> {
+    if SUBSTITUTE_COUNT.get() == 0 {
         return None;
     }
-    INSTEAD.with_borrow(|all| {
-        let instead = |input: &Tensor| all.iter().rev().find(|(id, _)| *id == input.id()).map(|(_, new)| new);
-        if !inputs.iter().any(|&input| instead(input).is_some()) {
+    SUBSTITUTES.with_borrow(|all| {
+        let substitute = |input: &Tensor| all.iter().rev().find(|(id, _)| *id == input.id()).map(|(_, new)| new);
+        if !inputs.iter().any(|&input| substitute(input).is_some()) {
             return None;
         }
-        Some(inputs.iter().map(|&input| instead(input).unwrap_or(input).clone()).collect())
+        Some(inputs.iter().map(|&input| substitute(input).unwrap_or(input).clone()).collect())
     })
 }
 

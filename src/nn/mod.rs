@@ -70,7 +70,7 @@ pub use statistics::{update_statistics, update_statistics_all};
 pub use summary::{Row, Summary, summary, summary_of, summary_of_all};
 pub use transformer::TransformerBlock;
 pub use unfold::{Fold, Unfold};
-pub use watch::{Seen, Statistics, watch, watch_all};
+pub use watch::{LayerOutput, Statistics, watch, watch_all};
 pub use weight_norm::{SpectralNorm, WeightNorm};
 
 use crate::error::{OpError, Result};

@@ -173,5 +173,5 @@ pub fn with_parameters<R>(model: &dyn Module, values: &[(&str, &Tensor)], f: imp
         }
         pairs.push((old, *value));
     }
-    Ok(Tensor::instead(&pairs, f))
+    Ok(Tensor::substitute(&pairs, f))
 }

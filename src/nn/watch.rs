@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 
 /// What a layer was given and what it made of it: see [`watch`].
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct LayerOutput {
     /// The layer's name inside the model; empty for the model itself.
     pub name: String,
     /// Kind and sizes.
@@ -17,7 +17,7 @@ pub struct Seen {
     pub outputs: Vec<Tensor>,
 }
 
-/// Figures of an activation: [`Seen::statistics`].
+/// Figures of an activation: [`LayerOutput::statistics`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Statistics {
     /// How many numbers there are.
@@ -36,7 +36,7 @@ pub struct Statistics {
     pub most: f64,
 }
 
-impl Seen {
+impl LayerOutput {
     /// Its output, of several the first; `None` where it has none.
     pub fn output(&self) -> Option<&Tensor> {
         self.outputs.first()
@@ -66,7 +66,7 @@ impl Seen {
     /// parts) and the counts. Numbers that are not finite are left out; where all are the same they are in the first part.
     ///
     /// # Errors
-    /// As [`Seen::statistics`], and no parts, or no number that is finite.
+    /// As [`LayerOutput::statistics`], and no parts, or no number that is finite.
     pub fn histogram(&self, bins: usize) -> Result<(Vec<f64>, Vec<usize>)> {
         let Statistics { elements, not_finite, least, most, .. } = self.statistics()?;
         if bins == 0 || elements == not_finite {
@@ -112,20 +112,20 @@ impl Seen {
 /// assert_eq!(slope.shape(), hidden.shape());
 /// # Ok::<(), steepest::Error>(())
 /// ```
-pub fn watch(model: &(impl Module + ?Sized), x: &Tensor) -> (Tensor, Vec<Seen>) {
+pub fn watch(model: &(impl Module + ?Sized), x: &Tensor) -> (Tensor, Vec<LayerOutput>) {
     let mut rows = Vec::new();
     let y = model.trace("", x, &mut rows);
     (y, seen(rows))
 }
 
 /// [`watch`] for a model of several inputs.
-pub fn watch_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> (Vec<Tensor>, Vec<Seen>) {
+pub fn watch_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> (Vec<Tensor>, Vec<LayerOutput>) {
     let mut rows = Vec::new();
     let outputs = model.trace_all("", inputs, &mut rows);
     (outputs, seen(rows))
 }
 
-fn seen(rows: Vec<Row>) -> Vec<Seen> {
-    let each = |Row { name, layer, seen, .. }: Row| seen.map(|(inputs, outputs)| Seen { name, layer, inputs, outputs });
+fn seen(rows: Vec<Row>) -> Vec<LayerOutput> {
+    let each = |Row { name, layer, seen, .. }: Row| seen.map(|(inputs, outputs)| LayerOutput { name, layer, inputs, outputs });
     rows.into_iter().filter_map(each).collect()
 }

@@ -55,7 +55,7 @@ impl Inner {
 
     /// Runs the layer with another weight.
     fn forward(&self, weight: &Tensor, inputs: &[Tensor]) -> Vec<Tensor> {
-        Tensor::instead(&[(&self.weight, weight)], || self.module.forward_all(inputs))
+        Tensor::substitute(&[(&self.weight, weight)], || self.module.forward_all(inputs))
     }
 
     /// The layer's parameters, the one that is computed with under another name.

@@ -6,7 +6,7 @@
 mod composed;
 mod cycles;
 
-pub use composed::{Lambda, Linear, Product, Reduced, Sequence};
+pub use composed::{ConstantFactor, Lambda, Linear, Product, Sequence};
 pub use cycles::{CosineRestarts, Cyclic, Polynomial};
 
 use super::{Optimizer, check, config};

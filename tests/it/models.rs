@@ -366,9 +366,9 @@ fn weights_are_replaced_by_name() {
         // The innermost counts, and what it is made of may be replaced outside.
         let weight = &model.parameters()[0];
         let (two, three) = (weight.full_like(2.0), weight.full_like(3.0));
-        let inner = Tensor::instead(&[(weight, &two)], || {
+        let inner = Tensor::substitute(&[(weight, &two)], || {
             let doubled = weight * 2.0;
-            let both = Tensor::instead(&[(weight, &three)], || weight + 0.0);
+            let both = Tensor::substitute(&[(weight, &three)], || weight + 0.0);
             (doubled, both)
         });
         assert_eq!(inner.0.to_vec::<f32>().unwrap()[0], 4.0);

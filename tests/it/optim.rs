@@ -3,8 +3,8 @@
 
 use crate::common;
 use steepest::optim::schedule::{
-    Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
-    Reduced, Schedule, Sequence, Step, Warmup,
+    Constant, ConstantFactor, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau,
+    Polynomial, Product, Schedule, Sequence, Step, Warmup,
 };
 use steepest::optim::{
     AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, Muon, NAdam, Optimizer, RAdam, RmsProp, Sgd,
@@ -288,14 +288,14 @@ fn schedules_of_many_parts_go_up_and_down_where_they_should() {
     rates(&Polynomial::new(0.4, 4, 2.0).unwrap(), [0, 2, 3, 4, 9], [0.4, 0.1, 0.025, 0.0, 0.0]);
     rates(&Polynomial::new(0.4, 4, 0.0).unwrap(), [0, 3, 4], [0.4, 0.4, 0.4]);
     rates(&Linear::new(0.1, 0.0, 2.0, 4).unwrap(), [0, 1, 4, 5], [0.0, 0.05, 0.2, 0.2]);
-    rates(&Reduced::new(0.3, 0.5, 2).unwrap(), [0, 1, 2], [0.15, 0.15, 0.3]);
+    rates(&ConstantFactor::new(0.3, 0.5, 2).unwrap(), [0, 1, 2], [0.15, 0.15, 0.3]);
     rates(&Lambda::new(0.5, |epoch| 0.5f64.powi(epoch as i32)).unwrap(), [0, 2], [0.5, 0.125]);
     let warm = Warmup::new(4, 0.0, Constant::new(0.2).unwrap()).unwrap();
     rates(&warm, [0, 1, 4, 100], [0.0, 0.05, 0.2, 0.2]);
     let last = || Exponential::new(0.1, 0.5).unwrap();
     let sequence = Sequence::new(last()).before(Constant::new(0.3).unwrap(), 2).unwrap().before(warm, 1).unwrap();
     rates(&sequence, [0, 1, 2, 3, 4], [0.0, 0.3, 0.3, 0.1, 0.05]);
-    let two: [Box<dyn Schedule>; 2] = [Box::new(last()), Box::new(Reduced::new(0.1, 0.5, 1).unwrap())];
+    let two: [Box<dyn Schedule>; 2] = [Box::new(last()), Box::new(ConstantFactor::new(0.1, 0.5, 1).unwrap())];
     rates(&Product::new(0.1, two).unwrap(), [0, 1, 2], [0.05, 0.05, 0.025]);
 
     assert!(CosineRestarts::new(0.1, 0, 1, 0.0).is_err() && CosineRestarts::new(0.1, 1, 0, 0.0).is_err());
@@ -303,7 +303,7 @@ fn schedules_of_many_parts_go_up_and_down_where_they_should() {
     assert!(cyclic().falling(1.1).is_err() && cyclic().falling(f64::NAN).is_err());
     assert!(Polynomial::new(0.1, 0, 1.0).is_err() && Polynomial::new(0.1, 1, -1.0).is_err());
     assert!(Linear::new(0.1, 0.0, 1.0, 0).is_err() && Linear::new(0.1, -1.0, 1.0, 2).is_err());
-    assert!(Reduced::new(0.1, f64::NAN, 2).is_err() && Lambda::new(-0.1, |_| 1.0).is_err());
+    assert!(ConstantFactor::new(0.1, f64::NAN, 2).is_err() && Lambda::new(-0.1, |_| 1.0).is_err());
     assert!(Sequence::new(last()).before(last(), 0).is_err());
     assert!(Product::new(0.0, [Box::new(last()) as Box<dyn Schedule>]).is_err() && Product::new(0.1, []).is_err());
 }

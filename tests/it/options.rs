@@ -10,8 +10,8 @@ use steepest::nn::loss::{
 };
 use steepest::nn::{self, Fan, Init, Module};
 use steepest::optim::schedule::{
-    Constant, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau, Polynomial, Product,
-    Reduced, Schedule, Step, Warmup,
+    Constant, ConstantFactor, Cosine, CosineRestarts, Cyclic, Exponential, Lambda, Linear, MultiStep, OneCycle, Plateau,
+    Polynomial, Product, Schedule, Step, Warmup,
 };
 use steepest::optim::{
     AdaGrad, Adadelta, Adafactor, Adam, Adamax, Group, Lamb, Lion, Muon, NAdam, Optimizer, RAdam, RmsProp, Sgd,
@@ -504,8 +504,8 @@ fn options_of_schedules_give_rates_or_are_refused() {
         ("linear lr", |v| boxed(Linear::new(v, 0.5, 1.0, 3))),
         ("linear start", |v| boxed(Linear::new(0.1, v, 1.0, 3))),
         ("linear end", |v| boxed(Linear::new(0.1, 0.5, v, 3))),
-        ("reduced lr", |v| boxed(Reduced::new(v, 0.5, 3))),
-        ("reduced share", |v| boxed(Reduced::new(0.1, v, 3))),
+        ("constant factor lr", |v| boxed(ConstantFactor::new(v, 0.5, 3))),
+        ("constant factor share", |v| boxed(ConstantFactor::new(0.1, v, 3))),
         ("product lr", |v| boxed(Constant::new(0.1).and_then(|c| Product::new(v, [Box::new(c) as Box<dyn Schedule>])))),
         ("lambda lr", |v| boxed(Lambda::new(v, |epoch| 1.0 / (epoch + 1) as f64))),
         ("step gamma", |v| boxed(Step::new(0.1, 2, v))),

@@ -44,25 +44,25 @@ impl Schedule for Linear {
 
 /// A part of a rate for the first epochs, then all of it. PyTorch's ConstantLR.
 #[derive(Clone, Debug)]
-pub struct Reduced {
+pub struct ConstantFactor {
     lr: f64,
     factor: f64,
     epochs: usize,
 }
 
-impl Reduced {
+impl ConstantFactor {
     /// `lr` times `share` for `epochs`, then `lr`.
     ///
     /// # Errors
     /// A number that is negative or not finite.
-    pub fn new(lr: f64, share: f64, epochs: usize) -> Result<Reduced> {
+    pub fn new(lr: f64, share: f64, epochs: usize) -> Result<ConstantFactor> {
         rate(lr)?;
         factor(share)?;
-        Ok(Reduced { lr, factor: share, epochs })
+        Ok(ConstantFactor { lr, factor: share, epochs })
     }
 }
 
-impl Schedule for Reduced {
+impl Schedule for ConstantFactor {
     fn lr(&self, epoch: usize) -> f64 {
         if epoch < self.epochs { self.lr * self.factor } else { self.lr }
     }
