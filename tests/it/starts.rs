@@ -11,8 +11,9 @@ use crate::common;
 use steepest::error::OpError;
 use steepest::nn::recurrent::Cell;
 use steepest::nn::{
-    BatchNorm2d, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Embedding, Fan, GroupNorm, Gru,
-    GruCell, Init, InstanceNorm2d, LayerNorm, Linear, Lstm, Module, MultiHeadAttention, Nonlinearity, RmsNorm, Role,
+    BatchNorm2d, Bilinear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Embedding, Fan, GroupNorm,
+    Gru, GruCell, Init, InstanceNorm2d, LayerNorm, Linear, Lstm, Module, MultiHeadAttention, Nonlinearity, PRelu, RmsNorm, Role,
+    Transformer, TransformerBlock,
 };
 use steepest::{Device, Error, Tensor};
 
@@ -297,4 +298,39 @@ fn every_layer_knows_its_fans() {
         let error = Linear::new(&device, 2, 2, 0).init(bad, zero, 0).unwrap_err();
         assert!(matches!(error, Error::Op { op: "init", error: OpError::Value(text), .. } if text.contains("gain")));
     }
+}
+
+/// Layers of several parts, and those with a weight of their own kind.
+#[test]
+fn blocks_bilinear_layers_and_slopes_start_as_they_are_told() {
+    let device = Device::cpu();
+    let (weight, bias) = (Init::Constant(0.25), Init::Constant(-2.0));
+    let block = || TransformerBlock::new(&device, 8, 2, 16, 0.0, 0).swiglu();
+    let layers: [Box<dyn Module>; 2] = [
+        Box::new(block().init(weight, bias, 1).unwrap()),
+        Box::new(Transformer::new([block(), block()]).init(weight, bias, 1).unwrap()),
+    ];
+    for layer in &layers {
+        let mut kinds = [0; 3];
+        for (name, parameter) in layer.named_parameters() {
+            let (kind, expected) = match (name.contains("norm"), parameter.shape().rank()) {
+                (true, _) => (0, if name.ends_with("bias") { 0.0 } else { 1.0 }),
+                (false, 1) => (1, -2.0),
+                (false, _) => (2, 0.25),
+            };
+            kinds[kind] += 1;
+            assert!(values(&parameter).iter().all(|x| *x == expected), "{name}");
+        }
+        assert!(kinds.iter().all(|count| *count > 1), "{kinds:?}");
+    }
+    let drawn = |seed| values(&block().init(Init::XavierNormal, bias, seed).unwrap().parameters()[2]);
+    assert!(drawn(1) == drawn(1) && drawn(1) != drawn(2));
+    // 3 outputs of 5 × 7 products each.
+    let bilinear = Bilinear::new(&device, 5, 7, 3, 0).init(Init::Orthogonal(1.0), bias, 1).unwrap();
+    let rows = bilinear.weight().reshape([3, 35]);
+    let skew = values(&(rows.matmul(&rows.t()) - device.eye(3)));
+    assert!(skew.iter().all(|x| x.abs() < 1e-6), "{skew:?}");
+    assert_eq!(values(bilinear.bias().unwrap()), [-2.0; 3]);
+    assert_eq!(values(PRelu::new(&device, 2).init(weight, 0).unwrap().weight()), [0.25; 2]);
+    assert!(PRelu::new(&device, 2).init(Init::Constant(f64::NAN), 0).is_err());
 }

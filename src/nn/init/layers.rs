@@ -5,15 +5,21 @@ use crate::Tensor;
 use crate::error::Result;
 use crate::nn::recurrent::{Cell, Recurrent};
 use crate::nn::{
-    BatchNorm, Embedding, GroupNorm, GruCell, InstanceNorm, LayerNorm, Linear, LstmCell, Module, MultiHeadAttention, RmsNorm,
-    RnnCell,
+    BatchNorm, Bilinear, Embedding, GroupNorm, GruCell, InstanceNorm, LayerNorm, Linear, LstmCell, Module, MultiHeadAttention,
+    PRelu, RmsNorm, RnnCell, Transformer, TransformerBlock,
 };
 
 /// Parameters by name, each drawn from a seed of its own.
 #[track_caller]
 pub(in crate::nn) fn fill(layer: &dyn Module, seed: u64, start: impl Fn(&str, &Tensor) -> (Init, Role)) -> Result<()> {
+    fill_some(layer, seed, |name, parameter| Some(start(name, parameter)))
+}
+
+/// The same of those parameters that get a new start.
+#[track_caller]
+fn fill_some(layer: &dyn Module, seed: u64, start: impl Fn(&str, &Tensor) -> Option<(Init, Role)>) -> Result<()> {
     for (number, (name, parameter)) in layer.named_parameters().into_iter().enumerate() {
-        let (init, role) = start(&name, &parameter);
+        let Some((init, role)) = start(&name, &parameter) else { continue };
         init.fill(&parameter, role, seed.wrapping_add((number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)))?;
     }
     Ok(())
@@ -56,6 +62,66 @@ impl Embedding {
         Ok(self)
     }
 }
+
+impl Bilinear {
+    /// The same layer with other starts of its parameters, drawn anew from `seed`. An output sees all products of the two inputs.
+    ///
+    /// # Errors
+    /// As [`Init::fill`].
+    #[track_caller]
+    pub fn init(self, weight: Init, bias: Init, seed: u64) -> Result<Bilinear> {
+        let (fan_in, fan_out) = fans(self.weight());
+        fill(&self, seed, |name, _| match name {
+            "bias" => (bias, Role::Other(fan_in, fan_out)),
+            _ => (weight, Role::Weight),
+        })?;
+        Ok(self)
+    }
+}
+
+impl PRelu {
+    /// The same layer with another start of its slopes, drawn anew from `seed`.
+    ///
+    /// # Errors
+    /// As [`Init::fill`].
+    #[track_caller]
+    pub fn init(self, slopes: Init, seed: u64) -> Result<PRelu> {
+        fill(&self, seed, |_, _| (slopes, Role::Other(1, 1)))?;
+        Ok(self)
+    }
+}
+
+/// Starts of matrices and of their biases; normalisations stay as they are.
+#[track_caller]
+fn fill_matrices(layer: &dyn Module, weight: Init, bias: Init, seed: u64) -> Result<()> {
+    fill_some(layer, seed, |name, parameter| {
+        let shape = parameter.try_shape().ok()?;
+        match (own(name), shape.rank()) {
+            _ if name.split('.').any(|part| part.starts_with("norm")) => None,
+            (_, 2..) => Some((weight, Role::Weight)),
+            _ => Some((bias, Role::Other(shape.numel(), shape.numel()))),
+        }
+    })
+}
+
+macro_rules! blocks {
+    ($($layer:ident),*) => {
+        $(impl $layer {
+            /// The same layer with other starts of all weights and of all biases, drawn anew from `seed`; its normalisations stay as they are. Say
+            /// what it is made of before.
+            ///
+            /// # Errors
+            /// As [`Init::fill`].
+            #[track_caller]
+            pub fn init(self, weight: Init, bias: Init, seed: u64) -> Result<$layer> {
+                fill_matrices(&self, weight, bias, seed)?;
+                Ok(self)
+            }
+        })*
+    };
+}
+
+blocks!(TransformerBlock, Transformer);
 
 impl MultiHeadAttention {
     /// The same layer with other starts of its projections, drawn anew from `seed`: of all weights, and of all biases.
