@@ -4,8 +4,9 @@ use super::wrong;
 use crate::error::Result;
 use std::fmt;
 
-/// A probability of 0 or 1 counts as this far from it, so that one certain mistake is not an infinite loss: f64's ε, as scikit-learn has it.
-const LEAST: f64 = f64::EPSILON;
+/// A probability of 0 or 1 counts as this far from it, so that one certain mistake is not an infinite loss: as far as scikit-learn's
+/// `log_loss` holds it for probabilities in f64.
+const LEAST: f64 = 1e-15;
 
 /// Pairs of probability and truth; an error unless they belong together and are probabilities.
 fn pairs<P: Copy + Into<f64>>(what: &str, probabilities: &[P], positive: &[bool]) -> Result<Vec<(f64, bool)>> {
@@ -22,13 +23,18 @@ fn pairs<P: Copy + Into<f64>>(what: &str, probabilities: &[P], positive: &[bool]
     }
 }
 
+/// A probability held away from 0 and 1.
+fn held(p: f64) -> f64 {
+    p.clamp(LEAST, 1.0 - LEAST)
+}
+
 /// −log p of what was right, p held away from 0.
 pub(super) fn surprise(p: f64) -> f64 {
-    -p.clamp(LEAST, 1.0 - LEAST).ln()
+    -held(p).ln()
 }
 
 /// Mean of −log p over the rows, p the probability given to what was right (Good 1952): 0 is perfect, log 2 a coin. A probability of exactly 0 or 1
-/// counts as 2⁻⁵² from it.
+/// counts as 10⁻¹⁵ from it.
 ///
 /// ```
 /// use steepest::train::metrics::{brier, log_loss};
@@ -42,7 +48,7 @@ pub(super) fn surprise(p: f64) -> f64 {
 /// [`Error::Config`](crate::Error::Config): not as many probabilities as labels, none, or one outside 0 to 1.
 pub fn log_loss<P: Copy + Into<f64>>(probabilities: &[P], positive: &[bool]) -> Result<f64> {
     let pairs = pairs("the log loss", probabilities, positive)?;
-    Ok(pairs.iter().map(|&(p, yes)| surprise(if yes { p } else { 1.0 - p })).sum::<f64>() / pairs.len() as f64)
+    Ok(pairs.iter().map(|&(p, yes)| if yes { surprise(p) } else { -(1.0 - held(p)).ln() }).sum::<f64>() / pairs.len() as f64)
 }
 
 /// The Brier score (1950): the mean of (p − y)², y being 1 where it is so and 0 where not. 0 is perfect, ¼ always saying ½.
