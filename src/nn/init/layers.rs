@@ -35,21 +35,27 @@ fn own(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-impl Linear {
-    /// The same layer with other starts of its parameters, drawn anew from `seed`.
-    ///
-    /// # Errors
-    /// As [`Init::fill`].
-    #[track_caller]
-    pub fn init(self, weight: Init, bias: Init, seed: u64) -> Result<Linear> {
-        let (fan_in, fan_out) = fans(self.weight());
-        fill(&self, seed, |name, _| match name {
-            "bias" => (bias, Role::Other(fan_in, fan_out)),
-            _ => (weight, Role::Weight),
-        })?;
-        Ok(self)
-    }
+macro_rules! affine {
+    ($($layer:ident),*) => {
+        $(impl $layer {
+            /// The same layer with other starts of its parameters, drawn anew from `seed`.
+            ///
+            /// # Errors
+            /// As [`Init::fill`].
+            #[track_caller]
+            pub fn init(self, weight: Init, bias: Init, seed: u64) -> Result<$layer> {
+                let (fan_in, fan_out) = fans(self.weight());
+                fill(&self, seed, |name, _| match name {
+                    "bias" => (bias, Role::Other(fan_in, fan_out)),
+                    _ => (weight, Role::Weight),
+                })?;
+                Ok(self)
+            }
+        })*
+    };
 }
+
+affine!(Linear, Bilinear);
 
 impl Embedding {
     /// The same layer with another start of its table, drawn anew from `seed`. One row is read at a time, so its fan_in is 1.
@@ -59,22 +65,6 @@ impl Embedding {
     #[track_caller]
     pub fn init(self, weight: Init, seed: u64) -> Result<Embedding> {
         fill(&self, seed, |_, _| (weight, Role::Table))?;
-        Ok(self)
-    }
-}
-
-impl Bilinear {
-    /// The same layer with other starts of its parameters, drawn anew from `seed`. An output sees all products of the two inputs.
-    ///
-    /// # Errors
-    /// As [`Init::fill`].
-    #[track_caller]
-    pub fn init(self, weight: Init, bias: Init, seed: u64) -> Result<Bilinear> {
-        let (fan_in, fan_out) = fans(self.weight());
-        fill(&self, seed, |name, _| match name {
-            "bias" => (bias, Role::Other(fan_in, fan_out)),
-            _ => (weight, Role::Weight),
-        })?;
         Ok(self)
     }
 }
@@ -121,25 +111,7 @@ macro_rules! blocks {
     };
 }
 
-blocks!(TransformerBlock, Transformer);
-
-impl MultiHeadAttention {
-    /// The same layer with other starts of its projections, drawn anew from `seed`: of all weights, and of all biases.
-    ///
-    /// # Errors
-    /// As [`Init::fill`].
-    #[track_caller]
-    pub fn init(self, weight: Init, bias: Init, seed: u64) -> Result<MultiHeadAttention> {
-        fill(&self, seed, |name, parameter| match parameter.try_shape().map_or(0, |s| s.rank()) {
-            1 if own(name) == "bias" => {
-                let outputs = parameter.try_shape().map_or(1, |s| s.numel());
-                (bias, Role::Other(outputs, outputs))
-            }
-            _ => (weight, Role::Weight),
-        })?;
-        Ok(self)
-    }
-}
+blocks!(MultiHeadAttention, TransformerBlock, Transformer);
 
 /// Starts of a recurrent cell's parameters, or of all cells of a layer.
 #[track_caller]
