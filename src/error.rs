@@ -54,6 +54,9 @@ pub enum Error {
         /// Bytes held at that moment.
         live: u64,
     },
+    /// An array of a size that the caller's numbers ask for has no room in this program's memory.
+    #[error("{0}")]
+    NoRoom(NoRoom),
     /// A value is larger than the device can bind.
     #[error("device `{device}` cannot bind {bytes} bytes: its limit is {limit}")]
     TooLarge {
@@ -166,6 +169,18 @@ pub enum Error {
         /// What was found and what is allowed.
         message: String,
     },
+}
+
+/// More main memory was asked for than there is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what}: no room for {bytes} bytes, this program may use {most}")]
+pub struct NoRoom {
+    /// What it was for.
+    pub what: String,
+    /// Bytes asked for; `u64::MAX` stands for more than can be counted.
+    pub bytes: u64,
+    /// Bytes that this program may use: the machine's, or the environment variable `STEEPEST_MEMORY`.
+    pub most: u64,
 }
 
 /// What is wrong with a safetensors file.
@@ -357,6 +372,9 @@ pub enum OpError {
     /// An argument that makes no sense, such as a step of zero.
     #[error("{0}")]
     Value(String),
+    /// A result of the host's that has no room in this program's memory.
+    #[error("{0}")]
+    NoRoom(NoRoom),
     /// A label or index outside its range.
     #[error("{what} {found} is out of range 0..{size}")]
     OutOfRange {

@@ -1,0 +1,125 @@
+//! What memory this program may use, and vectors of sizes that the caller's numbers decide: an error where there is no room, never an abort.
+
+use crate::error::NoRoom;
+use std::fmt;
+use std::sync::LazyLock;
+
+/// Bytes that this program may use: `STEEPEST_MEMORY` (such as `800MB`, `2GiB` or a number of bytes), else what the machine has, or less where a
+/// container or a limit of the process allows less.
+pub(crate) fn most() -> u64 {
+    static MOST: LazyLock<u64> = LazyLock::new(|| {
+        let Ok(text) = std::env::var("STEEPEST_MEMORY") else { return of_the_machine() };
+        bytes_of(&text).unwrap_or_else(|| {
+            if !text.is_empty() {
+                tracing::warn!(
+                    "STEEPEST_MEMORY={text} is no number of bytes such as 800MB or 2GiB; the machine's memory is the limit"
+                );
+            }
+            of_the_machine()
+        })
+    });
+    *MOST
+}
+
+/// An empty vector with room for exactly `count` elements; `what` names them in the error.
+pub(crate) fn room<T>(what: impl fmt::Display, count: usize) -> Result<Vec<T>, NoRoom> {
+    let bytes = (count as u64).saturating_mul(size_of::<T>() as u64);
+    let mut found = Vec::new();
+    if bytes <= most() && found.try_reserve_exact(count).is_ok() {
+        return Ok(found);
+    }
+    Err(NoRoom { what: what.to_string(), bytes, most: most() })
+}
+
+/// `count` equal elements, with [`room`].
+pub(crate) fn filled<T: Clone>(what: impl fmt::Display, count: usize, value: T) -> Result<Vec<T>, NoRoom> {
+    let mut found = room(what, count)?;
+    found.resize(count, value);
+    Ok(found)
+}
+
+/// As many elements as an iterator says it has, with [`room`].
+pub(crate) fn collected<T>(what: impl fmt::Display, elements: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>, NoRoom> {
+    let mut found = room(what, elements.len())?;
+    found.extend(elements);
+    Ok(found)
+}
+
+/// A number of bytes, with one of the units of 1000 (`kB`, `MB`, `GB`, `TB`) or 1024 (`KiB`, `MiB`, `GiB`, `TiB`), in any case.
+fn bytes_of(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit: f64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return None,
+    };
+    let bytes = number.parse::<f64>().ok()? * unit;
+    (bytes >= 1.0).then_some(bytes as u64)
+}
+
+/// What the machine has, or less where a container or a limit of the process allows less.
+fn of_the_machine() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
+    let machine = match system.total_memory() {
+        // A system that does not say.
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    machine.min(container).min(of_the_process().unwrap_or(u64::MAX))
+}
+
+/// The limit that Linux holds this process's addresses to (`ulimit -v`), if there is one.
+fn of_the_process() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_they_are_written() {
+        let known = [
+            ("1", 1),
+            ("4096", 4096),
+            ("800MB", 800_000_000),
+            ("2 GiB", 2 << 30),
+            ("1.5kb", 1500),
+            ("512mib", 512 << 20),
+            (" 3G ", 3_000_000_000),
+        ];
+        for (text, bytes) in known {
+            assert_eq!(bytes_of(text), Some(bytes), "{text}");
+        }
+        for text in ["", "lots", "-1", "1.2.3", "GB", "0", "0.0001", "1 XB", "1e9"] {
+            assert_eq!(bytes_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_room_is_an_error_that_says_for_what() {
+        assert!(most() > 1 << 24);
+        assert_eq!(filled("the letters", 3, 'x').unwrap(), ['x'; 3]);
+        assert_eq!(collected("the numbers", 0..3).unwrap(), [0, 1, 2]);
+        for count in [usize::MAX, usize::MAX / 8, 1 << 45] {
+            let error = room::<u64>("the identity matrix", count).unwrap_err();
+            assert_eq!((error.what.as_str(), error.most), ("the identity matrix", most()));
+            assert_eq!(error.bytes, (count as u64).saturating_mul(8));
+            assert!(error.to_string().starts_with("the identity matrix: "), "{error}");
+        }
+    }
+}
