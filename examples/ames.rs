@@ -84,7 +84,7 @@ fn example() -> anyhow::Result<()> {
         let id = test_rows.column("PID")?.text(row).unwrap_or_default();
         writeln!(file, "{id},{price},{said:.0}")?;
     }
-    std::fs::write(output.path("predictions.csv"), file)?;
+    steepest::files::write_whole(&output.path("predictions.csv"), file.as_bytes())?;
     println!("\npredictions: {}", output.path("predictions.csv").display());
     println!("typical error: {:.1} % of the price", 100.0 * (rmse.exp() - 1.0));
 

@@ -204,7 +204,7 @@ impl Tables {
         let mut written = vec![];
         for (path, text) in self.stale()?.into_iter().chain([(path, text)]) {
             if !path.exists() || read(&path)? != text {
-                std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+                steepest::files::write_whole(&path, text.as_bytes())?;
                 written.push(path);
             }
         }

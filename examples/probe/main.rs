@@ -397,7 +397,7 @@ fn measure() -> anyhow::Result<()> {
         let facts: serde_json::Map<String, Value> = facts.into_iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
         let text =
             json!({ "facts": facts, "peak": { "gflops": peak.gflops, "gigabytes": peak.gigabytes }, "found": probe.found });
-        std::fs::write(&path, format!("{text:#}\n"))?;
+        steepest::files::write_whole(&path, format!("{text:#}\n").as_bytes())?;
         println!("\nwritten: {}", path.display());
     }
     let failed = probe.found.iter().filter(|line| line["group"] == "failed").count();

@@ -1,12 +1,42 @@
 //! Files that are there whole or not at all, whatever happens in between: written under another name, then given their own.
+//!
+//! All files that this library and its program write go through here: models, checkpoints, reports, predictions, pictures, arrays, caches.
+//!
+//! * What is written gets a name of chance in the same folder (`.steepest-….tmp`), which is made anew: what is there already, a link too, is never
+//!   opened. Then it is brought to the disk, given its name, and the folder is brought to the disk. (Caches do not wait for the disk.)
+//! * A file that is there is replaced. A symbolic link is replaced too, itself: what it leads to is not touched. A folder, a device, a pipe, and a
+//!   file that nobody may write are refused, for root too.
+//! * A new file's mode is 0644 less what the umask takes, and never wider than that of the file it replaces.
+//! * A writer locks its temporary file as long as it lives. Of a program that was killed nobody holds the lock: the next program that writes into
+//!   the folder removes what is left there.
+
+mod living;
+mod points;
+mod temporary;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+#[cfg(feature = "progress")]
+pub(crate) use living::exit;
+#[cfg(test)]
+pub(crate) use points::testing;
 
 use crate::error::{Error, Result};
+use points::point;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use temporary::{Aside, Temporary};
+use turn::Turn;
+
+/// The widest mode of a new file.
+const MODE: u32 = 0o644;
 
 /// Files that belong together, written all or none.
+///
+/// The first is the one that the others belong to, a model before the reports on it. Whenever the program or the machine is stopped, that file is
+/// there whole, the old or the new one, and each of the others is of the same [`Files`] as it or not there.
 ///
 /// ```
 /// use steepest::files::Files;
@@ -23,52 +53,80 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 #[must_use = "files are dropped unless they are kept"]
 pub struct Files {
-    /// Temporary name and name.
-    ready: Vec<(PathBuf, PathBuf)>,
+    /// What is written, and the name it is to have.
+    ready: Vec<(Temporary, PathBuf)>,
 }
 
 impl Files {
-    /// Has `write` make a file at a temporary name in the same folder, with the same ending.
+    /// A file of these bytes, brought to the disk under a name of chance. Dropped before [`Files::keep`], it is removed.
     ///
     /// # Errors
-    /// A path that names no file, and what `write` reports.
-    pub fn write<E: From<Error>>(&mut self, path: &Path, write: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
-        let temporary = beside(path)?;
-        self.ready.push((temporary.clone(), path.to_owned()));
-        write(&temporary)
-    }
-
-    /// A file of these bytes, brought to the disk.
-    ///
-    /// # Errors
-    /// [`Error::File`]: it cannot be written.
+    /// [`Error::File`]: it cannot be written, or there is something of that name that is not replaced.
     pub fn bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
-        self.write(path, |temporary| {
-            let written = File::create_new(temporary).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-            written.map_err(|e| unwritten(path, &e))
-        })
+        if self.ready.iter().any(|(_, name)| name == path) {
+            return Err(Error::file(path, "it is to be written twice"));
+        }
+        let write = |mode| {
+            let mut file = Temporary::new(path, mode)?;
+            file.write(bytes)?;
+            file.sync()?;
+            Ok(file)
+        };
+        let file = replaceable(path).and_then(write).map_err(|e| unwritten(path, &e))?;
+        self.ready.push((file, path.to_owned()));
+        Ok(())
     }
 
-    /// Gives every file its name, and brings the folders to the disk.
+    /// Gives every file its name, and brings the folders to the disk. Of several programs that keep files of the same first name at a time, one after the
+    /// other does.
     ///
     /// # Errors
-    /// [`Error::File`]: one cannot be given its name.
-    pub fn keep(mut self) -> Result<()> {
-        for (temporary, path) in &self.ready {
-            fs::rename(temporary, path).and_then(|()| sync_folder(path)).map_err(|e| unwritten(path, &e))?;
+    /// [`Error::File`]: one cannot be given its name. If it is the first, or an old one cannot be put away, all is as it was; if it is
+    /// another, the first is there and that one is not.
+    pub fn keep(self) -> Result<()> {
+        let _keeping = living::keeping();
+        let _turn = if let [(_, first), _, ..] = &self.ready[..] { Turn::take(first) } else { None };
+        let mut ready = self.ready.into_iter();
+        let Some((mut first, name)) = ready.next() else { return Ok(()) };
+        let mut others: Vec<(Temporary, PathBuf)> = ready.collect();
+        // No other old file may stay beside the new first one, and none of the new ones come beside the old one.
+        let mut old = Aside::default();
+        for (_, path) in &others {
+            let put = replaceable(path).and_then(|_| old.put(path));
+            put.map_err(|e| unwritten(path, &e))?;
         }
-        self.ready.clear();
-        Ok(())
+        if !old.is_empty() {
+            others.iter().try_for_each(|(_, path)| sync_folder(path).map_err(|e| unwritten(path, &e)))?;
+        }
+        first.rename(&name).map_err(|e| unwritten(&name, &e))?;
+        old.let_go();
+        let mut kept = sync_folder(&name).map_err(|e| unwritten(&name, &e));
+        for (file, path) in &mut others {
+            kept = kept.and(file.rename(path).map_err(|e| unwritten(path, &e)));
+        }
+        for (_, path) in &others {
+            kept = kept.and(sync_folder(path).map_err(|e| unwritten(path, &e)));
+        }
+        kept
     }
 }
 
-impl Drop for Files {
-    /// What was not kept goes.
-    fn drop(&mut self) {
-        for (temporary, _) in &self.ready {
-            let _ = fs::remove_file(temporary);
-        }
-    }
+/// Writes one file.
+///
+/// ```
+/// # let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("answer.txt");
+/// steepest::files::write_whole(&path, b"42")?;
+/// assert_eq!(std::fs::read(path).unwrap(), b"42");
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::File`]: it cannot be written, or there is something of that name that is not replaced.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut files = Files::default();
+    files.bytes(path, bytes)?;
+    files.keep()
 }
 
 /// Finds out before the work whether a file can be written after it.
@@ -76,44 +134,81 @@ impl Drop for Files {
 /// # Errors
 /// [`Error::File`]: it cannot.
 pub fn check(path: &Path) -> Result<()> {
-    let probe = beside(path)?;
-    File::create_new(&probe).and_then(|_| fs::remove_file(&probe)).map_err(|e| unwritten(path, &e))
+    let probe = replaceable(path).and_then(|mode| Temporary::new(path, mode));
+    probe.map(drop).map_err(|e| unwritten(path, &e))
 }
 
-/// One file.
-#[cfg(any(feature = "save", feature = "plot", feature = "arrays"))]
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut files = Files::default();
-    files.bytes(path, bytes)?;
-    files.keep()
+/// A number that tells bytes from others, and texts of one run from those of another: 64 bits (FNV-1a), always the same for the same bytes.
+///
+/// ```
+/// assert_ne!(steepest::files::fingerprint(b"one"), steepest::files::fingerprint(b"two"));
+/// ```
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |state, &byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A file of a cache, and its folder: nothing waits for the disk, and what is lost with the power is made again. Several programs may write it at a
 /// time.
 pub(crate) fn write_cache(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
-    let temporary = beside(path).map_err(io::Error::other)?;
-    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+    let mut file = Temporary::new(path, replaceable(path)?)?;
+    file.write(bytes)?;
+    file.rename(path)
 }
 
 fn unwritten(path: &Path, error: &io::Error) -> Error {
     Error::file(path, format!("it cannot be written: {error}"))
 }
 
-/// A name in the same folder that nobody else has, with the same ending: writers go by it.
-fn beside(path: &Path) -> Result<PathBuf> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let name = path.file_name().ok_or_else(|| Error::file(path, "it names no file to write to"))?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    Ok(path.with_file_name(format!(".tmp-{}-{number}-{}", std::process::id(), name.to_string_lossy())))
+/// Whether a file may take the place of what is there, if anything is; and the widest mode it may have.
+fn replaceable(path: &Path) -> io::Result<u32> {
+    let refuse = |message: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    if path.file_name().is_none() {
+        return refuse("it names no file to write to");
+    }
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(MODE),
+        Err(e) => return Err(e),
+    };
+    // /dev/stdout is a link.
+    let end = if found.is_symlink() { fs::metadata(path).ok() } else { Some(found.clone()) };
+    match end {
+        Some(end) if end.is_dir() => refuse("it is a folder, expected a file or nothing"),
+        Some(end) if !end.is_file() => refuse("it is a device, a pipe or a socket, expected a file or nothing"),
+        _ if found.is_symlink() => Ok(MODE),
+        _ if found.permissions().readonly() => refuse("it is there and may only be read: allow writing, or choose another name"),
+        _ => Ok(MODE & mode(&found)),
+    }
+}
+
+#[cfg(unix)]
+fn mode(found: &fs::Metadata) -> u32 {
+    std::os::unix::fs::PermissionsExt::mode(&found.permissions())
+}
+
+#[cfg(not(unix))]
+fn mode(_: &fs::Metadata) -> u32 {
+    MODE
 }
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A name is on the disk when its folder is. Other systems than Unix do not open folders, and need not.
+/// A name is on the disk when its folder is. Other systems than Unix do not open folders, and need not; some file systems cannot, and a folder
+/// that may not be listed cannot be opened.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder_of(path))?.sync_all() } else { Ok(()) }
+    point("sync folder")?;
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    match File::open(folder_of(path)).and_then(|folder| folder.sync_all()) {
+        Err(e)
+            if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
 }

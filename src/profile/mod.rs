@@ -2,7 +2,8 @@
 
 mod trace;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::files::write_whole;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::path::Path;
@@ -166,13 +167,12 @@ impl Profile {
         trace::text(self)
     }
 
-    /// Writes [`Profile::trace`] to a file.
+    /// Writes [`Profile::trace`] to a file, whole or not at all.
     ///
     /// # Errors
-    /// [`Error::File`] if it cannot be written.
+    /// [`Error::File`](crate::Error::File) if it cannot be written.
     pub fn write_trace(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        std::fs::write(path, self.trace()).map_err(|e| Error::file(path, format!("the trace cannot be written: {e}")))
+        write_whole(path.as_ref(), self.trace().as_bytes())
     }
 }
 

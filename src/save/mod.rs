@@ -154,6 +154,14 @@ impl ModelFile {
         self.to_file()?.write(path)
     }
 
+    /// The bytes of the file: the same for the same content.
+    ///
+    /// # Errors
+    /// As [`ModelFile::save`], but for those of writing.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        self.to_file()?.to_bytes()
+    }
+
     fn to_file(&self) -> Result<TensorFile> {
         let mut metadata = self.notes.clone();
         if let Some(key) = metadata.keys().find(|key| *key == "format" || key.starts_with("steepest.")) {

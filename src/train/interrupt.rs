@@ -50,14 +50,15 @@ mod signal {
     use super::Interrupt;
     use crate::error::{Error, Result};
     use crate::threads::lock;
+    use std::io::Write;
     use std::sync::{Mutex, OnceLock};
 
-    /// The runs that listen now.
-    static RUNS: Mutex<Vec<Interrupt>> = Mutex::new(vec![]);
+    /// The runs that listen now, and whether Ctrl-C has been pressed since they began.
+    static RUNS: Mutex<Vec<(Interrupt, bool)>> = Mutex::new(vec![]);
     /// A program has one handler for the signal.
     static HANDLER: OnceLock<Result<(), String>> = OnceLock::new();
 
-    /// As long as it lives, Ctrl-C asks the run to end. The third time, and when no run listens, Ctrl-C ends the program as ever.
+    /// As long as it lives, Ctrl-C asks the run to end after its epoch. The second time, and when no run listens, Ctrl-C ends the program at once.
     pub struct Listening(Interrupt);
 
     impl Listening {
@@ -66,7 +67,7 @@ mod signal {
             if let Err(message) = handler {
                 return Err(Error::Config { what: "Ctrl-C", message: format!("it cannot be listened to: {message}") });
             }
-            lock(&RUNS).push(interrupt.clone());
+            lock(&RUNS).push((interrupt.clone(), false));
             Ok(Listening(interrupt.clone()))
         }
     }
@@ -74,23 +75,24 @@ mod signal {
     impl Drop for Listening {
         fn drop(&mut self) {
             let mut runs = lock(&RUNS);
-            if let Some(at) = runs.iter().position(|run| std::sync::Arc::ptr_eq(&run.0, &self.0.0)) {
+            if let Some(at) = runs.iter().position(|(run, _)| std::sync::Arc::ptr_eq(&run.0, &self.0.0)) {
                 runs.remove(at);
             }
         }
     }
 
     fn pressed() {
-        let runs = lock(&RUNS);
-        if runs.is_empty() || runs.iter().any(Interrupt::after_batch) {
-            // 128 and the number of the signal, as shells say it.
-            std::process::exit(130);
+        let mut runs = lock(&RUNS);
+        if runs.is_empty() || runs.iter().any(|(_, pressed)| *pressed) {
+            // 128 and the number of the signal, as shells say it. Files on their way are finished or removed.
+            crate::files::exit(130);
         }
-        runs.iter().for_each(Interrupt::ask);
-        let now = runs.iter().any(Interrupt::after_batch);
-        eprintln!(
-            "{}",
-            if now { "stopping after this batch" } else { "stopping after this epoch; Ctrl-C again to stop at once" }
-        );
+        for (run, pressed) in runs.iter_mut() {
+            run.ask();
+            *pressed = true;
+        }
+        drop(runs);
+        // Nobody may be there to read it.
+        let _ = writeln!(std::io::stderr().lock(), "stopping after this epoch; Ctrl-C again to stop at once");
     }
 }

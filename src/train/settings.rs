@@ -295,8 +295,8 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Ends the run after its epoch at the first Ctrl-C, after its batch at the second, and the program at the third. A checkpoint is written if
-    /// there is a place for it.
+    /// Ends the run after its epoch at the first Ctrl-C, with a checkpoint if there is a place for it; the second ends the program at once, with exit
+    /// code 130. What is finished then (checkpoints, files) stays, and nothing half written is left.
     #[cfg(feature = "progress")]
     pub fn stop_on_ctrl_c(mut self) -> Self {
         self.settings.ctrl_c = true;

@@ -73,7 +73,7 @@ impl Answers {
             if left > 0 {
                 aside!("note: {left} of {} rows are left out: their target is missing", table.len());
             }
-            notes.iter().for_each(|note| aside!("note: {note}"));
+            notes.iter().chain(&fitted.warning).for_each(|note| aside!("note: {note}"));
             if fitted.note["table"].as_str() == data.file_name().and_then(|name| name.to_str()) {
                 aside!(
                     "note: the model learned from a table of this name: figures of rows it has seen say nothing about new ones"

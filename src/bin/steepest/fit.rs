@@ -4,13 +4,13 @@ use crate::metrics::{self, Baseline, Measured, Truths};
 use crate::output::Verdict;
 use crate::problem::Problem;
 use crate::settings::{Chosen, Settings};
+use crate::siblings::{self, names};
 use crate::table::refuse;
 use crate::text::{figure, quoted};
 use crate::training::{self, Trained};
 use crate::{aside, curves, files, model, report, say, task};
-use anyhow::Context;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 use steepest::Device;
@@ -44,8 +44,9 @@ Files:
   model.curve.svg      the learning curve as a picture
 
 They are written when all else is done, all or none: an error leaves no file behind, and those of an earlier \
-run as they were. A model is replaced, with the files beside it; any other file of that name is not. Ctrl-C ends \
-training after the epoch, keeps the best weights, and goes on to judging and saving.
+run as they were. A model is replaced, with the files beside it; any other file of that name is not. Whenever the \
+program is stopped, the files are of the run that the model is of, or not there. Ctrl-C ends \
+training after the epoch, keeps the best weights, and goes on to judging and saving; a second one ends the program at once.
 
 Settings in a file: --config fit.toml holds the same names as the flags, for instance
   target = \"price\"
@@ -111,17 +112,6 @@ pub fn run(args: &Args) -> Verdict {
     let problem = Problem::read(&data, &settings)?;
     let chosen = chosen.for_rows(problem.table.len());
     Fit { args, chosen, device, problem, out, start }.run()
-}
-
-/// The model's file, its history, its report and its learning curve.
-fn names(out: &Path) -> Vec<PathBuf> {
-    let stem = if out.extension().is_some_and(|e| e == "safetensors") { out.with_extension("") } else { out.to_owned() };
-    let beside = |end: &str| {
-        let mut name = stem.file_name().unwrap_or_default().to_owned();
-        name.push(end);
-        stem.with_file_name(name)
-    };
-    vec![out.to_owned(), beside(".history.csv"), beside(".report.json"), beside(".curve.svg")]
 }
 
 impl Fit<'_> {
@@ -352,12 +342,11 @@ impl Fit<'_> {
 
     fn save(&self, trained: &Trained, preprocessor: &Preprocessor, note: &Value) -> anyhow::Result<Vec<PathBuf>> {
         let history = trained.runs.first().map(|run| run.history.clone()).unwrap_or_default();
-        // Without times: the same seed gives the same file, to the bit.
-        let mut timeless = history.clone();
-        timeless.records.iter_mut().for_each(|record| record.seconds = 0.0);
+        let curve = Panels::new(2, curves::of(&history)).to_svg()?.into_bytes();
         let file = ModelFile::of(&*trained.model)?
             .preprocessing(preprocessor.to_json()?)
-            .history(timeless.to_csv())
+            .history(siblings::timeless(history.clone()).to_csv())
+            .note(siblings::CURVE, siblings::mark(&curve))
             .note(model::NOTE, serde_json::to_string(note)?);
         let paths = names(&self.out);
         let mut report = note.clone();
@@ -366,11 +355,11 @@ impl Fit<'_> {
         report["files"] = json!(paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>());
         report["columns"] = json!(self.problem.report.columns);
         let mut files = Files::default();
-        files.write(&paths[0], |path| file.save(path)).with_context(|| paths[0].display().to_string())?;
+        // The model first: it is the one that the others belong to.
+        files.bytes(&paths[0], &file.to_bytes()?)?;
         files.bytes(&paths[1], history.to_csv().as_bytes())?;
         files.bytes(&paths[2], (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
-        let curves = Panels::new(2, curves::of(&history));
-        files.write(&paths[3], |path| curves.save(path)).with_context(|| paths[3].display().to_string())?;
+        files.bytes(&paths[3], &curve)?;
         files.keep()?;
         if self.args.json {
             say!("{}", serde_json::to_string_pretty(&report)?);

@@ -3,7 +3,7 @@
 use crate::output::{self, Verdict};
 use crate::table::{Reading, ReadingArgs, column};
 use crate::text::{figure, quoted, short};
-use crate::{model, say, task};
+use crate::{model, say, siblings, task};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -150,11 +150,12 @@ fn range(array: &Array) -> (Option<f64>, Option<f64>) {
 fn of_model(args: &Args) -> Verdict {
     let file = model::read(&args.file)?;
     let preprocessor = file.preprocessing.as_deref().map(|text| Preprocessor::from_json(&args.file, text)).transpose()?;
-    let note: Value = file.notes.get(model::NOTE).map_or(Ok(Value::Null), |text| serde_json::from_str(text))?;
+    let note = siblings::note_of(&args.file, &file, model::NOTE)?;
+    let beside = siblings::of(&args.file, &file, &note);
     let history = file.history.as_deref().map(History::from_csv).transpose()?;
     let steps = preprocessor.as_ref().map(columns).transpose()?.unwrap_or_default();
     if args.json {
-        return as_json(&file, preprocessor.as_ref(), note, history.as_ref(), &steps);
+        return as_json(&file, preprocessor.as_ref(), note, history.as_ref(), &steps, &beside);
     }
     let numbers: u64 = file.state.numbers();
     say!("{}: a model of {numbers} numbers in {} tensors", args.file.display(), file.state.len());
@@ -178,6 +179,9 @@ fn of_model(args: &Args) -> Verdict {
         let first = file.blueprint.as_ref().is_some_and(|blueprint| blueprint.kind() == "Ensemble");
         say!("\ntraining{}", if first { " (of the first model)" } else { "" });
         print_history(history)?;
+    }
+    if let Some(warning) = siblings::warning(&args.file, &beside) {
+        say!("\nnote: {warning}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -325,6 +329,7 @@ fn as_json(
     note: Value,
     history: Option<&History>,
     steps: &[(String, String)],
+    beside: &[siblings::Sibling],
 ) -> Verdict {
     let tensor =
         |(name, array): (&str, &nn::Array)| json!({ "name": name, "type": array.dtype().to_string(), "shape": array.shape });
@@ -337,6 +342,9 @@ fn as_json(
         "epochs": history.map(|history| history.records.len()),
         "columns": steps.iter().map(|(name, what)| json!({ "column": name, "what": what })).collect::<Vec<_>>(),
     });
+    if !beside.is_empty() {
+        found["beside"] = beside.iter().map(siblings::Sibling::to_json).collect();
+    }
     if let Some(preprocessor) = preprocessor {
         found["features"] = json!(preprocessor.feature_names());
         found["target"] = serde_json::to_value(preprocessor.target())?;

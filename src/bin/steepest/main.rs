@@ -15,6 +15,7 @@ mod predict;
 mod problem;
 mod report;
 mod settings;
+mod siblings;
 mod table;
 mod task;
 mod text;

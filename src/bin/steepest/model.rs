@@ -2,7 +2,7 @@
 
 use crate::metrics::Baseline;
 use crate::table::{Reading, refuse};
-use crate::{files, notes, training};
+use crate::{files, notes, siblings, training};
 use anyhow::Context;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub struct Fitted {
     pub device: Device,
     /// What `steepest fit` did, as in the report.
     pub note: Value,
+    /// That files beside it are of another run.
+    pub warning: Option<String>,
 }
 
 /// The device of a name, or the best there is.
@@ -57,11 +59,11 @@ impl Fitted {
         let target = preprocessor.target().cloned();
         let target =
             target.with_context(|| format!("{name}: found a model without a target, expected one that `steepest fit` wrote"))?;
-        let note = file.notes.get(NOTE).map_or(Ok(Value::Null), |text| serde_json::from_str(text));
-        let note = note.with_context(|| format!("{name}: `{NOTE}` in its metadata is damaged"))?;
+        let note = siblings::note_of(path, &file, NOTE)?;
+        let warning = siblings::warning(path, &siblings::of(path, &file, &note));
         let device = device(device_name)?;
         let model = file.build(&device)?;
-        Ok(Fitted { path: path.to_owned(), model, preprocessor, target, device, note })
+        Ok(Fitted { path: path.to_owned(), model, preprocessor, target, device, note, warning })
     }
 
     /// How the table it learned from was read.

@@ -5,7 +5,7 @@ use crate::metrics::{Truths, probabilities};
 use crate::output::Verdict;
 use crate::table::{Reading, ReadingArgs, column, refuse};
 use crate::text::short;
-use crate::{aside, curves, files, model, say};
+use crate::{aside, curves, files, model, say, siblings};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -177,7 +177,9 @@ impl Asked {
 
 fn history(file: &Path) -> anyhow::Result<Vec<Figure>> {
     let text = if file.extension().is_some_and(|e| e == "csv") {
-        String::from_utf8_lossy(&files::read(file)?).into_owned()
+        let text = String::from_utf8_lossy(&files::read(file)?).into_owned();
+        of_another_run(file);
+        text
     } else {
         let history = model::read(file)?.history;
         history.with_context(|| format!("{}: found a model without a history of its training", file.display()))?
@@ -187,6 +189,20 @@ fn history(file: &Path) -> anyhow::Result<Vec<Figure>> {
     })?;
     anyhow::ensure!(!history.records.is_empty(), "{}: found a history without epochs", file.display());
     Ok(curves::of(&history))
+}
+
+/// Says so if a history lies beside a model of another run.
+fn of_another_run(history: &Path) {
+    let warning = || {
+        let path = siblings::model_of(history)?;
+        let model = model::read(&path).ok()?;
+        let note = siblings::note_of(&path, &model, model::NOTE).ok()?;
+        let beside: Vec<_> = siblings::of(&path, &model, &note).into_iter().filter(|beside| beside.path == history).collect();
+        siblings::warning(&path, &beside)
+    };
+    if let Some(warning) = warning() {
+        aside!("note: {warning}");
+    }
 }
 
 fn scatter(table: &Table, x: &str, y: &str) -> anyhow::Result<Figure> {

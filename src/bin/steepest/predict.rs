@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> Verdict {
     };
     let (outputs, notes) = fitted.outputs(&table)?;
     if !args.quiet {
-        notes.iter().for_each(|note| aside!("note: {note}"));
+        notes.iter().chain(&fitted.warning).for_each(|note| aside!("note: {note}"));
     }
     let (names, rows) = answer(&fitted.target, &table, &outputs, &kept, args.probabilities)?;
     let text = if args.json { as_json(&names, &rows)? } else { as_csv(&names, &rows)? };

@@ -1,12 +1,13 @@
 //! `steepest verify`: the whole verification on a device of this machine, as a table and as JSON.
 
 use crate::output::Verdict;
-use crate::{model, say};
+use crate::{files, model, say};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use steepest::files::write_whole;
 use steepest::verify::{Depth, DriverRow, Outcome, full};
 
 /// Exit code 0: everything is right. 1: something is wrong. 2: it could not be verified.
@@ -30,6 +31,9 @@ pub struct Args {
 const PLANT: &str = "STEEPEST_PLANT";
 
 pub fn run(args: &Args) -> Verdict {
+    if let Some(path) = args.json.as_deref().filter(|path| path.as_os_str() != "-") {
+        files::check(path, &[])?;
+    }
     let device = model::device(args.device.as_deref())?;
     let plant = std::env::var(PLANT).ok().filter(|name| !name.is_empty());
     let depth = Depth { deep: args.deep, filter: args.ops.clone(), plant };
@@ -50,8 +54,7 @@ pub fn run(args: &Args) -> Verdict {
         path => {
             print(&outcome)?;
             if let Some(path) = path {
-                std::fs::write(path, serde_json::to_string_pretty(&report)? + "\n")
-                    .with_context(|| path.display().to_string())?;
+                write_whole(path, (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
             }
         }
     }
