@@ -2,6 +2,7 @@
 
 use super::{Scaler, config};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::shape::Shape;
 use std::fmt;
 use std::sync::Arc;
@@ -167,6 +168,12 @@ fn width_of(row_shape: &[usize], rows: usize) -> Result<usize> {
     }
 }
 
+/// A number of classes that a row of logits can have, and that can be counted.
+fn check_classes(count: usize) -> Result<()> {
+    Shape::new(&[count]).map_err(|e| wrong(format!("{count} classes: {e}")))?;
+    memory::room::<usize>(format_args!("the counts of {count} classes"), count).map(drop).map_err(Error::NoRoom)
+}
+
 impl Dataset {
     /// A data set of `features` (row-major, as many rows of `row_shape` as there are labels) and labels. A row of one number has the
     /// shape `[1]`, or `[]` for batches of shape `[n]`.
@@ -189,12 +196,14 @@ impl Dataset {
         let features = features.into();
         let rows = match &labels {
             Labels::Classes(classes, count) => {
+                check_classes(*count)?;
                 if let Some(row) = classes.iter().position(|&c| c as usize >= *count) {
                     return Err(wrong(format!("class {} of row {row} is out of range 0..{count}", classes[row])));
                 }
                 classes.len()
             }
             Labels::Maps(classes, shape, count) => {
+                check_classes(*count)?;
                 if let Some(place) = classes.iter().position(|&c| c as usize >= *count) {
                     return Err(wrong(format!("class {} of place {place} is out of range 0..{count}", classes[place])));
                 }
@@ -386,10 +395,12 @@ impl Dataset {
         }
     }
 
-    /// How many rows each class has, or how many places where there is one for each; empty if the labels are values.
+    /// How many rows each class has, or how many places where there is one for each; empty if the labels are values, or
+    /// if there is no room for so many numbers.
     pub fn class_counts(&self) -> Vec<usize> {
         let (Labels::Classes(classes, count) | Labels::Maps(classes, _, count)) = &*self.labels else { return Vec::new() };
-        let mut counts = vec![0; *count];
+        // What has no room here had none when the data set was made.
+        let Ok(mut counts) = memory::filled("the counts of classes", *count, 0) else { return Vec::new() };
         classes.iter().for_each(|&c| counts[c as usize] += 1);
         counts
     }

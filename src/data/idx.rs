@@ -1,6 +1,7 @@
 //! IDX files, the format of MNIST: `0 0 type rank`, one big-endian u32 a dimension, then the elements; plain or in gzip.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, NoRoom, Result};
+use crate::memory;
 use crate::numbers::{self, f32_of, whole_f32};
 use crate::shape::{MAX_RANK, Shape};
 use flate2::read::MultiGzDecoder;
@@ -144,7 +145,7 @@ impl Idx {
 
     /// The number of elements.
     pub fn numel(&self) -> usize {
-        self.dims.iter().product()
+        self.dims.iter().fold(1, |n, &dim| n.saturating_mul(dim))
     }
 
     /// The elements as f32: fractions the nearest there are, whole numbers exactly.
@@ -277,7 +278,12 @@ impl<R: Read> Reader<'_, R> {
                 // Plain files have shown their length; from gzip no more is believed than has come so far.
                 let step = if self.packed.is_some() { filled.max(CHUNK) } else { limit };
                 let more = step.min(limit - filled);
-                bytes.reserve_exact(more);
+                if bytes.try_reserve_exact(more).is_err() {
+                    let wanted = (filled + more) as u64;
+                    let none =
+                        NoRoom { what: format!("{}: its elements", self.path.display()), bytes: wanted, most: memory::most() };
+                    return Err(Error::NoRoom(none));
+                }
                 bytes.resize(filled + more, 0);
             }
             match self.some(&mut bytes[filled..])? {

@@ -2,6 +2,7 @@
 
 use super::{Dataset, Labels, config, permutation, stats};
 use crate::error::{Error, Result};
+use crate::memory;
 use std::fmt;
 
 /// Splits draw from streams of random numbers with this bit, loaders from those without: one seed may serve both.
@@ -38,7 +39,7 @@ fn part_sizes(rows: usize, validation: f64, test: f64) -> Result<(usize, usize)>
     let side = match () {
         () if tested == 0 => "test",
         () if held == 0 && validation > 0.0 => "validation",
-        () if held + tested >= rows => "training",
+        () if held.saturating_add(tested) >= rows => "training",
         () => return Ok((held, tested)),
     };
     let fractions = if validation > 0.0 { format!("{validation} for validation and {test}") } else { test.to_string() };
@@ -57,6 +58,9 @@ fn part_sizes(rows: usize, validation: f64, test: f64) -> Result<(usize, usize)>
 /// [`Error::Config`]: fractions that are not between 0 and 1 or leave nothing for training, or a part without rows.
 pub fn random_parts(rows: usize, validation: f64, test: f64, seed: u64) -> Result<Parts> {
     let (held, tested) = part_sizes(rows, validation, test)?;
+    check_rows(rows)?;
+    // In all there are as many numbers of rows as rows.
+    memory::room::<usize>(format_args!("the parts of {rows} rows"), rows.saturating_mul(2)).map_err(Error::NoRoom)?;
     let order = permutation(rows, seed, SPLIT);
     let mut part = vec![0u8; rows];
     order[..tested].iter().for_each(|&row| part[row as usize] = 2);
@@ -171,13 +175,25 @@ pub fn stratified_folds(classes: &[u32], k: usize, seed: u64) -> Result<Vec<Fold
     Ok(folds_of(&fold_of, k))
 }
 
+/// Rows that can be put in an order: their numbers are an index of a tensor.
+fn check_rows(rows: usize) -> Result<()> {
+    if u32::try_from(rows).is_ok() {
+        return Ok(());
+    }
+    Err(wrong(format!("found {rows} rows, expected at most {}, which an index can count", u32::MAX)))
+}
+
 fn check_folds(rows: usize, k: usize) -> Result<()> {
+    check_rows(rows)?;
     match k {
         0 | 1 => Err(config("folds", format!("found {k}, expected at least 2"))),
         k if rows < k => {
             Err(config("folds", format!("found {rows} rows for {k} folds, expected a row for each; use fewer folds")))
         }
-        _ => Ok(()),
+        // Each fold names every row once, and there are two lists beside them while they are dealt.
+        _ => memory::room::<usize>(format_args!("{k} folds of {rows} rows"), rows.saturating_mul(k.saturating_add(2)))
+            .map(drop)
+            .map_err(Error::NoRoom),
     }
 }
 

@@ -10,6 +10,7 @@ mod draws;
 mod environment;
 mod found;
 mod host;
+mod leaves;
 mod open;
 mod peak;
 mod precision;

@@ -70,8 +70,13 @@ impl Live {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
+    /// How many may be.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     fn check(&self) -> Result<(), OpError> {
-        let (nodes, limit) = (self.nodes(), self.limit.load(Ordering::Relaxed));
+        let (nodes, limit) = (self.nodes(), self.limit());
         if nodes == limit / 2 {
             tracing::warn!("{nodes} recorded nodes are alive; at {limit} recording stops. Is a loop never running its graph?");
         }

@@ -428,8 +428,11 @@ impl Module for MultiHeadAttention {
     fn multiply_adds(&self, input: &Shape, _: &Shape) -> usize {
         let &[n, t, _] = input.dims() else { return 0 };
         let Heads { width, inputs, .. } = self.made;
-        let weights = 2 * width * width + (inputs[0] + inputs[1]) * self.made.kv_width();
-        n * t * weights + 2 * n * t * t * width
+        // What overflows is more than any machine can do.
+        let product = |of: &[usize]| of.iter().fold(1, |product: usize, &n| product.saturating_mul(n));
+        let pairs = product(&[inputs[0].saturating_add(inputs[1]), self.made.kv_width()]);
+        let weights = product(&[2, width, width]).saturating_add(pairs);
+        product(&[n, t, weights]).saturating_add(product(&[2, n, t, t, width]))
     }
 
     fn blueprint(&self) -> Option<Blueprint> {

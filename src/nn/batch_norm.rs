@@ -6,6 +6,7 @@ use super::{Blueprint, Module, Site, statistics, summary};
 use crate::error::{OpError, Result};
 use crate::threads::lock;
 use crate::{Device, Tensor};
+use std::panic::Location;
 use std::sync::{Mutex, MutexGuard};
 
 /// Normalises each channel (axis 1) of x by its own mean and biased variance over all other axes, then γ x̂ + β.
@@ -110,16 +111,25 @@ struct State {
     waiting: Waiting,
 }
 
+/// A running statistic of every channel.
+#[track_caller]
+fn running(device: &Device, channels: usize, start: f32) -> Tensor {
+    match device.filled(format_args!("the statistics of {channels} channels"), &[channels], start) {
+        Ok(statistic) => statistic,
+        Err(error) => device.invalid("batch_norm", Location::caller(), error),
+    }
+}
+
 impl<const D: usize> BatchNorm<D> {
     /// Normalises `channels` channels; momentum 0.1, ε = 1e-5, running mean 0 and variance 1.
     #[track_caller]
     pub fn new(device: &Device, channels: usize) -> BatchNorm<D> {
-        let (gamma, beta) = affine(device, &[channels]);
+        let (gamma, beta) = affine("batch_norm", device, &[channels]);
         BatchNorm {
             gamma,
             beta,
-            mean: device.tensor(&vec![0.0f32; channels], [channels]),
-            var: device.tensor(&vec![1.0f32; channels], [channels]),
+            mean: running(device, channels, 0.0),
+            var: running(device, channels, 1.0),
             channels,
             momentum: 0.1,
             eps: 1e-5,

@@ -30,7 +30,7 @@ impl Bilinear {
     #[track_caller]
     pub fn new(device: &Device, first: usize, second: usize, outputs: usize, seed: u64) -> Bilinear {
         let start = Init::Uniform(1.0 / (first.max(1) as f64).sqrt());
-        let made = |shape: &[usize], stream| start.parameter(device, shape, (first, outputs), seed, stream);
+        let made = |shape: &[usize], stream| start.start("bilinear", device, shape, (first, outputs), seed, stream);
         let (weight, bias) = (made(&[outputs, first, second], 0), made(&[outputs], 1));
         Bilinear { weight, bias: Some(bias), sizes: [outputs, first, second] }
     }
@@ -46,7 +46,7 @@ impl Bilinear {
         let bias = site.flag("bias")?;
         site.reserve(&[&sizes, &[if bias { sizes[0] } else { 0 }]])?;
         // What is not reserved must not be made, not even for a moment.
-        let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (1, 1), 0, 0);
+        let made = |shape: &[usize]| Init::Constant(0.0).start("bilinear", site.device(), shape, (1, 1), 0, 0);
         Ok(Box::new(Bilinear { weight: made(&sizes), bias: bias.then(|| made(&sizes[..1])), sizes }))
     }
 
@@ -107,7 +107,7 @@ impl Module for Bilinear {
 
     fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
         let [_, first, second] = self.sizes;
-        output.numel() * second * (first + 1)
+        output.numel().saturating_mul(second).saturating_mul(first.saturating_add(1))
     }
 
     fn blueprint(&self) -> Option<Blueprint> {

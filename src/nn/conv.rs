@@ -74,7 +74,8 @@ impl<const N: usize> Kernel<N> {
     /// Multiply-adds for an input and an output: an element of the image without the kernel's reach meets so many weights.
     fn multiply_adds(&self, input: &Shape, output: &Shape) -> usize {
         let (image, other) = if self.transposed { (input, self.outputs) } else { (output, self.inputs) };
-        image.numel() * other / self.options.groups.max(1) * self.size.iter().product::<usize>()
+        let inner = image.numel().saturating_mul(other) / self.options.groups.max(1);
+        self.size.iter().fold(inner, |work, &n| work.saturating_mul(n))
     }
 
     fn blueprint(&self, kind: &str) -> Blueprint {
@@ -125,7 +126,8 @@ impl<const N: usize> Kernel<N> {
         let options = options.sides(sizes("padding")?, sizes(after)?);
         let output_padding = if transposed { sizes("output_padding")? } else { [0; N] };
         // What is not reserved must not be made, not even for a moment.
-        let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (inputs, outputs), 0, 0);
+        let made =
+            |shape: &[usize]| Init::Constant(0.0).start(name(axes, transposed), site.device(), shape, (inputs, outputs), 0, 0);
         let (weight, bias) = (made(&shape), bias.then(|| made(&[outputs])));
         let mode = match if has("padding_mode") { site.blueprint().text("padding_mode")? } else { "" } {
             "" => ZEROS,
@@ -200,8 +202,21 @@ fn start(
     // Groups that do not divide are refused when the layer is used.
     let inner = second / groups.max(1);
     let shape = [&[first, inner], size].concat();
-    let fans = (inner * size.iter().product::<usize>(), first);
-    (Init::FanIn.parameter(device, &shape, fans, seed, 0), Init::FanIn.parameter(device, &[outputs], fans, seed, 1))
+    let fans = (size.iter().fold(inner, |n, &size| n.saturating_mul(size)), first);
+    let layer = name(size.len(), transposed);
+    (Init::FanIn.start(layer, device, &shape, fans, seed, 0), Init::FanIn.start(layer, device, &[outputs], fans, seed, 1))
+}
+
+/// What errors call a layer whose kernel has so many axes.
+fn name(axes: usize, transposed: bool) -> &'static str {
+    match (axes, transposed) {
+        (1, false) => "conv1d",
+        (2, false) => "conv2d",
+        (_, false) => "conv3d",
+        (1, true) => "conv_transpose1d",
+        (2, true) => "conv_transpose2d",
+        (_, true) => "conv_transpose3d",
+    }
 }
 
 /// A layer whose kernel has `$axes` axes and whose options have `$n`.

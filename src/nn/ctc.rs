@@ -105,7 +105,10 @@ impl Ctc {
                 return Err(OpError::Value(format!("{what} from {low} to {high} are outside 0..={most}")));
             }
         }
-        Ok([time, n, classes, longest])
+        match logits.device().too_many_rounds("the number of steps", time) {
+            Some(error) => Err(error),
+            None => Ok([time, n, classes, longest]),
+        }
     }
 
     #[track_caller]

@@ -35,7 +35,7 @@ impl Embedding {
     /// A table with the given start.
     #[track_caller]
     pub fn with_init(device: &Device, rows: usize, width: usize, weight: Init, seed: u64) -> Embedding {
-        Embedding { weight: weight.parameter(device, &[rows, width], (1, width), seed, 0), rows, width, padding: None }
+        Embedding { weight: weight.start("embedding", device, &[rows, width], (1, width), seed, 0), rows, width, padding: None }
     }
 
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {

@@ -2,8 +2,11 @@
 
 use super::{Blueprint, Init, Module, Site};
 use crate::error::{OpError, Result};
-use crate::{Device, Shape, Tensor};
+use crate::{Device, Shape, Tensor, memory};
 use std::panic::Location;
+
+/// What errors call it.
+const NAME: &str = "feature_embedding";
 
 /// y = x Wᵀ + b + Σ Tₖ\[iₖ\]: \[…, inputs + columns\] → \[…, outputs\]. Of each row the first `inputs` numbers are x, and each of the others
 /// is an index iₖ into a table Tₖ \[rows, outputs\] of its own.
@@ -52,27 +55,40 @@ impl FeatureEmbedding {
         bias: Init,
         seed: u64,
     ) -> FeatureEmbedding {
-        let wide = inputs + rows.iter().map(|rows| rows.saturating_sub(1)).sum::<usize>();
-        let drawn = match weight.values(&[outputs, wide], (wide, outputs), seed, 0) {
+        let refused = |error| {
+            let bias = device.invalid(NAME, Location::caller(), error);
+            FeatureEmbedding { weight: None, bias, tables: vec![], inputs, rows: rows.to_vec(), outputs }
+        };
+        let wide = rows.iter().fold(inputs, |wide, rows| wide.saturating_add(rows.saturating_sub(1)));
+        // All tables together, and then one after the other.
+        let drawn = Shape::new(&[outputs, wide]).and_then(|_| weight.values(&[outputs, wide], (wide, outputs), seed, 0));
+        let drawn = match drawn {
             Ok(drawn) => drawn,
-            Err(error) => {
-                let bias = device.invalid("init", Location::caller(), error);
-                return FeatureEmbedding { weight: None, bias, tables: vec![], inputs, rows: rows.to_vec(), outputs };
-            }
+            Err(error) => return refused(error),
         };
         // W of the linear layer, by rows; a table has the columns of its categories as rows.
-        let own: Vec<f32> = (0..outputs).flat_map(|row| &drawn[row * wide..][..inputs]).copied().collect();
-        let weight = (inputs > 0).then(|| device.parameter(&own, [outputs, inputs]));
         let mut first = inputs;
-        let tables = rows.iter().map(|&rows| {
-            let mut table = vec![0.0; outputs.min(rows * outputs)];
+        let mut tables = Vec::with_capacity(rows.len());
+        for &rows in rows {
             let columns = first..first + rows.saturating_sub(1);
             first = columns.end;
-            table.extend(columns.flat_map(|column| (0..outputs).map(move |row| row * wide + column)).map(|at| drawn[at]));
-            device.parameter(&table, [rows, outputs])
-        });
-        let tables = tables.collect();
-        let bias = bias.parameter(device, &[outputs], (wide, outputs), seed, 1);
+            // The first category's row is 0.
+            match picked(device, outputs, rows, |row, of| {
+                row.checked_sub(1).map_or(0.0, |category| drawn[of * wide + columns.start + category])
+            }) {
+                Ok(table) => tables.push(table),
+                Err(error) => return refused(error),
+            }
+        }
+        let weight = if inputs == 0 {
+            None
+        } else {
+            match picked(device, inputs, outputs, |row, of| drawn[row * wide + of]) {
+                Ok(weight) => Some(weight),
+                Err(error) => return refused(error),
+            }
+        };
+        let bias = bias.start(NAME, device, &[outputs], (wide, outputs), seed, 1);
         FeatureEmbedding { weight, bias, tables, inputs, rows: rows.to_vec(), outputs }
     }
 
@@ -81,7 +97,7 @@ impl FeatureEmbedding {
         let rows = site.blueprint().list("rows")?;
         site.reserve(&[&[outputs, inputs], &[outputs]])?;
         rows.iter().try_for_each(|&rows| site.reserve(&[&[rows, outputs]]))?;
-        let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (inputs, outputs), 0, 0);
+        let made = |shape: &[usize]| Init::Constant(0.0).start(NAME, site.device(), shape, (inputs, outputs), 0, 0);
         let weight = (inputs > 0).then(|| made(&[outputs, inputs]));
         let tables = rows.iter().map(|&rows| made(&[rows, outputs])).collect();
         Ok(Box::new(FeatureEmbedding { weight, bias: made(&[outputs]), tables, inputs, rows, outputs }))
@@ -103,16 +119,25 @@ impl FeatureEmbedding {
     }
 }
 
+/// A parameter \[rows, width\] of numbers that `number` says for each row and column.
+#[track_caller]
+fn picked(device: &Device, width: usize, rows: usize, number: impl Fn(usize, usize) -> f32) -> Result<Tensor, OpError> {
+    let shape = Shape::new(&[rows, width])?;
+    let what = format_args!("a parameter of shape [{rows}, {width}]").to_string();
+    let places = (0..shape.numel()).map(|at| number(at / width, at % width));
+    Ok(device.parameter(&memory::collected(what, places).map_err(OpError::NoRoom)?, shape))
+}
+
 impl Module for FeatureEmbedding {
     fn forward(&self, x: &Tensor) -> Tensor {
         let Ok(shape) = x.try_shape() else { return x.clone() };
-        let width = self.inputs + self.rows.len();
+        let width = self.inputs.saturating_add(self.rows.len());
         let before = match shape.dims() {
             [before @ .., last] if *last == width && width > 0 => before,
             _ => {
                 let (inputs, columns) = (self.inputs, self.rows.len());
                 let expected = format!("expected […, {width}]: {inputs} numbers and {columns} indices");
-                return x.refuse("feature_embedding", OpError::Shape(format!("input is {shape}, {expected}")));
+                return x.refuse(NAME, OpError::Shape(format!("input is {shape}, {expected}")));
             }
         };
         let inputs = self.inputs as isize;
@@ -133,7 +158,7 @@ impl Module for FeatureEmbedding {
     }
 
     fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
-        output.numel() * self.inputs
+        output.numel().saturating_mul(self.inputs)
     }
 
     fn blueprint(&self) -> Option<Blueprint> {

@@ -30,7 +30,7 @@ impl PRelu {
     /// Slopes that start at another number.
     #[track_caller]
     pub fn starting_at(device: &Device, slopes: usize, slope: f64) -> PRelu {
-        PRelu { weight: Init::Constant(slope).parameter(device, &[slopes], (1, slopes), 0, 0), slopes }
+        PRelu { weight: Init::Constant(slope).start("prelu", device, &[slopes], (1, slopes), 0, 0), slopes }
     }
 
     /// w \[slopes\].

@@ -55,7 +55,7 @@ impl<const D: usize> InstanceNorm<D> {
     /// With γ (`weight`) of ones and β (`bias`) of zeros, which are learned.
     #[track_caller]
     pub fn affine(self, device: &Device) -> InstanceNorm<D> {
-        let (gamma, beta) = affine(device, &[self.channels]);
+        let (gamma, beta) = affine("instance_norm", device, &[self.channels]);
         InstanceNorm { gamma, beta, ..self }
     }
 

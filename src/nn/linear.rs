@@ -25,8 +25,8 @@ impl Linear {
     pub fn with_init(device: &Device, inputs: usize, outputs: usize, weight: Init, bias: Init, seed: u64) -> Linear {
         let fans = (inputs, outputs);
         Linear {
-            weight: weight.parameter(device, &[outputs, inputs], fans, seed, 0),
-            bias: Some(bias.parameter(device, &[outputs], fans, seed, 1)),
+            weight: weight.start("linear", device, &[outputs, inputs], fans, seed, 0),
+            bias: Some(bias.start("linear", device, &[outputs], fans, seed, 1)),
             inputs,
             outputs,
         }
@@ -43,7 +43,7 @@ impl Linear {
         let bias = site.flag("bias")?;
         site.reserve(&[&[outputs, inputs], &[if bias { outputs } else { 0 }]])?;
         // What is not reserved must not be made, not even for a moment.
-        let made = |shape: &[usize]| Init::Constant(0.0).parameter(site.device(), shape, (inputs, outputs), 0, 0);
+        let made = |shape: &[usize]| Init::Constant(0.0).start("linear", site.device(), shape, (inputs, outputs), 0, 0);
         Ok(Box::new(Linear { weight: made(&[outputs, inputs]), bias: bias.then(|| made(&[outputs])), inputs, outputs }))
     }
 
@@ -75,7 +75,7 @@ impl Module for Linear {
     }
 
     fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
-        output.numel() * self.inputs
+        output.numel().saturating_mul(self.inputs)
     }
 
     fn blueprint(&self) -> Option<Blueprint> {

@@ -3,6 +3,7 @@
 use super::{Blueprint, Init, Module, Site};
 use crate::error::{OpError, Result, finite};
 use crate::{Device, Shape, Tensor, ToShape};
+use std::panic::Location;
 
 /// x̂ over `axes` with their mean and (biased) variance, which keep the axes with size 1.
 #[track_caller]
@@ -114,8 +115,8 @@ pub fn group_norm(x: &Tensor, groups: usize, gamma: Option<&Tensor>, beta: Optio
 
 /// γ of ones and β of zeros.
 #[track_caller]
-pub(super) fn affine(device: &Device, shape: &[usize]) -> (Option<Tensor>, Option<Tensor>) {
-    let start = |value: f64| Some(Init::Constant(value).parameter(device, shape, (1, 1), 0, 0));
+pub(super) fn affine(layer: &'static str, device: &Device, shape: &[usize]) -> (Option<Tensor>, Option<Tensor>) {
+    let start = |value: f64| Some(Init::Constant(value).start(layer, device, shape, (1, 1), 0, 0));
     (start(1.0), start(0.0))
 }
 
@@ -149,9 +150,16 @@ impl LayerNorm {
     /// Normalises over last axes of the given sizes; ε = 1e-5.
     #[track_caller]
     pub fn new(device: &Device, shape: impl ToShape) -> LayerNorm {
-        let dims = shape.to_shape().map(|s| s.dims().to_vec()).unwrap_or_default();
-        let (gamma, beta) = affine(device, &dims);
-        LayerNorm { gamma, beta, dims, eps: 1e-5 }
+        match shape.to_shape() {
+            Ok(shape) => {
+                let (gamma, beta) = affine("layer_norm", device, shape.dims());
+                LayerNorm { gamma, beta, dims: shape.dims().to_vec(), eps: 1e-5 }
+            }
+            Err(error) => {
+                let invalid = Some(device.invalid("layer_norm", Location::caller(), error));
+                LayerNorm { gamma: invalid.clone(), beta: invalid, dims: vec![], eps: 1e-5 }
+            }
+        }
     }
 
     /// Without γ and β.
@@ -178,6 +186,10 @@ impl LayerNorm {
 
 impl Module for LayerNorm {
     fn forward(&self, x: &Tensor) -> Tensor {
+        // Of a shape that no tensor may have there are no axes to be compared.
+        if let Some(invalid) = self.gamma.as_ref().filter(|gamma| gamma.check().is_err()) {
+            return invalid.clone();
+        }
         if let Ok(shape) = x.try_shape()
             && !shape.dims().ends_with(&self.dims)
         {
@@ -212,7 +224,7 @@ impl RmsNorm {
     /// Normalises over a last axis of `width`; ε = 1e-6.
     #[track_caller]
     pub fn new(device: &Device, width: usize) -> RmsNorm {
-        RmsNorm { gamma: Init::Constant(1.0).parameter(device, &[width], (1, 1), 0, 0), width, eps: 1e-6 }
+        RmsNorm { gamma: Init::Constant(1.0).start("rms_norm", device, &[width], (1, 1), 0, 0), width, eps: 1e-6 }
     }
 
     /// ε, which keeps the division finite.
@@ -261,7 +273,7 @@ impl GroupNorm {
     /// Normalises `groups` runs of neighbouring channels; ε = 1e-5. One group is layer normalisation over all but the first axis.
     #[track_caller]
     pub fn new(device: &Device, groups: usize, channels: usize) -> GroupNorm {
-        let (gamma, beta) = affine(device, &[channels]);
+        let (gamma, beta) = affine("group_norm", device, &[channels]);
         GroupNorm { gamma, beta, groups, channels, eps: 1e-5 }
     }
 

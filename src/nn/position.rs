@@ -3,7 +3,8 @@
 use super::{Blueprint, Module, Site};
 use crate::error::{OpError, Result};
 use crate::threads::lock;
-use crate::{Device, Pairing, RopeOptions, RopeTables, Tensor};
+use crate::{Device, Pairing, RopeOptions, RopeTables, Shape, Tensor, memory};
+use std::panic::Location;
 use std::sync::Mutex;
 
 /// Rotary position embedding (Su et al. 2021) as a layer: \[…, t, d\] → \[…, t, d\], see [`Tensor::rope`].
@@ -105,7 +106,20 @@ pub fn sinusoids(device: &Device, rows: usize, width: usize, base: f64) -> Tenso
         let angle = row as f64 * base.powf(-((column / 2 * 2) as f64) / width as f64);
         (if column % 2 == 0 { angle.sin() } else { angle.cos() }) as f32
     };
-    device.tensor(&(0..rows * width).map(number).collect::<Vec<f32>>(), [rows, width])
+    table(device, "sinusoids", &[rows, width], number)
+}
+
+/// A tensor of numbers that follow from their places.
+#[track_caller]
+fn table(device: &Device, name: &'static str, shape: &[usize], number: impl Fn(usize) -> f32) -> Tensor {
+    let numbers = |shape: Shape| {
+        let numbers = memory::collected(format_args!("{name} of shape {shape}"), (0..shape.numel()).map(number));
+        Ok((numbers.map_err(OpError::NoRoom)?, shape))
+    };
+    match Shape::new(shape).and_then(numbers) {
+        Ok((numbers, shape)) => device.tensor(&numbers, shape),
+        Err(error) => device.invalid(name, Location::caller(), error),
+    }
 }
 
 /// Adds [`sinusoids`] with base 10,000 to the rows of a sequence: \[…, t, width\] → \[…, t, width\]. It has no parameters.
@@ -178,9 +192,9 @@ impl Module for PositionalEncoding {
 pub fn alibi(device: &Device, heads: usize, queries: usize, keys: usize, first: usize) -> Tensor {
     let number = |at: usize| {
         let (head, i, j) = (at / keys / queries, at / keys % queries, at % keys);
-        (-slope(heads, head) * (i + first).abs_diff(j) as f64) as f32
+        (-slope(heads, head) * i.saturating_add(first).abs_diff(j) as f64) as f32
     };
-    device.tensor(&(0..heads * queries * keys).map(number).collect::<Vec<f32>>(), [heads, queries, keys])
+    table(device, "alibi", &[heads, queries, keys], number)
 }
 
 /// The slope of a head among `heads`.

@@ -108,7 +108,7 @@ pub fn summary_of_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> Resu
         no_grad(|| model.trace_all("", inputs, &mut rows)).iter().try_for_each(Tensor::check)?;
     }
     rows.iter_mut().for_each(|row| row.seen = None);
-    let total = |of: fn(&Row) -> usize| rows.iter().map(of).sum::<usize>();
+    let total = |of: fn(&Row) -> usize| rows.iter().map(of).fold(0, usize::saturating_add);
     let (multiply_adds, bytes) = (total(|r| r.multiply_adds), total(|r| r.bytes));
     let inputs = inputs.iter().map(Tensor::try_shape).collect::<Result<_>>()?;
     Ok(Summary { inputs, parameters: model.parameter_count(), multiply_adds, bytes, rows })

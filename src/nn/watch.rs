@@ -1,8 +1,8 @@
 //! Looking at activations: what every layer was given and made in a forward pass, and figures of it.
 
 use super::{Module, Row};
-use crate::Tensor;
 use crate::error::{Error, Result};
+use crate::{Tensor, memory};
 
 /// What a layer was given and what it made of it: see [`watch`].
 #[derive(Clone, Debug)]
@@ -73,12 +73,14 @@ impl LayerOutput {
             return Err(self.wrong(format!("a histogram in {bins} parts of {} finite numbers", elements - not_finite)));
         }
         let width = (most - least) / bins as f64;
-        let mut counts = vec![0; bins];
+        let mut counts = memory::filled(format_args!("{bins} parts of a histogram"), bins, 0).map_err(Error::NoRoom)?;
         for x in self.values()?.into_iter().filter(|x| x.is_finite()) {
             let bin = if width > 0.0 { ((x - least) / width) as usize } else { 0 };
             counts[bin.min(bins - 1)] += 1;
         }
-        Ok(((0..=bins).map(|i| least + width * i as f64).collect(), counts))
+        let mut edges = memory::room(format_args!("the edges of {bins} parts"), bins.saturating_add(1)).map_err(Error::NoRoom)?;
+        edges.extend((0..=bins).map(|i| least + width * i as f64));
+        Ok((edges, counts))
     }
 
     fn values(&self) -> Result<Vec<f64>> {

@@ -1,7 +1,7 @@
 //! Weights that are computed of others: weight normalisation and spectral normalisation, around any layer.
 
 use super::waiting::Waiting;
-use super::{Blueprint, Module, Row, Site, summary};
+use super::{Blueprint, Init, Module, Row, Site, summary};
 use crate::error::{Error, Result};
 use crate::threads::lock;
 use crate::{Shape, Tensor, random};
@@ -151,7 +151,7 @@ impl WeightNorm {
         let inner = Inner::build("weight normalisation", site)?;
         let shape = inner.outputs()?;
         site.reserve(&[&shape])?;
-        let length = inner.weight.device().parameter(&vec![0.0; shape.iter().product()], shape);
+        let length = Init::Constant(0.0).start("weight_norm", &inner.weight.device(), &shape, (1, 1), 0, 0);
         Ok(Box::new(WeightNorm { inner, length }))
     }
 
@@ -282,8 +282,9 @@ impl SpectralNorm {
         let inner = Inner::build("spectral normalisation", site)?;
         let (shape, device) = (inner.matrix().try_shape()?, inner.weight.device());
         site.reserve(&[&shape.dims()[..1], &shape.dims()[1..]])?;
-        let zeros = |n: usize| device.tensor(&vec![0.0f32; n], n);
-        let start = (zeros(shape.dims()[0]), zeros(shape.dims()[1]));
+        let zeros = |n: usize| device.filled("a vector of spectral normalisation", &[n], 0.0);
+        let zeros = |n: usize| zeros(n).map_err(|error| site.blueprint().refuse(error.to_string()));
+        let start = (zeros(shape.dims()[0])?, zeros(shape.dims()[1])?);
         Ok(Box::new(SpectralNorm::with(inner, start, site.size("iterations")?)?))
     }
 
@@ -310,6 +311,9 @@ impl SpectralNorm {
         if !state.training || summary::tracing() || self.iterations == 0 {
             state.waiting.run(&self.u);
             return self.divided(&self.u, &self.v);
+        }
+        if let Some(error) = self.u.device().too_many_rounds("the number of iterations", self.iterations) {
+            return self.inner.weight.refuse("spectral_norm", error);
         }
         state.waiting.make_room(&self.u);
         let matrix = self.inner.matrix().detach();

@@ -1,6 +1,6 @@
 //! Gradients of several backward passes added up before one step: a batch that does not fit into memory, in parts.
 
-use super::check;
+use super::{check, unmade};
 use crate::error::Result;
 use crate::{Gradients, Tensor};
 use std::collections::BTreeMap;
@@ -72,7 +72,8 @@ impl Accumulator {
         for (id, gradient) in &found {
             if !self.sums.contains_key(id) {
                 let shape = gradient.try_shape()?;
-                self.sums.insert(*id, (gradient.device().tensor(&vec![0.0f32; shape.numel()], shape), false));
+                let sum = gradient.device().filled("a sum of gradients", shape.dims(), 0.0).map_err(unmade)?;
+                self.sums.insert(*id, (sum, false));
             }
             let (sum, holds) = &self.sums[id];
             wanted.push(sum.running_update(gradient, if *holds { 1.0 } else { 0.0 }, gain));

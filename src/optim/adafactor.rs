@@ -95,7 +95,7 @@ impl Optimizer for Adafactor {
         let mut steps = self.steps.clone();
         steps.resize(self.common.len(), 0);
         self.common.apply_all(gradients, |i, parameter, gradient, rates| {
-            steps[i] += 1;
+            steps[i] = steps[i].saturating_add(1);
             let settings = update::Adafactor {
                 lr: rates.lr,
                 beta2_decay: self.beta2_decay,

@@ -67,7 +67,7 @@ impl Optimizer for AdaGrad {
         let mut steps = self.steps.clone();
         steps.resize(self.common.len(), 0);
         self.common.apply(gradients, |i, parameter, gradient, rates| {
-            steps[i] += 1;
+            steps[i] = steps[i].saturating_add(1);
             let settings = scaled::AdaGrad {
                 lr: rates.lr,
                 lr_decay: self.lr_decay,

@@ -90,7 +90,7 @@ impl Average {
         };
         let pairs = self.averages.iter().zip(&self.tensors);
         self.run(&pairs.map(|(average, tensor)| average.running_update(tensor, keep, gain)).collect::<Vec<_>>())?;
-        self.updates += 1;
+        self.updates = self.updates.saturating_add(1);
         Ok(())
     }
 

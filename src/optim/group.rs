@@ -1,6 +1,6 @@
 //! What all optimizers share: parameters in groups, learning rate, weight decay, L1 penalty.
 
-use super::{check, config};
+use super::{check, config, unmade};
 use crate::error::Result;
 use crate::{Gradients, Tensor, pattern};
 use std::collections::HashSet;
@@ -150,7 +150,8 @@ impl Common {
     ) -> Result<()> {
         for (i, parameter) in self.parameters.iter().enumerate().skip(state.len()) {
             let sizes = sizes(i, parameter)?;
-            state.push(parameter.device().tensor(&vec![start as f32; sizes.iter().product()], &sizes[..]));
+            let what = format_args!("the optimizer's state of parameter {i}");
+            state.push(parameter.device().filled(what, &sizes, start as f32).map_err(unmade)?);
         }
         Ok(())
     }

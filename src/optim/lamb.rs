@@ -50,7 +50,7 @@ impl Optimizer for Lamb {
         let mut steps = self.steps.clone();
         steps.resize(self.common.len(), 0);
         self.common.apply_all(gradients, |i, parameter, gradient, rates| {
-            steps[i] += 1;
+            steps[i] = steps[i].saturating_add(1);
             let settings =
                 update::Lamb { lr: rates.lr, betas: self.betas, eps: self.eps, weight_decay: rates.weight_decay, step: steps[i] };
             parameter.lamb_update(gradient, &self.first[i], &self.second[i], &settings)

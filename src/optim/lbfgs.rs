@@ -213,7 +213,7 @@ impl Lbfgs {
 
     /// Why there is to be no other iteration, before it begins.
     fn ends(&self, now: &Point, evaluations: usize, done: usize) -> Option<LbfgsEnd> {
-        let most = self.evaluations.unwrap_or((self.iterations * 5).div_ceil(4));
+        let most = self.evaluations.unwrap_or(self.iterations.saturating_mul(5).div_ceil(4));
         if !now.is_finite() {
             Some(LbfgsEnd::NotFinite)
         } else if largest(&now.gradient) <= self.tolerance_gradient {

@@ -122,6 +122,10 @@ impl Muon {
         if ![a, b, c].iter().all(|x| (*x as f32).is_finite()) {
             return Err(config("coefficients", format!("{:?} are not all finite", self.coefficients)));
         }
+        let device = self.common.parameters().first().map(Tensor::device);
+        if let Some(error) = device.and_then(|device| device.too_many_rounds("the number of rounds", self.rounds)) {
+            return Err(config("rounds of Newton and Schulz", error.to_string()));
+        }
         Ok(())
     }
 }
@@ -141,7 +145,7 @@ impl Optimizer for Muon {
         let mut steps = self.steps.clone();
         steps.resize(self.common.len(), 0);
         self.common.apply_all(gradients, |i, parameter, gradient, rates| {
-            steps[i] += 1;
+            steps[i] = steps[i].saturating_add(1);
             if matrices[i] {
                 let settings = update::Muon {
                     lr: rates.lr,

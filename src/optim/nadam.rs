@@ -77,7 +77,7 @@ impl Optimizer for NAdam {
             *product = (n, (1..=n).map(momentum).product());
         }
         self.common.apply(gradients, |i, parameter, gradient, rates| {
-            steps[i] += 1;
+            steps[i] = steps[i].saturating_add(1);
             let settings = update::NAdam {
                 lr: rates.lr,
                 betas: self.betas,

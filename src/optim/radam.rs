@@ -59,7 +59,7 @@ impl Optimizer for RAdam {
         let mut steps = self.steps.clone();
         steps.resize(self.common.len(), 0);
         self.common.apply(gradients, |i, parameter, gradient, rates| {
-            steps[i] += 1;
+            steps[i] = steps[i].saturating_add(1);
             let settings = update::RAdam {
                 lr: rates.lr,
                 betas: self.betas,

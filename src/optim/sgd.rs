@@ -82,7 +82,7 @@ impl Optimizer for Sgd {
         self.common.apply(gradients, |i, parameter, gradient, rates| {
             let first = counted && steps[i] == 0;
             if counted {
-                steps[i] += 1;
+                steps[i] = steps[i].saturating_add(1);
             }
             let settings = update::Sgd {
                 lr: rates.lr,

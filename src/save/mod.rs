@@ -248,8 +248,8 @@ impl ModelFile {
             return Err(bad("there is no description of the model: build it yourself and load into it".to_owned()));
         };
         // No description makes a model larger than the numbers that are there to fill it; those left out are told of below.
-        let left = |left: &LeftOut| left.shape.iter().map(|&n| n as u64).product::<u64>();
-        let numbers = self.state.numbers() + self.left_out.values().map(left).sum::<u64>();
+        let left = |left: &LeftOut| left.shape.iter().fold(1, |all: u64, &n| all.saturating_mul(n as u64));
+        let numbers = self.left_out.values().map(left).fold(self.state.numbers(), u64::saturating_add);
         let model = registry.build_within(device, blueprint, numbers).map_err(|e| match e {
             error @ Error::Blueprint { .. } => bad(error.to_string()),
             other => other,

@@ -3,6 +3,7 @@
 use super::header::{self, Entry, Kind, METADATA};
 use crate::error::{Error, Malformed, Result};
 use crate::files::write_whole;
+use crate::memory;
 use crate::nn::{Array, StateDict, Values};
 use crate::numbers::{self, Unfit, f32_of};
 use flate2::Crc;
@@ -99,7 +100,8 @@ impl TensorFile {
             if let Some(why) = header::wrong_name(name) {
                 return Err(refuse(format!("the name {name:?} {why}")));
             }
-            if *name == METADATA || array.shape.len() > 8 || array.shape.iter().product::<usize>() != array.len() {
+            let numel = array.shape.iter().try_fold(1usize, |n, &dim| n.checked_mul(dim));
+            if *name == METADATA || array.shape.len() > 8 || numel != Some(array.len()) {
                 return Err(refuse(format!("`{name}`: {} elements of shape {:?} cannot be written", array.len(), array.shape)));
             }
             let (kind, bytes) = match &array.values {
@@ -125,7 +127,7 @@ impl TensorFile {
         if header.len() as u64 > header::LONGEST {
             return Err(refuse(format!("a header of {} bytes, expected at most {}", header.len(), header::LONGEST)));
         }
-        let mut bytes = Vec::with_capacity(8 + header.len() + end);
+        let mut bytes = memory::room("the bytes of a file", 8 + header.len() + end).map_err(Error::NoRoom)?;
         bytes.extend((header.len() as u64).to_le_bytes());
         bytes.extend(header.as_bytes());
         for (_, array) in order {

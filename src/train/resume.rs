@@ -99,6 +99,15 @@ impl Trainer<'_> {
         let mut run = Run::new(None);
         (run.epoch, run.batch, run.step) = (kept.get("epoch")?, kept.get("batch")?, kept.get("step")?);
         (run.sum, run.rows, run.bad) = (kept.get("sum")?, kept.get("rows")?, kept.get("bad")?);
+        for (name, count) in [("epoch", run.epoch as u64), ("step", run.step), ("rows", run.rows)] {
+            // Far beyond what any run reaches, and a run goes on counting.
+            if count > u64::MAX / 4 {
+                return Err(wrong(format!("the run's `{name}` is {count}, which no run reaches")));
+            }
+        }
+        if run.batch > batches {
+            return Err(wrong(format!("the run's `batch` is {}, an epoch has {batches}", run.batch)));
+        }
         if kept.has("best") {
             run.best = Some((kept.get("best")?, kept.get("best_epoch")?));
         }

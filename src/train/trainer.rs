@@ -286,7 +286,7 @@ impl Trainer<'_> {
                 run.best_state = Some(StateDict::of(self.model)?);
                 run.bad = 0;
             } else {
-                run.bad += 1;
+                run.bad = run.bad.saturating_add(1);
             }
         }
         bar.epoch(&record, self.settings.epochs);

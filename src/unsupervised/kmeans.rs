@@ -5,6 +5,9 @@ use crate::error::Result;
 use crate::random::Stream;
 use crate::{Tensor, no_grad};
 
+/// More starts than this find nothing that fewer do not, and take too long.
+const MOST_STARTS: usize = 10_000;
+
 /// k-means: centres c such that Σ ‖x − c(x)‖², the *inertia*, is small, where c(x) is the centre nearest to row x.
 ///
 /// Each of several starts draws its first centres from the rows by k-means++ (Arthur and Vassilvitskii 2007: with probability in proportion to
@@ -87,6 +90,9 @@ impl KMeans {
             if number == 0 {
                 return Err(config("k-means", format!("found 0 {what}, expected 1 or more")));
             }
+        }
+        if self.starts > MOST_STARTS {
+            return Err(config("k-means", format!("found {} starts, expected at most {MOST_STARTS}", self.starts)));
         }
         if self.clusters > rows {
             return Err(config(

@@ -33,6 +33,7 @@ mod fusion;
 mod graph;
 mod guide;
 mod half;
+mod impossible_sizes;
 mod index;
 mod index_put;
 mod integers;

@@ -7,7 +7,7 @@ pub(super) use layers::fill;
 
 use crate::error::{Error, OpError, Result, finite};
 use crate::random::{self, deviation, range};
-use crate::{Device, Tensor};
+use crate::{DType, Device, Shape, Tensor, memory};
 use std::panic::Location;
 
 /// How a weight starts. `fan_in` and `fan_out` are the numbers of inputs and outputs of one unit.
@@ -142,11 +142,13 @@ impl Role {
 
     fn plan(self, shape: &[usize]) -> Plan {
         let (first, second) = (shape.first().copied().unwrap_or(1), shape.get(1).copied().unwrap_or(1));
-        let taps = shape.iter().skip(2).product::<usize>();
+        // Of any shape that a caller says, of which no tensor need be possible.
+        let taps = shape.iter().skip(2).fold(1, |taps: usize, &n| taps.saturating_mul(n));
+        let times = |channels: usize| channels.saturating_mul(taps);
         let (fans, blocks) = match self {
-            Role::Weight => ((second * taps, first * taps), 1),
-            Role::Grouped(groups) => ((second * taps, first / groups.max(1) * taps), groups),
-            Role::Transposed(groups) => ((first / groups.max(1) * taps, second * taps), groups),
+            Role::Weight => ((times(second), times(first)), 1),
+            Role::Grouped(groups) => ((times(second), times(first / groups.max(1))), groups),
+            Role::Transposed(groups) => ((times(first / groups.max(1)), times(second)), groups),
             Role::Stacked(parts) => ((second, first / parts.max(1)), parts),
             Role::Table => ((1, second), 1),
             Role::Other(fan_in, fan_out) => ((fan_in, fan_out), 1),
@@ -185,12 +187,29 @@ impl Init {
     /// A parameter of shape \[fan_out, fan_in\] or \[fan_out\], drawn from stream `stream` of `seed`.
     ///
     /// A number that is not finite, a bound or a deviation that is negative, and a shape of fewer than two axes for [`Init::Orthogonal`] and
-    /// [`Init::Identity`] make the tensor invalid.
+    /// [`Init::Identity`] make the tensor invalid; so does a shape that no tensor may have, or that there is no memory for.
     #[track_caller]
     pub fn parameter(self, device: &Device, shape: &[usize], fans: (usize, usize), seed: u64, stream: u64) -> Tensor {
-        match self.values(shape, fans, seed, stream) {
-            Ok(values) => device.parameter(&values, shape),
-            Err(error) => device.invalid("init", Location::caller(), error),
+        self.start("init", device, shape, fans, seed, stream)
+    }
+
+    /// The same for a layer, which an error names. Here all weights of all layers are made: what no tensor can be is refused before memory is asked
+    /// for.
+    #[track_caller]
+    pub(super) fn start(
+        self,
+        layer: &'static str,
+        device: &Device,
+        shape: &[usize],
+        fans: (usize, usize),
+        seed: u64,
+        stream: u64,
+    ) -> Tensor {
+        let made = Shape::new(shape).and_then(|whole| Ok((whole, self.values(shape, fans, seed, stream)?)));
+        match made {
+            // In the memory that they were drawn in.
+            Ok((shape, values)) => device.words(values.into_iter().map(f32::to_bits).collect(), shape, DType::F32, true),
+            Err(error) => device.invalid(layer, Location::caller(), error),
         }
     }
 
@@ -224,14 +243,16 @@ impl Init {
 
     fn drawn(self, shape: &[usize], plan: Plan, seed: u64, stream: u64) -> Result<Vec<f32>, OpError> {
         self.check()?;
-        let n = shape.iter().product();
+        let n = Shape::new(shape)?.numel();
+        // Asked for at once, and given back at once to be asked for again where the numbers are drawn.
+        room::<f32>(shape, n)?;
         let (fan_in, fan_out) = (plan.fans.0.max(1) as f64, plan.fans.1.max(1) as f64);
         let uniform = |bound: f64| random::uniform_host(n, -bound as f32, bound as f32, seed, stream);
         let normal = |std: f64| random::normal_host(n, 0.0, std as f32, seed, stream);
         // A uniform number in ±b has variance b² / 3.
         let spread = |variance: f64| uniform((3.0 * variance).sqrt());
         Ok(match self {
-            Init::Constant(value) => vec![value as f32; n],
+            Init::Constant(value) => memory::filled(what(shape), n, value as f32).map_err(OpError::NoRoom)?,
             Init::Uniform(bound) => uniform(bound),
             Init::Normal(std) => normal(std),
             Init::TruncatedNormal { mean, std, low, high } => draw::truncated_normal(n, (mean, std), (low, high), seed, stream)?,
@@ -251,13 +272,28 @@ impl Init {
                 let variance = gain * gain / fan;
                 if is_normal { normal(variance.sqrt()) } else { spread(variance) }
             }
-            Init::Orthogonal(gain) => draw::orthogonal(matrix("orthogonal", shape)?, plan.blocks, gain, seed, stream),
+            Init::Orthogonal(gain) => {
+                let sizes = matrix("orthogonal", shape)?;
+                // It is computed in f64.
+                room::<f64>(shape, 2 * n)?;
+                draw::orthogonal(sizes, plan.blocks, gain, seed, stream)
+            }
             Init::Identity => {
                 matrix("the identity", shape)?;
                 draw::identity(shape, plan.blocks)
             }
         })
     }
+}
+
+/// What an error calls a parameter that there is no room for.
+fn what(shape: &[usize]) -> String {
+    format!("a parameter of shape {shape:?}")
+}
+
+/// An error where so many numbers of a parameter have no room.
+fn room<T>(shape: &[usize], count: usize) -> Result<(), OpError> {
+    memory::room::<T>(what(shape), count).map(drop).map_err(OpError::NoRoom)
 }
 
 /// Rows and columns of a weight: its first axis, and all the others.

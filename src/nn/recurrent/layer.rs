@@ -4,7 +4,7 @@ use super::super::attention::part;
 use super::super::{Blueprint, Dropout, Module, Site};
 use super::{Cell, GruCell, LstmCell, RnnCell};
 use crate::error::{OpError, Result};
-use crate::{Device, Shape, Tensor};
+use crate::{Device, Shape, Tensor, memory};
 
 /// An RNN over a sequence.
 pub type Rnn = Recurrent<RnnCell>;
@@ -47,6 +47,8 @@ pub struct Recurrent<C> {
     last_only: bool,
     p: f64,
     seed: u64,
+    /// Why there are not as many cells as were asked for.
+    refused: Option<OpError>,
 }
 
 /// What came of a sequence: every h of the last layer by time, and the state that each cell ended with.
@@ -73,7 +75,8 @@ impl<C: Cell> Recurrent<C> {
     pub fn of_cells(first: C, others: impl IntoIterator<Item = C>, bidirectional: bool) -> Recurrent<C> {
         let cells: Vec<C> = [first].into_iter().chain(others).collect();
         let layers = cells.len() / if bidirectional { 2 } else { 1 };
-        Recurrent { cells, layers, dropouts: vec![], bidirectional, batch_first: false, last_only: false, p: 0.0, seed: 0 }
+        let (batch_first, last_only, dropouts, refused) = (false, false, vec![], None);
+        Recurrent { cells, layers, dropouts, bidirectional, batch_first, last_only, p: 0.0, seed: 0, refused }
     }
 
     /// Takes \[n, t, inputs\] and gives \[n, t, hidden\]. States are as they were.
@@ -110,7 +113,8 @@ impl<C: Cell> Recurrent<C> {
     }
 
     fn fresh_dropouts(&self) -> Vec<Dropout> {
-        let between = if self.p == 0.0 { 0 } else { self.layers.saturating_sub(1) };
+        let layers = self.layers.min(self.cells.len());
+        let between = if self.p == 0.0 { 0 } else { layers.saturating_sub(1) };
         (0..between).map(|layer| Dropout::new(self.p, part(self.seed, 1000 + layer as u64))).collect()
     }
 
@@ -123,8 +127,9 @@ impl<C: Cell> Recurrent<C> {
     fn grown(mut self, layers: usize, directions: usize) -> Recurrent<C> {
         self.cells.truncate(1);
         let weights = self.cells[0].weights();
+        self.refused = self.too_many(layers, directions);
         // What weights that do not belong together are told about is told when they are used.
-        if let Some((inputs, hidden)) = weights.sizes(C::GATES) {
+        if let (Some((inputs, hidden)), None) = (weights.sizes(C::GATES), &self.refused) {
             let device = weights.ih.device();
             for i in 1..layers * directions {
                 let inputs = if i < directions { inputs } else { directions * hidden };
@@ -137,6 +142,23 @@ impl<C: Cell> Recurrent<C> {
         self.bidirectional = directions == 2;
         self.dropouts = self.fresh_dropouts();
         self
+    }
+
+    /// Why there can be no such number of cells: they could not be used, or there is no room for them.
+    fn too_many(&self, layers: usize, directions: usize) -> Option<OpError> {
+        let (weights, cells) = (self.cells[0].weights(), layers.saturating_mul(directions));
+        // A cell is less than a step of it, which is refused too.
+        if let Some(error) = weights.ih.device().too_many_rounds("the number of cells", cells) {
+            return Some(error);
+        }
+        // All cells but those of the first layer read what one or two others made.
+        let (_, hidden) = weights.sizes(C::GATES)?;
+        let of_a_cell = C::GATES.saturating_mul(hidden).saturating_mul(hidden.saturating_mul(directions + 1) + 2);
+        memory::room::<f32>(
+            format_args!("{cells} cells of {hidden} units"),
+            of_a_cell.saturating_mul(cells.saturating_sub(directions)),
+        )
+        .map_or_else(|none| Some(OpError::NoRoom(none)), |_| None)
     }
 
     /// The cell, the first one of several.
@@ -220,6 +242,10 @@ impl<C: Cell> Recurrent<C> {
                 return Err(x.refuse(C::NAME, OpError::Shape(message)));
             }
         };
+        let impossible = self.refused.clone().or_else(|| x.device().too_many_rounds("the number of steps", time));
+        if let Some(error) = impossible {
+            return Err(x.refuse(C::NAME, error));
+        }
         let (cells, directions) = (self.cells.len(), self.directions());
         if self.layers == 0 || cells != self.layers * directions {
             let message = format!("{cells} cells in {} layers, {directions} in each", self.layers);
@@ -370,9 +396,10 @@ impl<C: Cell + 'static> Recurrent<C> {
         }
         let first = super::built::<C>(site)?;
         let rows = C::GATES.saturating_mul(hidden);
-        for i in 1..layers.saturating_mul(directions) {
-            let inputs = if i < directions { site.size("inputs")? } else { hidden.saturating_mul(directions) };
-            site.reserve(&[&[rows, inputs], &[rows, hidden], &[rows], &[rows]])?;
+        // Many at once: a file may say any number of layers.
+        let more = (layers - 1).saturating_mul(directions);
+        for (cells, inputs) in [(directions - 1, site.size("inputs")?), (more, hidden.saturating_mul(directions))] {
+            site.reserve(&[&[cells, rows, inputs], &[cells, rows, hidden], &[2, cells, rows]])?;
         }
         let one = Recurrent { seed, p, ..Recurrent::of(first) };
         Ok(Box::new(Recurrent { batch_first, last_only, ..one.grown(layers, directions) }))

@@ -75,8 +75,8 @@ pub trait Cell: Module + Sized {
     #[track_caller]
     fn new(device: &Device, inputs: usize, hidden: usize, seed: u64) -> Self {
         let start = Init::Uniform(1.0 / (hidden.max(1) as f64).sqrt());
-        let rows = Self::GATES * hidden;
-        let made = |shape: &[usize], stream| start.parameter(device, shape, (inputs, hidden), seed, stream);
+        let rows = Self::GATES.saturating_mul(hidden);
+        let made = |shape: &[usize], stream| start.start(Self::NAME, device, shape, (inputs, hidden), seed, stream);
         let (ih, hh) = (made(&[rows, inputs], 0), made(&[rows, hidden], 1));
         Self::with_weights(Weights { ih, hh, b_ih: made(&[rows], 2), b_hh: made(&[rows], 3) })
     }
@@ -140,7 +140,7 @@ impl Weights {
     fn sizes(&self, gates: usize) -> Option<(usize, usize)> {
         let (ih, hh) = (self.ih.try_shape().ok()?, self.hh.try_shape().ok()?);
         let (&[rows, inputs], &[_, hidden]) = (ih.dims(), hh.dims()) else { return None };
-        (rows == gates * hidden).then_some((inputs, hidden))
+        (Some(rows) == gates.checked_mul(hidden)).then_some((inputs, hidden))
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -157,7 +157,8 @@ impl Weights {
 
     /// Multiply-adds of `steps` rows.
     fn work(&self, steps: usize) -> usize {
-        steps * [&self.ih, &self.hh].iter().filter_map(|w| w.try_shape().ok()).map(|s| s.numel()).sum::<usize>()
+        let numbers = [&self.ih, &self.hh].iter().filter_map(|w| w.try_shape().ok()).map(|s| s.numel()).sum();
+        steps.saturating_mul(numbers)
     }
 }
 

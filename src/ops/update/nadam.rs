@@ -38,7 +38,7 @@ impl NAdam {
     /// The rates of the first moment and of the gradient, and √(1 − β₂ᵗ).
     fn rates(&self) -> (f64, f64, f64) {
         let momentum = |step| NAdam::momentum(self.betas.0, self.momentum_decay, step);
-        let (now, next) = (momentum(self.step), momentum(self.step + 1));
+        let (now, next) = (momentum(self.step), momentum(self.step.saturating_add(1)));
         let product = self.product * now;
         let ahead = self.lr * next / (1.0 - product * next);
         (ahead, self.lr * (1.0 - now) / (1.0 - product), (1.0 - self.betas.1.powf(self.step as f64)).sqrt())

@@ -121,8 +121,9 @@ impl Cyclic {
 
 impl Schedule for Cyclic {
     fn lr(&self, step: usize) -> f64 {
-        let (cycle, at) = (step / (self.up + self.down), step % (self.up + self.down));
-        let share = if at <= self.up { at as f64 / self.up as f64 } else { (self.up + self.down - at) as f64 / self.down as f64 };
+        let length = self.up.saturating_add(self.down);
+        let (cycle, at) = (step / length, step % length);
+        let share = if at <= self.up { at as f64 / self.up as f64 } else { (length - at) as f64 / self.down as f64 };
         let height = match self.height {
             Height::Constant => 1.0,
             Height::Halving => 0.5f64.powf(cycle as f64),

@@ -149,7 +149,7 @@ pub fn average_precision(scores: &[f32], positive: &[bool]) -> Result<f64> {
 /// # Errors
 /// [`Error::Config`](crate::Error::Config): outputs that are no rows of `width` for the labels, no rows, a label that is no class, or a k of 0.
 pub fn top_k_accuracy(outputs: &[f32], width: usize, labels: &[u32], k: usize) -> Result<f64> {
-    if labels.is_empty() || outputs.len() != labels.len() * width {
+    if labels.is_empty() || width == 0 || labels.len().checked_mul(width) != Some(outputs.len()) {
         let message = format!("{} outputs in rows of {width} for {} labels", outputs.len(), labels.len());
         return Err(wrong(format!("the top-k accuracy of {message}")));
     }

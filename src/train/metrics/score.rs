@@ -35,7 +35,7 @@ impl Predictions {
             Truth::Values(values) if width > 0 && values.len() % width == 0 => values.len() / width,
             Truth::Values(values) => return Err(wrong(format!("{} values in rows of {width}", values.len()))),
         };
-        if outputs.len() != rows * width {
+        if rows.checked_mul(width) != Some(outputs.len()) {
             return Err(wrong(format!("{} outputs, expected {width} for each of {rows} rows", outputs.len())));
         }
         Ok(Predictions { outputs, width, truth })
