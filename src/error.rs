@@ -1,5 +1,6 @@
 //! The one error type: what went wrong, where, and what was expected.
 
+use crate::escape::{shown, shown_lines};
 use crate::shape::Shape;
 use std::fmt;
 use std::panic::Location;
@@ -23,7 +24,7 @@ pub enum Error {
         error: OpError,
     },
     /// No adapter or device goes by that name.
-    #[error("no device named `{name}`; available: {}", available.join(", "))]
+    #[error("no device named `{}`; available: {}", shown(name), shown(available.join(", ")))]
     UnknownDevice {
         /// The name asked for.
         name: String,
@@ -117,7 +118,7 @@ pub enum Error {
         detail: String,
     },
     /// A file is not what it should be.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {}", shown(path.display()), shown(message))]
     File {
         /// The file.
         path: PathBuf,
@@ -125,7 +126,7 @@ pub enum Error {
         message: String,
     },
     /// A model's description does not say how to build it.
-    #[error("description of a `{kind}`: {message}")]
+    #[error("description of a `{}`: {}", shown(kind), shown(message))]
     Blueprint {
         /// The kind of layer.
         kind: String,
@@ -133,7 +134,7 @@ pub enum Error {
         message: String,
     },
     /// The tensors of a file or a state are not those of the model.
-    #[error("the state does not fit the model: {report}")]
+    #[error("the state does not fit the model: {}", shown_lines(report))]
     State {
         /// What is missing, unexpected, of another shape.
         report: String,
@@ -151,7 +152,7 @@ pub enum Error {
         lr: f64,
     },
     /// A file of tensors is not what it should be.
-    #[error("{}: {fault}", path.display())]
+    #[error("{}: {}", shown(path.display()), shown(fault))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -162,7 +163,7 @@ pub enum Error {
     #[error("{0}")]
     Table(Box<TableError>),
     /// A setting that makes no sense (a batch of zero rows, a NaN learning rate).
-    #[error("{what}: {message}")]
+    #[error("{what}: {}", shown_lines(message))]
     Config {
         /// What was being set.
         what: &'static str,
@@ -173,7 +174,7 @@ pub enum Error {
 
 /// More main memory was asked for than there is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: no room for {bytes} bytes, this program may use {most}")]
+#[error("{}: no room for {bytes} bytes, this program may use {most}", shown(what))]
 pub struct NoRoom {
     /// What it was for.
     pub what: String,
@@ -439,14 +440,14 @@ pub struct TableError {
 
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path.display())?;
+        write!(f, "{}: ", shown(self.path.display()))?;
         let line = self.line.map(|line| format!("line {line}"));
-        let column = self.column.as_ref().map(|column| format!("column `{column}`"));
+        let column = self.column.as_ref().map(|column| format!("column `{}`", shown(column)));
         let place: Vec<String> = line.into_iter().chain(column).collect();
         if !place.is_empty() {
             write!(f, "{}: ", place.join(", "))?;
         }
-        write!(f, "found {}, expected {}; {}", self.found, self.expected, self.advice)
+        write!(f, "found {}, expected {}; {}", shown(&self.found), shown(&self.expected), shown(&self.advice))
     }
 }
 

@@ -45,6 +45,7 @@ pub mod data;
 pub mod device;
 mod eigen;
 pub mod error;
+pub mod escape;
 pub mod executor;
 mod factor;
 pub mod files;

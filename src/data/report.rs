@@ -3,6 +3,7 @@
 use super::table::{Column, Kind, Table};
 use super::{csv::shortened, stats};
 use crate::error::Result;
+use crate::escape::escaped;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -235,11 +236,11 @@ impl fmt::Display for Report {
         for column in &self.columns {
             let number = |of: fn(&NumberReport) -> f64| column.numbers.as_ref().map_or(String::new(), |n| short(of(n)));
             let frequent = match &column.most_frequent {
-                Some((text, count)) if column.numbers.is_none() => format!("{} ({count})", shortened(text)),
+                Some((text, count)) if column.numbers.is_none() => format!("{} ({count})", escaped(&shortened(text))),
                 _ => String::new(),
             };
             lines.push([
-                shortened(&column.name),
+                escaped(&shortened(&column.name)).into_owned(),
                 column.kind.to_string(),
                 column.count.to_string(),
                 column.missing.to_string(),
@@ -248,10 +249,10 @@ impl fmt::Display for Report {
                 number(|n| n.mean),
                 number(|n| n.max),
                 frequent,
-                column.note.clone().unwrap_or_default(),
+                escaped(column.note.as_deref().unwrap_or_default()).into_owned(),
             ]);
         }
-        write!(f, "{}: {} rows, {} columns", self.table, self.rows, self.columns.len())?;
+        write!(f, "{}: {} rows, {} columns", escaped(&self.table), self.rows, self.columns.len())?;
         let widths: Vec<usize> =
             (0..head.len()).map(|i| lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0)).collect();
         for line in &lines {

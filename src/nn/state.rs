@@ -2,6 +2,7 @@
 
 use super::Module;
 use crate::error::{Error, Result};
+use crate::escape::escaped;
 use crate::{DType, Tensor};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -135,8 +136,9 @@ impl LoadReport {
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} tensors fit", self.loaded.len())?;
-        let mut list =
-            |what: &str, names: &[String]| if names.is_empty() { Ok(()) } else { write!(f, "\n{what}: {}", names.join(", ")) };
+        let mut list = |what: &str, names: &[String]| {
+            if names.is_empty() { Ok(()) } else { write!(f, "\n{what}: {}", escaped(&names.join(", "))) }
+        };
         list("missing", &self.missing)?;
         list("unexpected", &self.unexpected)?;
         let wrong: Vec<String> =

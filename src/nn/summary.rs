@@ -2,6 +2,7 @@
 
 use super::Module;
 use crate::error::Result;
+use crate::escape::escaped;
 use crate::{Device, Shape, Tensor, ToShape, no_grad};
 use std::cell::Cell;
 use std::fmt;
@@ -120,7 +121,8 @@ impl fmt::Display for Summary {
         let width = |text: &dyn Fn(&Row) -> String, least: usize| {
             self.rows.iter().map(|r| text(r).chars().count()).max().unwrap_or(0).max(least)
         };
-        let (a, b, c) = (width(&|r| r.name.clone(), 5), width(&|r| r.layer.clone(), 5), width(&shape, 12));
+        let (name, layer) = (|r: &Row| escaped(&r.name).into_owned(), |r: &Row| escaped(&r.layer).into_owned());
+        let (a, b, c) = (width(&name, 5), width(&layer, 5), width(&shape, 12));
         let number = |n: usize| if n == 0 { String::new() } else { n.to_string() };
         let mut line = |texts: [&str; 6]| {
             let [name, kind, shape, parameters, work, bytes] = texts;
@@ -133,7 +135,7 @@ impl fmt::Display for Summary {
         }
         for row in &self.rows {
             let [parameters, work, bytes] = [row.parameters, row.multiply_adds, row.bytes].map(number);
-            line([&row.name, &row.layer, &shape(row), &parameters, &work, &bytes])?;
+            line([&name(row), &layer(row), &shape(row), &parameters, &work, &bytes])?;
         }
         let (parameters, work, bytes) = (self.parameters, self.multiply_adds, self.bytes);
         write!(f, "{:<a$}  {:<b$}  {:<c$}  {parameters:>10}  {work:>13}  {bytes:>11}", "total", "", "")

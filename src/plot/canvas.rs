@@ -2,6 +2,7 @@
 
 use super::style::{self, Mark, Rgb};
 use crate::error::{Error, Result};
+use crate::escape::escaped;
 use kuva::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::render::color::Color;
@@ -67,9 +68,9 @@ fn colour((r, g, b): Rgb) -> Color {
     Color::Rgb(r, g, b)
 }
 
-/// What a renderer can show: no control characters, which are not allowed in SVG.
+/// What a renderer can show: control characters are not allowed in SVG, and are written out.
 fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() || matches!(c, '\u{FFFE}' | '\u{FFFF}') { ' ' } else { c }).collect()
+    escaped(text).replace(['\u{FFFE}', '\u{FFFF}'], " ")
 }
 
 impl Canvas {

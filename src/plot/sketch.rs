@@ -5,6 +5,7 @@ use super::field::Field;
 use super::figure::{Content, Figure, Layer, Matrix, Pictures};
 use super::frame::{Frame, Look};
 use crate::error::{Error, Result};
+use crate::escape::escaped;
 
 const LEAST: (usize, usize) = (30, 8);
 /// From low to high.
@@ -15,7 +16,7 @@ const LEVELS: usize = 8;
 const CLASSES: [char; 6] = [' ', '·', ':', '-', '/', '='];
 
 fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    escaped(text).into_owned()
 }
 
 /// At most so many characters, with an ellipsis if some are missing.

@@ -12,6 +12,7 @@ pub(super) use score::gather;
 pub use score::{Average, Metric, Predictions, Score, Truth};
 
 use crate::error::{Error, Result};
+use crate::escape::escaped;
 use std::fmt;
 
 /// A matrix of more classes than this would be unreadable, and large.
@@ -239,7 +240,7 @@ fn share(part: u64, of: u64) -> f64 {
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const CORNER: &str = "label \\ predicted";
-        let name = |class: usize| self.names.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let name = |class: usize| self.names.get(class).map_or_else(|| class.to_string(), |name| escaped(name).into_owned());
         let length = |text: &str| text.chars().count();
         let first = (0..self.classes).map(|c| length(&name(c))).chain([length(CORNER)]).max().unwrap_or(0);
         // A column holds its name, its counts and a precision such as 0.123.

@@ -25,6 +25,7 @@ mod derivatives;
 mod division;
 mod draws;
 mod einsum;
+mod escapes;
 mod examples;
 mod fft;
 mod figures;

@@ -1,6 +1,6 @@
 //! `steepest devices`: the adapters of this machine, what they allow, and which one a program would take.
 
-use crate::output::Verdict;
+use crate::output::{self, Verdict};
 use crate::say;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ pub fn run(args: &Args) -> Verdict {
     let default = Device::best().map(|d| d.to_string());
     let listed: Vec<Value> = Device::all().iter().map(|info| entry(info, default.as_deref().ok())).collect();
     if args.json {
-        say!("{}", serde_json::to_string_pretty(&json!({ "devices": listed }))?);
+        output::json(&json!({ "devices": listed }))?;
         return Ok(ExitCode::SUCCESS);
     }
     listed.iter().try_for_each(print)?;

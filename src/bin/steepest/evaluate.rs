@@ -2,7 +2,7 @@
 
 use crate::metrics::{Measured, Truths, measure};
 use crate::model::Fitted;
-use crate::output::Verdict;
+use crate::output::{self, Verdict};
 use crate::table::{ReadingArgs, column, refuse};
 use crate::{aside, say, task};
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Verdict {
         found["model"] = args.model.display().to_string().into();
         found["table"] = args.data.display().to_string().into();
         found["task"] = task::name(&fitted.target).into();
-        say!("{}", serde_json::to_string_pretty(&found)?);
+        output::json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }
     say!("{}, {} rows of {}", task::described(&fitted.target), measured.rows, args.data.display());

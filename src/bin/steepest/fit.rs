@@ -1,7 +1,7 @@
 //! `steepest fit`: from a table to a model that is judged on rows it never saw, and saved.
 
 use crate::metrics::{self, Baseline, Measured, Truths};
-use crate::output::Verdict;
+use crate::output::{self, Verdict};
 use crate::problem::Problem;
 use crate::settings::{Chosen, Settings};
 use crate::siblings::{self, names};
@@ -117,7 +117,7 @@ pub fn run(args: &Args) -> Verdict {
 impl Fit<'_> {
     fn run(&self) -> Verdict {
         let Fit { chosen, problem, .. } = self;
-        self.print(format_args!("{}", report::of_table(&problem.report, self.args.verbose)))?;
+        self.print_lines(format_args!("{}", report::of_table(&problem.report, self.args.verbose)))?;
         let parts = self.parts()?;
         let (learned_rows, _, held_out) = problem.table.parts(&parts)?;
         let preprocessor = problem.prepare.fit(&learned_rows)?;
@@ -186,10 +186,10 @@ impl Fit<'_> {
         if self.args.verbose {
             if let Some(blueprint) = trained.model.blueprint() {
                 let (members, summary) = model::layers(&blueprint, width)?;
-                self.print(format_args!("\n{}{summary}", model::each(members)))?;
+                self.print_lines(format_args!("\n{}{summary}", model::each(members)))?;
             }
             for run in &trained.runs {
-                aside!("{}", run.history.to_csv().trim_end());
+                output::aside_lines(format_args!("{}", run.history.to_csv().trim_end()));
             }
         }
         for (i, run) in trained.runs.iter().enumerate() {
@@ -243,6 +243,18 @@ impl Fit<'_> {
             _ => say!("{text}"),
         }
         Ok(())
+    }
+
+    /// Several lines that are no figure, to where [`Fit::print`] puts one.
+    fn print_lines(&self, text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+        match (self.args.quiet, self.args.json) {
+            (true, _) => Ok(()),
+            (_, true) => {
+                output::aside_lines(text);
+                Ok(())
+            }
+            _ => output::lines(text),
+        }
     }
 
     /// What a person should know of the table and of what is learned from it.
@@ -362,7 +374,7 @@ impl Fit<'_> {
         files.bytes(&paths[3], &curve)?;
         files.keep()?;
         if self.args.json {
-            say!("{}", serde_json::to_string_pretty(&report)?);
+            output::json(&report)?;
         }
         Ok(paths)
     }

@@ -89,10 +89,10 @@ fn of_table(args: &Args, table: &Table) -> Verdict {
             let listed = giveaways.iter().map(|(column, reason)| json!({ "column": column, "reason": reason }));
             found["giveaways"] = Value::Array(listed.collect());
         }
-        say!("{}", serde_json::to_string_pretty(&found)?);
+        output::json(&found)?;
         return Ok(ExitCode::SUCCESS);
     }
-    say!("{}", table.report());
+    output::lines(format_args!("{}", table.report()))?;
     for note in table.notes() {
         say!("note: {note}");
     }
@@ -119,7 +119,7 @@ fn of_arrays(args: &Args, arrays: &[(String, Array)], left_out: &[(String, Strin
             "arrays": arrays.iter().map(array).collect::<Vec<_>>(),
             "arrays_left_out": left.collect::<Vec<_>>(),
         });
-        say!("{}", serde_json::to_string_pretty(&all)?);
+        output::json(&all)?;
         return Ok(ExitCode::SUCCESS);
     }
     let count = arrays.len();
@@ -216,7 +216,7 @@ fn print_layers(file: &ModelFile, preprocessor: Option<&Preprocessor>) -> anyhow
             // It must be the file's own numbers that fill it.
             file.build(&Device::cpu())?;
             let (members, summary) = model::layers(blueprint, preprocessor.width())?;
-            say!("{}{summary}", model::each(members));
+            output::lines(format_args!("{}{summary}", model::each(members)))?;
         }
         _ => {
             for (name, array) in file.state.iter() {
@@ -357,6 +357,6 @@ fn as_json(
             found["layers"] = Value::Array(summary.rows.iter().map(row).collect());
         }
     }
-    say!("{}", serde_json::to_string_pretty(&found)?);
+    output::json(&found)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -24,6 +24,7 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
+use steepest::escape::escaped;
 
 /// Training neural networks on any GPU, and proof that it computes what it says.
 #[derive(Parser)]
@@ -46,6 +47,15 @@ enum Command {
     Verify(verify::Args),
 }
 
+/// An error with what led to it. The library's own errors show names as they may be, and may have several lines; all others are one line.
+fn in_words(error: &anyhow::Error) -> String {
+    let link = |link: &(dyn std::error::Error + 'static)| match link.downcast_ref::<steepest::Error>() {
+        Some(error) => error.to_string(),
+        None => escaped(&link.to_string()).into_owned(),
+    };
+    error.chain().map(link).collect::<Vec<_>>().join(": ")
+}
+
 fn main() -> ExitCode {
     let verdict = match Program::parse().command {
         Command::Fit(args) => fit::run(&args),
@@ -58,7 +68,7 @@ fn main() -> ExitCode {
     };
     verdict.unwrap_or_else(|error| {
         // 2: it could not be done at all; clap says the same of a wrong command line.
-        aside!("error: {error:#}");
+        output::aside_lines(format_args!("error: {}", in_words(&error)));
         if let Some(hint) = table::hint(&error) {
             aside!("hint: {hint}");
         }

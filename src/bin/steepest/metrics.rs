@@ -1,7 +1,7 @@
 //! How good a model's answers are, in the metrics of its task, beside what one gets without learning anything.
 
-use crate::say;
 use crate::text::figure;
+use crate::{output, say};
 use serde_json::{Map, Value, json};
 use steepest::data::{Labels, Table, Target};
 use steepest::train::metrics::{ConfusionMatrix, Metric, Predictions, Score, Truth, mae, r2, rmse};
@@ -195,7 +195,7 @@ impl Measured {
             say!("({reason})");
         }
         if let Some(confusion) = self.confusion.as_ref().filter(|matrix| matrix.classes() <= 12) {
-            say!("\n{confusion}");
+            output::lines(format_args!("\n{confusion}"))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::evaluate::Answers;
 use crate::metrics::{Truths, probabilities};
-use crate::output::Verdict;
+use crate::output::{self, Verdict};
 use crate::table::{Reading, ReadingArgs, column, refuse};
 use crate::text::short;
 use crate::{aside, curves, files, model, say, siblings};
@@ -150,7 +150,7 @@ impl To {
             (Some(path), _) => Panels::new(2, figures).save(path)?,
             (None, _) => {
                 for figure in &figures {
-                    say!("{}", figure.sketch(self.columns, self.lines)?.trim_end());
+                    output::lines(format_args!("{}", figure.sketch(self.columns, self.lines)?.trim_end()))?;
                 }
             }
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use steepest::data::{Table, Target};
+use steepest::escape::escaped_json;
 use steepest::files::Files;
 
 /// Say what a model predicts for the rows of a table
@@ -88,7 +89,8 @@ pub fn run(args: &Args) -> Verdict {
     let (names, rows) = answer(&fitted.target, &table, &outputs, &kept, args.probabilities)?;
     let text = if args.json { as_json(&names, &rows)? } else { as_csv(&names, &rows)? };
     match to_file {
-        None => output::bytes(text.as_bytes())?,
+        None if args.json => output::bytes(escaped_json(&text).as_bytes())?,
+        None => output::data(&text)?,
         Some(path) => {
             let mut files = Files::default();
             files.bytes(path, text.as_bytes())?;

@@ -1,6 +1,6 @@
 //! `steepest verify`: the whole verification on a device of this machine, as a table and as JSON.
 
-use crate::output::Verdict;
+use crate::output::{self, Verdict};
 use crate::{files, model, say};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Verdict {
 
     let report = report(&outcome);
     match args.json.as_deref() {
-        Some(path) if path.as_os_str() == "-" => say!("{}", serde_json::to_string_pretty(&report)?),
+        Some(path) if path.as_os_str() == "-" => output::json(&report)?,
         path => {
             print(&outcome)?;
             if let Some(path) = path {
