@@ -30,8 +30,10 @@ impl Bilinear {
     #[track_caller]
     pub fn new(device: &Device, first: usize, second: usize, outputs: usize, seed: u64) -> Bilinear {
         let start = Init::Uniform(1.0 / (first.max(1) as f64).sqrt());
-        let made = |shape: &[usize], stream| start.start("bilinear", device, shape, (first, outputs), seed, stream);
-        let (weight, bias) = (made(&[outputs, first, second], 0), made(&[outputs], 1));
+        let fans = (first, outputs);
+        // Not in a closure: an error names the line of whoever called this.
+        let weight = start.start("bilinear", device, &[outputs, first, second], fans, seed, 0);
+        let bias = start.start("bilinear", device, &[outputs], fans, seed, 1);
         Bilinear { weight, bias: Some(bias), sizes: [outputs, first, second] }
     }
 

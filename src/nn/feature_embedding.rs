@@ -55,8 +55,9 @@ impl FeatureEmbedding {
         bias: Init,
         seed: u64,
     ) -> FeatureEmbedding {
+        let at = Location::caller();
         let refused = |error| {
-            let bias = device.invalid(NAME, Location::caller(), error);
+            let bias = device.invalid(NAME, at, error);
             FeatureEmbedding { weight: None, bias, tables: vec![], inputs, rows: rows.to_vec(), outputs }
         };
         let wide = rows.iter().fold(inputs, |wide, rows| wide.saturating_add(rows.saturating_sub(1)));
@@ -146,7 +147,9 @@ impl Module for FeatureEmbedding {
             // Signed, so that one below 0 is outside and no 0.
             table.embedding(&x.slice(-1, at..=at).to_i32().reshape(before))
         });
-        numbers.into_iter().chain(looked_up).reduce(|sum, part| sum + part).map_or_else(|| x.clone(), |sum| sum + &self.bias)
+        // Without weights and tables it is a layer that was refused: b says why.
+        let sum = numbers.into_iter().chain(looked_up).reduce(|sum, part| sum + part);
+        sum.map_or_else(|| self.bias.clone(), |sum| sum + &self.bias)
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {

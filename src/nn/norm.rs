@@ -116,8 +116,9 @@ pub fn group_norm(x: &Tensor, groups: usize, gamma: Option<&Tensor>, beta: Optio
 /// γ of ones and β of zeros.
 #[track_caller]
 pub(super) fn affine(layer: &'static str, device: &Device, shape: &[usize]) -> (Option<Tensor>, Option<Tensor>) {
-    let start = |value: f64| Some(Init::Constant(value).start(layer, device, shape, (1, 1), 0, 0));
-    (start(1.0), start(0.0))
+    let gamma = Init::Constant(1.0).start(layer, device, shape, (1, 1), 0, 0);
+    let beta = Init::Constant(0.0).start(layer, device, shape, (1, 1), 0, 0);
+    (Some(gamma), Some(beta))
 }
 
 /// Hands γ and β to a visitor by PyTorch's names.

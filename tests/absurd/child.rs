@@ -134,7 +134,7 @@ fn work(job: &Job, folder: &Path) -> Report {
         let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
         let calls: Vec<&str> = text.lines().filter(|l| l.contains(" called ")).collect();
         report.calls += calls.len();
-        report.faults.extend(calls.iter().filter_map(|l| l.contains("FAULT").then(|| format!("{} {l}", job.device))));
+        report.faults.extend(calls.iter().filter(|l| l.contains("FAULT")).map(|l| format!("{} {l}", job.device)));
         if ended.is_none() && text.ends_with("through\n") {
             break;
         }

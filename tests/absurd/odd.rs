@@ -126,7 +126,7 @@ impl Odd {
     fn said<T: Debug>(&mut self, value: T) -> T {
         let mut text = format!("{value:?}");
         if text.len() > 200 {
-            let end = text.floor_char_boundary(160);
+            let end = (0..=160).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
             text = format!("{}… ({} bytes)", &text[..end], text.len());
         }
         self.note(&format!(" {text}"));

@@ -5,7 +5,7 @@ use crate::metrics::{Truths, probabilities};
 use crate::output::{self, Verdict};
 use crate::table::{Reading, ReadingArgs, column, refuse};
 use crate::text::short;
-use crate::{aside, curves, files, model, say, siblings};
+use crate::{aside, curves, files, model, siblings};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -76,9 +76,13 @@ pub trait Cell: Module + Sized {
     fn new(device: &Device, inputs: usize, hidden: usize, seed: u64) -> Self {
         let start = Init::Uniform(1.0 / (hidden.max(1) as f64).sqrt());
         let rows = Self::GATES.saturating_mul(hidden);
-        let made = |shape: &[usize], stream| start.start(Self::NAME, device, shape, (inputs, hidden), seed, stream);
-        let (ih, hh) = (made(&[rows, inputs], 0), made(&[rows, hidden], 1));
-        Self::with_weights(Weights { ih, hh, b_ih: made(&[rows], 2), b_hh: made(&[rows], 3) })
+        let fans = (inputs, hidden);
+        // Not in a closure: an error names the line of whoever called this.
+        let ih = start.start(Self::NAME, device, &[rows, inputs], fans, seed, 0);
+        let hh = start.start(Self::NAME, device, &[rows, hidden], fans, seed, 1);
+        let b_ih = start.start(Self::NAME, device, &[rows], fans, seed, 2);
+        let b_hh = start.start(Self::NAME, device, &[rows], fans, seed, 3);
+        Self::with_weights(Weights { ih, hh, b_ih, b_hh })
     }
 
     /// The state after x \[n, inputs\].
