@@ -42,6 +42,7 @@ fn example() -> anyhow::Result<()> {
         })
         .fit(&loader)?;
     if report.end == End::Interrupted {
+        report.checkpointed()?;
         println!("interrupted after step {}; run the same again to go on", report.steps);
         return Ok(());
     }

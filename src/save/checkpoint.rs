@@ -247,7 +247,13 @@ impl Checkpoints {
         &self.folder
     }
 
-    /// Writes the checkpoint after `step`, and removes those that are too many.
+    /// Finds out before a run whether one can be written: into the folder, or into the one that it will be made in.
+    pub(crate) fn check(&self) -> Result<()> {
+        let there = self.folder.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
+        crate::files::check(&there.unwrap_or(&self.folder).join("checkpoint"))
+    }
+
+    /// Writes the checkpoint after `step`, and then, when it is on the disk, removes those that are too many.
     ///
     /// # Errors
     /// [`Error::File`]: the folder or the file cannot be written.
@@ -276,7 +282,12 @@ impl Checkpoints {
             Err(e) => return Err(Error::file(&self.folder, e.to_string())),
         };
         let step = |path: &Path| path.file_name()?.to_str()?.strip_prefix(START)?.strip_suffix(END)?.parse().ok();
-        let mut files: Vec<(u64, PathBuf)> = entries.flatten().filter_map(|e| Some((step(&e.path())?, e.path()))).collect();
+        let mut files = vec![];
+        for entry in entries {
+            // One that is not seen could be the newest.
+            let path = entry.map_err(|e| Error::file(&self.folder, e.to_string()))?.path();
+            files.extend(step(&path).map(|step| (step, path)));
+        }
         files.sort_by(|a, b| b.cmp(a));
         Ok(files)
     }

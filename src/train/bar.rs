@@ -90,6 +90,16 @@ mod drawn {
         }
     }
 
+    impl Bar {
+        /// A line about something that went wrong.
+        #[cfg_attr(not(feature = "save"), allow(dead_code))]
+        pub fn say(&self, text: &str) {
+            if let Some(bar) = &self.bar {
+                bar.println(text);
+            }
+        }
+    }
+
     impl Drop for Bar {
         fn drop(&mut self) {
             if let Some(bar) = &self.bar {
@@ -116,6 +126,8 @@ mod drawn {
         pub fn begin(&mut self, _: &Shown) {}
         pub fn draw(&mut self, _: &Shown) {}
         pub fn epoch(&mut self, _: &Record, _: usize) {}
+        #[cfg_attr(not(feature = "save"), allow(dead_code))]
+        pub fn say(&self, _: &str) {}
     }
 }
 

@@ -27,6 +27,8 @@ mod interrupt;
 pub mod metrics;
 #[cfg(feature = "save")]
 mod resume;
+#[cfg(all(test, feature = "save"))]
+mod resume_tests;
 mod settings;
 mod stopping;
 mod trainer;
@@ -39,8 +41,9 @@ pub use settings::Trainer;
 pub use stopping::EarlyStopping;
 
 use crate::Tensor;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nn::Module;
+use std::path::PathBuf;
 
 /// Whether a run goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,4 +120,40 @@ pub struct Report {
     pub best: Option<(f64, usize)>,
     /// Steps over all epochs.
     pub steps: u64,
+    /// The step after which the newest checkpoint was written, or read where the run went on from one.
+    pub checkpoint: Option<u64>,
+    /// Checkpoints that could not be written. Training went on without them: [`Report::checkpointed`] tells if the newest is among them.
+    pub failed_checkpoints: Vec<FailedCheckpoint>,
+}
+
+impl Report {
+    /// Whether the newest checkpoint that was due has been written, or none was. A run that ends early can be taken up from there only then; ask
+    /// once the model is safe.
+    ///
+    /// # Errors
+    /// [`Error::File`]: it could not be written, and which one there is in its place.
+    pub fn checkpointed(&self) -> Result<()> {
+        let newest = self.failed_checkpoints.last().filter(|failed| self.checkpoint.is_none_or(|step| step < failed.last));
+        let Some(failed) = newest else { return Ok(()) };
+        let there = match self.checkpoint {
+            Some(step) => format!("the newest checkpoint is that of step {step}"),
+            None => "there is no checkpoint".to_owned(),
+        };
+        Err(Error::file(&failed.path, format!("{}; {there}", failed.message)))
+    }
+}
+
+/// A checkpoint that could not be written, or several one after the other for the same reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailedCheckpoint {
+    /// The step of the first of them.
+    pub first: u64,
+    /// The step of the last of them.
+    pub last: u64,
+    /// How many they are.
+    pub count: u64,
+    /// The file that was to be written, or the folder that could not be made, of the last.
+    pub path: PathBuf,
+    /// Why.
+    pub message: String,
 }

@@ -1,8 +1,9 @@
 //! A run's checkpoints: when they are written, and how a run goes on from one.
 
-use super::History;
+use super::bar::Bar;
 use super::settings::{Settings, Trainer};
 use super::trainer::Run;
+use super::{FailedCheckpoint, History};
 use crate::data::DataLoader;
 use crate::error::{Error, Result};
 use crate::optim::Average;
@@ -36,7 +37,9 @@ fn wrong(message: String) -> Error {
 impl Trainer<'_> {
     /// Writes checkpoints into a folder, and one more whenever the run ends early. The newest three are kept.
     ///
-    /// A folder with checkpoints of another run is refused, unless [`Trainer::resume`] says that this one goes on from there.
+    /// A folder with checkpoints of another run is refused, unless [`Trainer::resume`] says that this one goes on from there; so is one that cannot be
+    /// written. A checkpoint that fails later (a full disk) does not end the training: it is told of in [`Report::failed_checkpoints`](super::Report::failed_checkpoints), as a
+    /// warning, and on the terminal, and those before it stay.
     pub fn checkpoints(mut self, folder: impl Into<PathBuf>, every: Every) -> Self {
         let checkpoints = Checkpoints::new(folder);
         self.settings.saving = Some(Saving { checkpoints, every, resume: false, preprocessing: None });
@@ -79,15 +82,21 @@ impl Trainer<'_> {
                 Some((_, path)) => {
                     Err(wrong(format!("{} is there already: resume that run, or choose another folder", path.display())))
                 }
-                None => Ok(Run::new(self.average())),
+                None => saving.checkpoints.check().map(|()| Run::new(self.average())),
             };
         }
-        let Some((path, checkpoint)) = saving.checkpoints.newest()? else { return Ok(Run::new(self.average())) };
+        let Some((path, checkpoint)) = saving.checkpoints.newest()? else {
+            return saving.checkpoints.check().map(|()| Run::new(self.average()));
+        };
         tracing::info!("going on from {}", path.display());
-        self.restore(checkpoint, train).map_err(|error| match error {
+        let run = self.restore(checkpoint, train).map_err(|error| match error {
             Error::Config { what, message } => Error::Config { what, message: format!("{}: {message}", path.display()) },
             other => other,
-        })
+        })?;
+        if let Some(saving) = self.settings.saving.as_ref().filter(|_| run.epoch < self.settings.epochs) {
+            saving.checkpoints.check()?;
+        }
+        Ok(run)
     }
 
     fn restore(&mut self, checkpoint: Checkpoint, train: &DataLoader) -> Result<Run> {
@@ -124,11 +133,12 @@ impl Trainer<'_> {
             (None, Some(_)) => return Err(wrong("the run averaged its weights".to_owned())),
         }
         run.best_state = checkpoint.best;
+        run.checkpoint = Some(run.step);
         Ok(run)
     }
 
-    /// Writes a checkpoint, if there is a place for them.
-    pub(super) fn save(&mut self, run: &Run, train: &DataLoader) -> Result<()> {
+    /// Writes a checkpoint, if there is a place for them. One that cannot be written is no reason to lose the training.
+    pub(super) fn save(&mut self, run: &mut Run, train: &DataLoader, bar: &Bar) -> Result<()> {
         let Some(saving) = &self.settings.saving else { return Ok(()) };
         let mut checkpoint = Checkpoint::of(self.model, &self.optimizer)?;
         let mut keep = |name: &str, value: &dyn Display| checkpoint.progress.insert(name.to_owned(), value.to_string());
@@ -153,7 +163,24 @@ impl Trainer<'_> {
         checkpoint.average = run.average.as_ref().map(Average::state).transpose()?;
         checkpoint.history = (!run.history.records.is_empty()).then(|| run.history.to_csv());
         checkpoint.preprocessing.clone_from(&saving.preprocessing);
-        saving.checkpoints.write(run.step, &checkpoint).map(|_| ())
+        match saving.checkpoints.write(run.step, &checkpoint) {
+            Ok(_) => run.checkpoint = Some(run.step),
+            Err(Error::File { path, message }) => failed(run, bar, path, message),
+            Err(Error::NoRoom(error)) => failed(run, bar, saving.checkpoints.folder().to_owned(), error.to_string()),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// Says that a checkpoint could not be written, and keeps it for the report.
+fn failed(run: &mut Run, bar: &Bar, path: PathBuf, message: String) {
+    let text = format!("step {}: no checkpoint: {}: {message}; training goes on", run.step, path.display());
+    tracing::warn!("{text}");
+    bar.say(&text);
+    match run.failed.last_mut().filter(|last| last.message == message && run.checkpoint.is_none_or(|step| step < last.first)) {
+        Some(same) => (same.last, same.count, same.path) = (run.step, same.count + 1, path),
+        None => run.failed.push(FailedCheckpoint { first: run.step, last: run.step, count: 1, path, message }),
     }
 }
 

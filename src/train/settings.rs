@@ -358,6 +358,7 @@ impl Settings<'_> {
 
 #[cfg(not(feature = "save"))]
 mod unsaved {
+    use super::super::bar::Bar;
     use super::super::trainer::Run;
     use super::{DataLoader, Result, Settings, Trainer};
 
@@ -366,7 +367,7 @@ mod unsaved {
             Ok(Run::new(self.average()))
         }
 
-        pub(in crate::train) fn save(&mut self, _: &Run, _: &DataLoader) -> Result<()> {
+        pub(in crate::train) fn save(&mut self, _: &mut Run, _: &DataLoader, _: &Bar) -> Result<()> {
             Ok(())
         }
     }

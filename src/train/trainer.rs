@@ -3,7 +3,7 @@
 use super::bar::{Bar, Shown};
 use super::metrics::{Predictions, Truth, gather};
 use super::settings::{Averaging, Settings, Trainer};
-use super::{EarlyStopping, End, Flow, History, Record, Report, StepInfo};
+use super::{EarlyStopping, End, FailedCheckpoint, Flow, History, Record, Report, StepInfo};
 use crate::data::{Batch, DataLoader};
 use crate::error::{Error, Result};
 use crate::nn::{Array, Module, StateDict, update_statistics_all};
@@ -36,6 +36,9 @@ pub(super) struct Run {
     pub(super) bad: usize,
     pub(super) history: History,
     pub(super) average: Option<Average>,
+    /// The step of the newest checkpoint, and those that could not be written.
+    pub(super) checkpoint: Option<u64>,
+    pub(super) failed: Vec<FailedCheckpoint>,
     /// Losses not read yet: step, rows, learning rate.
     waiting: Vec<(u64, usize, f64, Tensor)>,
 }
@@ -53,6 +56,8 @@ impl Run {
             bad: 0,
             history: History::default(),
             average,
+            checkpoint: None,
+            failed: vec![],
             waiting: vec![],
         }
     }
@@ -82,8 +87,8 @@ impl Trainer<'_> {
     /// With early stopping the model has the best weights afterwards, else the last ones or their averages; it is left in evaluation mode.
     ///
     /// # Errors
-    /// [`Error::Config`]: settings that make no sense. [`Error::Diverged`]: a loss that is not finite. What the device, a callback, a metric or
-    /// a checkpoint reports.
+    /// [`Error::Config`]: settings that make no sense. [`Error::Diverged`]: a loss that is not finite. [`Error::File`]: before the first step, a
+    /// place where no checkpoint can be written; one that fails later is in the report. What the device, a callback or a metric reports.
     pub fn fit(&mut self, train: &DataLoader) -> Result<Report> {
         self.settings.check()?;
         let mut run = self.begin(train)?;
@@ -100,7 +105,8 @@ impl Trainer<'_> {
             None => drop(self.put_averages(&mut run, train)?),
         }
         self.model.eval();
-        Ok(Report { history: run.history, end, best: run.best, steps: run.step })
+        let Run { history, best, step: steps, checkpoint, failed: failed_checkpoints, .. } = run;
+        Ok(Report { history, end, best, steps, checkpoint, failed_checkpoints })
     }
 
     fn run(&mut self, run: &mut Run, train: &DataLoader, bar: &mut Bar) -> Result<End> {
@@ -113,13 +119,13 @@ impl Trainer<'_> {
             }
             let start = Instant::now();
             if let Some(end) = self.steps(run, train, bar)? {
-                self.save(run, train)?;
+                self.save(run, train, bar)?;
                 return Ok(end);
             }
             let flow = self.end_epoch(run, start, train, bar)?;
             let interrupted = self.settings.interrupt.after_epoch();
             if self.settings.saves_epoch(run.epoch) || flow == Flow::Stop || interrupted {
-                self.save(run, train)?;
+                self.save(run, train, bar)?;
             }
             if flow == Flow::Stop {
                 return Ok(End::Callback);
@@ -165,7 +171,7 @@ impl Trainer<'_> {
             }
             if self.settings.saves_step(run.step) {
                 run.read()?;
-                self.save(run, train)?;
+                self.save(run, train, bar)?;
             }
         }
         run.read()?;
