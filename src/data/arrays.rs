@@ -1,11 +1,11 @@
 //! NumPy's `.npy`: arrays with their elements in their own type; what f32 or f64 cannot hold is named, not rounded away.
 
 use super::{config, npy};
-use crate::error::{Error, Result};
+use crate::error::{Error, NoRoom, Result};
 use crate::files::write_whole;
+use crate::memory;
 use crate::numbers::{self, Unfit, f32_of, whole_f32, whole_f64};
 use crate::shape::Shape;
-use npyz::WriterBuilder;
 use std::fmt;
 use std::path::Path;
 
@@ -25,7 +25,7 @@ pub struct Array {
 }
 
 macro_rules! types {
-    ($($variant:ident $type:ty, $words:literal;)+) => {
+    ($($variant:ident $type:ty, $descr:literal, $words:literal;)+) => {
         /// The elements of an [`Array`] in their own type.
         #[derive(Clone, Debug, PartialEq)]
         pub enum ArrayData {
@@ -39,18 +39,17 @@ macro_rules! types {
             }
 
             /// The elements in another order: place i gets the element `from[i]`.
-            pub(super) fn picked(self, from: impl Iterator<Item = usize>) -> ArrayData {
-                match self { $(ArrayData::$variant(v) => ArrayData::$variant(from.map(|i| v[i]).collect()),)+ }
+            pub(super) fn picked(self, from: impl ExactSizeIterator<Item = usize>) -> Result<ArrayData, NoRoom> {
+                Ok(match self {
+                    $(ArrayData::$variant(v) => {
+                        ArrayData::$variant(memory::collected("the elements of an array, row by row", from.map(|i| v[i]))?)
+                    })+
+                })
             }
 
-            fn write(&self, shape: &[u64], into: &mut Vec<u8>) -> std::io::Result<()> {
-                match self {
-                    $(ArrayData::$variant(v) => {
-                        let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(into).begin_nd()?;
-                        writer.extend(v.iter())?;
-                        writer.finish()
-                    })+
-                }
+            /// What NumPy calls the type, and the bytes of an element.
+            fn descr(&self) -> (&'static str, usize) {
+                match self { $(ArrayData::$variant(_) => ($descr, size_of::<$type>()),)+ }
             }
         }
 
@@ -63,17 +62,17 @@ macro_rules! types {
 }
 
 types! {
-    Bool bool, "`b1`";
-    I8 i8, "`i1`";
-    I16 i16, "`i2`";
-    I32 i32, "`i4`";
-    I64 i64, "`i8`";
-    U8 u8, "`u1`";
-    U16 u16, "`u2`";
-    U32 u32, "`u4`";
-    U64 u64, "`u8`";
-    F32 f32, "`f4`";
-    F64 f64, "`f8`";
+    Bool bool, "|b1", "`b1`";
+    I8 i8, "|i1", "`i1`";
+    I16 i16, "<i2", "`i2`";
+    I32 i32, "<i4", "`i4`";
+    I64 i64, "<i8", "`i8`";
+    U8 u8, "|u1", "`u1`";
+    U16 u16, "<u2", "`u2`";
+    U32 u32, "<u4", "`u4`";
+    U64 u64, "<u8", "`u8`";
+    F32 f32, "<f4", "`f4`";
+    F64 f64, "<f8", "`f8`";
 }
 
 impl ArrayData {
@@ -95,6 +94,26 @@ impl ArrayData {
             ArrayData::U32(v) => Some(v[i].into()),
             ArrayData::U64(v) => Some(v[i].into()),
             ArrayData::F32(_) | ArrayData::F64(_) => None,
+        }
+    }
+
+    /// Appends the elements, little-endian.
+    fn write(&self, into: &mut Vec<u8>) {
+        fn each<const N: usize, T: Copy>(elements: &[T], into: &mut Vec<u8>, bytes: fn(T) -> [u8; N]) {
+            elements.iter().for_each(|&x| into.extend_from_slice(&bytes(x)));
+        }
+        match self {
+            ArrayData::Bool(v) => each(v, into, |x| [u8::from(x)]),
+            ArrayData::I8(v) => each(v, into, i8::to_le_bytes),
+            ArrayData::I16(v) => each(v, into, i16::to_le_bytes),
+            ArrayData::I32(v) => each(v, into, i32::to_le_bytes),
+            ArrayData::I64(v) => each(v, into, i64::to_le_bytes),
+            ArrayData::U8(v) => into.extend_from_slice(v),
+            ArrayData::U16(v) => each(v, into, u16::to_le_bytes),
+            ArrayData::U32(v) => each(v, into, u32::to_le_bytes),
+            ArrayData::U64(v) => each(v, into, u64::to_le_bytes),
+            ArrayData::F32(v) => each(v, into, f32::to_le_bytes),
+            ArrayData::F64(v) => each(v, into, f64::to_le_bytes),
         }
     }
 
@@ -174,7 +193,7 @@ impl Array {
     /// # Errors
     /// [`Error::File`] with what was found and what was expected: a file that cannot be read, a wrong magic number, version or header,
     /// another element type (objects, text, complex numbers, records), more than 8 axes or `u32::MAX` elements, more or fewer bytes
-    /// than declared, a bool that is neither 0 nor 1.
+    /// than declared, a bool that is neither 0 nor 1. [`Error::NoRoom`]: there is no memory for it.
     pub fn read(path: impl AsRef<Path>) -> Result<Array> {
         let path = path.as_ref();
         Array::parse(path, &bytes_of(path)?)
@@ -185,7 +204,10 @@ impl Array {
     /// # Errors
     /// As [`Array::read`].
     pub fn parse(name: impl AsRef<Path>, bytes: &[u8]) -> Result<Array> {
-        Array::of_bytes(bytes).map_err(|fault| Error::file(name.as_ref(), fault.message()))
+        Array::of_bytes(bytes).map_err(|fault| match fault {
+            npy::Fault::NoRoom(room) => Error::NoRoom(room),
+            fault => Error::file(name.as_ref(), fault.message()),
+        })
     }
 
     pub(super) fn of_bytes(bytes: &[u8]) -> Result<Array, npy::Fault> {
@@ -195,11 +217,14 @@ impl Array {
     /// The bytes of a `.npy` file, row-major and little-endian.
     ///
     /// # Errors
-    /// [`Error::Config`]: they cannot be written; not to be expected.
+    /// [`Error::NoRoom`]: there is no memory for them.
     pub fn to_npy(&self) -> Result<Vec<u8>> {
-        let shape: Vec<u64> = self.shape.iter().map(|&d| d as u64).collect();
-        let mut bytes = Vec::new();
-        self.data.write(&shape, &mut bytes).map_err(|e| config("array", format!("cannot be written: {e}")))?;
+        let (descr, size) = self.data.descr();
+        let start = npy::start(descr, &self.shape);
+        let count = self.data.len().saturating_mul(size).saturating_add(start.len());
+        let mut bytes = memory::room("the bytes of a .npy file", count).map_err(Error::NoRoom)?;
+        bytes.extend(start);
+        self.data.write(&mut bytes);
         Ok(bytes)
     }
 

@@ -20,6 +20,9 @@ const DEFLATE_RATIO: u64 = 1032;
 /// How much memory is asked for at a time while a compressed file is unpacked.
 const CHUNK: usize = 1 << 16;
 
+/// What vectors are for, in errors.
+const ELEMENTS: &str = "the elements of an IDX file";
+
 /// The content of an IDX file.
 ///
 /// ```
@@ -87,18 +90,18 @@ impl Kind {
         }
     }
 
-    fn elements(self, bytes: Vec<u8>) -> IdxData {
-        fn convert<const N: usize, T>(bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Vec<T> {
-            bytes.as_chunks().0.iter().map(|&b| from(b)).collect()
+    fn elements(self, bytes: Vec<u8>) -> Result<IdxData, NoRoom> {
+        fn convert<const N: usize, T>(bytes: &[u8], from: impl Fn([u8; N]) -> T) -> Result<Vec<T>, NoRoom> {
+            memory::collected(ELEMENTS, bytes.as_chunks().0.iter().map(|&b| from(b)))
         }
-        match self {
+        Ok(match self {
             Kind::U8 => IdxData::U8(bytes),
-            Kind::I8 => IdxData::I8(convert(&bytes, i8::from_be_bytes)),
-            Kind::I16 => IdxData::I16(convert(&bytes, i16::from_be_bytes)),
-            Kind::I32 => IdxData::I32(convert(&bytes, i32::from_be_bytes)),
-            Kind::F32 => IdxData::F32(convert(&bytes, f32::from_be_bytes)),
-            Kind::F64 => IdxData::F64(convert(&bytes, f64::from_be_bytes)),
-        }
+            Kind::I8 => IdxData::I8(convert(&bytes, i8::from_be_bytes)?),
+            Kind::I16 => IdxData::I16(convert(&bytes, i16::from_be_bytes)?),
+            Kind::I32 => IdxData::I32(convert(&bytes, i32::from_be_bytes)?),
+            Kind::F32 => IdxData::F32(convert(&bytes, f32::from_be_bytes)?),
+            Kind::F64 => IdxData::F64(convert(&bytes, f64::from_be_bytes)?),
+        })
     }
 }
 
@@ -124,7 +127,7 @@ impl Idx {
     /// # Errors
     /// [`Error::File`] with the byte, what was found and what was expected: a file that cannot be opened or read, a wrong
     /// magic number, an unknown type, a rank that is not 1 to 8, more than `u32::MAX` elements, fewer bytes than declared
-    /// (cut off) or more, damaged gzip.
+    /// (cut off) or more, damaged gzip. [`Error::NoRoom`]: there is no memory for it.
     pub fn read(path: impl AsRef<Path>) -> Result<Idx> {
         let path = path.as_ref();
         let open = || -> io::Result<(u64, BufReader<File>)> {
@@ -240,7 +243,7 @@ impl<R: Read> Reader<'_, R> {
         }
         let shape = Shape::new(&dims).map_err(|e| self.fail(4, format!("the header declares too much: {e}")))?;
         let bytes = self.elements(&shape, shape.numel() as u64 * kind.bytes())?;
-        Ok(Idx { dims, data: kind.elements(bytes) })
+        Ok(Idx { dims, data: kind.elements(bytes).map_err(Error::NoRoom)? })
     }
 
     /// The rest, which must be `declared` bytes.
@@ -278,11 +281,9 @@ impl<R: Read> Reader<'_, R> {
                 // Plain files have shown their length; from gzip no more is believed than has come so far.
                 let step = if self.packed.is_some() { filled.max(CHUNK) } else { limit };
                 let more = step.min(limit - filled);
-                if bytes.try_reserve_exact(more).is_err() {
-                    let wanted = (filled + more) as u64;
-                    let none =
-                        NoRoom { what: format!("{}: its elements", self.path.display()), bytes: wanted, most: memory::most() };
-                    return Err(Error::NoRoom(none));
+                if declared > memory::most() || bytes.try_reserve_exact(more).is_err() {
+                    let what = format!("{}: its elements", self.path.display());
+                    return Err(Error::NoRoom(NoRoom { what, bytes: declared, most: memory::most() }));
                 }
                 bytes.resize(filled + more, 0);
             }

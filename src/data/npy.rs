@@ -1,6 +1,8 @@
 //! The bytes of a `.npy` file: a header, which is a Python dictionary, and elements.
 
 use super::arrays::ArrayData;
+use crate::error::NoRoom;
+use crate::memory;
 use crate::shape::{MAX_RANK, Shape};
 use half::f16;
 
@@ -8,6 +10,8 @@ use half::f16;
 const MOST_HEADER: usize = 1 << 14;
 /// Records inside records inside records.
 const DEEPEST: usize = 16;
+/// What vectors are for, in errors.
+const ELEMENTS: &str = "the elements of an array";
 const KNOWN: &str = "expected bool, integers of 1 to 8 bytes, f16 (f2), f32 (f4) or f64 (f8)";
 
 /// Why there is no array.
@@ -17,12 +21,15 @@ pub(super) enum Fault {
     Foreign(String),
     /// Not what a `.npy` file may be.
     Damaged(String),
+    /// There is no memory for it.
+    NoRoom(NoRoom),
 }
 
 impl Fault {
     pub(super) fn message(self) -> String {
         match self {
             Fault::Foreign(message) | Fault::Damaged(message) => message,
+            Fault::NoRoom(room) => room.to_string(),
         }
     }
 }
@@ -250,14 +257,19 @@ fn advice(code: &str) -> &'static str {
 }
 
 /// Elements of N bytes each, in one of two orders.
-fn each<const N: usize, T>(bytes: &[u8], big: bool, little: fn([u8; N]) -> T, swapped: fn([u8; N]) -> T) -> Vec<T> {
+fn each<const N: usize, T>(
+    bytes: &[u8],
+    big: bool,
+    little: fn([u8; N]) -> T,
+    swapped: fn([u8; N]) -> T,
+) -> Result<Vec<T>, Fault> {
     let of = if big { swapped } else { little };
-    bytes.as_chunks::<N>().0.iter().map(|&chunk| of(chunk)).collect()
+    memory::collected(ELEMENTS, bytes.as_chunks::<N>().0.iter().map(|&chunk| of(chunk))).map_err(Fault::NoRoom)
 }
 
 macro_rules! elements {
     ($variant:ident, $type:ty, $bytes:expr, $big:expr) => {
-        ArrayData::$variant(each($bytes, $big, <$type>::from_le_bytes, <$type>::from_be_bytes))
+        ArrayData::$variant(each($bytes, $big, <$type>::from_le_bytes, <$type>::from_be_bytes)?)
     };
 }
 
@@ -295,7 +307,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<usize>, ArrayData), Fault> {
             if let Some(at) = bytes.iter().position(|&b| b > 1) {
                 return Err(format!("byte {}: found the bool {:02x}, expected 00 or 01", start + at, bytes[at]).into());
             }
-            ArrayData::Bool(bytes.iter().map(|&b| b == 1).collect())
+            ArrayData::Bool(memory::collected(ELEMENTS, bytes.iter().map(|&b| b == 1)).map_err(Fault::NoRoom)?)
         }
         "i1" => elements!(I8, i8, bytes, big),
         "i2" => elements!(I16, i16, bytes, big),
@@ -305,11 +317,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<usize>, ArrayData), Fault> {
         "u2" => elements!(U16, u16, bytes, big),
         "u4" => elements!(U32, u32, bytes, big),
         "u8" => elements!(U64, u64, bytes, big),
-        "f2" => ArrayData::F32(each(bytes, big, |b| f16::from_le_bytes(b).to_f32(), |b| f16::from_be_bytes(b).to_f32())),
+        "f2" => ArrayData::F32(each(bytes, big, |b| f16::from_le_bytes(b).to_f32(), |b| f16::from_be_bytes(b).to_f32())?),
         "f4" => elements!(F32, f32, bytes, big),
         _ => elements!(F64, f64, bytes, big),
     };
-    let data = if fortran && shape.len() > 1 { data.picked(from_fortran(&shape)) } else { data };
+    let data = if fortran && shape.len() > 1 { data.picked(from_fortran(&shape)).map_err(Fault::NoRoom)? } else { data };
     Ok((shape, data))
 }
 
@@ -334,4 +346,46 @@ fn from_fortran(shape: &[usize]) -> impl ExactSizeIterator<Item = usize> + '_ {
         }
         place
     })
+}
+
+/// What a file begins with whose elements are of the type `descr`, row by row: as NumPy writes it, up to the elements, which begin at a
+/// multiple of 64 bytes.
+pub(super) fn start(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let sizes: Vec<String> = shape.iter().map(|size| format!("{size},")).collect();
+    // Python writes no comma after the last of several.
+    let sizes = if shape.len() > 1 { sizes.join(" ").trim_end_matches(',').to_owned() } else { sizes.concat() };
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
+    let before = 10;
+    header.push_str(&" ".repeat((before + header.len() + 1).next_multiple_of(64) - before - header.len() - 1));
+    header.push('\n');
+    // At most eight sizes: far from 65,536 bytes.
+    [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes(), header.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::start;
+
+    #[test]
+    fn headers_are_those_of_numpy() {
+        for (descr, shape, expected) in [
+            ("<f4", &[2, 2][..], "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"),
+            ("|b1", &[3], "{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }"),
+            ("<i8", &[], "{'descr': '<i8', 'fortran_order': False, 'shape': (), }"),
+            (
+                "<f8",
+                &[0, 1, 4_294_967_295, 1, 1, 1, 1, 1],
+                "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 1, 4294967295, 1, 1, 1, 1, 1), }",
+            ),
+        ] {
+            let bytes = start(descr, shape);
+            assert_eq!(bytes.len() % 64, 0, "{expected}");
+            assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+            assert_eq!(usize::from(u16::from_le_bytes([bytes[8], bytes[9]])), bytes.len() - 10);
+            let text = std::str::from_utf8(&bytes[10..]).unwrap_or_default();
+            assert!(text.ends_with('\n') && text.trim_end() == expected, "{text}");
+            // Not a line more than it takes.
+            assert_eq!(bytes.len(), (11 + expected.len()).next_multiple_of(64));
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! What a file is, by its first bytes: a table's text, packed text, or something else that is named with the way to a table.
 
+use crate::memory;
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 /// First bytes, what a file is that begins so, and what to do about it.
 const KNOWN: [(&[u8], &str, &str); 26] = [
@@ -59,7 +60,7 @@ pub(super) struct Strange {
     pub(super) advice: String,
 }
 
-/// The most that a packed file may grow, and what it may always grow to.
+/// How often larger than itself a packed file may be unpacked: deflate cannot do better. And the most, where there is memory for it.
 const MOST_GROWTH: u64 = 1100;
 const MOST_UNPACKED: u64 = 64 << 30;
 
@@ -69,10 +70,15 @@ pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Strange> {
         named(bytes)?;
         return Ok(Cow::Borrowed(bytes));
     }
-    let most = (bytes.len() as u64).saturating_mul(MOST_GROWTH).min(MOST_UNPACKED);
+    // A table takes at least as much again as its text.
+    let most = (bytes.len() as u64).saturating_mul(MOST_GROWTH).min(MOST_UNPACKED).min(memory::most() / 2);
     let mut unpacked = Vec::new();
     let mut reader = flate2::read::MultiGzDecoder::new(bytes).take(most + 1);
     if let Err(error) = reader.read_to_end(&mut unpacked) {
+        if error.kind() == ErrorKind::OutOfMemory {
+            let found = format!("a gzip file of more than the {} bytes that there is memory for", unpacked.len());
+            return Err(Strange { found, advice: "take fewer rows, or a machine with more memory".to_owned() });
+        }
         let found = format!("a gzip file that is damaged or cut off ({error})");
         return Err(Strange { found, advice: "is the download complete?".to_owned() });
     }

@@ -11,6 +11,7 @@
 mod adapters;
 mod bind;
 mod buffers;
+mod cache_files;
 mod checks;
 mod context;
 mod core;

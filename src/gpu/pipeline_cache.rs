@@ -3,6 +3,7 @@
 //! A driver may trust what it is given here, so it sees only bytes that it made itself: a file carries adapter, driver and build, lengths and a
 //! checksum, and one in which anything is off is ignored and written anew.
 
+use super::cache_files::{checksum, pack, unpack};
 use super::core::Core;
 use crate::files::write_cache;
 use crate::threads::lock;
@@ -11,8 +12,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// What a file begins with; the last byte is the version of this format.
-const MAGIC: &[u8; 8] = b"steeppl\x01";
 /// A larger file is not read: caches grow with every build of a program, and nothing shrinks them.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// Writing takes no more than one part in so many of the time, but for the last one, when the device goes.
@@ -38,41 +37,6 @@ struct State {
     kept: (u64, u64),
     /// When it may be written again.
     due: Option<Instant>,
-}
-
-/// A sum that any change of one byte changes: each step is a bijection of the sum, for given bytes, and of eight bytes, for a given sum.
-fn checksum(parts: [&[u8]; 2]) -> u64 {
-    let mut sum = 0xcbf2_9ce4_8422_2325_u64;
-    for part in parts {
-        for bytes in part.chunks(8) {
-            let mut word = [0; 8];
-            word[..bytes.len()].copy_from_slice(bytes);
-            sum = (sum ^ u64::from_le_bytes(word)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(29);
-        }
-    }
-    sum
-}
-
-/// A file: what it begins with, length of the key, length of the data, checksum of both, key, data.
-fn pack(key: &str, data: &[u8]) -> Vec<u8> {
-    let mut file = MAGIC.to_vec();
-    file.extend((key.len() as u64).to_le_bytes());
-    file.extend((data.len() as u64).to_le_bytes());
-    file.extend(checksum([key.as_bytes(), data]).to_le_bytes());
-    file.extend(key.as_bytes());
-    file.extend(data);
-    file
-}
-
-/// The data of a file written by [`pack`] under this very key, whole and unchanged.
-fn unpack<'f>(file: &'f [u8], key: &str) -> Option<&'f [u8]> {
-    let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let (key_length, rest) = file.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
-    let (length, rest) = rest.split_first_chunk::<8>()?;
-    let (sum, rest) = rest.split_first_chunk::<8>()?;
-    let data = rest.strip_prefix(key.as_bytes())?;
-    let whole = number(key_length) == key.len() as u64 && number(length) == data.len() as u64;
-    (whole && number(sum) == checksum([key.as_bytes(), data])).then_some(data)
 }
 
 /// A file's bytes, unless there is none, or none that can be of use.
@@ -184,26 +148,6 @@ impl PipelineCache {
 mod tests {
     use super::super::tests::{chain, fetch_floats, floats, gpu};
     use super::*;
-
-    #[test]
-    fn any_damage_is_seen() {
-        let data: Vec<u8> = (0..61_u8).map(|i| i.wrapping_mul(7)).collect();
-        let file = pack("adapter\ndriver", &data);
-        assert_eq!(unpack(&file, "adapter\ndriver"), Some(&data[..]));
-        assert_eq!(unpack(&file, "adapter\ndrive"), None);
-        assert_eq!(unpack(&file, "adapter\ndriver2"), None);
-        assert_eq!(unpack(&pack("", &[]), ""), Some(&[][..]));
-        for end in 0..file.len() {
-            assert_eq!(unpack(&file[..end], "adapter\ndriver"), None, "cut at {end}");
-        }
-        for bit in 0..8 * file.len() {
-            let mut flipped = file.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(unpack(&flipped, "adapter\ndriver"), None, "bit {bit}");
-        }
-        let longer = [&file[..], &[0]].concat();
-        assert_eq!(unpack(&longer, "adapter\ndriver"), None);
-    }
 
     /// Runs a small plan on a device that keeps its pipelines there; the bytes it took from the file and left in it.
     fn run(file: &Path) -> Option<(u64, u64)> {

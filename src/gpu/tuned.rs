@@ -1,12 +1,15 @@
 //! What was measured of the variants of kernels, and the file in which it is kept.
 
+use super::cache_files::parse;
+pub(super) use super::cache_files::{Measured, text};
 use super::checks::ShaderChecks;
 use crate::plan::Dispatch;
 use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+#[cfg(test)]
+use std::time::Duration;
 
 /// What a device does about the variants of its kernels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +30,9 @@ pub(super) struct Tuning {
     pub(super) file: Option<PathBuf>,
     /// By the signature of a kernel: its fastest variant. `None` before the file was looked at.
     pub(super) measured: Option<BTreeMap<u64, Measured>>,
+    /// What a clock would show for a run of each variant: a test of the choice depends on no machine's load.
+    #[cfg(test)]
+    pub(super) times: Option<fn(usize) -> Duration>,
 }
 
 impl Tuning {
@@ -36,14 +42,6 @@ impl Tuning {
         let adapter = stem.strip_prefix("tuned-").unwrap_or(stem);
         self.file.as_ref().map(|file| file.with_file_name(format!("{kind}-{adapter}.txt")))
     }
-}
-
-/// The fastest variant of a kernel.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Measured {
-    pub(super) variant: usize,
-    pub(super) microseconds: f64,
-    pub(super) label: String,
 }
 
 /// What a kernel is, for the purpose of its speed: shapes, specialisation, the variants there are, and their checks.
@@ -58,31 +56,6 @@ pub(super) fn signature(dispatch: &Dispatch, checks: ShaderChecks) -> u64 {
     hasher.finish()
 }
 
-pub(super) fn text(head: &str, measured: &BTreeMap<u64, Measured>) -> String {
-    let mut text = format!("{head}\n");
-    for (signature, Measured { variant, microseconds, label }) in measured {
-        let _ = writeln!(text, "{signature:016x}\t{variant}\t{microseconds:.1}\t{label}");
-    }
-    text
-}
-
-/// What a file holds; `None` if it is of another driver or build, or damaged.
-pub(super) fn parse(text: &str, head: &str) -> Option<BTreeMap<u64, Measured>> {
-    let mut lines = text.strip_suffix('\n')?.split('\n');
-    if lines.next() != Some(head) {
-        return None;
-    }
-    lines
-        .map(|line| {
-            let mut fields = line.splitn(4, '\t');
-            let signature = u64::from_str_radix(fields.next()?, 16).ok()?;
-            let variant = fields.next()?.parse().ok()?;
-            let microseconds = fields.next()?.parse().ok().filter(|&v: &f64| v.is_finite() && v >= 0.0)?;
-            Some((signature, Measured { variant, microseconds, label: fields.next()?.to_owned() }))
-        })
-        .collect()
-}
-
 /// What a file has; nothing if there is none, or one of another driver or build, or a damaged one.
 pub(super) fn read(file: Option<&Path>, head: &str) -> BTreeMap<u64, Measured> {
     let Some((file, text)) = file.and_then(|file| Some((file, std::fs::read(file).ok()?))) else { return BTreeMap::new() };
@@ -90,26 +63,4 @@ pub(super) fn read(file: Option<&Path>, head: &str) -> BTreeMap<u64, Measured> {
         tracing::info!("{}: damaged, or of another driver or build; ignored", file.display());
         BTreeMap::new()
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_read_back_and_damage_is_seen() {
-        let found = |variant, microseconds, label: &str| Measured { variant, microseconds, label: label.to_owned() };
-        let all = BTreeMap::from([(7, found(2, 12.5, "matmul f32[64,256]")), (u64::MAX, found(0, 0.0, ""))]);
-        let written = text("head\twith tabs", &all);
-        assert_eq!(parse(&written, "head\twith tabs"), Some(all.clone()));
-        assert_eq!(parse(&written, "another driver"), None);
-        // Cut off anywhere, it is no file of ours, unless a whole line is gone.
-        let whole: Vec<usize> = written.match_indices('\n').map(|(i, _)| i + 1).collect();
-        for end in (0..written.len()).filter(|end| !whole.contains(end)) {
-            assert_eq!(parse(&written[..end], "head\twith tabs"), None, "{:?}", &written[..end]);
-        }
-        for damage in ["xyz\t1\t2\tlabel\n", "07\t-1\t2\tlabel\n", "07\t1\tNaN\tlabel\n", "07\t1\t2\n", "\n", "07\t1\t-2\tl\n"] {
-            assert_eq!(parse(&format!("head\n{damage}"), "head"), None, "{damage:?}");
-        }
-    }
 }

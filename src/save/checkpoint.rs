@@ -132,7 +132,18 @@ impl Checkpoint {
     /// As [`TensorFile::read`]; [`Error::Malformed`] for a file that is no checkpoint.
     pub fn read(path: impl AsRef<Path>) -> Result<Checkpoint> {
         let path = path.as_ref();
-        let file = TensorFile::read(path)?;
+        Checkpoint::of_file(path, TensorFile::read(path)?)
+    }
+
+    /// Reads the bytes of a file; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::read`].
+    pub fn parse(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Checkpoint> {
+        Checkpoint::of_file(path.as_ref(), TensorFile::parse(path.as_ref(), bytes)?)
+    }
+
+    fn of_file(path: &Path, file: TensorFile) -> Result<Checkpoint> {
         if let Some(left) = file.left_out.values().next() {
             return Err(Error::Malformed { path: path.to_owned(), fault: left.fault.clone() });
         }

@@ -321,7 +321,12 @@ impl Settings {
     /// Reads a TOML file of settings.
     pub fn read(path: &Path) -> anyhow::Result<Settings> {
         let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {}", path.display(), at_line(&text, &e)))
+        Settings::parse(path, &text)
+    }
+
+    /// Reads the text of such a file; `path` is for messages.
+    pub fn parse(path: &Path, text: &str) -> anyhow::Result<Settings> {
+        toml::from_str(text).map_err(|e| anyhow::anyhow!("{}: {}", path.display(), at_line(text, &e)))
     }
 
     /// The settings with every gap filled, and checked.

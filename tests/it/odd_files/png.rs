@@ -172,6 +172,24 @@ fn sixteen_bits_are_kept_through_a_change_of_size() {
     }
 }
 
+/// What a change of size takes on its way is bounded too: a strip made square passes through its width times the new height.
+#[test]
+fn changes_of_size_have_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("odd.png");
+    let strip = Picture { kind: 0, depth: 1, channels: 1, width: 1 << 18, height: 1, samples: vec![1; 1 << 18] };
+    std::fs::write(&path, strip.file(false, &[])).unwrap();
+    assert_eq!(Pictures::new().grey().size(4, 4).read(&path).unwrap().1, [1, 4, 4]);
+    for (width, height) in [(1, 1 << 26), (2, 1 << 25), (1, 257)] {
+        match Pictures::new().size(width, height).read(&path).unwrap_err() {
+            steepest::Error::File { message, .. } => {
+                assert!(message.contains("found 262144 × 1 pixels: on the way to"), "{message}");
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
 #[test]
 fn damage() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,9 @@
+//! Feeds `tuned` of the targets.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::tuned(bytes);
+});
