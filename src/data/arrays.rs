@@ -2,7 +2,7 @@
 
 use super::{config, npy};
 use crate::error::{Error, NoRoom, Result};
-use crate::files::write_whole;
+use crate::files::{self, write_whole};
 use crate::memory;
 use crate::numbers::{self, Unfit, f32_of, whole_f32, whole_f64};
 use crate::shape::Shape;
@@ -196,7 +196,7 @@ impl Array {
     /// than declared, a bool that is neither 0 nor 1. [`Error::NoRoom`]: there is no memory for it.
     pub fn read(path: impl AsRef<Path>) -> Result<Array> {
         let path = path.as_ref();
-        Array::parse(path, &bytes_of(path)?)
+        Array::parse(path, &files::read(path)?)
     }
 
     /// Reads what [`Array::read`] would from a file of these bytes; `name` stands for the path in errors.
@@ -235,10 +235,6 @@ impl Array {
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         write_whole(path.as_ref(), &self.to_npy()?)
     }
-}
-
-pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))
 }
 
 impl super::Dataset {

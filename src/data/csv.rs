@@ -8,6 +8,7 @@ use super::preprocessor::Preprocessor;
 use super::source;
 use super::table::{Column, Fields, Kind, Table};
 use crate::error::{Error, Result};
+use crate::files;
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
@@ -135,7 +136,7 @@ impl Csv {
     /// [`Error::Config`]: a delimiter that is a quote, a line end or not ASCII; signs of numbers that cannot be told apart.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<Table> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+        let bytes = files::read(path)?;
         self.parse(path, &bytes)
     }
 

@@ -1,12 +1,11 @@
 //! IDX files, the format of MNIST: `0 0 type rank`, one big-endian u32 a dimension, then the elements; plain or in gzip.
 
 use crate::error::{Error, NoRoom, Result};
-use crate::memory;
+use crate::{files, memory};
 use crate::numbers::{self, f32_of, whole_f32};
 use crate::shape::{MAX_RANK, Shape};
 use flate2::read::MultiGzDecoder;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -130,12 +129,8 @@ impl Idx {
     /// (cut off) or more, damaged gzip. [`Error::NoRoom`]: there is no memory for it.
     pub fn read(path: impl AsRef<Path>) -> Result<Idx> {
         let path = path.as_ref();
-        let open = || -> io::Result<(u64, BufReader<File>)> {
-            let file = File::open(path)?;
-            Ok((file.metadata()?.len(), BufReader::new(file)))
-        };
-        let (length, source) = open().map_err(|e| Error::file(path, format!("cannot be opened: {e}")))?;
-        decode(path, source, length)
+        let (file, length) = files::open(path)?;
+        decode(path, BufReader::new(file), length)
     }
 
     /// Reads what [`Idx::read`] would from a file of these bytes; `name` stands for the path in errors.

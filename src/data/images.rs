@@ -2,7 +2,7 @@
 
 use super::{Dataset, Labels, config};
 use crate::error::{Error, NoRoom, Result};
-use crate::memory;
+use crate::{files, memory};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, Rgb};
 use std::io::Cursor;
@@ -84,6 +84,7 @@ impl Pictures {
         if self.size.is_some_and(|(w, h)| w == 0 || h == 0 || u64::from(w) * u64::from(h) > MOST_PIXELS) {
             return Err(config("pictures", format!("found the size {:?}, expected 1 to {MOST_PIXELS} pixels", self.size)));
         }
+        let bytes = files::read(path)?;
         if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
             let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
             return Err(fail(format!("byte 0: found {}, expected a PNG file (89 50 4e 47); convert it", start.join(" "))));

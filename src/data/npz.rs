@@ -1,9 +1,9 @@
 //! NumPy's `.npz`: arrays by name in a zip archive. What is no array of numbers is left out and named; what is damaged is refused.
 
-use super::arrays::{Array, bytes_of};
+use super::arrays::Array;
 use super::{config, npy};
 use crate::error::{Error, NoRoom, Result};
-use crate::files::write_whole;
+use crate::files::{self, write_whole};
 use crate::memory;
 use flate2::bufread::DeflateDecoder;
 use flate2::{Compression, Crc, write::DeflateEncoder};
@@ -64,7 +64,7 @@ impl Npz {
 /// with [`Array::read`], with its name. [`Error::NoRoom`]: there is no memory for it.
 pub fn read_npz(path: impl AsRef<Path>) -> Result<Npz> {
     let path = path.as_ref();
-    parse_npz(path, &bytes_of(path)?)
+    parse_npz(path, &files::read(path)?)
 }
 
 /// Reads what [`read_npz`] would from a file of these bytes; `name` stands for the path in errors.

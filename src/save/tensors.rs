@@ -2,7 +2,7 @@
 
 use super::header::{self, Entry, Kind, METADATA};
 use crate::error::{Error, Malformed, Result};
-use crate::files::write_whole;
+use crate::files::{self, write_whole};
 use crate::memory;
 use crate::nn::{Array, StateDict, Values};
 use crate::numbers::{self, Unfit, f32_of};
@@ -69,7 +69,7 @@ impl TensorFile {
     /// [`Error::File`]: it cannot be read. [`Error::Malformed`]: it is not what it should be, in any way that can be told.
     pub fn read(path: impl AsRef<Path>) -> Result<TensorFile> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| Error::file(path, e.to_string()))?;
+        let bytes = files::read(path)?;
         TensorFile::parse(path, &bytes)
     }
 

@@ -14,6 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("factor.rs", &["eigen"]),
     ("from_pytorch.rs", &[]),
     ("files", &["error", "files", "threads"]),
+    ("files.rs", &["error"]),
+    ("files", &["error", "files", "memory"]),
     ("memory.rs", &["error"]),
     ("numbers.rs", &[]),
     ("pattern.rs", &["error"]),

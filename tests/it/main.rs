@@ -40,6 +40,7 @@ mod impossible_sizes;
 mod index;
 mod index_put;
 mod integers;
+mod irregular;
 mod layers;
 mod lbfgs;
 mod linalg;

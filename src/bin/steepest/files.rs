@@ -5,16 +5,26 @@ use std::path::Path;
 
 /// The bytes of a file, or why there are none.
 pub fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    anyhow::ensure!(!path.is_dir(), "{}: cannot be read: it is a folder, expected a file", path.display());
-    fs::read(path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => anyhow::anyhow!("{}: cannot be read: there is no such file", path.display()),
-        _ => anyhow::anyhow!("{}: cannot be read: {e}", path.display()),
-    })
+    Ok(steepest::files::read(path)?)
+}
+
+/// The bytes of a table: of a file, or of what comes through a pipe (`<(zcat t.csv.gz)` in a shell).
+pub fn read_table(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if steepest::files::is_pipe(path) {
+        let from = fs::File::open(path).map_err(|e| anyhow::anyhow!("{}: cannot be read: {e}", path.display()))?;
+        return Ok(steepest::files::read_stream(path, from)?);
+    }
+    read(path)
+}
+
+/// Finds out before the work whether the disk has room for a file of so many bytes.
+pub fn has_room(path: &Path, bytes: u64) -> anyhow::Result<()> {
+    Ok(steepest::files::has_room(path, bytes)?)
 }
 
 /// Finds out before the work whether a file can be written after it. `inputs` are never written over.
 pub fn check(path: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
-    anyhow::ensure!(!path.is_dir(), "{}: it is a folder, expected the name of a file", path.display());
+    steepest::files::replaceable(path)?;
     let same = |input: &Path| matches!((fs::canonicalize(input), fs::canonicalize(path)), (Ok(a), Ok(b)) if a == b);
     anyhow::ensure!(!inputs.iter().any(|input| same(input)), "{}: it is also read, and is not written over", path.display());
     let folder = match path.parent() {

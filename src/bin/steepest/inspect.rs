@@ -67,10 +67,12 @@ fn is_model(path: &Path) -> anyhow::Result<bool> {
     if path.as_os_str() == "-" {
         return Ok(false);
     }
-    anyhow::ensure!(!path.is_dir(), "{}: cannot be read: it is a folder, expected a file", path.display());
+    if steepest::files::is_pipe(path) {
+        return Ok(false);
+    }
     let mut start = vec![];
-    let opened = std::fs::File::open(path).and_then(|file| file.take(9).read_to_end(&mut start));
-    opened.map_err(|e| anyhow::anyhow!("{}: cannot be read: {e}", path.display()))?;
+    let read = steepest::files::open(path)?.0.take(9).read_to_end(&mut start);
+    read.map_err(|e| anyhow::anyhow!("{}: cannot be read: {e}", path.display()))?;
     Ok(path.extension().is_some_and(|e| e == "safetensors") || (start.len() == 9 && start[6..8] == [0, 0] && start[8] == b'{'))
 }
 

@@ -4,7 +4,6 @@ use crate::files;
 use crate::settings::Dates;
 use crate::text::quoted;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
 use std::path::Path;
 use steepest::Error;
 use steepest::data::{Csv, DateOrder, Kind, Preprocessor, Table};
@@ -91,12 +90,12 @@ impl Reading {
     /// Reads a file, or standard input for `-`.
     pub fn read(&self, path: &Path) -> anyhow::Result<Table> {
         if path.as_os_str() != "-" {
-            let bytes = files::read(path)?;
+            let bytes = files::read_table(path)?;
             return self.parse(path, &bytes);
         }
-        let mut bytes = vec![];
-        std::io::stdin().lock().read_to_end(&mut bytes).map_err(|e| anyhow::anyhow!("standard input cannot be read: {e}"))?;
-        self.parse(Path::new("(standard input)"), &bytes)
+        let name = Path::new("(standard input)");
+        let bytes = steepest::files::read_stream(name, std::io::stdin().lock())?;
+        self.parse(name, &bytes)
     }
 
     fn parse(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<Table> {

@@ -102,6 +102,18 @@ pub fn indices(fitted: &Preprocessor) -> Vec<usize> {
     fitted.indices().into_iter().map(|(_, count)| count).collect()
 }
 
+/// About how many bytes the files take that a training with these settings leaves: the weights of all models, and what is said about them.
+pub fn bytes_saved(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> u64 {
+    let indices = indices(fitted);
+    let numbers = fitted.width() - indices.len() + indices.iter().sum::<usize>();
+    let sizes: Vec<usize> = [numbers].into_iter().chain(chosen.layers.iter().copied()).chain([target.width()]).collect();
+    let weights: u64 = sizes.windows(2).map(|pair| (pair[0] as u64 + 1) * pair[1] as u64).sum();
+    /// Of the history and the learning curve, and of each feature's name and what is done to it.
+    const FILES: u64 = 200_000;
+    const FEATURE: u64 = 100;
+    4 * weights * chosen.members() as u64 + FEATURE * numbers as u64 + FILES
+}
+
 /// Rows of a batch, for so many rows to learn from, with such indices.
 pub fn batch_size(chosen: &Chosen, indices: &[usize], rows: usize) -> usize {
     // Each step moves all weights of the tables that are looked up: with few rows a step, an epoch would do little else.
