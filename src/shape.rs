@@ -231,7 +231,10 @@ impl View {
                 continue;
             }
             match merged.last_mut() {
-                Some(last) if last.stride == dim.stride * dim.size as isize => {
+                Some(last)
+                    if isize::try_from(dim.size).ok().and_then(|size| size.checked_mul(dim.stride)) == Some(last.stride)
+                        && last.size.checked_mul(dim.size).is_some() =>
+                {
                     *last = ViewDim { size: last.size * dim.size, stride: dim.stride };
                 }
                 _ => merged.push(dim),
@@ -261,9 +264,10 @@ impl View {
         )
     }
 
-    /// Number of elements the view reads.
+    /// Number of elements the view reads; `usize::MAX` stands for more than can be counted.
     pub fn numel(&self) -> usize {
-        self.dims.iter().map(|d| d.size).product()
+        let sizes = || self.dims.iter().map(|d| d.size);
+        if sizes().any(|size| size == 0) { 0 } else { sizes().fold(1, usize::saturating_mul) }
     }
 
     /// Whether element i is at position i.

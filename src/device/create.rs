@@ -7,6 +7,7 @@ use crate::graph::node::{Tensor, Value, record_on};
 use crate::graph::op::{DType, Spec};
 use crate::ops::elementwise::{FILL, Pointwise};
 use crate::shape::{Shape, ToShape};
+use std::ops::Range;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -66,8 +67,28 @@ fn spec_of<T: Element>(data: &[T], shape: impl ToShape) -> Result<Spec, OpError>
 impl Device {
     #[track_caller]
     fn given<T: Element>(&self, data: &[T], shape: impl ToShape, parameter: bool) -> Tensor {
-        let words = Arc::new(data.iter().map(|x| x.to_word()).collect());
-        Tensor::leaf(&self.backend, spec_of(data, shape), Some(Value::Host(words)), parameter, Location::caller())
+        let made = spec_of(data, shape).and_then(|spec| Ok((spec, collected("tensor", data.iter().map(|x| x.to_word()))?)));
+        let (spec, value) = match made {
+            Ok((spec, words)) => (Ok(spec), Some(Value::Host(Arc::new(words)))),
+            Err(error) => (Err(error), None),
+        };
+        Tensor::leaf(&self.backend, spec, value, parameter, Location::caller())
+    }
+
+    /// A tensor of f32 of which each number is computed. Its size is checked before there is memory for them.
+    #[track_caller]
+    fn computed<const N: usize>(
+        &self,
+        op: &'static str,
+        shape: [usize; N],
+        numbers: impl ExactSizeIterator<Item = f32>,
+    ) -> Tensor {
+        let at = Location::caller();
+        let words = shape.to_shape().and_then(|shape| Ok((shape, collected(op, numbers.map(f32::to_bits))?)));
+        match words {
+            Ok((shape, words)) => self.words(words, shape, DType::F32, false),
+            Err(error) => self.invalid(op, at, error),
+        }
     }
 
     /// A tensor from a slice of `f32`, `u32`, `i32` or `bool`, row-major.
@@ -99,8 +120,15 @@ impl Device {
     /// ```
     #[track_caller]
     pub fn tensor_f16(&self, data: &[f32], shape: impl ToShape) -> Tensor {
-        let spec = spec_of(data, shape).map(|s| Spec { dtype: DType::F16, ..s });
-        Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(half::pack(data)))), false, Location::caller())
+        let made = spec_of(data, shape).and_then(|spec| {
+            let pairs = data.chunks(2).map(|pair| half::pair(pair[0], pair.get(1).copied().unwrap_or(0.0)));
+            Ok((Spec { dtype: DType::F16, ..spec }, collected("tensor_f16", pairs)?))
+        });
+        let (spec, value) = match made {
+            Ok((spec, words)) => (Ok(spec), Some(Value::Host(Arc::new(words)))),
+            Err(error) => (Err(error), None),
+        };
+        Tensor::leaf(&self.backend, spec, value, false, Location::caller())
     }
 
     /// A parameter: a tensor that gradients are taken by and that optimizers update in place.
@@ -153,11 +181,10 @@ impl Device {
         self.full(shape, 1.0)
     }
 
-    /// 0, 1, … n − 1.
+    /// 0, 1, … n − 1. More numbers than a tensor can hold, or than there is memory for, make it invalid.
     #[track_caller]
     pub fn arange(&self, n: usize) -> Tensor {
-        let numbers: Vec<f32> = (0..n).map(|i| i as f32).collect();
-        self.given(&numbers, n, false)
+        self.computed("arange", [n], (0..n).map(|i| i as f32))
     }
 
     /// Numbers from `start` on in steps of `step`, below `stop` (above it, if the step is negative): start, start + step, start + 2 step, …
@@ -224,29 +251,27 @@ impl Device {
         first.cat(&[&second], 0)
     }
 
-    /// The n×n identity matrix.
+    /// The n×n identity matrix. One larger than a tensor can be, or than there is memory for, is invalid.
     #[track_caller]
     pub fn eye(&self, n: usize) -> Tensor {
-        let cells: Vec<f32> = (0..n * n).map(|i| if i / n == i % n { 1.0 } else { 0.0 }).collect();
-        self.given(&cells, [n, n], false)
+        self.computed("eye", [n, n], (0..n.saturating_mul(n)).map(|i| if i / n == i % n { 1.0 } else { 0.0 }))
     }
 
     /// The frequencies of a Fourier transform of n samples that are `spacing` apart, in its order: 0, 1, … −2, −1, divided by n · spacing.
     #[track_caller]
     pub fn fftfreq(&self, n: usize, spacing: f64) -> Tensor {
-        self.frequencies((0..n).map(|k| if 2 * k < n { k as f64 } else { k as f64 - n as f64 }), n, spacing)
+        self.frequencies("fftfreq", (0..n).map(|k| if k < n - k { k as f64 } else { k as f64 - n as f64 }), n, spacing)
     }
 
     /// The frequencies of [`Tensor::rfft`] of n samples that are `spacing` apart: 0, 1, … n/2, divided by n · spacing.
     #[track_caller]
     pub fn rfftfreq(&self, n: usize, spacing: f64) -> Tensor {
-        self.frequencies((0..if n == 0 { 0 } else { n / 2 + 1 }).map(|k| k as f64), n, spacing)
+        self.frequencies("rfftfreq", (0..if n == 0 { 0 } else { n / 2 + 1 }).map(|k| k as f64), n, spacing)
     }
 
     #[track_caller]
-    fn frequencies(&self, numbers: impl Iterator<Item = f64>, n: usize, spacing: f64) -> Tensor {
-        let frequencies: Vec<f32> = numbers.map(|k| (k / (n as f64 * spacing)) as f32).collect();
-        self.given(&frequencies, frequencies.len(), false)
+    fn frequencies(&self, op: &'static str, numbers: impl ExactSizeIterator<Item = f64>, n: usize, spacing: f64) -> Tensor {
+        self.computed(op, [numbers.len()], numbers.map(|k| (k / (n as f64 * spacing)) as f32))
     }
 
     /// Where the lower triangle of a matrix is, in row-major order, as u32: the rows and the columns, `[k]` each, of all places with
@@ -261,29 +286,48 @@ impl Device {
     /// ```
     #[track_caller]
     pub fn tril_indices(&self, rows: usize, columns: usize, offset: isize) -> [Tensor; 2] {
-        self.triangle("tril_indices", [rows, columns], |over| over <= offset)
+        // The rows in which there are any, and of each the columns up to the diagonal.
+        let first = offset.min(0).unsigned_abs().min(rows);
+        let end = |row: usize| row.saturating_add_signed(offset).saturating_add(1).min(columns);
+        self.triangle("tril_indices", [rows, columns], offset as i128, (first..rows).map(|row| (row, 0..end(row))))
     }
 
     /// The same of the upper triangle: all places with column − row ≥ `offset`; see [`Device::tril_indices`].
     #[track_caller]
     pub fn triu_indices(&self, rows: usize, columns: usize, offset: isize) -> [Tensor; 2] {
-        self.triangle("triu_indices", [rows, columns], |over| over >= offset)
+        let last = columns.saturating_add_signed(offset.saturating_neg()).min(rows);
+        let start = |row: usize| row.saturating_add_signed(offset);
+        // Turned by half a turn it is a lower triangle, which has as many places.
+        let turned = columns as i128 - rows as i128 - offset as i128;
+        self.triangle("triu_indices", [rows, columns], turned, (0..last).map(|row| (row, start(row)..columns)))
     }
 
-    /// The places of a matrix whose column − row is wanted.
+    /// The places of a triangle, from the columns of each of its rows: as many as the lower triangle up to the diagonal `offset` has.
     #[track_caller]
-    fn triangle(&self, op: &'static str, [rows, columns]: [usize; 2], wanted: impl Fn(isize) -> bool) -> [Tensor; 2] {
+    fn triangle(
+        &self,
+        op: &'static str,
+        [rows, columns]: [usize; 2],
+        offset: i128,
+        places: impl Iterator<Item = (usize, Range<usize>)>,
+    ) -> [Tensor; 2] {
         let at = Location::caller();
-        if let Err(error) = Shape::new(&[rows, columns]) {
-            let invalid = self.invalid(op, at, error);
-            return [invalid.clone(), invalid];
-        }
-        let (mut first, mut second) = (vec![], vec![]);
-        for row in 0..rows {
-            for column in (0..columns).filter(|&column| wanted(column as isize - row as isize)) {
-                first.push(row as u32);
-                second.push(column as u32);
+        let memory = || {
+            Shape::new(&[rows, columns])?;
+            let count = places_below(rows, columns, offset);
+            Ok((count, room(op, count)?, room(op, count)?))
+        };
+        let (count, mut first, mut second) = match memory() {
+            Ok(memory) => memory,
+            Err(error) => {
+                let invalid = self.invalid(op, at, error);
+                return [invalid.clone(), invalid];
             }
+        };
+        // Many rows may have none.
+        for (row, columns) in places.take(count) {
+            first.extend(columns.clone().map(|_| row as u32));
+            second.extend(columns.map(|column| column as u32));
         }
         [first, second].map(|places| self.given(&places, places.len(), false))
     }
@@ -297,6 +341,28 @@ impl Device {
     pub(crate) fn backend(&self) -> &Arc<dyn crate::graph::Backend> {
         &self.backend
     }
+}
+
+/// How many places of a matrix have column − row ≤ `offset`.
+fn places_below(rows: usize, columns: usize, offset: i128) -> usize {
+    let (rows, columns) = (rows as i128, columns as i128);
+    // The rows that have any, the places of the first of them, and the rows that have one more than the row before.
+    let there = (rows - (-offset).max(0)).max(0);
+    let first = (offset.max(0) + 1).min(columns);
+    let growing = (columns - first).clamp(0, there);
+    let places = growing * first + growing * (growing - 1) / 2 + (there - growing) * columns;
+    usize::try_from(places).unwrap_or(usize::MAX)
+}
+
+/// [`memory::room`](crate::memory::room) for what an op makes.
+pub(super) fn room<T>(op: &str, count: usize) -> Result<Vec<T>, OpError> {
+    crate::memory::room(format_args!("{op}: {count} numbers"), count).map_err(OpError::NoRoom)
+}
+
+/// [`memory::collected`](crate::memory::collected) for what an op makes.
+pub(super) fn collected<T>(op: &str, numbers: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>, OpError> {
+    let count = numbers.len();
+    crate::memory::collected(format_args!("{op}: {count} numbers"), numbers).map_err(OpError::NoRoom)
 }
 
 /// Hands a shape on as a value that may be an error: `expand` reports it with the caller's line.
@@ -335,8 +401,13 @@ impl Tensor {
         if !self.is_leaf() {
             return Err(fail(OpError::Value("the tensor is computed from others; only given tensors can be set".to_owned())));
         }
-        let words = data.iter().map(|x| x.to_word());
-        let words = if rounds { half::pack(&words.map(f32::from_bits).collect::<Vec<_>>()) } else { words.collect() };
+        let float = |x: &T| f32::from_bits(x.to_word());
+        let words = if rounds {
+            collected("set", data.chunks(2).map(|two| half::pair(float(&two[0]), two.get(1).map_or(0.0, float))))
+        } else {
+            collected("set", data.iter().map(|x| x.to_word()))
+        };
+        let words = words.map_err(fail)?;
         self.node().replace_value(Value::Host(Arc::new(words)));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Drawing by what tensors say: weights, probabilities, rates. What needs more or fewer random numbers as it goes is drawn on the host, from Philox
 //! too: the same numbers on every device. It waits for the values, like reading.
 
+use super::create::{collected, room};
 use crate::error::{Error, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::op::DType;
@@ -48,11 +49,12 @@ impl Tensor {
         let rows = if let [rows, _] = shape[..] { rows } else { 1 };
         Shape::new(&shape).map_err(fail)?;
         let weights = self.to_vec::<f32>()?;
-        let mut drawn = Vec::with_capacity(rows * count);
-        for row in 0..rows {
+        let mut drawn = room("multinomial", rows * count).map_err(fail)?;
+        // Of lines of which nothing is drawn there may be more than anyone counts.
+        for row in 0..if count == 0 { 0 } else { rows } {
             let line = &weights[row * n..][..n];
-            let places = draw::places(&mut Stream::new(seed, row as u64), line, count, replacement);
-            drawn.extend(places.map_err(|what| fail(OpError::Value(format!("line {row}: {what}"))))?);
+            let places = draw::places(&mut Stream::new(seed, row as u64), line, count, replacement, &mut drawn);
+            places.map_err(|what| fail(OpError::Value(format!("line {row}: {what}"))))?;
         }
         Ok(self.device().tensor(&drawn, shape))
     }
@@ -125,8 +127,8 @@ impl Tensor {
             let message = format!("{option} {k} is {x}, expected a finite number of the distribution's range");
             return Err(Error::op(name, at, OpError::Value(message)));
         }
-        let drawn: Vec<f32> =
-            numbers.iter().zip(0..).map(|(&x, k)| draw(&mut Stream::new(seed, k), f64::from(x)) as f32).collect();
+        let drawn = numbers.iter().enumerate().map(|(k, &x)| draw(&mut Stream::new(seed, k as u64), f64::from(x)) as f32);
+        let drawn = collected(name, drawn).map_err(|error| Error::op(name, at, error))?;
         Ok(self.device().tensor(&drawn, shape))
     }
 }

@@ -1,6 +1,7 @@
 //! Tensors whose size only the values decide: what a mask chooses, where something is not 0, different values, counts up to the largest. They
 //! wait for the values, like reading.
 
+use super::create::room;
 use crate::error::{Error, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::op::DType;
@@ -41,7 +42,9 @@ impl Tensor {
         }
         let whole = spec.shape.broadcast(&by.shape).map_err(fail)?;
         let flags = mask.expand(whole).to_vec::<bool>()?;
-        let index: Vec<u32> = (0..).zip(flags).filter(|(_, chosen)| *chosen).map(|(k, _)| k).collect();
+        let chosen = flags.iter().filter(|chosen| **chosen).count();
+        let mut index: Vec<u32> = room("masked_select", chosen).map_err(fail)?;
+        index.extend((0..).zip(flags).filter(|(_, chosen)| *chosen).map(|(k, _)| k));
         Ok(self.expand(whole).flatten().index_select(0, &self.device().tensor(&index, index.len())))
     }
 
@@ -63,11 +66,12 @@ impl Tensor {
         let shape = self.try_shape()?;
         let flags = self.to_bool().to_vec::<bool>()?;
         let strides = shape.strides();
-        let mut places: Vec<u32> = vec![];
-        let mut count = 0;
+        let count = flags.iter().filter(|there| **there).count();
+        let fail = |error| Error::op("nonzero", Location::caller(), error);
+        Shape::new(&[count, shape.rank()]).map_err(fail)?;
+        let mut places: Vec<u32> = room("nonzero", count * shape.rank()).map_err(fail)?;
         for (at, _) in flags.iter().enumerate().filter(|(_, there)| **there) {
             places.extend(shape.dims().iter().zip(&strides).map(|(n, stride)| (at / stride % n) as u32));
-            count += 1;
         }
         Ok(self.device().tensor(&places, [count, shape.rank()]))
     }
@@ -95,7 +99,12 @@ impl Tensor {
         let sorted = flat.index_select(0, &order);
         let places = order.to_vec::<u32>()?;
         let changes = if n < 2 { vec![] } else { sorted.slice(0, 1..).ne(&sorted.slice(0, ..-1)).to_vec::<bool>()? };
-        let (mut firsts, mut counts, mut inverse) = (vec![], vec![], vec![0u32; n]);
+        let different = changes.iter().filter(|changes| **changes).count() + usize::from(n > 0);
+        let fail = |error| Error::op("unique", Location::caller(), error);
+        let mut inverse: Vec<u32> = room("unique", n).map_err(fail)?;
+        inverse.resize(n, 0);
+        let [mut firsts, mut counts]: [Vec<u32>; 2] =
+            [room("unique", different).map_err(fail)?, room("unique", different).map_err(fail)?];
         for (r, &place) in places.iter().enumerate() {
             if r == 0 || changes[r - 1] {
                 // Equal elements are in their order: this is the first of them.

@@ -1,10 +1,11 @@
 //! Making random tensors: each element follows from seed, stream and index alone, on every device.
 
+use super::create::collected;
 use super::state::Device;
 use crate::error::{OpError, finite};
 use crate::graph::node::{Tensor, record_on};
 use crate::ops::random::draw;
-use crate::ops::random::{Kind, Random, Stream, deviation, permutation, range};
+use crate::ops::random::{Kind, Random, Stream, deviation, range, shuffled};
 use crate::shape::{Shape, ToShape};
 use std::panic::Location;
 
@@ -124,10 +125,12 @@ impl Device {
     #[track_caller]
     pub fn randperm(&self, n: usize, seed: u64) -> Tensor {
         let at = Location::caller();
-        match Shape::new(&[n]) {
-            Ok(shape) if i32::try_from(n).is_ok() => self.tensor(&permutation(n, seed, 0), shape),
-            Ok(_) => self.invalid("randperm", at, OpError::Value(format!("n is {n}, expected at most 2³¹ − 1"))),
-            Err(error) => self.invalid("randperm", at, error),
+        if i32::try_from(n).is_err() {
+            return self.invalid("randperm", at, OpError::Value(format!("n is {n}, expected at most 2³¹ − 1")));
+        }
+        match shuffled(n, seed, 0) {
+            Ok(order) => self.tensor(&order, n),
+            Err(error) => self.invalid("randperm", at, OpError::NoRoom(error)),
         }
     }
 
@@ -152,9 +155,11 @@ impl Device {
         };
         let mut stream = Stream::new(seed, 0);
         let within = |x: f64| (x as f32).clamp(low as f32, high as f32);
-        let numbers: Vec<f32> =
-            (0..shape.numel()).map(|_| within(mean + std * draw::normal_between(&mut stream, a, b))).collect();
-        self.tensor(&numbers, shape)
+        let numbers = (0..shape.numel()).map(|_| within(mean + std * draw::normal_between(&mut stream, a, b)));
+        match collected("truncated_normal", numbers) {
+            Ok(numbers) => self.tensor(&numbers, shape),
+            Err(error) => self.invalid("truncated_normal", at, error),
+        }
     }
 
     /// 1 / keep with probability `keep`, else 0. A probability that is not above 0 and at most 1 makes the tensor invalid.

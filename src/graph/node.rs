@@ -66,6 +66,11 @@ impl Live {
         self.nodes.load(Ordering::Relaxed)
     }
 
+    /// How many may be alive.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
     }

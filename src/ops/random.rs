@@ -3,10 +3,11 @@
 pub(crate) mod draw;
 
 use super::case::{Case, Gen};
-use crate::error::{OpError, finite};
+use crate::error::{NoRoom, OpError, finite};
 use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant};
 use crate::graph::{Tensor, record_on};
+use crate::memory::{self, collected};
 use crate::shape::Shape;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -373,29 +374,47 @@ pub(crate) fn deviation(std: f64) -> Result<(), OpError> {
 }
 
 /// `count` numbers in `low..high` on the host: what `Device::uniform` makes of the same seed (with stream 0).
+///
+/// # Panics
+/// If there is no room for them: the list is the caller's own, of a length it chose. [`Device::uniform`](crate::Device::uniform) has an error.
 pub fn uniform_host(count: usize, low: f32, high: f32, seed: u64, stream: u64) -> Vec<f32> {
     let mut stream = Stream::new(seed, stream);
-    (0..count).map(|_| uniform(stream.bits()) * (high - low) + low).collect()
+    let numbers = (0..count).map(|_| uniform(stream.bits()) * (high - low) + low);
+    collected(format_args!("{count} random numbers"), numbers).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// `count` normally distributed numbers on the host: the same ones on every machine.
+///
+/// # Panics
+/// If there is no room for them, as [`uniform_host`].
 pub fn normal_host(count: usize, mean: f32, std: f32, seed: u64, stream: u64) -> Vec<f32> {
     let mut stream = Stream::new(seed, stream);
-    (0..count).map(|_| normal(stream.bits()) * std + mean).collect()
+    let numbers = (0..count).map(|_| normal(stream.bits()) * std + mean);
+    collected(format_args!("{count} random numbers"), numbers).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The numbers `0..n` in random order, every order with the same probability (Fisher and Yates).
 ///
 /// # Panics
-/// If `n` does not fit in a u32, the index type of tensors.
+/// If `n` does not fit in a u32, the index type of tensors, or there is no room for the numbers. [`Device::randperm`](crate::Device::randperm) has
+/// an error.
 pub fn permutation(n: usize, seed: u64, stream: u64) -> Vec<u32> {
-    assert!(u32::try_from(n).is_ok(), "a permutation of {n} elements: at most {} are possible", u32::MAX);
+    shuffled(n, seed, stream).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The numbers `0..n` in random order. More than a u32 can count have no room anywhere.
+pub(crate) fn shuffled(n: usize, seed: u64, stream: u64) -> Result<Vec<u32>, NoRoom> {
+    let what = format!("{n} numbers in random order");
+    let Ok(last) = u32::try_from(n) else {
+        return Err(NoRoom { what, bytes: (n as u64).saturating_mul(4), most: memory::most() });
+    };
     let mut stream = Stream::new(seed, stream);
-    let mut order: Vec<u32> = (0..n as u32).collect();
+    let mut order = memory::room(what, n)?;
+    order.extend(0..last);
     for i in (1..order.len()).rev() {
         order.swap(i, stream.below(i as u32 + 1) as usize);
     }
-    order
+    Ok(order)
 }
 
 impl Tensor {

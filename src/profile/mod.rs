@@ -133,7 +133,7 @@ impl Profile {
         }
         let found = &mut self.rows[row];
         found.calls += 1;
-        found.total += call.time;
+        found.total = found.total.saturating_add(call.time);
         if found.times.len() == TIMES {
             found.times.pop_front();
         }
@@ -154,7 +154,7 @@ impl Profile {
 
     /// Time of all calls.
     pub fn total(&self) -> Duration {
-        Duration::from_nanos(self.rows.iter().map(|row| row.total).sum())
+        Duration::from_nanos(self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.total)))
     }
 
     /// Calls of all kernels.

@@ -1,9 +1,10 @@
 //! The f64 evaluator: walks a graph and computes every op by its definition. The truth the devices are measured against.
 
-use crate::error::{Error, OpError, Result};
+use crate::error::{Error, NoRoom, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::node::{Body, Node, Value};
 use crate::graph::op::Array;
+use crate::memory;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub type Overrides = HashMap<u64, Array>;
 /// Values computed earlier on a device are computed again here, as far as their history is known.
 ///
 /// # Errors
-/// The error an invalid tensor carries, or one of reading a leaf.
+/// The error an invalid tensor carries, one of reading a leaf, or [`Error::NoRoom`] for values that do not fit into this program's memory.
 pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
     let mut nodes: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
     let mut seen = HashSet::new();
@@ -32,8 +33,14 @@ pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
     }
 
     let mut values: HashMap<u64, Array> = HashMap::new();
+    let mut held = 0u64;
     for (id, node) in nodes {
         let spec = node.spec().clone()?;
+        held = held.saturating_add(8 * spec.shape.numel() as u64);
+        if held > memory::most() {
+            let what = format!("the reference's {} of shape {}", node.op_name(), spec.shape);
+            return Err(Error::NoRoom(NoRoom { what, bytes: held, most: memory::most() }));
+        }
         let value = match (given.get(&id), node.body()) {
             (Some(array), _) => array.clone(),
             (None, Body::Call { op, inputs }) => {

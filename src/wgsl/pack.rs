@@ -2,6 +2,9 @@
 
 use super::reflect::Member;
 
+/// The most bytes that a struct of uniforms may have, on any device.
+const MOST_BYTES: u32 = 1 << 20;
+
 /// The words of a struct of `bytes` bytes: each value goes where the member of its name is, whatever the order of either.
 ///
 /// Every member must be given; an array may be given in part or not at all, and what is not given of it is zero.
@@ -9,6 +12,10 @@ use super::reflect::Member;
 /// # Errors
 /// In words, a value that has no member or more words than it, one that is given twice, a member that is not given.
 pub fn pack(values: &[(&'static str, Vec<u32>)], members: &[Member], bytes: u32) -> Result<Vec<u32>, String> {
+    // Uniforms hold 64 KiB, on some devices more.
+    if bytes > MOST_BYTES {
+        return Err(format!("`params` has {bytes} bytes, expected at most {MOST_BYTES}"));
+    }
     let mut words = vec![0; bytes as usize / 4];
     let mut given = vec![false; members.len()];
     for (name, value) in values {
@@ -23,7 +30,11 @@ pub fn pack(values: &[(&'static str, Vec<u32>)], members: &[Member], bytes: u32)
         if 4 * value.len() > member.size as usize || (4 * value.len() < member.size as usize && !member.is_array()) {
             return Err(format!("{} words for `params.{name}` of {} bytes", value.len(), member.size));
         }
-        words[member.offset as usize / 4..][..value.len()].copy_from_slice(value);
+        let place = words.get_mut(member.offset as usize / 4..).and_then(|rest| rest.get_mut(..value.len()));
+        let Some(place) = place else {
+            return Err(format!("`params.{name}` lies beyond the {bytes} bytes of the struct"));
+        };
+        place.copy_from_slice(value);
     }
     match members.iter().zip(given).find(|(member, given)| !given && !member.is_array()) {
         Some((member, _)) => Err(format!("`params.{}` is not given", member.name)),
@@ -58,5 +69,7 @@ mod tests {
         assert!(bad(&[("n", vec![1]), ("n", vec![1])]).contains("twice"));
         assert!(bad(&[("n", vec![1])]).contains("`params.pair` is not given"));
         assert!(bad(&[("dims", vec![0; 17])]).contains("17 words"));
+        let short = pack(&[("pair", vec![1, 2])], &members(), 12).expect_err("refused");
+        assert!(short.contains("beyond the 12 bytes"), "{short}");
     }
 }

@@ -270,7 +270,7 @@ fn public_functions_are_found_in_the_text() {
         ("ops", "cat::stack"),
         ("ops", "random::permutation"),
         ("ops", "ConvNdOptions::dilation"),
-        ("nn", "GruCell::new"),
+        ("nn", "Glu::new"),
         ("nn", "MaxPool2d::new"),
         ("nn", "AvgPool1d::count_include_pad"),
         ("nn", "Dropout::new"),

@@ -43,8 +43,8 @@ fn nodes(o: &mut Odd) -> Vec<Arc<Node>> {
 }
 
 const TABLE: &[Line] = table! {
-    "Tensor::node" => |o| drop(o.tensor().node());
-    "Tensor::spec" => |o| drop(o.tensor().spec());
+    "Tensor::node" => |o| o.tensor().node();
+    "Tensor::spec" => |o| o.tensor().spec();
     "Tensor::check" => |o| o.tensor().check();
     "Tensor::requires_grad" => |o| o.tensor().requires_grad();
     "Tensor::is_frozen" => |o| o.tensor().is_frozen();
@@ -81,7 +81,7 @@ const TABLE: &[Line] = table! {
         let x = o.near(&[3]);
         x.exp().sum(&[]).hessian_vector_product(&[&x], &o.many(|o| o.near(&[3])).iter().collect::<Vec<_>>())
     };
-    "Curvature::new" => |o| drop(Curvature::new(&o.tensor(), &o.many(Odd::tensor).iter().collect::<Vec<_>>()));
+    "Curvature::new" => |o| Curvature::new(&o.tensor(), &o.many(Odd::tensor).iter().collect::<Vec<_>>());
     "Curvature::size" => |o| {
         let x = o.near(&[3]);
         Curvature::new(&x.exp().sum(&[]), &[&x]).map(|c| c.size())
@@ -156,19 +156,19 @@ const TABLE: &[Line] = table! {
     "half::rounded" => |o| half::rounded(o.float());
     "half::words" => |o| half::words(o.size());
     "half::pair" => |o| half::pair(o.single(), o.single());
-    "half::pack" => |o| drop(half::pack(&o.singles()));
+    "half::pack" => |o| half::pack(&o.singles());
     "DType::is_float" => |o| o.pick(TYPES).is_float();
     "DType::words" => |o| o.pick(TYPES).words(o.size());
-    "DType::pack" => |o| drop(o.pick(TYPES).pack(&o.floats()));
+    "DType::pack" => |o| o.pick(TYPES).pack(&o.floats());
     "DType::to_f64" => |o| o.pick(TYPES).to_f64(o.u32());
     "DType::to_word" => |o| o.pick(TYPES).to_word(o.float());
     "Spec::new" => |o| Spec::new(shape(o), o.pick(TYPES)).words();
     "Spec::f32" => |o| Spec::f32(shape(o)).words();
     "Spec::words" => |o| Spec::new(shape(o), o.pick(TYPES)).words();
     "Spec::reshaped" => |o| Spec::f32(shape(o)).reshaped(shape(o)).words();
-    "Graph::collect" => |o| drop(Graph::collect(&nodes(o)));
-    "Graph::collect_after_host" => |o| drop(Graph::collect_after_host(&nodes(o)));
-    "dump::lines" => |o| drop(Graph::collect(&nodes(o)).map(|graph| dump::lines(&graph)));
+    "Graph::collect" => |o| Graph::collect(&nodes(o));
+    "Graph::collect_after_host" => |o| Graph::collect_after_host(&nodes(o));
+    "dump::lines" => |o| Graph::collect(&nodes(o)).map(|graph| dump::lines(&graph));
     "dump::graphviz" => |o| Graph::collect(&nodes(o)).map(|graph| dump::graphviz(&graph));
     "Node::at" => |o| {
         let x = o.tensor();
@@ -210,12 +210,12 @@ const TABLE: &[Line] = table! {
         let x = o.tensor();
         let _ = x.node().id();
     };
-    "Variant::groups" => |o| drop(Variant::groups(o.size()));
-    "Variant::each_element" => |o| drop(Variant::each_element("exp", o.size()));
-    "Variant::new" => |o| drop(Variant::new("exp", [o.u32(), o.u32(), o.u32()]));
-    "Variant::max_loop_iterations" => |o| drop(Variant::new("exp", [1; 3]).max_loop_iterations(o.size()));
-    "Variant::in_parts" => |o| drop(Variant::new("exp", [1; 3]).in_parts(o.size(), o.size()));
-    "Variant::divided" => |o| drop(Variant::new("exp", [1; 3]).in_parts(o.size(), o.size()).divided(o.size()));
-    "Params::new" => |o| drop(Params::new());
-    "Params::set" => |o| drop(Params::new().set("m", o.size()));
+    "Variant::groups" => |o| Variant::groups(o.size());
+    "Variant::each_element" => |o| Variant::each_element("exp", o.size());
+    "Variant::new" => |o| Variant::new("exp", [o.u32(), o.u32(), o.u32()]);
+    "Variant::max_loop_iterations" => |o| Variant::new("exp", [1; 3]).max_loop_iterations(o.size());
+    "Variant::in_parts" => |o| Variant::new("exp", [1; 3]).in_parts(o.size(), o.size());
+    "Variant::divided" => |o| Variant::new("exp", [1; 3]).in_parts(o.size(), o.size()).divided(o.size());
+    "Params::new" => |o| Params::new();
+    "Params::set" => |o| Params::new().set("m", o.size());
 };

@@ -46,5 +46,5 @@ const TABLE: &[Line] = table! {
         let x = o.tensor().exp();
         drop(o.device().plan([&x]).map(|plan| plan.dispatches.iter().map(|d| d.bytes()).sum::<u64>()));
     };
-    "Switches::without" => |o| drop(Switches::without(&o.text()));
+    "Switches::without" => |o| Switches::without(&o.text());
 };

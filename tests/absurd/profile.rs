@@ -37,7 +37,7 @@ const TABLE: &[Line] = table! {
         let profile = profile(o);
         let _ = profile.trace();
     };
-    "Profile::new" => |o| drop(Profile::new(o.text(), o.flag()));
+    "Profile::new" => |o| Profile::new(o.text(), o.flag());
     "Profile::add" => |o| profile(o).trace();
     "Profile::write_trace" => |o| profile(o).write_trace(o.path());
     "Row::median" => |o| {

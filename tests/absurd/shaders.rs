@@ -12,7 +12,7 @@ const NOT_CALLED: &[(&str, &str)] = &[("shaders::parts", "takes no argument")];
 const TABLE: &[Line] = table! {
     "shaders::source" => |o| shaders::source(&o.text());
     "shaders::file" => |o| shaders::file(&o.text());
-    "shaders::epilogue" => |o| drop(shaders::epilogue(&o.text()));
+    "shaders::epilogue" => |o| shaders::epilogue(&o.text());
     "shaders::takes_epilogue" => |o| shaders::takes_epilogue(&o.text());
     "shaders::uses" => |o| shaders::uses(&o.text()).count();
 };

@@ -27,11 +27,11 @@ fn source(o: &mut Odd) -> String {
 
 const TABLE: &[Line] = table! {
     "opaque::opaque_uniforms" => |o| opaque_uniforms(&source(o));
-    "reflect::reflect" => |o| drop(reflect("odd", &source(o)));
-    "Reflected::invocations" => |o| drop(reflect("odd", &source(o)).map(|r| r.invocations()));
-    "Reflected::of" => |o| drop(reflect("odd", &source(o)).map(|r| r.of(BindingKind::Params).count()));
-    "specialise::specialise" => |o| drop(specialise("odd", &source(o), &[("SIZE", o.u32())], &[("f", o.text())]));
-    "pack::pack" => |o| drop(pack(&[("m", o.many(Odd::u32))], &[Member { name: "m".to_owned(), offset: o.u32(), size: o.u32() }], o.u32()));
+    "reflect::reflect" => |o| reflect("odd", &source(o));
+    "Reflected::invocations" => |o| reflect("odd", &source(o)).map(|r| r.invocations());
+    "Reflected::of" => |o| reflect("odd", &source(o)).map(|r| r.of(BindingKind::Params).count());
+    "specialise::specialise" => |o| specialise("odd", &source(o), &[("SIZE", o.u32())], &[("f", o.text())]);
+    "pack::pack" => |o| pack(&[("m", o.many(Odd::u32))], &[Member { name: "m".to_owned(), offset: o.u32(), size: o.u32() }], o.u32());
     "Member::is_array" => |o| Member { name: o.text(), offset: o.u32(), size: o.u32() }.is_array();
     "merge::merge" => |o| merge(&[Part { source: &source(o), workgroup_size: [o.u32(), o.u32(), o.u32()], groups: [o.u32(), o.u32(), o.u32()], buffers: vec![("x", o.size(), o.size())] }], o.size(), o.u32());
 };

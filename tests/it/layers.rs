@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Text in, text out: WGSL and what naga reads off it.
     ("wgsl", &["error", "shaders", "wgsl"]),
     ("plan", &["shape", "error", "graph", "plan", "shaders"]),
-    ("reference", &["shape", "error", "graph"]),
+    ("reference", &["memory", "shape", "error", "graph"]),
     ("profile", &["error", "files", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
     ("executor.rs", &["plan", "error", "graph"]),

@@ -4,6 +4,7 @@ use super::cat::{cat, empty};
 use super::{Embed, Reshape, Run};
 use crate::error::{OpError, Result};
 use crate::graph::{Tensor, record};
+use crate::memory::room;
 use crate::shape::{MAX_RANK, Shape};
 
 /// Which axis of a grid the first of its vectors runs along.
@@ -43,18 +44,22 @@ impl Tensor {
         self.slice(at, k..k + 1).squeeze(&[at])
     }
 
-    /// All slices of an axis, each without that axis, in order. An axis out of range gives one invalid tensor.
+    /// All slices of an axis, each without that axis, in order. An axis out of range gives one invalid tensor, and so do more slices than may be
+    /// alive ([`Device::set_node_limit`](crate::Device::set_node_limit)).
     #[track_caller]
     pub fn unbind(&self, axis: isize) -> Vec<Tensor> {
         match self.try_shape().map(|s| s.axis(axis).map(|at| (at as isize, s.dims()[at]))) {
             Err(_) => vec![self.clone()],
             Ok(Err(error)) => vec![self.refuse("unbind", error)],
-            Ok(Ok((at, n))) => self.split(at, &vec![1; n]).iter().map(|part| part.squeeze(&[at])).collect(),
+            Ok(Ok((at, n))) => match self.too_many("unbind", "the slices are", n) {
+                Some(invalid) => vec![invalid],
+                None => self.split(at, &vec![1; n]).iter().map(|part| part.squeeze(&[at])).collect(),
+            },
         }
     }
 
     /// Parts of `size` along an axis, in order; the last has what is left (`torch.split` with a number). A size of 0 or an axis out of range
-    /// gives one invalid tensor.
+    /// gives one invalid tensor, and so do more parts than may be alive ([`Device::set_node_limit`](crate::Device::set_node_limit)).
     #[track_caller]
     pub fn split_every(&self, axis: isize, size: usize) -> Vec<Tensor> {
         if size == 0 {
@@ -64,6 +69,9 @@ impl Tensor {
             Err(_) => vec![self.clone()],
             Ok(Err(error)) => vec![self.refuse("split_every", error)],
             Ok(Ok(n)) => {
+                if let Some(invalid) = self.too_many("split_every", "the parts are", n.div_ceil(size)) {
+                    return vec![invalid];
+                }
                 let sizes: Vec<usize> = (0..n.div_ceil(size)).map(|i| size.min(n - i * size)).collect();
                 self.split(axis, &sizes)
             }
@@ -79,8 +87,14 @@ impl Tensor {
             Ok(Err(error)) => return self.refuse("diff", error),
             Ok(Ok(n)) => n,
         };
+        if times >= n {
+            return self.slice(axis, ..0).sub(&self.slice(axis, ..0)).made_by("diff", &[self]);
+        }
+        if let Some(invalid) = self.too_many("diff", "times is", times) {
+            return invalid;
+        }
         let step = |x: Tensor, _| x.slice(axis, 1..).sub(&x.slice(axis, ..-1));
-        (0..times.min(n)).fold(self.clone(), step).made_by("diff", &[self])
+        (0..times).fold(self.clone(), step).made_by("diff", &[self])
     }
 
     /// A copy of this tensor in which the entries of an axis from `start` on are those of `src`, as many as it has (`torch.slice_scatter`). A negative
@@ -250,7 +264,12 @@ impl Tensor {
                 format!("repeats {repeats:?} for axis {at} with {n} entries: one number for all or one each, below 2³¹ together");
             return self.refuse("repeat_interleave", OpError::Value(message));
         }
-        let index: Vec<u32> = repeats.iter().zip(0..).flat_map(|(&count, k)| std::iter::repeat_n(k, count)).collect();
+        let what = format_args!("repeat_interleave: {} entries", total.unwrap_or(0));
+        let mut index: Vec<u32> = match room(what, total.unwrap_or(0)) {
+            Ok(memory) => memory,
+            Err(error) => return self.refuse("repeat_interleave", OpError::NoRoom(error)),
+        };
+        index.extend(repeats.iter().zip(0..).flat_map(|(&count, k)| std::iter::repeat_n(k, count)));
         self.index_select(axis, &self.device().tensor(&index, index.len())).made_by("repeat_interleave", &[self])
     }
 

@@ -187,9 +187,13 @@ impl Tensor {
         (0..sizes.len()).map(|i| self.part(axis, cut(&sizes[..i])..cut(&sizes[..=i]))).collect()
     }
 
-    /// `count` parts along an axis, as equal as can be, the longer ones first.
+    /// `count` parts along an axis, as equal as can be, the longer ones first. More than may be alive
+    /// ([`Device::set_node_limit`](crate::Device::set_node_limit)) are one invalid tensor.
     #[track_caller]
     pub fn chunk(&self, axis: isize, count: usize) -> Vec<Tensor> {
+        if let Some(invalid) = self.too_many("chunk", "the parts are", count) {
+            return vec![invalid];
+        }
         // An axis that is not there is reported by `split`.
         let n = self.try_shape().ok().and_then(|s| Some(s.dims()[s.axis(axis).ok()?])).unwrap_or(0);
         let sizes: Vec<usize> = (0..count).map(|i| n / count + usize::from(i < n % count)).collect();

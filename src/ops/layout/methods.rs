@@ -40,6 +40,17 @@ impl Tensor {
         }
     }
 
+    /// Refuses to make more tensors than the device has nodes for, before there is any.
+    #[track_caller]
+    pub(in crate::ops) fn too_many(&self, op: &'static str, what: &str, count: usize) -> Option<Tensor> {
+        let most = self.node().backend().live().limit();
+        if count <= most {
+            return None;
+        }
+        let message = format!("{what} {count}, expected at most {most}: as many recorded nodes as may be alive");
+        Some(self.refuse(op, OpError::Value(message)))
+    }
+
     /// Records what `build` makes of this tensor's shape, or an invalid tensor.
     #[track_caller]
     pub(in crate::ops) fn with_shape<O: Op>(&self, op: &'static str, build: impl FnOnce(Shape) -> Result<O, OpError>) -> Tensor {
@@ -144,7 +155,7 @@ impl Tensor {
                 Ok(s) => {
                     let (outer, n, inner) = s.around(axis);
                     let repeated = tensor.reshape([outer, 1, n * inner]).expand([outer, counts[axis], n * inner]);
-                    match s.with_dim(axis, n * counts[axis]) {
+                    match s.with_dim(axis, n.saturating_mul(counts[axis])) {
                         Ok(to) => repeated.reshape(to),
                         Err(error) => return self.refuse("tile", error),
                     }
@@ -182,13 +193,13 @@ impl Tensor {
     pub fn slice(&self, axis: isize, range: impl RangeBounds<isize>) -> Tensor {
         let start = match range.start_bound() {
             Bound::Included(&s) => Some(s),
-            Bound::Excluded(&s) => Some(s + 1),
+            Bound::Excluded(&s) => Some(s.saturating_add(1)),
             Bound::Unbounded => None,
         };
         let stop = match range.end_bound() {
             // The inclusive end −1 is the last element: there is no number after it.
             Bound::Included(&-1) | Bound::Unbounded => None,
-            Bound::Included(&e) => Some(e + 1),
+            Bound::Included(&e) => Some(e.saturating_add(1)),
             Bound::Excluded(&e) => Some(e),
         };
         self.slice_step(axis, start, stop, 1)

@@ -19,7 +19,9 @@ impl Tensor {
     #[track_caller]
     pub fn lp_pool2d(&self, power: f64, kernel: impl ToPair, stride: impl ToPair) -> Tensor {
         let options = PoolOptions::new(kernel.to_pair()).stride(stride.to_pair());
-        self.rooted("lp_pool2d", power, options.kernel.iter().product(), |x| x.avg_pool2d_with(options))
+        // Beyond every image it is no matter what the product is.
+        let [height, width] = options.kernel;
+        self.rooted("lp_pool2d", power, height.saturating_mul(width), |x| x.avg_pool2d_with(options))
     }
 
     /// (Σ xᵖ)^(1/p) over every window of \[N, C, L\]: [`Tensor::lp_pool2d`] with a height of 1.

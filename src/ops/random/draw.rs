@@ -21,8 +21,14 @@ fn normal(stream: &mut Stream) -> f64 {
     sqrt(-2.0 * log(u)) * libm::cos(2.0 * PI * v)
 }
 
-/// `count` places in `weights`, each with probability weight / Σ weights of those that may be drawn.
-pub(crate) fn places(stream: &mut Stream, weights: &[f32], count: usize, replacement: bool) -> Result<Vec<u32>, String> {
+/// `count` places in `weights`, each with probability weight / Σ weights of those that may be drawn, added to `drawn`.
+pub(crate) fn places(
+    stream: &mut Stream,
+    weights: &[f32],
+    count: usize,
+    replacement: bool,
+    drawn: &mut Vec<u32>,
+) -> Result<(), String> {
     if let Some((k, weight)) = weights.iter().enumerate().find(|(_, w)| !w.is_finite() || **w < 0.0) {
         return Err(format!("weight {k} is {weight}, expected a finite number that is not negative"));
     }
@@ -44,7 +50,8 @@ pub(crate) fn places(stream: &mut Stream, weights: &[f32], count: usize, replace
             let t = unit(stream) * total;
             sums.partition_point(|&sum| sum <= t) as u32
         };
-        return Ok((0..count).map(place).collect());
+        drawn.extend((0..count).map(place));
+        return Ok(());
     }
     if there < count {
         return Err(format!("{count} are to be drawn without replacement, and {there} weights are not 0"));
@@ -58,7 +65,8 @@ pub(crate) fn places(stream: &mut Stream, weights: &[f32], count: usize, replace
         }
     }
     times.sort_by(|a, b| a.0.total_cmp(&b.0));
-    Ok(times.into_iter().take(count).map(|(_, k)| k).collect())
+    drawn.extend(times.into_iter().take(count).map(|(_, k)| k));
+    Ok(())
 }
 
 /// A Poisson number. Small means by products of uniform numbers (Knuth), larger ones by transformed rejection (Hörmann 1993, PTRS).

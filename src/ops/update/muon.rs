@@ -61,9 +61,12 @@ impl Tensor {
     /// # Ok::<(), steepest::Error>(())
     /// ```
     ///
-    /// What is no matrix makes the result invalid.
+    /// What is no matrix, and more steps than recorded nodes may be alive, make the result invalid.
     #[track_caller]
     pub fn newton_schulz(&self, steps: usize, (a, b, c): (f64, f64, f64)) -> Tensor {
+        if let Some(invalid) = self.too_many("newton_schulz", "steps is", steps) {
+            return invalid;
+        }
         let tall = self.try_shape().is_ok_and(|shape| matches!(shape.dims(), &[rows, columns] if rows > columns));
         // The product x xᵀ is smaller where there are fewer rows than columns.
         let mut x = if tall { self.t() } else { self.clone() };
