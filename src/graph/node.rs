@@ -66,11 +66,6 @@ impl Live {
         self.nodes.load(Ordering::Relaxed)
     }
 
-    /// How many may be alive.
-    pub(crate) fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn set_limit(&self, limit: usize) {
         self.limit.store(limit, Ordering::Relaxed);
     }
