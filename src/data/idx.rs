@@ -1,9 +1,9 @@
 //! IDX files, the format of MNIST: `0 0 type rank`, one big-endian u32 a dimension, then the elements; plain or in gzip.
 
 use crate::error::{Error, NoRoom, Result};
-use crate::{files, memory};
 use crate::numbers::{self, f32_of, whole_f32};
 use crate::shape::{MAX_RANK, Shape};
+use crate::{files, memory};
 use flate2::read::MultiGzDecoder;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};

@@ -71,7 +71,7 @@ impl Pictures {
     /// zero, or of more pixels than that. [`Error::NoRoom`]: there is no memory for it: 4 bytes for each number, twice, and what is decoded.
     pub fn read(&self, path: impl AsRef<Path>) -> Result<(Vec<f32>, [usize; 3])> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| Error::file(path, format!("cannot be read: {e}")))?;
+        let bytes = files::read(path)?;
         self.parse(path, &bytes)
     }
 
@@ -84,7 +84,6 @@ impl Pictures {
         if self.size.is_some_and(|(w, h)| w == 0 || h == 0 || u64::from(w) * u64::from(h) > MOST_PIXELS) {
             return Err(config("pictures", format!("found the size {:?}, expected 1 to {MOST_PIXELS} pixels", self.size)));
         }
-        let bytes = files::read(path)?;
         if !bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
             let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
             return Err(fail(format!("byte 0: found {}, expected a PNG file (89 50 4e 47); convert it", start.join(" "))));

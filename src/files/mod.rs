@@ -12,6 +12,7 @@
 
 mod living;
 mod points;
+mod regular;
 mod temporary;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,8 @@ mod turn;
 pub(crate) use living::exit;
 #[cfg(test)]
 pub(crate) use points::testing;
+
+pub use regular::{has_room, is_pipe, open, read, read_stream, replaceable};
 
 use crate::error::{Error, Result};
 use points::point;
@@ -72,7 +75,7 @@ impl Files {
             file.sync()?;
             Ok(file)
         };
-        let file = replaceable(path).and_then(write).map_err(|e| unwritten(path, &e))?;
+        let file = new_mode(path).and_then(write).map_err(|e| unwritten(path, &e))?;
         self.ready.push((file, path.to_owned()));
         Ok(())
     }
@@ -92,7 +95,7 @@ impl Files {
         // No other old file may stay beside the new first one, and none of the new ones come beside the old one.
         let mut old = Aside::default();
         for (_, path) in &others {
-            let put = replaceable(path).and_then(|_| old.put(path));
+            let put = new_mode(path).and_then(|_| old.put(path));
             put.map_err(|e| unwritten(path, &e))?;
         }
         if !old.is_empty() {
@@ -134,7 +137,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`Error::File`]: it cannot.
 pub fn check(path: &Path) -> Result<()> {
-    let probe = replaceable(path).and_then(|mode| Temporary::new(path, mode));
+    let probe = new_mode(path).and_then(|mode| Temporary::new(path, mode));
     probe.map(drop).map_err(|e| unwritten(path, &e))
 }
 
@@ -151,7 +154,7 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
 /// time.
 pub(crate) fn write_cache(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
-    let mut file = Temporary::new(path, replaceable(path)?)?;
+    let mut file = Temporary::new(path, new_mode(path)?)?;
     file.write(bytes)?;
     file.rename(path)
 }
@@ -161,7 +164,7 @@ fn unwritten(path: &Path, error: &io::Error) -> Error {
 }
 
 /// Whether a file may take the place of what is there, if anything is; and the widest mode it may have.
-fn replaceable(path: &Path) -> io::Result<u32> {
+fn new_mode(path: &Path) -> io::Result<u32> {
     let refuse = |message: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     if path.file_name().is_none() {
         return refuse("it names no file to write to");

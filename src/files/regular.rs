@@ -1,9 +1,10 @@
 //! Reading only what is a file, and only what there is room for; and finding out before the work whether a file can be written after it.
 
+use super::temporary::Temporary;
 use crate::error::{Error, NoRoom, Result};
 use crate::memory;
 use std::fs::{self, File, FileType};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 /// Bytes read, or written, at a time.
@@ -80,23 +81,19 @@ pub fn replaceable(path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::File`]: there is not, or nothing can be written there.
 pub fn has_room(path: &Path, bytes: u64) -> Result<()> {
-    let probe = super::beside(path)?;
     let write = || -> io::Result<()> {
-        let mut file = File::create_new(&probe)?;
+        let mut file = Temporary::new(path, super::MODE)?;
         // Not zeros, which some disks store as nothing.
         let chunk: Vec<u8> = (0..CHUNK).map(|i| (i * 31 + i / 251) as u8).collect();
         let mut left = bytes;
         while left > 0 {
             let some = left.min(CHUNK as u64) as usize;
-            file.write_all(&chunk[..some])?;
+            file.write(&chunk[..some])?;
             left -= some as u64;
         }
-        Ok(())
+        file.sync()
     };
-    let written = write();
-    let removed = fs::remove_file(&probe);
-    let said = |e: io::Error| Error::file(path, format!("there is no room for the {bytes} bytes that it will take: {e}"));
-    written.and(removed).map_err(said)
+    write().map_err(|e| Error::file(path, format!("there is no room for the {bytes} bytes that it will take: {e}")))
 }
 
 fn is_file(path: &Path, found: FileType) -> Result<()> {

@@ -12,15 +12,20 @@ pub fn room() -> Room {
 
 const NOT_CALLED: &[(&str, &str)] = &[];
 
+/// The last place between two characters that is not after `at`.
+fn boundary(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
 /// A shader of the library, cut somewhere or with something odd in it.
 fn source(o: &mut Odd) -> String {
     let name = o.pick(&["exp", "softmax", "matmul", "sum"]);
     let mut text = steepest::shaders::source(name).unwrap_or("const SIZE = 1u;\nfn f(x: f32) -> f32 { return x; }").to_owned();
     if o.flag() {
-        let end = text.floor_char_boundary(o.size() % (text.len() + 1));
+        let end = boundary(&text, o.size() % (text.len() + 1));
         text.truncate(end);
     }
-    let middle = text.floor_char_boundary(text.len() / 2);
+    let middle = boundary(&text, text.len() / 2);
     text.insert_str(middle, &if o.flag() { o.text() } else { String::new() });
     text
 }

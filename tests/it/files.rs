@@ -49,12 +49,15 @@ fn a_part_of_other_tests() {
                 scope.spawn(move || (0..250).for_each(|_| write_whole(&folder.join("file"), &vec![number; LENGTH]).unwrap()));
             }
         }),
-        "again and again" => (0u64..).for_each(|round| {
-            write_whole(&folder.join("file"), &vec![round as u8; LENGTH]).unwrap();
-            if round == 0 {
-                say("one is written");
+        // Until it is killed.
+        "again and again" => {
+            for round in 0u64.. {
+                write_whole(&folder.join("file"), &vec![round as u8; LENGTH]).unwrap();
+                if round == 0 {
+                    say("one is written");
+                }
             }
-        }),
+        }
         "once" => write_whole(&folder.join("file"), &vec![7; LENGTH]).unwrap(),
         "groups" => (0..100).for_each(|round| group(folder, &format!("{}.{round}", std::process::id()))),
         #[cfg(feature = "save")]

@@ -1,6 +1,5 @@
 //! The settings of `steepest fit`, given by flags and by a TOML file with the same names: flags go before the file, the file before the defaults.
 
-use crate::files;
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
@@ -320,16 +319,14 @@ pub struct Chosen {
 impl Settings {
     /// Reads a TOML file of settings.
     pub fn read(path: &Path) -> anyhow::Result<Settings> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let text = String::from_utf8(steepest::files::read(path)?);
+        let text = text.map_err(|e| anyhow::anyhow!("{}: cannot be read: {}, expected UTF-8", path.display(), e.utf8_error()))?;
         Settings::parse(path, &text)
     }
 
     /// Reads the text of such a file; `path` is for messages.
     pub fn parse(path: &Path, text: &str) -> anyhow::Result<Settings> {
         toml::from_str(text).map_err(|e| anyhow::anyhow!("{}: {}", path.display(), at_line(text, &e)))
-        let text = String::from_utf8(files::read(path)?);
-        let text = text.map_err(|e| anyhow::anyhow!("{}: cannot be read: {}, expected UTF-8", path.display(), e.utf8_error()))?;
-        toml::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {}", path.display(), at_line(&text, &e)))
     }
 
     /// The settings with every gap filled, and checked.

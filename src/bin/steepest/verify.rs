@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use steepest::files::{Files, write_whole};
+use steepest::files::write_whole;
 use steepest::verify::{Depth, DriverRow, Outcome, full};
 
 /// Exit code 0: everything is right. 1: something is wrong. 2: it could not be verified.
@@ -55,9 +55,6 @@ pub fn run(args: &Args) -> Verdict {
             print(&outcome)?;
             if let Some(path) = path {
                 write_whole(path, (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
-                let mut files = Files::default();
-                files.bytes(path, (serde_json::to_string_pretty(&report)? + "\n").as_bytes())?;
-                files.keep()?;
             }
         }
     }

@@ -115,7 +115,7 @@ fn entries_in_each_other_are_refused() {
     let names: Vec<String> = (0..200).map(|i| format!("{i:02x}.npy")).collect();
     let same: Vec<_> = names.iter().map(|name| record(of, name, 0, packed)).collect();
     // Two entries a few bytes apart: what the second unpacks is in the first.
-    let shifted = [&locals[..], &[0; 64]].concat();
+    let shifted = [locals, &[0; 64]].concat();
     let inside = {
         // A stored entry whose content is an entry.
         let outer = zip(&[("outer.npy", &one)], false);
