@@ -45,15 +45,19 @@ pub enum Error {
         /// What the driver said.
         reason: String,
     },
-    /// The device has no room left for a buffer.
-    #[error("device `{device}` is out of memory: {bytes} bytes asked for, {live} bytes live")]
+    /// The device has no room left for something. Nothing else is wrong: once there is room, what failed can be done again.
+    #[error("device `{device}` is out of memory for {what}: {bytes} bytes asked for, {live} bytes live, {}", limit_of(*limit))]
     OutOfMemory {
         /// The device's name.
         device: String,
+        /// What it was for: a value with the op that computes it and the caller's line, or what else needs memory.
+        what: String,
         /// Bytes asked for.
         bytes: u64,
-        /// Bytes held at that moment.
+        /// Bytes in use at that moment.
         live: u64,
+        /// Bytes that the device may use in all, see [`Device::set_memory_limit`](crate::Device::set_memory_limit); `None` if it has no such limit.
+        limit: Option<u64>,
     },
     /// An array of a size that the caller's numbers ask for has no room in this program's memory.
     #[error("{0}")]
@@ -457,9 +461,23 @@ impl Error {
         Error::Op { op, at, error }
     }
 
+    /// Says what memory was for, where that is known better than where it was refused.
+    pub(crate) fn for_what(self, say: impl FnOnce() -> String) -> Error {
+        match self {
+            Error::OutOfMemory { device, bytes, live, limit, .. } => {
+                Error::OutOfMemory { device, what: say(), bytes, live, limit }
+            }
+            other => other,
+        }
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>, message: impl Into<String>) -> Error {
         Error::File { path: path.into(), message: message.into() }
     }
+}
+
+fn limit_of(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "no limit set".to_owned(), |bytes| format!("the limit is {bytes}"))
 }
 
 /// `Result` with this crate's [`Error`].

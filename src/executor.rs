@@ -7,6 +7,7 @@
 //! Opening is not part of it: whoever opened a machine, by awaiting an adapter or by taking over a device that the application has open already,
 //! gives the executor to the device.
 
+pub use crate::budget::Budget;
 use crate::error::{Error, Result};
 pub use crate::graph::node::Storage;
 use crate::plan::{ParameterArena, Plan};
@@ -52,6 +53,9 @@ pub struct PlacedArena {
 pub trait Executor: Any + Send + Sync {
     /// How a device of this name is presented to people: `gpu:NAME`, `cpu (8 threads)`.
     fn describe(&self, name: &str) -> String;
+
+    /// The account of its memory.
+    fn budget(&self) -> &Budget;
 
     /// Bytes of the largest value that a kernel can read or write.
     fn largest_value(&self) -> u64;

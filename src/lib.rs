@@ -39,6 +39,7 @@
 //!
 //! Who comes from PyTorch finds its names in [`from_pytorch`].
 
+mod budget;
 pub mod cpu;
 pub mod critical;
 pub mod data;
@@ -72,7 +73,9 @@ pub mod train;
 pub mod unsupervised;
 pub mod verify;
 pub mod wgsl;
+mod workspace;
 
+pub use budget::MemoryUse;
 pub use device::{Anomaly, Device, DeviceInfo, Precision};
 pub use error::{Error, Result};
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};

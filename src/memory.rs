@@ -45,6 +45,26 @@ pub(crate) fn collected<T>(what: impl fmt::Display, elements: impl ExactSizeIter
     Ok(found)
 }
 
+/// Whether this program could have so many bytes more at this moment: addresses for them, and, where the system says, memory.
+pub(crate) fn is_there(bytes: u64) -> bool {
+    let mut probe = Vec::<u8>::new();
+    let addresses = usize::try_from(bytes).is_ok_and(|count| probe.try_reserve_exact(count).is_ok());
+    // Else a compiler may leave out an allocation that nobody uses.
+    std::hint::black_box(&probe);
+    addresses && (!cfg!(target_os = "linux") || bytes <= free_in_machine())
+}
+
+/// What programs could get of the machine's memory now, swap included.
+fn free_in_machine() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    match system.available_memory() {
+        // A system that does not say.
+        0 => u64::MAX,
+        bytes => bytes.saturating_add(system.free_swap()),
+    }
+}
+
 /// A number of bytes, with one of the units of 1000 (`kB`, `MB`, `GB`, `TB`) or 1024 (`KiB`, `MiB`, `GiB`, `TiB`), in any case.
 fn bytes_of(text: &str) -> Option<u64> {
     let text = text.trim();

@@ -3,9 +3,9 @@
 mod pool;
 
 use crate::executor::{
-    Execution, Executor, Pending, PlacedArena, PreparedPlan, Span, Storage, own_buffer, own_buffers, own_plan,
+    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Span, Storage, own_buffer, own_buffers, own_plan,
 };
-use crate::plan::{Buffer, Dispatch, Error, Io, ParameterArena, Place, Plan, Result};
+use crate::plan::{Buffer, Dispatch, Error, Io, ParameterArena, Place, Plan, Result, Workspace};
 use crate::threads::{self, lock};
 use pool::{Pool, Words};
 use smallvec::SmallVec;
@@ -56,17 +56,25 @@ impl Storage for CpuBuffer {
 }
 
 /// The processor as a device.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Cpu {
     guarded: AtomicBool,
     timed: AtomicBool,
     pool: Arc<Pool>,
 }
 
+impl Default for Cpu {
+    /// It may use what this program may use.
+    fn default() -> Cpu {
+        let pool = Arc::new(Pool::new(Budget::in_main_memory(NAME)));
+        Cpu { guarded: AtomicBool::new(false), timed: AtomicBool::new(false), pool }
+    }
+}
+
 /// A plan with its memory.
 struct Prepared {
     plan: Arc<Plan>,
-    slots: Mutex<Vec<Vec<u32>>>,
+    slots: Mutex<Vec<Words>>,
     /// Whether there is a kernel in it that threads are likely to share.
     shared: bool,
 }
@@ -80,6 +88,10 @@ impl Executor for Cpu {
         format!("{name} ({} threads)", rayon::current_num_threads())
     }
 
+    fn budget(&self) -> &Budget {
+        &self.pool.budget
+    }
+
     fn largest_value(&self) -> u64 {
         4 * u64::from(u32::MAX)
     }
@@ -90,14 +102,16 @@ impl Executor for Cpu {
 
     /// Allocates a plan's slots.
     fn prepare(&self, plan: Arc<Plan>) -> Result<PreparedPlan> {
-        let slots = plan.slots.iter().map(|&words| vec![0; words]).collect();
+        let slots = self.take_all(&plan, &plan.slots, Buffer::Slot)?.into_vec();
         let large = |dispatch: &Dispatch| dispatch.flops >= SHARED_FLOPS || dispatch.bytes() >= SHARED_BYTES;
         let shared = plan.dispatches.iter().any(large);
         Ok(Box::new(Prepared { plan, slots: Mutex::new(slots), shared }))
     }
 
     fn upload(&self, words: &[u32]) -> Result<Arc<dyn Storage>> {
-        Ok(Arc::new(CpuBuffer::new(Words::own(words.to_vec()))))
+        let mut own = self.pool.take(words.len())?;
+        own.copy_from_slice(words);
+        Ok(Arc::new(CpuBuffer::new(own)))
     }
 
     /// Copied is also a single leaf, whose memory may be that of another value too, such as a reshape of it that was computed in the same run.
@@ -114,12 +128,13 @@ impl Executor for Cpu {
         if placed {
             return Ok(PlacedArena { buffer: part(&first.words, 0, arena.words), moved: false });
         }
-        let mut words = vec![0; arena.words];
+        let mut words = self.pool.take(arena.words)?;
+        words.fill(0);
         for &(leaf, start) in &arena.members {
             let value: &CpuBuffer = own_buffer(&leaves[leaf], NAME)?;
             words[start..start + value.len].copy_from_slice(&value.read()[value.range()]);
         }
-        let whole = CpuBuffer::new(Words::own(words));
+        let whole = CpuBuffer::new(words);
         for &(leaf, start) in &arena.members {
             leaves[leaf] = part(&whole.words, start, leaves[leaf].words());
         }
@@ -143,7 +158,9 @@ impl Executor for Cpu {
     }
 
     fn read(&self, value: Arc<dyn Storage>) -> Pending<'_, Vec<u32>> {
-        let words = own_buffer(&value, NAME).map(|buffer: &CpuBuffer| buffer.read()[buffer.range()].to_vec());
+        let words = own_buffer(&value, NAME).and_then(|buffer: &CpuBuffer| {
+            self.budget().copied(|| "a value that is read".to_owned(), &buffer.read()[buffer.range()])
+        });
         Box::pin(std::future::ready(words))
     }
 
@@ -160,6 +177,10 @@ impl Executor for Cpu {
     fn set_timed(&self, on: bool) {
         self.timed.store(on, Ordering::Relaxed);
     }
+
+    fn trim(&self) {
+        self.pool.trim();
+    }
 }
 
 /// The outputs of a run, and when each dispatch ran.
@@ -172,8 +193,9 @@ impl Cpu {
         let since = |begun: Instant| begun.elapsed().as_nanos() as u64;
         let plan = &prepared.plan;
         let mut slots = lock(&prepared.slots);
-        let outputs = plan.outputs.iter().map(|&words| self.pool.take(words)).collect();
-        let mut memory = Memory { leaves, arenas, slots: &mut slots, outputs };
+        let outputs = self.take_all(plan, &plan.outputs, Buffer::Output)?;
+        let room = Workspace::new(self.budget());
+        let mut memory = Memory { leaves, arenas, slots: &mut slots, outputs, room: &room };
         if self.guarded.load(Ordering::Relaxed) {
             memory.slots.iter_mut().for_each(|slot| slot.fill(POISON));
             memory.outputs.iter_mut().for_each(|output| output.fill(POISON));
@@ -185,6 +207,10 @@ impl Cpu {
             }
             let start = begun.map(since);
             memory.run(dispatch, &scalars[dispatch.scalars.clone()])?;
+            if let Some(bytes) = room.refused() {
+                let Dispatch { label, at, .. } = dispatch;
+                return Err(self.budget().refusal(format!("the work of {label} at {}:{}", at.file(), at.line()), bytes));
+            }
             if let (Some(begun), Some(start)) = (begun, start) {
                 spans.push(Span { dispatch: index, start, end: since(begun) });
             }
@@ -192,19 +218,29 @@ impl Cpu {
         let outputs = memory.outputs.into_iter().map(|words| Arc::new(CpuBuffer::new(words)) as Arc<dyn Storage>);
         Ok((outputs.collect(), spans))
     }
+
+    /// Memory for buffers of a plan.
+    fn take_all(&self, plan: &Plan, sizes: &[usize], buffer: fn(usize) -> Buffer) -> Result<SmallVec<[Words; 4]>> {
+        let mut taken = SmallVec::with_capacity(sizes.len());
+        for (i, &words) in sizes.iter().enumerate() {
+            taken.push(self.pool.take(words).map_err(|error| error.for_what(|| plan.use_of(buffer(i))))?);
+        }
+        Ok(taken)
+    }
 }
 
 /// The memory of one run.
 struct Memory<'r> {
     leaves: &'r [&'r CpuBuffer],
     arenas: &'r [&'r CpuBuffer],
-    slots: &'r mut Vec<Vec<u32>>,
+    slots: &'r mut Vec<Words>,
     outputs: SmallVec<[Words; 4]>,
+    room: &'r Workspace<'r>,
 }
 
 /// What a kernel writes, taken out of its place for the time of the kernel.
 enum Written<'a> {
-    Slot(Vec<u32>),
+    Slot(Words),
     Output(Words),
     Arena(RwLockWriteGuard<'a, Words>),
 }
@@ -235,7 +271,7 @@ impl<'r> Memory<'r> {
             Written::Arena(guard) => &mut guard[place.start()..][..place.words],
         });
         let writes = collected(&mut few_writes, &mut many_writes, writes);
-        (dispatch.kernel.native)(&mut Io { reads, writes, scalars, finish: None });
+        (dispatch.kernel.native)(&mut Io { reads, writes, scalars, finish: None, room: self.room });
         drop(arenas_and_leaves);
         for (place, written) in dispatch.writes.iter().zip(written) {
             match (place.buffer, written) {

@@ -42,13 +42,18 @@ impl DeviceState {
         let watching = self.watching(graph)?;
         let done = self.execute(&watching.cached, graph)?;
         let flags = done.arenas.last().cloned().ok_or_else(|| self.fault("no flags"))?;
-        let flags = pollster::block_on(self.executor.read(flags))?;
+        let flags = pollster::block_on(self.read_with_room(flags));
         let plan = &watching.cached.plan;
         self.keep(graph, plan, &done.outputs);
         let before = self.watch.steps.load(Ordering::Relaxed);
         if !plan.mutated.is_empty() {
             self.watch.steps.store(before + 1, Ordering::Relaxed);
         }
+        let Ok(flags) = flags else {
+            // The run took place, whatever it made.
+            self.updated(graph, plan);
+            return flags.map(|_| ());
+        };
         let found = watching.seen.iter().zip(flags.chunks(2)).find(|(_, flag)| flag[0] != 0 || (infinities && flag[1] != 0));
         let error = found.map(|(&seen, flag)| {
             let what = if flag[0] != 0 { "NaN" } else { "infinity" };
@@ -69,13 +74,15 @@ impl DeviceState {
     }
 
     fn watching(&self, graph: &Graph) -> Result<Arc<Watching>> {
-        let mut plans = lock(&self.watch.plans);
+        let plans = lock(&self.watch.plans);
         if let Some(found) = plans.get(&graph.key) {
             return Ok(found.clone());
         }
         let (plan, seen) = watched(graph);
         let plan = Arc::new(plan);
-        let prepared = self.executor.prepare(plan.clone())?;
+        drop(plans);
+        let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
+        let mut plans = lock(&self.watch.plans);
         let watching = Arc::new(Watching { cached: Cached { plan, prepared, used: AtomicU64::new(0) }, seen });
         if plans.len() >= PLANS {
             plans.clear();

@@ -1,17 +1,21 @@
 //! CHECK mode: every run twice. First op by op, each compared with the reference on the values the device itself had; then as it is planned,
 //! with all that fusing, placing and merging do, compared with the first.
 
+use super::memory::of;
 use super::run::Values;
 use super::state::DeviceState;
 use crate::error::{Error, Result};
-use crate::graph::key::{Graph, Source};
-use crate::graph::node::{Node, Storage, Value};
+use crate::graph::key::{Call, Graph, Source};
+use crate::graph::node::Storage;
 use crate::graph::op::{Array, DType};
 use crate::ops::case::Gen;
 use crate::ops::propagate::Judged;
 use crate::ops::tolerance::{self, Worst};
 use crate::plan::{Plan, Switches};
 use std::sync::Arc;
+
+/// Arrays of f64 that a comparison makes of each value, at most: inputs as they are broadcast, moved or without their signs; references; bounds.
+const ARRAYS_PER_VALUE: usize = 6;
 
 /// What a run works out op by op.
 struct Shadow {
@@ -30,14 +34,21 @@ impl Shadow {
     }
 }
 
-fn array(graph: &Graph, source: Source, words: &[u32]) -> Array {
-    let spec = graph.spec_of(source);
-    // All of them: those that several updated values have are more than the shape says.
-    let count = if spec.dtype == DType::F16 { spec.shape.numel() } else { words.len() };
-    Array { shape: spec.shape, data: spec.dtype.unpack(words, count) }
-}
-
 impl DeviceState {
+    fn array(&self, graph: &Graph, source: Source, words: &[u32]) -> Result<Array> {
+        let spec = graph.spec_of(source);
+        // All of them: those that several updated values have are more than the shape says.
+        let count = if spec.dtype == DType::F16 { spec.shape.numel() } else { words.len() };
+        self.room_for_numbers(|| "the values of a run that is checked".to_owned(), count)?;
+        Ok(Array { shape: spec.shape, data: spec.dtype.unpack(words, count) })
+    }
+
+    /// That there is room for the reference of a call, and for how far it may be off.
+    fn room_to_compare(&self, call: &Call, inputs: &[&Array]) -> Result<()> {
+        let numbers = inputs.iter().map(|input| input.data.len()).sum::<usize>() + call.spec.shape.numel();
+        self.room_for_numbers(|| format!("the reference of {}", of(&call.node)), ARRAYS_PER_VALUE * numbers)
+    }
+
     /// Runs a graph op by op on memory of its own and compares each op with its reference; then runs it as it is planned, and compares what
     /// the program gets with what came out op by op.
     pub(super) fn run_checked(&self, mut graph: Graph) -> Result<()> {
@@ -54,6 +65,7 @@ impl DeviceState {
         }
         for (i, call) in graph.calls.iter().enumerate() {
             let inputs: Vec<&Array> = call.inputs.iter().map(|&source| shadow.value(source)).collect();
+            self.room_to_compare(call, &inputs)?;
             if let Some(miss) = tolerance::compare(&*call.op, &inputs, &call.spec, &shadow.calls[i]) {
                 return Err(wrong(&graph, i, miss, "op by op"));
             }
@@ -67,19 +79,22 @@ impl DeviceState {
         let before = graph.leaves.iter().map(|leaf| self.node_words(leaf)).collect::<Result<Vec<_>>>()?;
         let plan = Arc::new(Plan::build(graph, Switches { fuse: false, reuse: false, cache: false, merge: false }));
         let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
-        let mut leaves = before.iter().map(|words| self.executor.upload(words)).collect::<Result<Values>>()?;
+        let mut leaves = Values::with_capacity(before.len());
+        for (leaf, words) in graph.leaves.iter().zip(&before) {
+            leaves.push(self.uploaded(leaf, words)?);
+        }
         let mut arenas = Vec::with_capacity(plan.arenas.len());
         for arena in &plan.arenas {
-            arenas.push(self.executor.place_arena(arena, &mut leaves)?.buffer);
+            arenas.push(self.with_room(|| self.executor.place_arena(arena, &mut leaves))?.buffer);
         }
-        let prepared = self.executor.prepare(plan.clone())?;
+        let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
         // Node by node is not how the program runs: its times are of no use.
         let (outputs, _) = self.execute_on(&prepared, &leaves, &arenas, &scalars)?;
         let mut stored: Vec<Option<Arc<dyn Storage>>> = vec![None; graph.calls.len()];
         for &(call, output) in &plan.kept {
             stored[call] = Some(outputs[output].clone());
         }
-        let read = |buffer: &Arc<dyn Storage>| pollster::block_on(self.executor.read(buffer.clone()));
+        let read = |buffer: &Arc<dyn Storage>| pollster::block_on(self.read_with_room(buffer.clone()));
         let mut calls = Vec::with_capacity(graph.calls.len());
         for (i, stored) in stored.iter().enumerate() {
             let words = match stored {
@@ -87,10 +102,10 @@ impl DeviceState {
                 // An update has no value of its own: what it wrote over is compared.
                 None => overwritten(graph, i).map(|leaf| read(&leaves[leaf])).collect::<Result<Vec<_>>>()?.concat(),
             };
-            calls.push(array(graph, Source::Call(i), &words));
+            calls.push(self.array(graph, Source::Call(i), &words)?);
         }
-        let leaves = before.iter().enumerate().map(|(i, words)| array(graph, Source::Leaf(i), words)).collect();
-        Ok(Shadow { leaves, calls })
+        let leaves = before.iter().enumerate().map(|(i, words)| self.array(graph, Source::Leaf(i), words));
+        Ok(Shadow { leaves: leaves.collect::<Result<Vec<_>>>()?, calls })
     }
 
     /// Compares what the program got with what came out op by op: the same but for rounding, where a compiler contracts what was fused.
@@ -106,30 +121,25 @@ impl DeviceState {
                 (false, true) => self.node_words(&call.node)?,
                 (false, false) => continue,
             };
-            let found = array(graph, Source::Call(i), &words);
+            let found = self.array(graph, Source::Call(i), &words)?;
             let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
             if found.data.len() == shadow.calls[i].data.len() && found.data.iter().zip(&shadow.calls[i].data).all(same) {
                 continue;
             }
             let inputs: Vec<&Array> = call.inputs.iter().map(|&source| shadow.value(source)).collect();
+            self.room_to_compare(call, &inputs)?;
             if tolerance::compare(&*call.op, &inputs, &call.spec, &found).is_none() {
                 continue;
             }
             // Further off than the last op alone may be: as far as all of them together may be, then?
+            let all = shadow.leaves.iter().chain(&shadow.calls).map(|value| value.data.len()).sum::<usize>();
+            self.room_for_numbers(|| "the references of a run that is checked".to_owned(), ARRAYS_PER_VALUE * all)?;
             let judged = judged.get_or_insert_with(|| judge(graph, shadow));
             if let Some(miss) = tolerance::worst(&found.data, &judged[i].value.data, &judged[i].bound).filter(|w| w.ratio > 1.0) {
                 return Err(wrong(graph, i, miss, "as planned"));
             }
         }
         Ok(())
-    }
-
-    pub(super) fn node_words(&self, node: &Arc<Node>) -> Result<Vec<u32>> {
-        match node.value() {
-            Some(Value::Host(words)) => Ok(words.to_vec()),
-            Some(Value::Stored(stored)) => pollster::block_on(self.executor.read(stored)),
-            None => Err(self.fault("a value that is not there")),
-        }
     }
 }
 

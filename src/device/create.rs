@@ -88,6 +88,15 @@ impl Device {
         match words {
             Ok((shape, words)) => self.words(words, shape, DType::F32, false),
             Err(error) => self.invalid(op, at, error),
+        let (at, budget) = (Location::caller(), self.state.executor.budget());
+        let what = || format!("{} numbers given at {}:{}", data.len(), at.file(), at.line());
+        let room = self.state.with_room(|| budget.room(what, data.len()));
+        match room {
+            Ok(mut words) => {
+                words.extend(data.iter().map(|x| x.to_word()));
+                Tensor::leaf(&self.backend, spec_of(data, shape), Some(Value::Host(Arc::new(words))), parameter, at)
+            }
+            Err(error) => Tensor::invalid(&self.backend, error, at),
         }
     }
 

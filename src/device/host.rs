@@ -1,5 +1,6 @@
 //! Host ops: what no kernel computes (factorisations of small matrices), computed by the host before the plan of a run is made.
 
+use super::memory::of;
 use super::state::DeviceState;
 use super::watch::Anomaly;
 use crate::error::{Error, OpError, Result};
@@ -13,6 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+/// Arrays of f64 that a host op makes of each value, at most: matrices of its own, their factors, and what is made of these.
+const ARRAYS_PER_VALUE: usize = 6;
 /// Elements of the inputs from which on threads share the work of an op.
 const SHARED: usize = 1 << 12;
 
@@ -43,6 +46,8 @@ impl DeviceState {
         for &source in &call.inputs {
             let spec = graph.spec_of(source);
             let words = self.node_words(node_of(graph, source))?;
+            let (numbers, result) = (spec.shape.numel(), call.spec.shape.numel());
+            self.room_for_numbers(|| format!("what {} reads", of(&call.node)), ARRAYS_PER_VALUE * (numbers + result))?;
             inputs.push(Array { shape: spec.shape, data: spec.dtype.unpack(&words, spec.shape.numel()) });
         }
         let inputs: Vec<&Array> = inputs.iter().collect();

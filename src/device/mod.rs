@@ -11,6 +11,7 @@ mod environment;
 mod found;
 mod host;
 mod leaves;
+mod memory;
 mod open;
 mod peak;
 mod precision;

@@ -72,8 +72,9 @@ impl DeviceState {
 
     /// The time of the fastest of several runs of a plan of one leaf.
     fn fastest(&self, plan: &Arc<Plan>) -> Result<Duration> {
-        let leaves = [self.executor.upload(&vec![1.0f32.to_bits(); plan.leaves[0]])?];
-        let prepared = self.executor.prepare(plan.clone())?;
+        let ones = vec![1.0f32.to_bits(); plan.leaves[0]];
+        let leaves = [self.with_room(|| self.executor.upload(&ones))?];
+        let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
         // The profile's own timing would count what it costs itself.
         self.executor.set_timed(false);
         let time = fastest(&mut || {

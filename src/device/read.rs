@@ -1,6 +1,7 @@
 //! Reading: the run points that bring numbers back.
 
 use super::create::Element;
+use super::memory::of;
 use crate::error::{Error, OpError, Result};
 use crate::graph::half;
 use crate::graph::node::{Tensor, Value};
@@ -86,18 +87,26 @@ impl Tensor {
         if !self.node().has_value() {
             self.run()?;
         }
+        let what = || of(self.node());
         let words = match self.node().value() {
-            Some(Value::Host(words)) => words.to_vec(),
-            Some(Value::Stored(stored)) => self.node().backend().read(stored).await?,
+            Some(Value::Host(words)) => self.node().backend().room().copied(what, &words)?,
+            Some(Value::Stored(stored)) => self.node().backend().read(stored).await.map_err(|error| error.for_what(what))?,
             None => {
                 let spent = OpError::Stale("it has no value after its run: an update has none".to_owned());
                 return Err(Error::op(self.node().op_name(), self.node().at(), spent));
             }
         };
         let spec = self.spec()?;
-        if spec.dtype == DType::F16 {
-            return Ok(half::unpack(&words, spec.shape.numel()).into_iter().map(|x| T::from_word(x.to_bits())).collect());
+        if spec.dtype != DType::F16 && size_of::<T>() == size_of::<u32>() {
+            // In the same memory.
+            return Ok(words.into_iter().map(T::from_word).collect());
         }
-        Ok(words.into_iter().map(T::from_word).collect())
+        let mut elements = self.node().backend().room().room(what, spec.shape.numel())?;
+        if spec.dtype == DType::F16 {
+            elements.extend((0..spec.shape.numel()).map(|i| T::from_word(half::at(&words, i).to_bits())));
+        } else {
+            elements.extend(words.into_iter().map(T::from_word));
+        }
+        Ok(elements)
     }
 }

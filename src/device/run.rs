@@ -1,12 +1,13 @@
 //! From a collected graph to values: find or make its plan, hand it its leaves, run it, and tell the nodes.
 
 use super::cached::Cached;
+use super::memory::of;
 use super::state::DeviceState;
 use crate::error::{Error, Result};
 use crate::executor::{Execution, PlacedArena, PreparedPlan, Span};
 use crate::graph::key::Graph;
 use crate::graph::node::{Node, Storage, Value};
-use crate::plan::{Plan, Switches};
+use crate::plan::{Buffer, Plan, Switches};
 use crate::threads::lock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,8 +38,13 @@ impl DeviceState {
         if !missing.is_empty() {
             self.run_collected(Graph::collect(&missing)?)?;
         }
-        let graph = self.collect(roots)?;
-        self.run_collected(graph)
+        let waiting = lock(&self.waiting).clone();
+        let result = self.collect(roots).and_then(|graph| self.run_collected(graph));
+        if matches!(result, Err(Error::OutOfMemory { .. })) {
+            // Nothing was run: what waited waits on.
+            lock(&self.waiting).splice(..0, waiting);
+        }
+        result
     }
 
     pub(super) fn run_collected(&self, graph: Graph) -> Result<()> {
@@ -81,7 +87,7 @@ impl DeviceState {
 
     pub(super) fn cached(&self, graph: &Graph, switches: Switches) -> Result<Arc<Cached>> {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
-        let mut plans = lock(&self.plans);
+        let plans = lock(&self.plans);
         if let Some(found) = plans.get(&graph.key) {
             found.used.store(run, Ordering::Relaxed);
             return Ok(found.clone());
@@ -89,9 +95,12 @@ impl DeviceState {
         self.misses.fetch_add(1, Ordering::Relaxed);
         let plan = Arc::new(Plan::build(graph, switches));
         explain_miss(&plan, plans.values().map(|c| &*c.plan));
-        let prepared = self.executor.prepare(plan.clone())?;
+        drop(plans);
+        let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
+        let mut plans = lock(&self.plans);
         let cached = Arc::new(Cached { plan, prepared, used: AtomicU64::new(run) });
-        if switches.cache && cached.plan.cacheable {
+        // Not if the switches were changed meanwhile.
+        if switches.cache && cached.plan.cacheable && switches == *lock(&self.switches) {
             if plans.len() >= PLANS {
                 let oldest = plans.iter().min_by_key(|(_, c)| c.used.load(Ordering::Relaxed)).map(|(k, _)| k.clone());
                 oldest.map(|key| plans.remove(&key));
@@ -122,7 +131,7 @@ impl DeviceState {
         arenas: &[Arc<dyn Storage>],
         scalars: &[u32],
     ) -> Result<(Values, Vec<Span>)> {
-        let Execution { outputs, report } = self.executor.execute(prepared, leaves, arenas, scalars)?;
+        let Execution { outputs, report } = self.with_room(|| self.executor.execute(prepared, leaves, arenas, scalars))?;
         let spans = report.map(pollster::block_on).transpose()?;
         Ok((outputs, spans.unwrap_or_default()))
     }
@@ -141,7 +150,7 @@ impl DeviceState {
             leaves.push(match leaf.value() {
                 Some(Value::Stored(stored)) => stored,
                 Some(Value::Host(words)) => {
-                    let stored = self.executor.upload(&words)?;
+                    let stored = self.uploaded(leaf, &words)?;
                     leaf.set_value(Value::Stored(stored.clone()));
                     stored
                 }
@@ -151,17 +160,26 @@ impl DeviceState {
         Ok(leaves)
     }
 
+    /// A value, sent to the device.
+    pub(super) fn uploaded(&self, node: &Node, words: &[u32]) -> Result<Arc<dyn Storage>> {
+        self.with_room(|| self.executor.upload(words)).map_err(|error| error.for_what(|| of(node)))
+    }
+
     /// The buffers of arenas. Leaves that had to be moved there have their values there from now on. An arena without members is this run's own:
     /// zeros to begin with.
     fn arenas(&self, plan: &Plan, graph: &Graph, leaves: &mut [Arc<dyn Storage>]) -> Result<Values> {
         let mut arenas = Vec::with_capacity(plan.arenas.len());
         let mut any_moved = false;
-        for arena in &plan.arenas {
+        for (index, arena) in plan.arenas.iter().enumerate() {
             if arena.members.is_empty() {
-                arenas.push(self.executor.upload(&vec![0; arena.words])?);
+                let what = || "what a run finds in its values".to_owned();
+                let mut zeros = self.with_room(|| self.executor.budget().room(what, arena.words))?;
+                zeros.resize(arena.words, 0);
+                arenas.push(self.with_room(|| self.executor.upload(&zeros)).map_err(|error| error.for_what(what))?);
                 continue;
             }
-            let PlacedArena { buffer, moved } = self.executor.place_arena(arena, leaves)?;
+            let placed = self.with_room(|| self.executor.place_arena(arena, leaves));
+            let PlacedArena { buffer, moved } = placed.map_err(|error| error.for_what(|| plan.use_of(Buffer::Arena(index))))?;
             arenas.push(buffer);
             if moved {
                 for &(leaf, _) in &arena.members {

@@ -4,7 +4,7 @@ use super::cached::Cached;
 use super::profiler::Profiler;
 use super::watch::Watch;
 use crate::error::Result;
-use crate::executor::Executor;
+use crate::executor::{Budget, Executor};
 use crate::gpu::Gpu;
 use crate::graph::key::Graph;
 use crate::graph::node::{Backend, Live, Node, Storage, Tensor, sealed};
@@ -236,11 +236,26 @@ impl Backend for DeviceState {
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
         let _one_at_a_time = lock(&self.running);
-        if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) }
+        let result =
+            if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) };
+        if result.is_err() {
+            self.executor.budget().end_of_failure();
+        }
+        result
     }
 
     fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
-        self.executor.read(stored)
+        Box::pin(async {
+            let result = self.read_with_room(stored).await;
+            if result.is_err() {
+                self.executor.budget().end_of_failure();
+            }
+            result
+        })
+    }
+
+    fn room(&self) -> &Budget {
+        self.executor.budget()
     }
 }
 

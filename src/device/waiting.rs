@@ -61,6 +61,10 @@ impl DeviceState {
         }
         // Those that wait were given to this device, but may be another's.
         self.foreign(&waiting)?;
+        // One that is invalid is lost work of somebody's, not one that came too late.
+        if let Some(error) = waiting.iter().find_map(|update| update.spec().as_ref().err()) {
+            return Err(error.clone());
+        }
         let all = [roots, &waiting].concat();
         match Graph::collect(&all) {
             Err(_) => {

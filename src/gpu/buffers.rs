@@ -96,6 +96,8 @@ impl std::fmt::Debug for GpuBuffer {
 /// Free buffers by capacity. The one freed last is taken first, so that a steady loop meets the same buffers, and their bind groups, again.
 pub(super) struct Pool {
     core: Arc<Core>,
+    /// Bytes handed out.
+    in_use: AtomicU64,
     free: Mutex<Free>,
 }
 
@@ -128,12 +130,12 @@ fn size_class(words: usize) -> usize {
 
 impl Pool {
     pub(super) fn new(core: Arc<Core>) -> Pool {
-        Pool { core, free: Mutex::default() }
+        Pool { core, in_use: AtomicU64::new(0), free: Mutex::default() }
     }
 
     /// Bytes handed out.
     pub(super) fn live_bytes(&self) -> u64 {
-        self.core.in_use.load(Ordering::Relaxed)
+        self.in_use.load(Ordering::Relaxed)
     }
 
     /// Bytes kept for later.
@@ -147,6 +149,7 @@ impl Pool {
         if 4 * words as u64 > limits.binding_bytes {
             return Err(Error::TooLarge { device: self.core.name.clone(), bytes: 4 * words as u64, limit: limits.binding_bytes });
         }
+        self.core.asks("a value")?;
         let needed = words.max(SMALLEST) + if guarded { GUARD } else { 0 };
         let largest = usize::try_from(limits.buffer_bytes / 4).unwrap_or(usize::MAX);
         let capacity = size_class(needed).min(largest).max(needed);
@@ -155,6 +158,7 @@ impl Pool {
             let found = free.buffers.get_mut(&capacity).and_then(VecDeque::pop_back);
             if let Some((_, raw)) = &found {
                 free.bytes -= raw.bytes();
+                self.core.budget.set_kept(free.bytes);
                 if free.buffers.get(&capacity).is_some_and(VecDeque::is_empty) {
                     free.buffers.remove(&capacity);
                 }
@@ -165,7 +169,7 @@ impl Pool {
             Some((_, raw)) => raw,
             None => self.allocate(capacity)?,
         };
-        self.core.in_use.fetch_add(raw.bytes(), Ordering::Relaxed);
+        self.in_use.fetch_add(raw.bytes(), Ordering::Relaxed);
         Ok(Arc::new(GpuBuffer { raw, words, pool: Arc::clone(self), part: None }))
     }
 
@@ -176,16 +180,19 @@ impl Pool {
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         };
-        let create = || self.core.scoped(|| self.core.device.create_buffer(&descriptor));
+        let create = || self.core.buffer("a value", &descriptor);
         let mut result = create();
-        if matches!(result, Err(wgpu::Error::OutOfMemory { .. })) && self.trim() > 0 {
+        if matches!(result, Err(Error::OutOfMemory { .. })) && self.trim() > 0 {
             // Memory of destroyed buffers is free once the work that used them is done.
             let nothing = self.core.submit()?;
             self.core.wait(&nothing)?;
             result = create();
         }
-        let buffer = result.map_err(|e| self.core.refusal(e, descriptor.size))?;
-        self.core.check()?;
+        let buffer = result?;
+        if let Err(error) = self.core.check() {
+            self.core.budget.give_back(descriptor.size);
+            return Err(error);
+        }
         add(&self.core.counters.buffers, 1);
         Ok(Raw { buffer, id: next_id(), capacity })
     }
@@ -193,6 +200,8 @@ impl Pool {
     /// Gives all free buffers back to the driver; returns their bytes.
     pub(super) fn trim(&self) -> u64 {
         let freed = std::mem::take(&mut *lock(&self.free));
+        self.core.budget.set_kept(0);
+        self.core.budget.give_back(freed.bytes);
         self.submit_users();
         freed.buffers.into_values().flatten().for_each(|(_, raw)| raw.buffer.destroy());
         freed.bytes
@@ -200,7 +209,7 @@ impl Pool {
 
     fn give_back(&self, raw: Raw) {
         let bytes = raw.bytes();
-        let live = self.core.in_use.fetch_sub(bytes, Ordering::Relaxed) - bytes;
+        let live = self.in_use.fetch_sub(bytes, Ordering::Relaxed) - bytes;
         let mut surplus = vec![];
         {
             let mut free = lock(&self.free);
@@ -211,6 +220,8 @@ impl Pool {
             while free.bytes > SPARE.max(live) {
                 surplus.extend(free.oldest());
             }
+            self.core.budget.give_back(surplus.iter().map(Raw::bytes).sum());
+            self.core.budget.set_kept(free.bytes);
         }
         // Destroyed, not only dropped: bind groups that are kept for reuse may still know it.
         if !surplus.is_empty() {

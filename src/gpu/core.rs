@@ -1,16 +1,18 @@
 //! An open wgpu device and its health: after a loss wgpu goes silent, so the device keeps its own flags.
 
 use super::adapters::describe;
+use super::counted::Counted;
 use super::counters::Counters;
 use super::pending::PendingWork;
 use super::quirks::cooperative::Cooperative;
 use crate::error::{Error, Result};
+use crate::executor::Budget;
 use crate::plan::Dispatch;
 use crate::threads::lock;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -63,8 +65,8 @@ pub(super) struct Core {
     pub(super) timestamps: bool,
     pub(super) cooperative: Cooperative,
     pub(super) health: Arc<Health>,
-    /// Bytes handed out by the pool.
-    pub(super) in_use: AtomicU64,
+    /// The account of its memory.
+    pub(super) budget: Arc<Budget>,
     /// Commands not yet submitted or not yet done.
     pub(super) pending: PendingWork,
 }
@@ -101,6 +103,29 @@ impl Health {
 }
 
 impl Core {
+    /// Makes a buffer that counts, if there is room for it.
+    pub(super) fn counted(&self, what: &str, descriptor: &wgpu::BufferDescriptor<'_>) -> Result<Counted> {
+        let buffer = self.buffer(what, descriptor)?;
+        Ok(Counted::new(buffer, &self.budget))
+    }
+
+    /// Makes a buffer, whose bytes are counted from now on, if there is room for it.
+    pub(super) fn buffer(&self, what: &str, descriptor: &wgpu::BufferDescriptor<'_>) -> Result<wgpu::Buffer> {
+        if !self.budget.take(descriptor.size) {
+            return Err(self.budget.refusal(what, descriptor.size));
+        }
+        let made = self.scoped(|| self.device.create_buffer(descriptor));
+        made.map_err(|error| {
+            self.budget.give_back(descriptor.size);
+            self.refusal(error, descriptor.size).for_what(|| what.to_owned())
+        })
+    }
+
+    /// That memory may be asked for, which the driver allocates by itself: not if a test has it fail.
+    pub(super) fn asks(&self, what: &str) -> Result<()> {
+        if self.budget.asks() { Ok(()) } else { Err(self.budget.refusal(what, 0)) }
+    }
+
     /// Loop iterations that one invocation of a kernel may make.
     pub(super) fn max_loop_iterations(&self) -> usize {
         self.max_loop_iterations.load(Ordering::Relaxed)
@@ -175,9 +200,7 @@ impl Core {
     /// What wgpu refused, as an error of this crate.
     pub(super) fn refusal(&self, error: wgpu::Error, bytes: u64) -> Error {
         match error {
-            wgpu::Error::OutOfMemory { .. } => {
-                Error::OutOfMemory { device: self.name.clone(), bytes, live: self.in_use.load(Ordering::Relaxed) }
-            }
+            wgpu::Error::OutOfMemory { .. } => self.budget.refusal("what the driver keeps of a command", bytes),
             wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => self.diagnose(description),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::GpuBuffer;
 use super::buffers::{GUARD, Pool};
+use super::counted::Counted;
 use super::pipelines::Shader;
 use crate::plan::{Buffer, Place, Plan};
 use smallvec::SmallVec;
@@ -23,8 +24,8 @@ pub struct Prepared {
 /// Dispatches in order, and their uniforms.
 pub(super) struct DispatchList {
     pub(super) steps: Vec<Step>,
-    pub(super) params: Option<wgpu::Buffer>,
-    pub(super) scalars: Option<wgpu::Buffer>,
+    pub(super) params: Option<Counted>,
+    pub(super) scalars: Option<Counted>,
 }
 
 /// A dispatch that does something, ready to be encoded.

@@ -4,7 +4,9 @@ use super::buffers::GpuBuffer;
 use super::context::Gpu;
 use super::dispatch_list::Prepared;
 use crate::error::Result;
-use crate::executor::{Execution, Executor, Pending, PlacedArena, PreparedPlan, Storage, own_buffer, own_buffers, own_plan};
+use crate::executor::{
+    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Storage, own_buffer, own_buffers, own_plan,
+};
 use crate::plan::{ParameterArena, Plan};
 use std::any::Any;
 use std::sync::Arc;
@@ -18,6 +20,10 @@ impl Storage for GpuBuffer {
 impl Executor for Gpu {
     fn describe(&self, name: &str) -> String {
         format!("gpu:{name}")
+    }
+
+    fn budget(&self) -> &Budget {
+        &self.core.budget
     }
 
     fn largest_value(&self) -> u64 {

@@ -3,6 +3,7 @@
 use super::buffers::{GUARD, GpuBuffer};
 use super::context::Gpu;
 use super::dispatch_list::{BindGroupCache, BindingSource, Memory, Prepared};
+use super::readback::RoomToRead;
 use crate::error::Result;
 use crate::executor::{Pending, Span};
 use crate::plan::{Place, Plan};
@@ -20,7 +21,7 @@ impl Gpu {
         &self,
         prepared: &Prepared,
         memory: &Memory<'_>,
-        bind_groups: &mut [BindGroupCache],
+        bind_groups: &[BindGroupCache],
     ) -> Result<Option<Pending<'_, Vec<Span>>>> {
         let steps = &prepared.unmerged.steps;
         let guarded = |source: &BindingSource| match source {
@@ -32,6 +33,7 @@ impl Gpu {
             .collect();
         let poison = self.upload(&[POISON; POISON_WORDS])?;
         let found = self.pool.take((GUARD * watched.len()).max(1), false)?;
+        let room = self.room_to_read(found.words())?;
         self.core.recorded(|encoder| {
             for buffer in memory.slots.iter().chain(memory.outputs) {
                 fill(encoder, &poison, buffer);
@@ -46,7 +48,7 @@ impl Gpu {
                 }
                 {
                     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-                    self.encode(&mut pass, &prepared.unmerged, step, memory, groups, &mut None)?;
+                    self.encode(&mut pass, step, groups, &mut None)?;
                 }
                 for (_, place) in of_step {
                     let buffer = memory.at(place.buffer).raw();
@@ -60,12 +62,18 @@ impl Gpu {
             return Ok(None);
         }
         let watched = watched.into_iter().map(|(step, place)| (steps[step].dispatch, place)).collect();
-        Ok(Some(Box::pin(self.look_at_guards(Arc::clone(&prepared.plan), watched, found))))
+        Ok(Some(Box::pin(self.look_at_guards(Arc::clone(&prepared.plan), watched, found, room))))
     }
 
     /// An error if a guard is not what it was. `found` has a copy of that of each place written, with the dispatch that wrote it.
-    async fn look_at_guards(&self, plan: Arc<Plan>, watched: Vec<(usize, Place)>, found: Arc<GpuBuffer>) -> Result<Vec<Span>> {
-        let words = self.read(found).await?;
+    async fn look_at_guards(
+        &self,
+        plan: Arc<Plan>,
+        watched: Vec<(usize, Place)>,
+        found: Arc<GpuBuffer>,
+        room: RoomToRead,
+    ) -> Result<Vec<Span>> {
+        let words = self.read_into(room, found).await?;
         for (&(dispatch, place), guard) in watched.iter().zip(words.chunks(GUARD)) {
             if let Some(i) = guard.iter().position(|&word| word != POISON) {
                 let dispatch = &plan.dispatches[dispatch];

@@ -15,6 +15,7 @@ mod cache_files;
 mod checks;
 mod context;
 mod core;
+mod counted;
 mod counters;
 mod dispatch_list;
 mod executor;

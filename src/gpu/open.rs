@@ -7,7 +7,9 @@ use super::pending::PendingWork;
 use super::quirks::cooperative::{self, Cooperative, Kind};
 use super::quirks::{descriptor_heaps, inlined_uniforms, llvmpipe_loops, opengl, subgroups};
 use crate::error::{Error, Result};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use crate::executor::Budget;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 /// How to open a device; the default is what a program wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +52,7 @@ impl Core {
     async fn request(adapter: &wgpu::Adapter, info: &AdapterInfo, options: OpenOptions) -> Result<Core, String> {
         let (device, queue, cooperative) = request_device(adapter, info, options).await?;
         let (granted, given, told) = (device.limits(), device.features(), adapter.get_info());
+        let budget = if info.software { Budget::in_main_memory(&info.name) } else { Budget::elsewhere(&info.name, None) };
         Ok(Core {
             adapter: adapter.clone(),
             name: info.name.clone(),
@@ -64,7 +67,7 @@ impl Core {
             timestamps: given.contains(wgpu::Features::TIMESTAMP_QUERY),
             cooperative: Cooperative::new(cooperative),
             health: Health::watch(&device),
-            in_use: AtomicU64::new(0),
+            budget: Arc::new(budget),
             pending: PendingWork::default(),
             device,
             queue,

@@ -1,5 +1,6 @@
 //! Commands not yet submitted or not yet done, and how many may share a command list.
 
+use super::counted::Counted;
 use crate::threads::lock;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,7 @@ const LONG_LIST: Duration = Duration::from_millis(20);
 pub(super) struct PendingWork {
     pub(super) state: Mutex<State>,
     /// The small uploads of a list; its first commands copy them to where they belong.
-    pub(super) small_uploads: OnceLock<wgpu::Buffer>,
+    pub(super) small_uploads: OnceLock<Counted>,
     pub(super) done: Arc<Done>,
     /// Lists that were refused: what they should have written is not there.
     pub(super) failures: AtomicU64,
@@ -39,6 +40,8 @@ pub(super) struct OpenList {
     pub(super) encoder: wgpu::CommandEncoder,
     pub(super) dispatches: u64,
     pub(super) words: Vec<u32>,
+    /// Large uploads that it copies to where they belong: kept until that is done.
+    pub(super) uploads: Vec<Counted>,
 }
 
 /// What wgpu's callbacks have told.

@@ -3,6 +3,7 @@
 use super::bind::{Uniforms, bind};
 use super::buffers::GpuBuffer;
 use super::context::{Gpu, NEVER};
+use super::counted::Counted;
 use super::dispatch_list::{DispatchList, ListState, Prepared, State, Step, UniformAllocator};
 use super::pipelines::{Shader, word};
 use crate::error::{Error, Result};
@@ -11,6 +12,9 @@ use crate::threads::{self, lock};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
+
+/// What uniforms are, in errors.
+const UNIFORMS: &str = "the parameters of a prepared plan";
 
 impl Gpu {
     /// Makes a plan ready: chooses a variant of each kernel, compiles what is new, and takes memory for the slots.
@@ -39,7 +43,7 @@ impl Gpu {
         }
         let (unmerged, list_state) = self.list(steps, &uniforms)?;
         let guarded = self.is_guarded();
-        let slots = self.take_all(&plan.slots, guarded)?;
+        let slots = self.take_all(&plan, &plan.slots, Buffer::Slot, guarded)?;
         let failures = self.core.failures();
         self.core.check()?;
         let merged = OnceLock::new();
@@ -57,7 +61,7 @@ impl Gpu {
             state: Box::new(Mutex::new(state)),
         };
         if self.merge_after.load(Ordering::Relaxed) == 0 {
-            self.merged(&prepared, &mut lock(&prepared.state));
+            self.merged(&prepared, &mut lock(&prepared.state))?;
         }
         Ok(prepared)
     }
@@ -100,7 +104,7 @@ impl Gpu {
         self.shaders.pipeline_cache().save(false);
         let params = self.uniform(&uniforms.params)?;
         if let Some(buffer) = &params {
-            self.core.write(buffer, 0, uniforms.params.words())?;
+            self.core.write(&buffer.buffer, 0, uniforms.params.words())?;
         }
         let state = ListState::new(steps.len(), uniforms.scalars.words().len());
         Ok((DispatchList { steps, params, scalars: self.uniform(&uniforms.scalars)? }, state))
@@ -108,14 +112,17 @@ impl Gpu {
 
     /// The list with small dispatches merged, made when a plan has run so often that it will run on: until then the time it takes to compile is
     /// better spent on running. The count and not the clock decides, so that the same program gives the same bits.
-    pub(super) fn merged<'p>(&self, prepared: &'p Prepared, state: &mut State) -> Option<&'p DispatchList> {
+    ///
+    /// # Errors
+    /// No memory. The next run tries again, so that it is made whether or not there was room at first.
+    pub(super) fn merged<'p>(&self, prepared: &'p Prepared, state: &mut State) -> Result<Option<&'p DispatchList>> {
         if let Some(found) = prepared.merged.get() {
-            return found.as_ref();
+            return Ok(found.as_ref());
         }
         let after = self.merge_after.load(Ordering::Relaxed);
         if state.runs < after || after == NEVER {
             state.runs = state.runs.saturating_add(1);
-            return None;
+            return Ok(None);
         }
         let mut uniforms = Uniforms::new(self.core.uniform_alignment);
         let made = self.merge(&prepared.plan, &prepared.unmerged.steps, &mut uniforms);
@@ -127,27 +134,35 @@ impl Gpu {
                 Some(list)
             }
             Ok(None) => None,
+            Err(error @ Error::OutOfMemory { .. }) => return Err(error),
             Err(error) => {
                 tracing::warn!("small dispatches are not merged: {error}");
                 None
             }
         };
-        prepared.merged.get_or_init(|| list).as_ref()
+        Ok(prepared.merged.get_or_init(|| list).as_ref())
     }
 
-    pub(super) fn take_all(&self, sizes: &[usize], guarded: bool) -> Result<Vec<Arc<GpuBuffer>>> {
-        sizes.iter().map(|&words| self.pool.take(words, guarded)).collect()
+    pub(super) fn take_all(
+        &self,
+        plan: &Plan,
+        sizes: &[usize],
+        buffer: fn(usize) -> Buffer,
+        guarded: bool,
+    ) -> Result<Vec<Arc<GpuBuffer>>> {
+        let take = |(i, &words)| self.pool.take(words, guarded).map_err(|error: Error| error.for_what(|| plan.use_of(buffer(i))));
+        sizes.iter().enumerate().map(take).collect()
     }
 
-    fn uniform(&self, uniforms: &UniformAllocator) -> Result<Option<wgpu::Buffer>> {
+    fn uniform(&self, uniforms: &UniformAllocator) -> Result<Option<Counted>> {
         let size = 4 * uniforms.words().len() as u64;
         if size == 0 {
             return Ok(None);
         }
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("uniforms"), size, usage, mapped_at_creation: false };
-        let buffer = self.core.scoped(|| self.core.device.create_buffer(&descriptor));
-        buffer.map(Some).map_err(|e| self.core.refusal(e, size))
+        self.core.asks(UNIFORMS)?;
+        self.core.counted(UNIFORMS, &descriptor).map(Some)
     }
 
     /// Checks that a plan is whole, so that nothing later can go out of bounds, and that the device can bind its values.

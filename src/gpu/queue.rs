@@ -2,6 +2,7 @@
 //! a time. Which runs share a list changes when work starts, never what it computes.
 
 use super::core::Core;
+use super::counted::Counted;
 use super::counters::add;
 use super::pending::{OpenList, State};
 use crate::error::Result;
@@ -30,8 +31,9 @@ impl Core {
     fn opened<'s>(&self, state: &'s mut State) -> Result<&'s mut OpenList> {
         if state.open.is_none() {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
+            self.asks("a list of commands")?;
             let encoder = self.scoped(|| self.device.create_command_encoder(&descriptor)).map_err(|e| self.refusal(e, 0))?;
-            state.open = Some(OpenList { encoder, dispatches: 0, words: vec![] });
+            state.open = Some(OpenList { encoder, dispatches: 0, words: vec![], uploads: vec![] });
         }
         // Just made, if it was not there.
         state.open.as_mut().ok_or_else(|| self.fault("no command list"))
@@ -59,10 +61,11 @@ impl Core {
         }
         let wrote = |result: std::result::Result<(), wgpu::Error>| result.map_err(|e| self.refusal(e, bytes));
         if words.len() > SMALL_UPLOAD {
-            // wgpu writes before the next submission whatever that holds, and what waits may still read the old words.
-            self.flush()?;
-            wrote(self.scoped(|| self.queue.write_buffer(buffer, offset, bytemuck::cast_slice(words))))?;
+            let upload = self.upload(words)?;
             let mut state = lock(&self.pending.state);
+            let open = self.opened(&mut state)?;
+            open.encoder.copy_buffer_to_buffer(&upload.buffer, 0, buffer, offset, bytes);
+            open.uploads.push(upload);
             state.uploading += bytes;
             return if state.uploading > MAX_WAITING_UPLOADS { self.submit_open(state).map(|_| ()) } else { Ok(()) };
         }
@@ -83,15 +86,33 @@ impl Core {
         Ok(())
     }
 
+    /// A buffer with words to be copied. wgpu's own, which it makes to write into another, would be counted by nobody, and where there is no room
+    /// for it the device is lost.
+    fn upload(&self, words: &[u32]) -> Result<Counted> {
+        let size = 4 * words.len() as u64;
+        let usage = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
+        self.asks("an upload")?;
+        let descriptor = wgpu::BufferDescriptor { label: Some("upload"), size, usage, mapped_at_creation: true };
+        let upload = self.counted("an upload", &descriptor)?;
+        {
+            let view = upload.buffer.get_mapped_range_mut(0..size);
+            let mut view = view.map_err(|e| self.diagnose(format!("writing {size} bytes: {e}")))?;
+            view.copy_from_slice(bytemuck::cast_slice(words));
+        }
+        upload.buffer.unmap();
+        Ok(upload)
+    }
+
     fn small_uploads(&self) -> Result<&wgpu::Buffer> {
         if let Some(small_uploads) = self.pending.small_uploads.get() {
-            return Ok(small_uploads);
+            return Ok(&small_uploads.buffer);
         }
         let size = 4 * SMALL_UPLOADS_WORDS as u64;
         let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let descriptor = wgpu::BufferDescriptor { label: Some("small uploads"), size, usage, mapped_at_creation: false };
-        let made = self.scoped(|| self.device.create_buffer(&descriptor)).map_err(|e| self.refusal(e, size))?;
-        Ok(self.pending.small_uploads.get_or_init(|| made))
+        self.asks("small uploads")?;
+        let made = self.counted("small uploads", &descriptor)?;
+        Ok(&self.pending.small_uploads.get_or_init(|| made).buffer)
     }
 
     /// For tests: from now on the device seems to have enough to do.
@@ -128,11 +149,13 @@ impl Core {
         let open = state.open.take();
         let dispatches = open.as_ref().map_or(0, |open| open.dispatches);
         state.uploading = 0;
+        let mut uploads = vec![];
         let submitted = open
-            .map(|open| {
+            .map(|mut open| {
+                uploads = std::mem::take(&mut open.uploads);
                 self.scoped(|| {
                     if let (false, Some(small_uploads)) = (open.words.is_empty(), self.pending.small_uploads.get()) {
-                        self.queue.write_buffer(small_uploads, 0, bytemuck::cast_slice(&open.words));
+                        self.queue.write_buffer(&small_uploads.buffer, 0, bytemuck::cast_slice(&open.words));
                     }
                     open.encoder.finish()
                 })
@@ -150,7 +173,10 @@ impl Core {
         add(&self.counters.submissions, 1);
         state.lists += 1;
         let (done, begun) = (Arc::clone(&self.pending.done), Instant::now());
-        self.queue.on_submitted_work_done(move || done.list_done(begun, dispatches));
+        self.queue.on_submitted_work_done(move || {
+            drop(uploads);
+            done.list_done(begun, dispatches);
+        });
         state.submitted.push_back(submission.clone());
         let oldest = if state.submitted.len() > IN_FLIGHT { state.submitted.pop_front() } else { None };
         drop(state);

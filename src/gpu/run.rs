@@ -65,23 +65,25 @@ impl Gpu {
         }
         if state.guarded != guarded {
             state.lists().into_iter().for_each(ListState::forget_bind_groups);
-            state.slots = self.take_all(&prepared.plan.slots, guarded)?;
+            state.slots = self.take_all(&prepared.plan, &prepared.plan.slots, Buffer::Slot, guarded)?;
             state.guarded = guarded;
         }
-        let outputs = self.take_all(&prepared.plan.outputs, guarded)?;
-        let merged = if guarded || self.is_timed() { None } else { self.merged(prepared, state) };
+        let outputs = self.take_all(&prepared.plan, &prepared.plan.outputs, Buffer::Output, guarded)?;
+        let merged = if guarded || self.is_timed() { None } else { self.merged(prepared, state)? };
         let State { slots, unmerged, merged: merged_state, .. } = state;
         let memory = Memory { leaves, slots, outputs: &outputs, arenas, guarded };
         let merged = merged.filter(|list| !list.steps.iter().any(|step| step.overlaps(&memory)));
         let (list, list_state) = merged.map_or((&prepared.unmerged, unmerged), |list| (list, merged_state));
         self.write_scalars(list, list_state, scalars)?;
         let bind_groups = &mut list_state.bind_groups;
+        // Whatever may be refused comes before anything is recorded: a run takes place as a whole or not at all.
+        self.bind(list, &memory, bind_groups)?;
         let report = if guarded {
             self.run_guarded(prepared, &memory, bind_groups)?
         } else if self.is_timed() {
-            Some(self.run_timed(prepared, &memory, bind_groups)?)
+            Some(self.run_timed(prepared, bind_groups)?)
         } else {
-            self.record_pass(list, &memory, bind_groups)?;
+            self.record_pass(list, bind_groups)?;
             None
         };
         Ok(Started { outputs, report })
@@ -109,7 +111,7 @@ impl Gpu {
     }
 
     /// Records all steps in one pass.
-    fn record_pass(&self, list: &DispatchList, memory: &Memory<'_>, bind_groups: &mut [BindGroupCache]) -> Result<()> {
+    fn record_pass(&self, list: &DispatchList, bind_groups: &[BindGroupCache]) -> Result<()> {
         if list.steps.is_empty() {
             return Ok(());
         }
@@ -117,23 +119,17 @@ impl Gpu {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             let mut current = None;
             let mut steps = list.steps.iter().zip(bind_groups);
-            steps.try_for_each(|(step, groups)| self.encode(&mut pass, list, step, memory, groups, &mut current))
+            steps.try_for_each(|(step, groups)| self.encode(&mut pass, step, groups, &mut current))
         })?;
         self.core.settle()
     }
 
-    /// Encodes one step into a pass, with a bind group met before if there is one.
-    pub(super) fn encode<'p>(
-        &self,
-        pass: &mut wgpu::ComputePass<'_>,
-        list: &DispatchList,
-        step: &'p Step,
-        memory: &Memory<'_>,
-        groups: &mut BindGroupCache,
-        current: &mut Option<&'p Arc<Shader>>,
-    ) -> Result<()> {
-        // Compiled in `prepare`, so this only looks it up.
-        let compiled = step.shader.compiled(&self.core)?;
+    /// Finds the bind group of each step, or makes it, and puts it first.
+    fn bind(&self, list: &DispatchList, memory: &Memory<'_>, bind_groups: &mut [BindGroupCache]) -> Result<()> {
+        list.steps.iter().zip(bind_groups).try_for_each(|(step, groups)| self.bind_step(list, step, memory, groups))
+    }
+
+    fn bind_step(&self, list: &DispatchList, step: &Step, memory: &Memory<'_>, groups: &mut BindGroupCache) -> Result<()> {
         let changing = |binding: &StepBinding| match binding.source {
             BindingSource::Read { place, .. } | BindingSource::Write { place, .. }
                 if !matches!(place.buffer, Buffer::Slot(_)) =>
@@ -147,15 +143,31 @@ impl Gpu {
             Some(0) => {}
             Some(i) => groups[..=i].rotate_right(1),
             None => {
+                self.core.asks("a bind group")?;
+                // Compiled in `prepare`, so this only looks it up.
+                let group = self.bind_group(list, step, memory, &step.shader.compiled(&self.core)?.layout)?;
                 groups.truncate(KEPT_GROUPS - 1);
-                groups.insert(0, (names().collect(), self.bind_group(list, step, memory, &compiled.layout)?));
+                groups.insert(0, (names().collect(), group));
             }
         }
+        Ok(())
+    }
+
+    /// Encodes one step into a pass, with its first bind group.
+    pub(super) fn encode<'p>(
+        &self,
+        pass: &mut wgpu::ComputePass<'_>,
+        step: &'p Step,
+        groups: &BindGroupCache,
+        current: &mut Option<&'p Arc<Shader>>,
+    ) -> Result<()> {
+        let compiled = step.shader.compiled(&self.core)?;
+        let Some((_, group)) = groups.first() else { return Err(self.core.fault("a step that nothing is bound to")) };
         if current.is_none_or(|shader| !Arc::ptr_eq(shader, &step.shader)) {
             pass.set_pipeline(&compiled.pipeline);
             *current = Some(&step.shader);
         }
-        pass.set_bind_group(0, &groups[0].1, &[]);
+        pass.set_bind_group(0, group, &[]);
         pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
         add(&self.core.counters.dispatches, 1);
         Ok(())
@@ -180,8 +192,8 @@ impl Gpu {
                     let guard = if memory.is_guarded(place) && !measured { GUARD } else { 0 };
                     (Some(memory.at(place.buffer).raw()), start(place), (4 * (place.words + guard) as u64).max(least))
                 }
-                BindingSource::Params { at, size } => (list.params.as_ref(), at, size),
-                BindingSource::Scalars { at, size, .. } => (list.scalars.as_ref(), at, size),
+                BindingSource::Params { at, size } => (list.params.as_ref().map(|counted| &counted.buffer), at, size),
+                BindingSource::Scalars { at, size, .. } => (list.scalars.as_ref().map(|counted| &counted.buffer), at, size),
             };
             let resource =
                 wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: buffer?, offset, size: NonZeroU64::new(size) });
@@ -209,7 +221,7 @@ impl Gpu {
         }
         if changed {
             state.written = false;
-            self.core.write(buffer, 0, &state.scalars)?;
+            self.core.write(&buffer.buffer, 0, &state.scalars)?;
             state.written = true;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Staging buffers: what values are copied to so that the host can read them.
 
 use super::core::Core;
+use super::counted::Counted;
 use crate::error::Result;
 use crate::threads::lock;
 use std::sync::Mutex;
@@ -13,14 +14,15 @@ const KEPT: usize = 4;
 /// Staging buffers that wait for the next read.
 #[derive(Default)]
 pub(super) struct Staging {
-    free: Mutex<Vec<wgpu::Buffer>>,
+    free: Mutex<Vec<Counted>>,
 }
 
 impl Staging {
-    pub(super) fn take(&self, core: &Core, bytes: u64) -> Result<wgpu::Buffer> {
+    pub(super) fn take(&self, core: &Core, bytes: u64) -> Result<Counted> {
+        core.asks("reading a value")?;
         {
             let mut free = lock(&self.free);
-            let smallest = free.iter().enumerate().filter(|(_, b)| b.size() >= bytes).min_by_key(|(_, b)| b.size());
+            let smallest = free.iter().enumerate().filter(|(_, b)| b.buffer.size() >= bytes).min_by_key(|(_, b)| b.buffer.size());
             if let Some(index) = smallest.map(|(index, _)| index) {
                 return Ok(free.swap_remove(index));
             }
@@ -32,12 +34,12 @@ impl Staging {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         };
-        core.scoped(|| core.device.create_buffer(&descriptor)).map_err(|e| core.refusal(e, size))
+        core.counted("reading a value", &descriptor)
     }
 
-    pub(super) fn give_back(&self, buffer: wgpu::Buffer) {
+    pub(super) fn give_back(&self, buffer: Counted) {
         let mut free = lock(&self.free);
-        if buffer.size() <= KEPT_BYTES && free.len() < KEPT {
+        if buffer.buffer.size() <= KEPT_BYTES && free.len() < KEPT {
             free.push(buffer);
         }
     }

@@ -1,5 +1,6 @@
 //! Kernels as data: a native form and WGSL variants, their parameters by name, what kind of device each is for.
 
+pub use crate::workspace::Workspace;
 use std::sync::Arc;
 
 /// One dispatch: a native kernel, and WGSL variants of which the device takes the first that suits it.
@@ -234,6 +235,8 @@ pub struct Io<'a> {
     /// What is to be done to every element of the only buffer written, once it is finished. A kernel that takes it does that itself, stretch by
     /// stretch while they are in a cache; if it is left, all is done when the kernel is through.
     pub finish: Option<Finish<'a>>,
+    /// Where it gets memory to work in. Its inputs' sizes decide how much it takes there; what it takes elsewhere is small whatever they are.
+    pub room: &'a Workspace<'a>,
 }
 
 /// Works on a stretch of a kernel's output; gets the number of its first element.

@@ -1,6 +1,7 @@
 //! Nodes of the recorded graph and `Tensor`, the user's handle to one.
 
 use super::op::{DType, Op, Spec};
+use crate::budget::Budget;
 use crate::error::{At, Error, OpError, Result};
 use crate::shape::Shape;
 use smallvec::SmallVec;
@@ -34,6 +35,8 @@ pub trait Backend: sealed::Sealed + Any + Send + Sync {
     /// # Errors
     /// The first invalid node's error, or whatever the device reports.
     fn run(&self, roots: &[Arc<Node>]) -> Result<()>;
+    /// The account of its memory.
+    fn room(&self) -> &Budget;
     /// The words of a stored value, in time.
     fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>>;
 }

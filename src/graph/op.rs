@@ -2,7 +2,9 @@
 
 use super::accuracy::Accuracy;
 use super::half;
-pub use super::kernel::{Finish, Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, Parts, SelfTest, Target, Trial, Variant};
+pub use super::kernel::{
+    Finish, Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, Parts, SelfTest, Target, Trial, Variant, Workspace,
+};
 use super::node::Tensor;
 use crate::error::OpError;
 use crate::shape::{Shape, View};

@@ -1,11 +1,10 @@
 //! f16: to_f16 rounds x to the nearest IEEE binary16 and stores two numbers to a word; to_f32 gives them back, exactly.
 
 use super::case::{Case, Gen};
-use super::scratch;
 use super::simd::vectorised;
 use crate::error::OpError;
 use crate::graph::half;
-use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant};
+use crate::graph::op::{Array, DType, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant, Workspace};
 use crate::graph::{Tensor, record};
 use crate::shape::{MAX_RANK, View};
 use rayon::prelude::*;
@@ -13,8 +12,6 @@ use std::sync::Arc;
 
 /// Words below which threads cost more than they save.
 const MIN_PARALLEL_WORDS: usize = 1 << 15;
-/// Numbers up to which the memory of an operand is kept for the next one.
-const MAX_KEPT_NUMBERS: usize = 1 << 22;
 
 /// f32 → f16, rounded. Its gradient is that of the identity.
 #[derive(Clone, Copy, Debug)]
@@ -77,20 +74,14 @@ pub(super) fn unpack_from(x: &[u32], first: usize, out: &mut [f32]) {
 }
 
 /// Hands `work` the numbers of an operand: where they lie, or, if it is packed f16, in memory of their own.
-pub(super) fn with_floats<R>(words: &[u32], packed: bool, work: impl FnOnce(&[f32]) -> R) -> R {
+pub(super) fn with_floats(words: &[u32], packed: bool, room: &Workspace<'_>, work: impl FnOnce(&[f32])) {
     if !packed {
         return work(bytemuck::cast_slice(words));
     }
-    let numbers = |memory: &mut [f32]| {
+    room.with(2 * words.len(), |memory| {
         floats(words, memory);
-        work(memory)
-    };
-    // What a thread keeps for the next time should be no large part of a program's memory.
-    if 2 * words.len() > MAX_KEPT_NUMBERS {
-        numbers(&mut vec![0.0; 2 * words.len()])
-    } else {
-        scratch::with(2 * words.len(), numbers)
-    }
+        work(memory);
+    });
 }
 
 /// f16 in the order of a view, into f16: what a layout op does with it.

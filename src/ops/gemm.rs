@@ -6,7 +6,7 @@
 pub mod kernel;
 pub mod pack;
 
-use super::scratch;
+use crate::graph::op::Workspace;
 use kernel::{Dots, Left, ROWS, SizedTile, Tile, VECTORS};
 use ndarray::{ArrayViewMut2, Axis};
 use pack::Panel;
@@ -85,6 +85,7 @@ pub fn multiply(
     b: Matrix<'_>,
     k: usize,
     out: ArrayViewMut2<'_, f32>,
+    room: &Workspace<'_>,
     parallel: bool,
     epilogue: Option<Epilogue<'_>>,
 ) {
@@ -95,14 +96,14 @@ pub fn multiply(
     if n == 1 && m > 1 {
         // A column: the product of the transposes, whose output is stored the same way.
         let mut out = out.reversed_axes();
-        multiply(b.turned(), a.turned(), k, out.view_mut(), parallel, None);
+        multiply(b.turned(), a.turned(), k, out.view_mut(), room, parallel, None);
         let column = out.index_axis_mut(Axis(0), 0).into_slice().unwrap_or(&mut []);
         if let Some(epilogue) = epilogue {
             epilogue(0, column);
         }
         return;
     }
-    let job = Job { a, b, k, n, one_row: m == 1, epilogue };
+    let job = Job { a, b, k, n, one_row: m == 1, room, epilogue };
     let work = m.saturating_mul(n).saturating_mul(k);
     let threads = if parallel && work > ONE_THREAD_BELOW { rayon::current_num_threads() } else { 1 };
     if threads < 2 {
@@ -146,6 +147,7 @@ struct Job<'a> {
     n: usize,
     /// Whether the whole output is one row: it is summed in another order, which must not depend on how it is divided.
     one_row: bool,
+    room: &'a Workspace<'a>,
     epilogue: Option<Epilogue<'a>>,
 }
 
@@ -184,7 +186,7 @@ impl WithSimd for Block<'_, '_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Block { job, mut out, origin: [top, left] } = self;
         let (m, n) = out.dim();
-        let &Job { a, b, k, .. } = job;
+        let &Job { a, b, k, room, .. } = job;
         if job.one_row && b.strides[0] == 1 && a.strides[1] == 1 {
             let mut out = Window { out: &mut out, at: [0, 0], rows: 1, columns: n };
             let dots = Dots { x: &a.from(top, 0)[..k], rows: b.from(0, left), stride: b.strides[1], out: out.row(0) };
@@ -198,7 +200,7 @@ impl WithSimd for Block<'_, '_> {
         let pack_a = n > 512;
         let height = HEIGHT.min(m.next_multiple_of(high));
         let room_a = if pack_a { height * depth } else { 0 };
-        scratch::with(width * depth + room_a, |memory| {
+        room.with(width * depth + room_a, |memory| {
             let (panels, block_a) = memory.split_at_mut(width * depth);
             for jc in (0..n).step_by(width) {
                 let columns = width.min(n - jc);
@@ -361,7 +363,10 @@ mod tests {
         let mut out = vec![f32::NAN; m * n];
         let view = ArrayViewMut2::from_shape((m, n), &mut out).expect("a matrix");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
-        pool.install(|| multiply(a, b, k, view, threads > 1, epilogue));
+        let budget = crate::executor::Budget::in_main_memory("cpu");
+        let room = Workspace::new(&budget);
+        pool.install(|| multiply(a, b, k, view, &room, threads > 1, epilogue));
+        assert_eq!(room.refused(), None);
         out
     }
 

@@ -27,7 +27,6 @@ pub mod resample;
 pub mod rope;
 mod rows;
 pub mod scan;
-mod scratch;
 mod simd;
 pub mod softmax;
 pub mod sort;

@@ -107,28 +107,33 @@ impl Argsort {
 
 /// Whole lines by the standard library's sort, on keys with the index below them: all different, so any sort is stable.
 fn native(io: &mut Io<'_>, n: usize, inner: usize, dtype: DType, descending: bool) {
-    let (read, out) = (io.reads[0], &mut *io.writes[0]);
+    let (read, room) = (io.reads[0], io.room);
+    let out = &mut *io.writes[0];
     let block = n * inner;
     let parallel = out.len() >= MIN_PARALLEL_WORDS;
-    let line = |x: &[u32], i: usize| {
-        let keyed = |(k, &word): (usize, &u32)| u64::from(key(word, dtype, descending)) << 32 | k as u64;
-        let mut line: Vec<u64> = x[i..].iter().step_by(inner).enumerate().map(keyed).collect();
-        if parallel {
-            line.par_sort_unstable();
-        } else {
-            line.sort_unstable();
-        }
-        line
-    };
     let each = |(out, x): (&mut [u32], &[u32])| {
-        let lines: Vec<Vec<u64>> = if parallel {
-            (0..inner).into_par_iter().map(|i| line(x, i)).collect()
-        } else {
-            (0..inner).map(|i| line(x, i)).collect()
+        let sort = |(i, line): (usize, &mut [u64])| {
+            for ((k, word), to) in x[i..].iter().step_by(inner).enumerate().zip(&mut *line) {
+                *to = u64::from(key(*word, dtype, descending)) << 32 | k as u64;
+            }
+            if parallel {
+                line.par_sort_unstable();
+            } else {
+                line.sort_unstable();
+            }
         };
-        for (r, row) in out.chunks_exact_mut(inner).enumerate() {
-            row.iter_mut().zip(&lines).for_each(|(o, line)| *o = line[r] as u32);
-        }
+        room.with(2 * block, |memory| {
+            // All lines of the block, one after the other.
+            let lines: &mut [u64] = bytemuck::cast_slice_mut(memory);
+            if parallel {
+                lines.par_chunks_exact_mut(n).enumerate().for_each(sort);
+            } else {
+                lines.chunks_exact_mut(n).enumerate().for_each(sort);
+            }
+            for (r, row) in out.chunks_exact_mut(inner).enumerate() {
+                row.iter_mut().enumerate().for_each(|(i, o)| *o = lines[i * n + r] as u32);
+            }
+        });
     };
     if parallel {
         out.par_chunks_exact_mut(block).zip(read.par_chunks_exact(block)).for_each(each);

@@ -15,6 +15,6 @@ mod types;
 
 pub use crate::error::{At, Error, Result};
 pub use crate::graph::half;
-pub use crate::graph::op::{Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, SelfTest, Target, Trial, Variant};
+pub use crate::graph::op::{Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, SelfTest, Target, Trial, Variant, Workspace};
 pub use switches::Switches;
 pub use types::{Buffer, Dispatch, ParameterArena, Place, Plan};

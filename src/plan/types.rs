@@ -105,6 +105,19 @@ impl Plan {
         4 * self.live_words
     }
 
+    /// What a buffer is for, with the op that first writes it and the caller's line.
+    pub fn use_of(&self, buffer: Buffer) -> String {
+        let what = match buffer {
+            Buffer::Leaf(_) | Buffer::Arena(_) => "parameters and state that are updated together".to_owned(),
+            Buffer::Slot(_) => format!("values inside a prepared plan of {} ops", self.dispatches.len()),
+            Buffer::Output(_) => "a value".to_owned(),
+        };
+        match self.dispatches.iter().find(|d| d.writes.iter().any(|place| place.buffer == buffer)) {
+            Some(Dispatch { label, at, .. }) => format!("{what}: {label} at {}:{}", at.file(), at.line()),
+            None => what,
+        }
+    }
+
     /// Bytes of device memory the run needs: what it is given (parameters, optimizer state, data), its slots and its outputs.
     pub fn peak_bytes(&self) -> usize {
         self.slot_bytes() + 4 * self.leaves.iter().chain(&self.outputs).sum::<usize>()

@@ -15,10 +15,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("from_pytorch.rs", &[]),
     ("files", &["error", "files", "memory", "threads"]),
     ("memory.rs", &["error"]),
+    ("budget.rs", &["error", "memory"]),
+    ("workspace.rs", &["budget"]),
     ("numbers.rs", &[]),
     ("pattern.rs", &["error"]),
     ("threads.rs", &[]),
-    ("graph", &["memory", "shape", "error", "graph"]),
+    ("graph", &["memory", "budget", "workspace", "shape", "error", "graph"]),
     ("ops", &["memory", "shape", "error", "graph", "ops", "factor"]),
     // Text in, text out: WGSL and what naga reads off it.
     ("wgsl", &["error", "shaders", "wgsl"]),
@@ -26,10 +28,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("reference", &["memory", "shape", "error", "graph"]),
     ("profile", &["error", "files", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
-    ("executor.rs", &["plan", "error", "graph"]),
+    ("executor.rs", &["budget", "plan", "error", "graph"]),
     ("cpu", &["memory", "executor", "plan", "threads"]),
     ("gpu", &["memory", "executor", "plan", "wgsl", "error", "files", "shaders", "threads", "gpu"]),
-    ("device", &["memory", "shape", "error", "graph", "ops", "plan", "executor", "gpu", "cpu", "profile", "threads", "device"]),
+    (
+        "device",
+        &["memory", "budget", "shape", "error", "graph", "ops", "plan", "executor", "gpu", "cpu", "profile", "threads", "device"],
+    ),
     // What stands on top sees the ground floor and the public methods of tensors and devices.
     (
         "nn",

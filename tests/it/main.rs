@@ -59,6 +59,7 @@ mod odd_tables;
 mod optim;
 mod options;
 mod oracle;
+mod out_of_memory;
 mod outside_ops;
 mod plans;
 mod plots;

@@ -1,6 +1,6 @@
 //! Native kernels of indexing.
 
-use super::super::{f16, rows, scratch};
+use super::super::{f16, rows};
 use super::{Gather, MAX_PLAIN_TERMS, ScatterAdd, Sizes};
 use crate::graph::half;
 use crate::graph::op::{DType, Io};
@@ -104,7 +104,7 @@ impl ScatterAdd {
 
     /// All blocks, on all cores where that pays.
     pub(super) fn native(&self, io: &mut Io<'_>, sizes: Sizes) {
-        let (g, index, rows) = (io.read(0), io.reads[1], self.rows);
+        let (g, index, rows, room) = (io.read(0), io.reads[1], self.rows, io.room);
         let Sizes { n, m, inner } = sizes;
         let add = |o: usize, first: usize, out: &mut [f32]| {
             out.fill(0.0);
@@ -114,7 +114,7 @@ impl ScatterAdd {
                 return self.entries(sizes, (g, index), (o, first), out, plain);
             }
             // What rounding takes from the sums is kept beside them.
-            scratch::with(out.len(), |lost| {
+            room.with(out.len(), |lost| {
                 lost.fill(0.0);
                 self.entries(sizes, (g, index), (o, first), out, |out, at, row| {
                     rows::add_exactly(&mut out[at..][..row.len()], &mut lost[at..][..row.len()], row);

@@ -208,7 +208,7 @@ impl Op for Matmul {
         let whole = native::native(layout, f16);
         products.native = Arc::new(move |io| {
             let first = &mut io.writes[0][..count];
-            whole(&mut Io { reads: io.reads, writes: &mut [first], scalars: io.scalars, finish: None });
+            whole(&mut Io { reads: io.reads, writes: &mut [first], scalars: io.scalars, finish: None, room: io.room });
         });
         sum.native = Arc::new(move |io| io.writes[0].copy_from_slice(&io.reads[0][..count]));
         let reads = vec![Operand::Input(0), Operand::Input(1)];

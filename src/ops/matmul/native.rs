@@ -1,10 +1,9 @@
 //! Matrix products natively. f16 operands become f32 panel by panel, and sums are f32.
 
 use super::Layout;
-use crate::graph::op::{Finish, Native};
+use crate::graph::op::{Finish, Native, Workspace};
 use crate::ops::f16::{unpack_from, with_floats};
 use crate::ops::gemm::{self, Matrix};
-use crate::ops::scratch;
 use ndarray::{ArrayViewMut2, Axis};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -14,18 +13,18 @@ const ONE_THREAD_BELOW: usize = 1 << 20;
 
 pub(super) fn native(layout: Layout, f16: [bool; 2]) -> Native {
     Arc::new(move |io| {
-        let (a, b) = (io.reads[0], io.reads[1]);
+        let (a, b, room) = (io.reads[0], io.reads[1], io.room);
         match f16 {
             [false, false] => {
                 let finish = io.finish.take();
-                products(&layout, bytemuck::cast_slice(a), bytemuck::cast_slice(b), io.write(0), finish)
+                products(&layout, bytemuck::cast_slice(a), bytemuck::cast_slice(b), io.write(0), room, finish)
             }
-            _ => products_of_f16(&layout, [a, b], f16, io.write(0)),
+            _ => products_of_f16(&layout, [a, b], f16, io.write(0), room),
         }
     })
 }
 
-fn products(layout: &Layout, a: &[f32], b: &[f32], out: &mut [f32], finish: Option<Finish<'_>>) {
+fn products(layout: &Layout, a: &[f32], b: &[f32], out: &mut [f32], room: &Workspace<'_>, finish: Option<Finish<'_>>) {
     let Layout { m, n, k, .. } = *layout;
     if m * n * k == 0 {
         out.fill(0.0);
@@ -38,7 +37,7 @@ fn products(layout: &Layout, a: &[f32], b: &[f32], out: &mut [f32], finish: Opti
         let out = ArrayViewMut2::from_shape((m, n), out).expect("the output is an m×n matrix");
         let epilogue = finish
             .map(|finish| move |first: usize, part: &mut [f32]| finish(index * m * n + first, bytemuck::cast_slice_mut(part)));
-        gemm::multiply(a, b, k, out, parallel, epilogue.as_ref().map(|epilogue| epilogue as gemm::Epilogue<'_>));
+        gemm::multiply(a, b, k, out, room, parallel, epilogue.as_ref().map(|epilogue| epilogue as gemm::Epilogue<'_>));
     };
     if batches > 1 && batches * m * n * k > ONE_THREAD_BELOW && batches >= 2 * rayon::current_num_threads() {
         // Several small matrices to a thread at a time.
@@ -54,13 +53,13 @@ fn products(layout: &Layout, a: &[f32], b: &[f32], out: &mut [f32], finish: Opti
 const PANEL: usize = 1 << 16;
 
 /// The product of operands of which one or both are f16.
-fn products_of_f16(layout: &Layout, [a, b]: [&[u32]; 2], f16: [bool; 2], out: &mut [f32]) {
+fn products_of_f16(layout: &Layout, [a, b]: [&[u32]; 2], f16: [bool; 2], out: &mut [f32], room: &Workspace<'_>) {
     let Layout { m, n, k, .. } = *layout;
     // The larger operand is the one that is worth taking in parts; the output is divided, never the terms of a sum.
     let by_columns = f16[1] && (!f16[0] || n >= m);
     let (count, large) = if by_columns { (n, k * n) } else { (m, m * k) };
     if layout.batches() != 1 || large <= 2 * PANEL || m * n == 0 {
-        return with_floats(a, f16[0], |a| with_floats(b, f16[1], |b| products(layout, a, b, out, None)));
+        return with_floats(a, f16[0], room, |a| with_floats(b, f16[1], room, |b| products(layout, a, b, out, room, None)));
     }
     // By the sizes alone, so that sums are the same with any number of threads.
     let mut width = (PANEL / k).max(16).next_multiple_of(16);
@@ -79,10 +78,10 @@ fn products_of_f16(layout: &Layout, [a, b]: [&[u32]; 2], f16: [bool; 2], out: &m
     }
     let (large, other, strides, is_half) =
         if by_columns { (b, a, [layout.b[1], layout.b[0]], f16[0]) } else { (a, b, layout.a, f16[1]) };
-    with_floats(other, is_half, |other| {
+    with_floats(other, is_half, room, |other| {
         parts.into_par_iter().with_max_len(1).for_each(|(first, part)| {
             let width = part.len_of(axis);
-            scratch::with(width * k, |panel| {
+            room.with(width * k, |panel| {
                 // As it is stored: rows or columns of `k` elements, or consecutive elements for each of `k`.
                 let strides = if strides[1] == 1 {
                     unpack_from(large, first * k, panel);
@@ -93,10 +92,10 @@ fn products_of_f16(layout: &Layout, [a, b]: [&[u32]; 2], f16: [bool; 2], out: &m
                 };
                 if by_columns {
                     let b = Matrix { data: panel, strides: [strides[1], strides[0]] };
-                    gemm::multiply(Matrix { data: other, strides: layout.a }, b, k, part, false, None);
+                    gemm::multiply(Matrix { data: other, strides: layout.a }, b, k, part, room, false, None);
                 } else {
                     let a = Matrix { data: panel, strides };
-                    gemm::multiply(a, Matrix { data: other, strides: layout.b }, k, part, false, None);
+                    gemm::multiply(a, Matrix { data: other, strides: layout.b }, k, part, room, false, None);
                 }
             });
         });

@@ -1,10 +1,9 @@
 //! Native pooling: maximum pooling a row of windows at a time, averages window by window.
 
-use super::super::scratch;
 use super::super::simd::vectorised;
 use super::super::window::Window;
 use super::{Cells, Plane, beats};
-use crate::graph::op::Native;
+use crate::graph::op::{Native, Workspace};
 use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,11 +27,11 @@ fn by_planes<T: Send>(out: &mut [T], size: usize, work: usize, plane: impl Fn(us
 /// v at the largest x of every window; reads x and v, or x twice.
 pub(super) fn pick(plane: Plane, v_is_x: bool) -> Native {
     Arc::new(move |io| {
-        let (x, v) = (io.read(0), io.read(1));
+        let (x, v, room) = (io.read(0), io.read(1), io.room);
         by_planes(io.write(0), plane.windows(), plane.work(), |i, out| {
             let (x, v) = (&x[i * plane.elements()..][..plane.elements()], &v[i * plane.elements()..]);
             match plane.taken_by_row() {
-                Some(window) if v_is_x => plane.pool(&window, x, out),
+                Some(window) if v_is_x => plane.pool(&window, x, out, room),
                 _ => plane.each(|o, rows, columns| out[o] = v[plane.largest(x, rows, columns)]),
             }
         });
@@ -53,12 +52,12 @@ pub(super) fn indices(plane: Plane) -> Native {
 /// For every x the sum of g over the windows whose largest it is; reads x and g.
 pub(super) fn max_input(plane: Plane) -> Native {
     Arc::new(move |io| {
-        let (x, g) = (io.read(0), io.read(1));
+        let (x, g, room) = (io.read(0), io.read(1), io.room);
         by_planes(io.write(0), plane.elements(), plane.work(), |i, out| {
             let (x, g) = (&x[i * plane.elements()..][..plane.elements()], &g[i * plane.windows()..]);
             out.fill(0.0);
             match plane.taken_by_row() {
-                Some(window) => plane.unpool(&window, x, g, out),
+                Some(window) => plane.unpool(&window, x, g, out, room),
                 None => plane.each(|o, rows, columns| out[plane.largest(x, rows, columns)] += g[o]),
             }
         });
@@ -152,10 +151,10 @@ impl Plane {
     }
 
     /// For every row of windows: its number, the largest numbers, and the numbers i · kW + j of the taps that see them.
-    fn largest_by_row(&self, window: &Window, plane: &[f32], mut visit: impl FnMut(usize, &[f32], &[f32])) {
+    fn largest_by_row(&self, window: &Window, plane: &[f32], room: &Workspace<'_>, mut visit: impl FnMut(usize, &[f32], &[f32])) {
         let ([height, width], [down, across]) = (self.size, self.output);
         let Window { kernel, stride, padding, dilation, .. } = *window;
-        scratch::with(2 * across, |memory| {
+        room.with(2 * across, |memory| {
             let (best, at) = memory.split_at_mut(across);
             for y in 0..down {
                 best.fill(f32::NEG_INFINITY);
@@ -182,14 +181,14 @@ impl Plane {
     }
 
     /// out = the largest of every window of a plane.
-    fn pool(&self, window: &Window, plane: &[f32], out: &mut [f32]) {
-        self.largest_by_row(window, plane, |y, best, _| out[y * best.len()..][..best.len()].copy_from_slice(best));
+    fn pool(&self, window: &Window, plane: &[f32], out: &mut [f32], room: &Workspace<'_>) {
+        self.largest_by_row(window, plane, room, |y, best, _| out[y * best.len()..][..best.len()].copy_from_slice(best));
     }
 
     /// Adds g of every window to the place of its largest.
-    fn unpool(&self, window: &Window, plane: &[f32], g: &[f32], out: &mut [f32]) {
+    fn unpool(&self, window: &Window, plane: &[f32], g: &[f32], out: &mut [f32], room: &Workspace<'_>) {
         let Window { kernel, stride, padding, dilation, .. } = *window;
-        self.largest_by_row(window, plane, |y, best, at| {
+        self.largest_by_row(window, plane, room, |y, best, at| {
             for (x, (tap, g)) in at.iter().zip(&g[y * best.len()..]).enumerate() {
                 // Without a number above −∞, the first place of the window.
                 let (i, j) = if *tap < 0.0 {

@@ -187,10 +187,6 @@ impl Work {
         let outputs = out.len() / each;
         let enough = if alone { neighbours } else { (outputs / rayon::current_num_threads()).next_multiple_of(16) };
         let length = neighbours.min(MAX_STRETCH).min(enough.max(16));
-        let mut stretches = Vec::with_capacity(outputs / neighbours * neighbours.div_ceil(length));
-        for (row, out) in out.chunks_exact_mut(neighbours * each).enumerate() {
-            stretches.extend(out.chunks_mut(length * each).enumerate().map(|(i, out)| (row * neighbours + i * length, out)));
-        }
         let work = |(first, out): (usize, &mut [u32])| {
             let (read, width, words) = (&read[self.start_of(first)..], out.len() / each, self.words());
             if self.step.kind.adds() && each == 1 {
@@ -209,7 +205,19 @@ impl Work {
                 }
             }
         };
-        if alone { stretches.into_iter().for_each(work) } else { stretches.into_par_iter().for_each(work) }
+        let rows = |(row, out): (usize, &mut [u32])| {
+            let stretch = |(i, out): (usize, &mut [u32])| work((row * neighbours + i * length, out));
+            if alone || length == neighbours {
+                out.chunks_mut(length * each).enumerate().for_each(stretch);
+            } else {
+                out.par_chunks_mut(length * each).enumerate().for_each(stretch);
+            }
+        };
+        if alone {
+            out.chunks_exact_mut(neighbours * each).enumerate().for_each(rows);
+        } else {
+            out.par_chunks_exact_mut(neighbours * each).enumerate().for_each(rows);
+        }
     }
 
     /// The sums or means of whole groups that lie side by side.

@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// Elements from which several threads share the work. Not measured alone.
 const MIN_PARALLEL: usize = 1 << 14;
 
+/// Neighbouring lines that are walked together.
+const STRETCH: usize = 256;
+
 /// The place of the largest (smallest) so far along an axis: of equal ones the last, and NaN stays once it was met.
 #[derive(Clone, Copy, Debug)]
 struct Extreme {
@@ -25,13 +28,15 @@ impl Extreme {
 
     /// All lines of a block, row by row.
     fn walk(self, n: usize, inner: usize, at: impl Fn(usize) -> f64, mut put: impl FnMut(usize, usize)) {
-        let mut best = vec![0; inner];
-        for k in 0..n {
-            for (i, best) in best.iter_mut().enumerate() {
-                if self.takes(at(k * inner + i), at(*best * inner + i)) {
-                    *best = k;
+        for start in (0..inner).step_by(STRETCH) {
+            let mut best = [0; STRETCH];
+            for k in 0..n {
+                for (i, best) in (start..inner).zip(&mut best) {
+                    if self.takes(at(k * inner + i), at(*best * inner + i)) {
+                        *best = k;
+                    }
+                    put(k * inner + i, *best);
                 }
-                put(k * inner + i, *best);
             }
         }
     }

@@ -31,12 +31,16 @@ pub(super) fn native(n: usize, inner: usize, reverse: bool) -> Native {
         let (read, out) = (io.reads[0], &mut *io.writes[0]);
         let block = n * inner;
         for (out, x) in out.chunks_exact_mut(block.max(1)).zip(read.chunks_exact(block.max(1))) {
-            let mut sums = vec![0u32; inner];
+            // The row before it is the sum so far.
             for k in 0..n {
                 let row = if reverse { n - 1 - k } else { k } * inner;
-                for (i, sum) in sums.iter_mut().enumerate() {
-                    *sum = sum.wrapping_add(x[row + i]);
-                    out[row + i] = *sum;
+                for i in row..row + inner {
+                    let before = match k {
+                        0 => 0,
+                        _ if reverse => out[i + inner],
+                        _ => out[i - inner],
+                    };
+                    out[i] = before.wrapping_add(x[i]);
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Native softmax and cross-entropy: the loops are in `rows`.
 
-use super::super::{math, rows as sums, scratch};
+use super::super::{math, rows as sums};
 use super::rows;
 use crate::graph::op::Native;
 use rayon::prelude::*;
@@ -57,7 +57,7 @@ fn loss(x: &[f32], labels: &[u32], soft: bool, (max, sum): (f32, f32)) -> f32 {
 
 pub(super) fn cross_entropy(count: usize, classes: usize, soft: bool) -> Native {
     Arc::new(move |io| {
-        let (logits, labels) = (io.read(0), io.reads[1]);
+        let (logits, labels, room) = (io.read(0), io.reads[1], io.room);
         let width = if soft { classes } else { 1 };
         let row = |r: usize| (&logits[r * classes..(r + 1) * classes], &labels[r * width..(r + 1) * width]);
         let some = |(i, out): (usize, &mut [f32])| {
@@ -72,7 +72,7 @@ pub(super) fn cross_entropy(count: usize, classes: usize, soft: bool) -> Native 
             let mut found = [(0.0, 0.0); SHORT_ROWS_AT_ONCE];
             let found = &mut found[..out.len()];
             let x = &logits[first * classes..][..out.len() * classes];
-            scratch::with(x.len(), |memory| rows::exponentials_of_short(x, classes, memory, found));
+            room.with(x.len(), |memory| rows::exponentials_of_short(x, classes, memory, found));
             for ((r, out), &found) in out.iter_mut().enumerate().zip(&*found) {
                 let (x, labels) = row(first + r);
                 *out = loss(x, labels, soft, found);

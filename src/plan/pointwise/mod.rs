@@ -104,7 +104,7 @@ impl Program {
             let out = &mut *io.writes[0];
             let scalars = numbers(io.scalars);
             let finish = |start: usize, part: &mut [u32]| self.evaluate(extra, &scalars, start, part);
-            let mut core = Io { reads, writes: &mut [&mut *out], scalars: &[], finish: Some(&finish) };
+            let mut core = Io { reads, writes: &mut [&mut *out], scalars: &[], finish: Some(&finish), room: io.room };
             native(&mut core);
             if core.finish.is_some() {
                 self.compute(extra, &scalars, out);

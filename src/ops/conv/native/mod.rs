@@ -9,7 +9,6 @@ mod tiles;
 
 use super::super::gemm::pack::Panel;
 use super::super::gemm::{self, Matrix, kernel};
-use super::super::scratch;
 use super::{ConvOptions, Sizes};
 use crate::graph::op::Native;
 use ndarray::ArrayViewMut2;
@@ -25,8 +24,13 @@ const SERIAL_WORK: usize = 1 << 18;
 /// Numbers after an image that a vector may read and drop.
 const SLACK: usize = 64;
 
-fn each<T: Send>(items: Vec<T>, parallel: bool, work: impl Fn(T) + Sync + Send) {
-    if parallel { items.into_par_iter().for_each(work) } else { items.into_iter().for_each(work) }
+/// Works on every `size` numbers, with their number in order.
+fn each(all: &mut [f32], size: usize, parallel: bool, work: impl Fn((usize, &mut [f32])) + Sync + Send) {
+    if parallel {
+        all.par_chunks_mut(size).enumerate().for_each(work);
+    } else {
+        all.chunks_mut(size).enumerate().for_each(work);
+    }
 }
 
 /// y = w · what the kernel sees of x; reads w, x.
@@ -37,34 +41,32 @@ pub(super) fn forward(sizes: Sizes) -> Native {
     Arc::new(move |io| {
         let (w, x) = (io.read(0), io.read(1));
         let Some(staging) = &staging else { return io.write(0).fill(0.0) };
-        let finish = io.finish.take();
+        let (finish, room) = (io.finish.take(), io.room);
         let y = io.write(0);
         let Sizes { groups, inner, outer, .. } = sizes;
         let (k, pixels, parallel) = (offsets.len(), sizes.pixels(), sizes.work() > SERIAL_WORK);
         let planes = inner * sizes.plane();
-        let images: Vec<_> = y.chunks_exact_mut(outer * pixels).enumerate().collect();
         // Images alone do not keep every thread busy where there are few: their channels are shared out too.
-        let inside_images = images.len() < 2 * rayon::current_num_threads();
+        let inside_images = y.len() / (outer * pixels) < 2 * rayon::current_num_threads();
         let image = |index: usize, y: &mut [f32]| {
             let (weights, x) = (&w[index % groups * outer * k..][..outer * k], &x[index * planes..][..planes]);
             if sizes.is_pointwise() {
                 let (a, b) = (Matrix { data: weights, strides: [k, 1] }, Matrix { data: x, strides: [pixels, 1] });
                 let y = ArrayViewMut2::from_shape((outer, pixels), y).expect("a matrix fills its buffer");
-                return gemm::multiply(a, b, k, y, parallel && inside_images, None);
+                return gemm::multiply(a, b, k, y, room, parallel && inside_images, None);
             }
-            scratch::with(inner * staging.plane() + SLACK, |image| {
+            room.with(inner * staging.plane() + SLACK, |image| {
                 staging.fill(x, &mut image[..inner * staging.plane()]);
                 let image = &*image;
                 let to = Placed { plane: pixels, first: 0, step: [sizes.output[1], 1] };
                 let blocks = if inside_images { 2 * kernel::ROWS } else { outer };
-                let blocks: Vec<_> = y.chunks_mut(blocks * pixels).zip(weights.chunks(blocks * k)).collect();
-                each(blocks, parallel && inside_images, |(out, weights)| {
-                    let row = staging.row();
+                each(y, blocks * pixels, parallel && inside_images, |(i, out)| {
+                    let (row, weights) = (staging.row(), &weights[i * blocks * k..][..out.len() / pixels * k]);
                     Arch::new().dispatch(Scan { weights, image, offsets: &offsets, row, pixels: sizes.output, to, out });
                 });
             });
         };
-        each(images, parallel, |(index, y)| {
+        each(y, outer * pixels, parallel, |(index, y)| {
             image(index, y);
             if let Some(finish) = finish {
                 finish(index * outer * pixels, bytemuck::cast_slice_mut(y));
@@ -76,7 +78,8 @@ pub(super) fn forward(sizes: Sizes) -> Native {
 /// w = Σ over images of y · (what the kernel sees of x)ᵀ, in parts of `span` rows of pixels; reads y, x.
 pub(super) fn by_weight(sizes: Sizes, span: usize) -> Native {
     Arc::new(move |io| {
-        let (y, x, w) = (io.read(0), io.read(1), io.write(0));
+        let (y, x, workspace) = (io.read(0), io.read(1), io.room);
+        let w = io.write(0);
         let Sizes { batch, groups, inner, outer, output, .. } = sizes;
         let (k, pixels, parallel) = (inner * sizes.taps(), sizes.pixels(), sizes.work() > SERIAL_WORK);
         if w.is_empty() || batch == 0 || pixels == 0 {
@@ -84,15 +87,14 @@ pub(super) fn by_weight(sizes: Sizes, span: usize) -> Native {
         }
         let planes = inner * sizes.plane();
         let width = outer.next_multiple_of(16);
-        let parts: Vec<_> = w.chunks_exact_mut(outer * k).enumerate().collect();
         // Parts alone do not keep every thread busy where there are many weights: their taps are shared out too.
-        let inside_parts = parts.len() < rayon::current_num_threads();
-        each(parts, parallel, |(part, w)| {
+        let inside_parts = w.len() / (outer * k) < rayon::current_num_threads();
+        each(w, outer * k, parallel, |(part, w)| {
             let (split, group) = (part / groups, part % groups);
             let rows = split * span..((split + 1) * span).min(batch * output[0]);
             let most = sizes.staging(0..output[0].min(rows.len()));
             let room = [k * width, pixels * width, inner * most.plane() + SLACK];
-            scratch::with(room.iter().sum(), |memory| {
+            workspace.with(room.iter().sum(), |memory| {
                 let (sums, memory) = memory.split_at_mut(room[0]);
                 let (panel, image) = memory.split_at_mut(room[1]);
                 sums.fill(0.0);
@@ -107,8 +109,8 @@ pub(super) fn by_weight(sizes: Sizes, span: usize) -> Native {
                     Arch::new().dispatch(Panel { from, strides: [1, pixels], terms, count: outer, width, to: panel });
                     let (image, panel) = (&*image, &*panel);
                     let block = if inside_parts { 2 * kernel::ROWS } else { k };
-                    let blocks: Vec<_> = sums.chunks_mut(block * width).zip(offsets.chunks(block)).collect();
-                    each(blocks, parallel && inside_parts, |(into, offsets)| {
+                    each(sums, block * width, parallel && inside_parts, |(i, into)| {
+                        let offsets = &offsets[i * block..][..into.len() / width];
                         let (row, pixels) = (staging.row(), [own.len(), output[1]]);
                         Arch::new().dispatch(Collect { image, offsets, row, pixels, panel, width, into });
                     });
@@ -194,7 +196,8 @@ pub(super) fn by_input(sizes: Sizes) -> Native {
     let empty = sizes.x().contains(&0) || sizes.outer * sizes.taps() * sizes.pixels() == 0;
     let (phases, all) = if empty { (vec![], false) } else { sizes.phases() };
     Arc::new(move |io| {
-        let (w, y, x) = (io.read(0), io.read(1), io.write(0));
+        let (w, y, room) = (io.read(0), io.read(1), io.room);
+        let x = io.write(0);
         if !all {
             x.fill(0.0);
         }
@@ -205,7 +208,7 @@ pub(super) fn by_input(sizes: Sizes) -> Native {
         let (k, plane, parallel) = (inner * sizes.taps(), sizes.plane(), sizes.work() > SERIAL_WORK);
         // All phases of all groups, one after the other.
         let terms: usize = phases.iter().map(|p| p.offsets.len()).sum();
-        scratch::with(groups * inner * terms, |transposed| {
+        room.with(groups * inner * terms, |transposed| {
             let mut rest = &mut *transposed;
             for group in 0..groups {
                 for phase in &phases {
@@ -215,20 +218,18 @@ pub(super) fn by_input(sizes: Sizes) -> Native {
                 }
             }
             let transposed = &*transposed;
-            let images: Vec<_> = x.chunks_exact_mut(inner * plane).enumerate().collect();
-            let inside_images = images.len() < 2 * rayon::current_num_threads();
-            each(images, parallel, |(index, x)| {
+            let inside_images = x.len() / (inner * plane) < 2 * rayon::current_num_threads();
+            each(x, inner * plane, parallel, |(index, x)| {
                 let y = &y[index * outer * sizes.pixels()..][..outer * sizes.pixels()];
                 let mut weights = &transposed[index % groups * inner * terms..];
                 for Phase { staging, offsets, pixels, to, .. } in &phases {
                     let (own, after) = weights.split_at(inner * offsets.len());
                     weights = after;
-                    scratch::with(outer * staging.plane() + SLACK, |image| {
+                    room.with(outer * staging.plane() + SLACK, |image| {
                         staging.fill(y, &mut image[..outer * staging.plane()]);
                         let image = &*image;
                         let block = if inside_images { 2 * kernel::ROWS } else { inner };
-                        let blocks: Vec<_> = x.chunks_mut(block * plane).enumerate().collect();
-                        each(blocks, parallel && inside_images, |(b, out)| {
+                        each(x, block * plane, parallel && inside_images, |(b, out)| {
                             let weights = &own[b * block * offsets.len()..];
                             let row = staging.row();
                             Arch::new().dispatch(Scan { weights, image, offsets, row, pixels: *pixels, to: *to, out });
