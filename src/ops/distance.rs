@@ -192,6 +192,14 @@ impl Tensor {
                 _ => return self.refuse("pdist", OpError::Shape(format!("{s}: [n,d] is expected"))),
             },
         };
+        let count = n.saturating_mul(n.saturating_sub(1)) / 2;
+        if let Err(error) = Shape::new(&[count, d]) {
+            return self.refuse("pdist", error);
+        }
+        // Pairs, then their first and second points, then these as words.
+        if let Some(invalid) = self.no_room::<[u64; 3]>("pdist", "pairs of points", count) {
+            return invalid;
+        }
         let pairs: Vec<(u32, u32)> = (0..n as u32).flat_map(|i| (i + 1..n as u32).map(move |j| (i, j))).collect();
         let points = |index: Vec<u32>| self.index_select(0, &self.device().tensor(&index, index.len()));
         let (left, right) = pairs.into_iter().unzip();

@@ -155,6 +155,10 @@ impl Tensor {
             Err(_) => return failed(self.clone()),
         };
         let pairs = features / 2;
+        // The angles, their cosines, and two sines of each, in f64 and in two parts as words.
+        if let Some(invalid) = self.no_room::<[u64; 8]>("rope", "the tables of angles", rows * pairs) {
+            return failed(invalid);
+        }
         let angle = |row: usize, pair: usize| {
             let position = options.offset as f64 + row as f64;
             position * options.base.powf(-2.0 * pair as f64 / features as f64)

@@ -18,6 +18,7 @@ mod outcome;
 mod critical;
 mod data;
 mod device;
+mod escape;
 mod files;
 mod graph;
 mod machines;
@@ -81,6 +82,7 @@ pub fn rooms() -> Vec<Room> {
         critical::room(),
         data::room(),
         device::room(),
+        escape::room(),
         files::room(),
         graph::room(),
         nn::room(),

@@ -1,7 +1,9 @@
 //! Tables of a Fourier transform: matrices, twiddle factors and chirps, computed in f64 and rounded once.
 
+use crate::error::OpError;
 use crate::graph::op::Spec;
 use crate::graph::{Tensor, Value};
+use crate::memory::room;
 use crate::shape::Shape;
 use std::collections::HashMap;
 use std::f64::consts::PI;
@@ -39,11 +41,27 @@ pub(super) enum Table {
 /// Words of tables kept for later calls.
 const MOST_WORDS: usize = 1 << 24;
 
-type Kept = HashMap<(Table, bool), (Shape, Arc<Vec<u32>>)>;
+type Kept = HashMap<(Table, bool), (Vec<usize>, Arc<Vec<u32>>)>;
 
-/// A table on the device of `x`, computed once for all of them. `inverse` turns the other way.
+impl Table {
+    /// How many numbers in f64 there are at one time while it is made.
+    fn most_numbers(self) -> usize {
+        match self {
+            Table::Matrix { n, .. } => n.saturating_mul(n).saturating_mul(4),
+            Table::TwiddleCos { n1, n2 } | Table::TwiddleSin { n1, n2 } => n1.saturating_mul(n2).saturating_mul(2),
+            Table::ChirpCos { n } | Table::ChirpSin { n } => n.saturating_mul(2),
+            // The transform's halves, each with its own.
+            Table::FilterCos { m, .. } | Table::FilterSin { m, .. } => m.saturating_mul(8),
+        }
+    }
+}
+
+/// A table on the device of `x`, computed once for all of them. `inverse` turns the other way. Invalid where there is no room for it.
 #[track_caller]
 pub(super) fn table(x: &Tensor, which: Table, inverse: bool) -> Tensor {
+    if let Err(error) = room::<f64>("the table of a Fourier transform", which.most_numbers()) {
+        return x.refuse("fft", OpError::NoRoom(error));
+    }
     static KEPT: Mutex<Option<Kept>> = Mutex::new(None);
     let found = {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,11 +71,12 @@ pub(super) fn table(x: &Tensor, which: Table, inverse: bool) -> Tensor {
         }
         kept.entry((which, inverse)).or_insert_with(|| made(which, inverse)).clone()
     };
-    let (shape, words) = found;
-    Tensor::leaf(x.node().backend(), Ok(Spec::f32(shape)), Some(Value::Host(words)), false, Location::caller())
+    let (dims, words) = found;
+    let spec = Shape::new(&dims).map(Spec::f32);
+    Tensor::leaf(x.node().backend(), spec, Some(Value::Host(words)), false, Location::caller())
 }
 
-fn made(which: Table, inverse: bool) -> (Shape, Arc<Vec<u32>>) {
+fn made(which: Table, inverse: bool) -> (Vec<usize>, Arc<Vec<u32>>) {
     let sign = if inverse { 1.0 } else { -1.0 };
     let (dims, numbers): (Vec<usize>, Vec<f64>) = match which {
         Table::Matrix { n, real, parts } => {
@@ -93,8 +112,7 @@ fn made(which: Table, inverse: bool) -> (Shape, Arc<Vec<u32>>) {
         }
     };
     let words = numbers.into_iter().map(|x| (x as f32).to_bits()).collect();
-    // Sizes are those of tensors that exist, or a small multiple of them.
-    (Shape::new(&dims).unwrap_or(Shape::SCALAR), Arc::new(words))
+    (dims, Arc::new(words))
 }
 
 /// Sine and cosine of k/n turns, for k < n: exact at quarters, so that what cancels there leaves nothing.

@@ -4,6 +4,7 @@ use super::{Embed, Expand, Permute, Reshape, Run, Slice};
 use crate::error::{Error, OpError};
 use crate::graph::op::Op;
 use crate::graph::{Tensor, record};
+use crate::memory::room;
 use crate::shape::{MAX_RANK, Shape, ToShape};
 use smallvec::SmallVec;
 use std::ops::{Bound, RangeBounds};
@@ -49,6 +50,13 @@ impl Tensor {
         }
         let message = format!("{what} {count}, expected at most {most}: as many recorded nodes as may be alive");
         Some(self.refuse(op, OpError::Value(message)))
+    }
+
+    /// Refuses a list of `count` for which the host has no room, before it is made; `what` names it.
+    #[track_caller]
+    pub(in crate::ops) fn no_room<T>(&self, op: &'static str, what: &str, count: usize) -> Option<Tensor> {
+        let error = room::<T>(format_args!("{what} of {count}"), count).err()?;
+        Some(self.refuse(op, OpError::NoRoom(error)))
     }
 
     /// Records what `build` makes of this tensor's shape, or an invalid tensor.

@@ -48,6 +48,9 @@ impl Tensor {
         // Of every depth the places in its plane, counted through the volume; of these the one whose depth is taken.
         let planes = self.reshape([n, c * d, h, w]).max_pool2d_with_indices(options.of_axes([Some(1), Some(2)]));
         let (of_planes, in_planes) = (planes.0.reshape([n, c, d, height * width]), planes.1.reshape([n, c, d, height * width]));
+        if let Some(invalid) = self.no_room::<u64>("max_pool3d_with_indices", "planes", d) {
+            return (largest, invalid);
+        }
         let first: Vec<u32> = (0..d).map(|z| (z * h * w) as u32).collect();
         let places = in_planes.add(&self.device().tensor(&first, [d, 1])).reshape([n, c, d * height * width]);
         let taken = of_planes.max_pool2d_with_indices(options.of_axes([Some(0), None])).1;

@@ -151,6 +151,9 @@ impl Tensor {
         let (across, down) = (of(0, w), of(1, h));
         // Whole pixels are rows of their channels.
         let pixels = self.permute(&[0, 2, 3, 1]).reshape([n * h * w, c]);
+        if let Some(invalid) = self.no_room::<u64>("grid_sample", "images", n) {
+            return invalid;
+        }
         let first: Vec<i32> = (0..n).map(|image| (image * h * w) as i32).collect();
         let first = self.device().tensor(&first, [n, 1]);
         let taken = |y: &Tensor, x: &Tensor, count: usize| {
@@ -194,6 +197,9 @@ impl Tensor {
         if h == 0 || w == 0 || h.max(w) > LARGEST_SIDE {
             let message = format!("a grid of {h}×{w}, expected sides from 1 to {LARGEST_SIDE}");
             return self.refuse("affine_grid", OpError::Value(message));
+        }
+        if let Some(invalid) = self.no_room::<u64>("affine_grid", "places along its sides", h.saturating_add(w)) {
+            return invalid;
         }
         // By whole numbers, which are exact.
         let places = |size: usize| {

@@ -77,6 +77,10 @@ impl Tensor {
         }
         let mut x = self.clone();
         for (k, (&n, &o)) in before.iter().zip(size).enumerate() {
+            // Of each entry its column and weight, in the matrix, in its transpose and as words.
+            if let Some(invalid) = self.no_room::<[u64; 5]>(op, "the entries of a table of resampling", how.entries(n, o)) {
+                return invalid;
+            }
             let scale = factors.get(k).copied().filter(|factor| n as f64 * factor != o as f64);
             let taps = Axis { n, o, scale }.taps(how);
             if !taps.is_identity() {
@@ -116,6 +120,9 @@ impl Tensor {
             // Before anything of that size is made.
             let length = usize::try_from(n as i128 + before as i128 + after as i128).unwrap_or(0);
             let Ok(now) = x.try_shape() else { return x.made_by("pad", &[self]) };
+            if let Some(invalid) = self.no_room::<[u64; 6]>("pad", "the entries of a table of padding", length) {
+                return invalid;
+            }
             match now.with_dim(axis, length).and_then(|_| mode.sources(n, before, after)) {
                 Ok(sources) => x = taken(&x, axis, n, &sources),
                 Err(error) => return self.refuse("pad", error),

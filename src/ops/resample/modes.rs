@@ -118,6 +118,19 @@ impl Axis {
     }
 }
 
+impl Interpolation {
+    /// The most entries of its matrix from an axis of n to one of o.
+    pub(super) fn entries(self, n: usize, o: usize) -> usize {
+        match self {
+            Interpolation::Nearest | Interpolation::NearestExact => o,
+            Interpolation::Linear { .. } => o.saturating_mul(2),
+            Interpolation::Cubic { .. } => o.saturating_mul(4),
+            // Neighbouring cells share an element at most.
+            Interpolation::Area => n.saturating_add(o.saturating_mul(2)),
+        }
+    }
+}
+
 impl PadMode {
     /// Its name in errors and files.
     pub(crate) fn name(self) -> &'static str {
