@@ -186,8 +186,9 @@ impl Target {
     ///
     /// # Errors
     /// [`Error::Table`](crate::Error::Table): a column is not there, a value is missing, not a number, not yes or no, or a class
-    /// that was not among the training rows.
+    /// that was not among the training rows. [`Error::Config`](crate::Error::Config): one that was made up and does not fit together.
     pub fn encode(&self, table: &Table) -> Result<Labels> {
+        self.check().map_err(|message| config("target", message))?;
         match self {
             Target::Values { columns, shift, scale, log, .. } => {
                 let found = columns.iter().map(|name| table.column(name)).collect::<Result<Vec<_>>>()?;
@@ -246,7 +247,11 @@ impl Target {
     /// Outputs with scale and shift undone, and then what `last` does with column's base and whether they are logarithms.
     fn undone(&self, outputs: &[f32], last: impl Fn(f64, f64, bool) -> f64) -> Vec<f64> {
         let Target::Values { shift, scale, log, .. } = self else { return outputs.iter().map(|&x| f64::from(x)).collect() };
-        let width = shift.len();
+        // Of one that a program has made up itself, the columns that have both.
+        let width = shift.len().min(scale.len());
+        if width == 0 {
+            return outputs.iter().map(|&x| f64::from(x)).collect();
+        }
         let undo = |(i, &x): (usize, &f32)| last(f64::from(x) * scale[i % width] + shift[i % width], self.base(i % width), *log);
         outputs.iter().enumerate().map(undo).collect()
     }

@@ -3,6 +3,7 @@
 use super::style::{self, Mark, Rgb};
 use crate::error::{Error, Result};
 use crate::escape::escaped;
+use crate::memory;
 use kuva::RasterBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::render::color::Color;
@@ -93,6 +94,9 @@ impl Canvas {
 
     /// The sheet as a PNG file.
     pub fn png(&self) -> Result<Vec<u8>> {
+        // Four bytes a pixel, and as many again where they are packed.
+        let pixels = (f64::from(PIXELS).powi(2) * self.scene.width * self.scene.height) as usize;
+        memory::room::<u8>("the pixels of a figure", pixels.saturating_mul(8)).map_err(Error::NoRoom)?;
         let drawn = RasterBackend::new().with_scale(PIXELS).render_scene(&self.scene);
         drawn.map_err(|message| Error::Config { what: "figure", message: format!("it cannot be drawn as PNG: {message}") })
     }

@@ -196,6 +196,10 @@ fn categories(figure: &Figure, layers: &[Layer]) -> Result<Vec<String>> {
     let mut found: Vec<String> = vec![];
     for layer in layers {
         let Layer::Bars { name: set, bars } = layer else { continue };
+        // Before they are compared with each other.
+        if bars.len() > MOST_BARS {
+            return Err(figure.wrong(format!("{} bars, expected at most {MOST_BARS}", bars.len())));
+        }
         for (i, (name, _)) in bars.iter().enumerate() {
             if bars[..i].iter().any(|(other, _)| other == name) {
                 return Err(figure.wrong(format!("two bars of `{set}` are named `{name}`")));

@@ -7,10 +7,15 @@ use crate::error::Result;
 
 /// A longer name of a class is cut.
 const LONGEST: f64 = 130.0;
+/// A file of more cells than these classes have would be of no use.
+const MOST_CLASSES: usize = 500;
 
 /// Rows are labels, columns predictions; the shade is the share of the row.
 pub(super) fn matrix(figure: &Figure, matrix: &Matrix, canvas: &mut Canvas, area: Area) -> Result<()> {
     let n = matrix.names.len();
+    if n > MOST_CLASSES {
+        return Err(figure.wrong(format!("{n} classes, expected at most {MOST_CLASSES}")));
+    }
     let longest = style::widest(&matrix.names, TICK).min(LONGEST);
     let (start, mut top) = canvas.heading(&figure.title, &figure.notes, area);
     top += canvas.labels([&figure.y_label, ""], (start, top + 4.0), area.right() - MARGIN);

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::escape::escaped;
 
 const LEAST: (usize, usize) = (30, 8);
+const MOST: usize = 2000;
 /// From low to high.
 const SHADES: [char; 6] = [' ', '·', '░', '▒', '▓', '█'];
 /// Lines of a contour.
@@ -29,8 +30,9 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 pub(super) fn sketch(figure: &Figure, columns: usize, rows: usize) -> Result<String> {
-    if columns < LEAST.0 || rows < LEAST.1 {
-        let message = format!("a sketch of {columns} columns and {rows} rows, expected at least {} and {}", LEAST.0, LEAST.1);
+    if columns < LEAST.0 || rows < LEAST.1 || columns.max(rows) > MOST {
+        let expected = format!("at least {} and {}, and at most {MOST} of each", LEAST.0, LEAST.1);
+        let message = format!("a sketch of {columns} columns and {rows} rows, expected {expected}");
         return Err(Error::Config { what: "figure", message });
     }
     let lines = match &figure.content {
@@ -259,10 +261,11 @@ fn table(figure: &Figure, matrix: &Matrix, columns: usize) -> Vec<String> {
         let cells: String = cells.iter().map(|cell| format!(" {cell:>width$}")).collect();
         lines.push(format!("{:>first$}{cells}", cut(name, first)));
     };
-    line("", matrix.names.iter().map(|n| cut(n, width)).collect());
-    for (label, name) in matrix.names.iter().enumerate() {
+    // No more than is kept of it.
+    line("", matrix.names.iter().take(columns).map(|n| cut(n, width)).collect());
+    for (label, name) in matrix.names.iter().enumerate().take(MOST) {
         let count = |c: &u64| if *c == 0 { "·".to_owned() } else { c.to_string() };
-        line(name, matrix.row(label).iter().map(count).collect());
+        line(name, matrix.row(label).iter().take(columns).map(count).collect());
     }
     lines
 }
