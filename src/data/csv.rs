@@ -1,15 +1,17 @@
 //! `Csv`: reads a comma-separated file into a [`Table`], strictly, and finds out what its columns are.
 
+use super::compact::{Fields, Lines as RowLines};
 use super::dates::DateOrder;
 use super::infer::{self, Expected, Inferred, Rules, counted};
 use super::layout::{self, UNNAMED};
 use super::numbers::Said;
 use super::preprocessor::Preprocessor;
 use super::source;
-use super::table::{Column, Fields, Kind, Table};
+use super::table::{Column, Kind, Table};
 use crate::error::{Error, Result};
-use crate::files;
+use crate::{files, memory};
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -157,30 +159,28 @@ impl Csv {
         let (mut table, text) = self.opened(name.as_ref(), bytes)?;
         let csv = self.with_own_delimiter(&text);
         csv.sound(&table, &text)?;
+        csv.has_room(&table, &text)?;
         let (names, fields) = csv.records(&mut table, &text, None)?;
-        if let Some((column, _)) = self.kinds.iter().find(|(column, _)| !names.contains(column)) {
+        let there: HashSet<&str> = names.iter().map(String::as_str).collect();
+        if let Some((column, _)) = self.kinds.iter().find(|(column, _)| !there.contains(column.as_str())) {
             let expected = "a column of the name for which a kind was declared";
             return Err(table.error(Some(1), Some(column), "no such column", expected, "check the spelling"));
         }
         let mut found = Vec::with_capacity(names.len());
-        for (name, fields) in names.into_iter().zip(fields) {
-            let expected = self.expected(&name);
+        let declared: HashMap<&str, Kind> = self.kinds.iter().map(|(column, kind)| (column.as_str(), *kind)).collect();
+        let known = self.model.iter().flatten().rev().map(|(column, expected)| (column.as_str(), expected));
+        let known: HashMap<&str, &Expected> = known.collect();
+        for (name, mut fields) in names.into_iter().zip(fields) {
+            fields.shrink();
+            let expected = match (declared.get(name.as_str()), &self.model) {
+                (Some(&kind), _) => Expected::Kind(kind),
+                (None, Some(_)) => known.get(name.as_str()).copied().cloned().unwrap_or(Expected::Text(vec![])),
+                (None, None) => Expected::Nothing,
+            };
             found.push(infer::column(&table, name, fields, &expected, &self.rules)?);
         }
-        table.columns = self.agreed(&table, found)?.into_iter().map(Arc::new).collect();
-        Ok(table)
-    }
-
-    /// What is known of a column before it is seen.
-    fn expected(&self, name: &str) -> Expected {
-        let declared = self.kinds.iter().rev().find(|(column, _)| column == name);
-        match (declared, &self.model) {
-            (Some(&(_, kind)), _) => Expected::Kind(kind),
-            (None, Some(known)) => {
-                known.iter().find(|(column, _)| column == name).map_or(Expected::Text(vec![]), |(_, expected)| expected.clone())
-            }
-            (None, None) => Expected::Nothing,
-        }
+        let columns = self.agreed(&table, found)?.into_iter().map(Arc::new).collect();
+        Ok(Table::of(table.path, columns, table.lines, table.notes))
     }
 
     /// Decides what commas mean where a column leaves it open: as in the columns that leave nothing open.
@@ -229,7 +229,7 @@ impl Csv {
         if let Some(found) = thousands.filter(|t| !matches!(t, ',' | '.' | ' ' | '\'')) {
             return Err(super::config("thousands", format!("found `{found}`, expected `,`, `.`, a space or `'`")));
         }
-        let table = Table { path: name.to_owned(), columns: Vec::new(), lines: Vec::new(), notes: Vec::new() };
+        let table = Table::of(name.to_owned(), Vec::new(), RowLines::new(), Vec::new());
         let text = source::text(bytes).map_err(|strange| {
             let advice = strange.advice.replace("FILE", &name.display().to_string());
             table.error(None, None, strange.found, "a table as UTF-8 text (CSV)", advice)
@@ -250,6 +250,14 @@ impl Csv {
 
     fn between(&self) -> u8 {
         self.delimiter.unwrap_or(b',')
+    }
+
+    /// Whether there is room for the table: each field takes its text, a length and a number.
+    fn has_room(&self, table: &Table, text: &[u8]) -> Result<()> {
+        const FIELD: usize = 10;
+        let fields = text.iter().filter(|&&byte| byte == self.between() || byte == b'\n').count();
+        let what = format_args!("the table {} of {} bytes", table.path().display(), text.len());
+        memory::room::<u8>(what, text.len() + FIELD * fields).map(drop).map_err(Error::NoRoom)
     }
 
     /// What a lenient reader would let pass.
@@ -439,8 +447,9 @@ impl Csv {
                 ));
             }
         }
+        let mut seen: HashMap<&str, usize> = HashMap::with_capacity(names.len());
         for (i, name) in names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-            if let Some(first) = names[..i].iter().position(|n| n == name) {
+            if let Some(first) = seen.insert(name, i) {
                 let found = format!("the name `{name}` again, which column {} has", first + 1);
                 let place = (i + 1).to_string();
                 return Err(table.error(Some(line), Some(&place), found, "a name of its own", "rename one of the two"));

@@ -120,6 +120,33 @@ impl More {
     }
 }
 
+/// Makes the features of rows when they are asked for.
+pub(super) trait Maker: fmt::Debug + Send + Sync {
+    /// Writes the features of some rows, row after row, over whatever stands there.
+    fn make(&self, rows: &[u32], features: &mut [f32]);
+}
+
+/// Features that are made when they are asked for.
+#[derive(Clone, Debug)]
+struct Made {
+    maker: Arc<dyn Maker>,
+    /// Which of the maker's rows the set has, in order; all if nothing is said.
+    rows: Option<Arc<Vec<u32>>>,
+}
+
+impl Made {
+    /// The maker's numbers of some rows of the set.
+    fn picked(&self, rows: &[usize]) -> Vec<u32> {
+        rows.iter().map(|&row| self.rows.as_ref().map_or(row as u32, |all| all[row])).collect()
+    }
+}
+
+impl PartialEq for Made {
+    fn eq(&self, other: &Made) -> bool {
+        Arc::ptr_eq(&self.maker, &other.maker) && self.rows == other.rows
+    }
+}
+
 /// A table in memory: every row has features of one shape, and a class or numbers to predict.
 ///
 /// A row may have more inputs and more targets, each of a shape and type of its own, for models of several
@@ -147,6 +174,8 @@ pub struct Dataset {
     labels: Arc<Labels>,
     row_shape: Vec<usize>,
     rows: usize,
+    /// In place of `features`, which are then empty.
+    made: Option<Made>,
     more_inputs: Vec<More>,
     more_targets: Vec<More>,
     feature_names: Vec<String>,
@@ -193,7 +222,16 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::new`].
     pub fn of(features: impl Into<Elements>, row_shape: &[usize], labels: Labels) -> Result<Dataset> {
-        let features = features.into();
+        Dataset::with(features.into(), None, row_shape, labels)
+    }
+
+    /// A data set whose features, `width` numbers a row, are made when they are asked for.
+    #[cfg(feature = "tables")]
+    pub(super) fn made(maker: Arc<dyn Maker>, width: usize, labels: Labels) -> Result<Dataset> {
+        Dataset::with(Elements::F32(Vec::new()), Some(Made { maker, rows: None }), &[width], labels)
+    }
+
+    fn with(features: Elements, made: Option<Made>, row_shape: &[usize], labels: Labels) -> Result<Dataset> {
         let rows = match &labels {
             Labels::Classes(classes, count) => {
                 check_classes(*count)?;
@@ -223,7 +261,7 @@ impl Dataset {
             }
         };
         let width = width_of(row_shape, rows)?;
-        if features.len() != rows * width {
+        if made.is_none() && features.len() != rows * width {
             let (found, whole) = (features.len(), features.len() / width);
             return Err(wrong(format!(
                 "{found} features are {whole} rows of {row_shape:?}, but there are labels for {rows} rows"
@@ -234,6 +272,7 @@ impl Dataset {
             labels: Arc::new(labels),
             row_shape: row_shape.to_vec(),
             rows,
+            made,
             more_inputs: Vec::new(),
             more_targets: Vec::new(),
             feature_names: Vec::new(),
@@ -325,6 +364,9 @@ impl Dataset {
         if !mean.is_finite() || !std.is_finite() || std <= 0.0 {
             return Err(wrong(format!("mean {mean} and std {std}: expected finite numbers, the second above zero")));
         }
+        if self.made.is_some() {
+            return Err(wrong("the features are made when a batch asks for them: scale them by the preprocessor"));
+        }
         match Arc::make_mut(&mut self.features) {
             Elements::F32(features) => features.iter_mut().for_each(|x| *x = (*x - mean) / std),
             _ => return Err(wrong("the features are not f32: they have no mean to be moved to")),
@@ -351,9 +393,29 @@ impl Dataset {
         self.rows == 0
     }
 
-    /// All features, row-major: `[rows, row_shape…]`; empty if they are not f32.
+    /// All features, row-major: `[rows, row_shape…]`; empty if they are not f32, or made when they are asked for ([`Dataset::features_of`]).
     pub fn features(&self) -> &[f32] {
         self.features.as_f32().unwrap_or_default()
+    }
+
+    /// The features of some rows, row after row, also of a set that makes them when they are asked for; a row may come more than once. Empty if they are
+    /// not f32.
+    ///
+    /// # Panics
+    /// A row that does not exist.
+    pub fn features_of(&self, rows: &[usize]) -> Vec<f32> {
+        let width = self.row_len();
+        let Some(made) = &self.made else {
+            return self.features.as_f32().map_or_else(Vec::new, |all| gather(all, width, rows.iter().copied()));
+        };
+        let mut features = vec![0.0; rows.len() * width];
+        made.maker.make(&made.picked(rows), &mut features);
+        features
+    }
+
+    /// Whether features are made when they are asked for.
+    pub(super) fn is_made(&self) -> bool {
+        self.made.is_some()
     }
 
     /// What is to be learned.
@@ -434,7 +496,11 @@ impl Dataset {
             }
         };
         Ok(Dataset {
-            features: Arc::new(self.features.picked(self.row_len(), rows)),
+            features: match self.made {
+                Some(_) => self.features.clone(),
+                None => Arc::new(self.features.picked(self.row_len(), rows)),
+            },
+            made: self.made.as_ref().map(|made| Made { rows: Some(Arc::new(made.picked(rows))), ..made.clone() }),
             labels: Arc::new(labels),
             rows: rows.len(),
             more_inputs: self.more_inputs.iter().map(|more| more.picked(rows)).collect(),
@@ -445,7 +511,7 @@ impl Dataset {
 
     /// The same rows with other features of the same shape.
     pub(super) fn with_features(&self, features: Vec<f32>) -> Dataset {
-        Dataset { features: Arc::new(features.into()), ..self.clone() }
+        Dataset { features: Arc::new(features.into()), made: None, ..self.clone() }
     }
 }
 

@@ -8,6 +8,7 @@ use super::table::{Column, Kind, Table, class_order};
 use super::target::{Target, Task};
 use super::{config, stats};
 use crate::error::Result;
+use std::collections::HashSet;
 
 /// Why a column is left out that somebody named to be.
 const ASKED: &str = "left out as asked";
@@ -60,18 +61,21 @@ impl Prepare {
             Some(names) => names.iter().map(|name| train.column(name)).collect::<Result<_>>()?,
             None => train.columns().collect(),
         };
+        let mut seen = HashSet::new();
+        let left_names: HashSet<&str> = self.without.iter().map(String::as_str).collect();
         let (mut fitted, mut left_out): (Vec<Fitted>, Vec<LeftOut>) = (Vec::new(), Vec::new());
         for column in asked.into_iter().filter(|column| !self.target.iter().any(|name| name == column.name())) {
-            if fitted.iter().any(|f| f.name == column.name()) {
+            if !seen.insert(column.name()) && fitted.iter().any(|f| f.name == column.name()) {
                 return Err(config("prepare", format!("the column `{}` is named twice", column.name())));
             }
-            match self.column(train, column)? {
+            match self.column(train, column, &left_names)? {
                 Ok(column) => fitted.push(column),
                 Err(reason) => left_out.push(LeftOut { column: column.name().to_owned(), reason }),
             }
         }
         if let Some(names) = &self.only {
-            let others = train.names().into_iter().filter(|name| !self.target.iter().chain(names).any(|n| n == name));
+            let named: HashSet<&str> = self.target.iter().chain(names).map(String::as_str).collect();
+            let others = train.names().into_iter().filter(|name| !named.contains(name));
             let reason = "not among the columns asked for";
             left_out.extend(others.map(|name| LeftOut { column: name.to_owned(), reason: reason.to_owned() }));
         }
@@ -108,9 +112,9 @@ impl Prepare {
     }
 
     /// One column as fitted, or why it is no feature.
-    fn column(&self, train: &Table, column: &Column) -> Result<Result<Fitted, String>> {
+    fn column(&self, train: &Table, column: &Column, without: &HashSet<&str>) -> Result<Result<Fitted, String>> {
         let name = column.name();
-        let kind = match self.kind(train, column)? {
+        let kind = match self.kind(train, column, without)? {
             Ok(kind) => kind,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -152,9 +156,9 @@ impl Prepare {
     }
 
     /// As what kind a column is learned, or why it is no feature.
-    fn kind(&self, train: &Table, column: &Column) -> Result<Result<Kind, String>> {
+    fn kind(&self, train: &Table, column: &Column, without: &HashSet<&str>) -> Result<Result<Kind, String>> {
         let name = column.name();
-        if self.without.iter().any(|n| n == name) {
+        if without.contains(name) {
             let why = self.reasons.iter().find(|(n, _)| n == name).map_or(ASKED, |(_, reason)| reason);
             return Ok(Err(why.to_owned()));
         }
@@ -201,7 +205,7 @@ impl Prepare {
             Impute::Refuse => None,
             _ => return Ok(None),
         };
-        let mut whole: Vec<f64> = column.numbers.iter().filter_map(|&x| if x.is_nan() { fill } else { Some(x) }).collect();
+        let mut whole: Vec<f64> = column.numbers.iter().filter_map(|x| if x.is_nan() { fill } else { Some(x) }).collect();
         if self.clip.is_some() {
             let (low, high) = stats::fences(&present);
             whole.retain(|x| (low..=high).contains(x));
@@ -285,7 +289,7 @@ fn yes_no(column: &Column, impute: &Impute) -> Option<Encoding> {
 
 /// The values that are there, in the order of the rows.
 fn present(column: &Column) -> Vec<f64> {
-    column.numbers.iter().copied().filter(|x| !x.is_nan()).collect()
+    column.numbers.present()
 }
 
 fn most_frequent(column: &Column) -> String {

@@ -1,9 +1,10 @@
 //! What a column is: finds the kind of its fields, how its numbers or dates are written, and which texts stand for a missing value.
 
+use super::compact::{Fields, Numbers};
 use super::csv::shortened;
 use super::dates::{self, DateOrder};
 use super::numbers::{self, NumberFormat, Said, not_finite, plain};
-use super::table::{Column, Fields, Kind, Marker, Table};
+use super::table::{Column, Kind, Marker, Table};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 
@@ -325,7 +326,7 @@ impl Look<'_> {
         }
         let note = example.map(|example| format.described(&example));
         let markers = self.mark(|_| true);
-        Column { numbers, note, format, markers, ..Column::new(self.name, Kind::Number, self.fields) }
+        Column { numbers: Numbers::of(numbers), note, format, markers, ..Column::new(self.name, Kind::Number, self.fields) }
     }
 
     /// Dates of an order, as days since 1970; a column in which one is not stays text.
@@ -344,7 +345,13 @@ impl Look<'_> {
         }
         let note = first.is_finite().then_some(note);
         let markers = self.mark(|_| true);
-        Column { numbers, note, order: Some(order), markers, ..Column::new(self.name, Kind::Date, self.fields) }
+        Column {
+            numbers: Numbers::of(numbers),
+            note,
+            order: Some(order),
+            markers,
+            ..Column::new(self.name, Kind::Date, self.fields)
+        }
     }
 
     /// What should have been numbers or dates and is not: as it stands, for whoever tells the first row that does not fit.
@@ -364,7 +371,7 @@ impl Look<'_> {
         let mut column = Column { note, markers, ..Column::new(self.name, kind, self.fields) };
         if kind == Kind::YesNo {
             let value = |row| column.fields.get(row).and_then(yes_no).map_or(f64::NAN, |yes| f64::from(u8::from(yes)));
-            column.numbers = (0..column.fields.len()).map(value).collect();
+            column.numbers = Numbers::of((0..column.fields.len()).map(value).collect());
         }
         column
     }
@@ -376,7 +383,7 @@ impl Look<'_> {
         if is_yes_no(texts()) {
             column.kind = Kind::YesNo;
             let value = |row| column.fields.get(row).and_then(yes_no).map_or(f64::NAN, |yes| f64::from(u8::from(yes)));
-            column.numbers = (0..column.fields.len()).map(value).collect();
+            column.numbers = Numbers::of((0..column.fields.len()).map(value).collect());
             return column;
         }
         let (present, different) = (texts().count(), texts().collect::<HashSet<_>>().len());

@@ -154,9 +154,11 @@ impl DataLoader {
             }
             Source::Host(dataset) => {
                 let (picked, width) = (|| rows.iter().map(|&row| row as usize), dataset.row_len());
-                let (first, _) = dataset.first();
-                let x =
-                    of_elements!(first, v => self.device.tensor(&gather(v, width, picked()), batched(dataset.row_shape(), len)));
+                let (first, shape) = (dataset.first().0, batched(dataset.row_shape(), len));
+                let x = match dataset.is_made() {
+                    true => self.device.tensor(&dataset.features_of(&picked().collect::<Vec<_>>()), shape),
+                    false => of_elements!(first, v => self.device.tensor(&gather(v, width, picked()), shape)),
+                };
                 let y = match dataset.labels() {
                     Labels::Classes(classes, _) => self.device.tensor(&gather(classes, 1, picked()), len),
                     Labels::Values(values, width) => self.device.tensor(&gather(values, *width, picked()), [len, *width]),
@@ -211,7 +213,8 @@ impl LoaderOptions<'_> {
     /// tensors are gathered on the device as part of what is computed with them: nothing else is sent for a step.
     ///
     /// A set larger than one tensor of the device may be ([`Device::tensor_bytes`]) is kept in this program's memory instead,
-    /// as by [`LoaderOptions::from_host`]; [`DataLoader::is_resident`] tells. The batches are the same.
+    /// as by [`LoaderOptions::from_host`], and so is one whose features are made when they are asked for; [`DataLoader::is_resident`] tells. The batches
+    /// are the same.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config): a batch size of zero, a data set without rows, or `drop_last` with a batch
@@ -219,6 +222,9 @@ impl LoaderOptions<'_> {
     #[track_caller]
     pub fn on_device(self, device: &Device) -> Result<DataLoader> {
         let set = self.dataset;
+        if set.is_made() {
+            return self.from_host(device);
+        }
         let (first, shape) = set.first();
         let bytes = if self.f16 && first.as_f32().is_some() { 2 } else { 4 };
         let (inputs, targets) = set.more();

@@ -18,6 +18,8 @@
 #[cfg(feature = "arrays")]
 mod arrays;
 #[cfg(feature = "tables")]
+mod compact;
+#[cfg(feature = "tables")]
 mod csv;
 mod dataset;
 #[cfg(feature = "tables")]
@@ -32,6 +34,8 @@ mod images;
 mod infer;
 #[cfg(feature = "tables")]
 mod layout;
+#[cfg(feature = "tables")]
+mod lean;
 mod loader;
 mod mnist;
 #[cfg(feature = "arrays")]

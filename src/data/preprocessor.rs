@@ -9,6 +9,7 @@ use super::table::{Column, Kind, Table};
 use super::target::Target;
 use super::{Dataset, config};
 use crate::error::{Error, Result};
+use crate::memory;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::Path;
@@ -18,7 +19,9 @@ const VERSION: u32 = 1;
 const VERSION_WITH_FORMATS: u32 = 2;
 const VERSION_WITH_INDICES: u32 = 3;
 /// Rows whose features are computed at a time.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
+/// So many features at most are computed at a time, however many a row has.
+const MOST_AT_ONCE: usize = 1 << 21;
 
 /// What [`Prepare::fit`](super::Prepare::fit) found in the training rows: enough to turn any table with the same columns into features.
 ///
@@ -140,7 +143,7 @@ impl Fitted {
 }
 
 /// A fitted column at work on a table.
-struct Working<'a> {
+pub(super) struct Working<'a> {
     fitted: &'a Fitted,
     column: &'a Column,
     format: NumberFormat,
@@ -157,7 +160,7 @@ struct Working<'a> {
 }
 
 impl<'a> Working<'a> {
-    fn new(fitted: &'a Fitted, column: &'a Column, format: NumberFormat, unknown: Unknown) -> Working<'a> {
+    pub(super) fn new(fitted: &'a Fitted, column: &'a Column, format: NumberFormat, unknown: Unknown) -> Working<'a> {
         let (categories, rare): (&[String], &[String]) = match &fitted.encoding {
             Encoding::Category { categories, rare, .. } | Encoding::Index { categories, rare, .. } => {
                 (categories, rare.as_deref().unwrap_or(&[]))
@@ -214,7 +217,7 @@ impl<'a> Working<'a> {
     }
 
     /// Where the category of a row belongs; `known`: how many there are.
-    fn category(&mut self, table: &Table, row: usize, missing: &Absent, known: usize) -> Result<Place> {
+    pub(super) fn category(&mut self, table: &Table, row: usize, missing: &Absent, known: usize) -> Result<Place> {
         let key = self.column.key(row);
         let text = match (&key, missing) {
             (None, Absent::Own) => return Ok(Place::Missing),
@@ -267,7 +270,7 @@ impl<'a> Working<'a> {
 }
 
 /// Where a category belongs.
-enum Place {
+pub(super) enum Place {
     Of(usize),
     /// To the rare ones, or it is not known.
     Rare,
@@ -345,13 +348,20 @@ impl Preprocessor {
     /// refused; a number that f32 cannot hold.
     pub fn features(&self, table: &Table) -> Result<Features> {
         let mut notes = self.notes(table)?;
-        let mut values = Vec::with_capacity(table.len() * self.width());
-        notes.extend(self.blocks(table, |block| values.extend_from_slice(block))?);
+        let mut values = self.room(table)?;
+        notes.extend(self.blocks(table, BLOCK, |block| values.extend_from_slice(block))?);
         Ok(Features { values, rows: table.len(), notes })
     }
 
+    /// Room for the features of all rows.
+    fn room<T>(&self, table: &Table) -> Result<Vec<T>> {
+        let (rows, width) = (table.len(), self.width());
+        memory::room(format_args!("{width} features of {rows} rows of {}", table.path().display()), rows.saturating_mul(width))
+            .map_err(Error::NoRoom)
+    }
+
     /// Whether the columns are there, and which are too many.
-    fn notes(&self, table: &Table) -> Result<Vec<String>> {
+    pub(super) fn notes(&self, table: &Table) -> Result<Vec<String>> {
         let absent: Vec<String> = self.columns().filter(|name| !table.has(name)).map(|name| format!("`{name}`")).collect();
         if !absent.is_empty() {
             let found = format!("no column {} among {}", absent.join(", "), table.names().len());
@@ -360,29 +370,52 @@ impl Preprocessor {
             return Err(table.error(Some(1), None, found, expected, advice));
         }
         let mut notes = Vec::new();
-        let known = |name: &str| {
-            self.columns().any(|known| known == name)
-                || self.left_out.iter().any(|left| left.column == name)
-                || self.target.as_ref().is_some_and(|target| target.columns().iter().any(|column| column == name))
-        };
-        let extra: Vec<String> = table.names().into_iter().filter(|name| !known(name)).map(|name| format!("`{name}`")).collect();
+        let target = self.target.iter().flat_map(|target| target.columns()).map(String::as_str);
+        let left_out = self.left_out.iter().map(|left| left.column.as_str());
+        let known: HashSet<&str> = self.columns().chain(left_out).chain(target).collect();
+        let extra: Vec<String> =
+            table.names().into_iter().filter(|name| !known.contains(name)).map(|name| format!("`{name}`")).collect();
         if !extra.is_empty() {
             notes.push(format!("left out, because the model was fitted without: column {}", extra.join(", ")));
         }
         Ok(notes)
     }
 
-    /// The features, some rows at a time; gives back notes.
-    fn blocks(&self, table: &Table, mut take: impl FnMut(&[f64])) -> Result<Vec<String>> {
+    /// The features as a device takes them, `rows` rows at a time and then the rest, without ever making all of them. Gives back what was noticed, as
+    /// [`Features::notes`].
+    ///
+    /// # Errors
+    /// As [`Preprocessor::features`], and what `take` gives.
+    pub fn in_batches<E: From<Error>>(
+        &self,
+        table: &Table,
+        rows: usize,
+        mut take: impl FnMut(&[f32]) -> Result<(), E>,
+    ) -> Result<Vec<String>, E> {
+        let mut notes = self.notes(table)?;
+        let mut failed = Ok(());
+        let found = self.blocks(table, rows.max(1), |block| {
+            if failed.is_ok() {
+                failed = take(&block.iter().map(|&x| x as f32).collect::<Vec<_>>());
+            }
+        })?;
+        failed?;
+        notes.extend(found);
+        Ok(notes)
+    }
+
+    /// The features, at most so many rows at a time; gives back notes.
+    pub(super) fn blocks(&self, table: &Table, most: usize, mut take: impl FnMut(&[f64])) -> Result<Vec<String>> {
         let (rows, width) = (table.len(), self.width());
         let mut working = Vec::with_capacity(self.columns.len());
         for fitted in &self.columns {
             let format = self.formats.get(&fitted.name).cloned().unwrap_or_default();
             working.push(Working::new(fitted, table.column(&fitted.name)?, format, self.unknown));
         }
-        let mut block = vec![0.0; BLOCK.min(rows) * width];
-        for first in (0..rows).step_by(BLOCK) {
-            let some = first..(first + BLOCK).min(rows);
+        let most = most.min((MOST_AT_ONCE / width.max(1)).max(16));
+        let mut block = vec![0.0; most.min(rows) * width];
+        for first in (0..rows).step_by(most) {
+            let some = first..(first + most).min(rows);
             let block = &mut block[..some.len() * width];
             block.fill(0.0);
             let mut start = 0;
@@ -402,6 +435,16 @@ impl Preprocessor {
             take(block);
         }
         Ok(working.iter().flat_map(|working| working.note().into_iter().chain(working.vanishing(table))).collect())
+    }
+
+    /// The features of one of the columns, row after row.
+    pub(super) fn features_of_column(&self, column: usize, table: &Table) -> Result<Vec<f64>> {
+        let fitted = &self.columns[column];
+        let format = self.formats.get(&fitted.name).cloned().unwrap_or_default();
+        let mut values = vec![0.0; table.len() * fitted.width()];
+        let mut working = Working::new(fitted, table.column(&fitted.name)?, format, self.unknown);
+        working.apply(table, 0..table.len(), &mut values, fitted.width())?;
+        Ok(values)
     }
 
     /// The numbers of a table that are taken for others: those beyond what [`Prepare::clip`](super::Prepare::clip) allowed. Columns without any
@@ -472,8 +515,8 @@ impl Preprocessor {
         let labels = target.encode(table)?;
         let mut notes = self.notes(table)?;
         // Never all of them in f64 at once.
-        let mut features: Vec<f32> = Vec::with_capacity(table.len() * self.width());
-        notes.extend(self.blocks(table, |block| features.extend(block.iter().map(|&x| x as f32)))?);
+        let mut features: Vec<f32> = self.room(table)?;
+        notes.extend(self.blocks(table, BLOCK, |block| features.extend(block.iter().map(|&x| x as f32)))?);
         let set = Dataset::new(features, &[self.width()], labels)?.with_feature_names(self.feature_names())?;
         let set = match target {
             Target::Classes { classes, .. } => set.with_class_names(classes.clone())?,

@@ -91,12 +91,12 @@ impl Column {
         if self.kind() != Kind::Number || rows < 10 || self.missing() > 0 || self.numbers.iter().any(|x| x.fract() != 0.0) {
             return false;
         }
-        let (least, most) = stats::min_max(&self.numbers);
+        let (least, most) = self.numbers.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
         let years = least >= 1800.0 && most <= 2100.0;
         if most - least != (rows - 1) as f64 || years {
             return false;
         }
-        let in_order = self.numbers.windows(2).all(|pair| pair[1] == pair[0] + 1.0);
+        let in_order = self.numbers.iter().zip(self.numbers.iter().skip(1)).all(|(a, b)| b == a + 1.0);
         in_order || (rows >= 20 && self.differs_in_every_row())
     }
 
@@ -106,7 +106,7 @@ impl Column {
         if self.kind() != Kind::Number || rows < 20 || self.missing() > 0 || self.numbers.iter().any(|x| x.fract() != 0.0) {
             return false;
         }
-        let mut sorted = self.numbers.clone();
+        let mut sorted: Vec<f64> = self.numbers.iter().collect();
         sorted.sort_unstable_by(f64::total_cmp);
         sorted.windows(2).all(|pair| pair[0] != pair[1])
     }
@@ -115,9 +115,10 @@ impl Column {
 /// How many values differ, and the most frequent one; of several the first by value or text.
 fn frequencies(column: &Column, values: &mut [f64]) -> (usize, Option<(String, usize)>) {
     if column.kind() != Kind::Number {
-        let counts = column.counts();
-        let distinct = counts.len();
-        return (distinct, counts.into_iter().min_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0))));
+        let mut counts: HashMap<_, usize> = HashMap::new();
+        (0..column.len()).filter_map(|row| column.key(row)).for_each(|key| *counts.entry(key).or_default() += 1);
+        let most = counts.iter().min_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+        return (counts.len(), most.map(|(key, count)| (key.clone().into_owned(), *count)));
     }
     // Sorted numbers are counted without a text for each.
     values.sort_unstable_by(f64::total_cmp);
@@ -142,7 +143,7 @@ fn far_outside(column: &Column, table: &Table) -> Option<String> {
 
 fn of(column: &Column, table: &Table) -> ColumnReport {
     let (rows, missing) = (table.len(), column.missing());
-    let mut values: Vec<f64> = column.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+    let mut values = column.numbers.present();
     let is_number = column.kind() == Kind::Number && !values.is_empty();
     // Before the values are sorted: sums depend on the order in their last digits.
     let (mean, std) = if is_number { stats::mean_std(&values) } else { (0.0, 0.0) };
@@ -185,7 +186,7 @@ fn giveaway(column: &Column, target: &Column, rows: usize) -> Option<String> {
         return None;
     }
     if let (Kind::Number, Kind::Number) = (column.kind(), target.kind()) {
-        let pairs: Vec<(f64, f64)> = both.iter().map(|&row| (column.numbers[row], target.numbers[row])).collect();
+        let pairs: Vec<(f64, f64)> = both.iter().map(|&row| (column.numbers.at(row), target.numbers.at(row))).collect();
         let r = stats::correlation(&pairs);
         if r.abs() > SAME_LINE {
             return Some(format!("correlates with `{}` by {r:.6}", target.name()));

@@ -3,7 +3,9 @@
 use super::table::Table;
 use super::target::Target;
 use super::{Labels, LeftOut, Preprocessor};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::memory;
+use std::collections::HashSet;
 
 /// Which columns are learned from.
 ///
@@ -67,23 +69,24 @@ impl Select {
         let asked = self == Select::Related || (self == Select::Wide && wide);
         let Some(target) = fitted.target().filter(|_| asked && train.len() >= LEAST_ROWS) else { return Ok(fitted) };
         let aims = aims(target, train)?;
-        let (rows, width, columns) = (train.len(), fitted.width(), fitted.columns.len());
-        let values = &fitted.features(train)?.values;
-        let mut start = 0;
-        let parts = fitted.columns.iter().map(|column| {
-            let part = start..start + column.width();
-            start = part.end;
-            let feature = |j: usize| (0..rows).map(move |row| values[row * width + j]);
-            match column.indices() {
-                Some(count) => Tested::Groups(feature(part.start).map(|x| x as usize).collect(), count),
-                None => Tested::Features(part.filter_map(|j| standardised(feature(j).collect())).collect()),
-            }
-        });
-        let kept = related(aims, &parts.collect::<Vec<_>>(), rows);
+        let (rows, columns) = (train.len(), fitted.columns.len());
+        let numbers = rows.saturating_mul(fitted.width());
+        drop(memory::room::<f64>("the features that columns are chosen by", numbers).map_err(Error::NoRoom)?);
+        let mut parts = Vec::with_capacity(columns);
+        for (i, column) in fitted.columns.iter().enumerate() {
+            let (values, width) = (fitted.features_of_column(i, train)?, column.width());
+            let feature = |j: usize| values.iter().copied().skip(j).step_by(width);
+            parts.push(match column.indices() {
+                Some(count) => Tested::Groups(feature(0).map(|x| x as usize).collect(), count),
+                None => Tested::Features((0..width).filter_map(|j| standardised(feature(j).collect())).collect()),
+            });
+        }
+        let kept = related(aims, &parts, rows);
         let named = kept.iter().map(|relation| (fitted.columns[relation.column].name.clone(), relation.r)).collect();
         let selected = Selected { columns, features, rows, kept: named };
         if !kept.is_empty() {
-            let is_kept = |column: &usize| kept.iter().any(|relation| relation.column == *column);
+            let places: HashSet<usize> = kept.iter().map(|relation| relation.column).collect();
+            let is_kept = |column: &usize| places.contains(column);
             let (kept, left): (Vec<_>, Vec<_>) = fitted.columns.into_iter().enumerate().partition(|(i, _)| is_kept(i));
             fitted.columns = kept.into_iter().map(|(_, column)| column).collect();
             let left = left.into_iter().map(|(_, column)| LeftOut { column: column.name, reason: UNRELATED.to_owned() });
@@ -154,7 +157,8 @@ fn related(mut aims: Vec<Vec<f64>>, columns: &[Tested], rows: usize) -> Vec<Rela
         if relations.is_empty() {
             break;
         }
-        open.retain(|column| relations.iter().all(|relation| relation.column != *column));
+        let found: HashSet<usize> = relations.iter().map(|relation| relation.column).collect();
+        open.retain(|column| !found.contains(column));
         for relation in &relations {
             let before = directions.len();
             let found = match &columns[relation.column] {

@@ -1,5 +1,6 @@
 //! `Table`: named columns of text as a file has them, each with the kind that was inferred or declared for it.
 
+use super::compact::{Fields, Lines, Numbers};
 use super::dates::DateOrder;
 use super::numbers::NumberFormat;
 use super::spelling::{number_key, spelled};
@@ -8,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What a column's fields are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -42,36 +43,6 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The texts of a column, consecutive in one buffer.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Fields {
-    text: String,
-    ends: Vec<usize>,
-    missing: Vec<bool>,
-}
-
-impl Fields {
-    pub(super) fn push(&mut self, field: Option<&str>) {
-        self.text.push_str(field.unwrap_or(""));
-        self.ends.push(self.text.len());
-        self.missing.push(field.is_none());
-    }
-
-    pub(super) fn get(&self, row: usize) -> Option<&str> {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        (!self.missing[row]).then(|| &self.text[start..self.ends[row]])
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Makes a field missing.
-    pub(super) fn lose(&mut self, row: usize) {
-        self.missing[row] = true;
-    }
-}
-
 /// A text that usually stands for a missing value, as found in a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
@@ -92,7 +63,7 @@ pub struct Column {
     pub(super) kind: Kind,
     pub(super) fields: Fields,
     /// Of numbers, yes/no (1 and 0) and dates (days since 1970) the values, NaN where missing; of other kinds nothing.
-    pub(super) numbers: Vec<f64>,
+    pub(super) numbers: Numbers,
     pub(super) note: Option<String>,
     /// Of numbers.
     pub(super) format: NumberFormat,
@@ -103,7 +74,7 @@ pub struct Column {
 
 impl Column {
     pub(super) fn new(name: String, kind: Kind, fields: Fields) -> Column {
-        let (numbers, note, format, markers) = (Vec::new(), None, NumberFormat::default(), Vec::new());
+        let (numbers, note, format, markers) = (Numbers::default(), None, NumberFormat::default(), Vec::new());
         Column { name, kind, fields, numbers, note, format, order: None, markers }
     }
 
@@ -133,9 +104,9 @@ impl Column {
         if self.kind != Kind::Number {
             return Vec::new();
         }
-        let present: Vec<f64> = self.numbers.iter().copied().filter(|x| !x.is_nan()).collect();
+        let present = self.numbers.present();
         let (low, high) = super::stats::fences(&present);
-        (0..self.numbers.len()).filter(|&row| self.numbers[row] < low || self.numbers[row] > high).collect()
+        self.numbers.iter().enumerate().filter(|&(_, x)| x < low || x > high).map(|(row, _)| row).collect()
     }
 
     /// What a person should know about the column, if anything (how its numbers are written, numbers among the texts).
@@ -151,12 +122,12 @@ impl Column {
     /// The number of a row, 1 or 0 of yes/no, the days since 1970-01-01 of a date (with the time as a fraction); `None` where it is missing, of
     /// other kinds, and after the last row.
     pub fn number(&self, row: usize) -> Option<f64> {
-        self.numbers.get(row).copied().filter(|x| !x.is_nan())
+        (row < self.numbers.len()).then(|| self.numbers.at(row)).filter(|x| !x.is_nan())
     }
 
     /// How many values are missing.
     pub fn missing(&self) -> usize {
-        self.fields.missing.iter().filter(|&&m| m).count()
+        self.fields.missing()
     }
 
     /// The number of rows.
@@ -168,7 +139,7 @@ impl Column {
     pub(super) fn key(&self, row: usize) -> Option<Cow<'_, str>> {
         let text = self.text(row)?;
         Some(match self.kind {
-            Kind::Number => number_key(self.numbers[row], text),
+            Kind::Number => number_key(self.numbers.at(row), text),
             Kind::YesNo => Cow::Owned(text.to_lowercase()),
             _ => Cow::Borrowed(text),
         })
@@ -203,7 +174,8 @@ impl Column {
     fn rows(&self, rows: &[usize]) -> Column {
         let mut fields = Fields::default();
         rows.iter().for_each(|&row| fields.push(self.fields.get(row)));
-        let numbers = if self.numbers.is_empty() { Vec::new() } else { rows.iter().map(|&row| self.numbers[row]).collect() };
+        fields.shrink();
+        let numbers = if self.numbers.is_empty() { Numbers::default() } else { self.numbers.rows(rows) };
         let (name, note, format, markers) = (self.name.clone(), self.note.clone(), self.format.clone(), self.markers.clone());
         Column { name, kind: self.kind, fields, numbers, note, format, order: self.order, markers }
     }
@@ -225,9 +197,21 @@ pub struct Table {
     pub(super) path: PathBuf,
     pub(super) columns: Vec<Arc<Column>>,
     /// The line in the file of each row, from 1.
-    pub(super) lines: Vec<u64>,
+    pub(super) lines: Lines,
     /// What was skipped or supplied when the file was read.
     pub(super) notes: Vec<String>,
+    /// Where the columns are by name, once somebody has asked.
+    places: Places,
+}
+
+/// The place of each column by its name; not a part of what a table is.
+#[derive(Clone, Debug, Default)]
+struct Places(Arc<OnceLock<HashMap<String, usize>>>);
+
+impl PartialEq for Places {
+    fn eq(&self, _: &Places) -> bool {
+        true
+    }
 }
 
 impl Table {
@@ -277,9 +261,19 @@ impl Table {
         self.columns().map(Column::name).collect()
     }
 
+    fn place(&self, name: &str) -> Option<usize> {
+        let all = || self.columns().enumerate().map(|(place, column)| (column.name.clone(), place)).collect();
+        self.places.0.get_or_init(all).get(name).copied()
+    }
+
+    /// A table of these columns and rows.
+    pub(super) fn of(path: PathBuf, columns: Vec<Arc<Column>>, lines: Lines, notes: Vec<String>) -> Table {
+        Table { path, columns, lines, notes, places: Places::default() }
+    }
+
     /// Whether there is a column of that name.
     pub fn has(&self, name: &str) -> bool {
-        self.columns().any(|column| column.name == name)
+        self.place(name).is_some()
     }
 
     /// The column of that name.
@@ -287,7 +281,7 @@ impl Table {
     /// # Errors
     /// [`Error::Table`]: there is none; the message lists those there are.
     pub fn column(&self, name: &str) -> Result<&Column> {
-        self.columns().find(|column| column.name == name).ok_or_else(|| {
+        self.place(name).map(|place| &*self.columns[place]).ok_or_else(|| {
             let names = self.names();
             let some: Vec<String> = names.iter().take(20).map(|n| format!("`{n}`")).collect();
             let more = if names.len() > 20 { format!(" and {} more", names.len() - 20) } else { String::new() };
@@ -303,7 +297,7 @@ impl Table {
 
     /// The line in the file of a row, from 1.
     pub fn line(&self, row: usize) -> Option<u64> {
-        self.lines.get(row).copied()
+        self.lines.at(row)
     }
 
     /// The given rows, in the given order; a row may come more than once.
@@ -311,12 +305,45 @@ impl Table {
     /// # Errors
     /// [`Error::Config`]: a row that does not exist.
     pub fn rows(&self, rows: &[usize]) -> Result<Table> {
-        if let Some(&row) = rows.iter().find(|&&row| row >= self.len()) {
-            return Err(super::config("table", format!("row {row} is out of range 0..{}", self.len())));
+        self.exist(rows)?;
+        if rows.len() == self.len() && rows.iter().enumerate().all(|(i, &row)| i == row) {
+            return Ok(self.clone());
         }
         let columns = self.columns.iter().map(|column| Arc::new(column.rows(rows))).collect();
-        let lines = rows.iter().map(|&row| self.lines[row]).collect();
-        Ok(Table { path: self.path.clone(), columns, lines, notes: self.notes.clone() })
+        Ok(Table::of(self.path.clone(), columns, self.lines.rows(rows), self.notes.clone()))
+    }
+
+    /// As [`Table::parts`](super::Table::parts), of a table that nobody needs any more: its columns go one by one, so that no more memory is taken
+    /// than one of them needs.
+    ///
+    /// # Errors
+    /// [`Error::Config`]: a row that does not exist.
+    pub fn into_parts(self, parts: &super::Parts) -> Result<(Table, Table, Table)> {
+        let each = [&parts.train, &parts.validation, &parts.test];
+        for rows in each {
+            self.exist(rows)?;
+        }
+        let mut columns = each.map(|_| Vec::with_capacity(self.columns.len()));
+        for column in self.columns {
+            columns.iter_mut().zip(each).for_each(|(columns, rows)| columns.push(Arc::new(column.rows(rows))));
+        }
+        let [train, validation, test] = columns;
+        let of = |columns, rows: &[usize]| Table::of(self.path.clone(), columns, self.lines.rows(rows), self.notes.clone());
+        Ok((of(train, &parts.train), of(validation, &parts.validation), of(test, &parts.test)))
+    }
+
+    /// A column, taken out of the table: what is left has no texts and no numbers.
+    pub(super) fn taken(&mut self, name: &str) -> Result<Arc<Column>> {
+        let (kind, place) = (self.column(name)?.kind, self.place(name).unwrap_or(0));
+        let empty = Arc::new(Column::new(name.to_owned(), kind, Fields::default()));
+        Ok(std::mem::replace(&mut self.columns[place], empty))
+    }
+
+    fn exist(&self, rows: &[usize]) -> Result<()> {
+        match rows.iter().find(|&&row| row >= self.len()) {
+            Some(&row) => Err(super::config("table", format!("row {row} is out of range 0..{}", self.len()))),
+            None => Ok(()),
+        }
     }
 
     /// The table without some columns.
@@ -361,7 +388,7 @@ impl Table {
 
     fn keeping(&self, keep: impl Fn(&Column) -> bool) -> Table {
         let columns = self.columns.iter().filter(|column| keep(column)).cloned().collect();
-        Table { path: self.path.clone(), columns, lines: self.lines.clone(), notes: self.notes.clone() }
+        Table::of(self.path.clone(), columns, self.lines.clone(), self.notes.clone())
     }
 
     /// A missing value where there must be one.

@@ -378,7 +378,8 @@ impl Task {
 
 /// Base, shift and scale of a column of numbers to be learned.
 fn scaling(table: &Table, column: &Column, scaled: bool, log: bool) -> Result<[f64; 3]> {
-    let (least, most) = stats::min_max(&column.numbers);
+    let numbers: Vec<f64> = column.numbers.iter().collect();
+    let (least, most) = stats::min_max(&numbers);
     if least >= most {
         let found = format!("the value {least} in every row");
         let advice = "there is nothing to learn: choose another target, or other rows";
@@ -386,7 +387,7 @@ fn scaling(table: &Table, column: &Column, scaled: bool, log: bool) -> Result<[f
     }
     let plain = [f64::from(u8::from(log)), 0.0, 1.0];
     // A value that is there: a mean would be rounded, and move with an offset by other digits than the values do.
-    let base = if scaled { stats::middle(&column.numbers) } else { plain[0] };
+    let base = if scaled { stats::middle(&numbers) } else { plain[0] };
     let learned = (0..table.len()).map(|row| learned(table, column, row, base, log)).collect::<Result<Vec<f64>>>()?;
     if !scaled {
         return Ok(plain);

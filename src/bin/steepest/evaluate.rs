@@ -68,7 +68,7 @@ impl Answers {
                 "fill them in, or only ask for predictions",
             ));
         }
-        let (outputs, notes) = fitted.outputs(&whole)?;
+        let (mut outputs, notes) = fitted.outputs(&whole)?;
         if !quiet {
             if left > 0 {
                 aside!("note: {left} of {} rows are left out: their target is missing", table.len());
@@ -81,7 +81,7 @@ impl Answers {
             }
         }
         let truths = Truths::of(&fitted.target, &whole)?;
-        let measured = measure(&fitted.target, &outputs, &truths, fitted.baseline().as_ref())?;
+        let measured = measure(&fitted.target, &mut outputs, &truths, fitted.baseline().as_ref())?;
         Ok(Answers { fitted, outputs, truths, measured })
     }
 }

@@ -115,23 +115,36 @@ pub fn run(args: &Args) -> Verdict {
 }
 
 impl Fit<'_> {
-    fn run(&self) -> Verdict {
-        let Fit { chosen, problem, .. } = self;
-        self.print_lines(format_args!("{}", report::of_table(&problem.report, self.args.verbose)))?;
+    fn run(mut self) -> Verdict {
+        self.print_lines(format_args!("{}", report::of_table(&self.problem.report, self.args.verbose)))?;
         let parts = self.parts()?;
-        let (learned_rows, _, held_out) = problem.table.parts(&parts)?;
-        let preprocessor = problem.prepare.fit(&learned_rows)?;
-        self.print_notes(&preprocessor)?;
+        let (mut fitted, mut folds) = (None, Value::Null);
+        if self.chosen.folds.is_some() {
+            let preprocessor = self.problem.prepare.fit(&self.problem.table.rows(&parts.train)?)?;
+            self.print_notes(&preprocessor)?;
+            (fitted, folds) = (Some(preprocessor), self.cross_validated()?);
+        }
+        // From here on nobody needs the whole table: what is made of it takes its place, not more.
+        let without_rows = self.problem.table.rows(&[])?;
+        let table = std::mem::replace(&mut self.problem.table, without_rows);
+        let (learned_rows, _, held_out) = table.into_parts(&parts)?;
+        let preprocessor = match fitted {
+            Some(preprocessor) => preprocessor,
+            None => {
+                let preprocessor = self.problem.prepare.fit(&learned_rows)?;
+                self.print_notes(&preprocessor)?;
+                preprocessor
+            }
+        };
         let target = preprocessor.target().cloned().ok_or_else(|| anyhow::anyhow!("the target was lost"))?;
-        let (set, _) = preprocessor.dataset(&learned_rows)?;
-        let (test, strange) = preprocessor.dataset(&held_out)?;
         let truths = Truths::of(&target, &held_out)?;
         let baseline = Truths::of(&target, &learned_rows)?.baseline(target.width());
-
-        let folds = self.cross_validated()?;
+        let (set, _) = training::data_set(&preprocessor, learned_rows, self.problem.bytes)?;
+        let (test, strange) = training::data_set(&preprocessor, held_out, self.problem.bytes)?;
+        let chosen = &self.chosen;
         let share = self.share();
         let validation = (set.len() as f64 * share).round() as usize;
-        let rows = Rows { train: set.len() - validation, validation, test: held_out.len() };
+        let rows = Rows { train: set.len() - validation, validation, test: test.len() };
         self.print_plan(&preprocessor, &target, &rows)?;
         files::has_room(&self.out, training::bytes_saved(chosen, &preprocessor, &target))?;
         let trained = training::train(&self.device, chosen, &set, &preprocessor, &target, share, self.args.quiet)?;
@@ -140,8 +153,9 @@ impl Fit<'_> {
             self.print(format_args!("in the held-out rows: {note}"))?;
         }
 
-        let outputs = training::outputs(&*trained.model, &self.device, test.features(), preprocessor.width())?;
-        let measured = metrics::measure(&target, &outputs, &truths, Some(&baseline))?;
+        drop(set);
+        let mut outputs = training::outputs(&*trained.model, &self.device, &test)?;
+        let measured = metrics::measure(&target, &mut outputs, &truths, Some(&baseline))?;
         let note = self.note(&preprocessor, &target, &rows, &trained, &baseline, &measured, folds);
         let paths = self.save(&trained, &preprocessor, &note)?;
         self.finish(&measured, &note, &paths, &target)
@@ -311,22 +325,27 @@ impl Fit<'_> {
         }
         self.print(format_args!("\ncross-validation: {k} models, each judged by the 1/{k} of all rows that it never saw"))?;
         let mut all: Vec<Measured> = vec![];
-        data::cross_validate(table, &problem.prepare, &folds, |fold| {
-            let Some(target) = fold.preprocessor.target() else { anyhow::bail!("the target was lost") };
-            let (set, fitted, share) = (&fold.train, &fold.preprocessor, chosen.validation);
-            let trained = training::train(&self.device, chosen, set, fitted, target, share, self.args.quiet)?;
+        let prepare = problem.prepare.settled(table)?;
+        for (index, fold) in folds.iter().enumerate() {
+            let train = table.rows(&fold.train)?;
+            let fitted = prepare.fit(&train)?;
+            let Some(target) = fitted.target() else { anyhow::bail!("the target was lost") };
+            let (set, _) = training::data_set(&fitted, train, problem.bytes)?;
+            let trained = training::train(&self.device, chosen, &set, &fitted, target, chosen.validation, self.args.quiet)?;
+            drop(set);
             anyhow::ensure!(
                 !trained.interrupted(),
                 "interrupted in the cross-validation, before the model itself: nothing is saved"
             );
-            let truths = Truths::of(target, &table.rows(&folds[fold.index].test)?)?;
-            let outputs = training::outputs(&*trained.model, &self.device, fold.test.features(), fold.preprocessor.width())?;
-            let measured = metrics::measure(target, &outputs, &truths, None)?;
+            let test = table.rows(&fold.test)?;
+            let truths = Truths::of(target, &test)?;
+            let (test, _) = training::data_set(&fitted, test, problem.bytes)?;
+            let mut outputs = training::outputs(&*trained.model, &self.device, &test)?;
+            let measured = metrics::measure(target, &mut outputs, &truths, None)?;
             let (name, value) = measured.first();
-            self.print(format_args!("fold {}: {} rows, {name} {}", fold.index + 1, measured.rows, figure(name, value)))?;
+            self.print(format_args!("fold {}: {} rows, {name} {}", index + 1, measured.rows, figure(name, value)))?;
             all.push(measured);
-            Ok(value)
-        })?;
+        }
         self.summary(k, &all)
     }
 

@@ -5,6 +5,7 @@ use crate::table::{Reading, ReadingArgs, column};
 use crate::text::{figure, quoted, short};
 use crate::{model, say, siblings, task};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -283,6 +284,11 @@ fn print_history(history: &History) -> anyhow::Result<()> {
 /// What is done to each column, in words.
 fn columns(preprocessor: &Preprocessor) -> anyhow::Result<Vec<(String, String)>> {
     let saved: Value = serde_json::from_str(&preprocessor.to_json()?)?;
+    let features = preprocessor.feature_names();
+    let mut dates: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (column, inner) in features.iter().filter_map(|name| name.rsplit_once(" (")) {
+        dates.entry(column).or_default().push(inner.trim_end_matches(')'));
+    }
     let of = |column: &Value| {
         let name = column["name"].as_str().unwrap_or_default().to_owned();
         let said = if column["was_missing"] == true { ", and a feature says so" } else { "" };
@@ -299,10 +305,7 @@ fn columns(preprocessor: &Preprocessor) -> anyhow::Result<Vec<(String, String)>>
         } else if let Some(flag) = encoding.get("yes_no") {
             format!("yes 1, no 0; {}", filled(&flag["fill"]))
         } else if encoding.get("date").is_some() {
-            let names: Vec<String> =
-                preprocessor.feature_names().into_iter().filter(|n| n.starts_with(&format!("{name} ("))).collect();
-            let inner = |n: &String| n[name.len() + 2..].trim_end_matches(')').to_owned();
-            format!("date: {}", names.iter().map(inner).collect::<Vec<_>>().join(", "))
+            format!("date: {}", dates.get(name.as_str()).map_or(String::new(), |names| names.join(", ")))
         } else {
             let index = encoding.get("index");
             let category = index.unwrap_or(&encoding["category"]);

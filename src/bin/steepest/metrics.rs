@@ -94,8 +94,13 @@ pub fn probabilities(target: &Target, outputs: &[f32]) -> Vec<f64> {
     }
 }
 
-/// Compares a model's outputs with what is right.
-pub fn measure(target: &Target, outputs: &[f32], truths: &Truths, baseline: Option<&Baseline>) -> anyhow::Result<Measured> {
+/// Compares a model's outputs with what is right. They are as they were when it is done; in between they are lent.
+pub fn measure(
+    target: &Target,
+    outputs: &mut Vec<f32>,
+    truths: &Truths,
+    baseline: Option<&Baseline>,
+) -> anyhow::Result<Measured> {
     let width = target.width();
     let rows = outputs.len() / width;
     match truths {
@@ -114,7 +119,7 @@ pub fn measure(target: &Target, outputs: &[f32], truths: &Truths, baseline: Opti
             Ok(Measured { rows, figures: figures(&said)?, baseline, confusion: None, without })
         }
         Truths::Classes(classes) => {
-            let predictions = Predictions::new(outputs.to_vec(), width, Truth::Classes(classes.clone()))?;
+            let predictions = Predictions::new(std::mem::take(outputs), width, Truth::Classes(classes.clone()))?;
             let confusion = predictions.confusion()?.with_names(target.names().to_vec())?;
             let mut figures = vec![("accuracy", confusion.accuracy()), ("macro F1", confusion.macro_f1())];
             let mut without = vec![];
@@ -122,9 +127,9 @@ pub fn measure(target: &Target, outputs: &[f32], truths: &Truths, baseline: Opti
                 Ok(auc) => figures.push(("ROC AUC", auc)),
                 Err(_) => without.push("no ROC AUC: it needs rows of every class"),
             }
-            let shares = probabilities(target, outputs);
-            let loss = |(row, &class): (usize, &u32)| -shares[row * width + class as usize].max(1e-15).ln();
-            figures.push(("log loss", classes.iter().enumerate().map(loss).sum::<f64>() / rows as f64));
+            *outputs = predictions.into_outputs();
+            let loss = |(row, &class): (&[f32], &u32)| -probabilities(target, row)[class as usize].max(1e-15).ln();
+            figures.push(("log loss", outputs.chunks(width).zip(classes).map(loss).sum::<f64>() / rows as f64));
             let baseline = match baseline {
                 Some(Baseline::Class(class)) => {
                     let matrix = ConfusionMatrix::new(&vec![*class; rows], classes, width)?;

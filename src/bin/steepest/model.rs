@@ -77,27 +77,37 @@ impl Fitted {
         serde_json::from_value(self.note["always_the_same"].clone()).ok()
     }
 
+    /// Hands over the outputs for all rows of a table, some rows at a time; gives back what was noticed about it.
+    pub fn each_output(&self, table: &Table, mut take: impl FnMut(&[f32])) -> anyhow::Result<Vec<String>> {
+        let (width, own) = (self.preprocessor.width(), self.target.width());
+        let mut row = 0;
+        let notes = self.preprocessor.in_batches(table, training::rows_at_once(width), |features| {
+            let outputs = training::said(&*self.model, &self.device, features, width)?;
+            let rows = features.len() / width;
+            anyhow::ensure!(
+                outputs.len() == rows * own,
+                "{}: found {} outputs for {rows} rows, expected {}: the model does not belong to its preprocessing",
+                self.path.display(),
+                outputs.len(),
+                rows * own
+            );
+            if let Some(at) = outputs.iter().position(|x| !x.is_finite()) {
+                let found = format!("a row for which the model says {}", outputs[at]);
+                let advice = "are its values far outside those the model learned from? Correct them, or train on such rows";
+                return Err(refuse(table, table.line(row + at / own), None, found, "a finite answer", advice));
+            }
+            row += rows;
+            take(&outputs);
+            Ok(())
+        })?;
+        Ok(notes.into_iter().chain(notes::on_new_numbers(&self.preprocessor, table)).collect())
+    }
+
     /// The outputs for every row of a table, and what was noticed about it.
     pub fn outputs(&self, table: &Table) -> anyhow::Result<(Vec<f32>, Vec<String>)> {
-        let features = self.preprocessor.features(table)?;
-        let width = self.preprocessor.width();
-        let outputs = training::outputs(&*self.model, &self.device, &features.to_f32(), width)?;
-        let expected = table.len() * self.target.width();
-        anyhow::ensure!(
-            outputs.len() == expected,
-            "{}: found {} outputs for {} rows, expected {expected}: the model does not belong to its preprocessing",
-            self.path.display(),
-            outputs.len(),
-            table.len()
-        );
-        if let Some(at) = outputs.iter().position(|x| !x.is_finite()) {
-            let row = at / self.target.width();
-            let found = format!("a row for which the model says {}", outputs[at]);
-            let advice = "are its values far outside those the model learned from? Correct them, or train on such rows";
-            return Err(refuse(table, table.line(row), None, found, "a finite answer", advice));
-        }
-        let new = notes::on_new_numbers(&self.preprocessor, table);
-        Ok((outputs, features.notes.into_iter().chain(new).collect()))
+        let mut all = vec![];
+        let notes = self.each_output(table, |outputs| all.extend_from_slice(outputs))?;
+        Ok((all, notes))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a person should know about how a table was read and what became of its numbers, a line each.
 
 use crate::text::{quoted, short};
+use std::collections::{HashMap, HashSet};
 use steepest::data::{self, Column, Kind, Preprocessor, Table};
 
 /// At most so many columns or values are listed.
@@ -15,7 +16,8 @@ fn listed(items: &[String]) -> String {
 /// How the file and the columns that are used were read.
 pub fn on_reading(table: &Table, used: &[&str]) -> Vec<String> {
     let mut notes: Vec<String> = table.notes().to_vec();
-    let columns: Vec<&Column> = table.columns().filter(|column| used.contains(&column.name())).collect();
+    let used: HashSet<&str> = used.iter().copied().collect();
+    let columns: Vec<&Column> = table.columns().filter(|column| used.contains(column.name())).collect();
     notes.extend(columns.iter().filter_map(|column| Some(format!("`{}`: {}", column.name(), column.note()?))));
     // Per marker the columns, those where it is missing and those where it is a value apart.
     let mut markers: Vec<(&str, bool, bool, Vec<String>)> = vec![];
@@ -87,10 +89,12 @@ fn limit(x: f64, (low, high): (f64, f64)) -> String {
 pub fn on_numbers(preprocessor: &Preprocessor, table: &Table, targets: &[String]) -> Vec<String> {
     let mut notes = vec![];
     let clipped = preprocessor.clipped(table);
+    let clipped: HashMap<&str, &data::Clipped> = clipped.iter().map(|clipped| (clipped.column.as_str(), clipped)).collect();
+    let known: HashSet<&str> = preprocessor.columns().collect();
     let mut tails = vec![];
-    for column in table.columns().filter(|column| preprocessor.columns().any(|name| name == column.name())) {
+    for column in table.columns().filter(|column| known.contains(column.name())) {
         let (name, far) = (column.name(), column.far_outside());
-        let within = clipped.iter().find(|clipped| clipped.column == name).map(|clipped| (clipped.within, &clipped.rows));
+        let within = clipped.get(name).map(|clipped| (clipped.within, &clipped.rows));
         if let Some(&row) = far.first() {
             let value = column.number(row).unwrap_or(0.0);
             let becomes = match within {
@@ -106,7 +110,8 @@ pub fn on_numbers(preprocessor: &Preprocessor, table: &Table, targets: &[String]
             ));
         }
         if let Some((within, rows)) = within {
-            let tail: Vec<usize> = rows.iter().copied().filter(|row| !far.contains(row)).collect();
+            // Both in the order of the rows.
+            let tail: Vec<usize> = rows.iter().copied().filter(|row| far.binary_search(row).is_err()).collect();
             let middle = within.0 / 2.0 + within.1 / 2.0;
             let from = |row: usize| column.number(row).map_or(0.0, |x| (x - middle).abs());
             // Of several the first.

@@ -6,9 +6,12 @@ use crate::table::{ReadingArgs, columns};
 use crate::{aside, files, metrics};
 use anyhow::Context;
 use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Write;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use steepest::data::{Table, Target};
+use steepest::data::{Column, Target};
 use steepest::escape::escaped_json;
 use steepest::files::Files;
 
@@ -82,18 +85,25 @@ pub fn run(args: &Args) -> Verdict {
         true => table.names().into_iter().map(str::to_owned).collect(),
         false => columns(&table, args.keep.as_ref())?,
     };
-    let (outputs, notes) = fitted.outputs(&table)?;
+    let columns = kept.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
+    let answer = Answer { target: &fitted.target, columns, names: names(&fitted.target, &kept, args.probabilities)?, args };
+    let mut said = Said::default();
+    let notes = fitted.each_output(&table, |outputs| said.take(&answer, outputs))?;
     if !args.quiet {
         notes.iter().chain(&fitted.warning).for_each(|note| aside!("note: {note}"));
     }
-    let (names, rows) = answer(&fitted.target, &table, &outputs, &kept, args.probabilities)?;
-    let text = if args.json { as_json(&names, &rows)? } else { as_csv(&names, &rows)? };
     match to_file {
-        None if args.json => output::bytes(escaped_json(&text).as_bytes())?,
-        None => output::data(&text)?,
+        None => answer.write(&said, table.len(), &mut |text| {
+            if args.json { output::bytes(escaped_json(text).as_bytes()) } else { output::data(text) }
+        })?,
         Some(path) => {
             let mut files = Files::default();
-            files.bytes(path, text.as_bytes())?;
+            files.write(path, |temporary| {
+                let failed = |e: std::io::Error| anyhow::anyhow!("{}: it cannot be written: {e}", path.display());
+                let mut file = File::create_new(temporary).map_err(failed)?;
+                answer.write(&said, table.len(), &mut |text| file.write_all(text.as_bytes()).map_err(failed))?;
+                file.sync_all().map_err(failed)
+            })?;
             files.keep()?;
             if !args.quiet {
                 aside!("{} predictions of `{}` in {}", table.len(), fitted.target.columns().join("`, `"), path.display());
@@ -103,14 +113,8 @@ pub fn run(args: &Args) -> Verdict {
     Ok(ExitCode::SUCCESS)
 }
 
-fn answer(
-    target: &Target,
-    table: &Table,
-    outputs: &[f32],
-    kept: &[String],
-    probabilities: bool,
-) -> anyhow::Result<(Vec<String>, Vec<Vec<Cell>>)> {
-    let width = target.width();
+/// The columns of the answer.
+fn names(target: &Target, kept: &[String], probabilities: bool) -> anyhow::Result<Vec<String>> {
     anyhow::ensure!(
         !probabilities || !matches!(target, Target::Values { .. }),
         "--probabilities: the model predicts a number, of which there are none"
@@ -120,30 +124,91 @@ fn answer(
     if probabilities {
         names.extend(target.names().iter().map(|name| format!("p({name})")));
     }
-    let shares = if probabilities { metrics::probabilities(target, outputs) } else { vec![] };
-    let inverse = target.inverse(outputs);
-    let columns = kept.iter().map(|name| table.column(name)).collect::<Result<Vec<_>, _>>()?;
-    let mut rows = vec![];
-    for (row, outputs) in outputs.chunks(width).enumerate() {
-        let mut cells: Vec<Cell> = columns.iter().map(|column| Cell::Text(column.text(row).map(str::to_owned))).collect();
-        match target {
-            Target::Values { scale, log, .. } => {
-                let said = inverse[row * width..(row + 1) * width].iter().zip(scale);
-                cells.extend(said.map(|(&x, scale)| Cell::Number(x, if *log { x * scale } else { *scale } * FINEST)));
+    Ok(names)
+}
+
+/// What is kept of the outputs until all rows have been asked about.
+#[derive(Default)]
+struct Said {
+    outputs: Vec<f32>,
+    /// Of classes without probabilities only which it is.
+    classes: Vec<u32>,
+}
+
+impl Said {
+    fn take(&mut self, answer: &Answer<'_>, outputs: &[f32]) {
+        match answer.target {
+            Target::Classes { classes, .. } if !answer.args.probabilities => {
+                self.classes.extend(outputs.chunks(classes.len()).map(|row| best(row) as u32));
             }
-            Target::Classes { classes, .. } => {
-                // The first of the largest, as the figures count.
-                let best = (1..width).fold(0, |best, i| if outputs[i] > outputs[best] { i } else { best });
-                cells.push(Cell::Text(Some(classes[best].clone())));
-            }
-            Target::Labels { .. } => cells.extend(outputs.iter().map(|&x| Cell::Number(f64::from(u8::from(x > 0.0)), 1.0))),
+            _ => self.outputs.extend_from_slice(outputs),
         }
-        if probabilities {
-            cells.extend(shares[row * width..(row + 1) * width].iter().map(|&p| Cell::Share(p)));
-        }
-        rows.push(cells);
     }
-    Ok((names, rows))
+}
+
+/// The first of the largest, as the figures count.
+fn best(row: &[f32]) -> usize {
+    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+}
+
+/// How outputs become the rows of the answer.
+struct Answer<'a> {
+    target: &'a Target,
+    /// Those of the table that come along.
+    columns: Vec<&'a Column>,
+    names: Vec<String>,
+    args: &'a Args,
+}
+
+impl Answer<'_> {
+    /// Writes the answer, some rows at a time.
+    fn write(&self, said: &Said, rows: usize, put: &mut dyn FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        /// Rows at a time.
+        const ROWS: usize = 4096;
+        let json = self.args.json;
+        put(&if json {
+            "[\n".to_owned()
+        } else {
+            as_csv(&[self.names.iter().cloned().map(|name| Cell::Text(Some(name))).collect()])?
+        })?;
+        for first in (0..rows).step_by(ROWS) {
+            let end = (first + ROWS).min(rows);
+            let cells = self.rows(said, first..end);
+            put(&if json { as_json(&self.names, &cells, end == rows)? } else { as_csv(&cells)? })?;
+        }
+        if json { put("]\n") } else { Ok(()) }
+    }
+
+    fn rows(&self, said: &Said, rows: Range<usize>) -> Vec<Vec<Cell>> {
+        let width = self.target.width();
+        let outputs = said.outputs.get(rows.start * width..rows.end * width).unwrap_or(&[]);
+        let shares = if self.args.probabilities { metrics::probabilities(self.target, outputs) } else { vec![] };
+        let inverse = self.target.inverse(outputs);
+        let first = rows.start;
+        let row = |row: usize| {
+            let own = (row - first) * width..(row - first + 1) * width;
+            let mut cells: Vec<Cell> =
+                self.columns.iter().map(|column| Cell::Text(column.text(row).map(str::to_owned))).collect();
+            match self.target {
+                Target::Values { scale, log, .. } => {
+                    let said = inverse[own.clone()].iter().zip(scale);
+                    cells.extend(said.map(|(&x, scale)| Cell::Number(x, if *log { x * scale } else { *scale } * FINEST)));
+                }
+                Target::Classes { classes, .. } => {
+                    let class = said.classes.get(row).map_or_else(|| best(&outputs[own.clone()]), |&class| class as usize);
+                    cells.push(Cell::Text(Some(classes[class].clone())));
+                }
+                Target::Labels { .. } => {
+                    cells.extend(outputs[own.clone()].iter().map(|&x| Cell::Number(f64::from(u8::from(x > 0.0)), 1.0)));
+                }
+            }
+            if self.args.probabilities {
+                cells.extend(shares[own].iter().map(|&p| Cell::Share(p)));
+            }
+            cells
+        };
+        rows.map(row).collect()
+    }
 }
 
 /// A model computes with the standardised target in f32, some 7 digits: two more of it are written.
@@ -158,9 +223,8 @@ fn number(x: f64, finest: f64) -> String {
     if plain == 0.0 || (1e-5..1e17).contains(&plain.abs()) { plain.to_string() } else { format!("{plain:e}") }
 }
 
-fn as_csv(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
+fn as_csv(rows: &[Vec<Cell>]) -> anyhow::Result<String> {
     let mut csv = csv::Writer::from_writer(vec![]);
-    csv.write_record(names)?;
     for row in rows {
         csv.write_record(row.iter().map(|cell| match cell {
             Cell::Text(text) => text.clone().unwrap_or_default(),
@@ -172,12 +236,19 @@ fn as_csv(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
     String::from_utf8(bytes).context("the answer as text")
 }
 
-fn as_json(names: &[String], rows: &[Vec<Cell>]) -> anyhow::Result<String> {
+/// Some of the objects of a list; `last`: no more come.
+fn as_json(names: &[String], rows: &[Vec<Cell>], last: bool) -> anyhow::Result<String> {
     let value = |cell: &Cell| match cell {
         Cell::Text(text) => json!(text),
         Cell::Number(x, finest) => number(*x, *finest).parse::<f64>().map_or(Value::Null, |x| json!(x)),
         Cell::Share(p) => json!((p * 1e6).round() / 1e6),
     };
-    let object = |row: &Vec<Cell>| Value::Object(names.iter().cloned().zip(row.iter().map(value)).collect());
-    Ok(serde_json::to_string_pretty(&rows.iter().map(object).collect::<Vec<_>>())? + "\n")
+    let mut text = String::new();
+    for (i, row) in rows.iter().enumerate() {
+        let object = Value::Object(names.iter().cloned().zip(row.iter().map(value)).collect());
+        // Line ends stand between the parts of an object only: in its texts they are written out.
+        text += &format!("  {}", serde_json::to_string_pretty(&object)?.replace('\n', "\n  "));
+        text += if last && i + 1 == rows.len() { "\n" } else { ",\n" };
+    }
+    Ok(text)
 }

@@ -5,7 +5,7 @@ use crate::notes;
 use crate::settings::{Select, Settings, TargetScale, Task};
 use crate::table::{Reading, columns, refuse};
 use crate::text::quoted;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use steepest::data::{self, Column, Kind, LeftOut, Prepare, Report, Table, Target, Unknown, Unusable};
 
@@ -29,7 +29,7 @@ pub struct Problem {
     /// What a person should know, a line each.
     pub notes: Vec<String>,
     /// Columns that were left out and that the notes mention.
-    pub mentioned: Vec<String>,
+    pub mentioned: HashSet<String>,
     /// Columns that are no features, and why.
     pub left: Vec<LeftOut>,
     /// The class of each row, if rows have one.
@@ -37,12 +37,16 @@ pub struct Problem {
     pub strict: bool,
     /// What the table holds, column by column.
     pub report: Report,
+    /// The size of the table's file.
+    pub bytes: u64,
 }
 
 /// What the command line says about which columns are learned from.
 struct Asked {
     /// These and no others.
     only: Option<Vec<String>>,
+    /// The same, to be looked up.
+    wanted: Option<HashSet<String>>,
     without: Vec<String>,
     /// Columns about which there is nothing to decide: left out or kept by name, and the targets.
     closed: HashSet<String>,
@@ -51,7 +55,7 @@ struct Asked {
 impl Asked {
     /// Whether it is to be decided if a column is a feature.
     fn is_open(&self, name: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| only.iter().any(|n| n == name)) && !self.closed.contains(name)
+        self.wanted.as_ref().is_none_or(|wanted| wanted.contains(name)) && !self.closed.contains(name)
     }
 }
 
@@ -60,7 +64,7 @@ impl Problem {
     pub fn read(path: &Path, settings: &Settings) -> anyhow::Result<Problem> {
         let strict = settings.strict.unwrap_or(false);
         let reading = reading(settings, strict);
-        let table = reading.read(path)?;
+        let (table, bytes) = reading.read_sized(path)?;
         let named = settings.target.clone().unwrap_or_default();
         if named.is_empty() {
             let names: Vec<String> = table.names().iter().map(|name| format!("`{name}`")).collect();
@@ -86,7 +90,8 @@ impl Problem {
             }
         }
         let closed = without.iter().chain(&keep).chain(&targets).cloned().collect();
-        let asked = Asked { only, without, closed };
+        let wanted = only.as_ref().map(|only| only.iter().cloned().collect());
+        let asked = Asked { only, wanted, without, closed };
         // Of the whole table: without the rows that have no target a counter would have gaps.
         let counters: Vec<(String, String)> =
             table.columns().filter_map(|column| Some((column.name().to_owned(), numbers_rows(column)?))).collect();
@@ -97,11 +102,12 @@ impl Problem {
             targets,
             reading,
             notes: vec![],
-            mentioned: vec![],
+            mentioned: HashSet::new(),
             left: vec![],
             classes: None,
             strict,
             report,
+            bytes,
         };
         problem.rows()?;
         let outliers = settings.outliers.unwrap_or(4.0);
@@ -158,21 +164,21 @@ impl Problem {
     /// Decides which columns are features.
     fn columns(&mut self, asked: &Asked, outliers: f64, counters: &[(String, String)]) -> anyhow::Result<()> {
         self.refuse_empty(asked)?;
-        self.prepare = self.prepare.clone().targets(self.targets.clone()).empty(Unusable::LeaveOut);
+        self.prepare = std::mem::take(&mut self.prepare).targets(self.targets.clone()).empty(Unusable::LeaveOut);
         if outliers > 0.0 {
-            self.prepare = self.prepare.clone().clip(outliers);
+            self.prepare = std::mem::take(&mut self.prepare).clip(outliers);
         }
         if asked.only.is_none() {
             self.giveaways(asked)?;
             self.counters_and_codes(asked, counters);
         }
         if self.strict {
-            self.prepare = self.prepare.clone().constant(Unusable::Refuse).unknown(Unknown::Refuse);
+            self.prepare = std::mem::take(&mut self.prepare).constant(Unusable::Refuse).unknown(Unknown::Refuse);
         }
         if let Some(only) = &asked.only {
-            self.prepare = self.prepare.clone().only(only.clone());
+            self.prepare = std::mem::take(&mut self.prepare).only(only.clone());
         }
-        self.prepare = self.prepare.clone().without(asked.without.clone());
+        self.prepare = std::mem::take(&mut self.prepare).without(asked.without.clone());
         Ok(())
     }
 
@@ -205,8 +211,8 @@ impl Problem {
                 }
                 self.notes
                     .push(format!("`{name}` gives the target away and is left out: {reason} (--keep {keep} to learn from it)"));
-                self.prepare = self.prepare.clone().leave_out(&name, format!("it gives the target away: {reason}"));
-                self.mentioned.push(name);
+                self.prepare = std::mem::take(&mut self.prepare).leave_out(&name, format!("it gives the target away: {reason}"));
+                self.mentioned.insert(name);
             }
         }
         Ok(())
@@ -215,30 +221,31 @@ impl Problem {
     /// Leaves out columns that only number the rows, unless there is nothing else, and takes codes as categories. `counters` are columns that number
     /// the rows, each with the reason.
     fn counters_and_codes(&mut self, asked: &Asked, counters: &[(String, String)]) {
+        let counters: HashMap<&str, &str> = counters.iter().map(|(name, reason)| (name.as_str(), reason.as_str())).collect();
+        let is_open = |name: &str, mentioned: &HashSet<String>| asked.is_open(name) && !mentioned.contains(name);
+        let is_useful = |other: &Column| {
+            let usable = !matches!(other.kind(), Kind::Text | Kind::Empty);
+            usable && is_open(other.name(), &self.mentioned) && !counters.contains_key(other.name())
+        };
+        let others = self.table.columns().any(is_useful);
         for column in self.table.columns() {
             let name = column.name();
-            let is_open = |name: &str, mentioned: &[String]| asked.is_open(name) && !mentioned.iter().any(|n| n == name);
             if !is_open(name, &self.mentioned) {
                 continue;
             }
-            if let Some((_, reason)) = counters.iter().find(|(counter, _)| counter == name) {
-                let is_useful = |other: &Column| {
-                    let usable = !matches!(other.kind(), Kind::Text | Kind::Empty);
-                    let counts = counters.iter().any(|(counter, _)| counter == other.name());
-                    usable && is_open(other.name(), &self.mentioned) && !counts
-                };
-                if !self.table.columns().any(is_useful) {
+            if let Some(reason) = counters.get(name) {
+                if !others {
                     self.notes.push(format!("`{name}` is learned from though {reason}: there is nothing else"));
                     continue;
                 }
                 let keep = quoted(name);
                 self.notes
                     .push(format!("`{name}` only numbers the rows and is left out: {reason} (--keep {keep} to learn from it)"));
-                self.prepare = self.prepare.clone().leave_out(name, format!("it only numbers the rows: {reason}"));
-                self.mentioned.push(name.to_owned());
+                self.prepare = std::mem::take(&mut self.prepare).leave_out(name, format!("it only numbers the rows: {reason}"));
+                self.mentioned.insert(name.to_owned());
             } else if is_code(column, self.table.len()) {
                 self.notes.push(format!("`{name}` is taken as a category: its numbers are codes, written with leading zeros"));
-                self.prepare = self.prepare.clone().as_category([name]);
+                self.prepare = std::mem::take(&mut self.prepare).as_category([name]);
             }
         }
     }
@@ -248,7 +255,7 @@ impl Problem {
         let wide = |column: &&steepest::data::ColumnReport| column.kind == Kind::Category && column.distinct > MOST_FEATURES;
         let wide = self.report.columns.iter().filter(wide).count().max(1);
         let most = most.unwrap_or((MOST_CATEGORIES / wide).max(MOST_FEATURES));
-        self.prepare = self.prepare.clone().most_categories(most).index_above(MOST_FEATURES);
+        self.prepare = std::mem::take(&mut self.prepare).most_categories(most).index_above(MOST_FEATURES);
     }
 
     /// Settles the kind of target, its classes, and whether logarithms are learned.

@@ -1,6 +1,7 @@
 //! What `steepest fit` prints about a table: its columns, of wide tables those worth a look, and notes, of many the first.
 
 use crate::text::quoted;
+use std::collections::HashSet;
 use steepest::data::{ColumnReport, Kind, LeftOut, Report, Selected};
 
 /// Tables of up to so many columns are reported column by column.
@@ -40,7 +41,7 @@ pub fn of_table(report: &Report, all: bool) -> String {
 }
 
 /// Columns left out and not yet mentioned, those of one reason together.
-pub fn left_out(left: &[LeftOut], mentioned: &[String], all: bool) -> Vec<String> {
+pub fn left_out(left: &[LeftOut], mentioned: &HashSet<String>, all: bool) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = vec![];
     let asked = ["left out as asked", "not among the columns asked for"];
     let is_new = |left: &&LeftOut| !asked.contains(&left.reason.as_str()) && !mentioned.contains(&left.column);

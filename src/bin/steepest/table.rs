@@ -89,13 +89,18 @@ impl ReadingArgs {
 impl Reading {
     /// Reads a file, or standard input for `-`.
     pub fn read(&self, path: &Path) -> anyhow::Result<Table> {
+        Ok(self.read_sized(path)?.0)
+    }
+
+    /// As [`Reading::read`], and how many bytes there were.
+    pub fn read_sized(&self, path: &Path) -> anyhow::Result<(Table, u64)> {
         if path.as_os_str() != "-" {
             let bytes = files::read_table(path)?;
-            return self.parse(path, &bytes);
+            return Ok((self.parse(path, &bytes)?, bytes.len() as u64));
         }
         let name = Path::new("(standard input)");
         let bytes = steepest::files::read_stream(name, std::io::stdin().lock())?;
-        self.parse(name, &bytes)
+        Ok((self.parse(name, &bytes)?, bytes.len() as u64))
     }
 
     fn parse(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<Table> {

@@ -3,7 +3,9 @@
 use crate::aside;
 use crate::settings::{self, Chosen, Schedule};
 use std::io::IsTerminal;
-use steepest::data::{DataLoader, Dataset, Parts, Preprocessor, Target, folds, random_parts, stratified_folds, stratified_parts};
+use steepest::data::{
+    DataLoader, Dataset, Parts, Preprocessor, Table, Target, folds, random_parts, stratified_folds, stratified_parts,
+};
 use steepest::nn::{Activation, Dropout, Ensemble, FeatureEmbedding, Init, Linear, Module, Sequential};
 use steepest::optim::schedule::{Cosine, Plateau};
 use steepest::optim::{AdaGrad, Adadelta, Adam, RmsProp, Sgd};
@@ -174,9 +176,12 @@ fn train_member(
     seed: u64,
     quiet: bool,
 ) -> anyhow::Result<Report> {
-    let (train, validation) = (set.subset(&parts.train)?, set.subset(&parts.validation)?);
-    let loader = DataLoader::new(&train, batch).shuffle(seed).on_device(device)?;
-    let held = if validation.is_empty() { None } else { Some(DataLoader::new(&validation, 4096).on_device(device)?) };
+    // What is on the device is not kept here as well.
+    let loader = DataLoader::new(&set.subset(&parts.train)?, batch).shuffle(seed).on_device(device)?;
+    let held = match &parts.validation[..] {
+        [] => None,
+        rows => Some(DataLoader::new(&set.subset(rows)?, rows_at_once(set.row_len())).on_device(device)?),
+    };
     let loss: fn(&Tensor, &Tensor) -> Tensor = match target {
         Target::Values { .. } => |y, t| y.mse(t),
         Target::Classes { .. } => |y, t| y.cross_entropy(t),
@@ -210,7 +215,7 @@ fn train_member(
     if let Some(held) = &held {
         trainer = trainer.validate(held).early_stopping(EarlyStopping::new(chosen.patience));
         trainer = match target {
-            Target::Values { .. } if validation.len() > 1 => trainer.metric(Score::R2),
+            Target::Values { .. } if parts.validation.len() > 1 => trainer.metric(Score::R2),
             Target::Classes { .. } => trainer.metric(Score::Accuracy),
             _ => trainer,
         };
@@ -218,15 +223,35 @@ fn train_member(
     Ok(trainer.fit(&loader)?)
 }
 
-/// What a model says of rows of features, row after row.
-pub fn outputs(model: &dyn Module, device: &Device, features: &[f32], width: usize) -> anyhow::Result<Vec<f32>> {
-    /// Rows at a time.
+/// The rows that are put to a model at a time: of very many features fewer.
+pub fn rows_at_once(width: usize) -> usize {
     const ROWS: usize = 4096;
-    model.eval();
+    const FEATURES: usize = 1 << 21;
+    (FEATURES / width.max(1)).clamp(64, ROWS)
+}
+
+/// The rows of a table as a data set. `bytes`: the size of the table's file.
+pub fn data_set(fitted: &Preprocessor, table: Table, bytes: u64) -> anyhow::Result<(Dataset, Vec<String>)> {
+    /// So much and half the file a data set may take that is there whole, and on the device besides; larger ones are made batch by batch.
+    const WHOLE: u64 = 32_000_000;
+    let whole = 4 * table.len() as u64 * fitted.width() as u64;
+    Ok(if whole <= WHOLE + bytes / 2 { fitted.dataset(&table)? } else { fitted.lean_dataset(table)? })
+}
+
+/// What a model says of every row of a data set, row after row.
+pub fn outputs(model: &dyn Module, device: &Device, set: &Dataset) -> anyhow::Result<Vec<f32>> {
+    let (rows, width) = (set.len(), set.row_len());
     let mut all = vec![];
-    for rows in features.chunks(ROWS * width) {
-        let x = device.tensor(rows, [rows.len() / width, width]);
-        all.extend(steepest::no_grad(|| model.forward(&x)).to_vec::<f32>()?);
+    for first in (0..rows).step_by(rows_at_once(width)) {
+        let some: Vec<usize> = (first..(first + rows_at_once(width)).min(rows)).collect();
+        all.extend(said(model, device, &set.features_of(&some), width)?);
     }
     Ok(all)
+}
+
+/// What a model says of some rows of features, row after row.
+pub fn said(model: &dyn Module, device: &Device, features: &[f32], width: usize) -> anyhow::Result<Vec<f32>> {
+    model.eval();
+    let x = device.tensor(features, [features.len() / width, width]);
+    Ok(steepest::no_grad(|| model.forward(&x)).to_vec::<f32>()?)
 }

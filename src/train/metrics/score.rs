@@ -41,6 +41,11 @@ impl Predictions {
         Ok(Predictions { outputs, width, truth })
     }
 
+    /// The outputs again.
+    pub fn into_outputs(self) -> Vec<f32> {
+        self.outputs
+    }
+
     /// Runs a model in evaluation mode over a whole loader, in the order of its epoch 0, and leaves it in evaluation mode. Of several outputs the first
     /// counts.
     ///
@@ -130,9 +135,13 @@ impl Predictions {
             // The order of the probabilities of class 1 is that of the difference of its logit and the other.
             2 => of(&self.outputs.chunks(2).map(|row| row[1] - row[0]).collect::<Vec<_>>(), &positive(1)),
             width => {
-                let shares: Vec<f64> = self.outputs.chunks(width.max(1)).flat_map(softmax).collect();
+                // Of each row what its probabilities have in common: all of them at once would take twice the outputs' memory.
+                let rows = || self.outputs.chunks(width.max(1));
+                let common: Vec<(f32, f64)> = rows().map(|row| (top(row), softmax_sum(row))).collect();
+                let share = |(row, (top, sum)): (&[f32], &(f32, f64)), class: usize| f64::from(row[class] - top).exp() / sum;
                 let each = |class| {
-                    of(&shares.iter().skip(class).step_by(width).map(|&p| p as f32).collect::<Vec<_>>(), &positive(class))
+                    let shares: Vec<f32> = rows().zip(&common).map(|of_row| share(of_row, class) as f32).collect();
+                    of(&shares, &positive(class))
                 };
                 Ok((0..width).map(each).sum::<Result<f64>>()? / width as f64)
             }
@@ -190,8 +199,18 @@ impl Predictions {
     }
 }
 
+fn top(row: &[f32]) -> f32 {
+    row.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// What the softmax of a row divides by.
+fn softmax_sum(row: &[f32]) -> f64 {
+    let top = top(row);
+    row.iter().map(|&x| f64::from(x - top).exp()).sum()
+}
+
 fn softmax(row: &[f32]) -> Vec<f64> {
-    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let top = top(row);
     let powers: Vec<f64> = row.iter().map(|&x| f64::from(x - top).exp()).collect();
     let sum: f64 = powers.iter().sum();
     powers.into_iter().map(|p| p / sum).collect()
