@@ -6,6 +6,7 @@ use super::settings::{Averaging, Settings, Trainer};
 use super::{EarlyStopping, End, FailedCheckpoint, Flow, History, Record, Report, StepInfo};
 use crate::data::{Batch, DataLoader};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::nn::{Array, Module, StateDict, update_statistics_all};
 use crate::optim::{Average, Optimizer};
 use crate::{Gradients, Tensor, no_grad};
@@ -325,6 +326,11 @@ impl Trainer<'_> {
             sum += f64::from(loss.item()?) * batch.len as f64;
             rows += batch.len;
             if !metrics.is_empty() {
+                if all.is_empty() {
+                    // Room for all at once: a vector that grows holds them twice now and then.
+                    let count = output.try_shape()?.numel().saturating_mul(loader.len());
+                    all = memory::room("the outputs for the validation rows", count).map_err(Error::NoRoom)?;
+                }
                 width = gather(output, &batch.y, (&mut all, &mut classes, &mut values))?;
             }
         }

@@ -14,6 +14,7 @@ mod catalogue;
 mod command_line;
 mod command_line_figures;
 mod command_line_files;
+mod command_line_memory;
 mod command_line_refuses;
 mod conv;
 mod course_networks;

@@ -155,7 +155,9 @@ impl Fit<'_> {
 
         drop(set);
         let mut outputs = training::outputs(&*trained.model, &self.device, &test)?;
+        drop(test);
         let measured = metrics::measure(&target, &mut outputs, &truths, Some(&baseline))?;
+        drop(outputs);
         let note = self.note(&preprocessor, &target, &rows, &trained, &baseline, &measured, folds);
         let paths = self.save(&trained, &preprocessor, &note)?;
         self.finish(&measured, &note, &paths, &target)

@@ -241,10 +241,15 @@ pub fn data_set(fitted: &Preprocessor, table: Table, bytes: u64) -> anyhow::Resu
 /// What a model says of every row of a data set, row after row.
 pub fn outputs(model: &dyn Module, device: &Device, set: &Dataset) -> anyhow::Result<Vec<f32>> {
     let (rows, width) = (set.len(), set.row_len());
-    let mut all = vec![];
+    let mut all: Vec<f32> = vec![];
     for first in (0..rows).step_by(rows_at_once(width)) {
         let some: Vec<usize> = (first..(first + rows_at_once(width)).min(rows)).collect();
-        all.extend(said(model, device, &set.features_of(&some), width)?);
+        let said = said(model, device, &set.features_of(&some), width)?;
+        if first == 0 {
+            // Room for all of them at once: a vector that grows holds them twice now and then.
+            all.reserve_exact(said.len() / some.len() * rows);
+        }
+        all.extend(said);
     }
     Ok(all)
 }
