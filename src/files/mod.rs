@@ -66,16 +66,25 @@ impl Files {
     /// # Errors
     /// [`Error::File`]: it cannot be written, or there is something of that name that is not replaced.
     pub fn bytes(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
+        self.in_parts(path, |put| put(bytes))
+    }
+
+    /// As [`Files::bytes`], of bytes that are never all there at once: `write` hands them over part by part.
+    ///
+    /// # Errors
+    /// As [`Files::bytes`], and what `write` gives.
+    pub fn in_parts<E: From<Error>>(
+        &mut self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.ready.iter().any(|(_, name)| name == path) {
-            return Err(Error::file(path, "it is to be written twice"));
+            return Err(Error::file(path, "it is to be written twice").into());
         }
-        let write = |mode| {
-            let mut file = Temporary::new(path, mode)?;
-            file.write(bytes)?;
-            file.sync()?;
-            Ok(file)
-        };
-        let file = new_mode(path).and_then(write).map_err(|e| unwritten(path, &e))?;
+        let failed = |e: io::Error| unwritten(path, &e);
+        let mut file = new_mode(path).and_then(|mode| Temporary::new(path, mode)).map_err(failed)?;
+        write(&mut |bytes| file.write(bytes).map_err(failed))?;
+        file.sync().map_err(failed)?;
         self.ready.push((file, path.to_owned()));
         Ok(())
     }

@@ -6,8 +6,6 @@ use crate::table::{ReadingArgs, columns};
 use crate::{aside, files, metrics};
 use anyhow::Context;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::Write;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -98,12 +96,7 @@ pub fn run(args: &Args) -> Verdict {
         })?,
         Some(path) => {
             let mut files = Files::default();
-            files.write(path, |temporary| {
-                let failed = |e: std::io::Error| anyhow::anyhow!("{}: it cannot be written: {e}", path.display());
-                let mut file = File::create_new(temporary).map_err(failed)?;
-                answer.write(&said, table.len(), &mut |text| file.write_all(text.as_bytes()).map_err(failed))?;
-                file.sync_all().map_err(failed)
-            })?;
+            files.in_parts(path, |put| answer.write(&said, table.len(), &mut |text| Ok(put(text.as_bytes())?)))?;
             files.keep()?;
             if !args.quiet {
                 aside!("{} predictions of `{}` in {}", table.len(), fitted.target.columns().join("`, `"), path.display());
