@@ -126,7 +126,8 @@ pub(super) trait Maker: fmt::Debug + Send + Sync {
     fn make(&self, rows: &[u32], features: &mut [f32]);
 }
 
-/// Features that are made when they are asked for.
+/// Features that are made when they are asked for: of tables.
+#[cfg_attr(not(feature = "tables"), allow(dead_code))]
 #[derive(Clone, Debug)]
 struct Made {
     maker: Arc<dyn Maker>,
