@@ -198,19 +198,49 @@ fn strays_go_and_what_is_written_or_is_not_ours_stays() {
 #[test]
 fn writers_of_one_name_are_kept_one_after_the_other() {
     let folder = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| {
-        for writer in 0..3 {
-            let folder = folder.path();
-            scope.spawn(move || {
-                for round in 0..60 {
-                    files(folder, &format!("{writer}.{round}")).unwrap().keep().unwrap();
-                }
-            });
+    let second = Arc::new(Mutex::new(None));
+    let (path, other, mut renamed) = (folder.path().to_owned(), second.clone(), 0);
+    let begin_another = move |step| {
+        renamed += usize::from(step == "rename");
+        if step == "rename" && renamed == 2 {
+            // The first file has its name: the other writer has all the time it needs to come in between.
+            let path = path.clone();
+            *other.lock().unwrap() = Some(std::thread::spawn(move || files(&path, "two").unwrap().keep().unwrap()));
+            std::thread::sleep(std::time::Duration::from_millis(200));
         }
-    });
+        Ok(())
+    };
+    with(begin_another, || files(folder.path(), "one").unwrap().keep()).unwrap();
+    second.lock().unwrap().take().unwrap().join().unwrap();
     let left = all(folder.path());
-    assert_eq!(left.len(), 4, "{left:?}");
-    run_of(&left);
+    assert_eq!((run_of(&left), left.len()), ("two".to_owned(), 4), "{left:?}");
+}
+
+#[test]
+fn a_lock_that_is_none_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path(), "one").unwrap().keep().unwrap();
+    let name = folder.path().join(format!(".steepest-{:016x}.lock", fingerprint(b"model")));
+    // A killed program's: nobody holds it.
+    fs::write(&name, "").unwrap();
+    files(folder.path(), "two").unwrap().keep().unwrap();
+    assert_eq!(all(folder.path()).len(), 4);
+    // No file at all.
+    fs::create_dir(&name).unwrap();
+    files(folder.path(), "three").unwrap().keep().unwrap();
+    assert_eq!(run_of(&seen(folder.path())), "three");
+    fs::remove_dir(&name).unwrap();
+    #[cfg(unix)]
+    {
+        let (dangling, victim) = (folder.path().join("nothing"), folder.path().join("model"));
+        for end in [&dangling, &victim] {
+            std::os::unix::fs::symlink(end, &name).unwrap();
+            files(folder.path(), "four").unwrap().keep().unwrap();
+            assert!(!dangling.exists() && fs::symlink_metadata(&name).unwrap().is_symlink());
+            fs::remove_file(&name).unwrap();
+        }
+        assert_eq!(run_of(&all(folder.path())), "four");
+    }
 }
 
 #[test]

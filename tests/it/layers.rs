@@ -208,6 +208,37 @@ fn files_of_a_folder_need_each_other_one_way_only() {
     assert_eq!(circle(folder.path(), "crate::"), ["a", "b", "c"]);
 }
 
+/// Calls that write or rename files.
+const WRITERS: [&str; 7] =
+    ["fs::write(", "File::create", "fs::rename(", "fs::copy(", "OpenOptions::new(", "File::options(", "fs::hard_link("];
+
+/// Lines of a source, without comments and the unit tests at its end, that write a file.
+fn writing_lines(text: &str) -> Vec<(usize, &str)> {
+    let code = text.lines().enumerate().take_while(|(_, line)| !line.contains("#[cfg(test)]"));
+    code.filter(|(_, line)| !line.trim_start().starts_with("//") && WRITERS.iter().any(|call| line.contains(call))).collect()
+}
+
+#[test]
+fn one_room_writes_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = vec![];
+    files(&root.join("src"), &mut paths);
+    files(&root.join("examples"), &mut paths);
+    let own = root.join("src/files");
+    for path in paths.iter().filter(|path| !path.starts_with(&own)) {
+        // Unit tests that have a file of their own.
+        if path.file_stem().unwrap().to_string_lossy().ends_with("tests") || path.parent().unwrap().ends_with("tests") {
+            continue;
+        }
+        let found = writing_lines(&std::fs::read_to_string(path).unwrap()).into_iter().map(|(line, _)| line + 1);
+        let found: Vec<usize> = found.collect();
+        assert!(found.is_empty(), "{}: lines {found:?} write files: use steepest::files", path.display());
+    }
+    // And one is seen.
+    let text = "use std::fs;\n// fs::write(a, b)\nstd::fs::write(a, b)?;\n#[cfg(test)]\nfs::write(a, b);";
+    assert_eq!(writing_lines(text), [(2, "std::fs::write(a, b)?;")]);
+}
+
 /// Whether a source line, comments aside, holds the word.
 fn is_unsafe(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();

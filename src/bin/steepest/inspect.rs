@@ -21,7 +21,8 @@ use steepest::train::History;
 /// written, what counts as missing, and what is odd about it; with
 /// --target also the columns that give it away. Of a model: what it predicts, how good it was on held-out rows, its layers, what is
 /// done to every column before the model sees it, which columns were left out and why, and how the training went. Of arrays: type, shape,
-/// smallest and largest number. Tensors and arrays that cannot be read here are named, with the reason.
+/// smallest and largest number. Tensors and arrays that cannot be read here are named, with the reason, and so are files beside a model that
+/// are of another run.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
