@@ -107,7 +107,8 @@ pub fn input(seed: u64, number: u64, seeds: &[Vec<u8>], most: usize) -> Vec<u8> 
     let mut draws = Draws::new(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
     let mut bytes = draws.one(seeds).clone();
     // Mostly few changes, which get deep; sometimes many.
-    let changes = 1 + draws.below(if draws.below(4) == 0 { 16 } else { 3 });
+    let most_changes = if draws.below(4) == 0 { 16 } else { 3 };
+    let changes = 1 + draws.below(most_changes);
     for _ in 0..changes {
         change(&mut draws, &mut bytes, seeds);
     }

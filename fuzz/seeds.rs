@@ -26,7 +26,7 @@ fn networks() -> Vec<Box<dyn Module>> {
         Box::new(nn::mlp(&device, &[4, 5, 3], 1)),
         Box::new(
             nn::Sequential::new()
-                .add(made!(nn::Conv2d::new(&device, 1, 2, 3, 7)))
+                .add(nn::Conv2d::new(&device, 1, 2, 3, 7))
                 .add(nn::BatchNorm2d::new(&device, 2))
                 .add(nn::Activation::Relu)
                 .add(nn::Flatten)
@@ -134,7 +134,8 @@ pub fn idx_gzip() -> Vec<Vec<u8>> {
     let packed: Vec<Vec<u8>> = idx().iter().map(|bytes| repair::gzip(bytes)).collect();
     let two = [repair::gzip(&idx()[0][..7]), repair::gzip(&idx()[0][7..])].concat();
     let zeros = repair::gzip(&[&[0, 0, 8, 1, 0, 0, 0x40, 0][..], &[0; 0x4000]].concat());
-    [packed, vec![two, zeros]].concat()
+    // Plain ones too: what they become is packed by the target.
+    [idx(), packed, vec![two, zeros]].concat()
 }
 
 const TABLES: [&str; 5] = [
@@ -155,11 +156,12 @@ pub fn tables() -> Vec<Vec<u8>> {
 }
 
 pub fn tables_gzip() -> Vec<Vec<u8>> {
-    tables().iter().map(|bytes| repair::gzip(bytes)).collect()
+    let packed: Vec<Vec<u8>> = tables().iter().map(|bytes| repair::gzip(bytes)).collect();
+    [tables(), packed].concat()
 }
 
 pub fn settings() -> Vec<Vec<u8>> {
-    let plain = "target = \"price\"\nlayers = [64, 32]\nepochs = 100\nlr = 1e-3\nmodel = \"mlp\"\nseed = 7\n";
+    let plain = "target = \"price\"\nlayers = [64, 32]\nepochs = 100\nrate = 1e-3\nmodel = \"mlp\"\nseed = 7\n";
     vec![plain.into(), "test = 0.25\noptimizer = \"sgd\"\nbatch = 32\n# a comment\nclip = 1.5\n".into()]
 }
 
@@ -170,7 +172,7 @@ pub fn preprocessors() -> Vec<Vec<u8>> {
     };
     vec![
         fit(0, Prepare::new().target("price")),
-        fit(0, Prepare::new().target("alley").scale(Scale::MinMax)),
+        fit(4, Prepare::new().target("d").scale(Scale::MinMax)),
         fit(1, Prepare::new().target("amount").dates(true).clip(3.0)),
         fit(3, Prepare::new().target("class").index_above(1)),
     ]

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 #[path = "../src/gpu/cache_files.rs"]
+#[allow(unused_imports)]
 mod cache_files;
 #[path = "repair.rs"]
 mod repair;

@@ -69,9 +69,9 @@ fn child(task: &str) -> ExitCode {
         progress.seek(SeekFrom::Start(0)).unwrap();
         progress.write_all(&number.to_le_bytes()).unwrap();
     };
+    let seeds = (target.seeds)();
     // A panic is told by who catches it.
     std::panic::set_hook(Box::new(|_| {}));
-    let seeds = (target.seeds)();
     // Whatever is made once is not counted for the first input.
     seeds.iter().for_each(|seed| drop(catch_unwind(AssertUnwindSafe(|| (target.run)(seed)))));
 
