@@ -106,9 +106,9 @@ fn by_class(classes: &[u32]) -> Vec<(u32, Vec<usize>)> {
 /// `total` parted by the method of the largest remainder: size · fraction of each, rounded down or up, but no more than there is.
 fn shares(sizes: &[usize], most: &[usize], fraction: f64, total: usize) -> Vec<usize> {
     let quota = |size: usize| size as f64 * fraction;
-    // 0.29 · 100 is a hair below 29 in floating point, and meant to be 29.
-    let mut shares: Vec<usize> = sizes.iter().zip(most).map(|(&size, &most)| ((quota(size) + 1e-9) as usize).min(most)).collect();
-    let remainder = |class: usize, share: usize| (quota(sizes[class]) - share as f64).max(0.0);
+    // 0.29 · 100 is a hair below 29 in floating point, and meant to be 29: its remainder is then the largest, and it gets the one it lacks.
+    let mut shares: Vec<usize> = sizes.iter().zip(most).map(|(&size, &most)| (quota(size) as usize).min(most)).collect();
+    let remainder = |class: usize, share: usize| quota(sizes[class]) - share as f64;
     let mut order: Vec<(usize, f64)> =
         shares.iter().enumerate().map(|(class, &share)| (class, remainder(class, share))).collect();
     // Remainders that differ by rounding only are equal; the sort is stable, so the first class comes first.
@@ -212,7 +212,7 @@ pub struct FoldScores {
 impl FoldScores {
     /// The mean; NaN of no folds.
     pub fn mean(&self) -> f64 {
-        stats::mean(&self.scores)
+        if self.scores.is_empty() { f64::NAN } else { stats::mean(&self.scores) }
     }
 
     /// The standard deviation of the folds' scores, over k − 1; NaN of fewer than two folds.

@@ -113,3 +113,77 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
         cacheable: steps.cacheable,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::types::ParameterArena;
+    use super::*;
+    use crate::graph::op::{Kernel, Params};
+    use std::panic::Location;
+    use std::sync::Arc;
+
+    const A: ValueId = ValueId::Temp(0);
+    const B: ValueId = ValueId::Temp(1);
+    const WHOLE: ValueId = ValueId::Temp(2);
+    const FIRST: ValueId = ValueId::Temp(3);
+    const SECOND: ValueId = ValueId::Temp(4);
+    const LAST: ValueId = ValueId::Temp(5);
+
+    fn step(reads: &[ValueId], writes: &[ValueId]) -> Step {
+        let kernel = Kernel { name: "none", params: Params::new(), variants: vec![], native: Arc::new(|_| {}) };
+        let at = Location::caller();
+        Step { kernel, reads: reads.to_vec(), writes: writes.to_vec(), scalars: vec![], label: String::new(), at }
+    }
+
+    /// Two gradients of 64 words, the second of which begins at word `second` of a whole, and an update that reads the whole. Beside them A and B,
+    /// of which B is needed as long as the gradients are.
+    fn plan(a: usize, b: usize, second: usize, reuse: bool) -> Plan {
+        let arena = ParameterArena { words: second + 64, members: vec![(0, 0), (1, second)] };
+        let steps = Steps {
+            steps: vec![
+                step(&[], &[A]),
+                step(&[A], &[LAST]),
+                step(&[], &[B]),
+                step(&[], &[FIRST]),
+                step(&[], &[SECOND]),
+                step(&[B], &[LAST]),
+                step(&[WHOLE], &[ValueId::Arena(0)]),
+            ],
+            temps: vec![a, b, second + 64, 64, 64, 64],
+            storage_of: vec![],
+            arenas: vec![arena],
+            suballocated: [(FIRST, (WHOLE, 0)), (SECOND, (WHOLE, second))].into(),
+            cacheable: true,
+        };
+        let graph = Graph::collect(&[]).unwrap();
+        place(&graph, steps, reuse, vec![])
+    }
+
+    /// A part of a part: what is computed into a value that has only a part of a slot begins where both say together.
+    #[test]
+    fn parts_of_what_has_a_part_itself_begin_there() {
+        let mut bases = std::collections::BTreeSet::new();
+        for (a, b, second) in
+            [(1024, 512, 64), (1024, 512, 192), (1024, 512, 448), (1024, 128, 448), (1024, 64, 64), (64, 64, 64)]
+        {
+            for reuse in [true, false] {
+                let plan = plan(a, b, second, reuse);
+                let of = |step: usize| plan.dispatches[step].writes[0];
+                let (first, next, whole, b) = (of(3), of(4), plan.dispatches[6].reads[0], of(2));
+                assert!(first.buffer == whole.buffer && next.buffer == whole.buffer, "{plan}");
+                assert_eq!((first.start(), next.start()), (whole.start(), whole.start() + second), "{plan}");
+                assert_eq!((first.words, next.words, whole.words), (64, 64, second + 64));
+                let apart =
+                    b.buffer != whole.buffer || b.start() + b.words <= whole.start() || whole.start() + whole.words <= b.start();
+                assert!(apart, "{plan}");
+                let Buffer::Slot(slot) = whole.buffer else { panic!("{plan}") };
+                assert!(whole.start() + whole.words <= plan.slots[slot]);
+                bases.insert((whole.part.is_some(), whole.start() > 0));
+                assert!(reuse || whole.part.is_none());
+                assert_eq!(plan.mutated, [0, 1]);
+            }
+        }
+        // In a slot of its own, at the beginning of one that is shared, and further on.
+        assert_eq!(bases.into_iter().collect::<Vec<_>>(), [(false, false), (true, false), (true, true)]);
+    }
+}

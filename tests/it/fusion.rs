@@ -247,3 +247,90 @@ fn hessian_vector_products_take_held_constants() {
         assert_eq!(ones.to_vec::<f32>().unwrap(), [1.0; 12]);
     }
 }
+
+/// Programs whose intermediate values are held or not: outputs, what may be held, and whether every call is one of elements.
+fn chains(device: &Device) -> Vec<(&'static str, Tensor, Vec<Tensor>, bool)> {
+    let given = |dims: &[usize]| {
+        let n = dims.iter().product();
+        device.tensor(&(0..n).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect::<Vec<_>>(), dims)
+    };
+    let x = given(&[6, 6]);
+    let mut all = vec![];
+    let a = x.exp();
+    let b = &a * 2.0;
+    all.push(("a chain", b.tanh(), vec![a, b], true));
+    let a = &x + &given(&[6]);
+    let b = a.sigmoid();
+    all.push(("a branch", &b * &a + b.square(), vec![a, b], true));
+    let a = x.exp();
+    let b = a.t();
+    all.push(("a view", (&b * 2.0).tanh(), vec![a, b], true));
+    let a = x.exp();
+    all.push(("a value and its view", &a + &a.t(), vec![a], true));
+    let a = x.exp();
+    all.push(("a value in part", &a.slice(0, 1..4) * 2.0, vec![a], true));
+    let a = x.exp();
+    all.push(("a row of another value", a.slice(0, 1..2) * &x, vec![a], true));
+    let y = x.matmul(&given(&[6, 6]));
+    let b = y.relu();
+    all.push(("behind a product", &b + 1.0, vec![y, b], false));
+    let y = x.matmul(&given(&[6, 6]));
+    all.push(("a product and its transpose", &y + y.t(), vec![y], false));
+    let y = x.matmul(&given(&[6, 6]));
+    all.push(("a product and itself upside down", (&y * 2.0) - y.flip(&[0]), vec![y], false));
+    let y = x.matmul(&given(&[6, 6]));
+    all.push(("a product's transpose alone", y.t().tanh(), vec![y], false));
+    let y = x.matmul(&given(&[6, 6]));
+    all.push(("a product twice", &y * &y, vec![y], false));
+    let (y, z) = (x.matmul(&given(&[6, 6])), given(&[6, 6]).matmul(&x));
+    all.push(("two products", (&y + &z).tanh(), vec![y, z], false));
+    let y = x.sum_keepdim(&[1]);
+    all.push(("a column of sums, read by all", &y * &x, vec![y], false));
+    let y = x.sum(&[1]);
+    let z = y.square();
+    all.push(("sums that two read", &z + &y, vec![y, z], false));
+    let y = x.softmax(1);
+    all.push(("several kernels", (&y + 1.0).log(), vec![y], false));
+    all
+}
+
+/// Whatever is held: its value is there and right, and no call of elements is computed twice, be it held or read by several.
+#[test]
+fn what_is_held_is_computed_once_and_is_there() {
+    for device in common::devices("held values") {
+        device.set_guarded(true);
+        for program in 0..chains(&device).len() {
+            let count = chains(&device)[program].2.len();
+            for held in 0..1usize << count {
+                for fuse in [true, false] {
+                    device.set_switches(Switches { fuse, ..Switches::default() });
+                    let (name, out, values, elementwise) = chains(&device).swap_remove(program);
+                    let mut kept: Vec<Tensor> =
+                        values.into_iter().enumerate().filter(|(i, _)| held >> i & 1 == 1).map(|(_, v)| v).collect();
+                    kept.push(out);
+                    let truth = steepest::reference::evaluate(&kept.iter().collect::<Vec<_>>(), &Default::default()).unwrap();
+                    device.run([kept.last().unwrap()]).unwrap();
+                    let plan = device.last_plan().unwrap();
+                    let mut calls = plan.scalars.clone();
+                    calls.sort_unstable();
+                    calls.dedup();
+                    let once = calls.len() == plan.scalars.len();
+                    assert!(once || !elementwise, "{device}, {name}, held {held:b}: a call is computed twice\n{plan}");
+                    for (tensor, expected) in kept.iter().zip(&truth) {
+                        for (i, (found, expected)) in tensor.to_vec::<f32>().unwrap().iter().zip(&expected.data).enumerate() {
+                            let error = (f64::from(*found) - expected).abs();
+                            let near = error <= 1e-5 * (1.0 + expected.abs());
+                            assert!(
+                                near,
+                                "{device}, {name}, held {held:b}, fused {fuse}: [{i}] is {found}, not {expected}\n{plan}"
+                            );
+                        }
+                    }
+                    // What was held has its value from the same run.
+                    assert_eq!(device.last_plan().unwrap().to_string(), plan.to_string(), "{device}, {name}, held {held:b}");
+                }
+            }
+        }
+        device.set_switches(Switches::default());
+    }
+}

@@ -4,6 +4,7 @@
 use crate::common;
 use rayon::prelude::*;
 use steepest::error::OpError;
+use steepest::graph::op::{Array, GradCtx, Lowering, Op, Spec};
 use steepest::optim::{Optimizer, Sgd};
 use steepest::plan::Switches;
 use steepest::{Device, Error, Tensor, no_grad};
@@ -254,6 +255,116 @@ fn values_recorded_before_a_step_are_spent_after_it() {
     assert_eq!(w.item().unwrap(), -1.0);
     w.set(&[7.0f32]).unwrap();
     assert_eq!(w.square().item().unwrap(), 49.0);
+}
+
+/// A gradient that needs no value of a parameter is refused all the same when the parameter was changed: it would be that of a loss nobody has.
+#[test]
+fn a_loss_of_an_old_value_has_no_gradient() {
+    let device = Device::cpu();
+    type Loss = fn(&Tensor) -> Tensor;
+    let losses: [(&str, Loss); 6] = [
+        ("mul_scalar", |w| w.mul_scalar(3.0).sum(&[])),
+        ("add_scalar", |w| w.add_scalar(3.0).sum(&[])),
+        ("sum", |w| w.sum(&[])),
+        ("reshape", |w| w.reshape([1, 2]).sum(&[])),
+        ("neg", |w| w.neg().mean(&[])),
+        ("add", |w| (w + w).sum(&[])),
+    ];
+    for (op, loss) in losses {
+        for run_before in [false, true] {
+            let w = device.parameter(&[1.0, 2.0], 2);
+            let loss = loss(&w);
+            if run_before {
+                loss.item().unwrap();
+            }
+            loss.backward().wrt(&w).unwrap();
+            w.set(&[3.0f32, 4.0]).unwrap();
+            match loss.backward().wrt(&w).unwrap_err() {
+                Error::Op { op: found, error: OpError::Stale(_), .. } => assert_eq!(found, op),
+                other => panic!("{op}: {other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_cotangent_has_the_shape_and_type_of_what_is_differentiated() {
+    let device = Device::cpu();
+    let w = device.parameter(&[1.0, 2.0, 3.0, 4.0], [2, 2]);
+    // All of these would broadcast.
+    let ones = |dims: &[usize]| device.ones(dims);
+    for wrong in [ones(&[]), ones(&[1]), ones(&[2]), ones(&[2, 1]), ones(&[1, 2]), ones(&[1, 1]), ones(&[4]), ones(&[1, 2, 2])] {
+        for y in [w.mul_scalar(2.0), w.square(), w.t(), w.matmul(&w)] {
+            match op_error(y.backward_with(&wrong).wrt(&w)) {
+                OpError::Gradient(message) => assert!(message.starts_with("the cotangent is f32"), "{message}"),
+                other => panic!("{other}"),
+            }
+        }
+    }
+    let wrong = [device.tensor(&[1u32; 4], [2, 2]), device.tensor(&[true; 4], [2, 2]), ones(&[2, 2]).to_f16()];
+    for wrong in wrong {
+        let error = op_error(w.mul_scalar(2.0).backward_with(&wrong).wrt(&w));
+        assert!(matches!(&error, OpError::Gradient(message) if message.contains("the cotangent is")), "{error}");
+    }
+    assert_eq!(w.square().backward_with(&ones(&[2, 2])).wrt(&w).unwrap().to_vec::<f32>().unwrap(), [2.0, 4.0, 6.0, 8.0]);
+}
+
+/// A sum of its two inputs with a gradient rule that is not what it should be.
+#[derive(Debug)]
+struct Odd(fn(&GradCtx<'_>) -> Vec<Option<Tensor>>);
+
+impl Op for Odd {
+    fn name(&self) -> &'static str {
+        "odd"
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        Ok(inputs[0])
+    }
+    fn lower(&self, _: &[Spec], _: &Spec) -> Lowering {
+        Lowering::Alias
+    }
+    fn reference(&self, inputs: &[&Array], _: &Spec) -> Array {
+        inputs[0].clone()
+    }
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        (self.0)(ctx)
+    }
+}
+
+/// What a rule hands nothing on to is cut off, and the op that did it is named; what it hands on has the shape of the input.
+#[test]
+fn a_gradient_rule_that_leaves_an_input_out_is_blamed_for_it() {
+    let device = Device::cpu();
+    let (a, b) = (device.parameter(&[1.0, 2.0], 2), device.parameter(&[3.0, 4.0], 2));
+    type Rule = fn(&GradCtx<'_>) -> Vec<Option<Tensor>>;
+    let leaves_out: [Rule; 2] = [|ctx| vec![Some(ctx.grad.clone()), None], |ctx| vec![Some(ctx.grad.clone())]];
+    for rule in leaves_out {
+        let gradients = steepest::graph::record(Odd(rule), &[&a, &b.mul_scalar(2.0)]).sum(&[]).backward();
+        assert_eq!(gradients.wrt(&a).unwrap().to_vec::<f32>().unwrap(), [1.0, 1.0]);
+        for error in [gradients.wrt(&b).unwrap_err(), gradients.check([&a, &b]).unwrap_err()] {
+            match error {
+                Error::Op { op: "odd", error: OpError::Disconnected(message), .. } => {
+                    assert!(message.contains("it has no gradient by this input"), "{message}");
+                }
+                other => panic!("{other}"),
+            }
+        }
+        let mut opt = Sgd::new([a.clone(), b.clone()], 0.5);
+        assert!(matches!(op_error(opt.step(gradients)), OpError::Disconnected(_)));
+        assert_eq!((a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap()), (vec![1.0, 2.0], vec![3.0, 4.0]));
+    }
+    let misshapen: [Rule; 3] = [
+        |ctx| vec![Some(ctx.grad.sum(&[])), Some(ctx.grad.clone())],
+        |ctx| vec![Some(ctx.grad.clone()), Some(ctx.grad.reshape([2, 1]))],
+        |ctx| vec![Some(ctx.grad.clone()), Some(ctx.grad.reshape([1, 2]))],
+    ];
+    for rule in misshapen {
+        let gradients = steepest::graph::record(Odd(rule), &[&a, &b]).sum(&[]).backward();
+        match op_error(gradients.wrt(&a)) {
+            OpError::Gradient(message) => assert!(message.starts_with("odd: a gradient of shape"), "{message}"),
+            other => panic!("{other}"),
+        }
+    }
 }
 
 #[test]
