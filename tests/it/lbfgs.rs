@@ -166,3 +166,87 @@ fn what_it_cannot_work_with_is_refused() {
     let report = Lbfgs::new([empty, other.clone(), p.clone()]).step(bowl).unwrap();
     assert!(report.loss < 1e-8 && other.item().unwrap() == 1.0, "{report:?}");
 }
+
+/// Each setting by what it changes, on paths short enough to be worked out by hand.
+#[test]
+fn every_setting_is_heeded() {
+    let device = Device::cpu();
+    let at = |x: [f32; 2]| device.parameter(&x, 2);
+    let bowl = |p: &Tensor| p.square().sum(&[]) * 0.5;
+    let ends_at = |p: &Tensor, expected: [f64; 2]| {
+        let found = p.to_vec::<f32>().unwrap();
+        assert!(found.iter().zip(expected).all(|(f, e)| (f64::from(*f) - e).abs() < 1e-6), "{found:?}, not {expected:?}");
+    };
+    // The first step is the gradient times the learning rate, and no longer than that where the gradient's sizes add up to more than 1.
+    for (start, lr, expected) in [
+        ([0.25, -0.25], 1.0, [0.0, 0.0]),
+        ([0.25, -0.25], 0.5, [0.125, -0.125]),
+        ([0.75, -0.25], 0.5, [0.375, -0.125]),
+        ([3.0, -4.0], 1.0, [3.0 - 3.0 / 7.0, -4.0 + 4.0 / 7.0]),
+        ([3.0, -4.0], 0.5, [3.0 - 1.5 / 7.0, -4.0 + 2.0 / 7.0]),
+    ] {
+        let p = at(start);
+        let report = Lbfgs::new([p.clone()]).lr(lr).without_search().max_iterations(1).step(|| bowl(&p)).unwrap();
+        assert_eq!((report.iterations, report.evaluations), (1, 2));
+        ends_at(&p, expected);
+    }
+    // A search does not stop where the bowl still falls as steeply.
+    let p = at([3.0, -4.0]);
+    Lbfgs::new([p.clone()]).max_iterations(1).step(|| bowl(&p)).unwrap();
+    assert!(bowl(&p).item().unwrap() < 0.5 * (18.0f32 / 7.0).powi(2));
+
+    // Tolerances: the largest element of the gradient, and the change of the loss or of the largest element.
+    let end = |opt: &dyn Fn(Lbfgs) -> Lbfgs, start: [f32; 2]| {
+        let p = at(start);
+        let report = opt(Lbfgs::new([p.clone()])).step(|| bowl(&p)).unwrap();
+        (report.end, report.iterations)
+    };
+    assert_eq!(end(&|opt| opt.tolerances(4.0, 0.0), [3.0, -4.0]), (LbfgsEnd::SmallGradient, 0));
+    assert_ne!(end(&|opt| opt.tolerances(3.9, 0.0), [3.0, -4.0]).1, 0);
+    let slow =
+        |change: f64| end(&move |opt| opt.lr(0.25).without_search().tolerances(0.0, change).max_iterations(1000), [0.25, -0.25]);
+    assert_eq!(slow(1.0), (LbfgsEnd::SmallChange, 1));
+    assert!(slow(1e-3).1 > 1);
+    // Unless they are given, evaluations are a quarter more than iterations, rounded up.
+    let valley = |opt: &dyn Fn(Lbfgs) -> Lbfgs| {
+        let p = at([-1.2, 1.0]);
+        let report = opt(Lbfgs::new([p.clone()])).step(|| rosenbrock(&p)).unwrap();
+        (report, p.to_vec::<f32>().unwrap())
+    };
+    let (report, _) = valley(&|opt| opt.without_search().lr(1e-3).max_iterations(4));
+    assert_eq!((report.end, report.iterations, report.evaluations), (LbfgsEnd::MostIterations, 4, 5));
+    let (report, _) = valley(&|opt| opt.max_iterations(10));
+    assert_eq!(report.end, LbfgsEnd::MostEvaluations);
+    assert!((13..13 + 25).contains(&report.evaluations), "{report:?}");
+
+    // The path depends on how much of the history is kept, from where it is first longer.
+    let path = |history: usize, iterations: usize| {
+        valley(&move |opt| opt.history(history).max_iterations(iterations).max_evaluations(1000)).1
+    };
+    assert_eq!(path(1, 2), path(2, 2));
+    assert_ne!(path(1, 4), path(2, 4));
+    assert_ne!(path(2, 6), path(3, 6));
+    assert_ne!(path(2, 12), path(10, 12));
+}
+
+/// One that has forgotten is as good as new; one that has not goes on.
+#[test]
+fn what_is_forgotten_counts_no_more() {
+    let device = Device::cpu();
+    let go = |forgets: bool, anew: bool| {
+        let p = device.parameter(&[-1.2, 1.0], 2);
+        let new = || Lbfgs::new([p.clone()]).max_iterations(4).max_evaluations(100);
+        let mut opt = new();
+        opt.step(|| rosenbrock(&p)).unwrap();
+        if forgets {
+            opt.forget();
+        }
+        if anew {
+            opt = new();
+        }
+        opt.step(|| rosenbrock(&p)).unwrap();
+        p.to_vec::<f32>().unwrap()
+    };
+    assert_eq!(go(true, false), go(false, true));
+    assert_ne!(go(false, false), go(true, false));
+}

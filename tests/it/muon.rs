@@ -106,8 +106,11 @@ fn gradient(n: usize, step: usize, which: usize) -> Vec<f64> {
     (0..n).map(|i| f64::from((1.3 * i as f64 + 0.7 * step as f64 + which as f64).sin() as f32)).collect()
 }
 
+/// Momentum, Nesterov's look-ahead, the scale, and how often the iteration goes round, with which coefficients.
+type Way = (f64, bool, MuonScale, usize, (f64, f64, f64));
+
 /// The path of a matrix by the formula.
-fn path(start: &[f64], rows: usize, which: usize, (momentum, nesterov, scale): (f64, bool, MuonScale)) -> Vec<f64> {
+fn path(start: &[f64], rows: usize, which: usize, (momentum, nesterov, scale, rounds, coefficients): Way) -> Vec<f64> {
     let (lr, weight_decay) = (0.05, 0.1);
     let mut p = Matrix::of(start, rows);
     let mut b = Matrix::from_fn(p.size().0, p.size().1, |_, _| 0.0);
@@ -121,7 +124,7 @@ fn path(start: &[f64], rows: usize, which: usize, (momentum, nesterov, scale): (
             MuonScale::MatchAdam => 0.2 * rows.max(columns).sqrt(),
             MuonScale::None => 1.0,
         };
-        p = p.map2(&x.newton_schulz(5, COEFFICIENTS), |p, o| p * (1.0 - lr * weight_decay) - lr * scale * o);
+        p = p.map2(&x.newton_schulz(rounds, coefficients), |p, o| p * (1.0 - lr * weight_decay) - lr * scale * o);
     }
     p.flat()
 }
@@ -146,16 +149,23 @@ fn adam_path(start: &[f64], which: usize, lr: f64) -> Vec<f64> {
 #[test]
 fn its_path_is_that_of_the_formula() {
     for device in common::devices("Muon's path") {
-        for way in [(0.95, true, MuonScale::Original), (0.8, false, MuonScale::MatchAdam), (0.0, true, MuonScale::None)] {
+        for way in [
+            (0.95, true, MuonScale::Original, 5, COEFFICIENTS),
+            (0.8, false, MuonScale::MatchAdam, 5, COEFFICIENTS),
+            (0.0, true, MuonScale::None, 5, COEFFICIENTS),
+            (0.95, true, MuonScale::Original, 1, COEFFICIENTS),
+            (0.95, true, MuonScale::Original, 0, COEFFICIENTS),
+            (0.95, true, MuonScale::Original, 5, (1.5, -0.5, 0.0)),
+        ] {
             // Wide, tall, a kernel of four axes, an embedding for AdamW, a bias, and one without elements.
             let shapes: [&[usize]; 6] = [&[3, 5], &[6, 2], &[4, 2, 3, 1], &[4, 3], &[5], &[0, 3]];
             let n = |shape: &[usize]| shape.iter().product::<usize>();
             let start = |k: usize| gradient(n(shapes[k]), 100, k);
             let parameters: Vec<Tensor> =
                 (0..6).map(|k| device.parameter(&start(k).iter().map(|&x| x as f32).collect::<Vec<_>>(), shapes[k])).collect();
-            let (momentum, nesterov, scale) = way;
+            let (momentum, nesterov, scale, rounds, coefficients) = way;
             let muon = Muon::new(parameters.clone(), 0.05).by_adam([parameters[3].clone()]).adam_lr_factor(0.2);
-            let mut opt = muon.momentum(momentum).nesterov(nesterov).scale(scale);
+            let mut opt = muon.momentum(momentum).nesterov(nesterov).scale(scale).newton_schulz(rounds, coefficients);
             for step in 0..6 {
                 let terms = parameters.iter().enumerate().map(|(k, p)| {
                     let g: Vec<f32> = gradient(n(shapes[k]), step, k).into_iter().map(|x| x as f32).collect();

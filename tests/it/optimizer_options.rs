@@ -351,6 +351,53 @@ fn a_parameter_that_waits_takes_its_own_first_step() {
     }
 }
 
+/// A state of another optimizer, of more parameters, of other shapes, or with what there is not: refused, and nothing is changed. What fits goes on as it was.
+#[test]
+fn a_state_is_taken_whole_or_not_at_all() {
+    let device = Device::cpu();
+    type Damage = fn(&mut State);
+    let damages: [(&str, Damage); 9] = [
+        ("another kind", |state| state.kind = "Adagrad".to_owned()),
+        ("a rate that is none", |state| state.lr = f64::NAN),
+        ("a rate below 0", |state| state.lr = -0.1),
+        ("steps of more parameters", |state| state.steps = vec![1, 2]),
+        ("an unknown tensor", |state| drop(state.tensors.insert("nonsense".to_owned(), vec![]))),
+        ("tensors of more parameters", |state| state.tensors.values_mut().for_each(|all| all.push(vec![0.0; 4]))),
+        ("an element less", |state| state.tensors.values_mut().flatten().for_each(|values| drop(values.pop()))),
+        ("an element more", |state| state.tensors.values_mut().flatten().for_each(|values| values.push(0.0))),
+        ("one tensor of another size", |state| {
+            if let Some(last) = state.tensors.values_mut().flatten().last() {
+                last.push(0.0);
+            }
+        }),
+    ];
+    for (name, make, _) in cases() {
+        let [p, twin] = [(); 2].map(|()| device.parameter(&START.map(|x| x as f32), 4));
+        let (mut opt, mut other) = (make(vec![p.clone()]), make(vec![twin.clone()]));
+        (1..4).for_each(|t| step(&mut *opt, &p, gradient(t)).unwrap());
+        opt.set_lr(LR / 2.0);
+        let state = State::of(&*opt).unwrap();
+        for (what, damage) in damages {
+            let mut wrong = state.clone();
+            damage(&mut wrong);
+            if wrong == state {
+                // There is no tensor to damage.
+                continue;
+            }
+            assert!(matches!(opt.restore(&wrong), Err(Error::Config { .. })), "{name}: {what}");
+            assert_eq!(State::of(&*opt).unwrap(), state, "{name}: {what}");
+        }
+        other.restore(&state).unwrap();
+        assert_eq!(State::of(&*other).unwrap(), state, "{name}");
+        twin.set(&p.to_vec::<f32>().unwrap()).unwrap();
+        for t in 4..7 {
+            step(&mut *opt, &p, gradient(t)).unwrap();
+            step(&mut *other, &twin, gradient(t)).unwrap();
+        }
+        assert_eq!(p.to_vec::<f32>().unwrap(), twin.to_vec::<f32>().unwrap(), "{name}");
+    }
+}
+
 #[test]
 fn what_goes_up_goes_down_the_other_side() {
     let device = Device::cpu();
