@@ -67,6 +67,10 @@ fn jacobians_and_hessians_on_every_device() {
         let other = device.parameter(&[5.0], 1);
         let hessian = cube.hessian(&[&w, &other]).unwrap().to_vec::<f32>().unwrap();
         assert_eq!(hessian.iter().filter(|x| **x != 0.0).count(), 3);
+        // Of several parameters: the elements of one after those of the other. f = Σ a² b.
+        let (a, b) = (device.parameter(&[2.0, 3.0], 2), device.parameter(&[5.0], 1));
+        let hessian = (a.square() * &b).sum(&[]).hessian(&[&a, &b]).unwrap().to_vec::<f32>().unwrap();
+        assert_eq!(hessian, [10.0, 0.0, 4.0, 0.0, 10.0, 6.0, 4.0, 6.0, 0.0], "{device}");
     }
 }
 
@@ -109,16 +113,17 @@ fn what_is_no_scalar_no_parameter_or_too_large_is_an_error() {
 #[test]
 fn a_severed_parameter_names_the_op_that_cut_it() {
     type Cut = fn(&Tensor) -> Tensor;
-    let cuts: [(&str, Cut); 7] = [
-        ("detach", |v| v.detach()),
-        ("gt", |v| v.gt_scalar(0.0).to_f32()),
-        ("argmax", |v| v.argmax(0).to_f32()),
-        ("f32_to_i32", |v| v.to_i32().to_f32()),
-        ("argsort", |v| v.argsort(0, false).to_f32()),
-        ("is_finite", |v| v.is_finite().to_f32()),
-        ("exp", |v| no_grad(|| v.exp())),
+    let (asked, integers) = ("it was asked to", "its output is not a float");
+    let cuts: [(&str, &str, Cut); 7] = [
+        ("detach", asked, |v| v.detach()),
+        ("gt", integers, |v| v.gt_scalar(0.0).to_f32()),
+        ("argmax", integers, |v| v.argmax(0).to_f32()),
+        ("f32_to_i32", integers, |v| v.to_i32().to_f32()),
+        ("argsort", integers, |v| v.argsort(0, false).to_f32()),
+        ("is_finite", integers, |v| v.is_finite().to_f32()),
+        ("exp", "it was recorded in a no_grad block", |v| no_grad(|| v.exp())),
     ];
-    for (name, cut) in cuts {
+    for (name, why, cut) in cuts {
         let device = Device::cpu();
         let (w, v, unused) = (device.parameter(&[1.0], 1), device.parameter(&[2.0, 3.0], 2), device.parameter(&[0.5], 1));
         // Something before the cut and something after it: the op to blame lies in between.
@@ -129,6 +134,7 @@ fn a_severed_parameter_names_the_op_that_cut_it() {
         let Some(Missing::Disconnected(error)) = gradients.missing(&v).unwrap() else { panic!("{name}") };
         let text = error.to_string();
         assert!(text.starts_with(&format!("{name} at ")) && text.contains("derivatives.rs"), "{text}");
+        assert!(text.contains(why), "{text}");
         assert!(matches!(op_error(gradients.wrt(&v)).1, OpError::Disconnected(_)));
         assert!(matches!(op_error(gradients.check([&w, &v])).1, OpError::Disconnected(_)));
         let unused_ones = gradients.check([&w, &unused]).unwrap();
@@ -152,6 +158,41 @@ fn a_severed_parameter_names_the_op_that_cut_it() {
     let gradients = (v.detach() * &v).sum(&[]).backward();
     assert!(gradients.missing(&v).unwrap().is_none());
     assert_eq!(gradients.wrt(&v).unwrap().item().unwrap(), 2.0);
+}
+
+/// What is frozen is not cut off, however it was used: nothing was to flow to it.
+#[test]
+fn a_frozen_parameter_counts_as_unused() {
+    let device = Device::cpu();
+    let (w, frozen) = (device.parameter(&[2.0], 1), device.parameter(&[3.0], 1));
+    frozen.set_frozen(true);
+    assert!(frozen.is_frozen() && !w.is_frozen());
+    for used in [frozen.exp(), frozen.detach(), &frozen * &w] {
+        let gradients = (&w * used).sum(&[]).backward();
+        assert!(matches!(gradients.missing(&frozen).unwrap(), Some(Missing::Unused)));
+        assert_eq!(gradients.check([&w, &frozen]).unwrap().len(), 1);
+    }
+    frozen.set_frozen(false);
+    assert!((&w * &frozen).sum(&[]).backward().missing(&frozen).unwrap().is_none());
+    // Only parameters can be.
+    let (computed, data) = (&w * 2.0, device.tensor(&[1.0f32], 1));
+    for other in [&computed, &data] {
+        other.set_frozen(true);
+        assert!(!other.is_frozen());
+    }
+    assert!(computed.requires_grad());
+}
+
+/// A parameter whose gradient is kept anyway is there once, and the gradients by values on the way come in order.
+#[test]
+fn what_is_retained_is_there_once() {
+    let device = Device::cpu();
+    let w = device.parameter(&[3.0], 1);
+    let hidden = w.square();
+    let gradients = (&hidden * 5.0).sum(&[]).backward_retaining(&[&hidden, &w]);
+    let all: Vec<f32> = gradients.iter().unwrap().map(|g| g.item().unwrap()).collect();
+    assert_eq!(all, [30.0, 5.0]);
+    assert_eq!(gradients.wrt(&w).unwrap().item().unwrap(), 30.0);
 }
 
 #[test]

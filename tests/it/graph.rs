@@ -73,6 +73,12 @@ fn an_error_names_the_op_the_shapes_and_the_line() {
     assert!(format!("{later:?}").contains("invalid"));
     assert!(later.try_shape().is_err());
     assert!(matches!(op_error(later.backward().wrt(&a)), OpError::Shape(_)));
+    // What is recorded after gradients were carries its own line again, and not that of the op whose gradient was the last.
+    let w = device.parameter(&[1.0; 6], [2, 3]);
+    w.square().sum(&[]).backward().wrt(&w).unwrap().to_vec::<f32>().unwrap();
+    let line = line!() + 1;
+    let text = (&w + &b).check().unwrap_err().to_string();
+    assert!(text.starts_with(&format!("add at tests/it/graph.rs:{line}: ")), "{text}");
 }
 
 #[test]
@@ -174,6 +180,13 @@ fn a_loop_that_never_runs_is_told_so() {
     assert!(matches!(op_error(total.item()), OpError::NeverRun { limit: 1000, .. }));
     drop(total);
     assert_eq!(w.square().item().unwrap(), 1.0);
+    // The limit itself is allowed, and one more is not.
+    device.set_node_limit(device.live_nodes() + 2);
+    let (a, b) = (w.square(), w.exp());
+    assert!(a.check().is_ok() && b.check().is_ok());
+    assert!(matches!(op_error(w.sin().check()), OpError::NeverRun { nodes: 3, limit: 3 }));
+    drop(b);
+    assert!(w.sin().check().is_ok());
 }
 
 #[test]

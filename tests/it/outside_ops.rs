@@ -6,8 +6,8 @@ use crate::common;
 use std::sync::Arc;
 use steepest::DType;
 use steepest::error::OpError;
-use steepest::graph::Accuracy;
 use steepest::graph::op::{Array, Elementwise, GradCtx, Io, Kernel, Lowering, Op, Params, Rule, Spec, Variant};
+use steepest::graph::{Accuracy, Missing};
 use steepest::graph::{Tensor, record};
 use steepest::ops::update::Sgd;
 use steepest::shape::View;
@@ -208,4 +208,17 @@ fn updates_of_one_name_are_told_apart() {
         assert_eq!(a.to_vec::<f32>().unwrap(), [0.5; 4], "{device}");
         assert_eq!(b.to_vec::<f32>().unwrap(), [0.25; 4], "{device}");
     }
+}
+
+/// A gradient rule that hands nothing on cuts off what the op read, and is named; what comes before another op is not.
+#[test]
+fn an_op_without_a_gradient_is_named() {
+    let device = steepest::Device::cpu();
+    let (w, v) = (device.parameter(&[1.0], 1), device.parameter(&[2.0], 1));
+    let after = record(Apply { rule: &TWICE, told: true, accuracy: Accuracy::Exact }, &[&v.exp()]).exp();
+    let gradients = (&w * after).sum(&[]).backward();
+    assert!(gradients.missing(&w).unwrap().is_none());
+    let Some(Missing::Disconnected(error)) = gradients.missing(&v).unwrap() else { panic!("not cut off") };
+    let text = error.to_string();
+    assert!(text.starts_with("tanh at ") && text.contains("it has no gradient by this input"), "{text}");
 }
