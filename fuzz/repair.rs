@@ -47,12 +47,14 @@ pub fn zip(bytes: &[u8]) -> Vec<u8> {
     for &at in &records {
         let _ = record(&mut bytes, at);
     }
-    if let (Some(&first), Some(end)) = (records.first(), (0..bytes.len()).rfind(|&at| bytes[at..].starts_with(b"PK\x05\x06"))) {
-        if bytes.len() >= end + 22 && end > first {
-            let count = (records.len() as u16).to_le_bytes();
-            let (size, start) = (((end - first) as u32).to_le_bytes(), (first as u32).to_le_bytes());
-            bytes[end + 4..end + 20].copy_from_slice(&[&[0; 4][..], &count, &count, &size, &start].concat());
-        }
+    let end = (0..bytes.len()).rfind(|&at| bytes[at..].starts_with(b"PK\x05\x06"));
+    if let (Some(&first), Some(end)) = (records.first(), end)
+        && bytes.len() >= end + 22
+        && end > first
+    {
+        let count = (records.len() as u16).to_le_bytes();
+        let (size, start) = (((end - first) as u32).to_le_bytes(), (first as u32).to_le_bytes());
+        bytes[end + 4..end + 20].copy_from_slice(&[&[0; 4][..], &count, &count, &size, &start].concat());
     }
     bytes
 }

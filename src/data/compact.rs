@@ -305,7 +305,7 @@ mod tests {
         assert!(matches!(same(&[0.0, 1.0, nan, -126.0]), Numbers::I8(..)));
         assert!(matches!(same(&[0.1, 0.25, nan, -1.26]), Numbers::I8(..)));
         assert!(matches!(same(&[0.1, 0.123, nan, -1.26]), Numbers::I16(..)));
-        assert!(matches!(same(&[-1.2345, 0.1, 3.0, 99_999.0001]), Numbers::I32(..)));
+        assert!(matches!(same(&[-1.2345, 0.1, 3.0, 99_999.000_1]), Numbers::I32(..)));
         assert!(matches!(same(&[127.0, 0.5]), Numbers::I16(..)));
         for wide in
             [&[-0.0, 1.0][..], &[1e300], &[1.0 / 3.0], &[2_147_483_647.0], &[0.1 + 0.2], &[f64::MIN_POSITIVE, 1.0], &[1e-10]]

@@ -67,12 +67,16 @@ fn spec_of<T: Element>(data: &[T], shape: impl ToShape) -> Result<Spec, OpError>
 impl Device {
     #[track_caller]
     fn given<T: Element>(&self, data: &[T], shape: impl ToShape, parameter: bool) -> Tensor {
-        let made = spec_of(data, shape).and_then(|spec| Ok((spec, collected("tensor", data.iter().map(|x| x.to_word()))?)));
-        let (spec, value) = match made {
-            Ok((spec, words)) => (Ok(spec), Some(Value::Host(Arc::new(words)))),
-            Err(error) => (Err(error), None),
-        };
-        Tensor::leaf(&self.backend, spec, value, parameter, Location::caller())
+        let (at, budget) = (Location::caller(), self.state.executor.budget());
+        let what = || format!("{} numbers given at {}:{}", data.len(), at.file(), at.line());
+        let room = self.state.with_room(|| budget.room(what, data.len()));
+        match room {
+            Ok(mut words) => {
+                words.extend(data.iter().map(|x| x.to_word()));
+                Tensor::leaf(&self.backend, spec_of(data, shape), Some(Value::Host(Arc::new(words))), parameter, at)
+            }
+            Err(error) => Tensor::invalid(&self.backend, error, at),
+        }
     }
 
     /// A tensor of f32 of which each number is computed. Its size is checked before there is memory for them.
@@ -88,15 +92,6 @@ impl Device {
         match words {
             Ok((shape, words)) => self.words(words, shape, DType::F32, false),
             Err(error) => self.invalid(op, at, error),
-        let (at, budget) = (Location::caller(), self.state.executor.budget());
-        let what = || format!("{} numbers given at {}:{}", data.len(), at.file(), at.line());
-        let room = self.state.with_room(|| budget.room(what, data.len()));
-        match room {
-            Ok(mut words) => {
-                words.extend(data.iter().map(|x| x.to_word()));
-                Tensor::leaf(&self.backend, spec_of(data, shape), Some(Value::Host(Arc::new(words))), parameter, at)
-            }
-            Err(error) => Tensor::invalid(&self.backend, error, at),
         }
     }
 

@@ -114,9 +114,10 @@ struct State {
 /// A running statistic of every channel.
 #[track_caller]
 fn running(device: &Device, channels: usize, start: f32) -> Tensor {
-    match device.filled(format_args!("the statistics of {channels} channels"), &[channels], start) {
+    let what = format_args!("the statistics of {channels} channels");
+    match device.filled("batch_norm", what, &[channels], start) {
         Ok(statistic) => statistic,
-        Err(error) => device.invalid("batch_norm", Location::caller(), error),
+        Err(error) => Tensor::invalid(device.backend(), error, Location::caller()),
     }
 }
 

@@ -282,7 +282,7 @@ impl SpectralNorm {
         let inner = Inner::build("spectral normalisation", site)?;
         let (shape, device) = (inner.matrix().try_shape()?, inner.weight.device());
         site.reserve(&[&shape.dims()[..1], &shape.dims()[1..]])?;
-        let zeros = |n: usize| device.filled("a vector of spectral normalisation", &[n], 0.0);
+        let zeros = |n: usize| device.filled("spectral_norm", "a vector of spectral normalisation", &[n], 0.0);
         let zeros = |n: usize| zeros(n).map_err(|error| site.blueprint().refuse(error.to_string()));
         let start = (zeros(shape.dims()[0])?, zeros(shape.dims()[1])?);
         Ok(Box::new(SpectralNorm::with(inner, start, site.size("iterations")?)?))

@@ -1,6 +1,6 @@
 //! Gradients of several backward passes added up before one step: a batch that does not fit into memory, in parts.
 
-use super::{check, unmade};
+use super::check;
 use crate::error::Result;
 use crate::{Gradients, Tensor};
 use std::collections::BTreeMap;
@@ -72,7 +72,7 @@ impl Accumulator {
         for (id, gradient) in &found {
             if !self.sums.contains_key(id) {
                 let shape = gradient.try_shape()?;
-                let sum = gradient.device().filled("a sum of gradients", shape.dims(), 0.0).map_err(unmade)?;
+                let sum = gradient.device().filled("step", "a sum of gradients", shape.dims(), 0.0)?;
                 self.sums.insert(*id, (sum, false));
             }
             let (sum, holds) = &self.sums[id];

@@ -1,8 +1,8 @@
 //! What all optimizers share: parameters in groups, learning rate, weight decay, L1 penalty.
 
-use super::{check, config, unmade};
-use crate::error::{Error, Result};
-use crate::{Gradients, memory, pattern, Tensor};
+use super::{check, config};
+use crate::error::Result;
+use crate::{Gradients, Tensor, pattern};
 use std::collections::HashSet;
 
 /// Parameters with settings of their own. What a group does not set is the optimizer's.
@@ -151,13 +151,8 @@ impl Common {
         for (i, parameter) in self.parameters.iter().enumerate().skip(state.len()) {
             let sizes = sizes(i, parameter)?;
             let what = format_args!("the optimizer's state of parameter {i}");
-            state.push(parameter.device().filled(what, &sizes, start as f32).map_err(unmade)?);
-            let numbers =
-                memory::filled("the state of an optimizer", sizes.iter().product(), start as f32).map_err(Error::NoRoom)?;
-            let made = parameter.device().tensor(&numbers, &sizes[..]);
             // Without room for it there is no state yet: the next step tries again.
-            made.check()?;
-            state.push(made);
+            state.push(parameter.device().filled("step", what, &sizes, start as f32)?);
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub use state::State;
 
 pub use crate::ops::update::Scale as MuonScale;
 
-use crate::error::{Error, OpError, Result, finite};
+use crate::error::{Error, Result, finite};
 use crate::{Gradients, Tensor};
 
 /// What updates parameters.
@@ -108,14 +108,6 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
 
 pub(crate) fn config(what: &'static str, message: String) -> Error {
     Error::Config { what, message }
-}
-
-/// The error of a state that cannot be made.
-fn unmade(error: OpError) -> Error {
-    match error {
-        OpError::NoRoom(none) => Error::NoRoom(none),
-        other => config("state of an optimizer", other.to_string()),
-    }
 }
 
 /// Refuses NaN, what is infinite in f32, and what is outside `low..high`.

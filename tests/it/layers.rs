@@ -230,7 +230,8 @@ fn one_room_writes_files() {
         if path.file_stem().unwrap().to_string_lossy().ends_with("tests") || path.parent().unwrap().ends_with("tests") {
             continue;
         }
-        let found = writing_lines(&std::fs::read_to_string(path).unwrap()).into_iter().map(|(line, _)| line + 1);
+        let text = std::fs::read_to_string(path).unwrap();
+        let found = writing_lines(&text).into_iter().map(|(line, _)| line + 1);
         let found: Vec<usize> = found.collect();
         assert!(found.is_empty(), "{}: lines {found:?} write files: use steepest::files", path.display());
     }

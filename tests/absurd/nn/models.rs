@@ -181,7 +181,7 @@ pub const TABLE: &[Line] = table! {
     "WeightNorm::finished" => |o| { let inner = linear(o); WeightNorm::new(inner).and_then(|l| l.finished()).map(|l| l.parameters()) };
     "SpectralNorm::new" => |o| { let (x, inner) = (x(o), linear(o)); SpectralNorm::new(inner, o.seed()).map(|l| used(o, l, &x)) };
     "SpectralNorm::of" => |o| { let (x, inner, name) = (x(o), boxed(o), o.pick(&["weight", "bias"])); SpectralNorm::of(inner, name, o.size(), o.seed()).map(|l| used(o, l, &x)) };
-    "SpectralNorm::iterations" => |o| { let (x, inner) = (x(o), linear(o)); SpectralNorm::new(inner, 1).map(|l| used(o, l.iterations(o.size()), &x)) };
+    "SpectralNorm::iterations" => |o| { let (x, inner, most) = (x(o), linear(o), o.size()); SpectralNorm::new(inner, 1).map(|l| used(o, l.iterations(most), &x)) };
     "SpectralNorm::weight" => |o| { let inner = linear(o); SpectralNorm::new(inner, o.seed()).map(|l| l.weight()) };
     "SpectralNorm::finished" => |o| { let inner = linear(o); SpectralNorm::new(inner, 1).and_then(|l| l.finished()).map(|l| l.parameters()) };
     "Array::of" => |o| Array::of(&o.tensor()).map(|a| a.len());
