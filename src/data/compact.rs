@@ -259,7 +259,8 @@ impl Numbers {
 /// Whether a number is a whole number of these parts, to the bit: no zero with a sign, nothing that is rounded.
 fn is_whole(x: f64, unit: f64) -> bool {
     let whole = (x * unit).round();
-    whole.abs() < 2_147_483_647.0 && (whole / unit).to_bits() == x.to_bits()
+    // By way of an integer, which has no −0.
+    whole.abs() < 2_147_483_647.0 && (f64::from(whole as i32) / unit).to_bits() == x.to_bits()
 }
 
 fn narrow<T: PartialEq + Into<f64>>(value: T, none: T, unit: f64) -> f64 {

@@ -68,6 +68,10 @@ impl Bilinear {
         let (Ok(a), Ok(b)) = (first.try_shape(), second.try_shape()) else {
             return if first.check().is_err() { first.clone() } else { second.clone() };
         };
+        // A layer of sizes that no weight may have: what follows multiplies them.
+        if self.weight.check().is_err() {
+            return self.weight.clone();
+        }
         let [outputs, n, m] = self.sizes;
         let rows = match (a.dims().split_last(), b.dims().split_last()) {
             (Some((&x, rows)), Some((&y, others))) if (x, y) == (n, m) && rows == others => rows,

@@ -60,6 +60,22 @@ impl NAdam {
     }
 }
 
+/// Steps after which all factors are taken for equal: 0.96 to the power of so many is 0 but for the slowest decays.
+const DIFFERENT: u64 = 1 << 24;
+
+/// The product of the momentum of the first `n` steps, in the order in which training takes it. It is 0 long before the steps of a state that says it made
+/// billions could be counted.
+fn product_of(n: u64, momentum: impl Fn(u64) -> f64) -> f64 {
+    let mut product = 1.0;
+    for step in 1..=n.min(DIFFERENT) {
+        product *= momentum(step);
+        if product == 0.0 {
+            return 0.0;
+        }
+    }
+    product * momentum(n).powf(n.saturating_sub(DIFFERENT) as f64)
+}
+
 impl Optimizer for NAdam {
     carries!(NAdam, ["exp_avg": first, "exp_avg_sq": second], steps);
 
@@ -74,7 +90,7 @@ impl Optimizer for NAdam {
         let mut products = self.products.clone();
         products.resize(steps.len(), (0, 1.0));
         for (product, &n) in products.iter_mut().zip(&steps).filter(|(product, n)| product.0 != **n) {
-            *product = (n, (1..=n).map(momentum).product());
+            *product = (n, product_of(n, momentum));
         }
         self.common.apply(gradients, |i, parameter, gradient, rates| {
             steps[i] = steps[i].saturating_add(1);

@@ -193,7 +193,9 @@ impl Op for Slice {
     fn lower(&self, inputs: &[Spec], output: &Spec) -> Lowering {
         let strides = inputs[0].shape.strides();
         let offset = if output.shape.numel() == 0 { 0 } else { self.runs.iter().zip(&strides).map(|(r, s)| r.start * s).sum() };
-        let dims = self.runs.iter().zip(&strides).map(|(r, &s)| ViewDim { size: r.count, stride: r.step * s as isize });
+        // Where only one element is taken no step is made, of whatever size it is.
+        let stride = |r: &Run, s: usize| if r.count > 1 { r.step * s as isize } else { s as isize };
+        let dims = self.runs.iter().zip(&strides).map(|(r, &s)| ViewDim { size: r.count, stride: stride(r, s) });
         Lowering::View(View::new(offset, dims))
     }
     fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
