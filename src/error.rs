@@ -62,6 +62,15 @@ pub enum Error {
     /// An array of a size that the caller's numbers ask for has no room in this program's memory.
     #[error("{0}")]
     NoRoom(NoRoom),
+    /// The device was opened before this process was forked from the one that opened it: threads that it needs are only there.
+    #[error(
+        "device `{device}` belongs to the process that opened it; after a fork, the new process opens a device of its own{}",
+        also(device)
+    )]
+    Forked {
+        /// The device's name.
+        device: String,
+    },
     /// A value is larger than the device can bind.
     #[error("device `{device}` cannot bind {bytes} bytes: its limit is {limit}")]
     TooLarge {
@@ -474,6 +483,11 @@ impl Error {
     pub(crate) fn file(path: impl Into<PathBuf>, message: impl Into<String>) -> Error {
         Error::File { path: path.into(), message: message.into() }
     }
+}
+
+/// What a fork allows, by the device that was asked for.
+fn also(device: &str) -> &'static str {
+    if device == "cpu" { "" } else { ": the CPU, or a GPU if no driver had been loaded before the fork" }
 }
 
 fn limit_of(bytes: Option<u64>) -> String {

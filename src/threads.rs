@@ -5,7 +5,53 @@
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// A process: of a fork's two, the new one has none of the threads that there were, neither the library's nor a driver's.
+#[derive(Debug)]
+pub struct Process {
+    id: u32,
+    /// When it was last looked at, in nanoseconds since the first look of all.
+    looked: AtomicU64,
+}
+
+/// Nanoseconds after a look in which no process is forked and gets to work.
+const SOON: u64 = 20_000;
+
+impl Process {
+    /// The one that this runs in.
+    pub fn this() -> Process {
+        Process { id: std::process::id(), looked: AtomicU64::new(0) }
+    }
+
+    /// Whether this runs in another one.
+    pub fn was_left(&self) -> bool {
+        std::process::id() != self.id
+    }
+
+    /// The same, for what is asked all the time: the system is asked only if some time has passed.
+    pub fn was_left_lately(&self) -> bool {
+        static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let now = FIRST.elapsed().as_nanos() as u64;
+        if now < self.looked.load(Ordering::Relaxed).saturating_add(SOON) {
+            return false;
+        }
+        let left = self.was_left();
+        if !left {
+            self.looked.store(now, Ordering::Relaxed);
+        }
+        left
+    }
+}
+
+/// Whether this process was forked from one in which threads were used: rayon's own pool is then without threads, and whoever waits for them waits
+/// for ever.
+pub fn is_forked() -> bool {
+    static FIRST: LazyLock<Process> = LazyLock::new(Process::this);
+    FIRST.was_left()
+}
 
 thread_local! {
     static OWN: Cell<bool> = const { Cell::new(false) };
@@ -38,15 +84,18 @@ pub fn install<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 
 /// The pool of so many threads, made when it is first asked for. `None` if the system gives no more threads.
 fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
-    static POOLS: Mutex<Option<HashMap<usize, Arc<ThreadPool>>>> = Mutex::new(None);
+    static POOLS: Mutex<Option<HashMap<(u32, usize), Arc<ThreadPool>>>> = Mutex::new(None);
+    is_forked();
+    // Of this process: those of the one it was forked from are no more.
+    let key = (std::process::id(), threads);
     let mut pools = lock(&POOLS);
     let pools = pools.get_or_insert_default();
-    if let Some(pool) = pools.get(&threads) {
+    if let Some(pool) = pools.get(&key) {
         return Some(Arc::clone(pool));
     }
     let named = ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("steepest-{i}"));
     let pool = Arc::new(named.start_handler(|_| OWN.set(true)).build().ok()?);
-    pools.insert(threads, Arc::clone(&pool));
+    pools.insert(key, Arc::clone(&pool));
     Some(pool)
 }
 
@@ -54,7 +103,7 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -95,5 +144,13 @@ mod tests {
         assert!(!may_be_taken_away());
         let panicked = std::panic::catch_unwind(|| install(|| panic!("by the work")));
         assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"by the work"));
+    }
+    #[test]
+    fn a_process_knows_itself() {
+        let here = Process::this();
+        assert!(!here.was_left() && !here.was_left_lately() && !is_forked());
+        let other = Process { id: here.id + 1, ..Process::this() };
+        std::thread::sleep(Duration::from_nanos(2 * SOON));
+        assert!(other.was_left() && other.was_left_lately() && other.was_left_lately());
     }
 }

@@ -61,13 +61,15 @@ pub struct Cpu {
     guarded: AtomicBool,
     timed: AtomicBool,
     pool: Arc<Pool>,
+    /// Whether kernels must not find rayon's own pool, which has no threads here.
+    forked: bool,
 }
 
 impl Default for Cpu {
     /// It may use what this program may use.
     fn default() -> Cpu {
         let pool = Arc::new(Pool::new(Budget::in_main_memory(NAME)));
-        Cpu { guarded: AtomicBool::new(false), timed: AtomicBool::new(false), pool }
+        Cpu { guarded: AtomicBool::new(false), timed: AtomicBool::new(false), pool, forked: threads::is_forked() }
     }
 }
 
@@ -152,7 +154,7 @@ impl Executor for Cpu {
         let (leaves, arenas) = (own_buffers(leaves, NAME)?, own_buffers(arenas, NAME)?);
         let run = || self.run(prepared, &leaves, &arenas, scalars);
         // On one of the threads that share them: to hand each over and to be woken when it is done costs more than some kernels.
-        let (outputs, spans) = if prepared.shared { threads::install(run) } else { run() }?;
+        let (outputs, spans) = if prepared.shared || self.forked { threads::install(run) } else { run() }?;
         let report = self.timed.load(Ordering::Relaxed).then(|| Box::pin(std::future::ready(Ok(spans))) as Pending<'_, _>);
         Ok(Execution { outputs, report })
     }

@@ -74,6 +74,11 @@ impl Device {
             Ok(mut words) => {
                 words.extend(data.iter().map(|x| x.to_word()));
                 Tensor::leaf(&self.backend, spec_of(data, shape), Some(Value::Host(Arc::new(words))), parameter, at)
+        let made = spec_of(data, shape).map_err(|error| Error::op("tensor", at, error));
+        match made.and_then(|spec| Ok((spec, self.state.with_room(|| budget.room(what, data.len()))?))) {
+            Ok((spec, mut words)) => {
+                words.extend(data.iter().map(|x| x.to_word()));
+                Tensor::leaf(&self.backend, Ok(spec), Some(Value::Host(Arc::new(words))), parameter, at)
             }
             Err(error) => Tensor::invalid(&self.backend, error, at),
         }

@@ -3,13 +3,13 @@
 use super::cached::Cached;
 use super::profiler::Profiler;
 use super::watch::Watch;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::executor::{Budget, Executor};
 use crate::gpu::Gpu;
 use crate::graph::key::Graph;
 use crate::graph::node::{Backend, Live, Node, Storage, Tensor, sealed};
 use crate::plan::{Plan, Switches};
-use crate::threads::{self, lock};
+use crate::threads::{self, Process, lock};
 use rustc_hash::FxHashMap;
 use std::any::Any;
 use std::fmt;
@@ -18,6 +18,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 /// Something that computes: a GPU, or this machine's processor. Cheap to clone; all clones are the same device.
+///
+/// A device belongs to the process that opened it. In one that was forked from it, whatever runs, waits or reads is
+/// [`Error::Forked`](crate::Error::Forked), and dropping it does nothing. Such a process can open the CPU anew, and a GPU if the drivers of GPUs had
+/// not been loaded before the fork.
 ///
 /// ```
 /// use steepest::Device;
@@ -52,6 +56,8 @@ pub(super) struct DeviceState {
     pub(super) profiler: Profiler,
     /// What anomaly mode looks for, and its plans.
     pub(super) watch: Watch,
+    /// Where it was opened.
+    pub(super) home: Process,
     /// One run at a time: updates in place must not meet reads.
     pub(super) running: Mutex<()>,
 }
@@ -75,6 +81,7 @@ impl Device {
             waiting: Mutex::new(vec![]),
             profiler: Profiler::new(),
             watch: Watch::from_env(),
+            home: Process::this(),
             running: Mutex::new(()),
         });
         state.begin_profile();
@@ -116,6 +123,7 @@ impl Device {
     /// # Errors
     /// The device was lost.
     pub fn wait(&self) -> Result<()> {
+        self.state.at_home()?;
         pollster::block_on(self.state.executor.finish())
     }
 
@@ -235,6 +243,7 @@ impl Backend for DeviceState {
     }
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
+        self.at_home()?;
         let _one_at_a_time = lock(&self.running);
         let result =
             if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) };
@@ -246,6 +255,7 @@ impl Backend for DeviceState {
 
     fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
         Box::pin(async {
+            self.at_home()?;
             let result = self.read_with_room(stored).await;
             if result.is_err() {
                 self.executor.budget().end_of_failure();
@@ -260,6 +270,11 @@ impl Backend for DeviceState {
 }
 
 impl DeviceState {
+    /// An error in a process that was forked from the one that opened the device.
+    fn at_home(&self) -> Result<()> {
+        if self.home.was_left_lately() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
+    }
+
     /// The executor, if it is a GPU.
     pub(super) fn gpu(&self) -> Option<&Gpu> {
         let executor: &dyn Any = &*self.executor;

@@ -241,7 +241,11 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.trim();
+        if self.core.home.was_left() {
+            std::mem::forget(std::mem::take(&mut *lock(&self.free)));
+        } else {
+            self.trim();
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::quirks::cooperative::Cooperative;
 use crate::error::{Error, Result};
 use crate::executor::Budget;
 use crate::plan::Dispatch;
-use crate::threads::lock;
+use crate::threads::{Process, lock};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -46,6 +46,8 @@ pub struct GpuLimits {
 
 /// An open wgpu device and what is known of it; shared by everything in this folder.
 pub(super) struct Core {
+    /// Where it was opened.
+    pub(super) home: Process,
     pub(super) adapter: wgpu::Adapter,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -231,6 +233,9 @@ impl Core {
     /// Handles finished work and, given a submission, waits for it. `false` means that time ran out first.
     fn poll(&self, wait_for: Option<&wgpu::SubmissionIndex>) -> Result<bool> {
         self.check()?;
+        if wait_for.is_some() {
+            self.at_home()?;
+        }
         let kind = match wait_for {
             None => wgpu::PollType::Poll,
             Some(index) => wgpu::PollType::Wait { submission_index: Some(index.clone()), timeout: Some(PATIENCE) },
@@ -253,6 +258,11 @@ impl Core {
         Ok(done)
     }
 
+    /// An error in a process that was forked from the one that opened the device: there its driver's threads are no more.
+    pub(super) fn at_home(&self) -> Result<()> {
+        if self.home.was_left() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
+    }
+
     /// Waits until a submission has finished, looking at the device's health all the while.
     pub(super) fn wait(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
         while !self.poll(Some(submission))? {}
@@ -262,6 +272,15 @@ impl Core {
     /// Handles finished work without waiting.
     pub(super) fn tend(&self) -> Result<()> {
         self.poll(None).map(|_| ())
+    }
+}
+
+impl Drop for Core {
+    /// In a process that was forked from its own, the driver would wait for threads that are not there: what it holds stays until the process ends.
+    fn drop(&mut self) {
+        if self.home.was_left() {
+            std::mem::forget((self.device.clone(), self.queue.clone(), self.adapter.clone()));
+        }
     }
 }
 

@@ -5,9 +5,10 @@ use super::core::{Core, GpuLimits, Health};
 use super::counters::Counters;
 use super::pending::PendingWork;
 use super::quirks::cooperative::{self, Cooperative, Kind};
-use super::quirks::{descriptor_heaps, inlined_uniforms, llvmpipe_loops, opengl, subgroups};
+use super::quirks::{descriptor_heaps, inlined_uniforms, llvmpipe_loops, opengl, subgroups, window_extensions};
 use crate::error::{Error, Result};
 use crate::executor::Budget;
+use crate::threads::Process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -21,6 +22,9 @@ pub struct OpenOptions {
 impl Core {
     /// Opens the first adapter that fits; see [`super::Gpu::open`].
     pub(super) async fn open(name_part: Option<&str>, options: OpenOptions) -> Result<Core> {
+        if window_extensions::loaded_elsewhere() {
+            return Err(Error::Forked { device: name_part.unwrap_or("gpu").to_owned() });
+        }
         let wanted = |info: &AdapterInfo| match name_part.map(str::to_lowercase) {
             None => !info.software,
             Some(part) => [&info.name, &info.driver].iter().any(|text| text.to_lowercase().contains(&part)),
@@ -54,6 +58,7 @@ impl Core {
         let (granted, given, told) = (device.limits(), device.features(), adapter.get_info());
         let budget = if info.software { Budget::in_main_memory(&info.name) } else { Budget::elsewhere(&info.name, None) };
         Ok(Core {
+            home: Process::this(),
             adapter: adapter.clone(),
             name: info.name.clone(),
             software: info.software,

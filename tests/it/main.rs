@@ -32,6 +32,7 @@ mod examples;
 mod fft;
 mod figures;
 mod files;
+mod forked;
 mod functions;
 mod fusion;
 mod graph;

@@ -1,5 +1,7 @@
 //! The drivers of this machine: loading them, and the adapters they list. No part of a window system is asked for: nothing is ever shown.
 
+use crate::threads::Process;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often drivers were loaded in this process.
@@ -10,8 +12,21 @@ pub fn drivers_loaded() -> u64 {
     LOADED.load(Ordering::Relaxed)
 }
 
-/// Every adapter of these backends, in the drivers' order.
+/// Where they were loaded first.
+static HOME: OnceLock<Process> = OnceLock::new();
+
+/// Whether drivers were loaded in a process that this one was forked from: their threads are only there, and what they have set up here is not to be
+/// relied on.
+pub(in crate::gpu) fn loaded_elsewhere() -> bool {
+    HOME.get().is_some_and(Process::was_left)
+}
+
+/// Every adapter of these backends, in the drivers' order; none in a process where drivers cannot be used.
 pub(in crate::gpu) async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    HOME.get_or_init(Process::this);
+    if loaded_elsewhere() {
+        return vec![];
+    }
     LOADED.fetch_add(1, Ordering::Relaxed);
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     // No debug and validation layers unless WGPU_DEBUG or WGPU_VALIDATION ask for them.
