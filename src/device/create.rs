@@ -426,3 +426,36 @@ impl Tensor {
         matches!(self.node().body(), crate::graph::node::Body::Leaf)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_places_of_a_triangle_are_counted_as_they_lie() {
+        let (device, most) = (Device::cpu(), isize::MAX);
+        for (rows, columns) in [(0, 0), (0, 3), (3, 0), (1, 1), (2, 5), (5, 2), (4, 4)] {
+            for offset in (-7..=7).chain([most, most - 1, -most, isize::MIN]) {
+                let all = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+                let (lower, upper): (Vec<(usize, usize)>, Vec<_>) =
+                    all.partition(|&(row, column)| column as isize - row as isize <= offset);
+                assert_eq!(places_below(rows, columns, offset as i128), lower.len(), "{rows} {columns} {offset}");
+                let upper = match offset.checked_add(1) {
+                    Some(offset) => (offset, upper),
+                    None => (offset, vec![]),
+                };
+                for ([first, second], expected) in
+                    [(device.tril_indices(rows, columns, offset), lower), (device.triu_indices(rows, columns, upper.0), upper.1)]
+                {
+                    let places = |t: Tensor| t.to_vec::<u32>().expect("places");
+                    let found: Vec<(usize, usize)> = places(first)
+                        .into_iter()
+                        .zip(places(second))
+                        .map(|(row, column)| (row as usize, column as usize))
+                        .collect();
+                    assert_eq!(found, expected, "{rows} {columns} {offset}");
+                }
+            }
+        }
+    }
+}

@@ -38,6 +38,10 @@ struct Job {
     first: usize,
     last: usize,
     repeats: usize,
+    /// Whether the lines are those that go wrong.
+    planted: bool,
+    /// Time without any progress after which a child is ended.
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -70,7 +74,14 @@ fn absurd_arguments_are_answered() {
         let Some(device) = device.filter(|name| name.contains(&only)) else { continue };
         let repeats = calls.div_ceil(count);
         let per_job = (2000 / repeats).max(1);
-        let job = |first: usize| Job { device: device.clone(), first, last: (first + per_job).min(count), repeats };
+        let job = |first: usize| Job {
+            device: device.clone(),
+            first,
+            last: (first + per_job).min(count),
+            repeats,
+            planted: false,
+            patience: HANG,
+        };
         jobs.extend((0..count).step_by(per_job).map(job));
     }
     let folder = tempfile::tempdir().unwrap();
@@ -90,6 +101,53 @@ fn absurd_arguments_are_answered() {
     let report = report.into_inner().unwrap();
     println!("{} calls of {count} lines, {} faults", report.calls, report.faults.len());
     assert!(report.faults.is_empty(), "{} of {} calls:\n{}", report.faults.len(), report.calls, report.faults.join("\n"));
+}
+
+/// Calls that go wrong in every way there is.
+const PLANTED: &[Line] = crate::table! {
+    "fine" => |o| o.tensor().exp();
+    "panics" => |o| panic!("planted, after {}", o.size());
+    "panics beside" => |_o| std::thread::spawn(|| panic!("planted")).join().is_err();
+    "aborts" => |_o| std::process::abort();
+    "takes memory" => |_o| std::hint::black_box(vec![1u8; 1 << 40]).len();
+    "overflows" => |_o| deep(std::hint::black_box(1 << 40));
+    "hangs" => |_o| loop { std::thread::sleep(Duration::from_secs(1)) };
+    "turns" => |_o| while processor_time() < SLOW + Duration::from_secs(30) { std::hint::spin_loop() };
+};
+
+/// Takes more stack than there is.
+fn deep(n: u64) -> u64 {
+    if std::hint::black_box(n) == 0 { 0 } else { deep(n - 1) + std::hint::black_box(n) }
+}
+
+/// The lines that a child calls: those of the rooms, or the planted ones.
+fn table() -> Vec<&'static Line> {
+    if setting("PLANTED").is_some() { PLANTED.iter().collect() } else { lines() }
+}
+
+#[test]
+fn every_way_to_go_wrong_is_found_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let patience = Duration::from_secs(10);
+    let job = Job { device: "cpu".to_owned(), first: 0, last: PLANTED.len(), repeats: 1, planted: true, patience };
+    let report = work(&job, folder.path());
+    let of = |name: &str| -> Vec<&String> {
+        report.faults.iter().filter(|fault| fault.contains(&format!(" called {name}/"))).collect()
+    };
+    let all = report.faults.join("\n");
+    assert_eq!(report.calls, PLANTED.len(), "{all}");
+    assert!(of("fine").is_empty(), "{all}");
+    for (name, words) in [
+        ("panics", "planted, after"),
+        ("panics beside", "planted"),
+        ("aborts", "signal: 6"),
+        ("takes memory", "memory allocation of 1099511627776 bytes failed"),
+        ("overflows", "overflowed its stack"),
+        ("hangs", "no progress"),
+    ] {
+        assert!(matches!(of(name)[..], [one] if one.contains(words)), "{name}: {words}: {all}");
+    }
+    assert!(matches!(of("turns")[..], [one] if one.contains("slow") || one.contains("no progress")), "{all}");
 }
 
 /// Makes one call again and shows its log.
@@ -128,9 +186,12 @@ fn work(job: &Job, folder: &Path) -> Report {
         let names = ["FIRST", "REPEATS", "FROM", "END"];
         let mut settings: Vec<(&str, &str)> = names.into_iter().zip(numbers.iter().map(String::as_str)).collect();
         settings.push(("DEVICE", &job.device));
+        if job.planted {
+            settings.push(("PLANTED", "1"));
+        }
         let addresses = if job.device == "cpu" { ADDRESSES_CPU } else { ADDRESSES_GPU };
         let child = start(&log, &settings, addresses);
-        let ended = watch(child, &log);
+        let ended = watch(child, &log, job.patience);
         let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap_or_default()).into_owned();
         let calls: Vec<&str> = text.lines().filter(|l| l.contains(" called ")).collect();
         report.calls += calls.len();
@@ -153,7 +214,7 @@ fn work(job: &Job, folder: &Path) -> Report {
 }
 
 /// Waits for a child; what went wrong with it, if anything.
-fn watch(mut child: std::process::Child, log: &Path) -> Option<String> {
+fn watch(mut child: std::process::Child, log: &Path, patience: Duration) -> Option<String> {
     let errors = child.stderr.take().unwrap();
     let reader = std::thread::spawn(move || std::io::read_to_string(errors).unwrap_or_default());
     let (mut size, mut since) = (0, Instant::now());
@@ -167,7 +228,7 @@ fn watch(mut child: std::process::Child, log: &Path) -> Option<String> {
         if now != size {
             (size, since) = (now, Instant::now());
         }
-        if since.elapsed() > HANG {
+        if since.elapsed() > patience {
             break since.elapsed();
         }
         std::thread::sleep(Duration::from_millis(20));
@@ -221,7 +282,7 @@ fn child() {
         }
         o.note("\n");
     };
-    let all = lines();
+    let all = table();
     if let Some(name) = setting("NAME") {
         let seed = setting("SEED").unwrap().parse().unwrap();
         all.iter().filter(|line| line.name == name).enumerate().for_each(|(i, line)| make(i, line, seed));

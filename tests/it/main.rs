@@ -38,6 +38,7 @@ mod fusion;
 mod graph;
 mod guide;
 mod half;
+mod impossible_arguments;
 mod impossible_sizes;
 mod index;
 mod index_put;

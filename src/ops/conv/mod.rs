@@ -71,7 +71,7 @@ struct Sizes {
 impl Sizes {
     /// Two per weight and pixel of y, whichever of the three is computed.
     fn flops(&self) -> u64 {
-        2 * (self.batch * self.groups * self.outer * self.pixels() * self.inner * self.taps()) as u64
+        (self.work() as u64).saturating_mul(2)
     }
 
     fn new(options: ConvOptions, x: [usize; 4], w: [usize; 4]) -> Result<Sizes, OpError> {

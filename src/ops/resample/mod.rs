@@ -136,7 +136,7 @@ impl Op for Resample {
     }
     fn flops(&self, inputs: &[Spec], _: &Spec) -> u64 {
         let (outer, _, inner) = inputs[0].shape.around(self.axis);
-        2 * (outer * inner * self.taps.entries()) as u64
+        ((outer * inner) as u64).saturating_mul(2 * self.taps.entries() as u64)
     }
 }
 

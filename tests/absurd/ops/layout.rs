@@ -15,6 +15,31 @@ fn of(tensors: &[Tensor]) -> Vec<&Tensor> {
     tensors.iter().collect()
 }
 
+/// A tensor through a few calls that each make it larger or of another rank.
+fn chained(o: &mut Odd) -> Tensor {
+    let mut x = o.tensor();
+    for _ in 0..o.pick(&[1, 2, 3, 5]) {
+        let call = o.pick(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+        x = match call {
+            0 => x.repeat(o.size(), o.axis()),
+            1 => x.tile(&o.sizes()),
+            2 => x.unsqueeze(o.axis()),
+            3 => x.expand(o.shape()),
+            4 => x.kron(&o.tensor()),
+            5 => x.diag_embed(o.int()),
+            6 => x.windows(o.axis(), o.size(), o.size()),
+            7 => x.cat(&[&x, &o.tensor()], o.axis()),
+            8 => x.stack(&[&x, &x], o.axis()),
+            9 => x.flatten().outer(&o.tensor().flatten()),
+            10 => x.reshape(o.shape()),
+            11 => x.slice(o.axis(), o.int()..),
+            12 => x.matmul(&o.tensor()),
+            _ => x.add(&o.tensor()),
+        };
+    }
+    x
+}
+
 pub const TABLE: &[Line] = table! {
     "Tensor::reshape" => |o| o.tensor().reshape(o.shape());
     "Tensor::expand" => |o| o.tensor().expand(o.shape());
@@ -81,4 +106,21 @@ pub const TABLE: &[Line] = table! {
     "arrange::block_diag" => |o| block_diag(&of(&some(o, &[2, 3])));
     "arrange::hstack" => |o| hstack(&of(&some(o, &[2, 3])));
     "arrange::vstack" => |o| vstack(&of(&some(o, &[2, 3])));
+    "Tensor::repeat" => |o| chained(o);
+    "Tensor::tile" => |o| chained(o).tile(&o.sizes());
+    "Tensor::expand" => |o| chained(o).expand(o.shape());
+    "Tensor::flatten" => |o| chained(o).flatten();
+    "Tensor::kron" => |o| chained(o).kron(&chained(o));
+    "Tensor::outer" => |o| chained(o).flatten().outer(&chained(o).flatten());
+    "Tensor::pad" => |o| {
+        let x = chained(o);
+        let rank = x.try_shape().map_or(1, |s| s.rank());
+        let pads: Vec<(usize, usize)> = (0..rank).map(|_| (o.size(), o.size())).collect();
+        x.pad(&pads, o.float())
+    };
+    "Tensor::diag_embed" => |o| chained(o).diag_embed(o.int());
+    "Tensor::chunk" => |o| chained(o).chunk(o.axis(), o.size());
+    "Tensor::unbind" => |o| chained(o).unbind(o.axis());
+    "Tensor::flip" => |o| chained(o).flip(&[]);
+    "Tensor::cat" => |o| chained(o).cat(&[&chained(o)], o.axis());
 };
