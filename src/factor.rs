@@ -257,21 +257,17 @@ fn unit(x: &mut DMatrix<f64>, j: usize) {
         x.column_mut(j).scale_mut(1.0 / length);
         return;
     }
-    // Of the axes one is far from the span of fewer columns than there are axes.
-    let rest = |axis: usize| {
-        let mut e = DVector::from_fn(x.nrows(), |i, _| f64::from(u8::from(i == axis)));
-        for _ in 0..2 {
-            for k in 0..j {
-                let along = x.column(k).dot(&e);
-                e.axpy(-along, &x.column(k), 1.0);
-            }
+    // Of the axes one is far from the span of fewer columns than there are axes: the one of which they hold the least.
+    let held = |axis: usize| (0..j).map(|k| x[(axis, k)] * x[(axis, k)]).sum::<f64>();
+    let Some((farthest, _)) = (0..x.nrows()).map(|axis| (axis, held(axis))).min_by(|a, b| a.1.total_cmp(&b.1)) else { return };
+    let mut e = DVector::from_fn(x.nrows(), |i, _| f64::from(u8::from(i == farthest)));
+    for _ in 0..2 {
+        for k in 0..j {
+            let along = x.column(k).dot(&e);
+            e.axpy(-along, &x.column(k), 1.0);
         }
-        e
-    };
-    let rests = (0..x.nrows()).map(rest).max_by(|a, b| a.norm().total_cmp(&b.norm()));
-    if let Some(farthest) = rests {
-        x.set_column(j, &farthest.normalize());
     }
+    x.set_column(j, &e.normalize());
 }
 
 /// The Moore–Penrose inverse; singular values up to `rtol` times the largest count as 0.

@@ -67,27 +67,36 @@ fn sources() -> Vec<Source> {
     found
 }
 
-/// Names that a `pub use` makes public.
-fn handed_on(sources: &[Source]) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
+/// What a `pub use` makes public, by the words of each: modules and names.
+struct HandedOn(Vec<BTreeSet<String>>);
+
+impl HandedOn {
+    /// Whether one names something of this file.
+    fn has(&self, source: &Source, name: &str) -> bool {
+        self.0.iter().any(|words| words.contains(&source.stem) && words.contains(name))
+    }
+}
+
+fn handed_on(sources: &[Source]) -> HandedOn {
+    let mut found = vec![];
     for source in sources {
         let mut rest = source.text.as_str();
         while let Some(start) = rest.find("pub use ") {
             rest = &rest[start + 8..];
             let end = rest.find(';').unwrap_or(rest.len());
-            found.extend(words(&rest[..end]).map(str::to_owned));
+            found.push(words(&rest[..end]).map(str::to_owned).collect());
         }
     }
     // Of the library's own list.
     let lib = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
     for line in lib.lines().filter(|l| l.starts_with("pub use ")) {
-        found.extend(words(line).map(str::to_owned));
+        found.push(words(line).map(str::to_owned).collect());
     }
-    found
+    HandedOn(found)
 }
 
 /// The types that can be named from outside.
-fn types(source: &Source, handed_on: &BTreeSet<String>) -> BTreeSet<String> {
+fn types(source: &Source, handed_on: &HandedOn) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for line in source.text.lines() {
         let mut words = words(line.trim_start());
@@ -95,7 +104,7 @@ fn types(source: &Source, handed_on: &BTreeSet<String>) -> BTreeSet<String> {
             continue;
         }
         if let Some(name) = words.next()
-            && (source.open || handed_on.contains(name))
+            && (source.open || handed_on.has(source, name))
         {
             found.insert(name.to_owned());
         }
@@ -104,7 +113,7 @@ fn types(source: &Source, handed_on: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 /// Whether a file declares a type that only it or the library can name.
-fn keeps(source: &Source, name: &str, handed_on: &BTreeSet<String>) -> bool {
+fn keeps(source: &Source, name: &str, handed_on: &HandedOn) -> bool {
     let declares = |line: &str| {
         let mut words = words(line.trim_start()).skip_while(|w| matches!(*w, "pub" | "crate" | "super"));
         matches!(words.next(), Some("struct" | "enum" | "trait")) && words.next() == Some(name)
@@ -213,7 +222,7 @@ fn public() -> BTreeMap<String, BTreeSet<String>> {
             };
             for name in names {
                 room.extend(types.iter().map(|of| format!("{of}::{name}")));
-                if of.is_none() && (source.open || handed_on.contains(&name)) {
+                if of.is_none() && (source.open || handed_on.has(source, &name)) {
                     room.insert(format!("{}::{name}", source.stem));
                 }
             }

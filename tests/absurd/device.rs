@@ -119,6 +119,19 @@ const TABLE: &[Line] = table! {
         device.set_node_limit(o.size());
         device.tensor(&[1.0, 2.0], 2).softmax(0).exp()
     };
+    "Device::set_memory_limit" => |o| {
+        let device = o.fresh_device();
+        device.set_memory_limit(o.maybe(Odd::seed));
+        [device.zeros(o.shape()), device.tensor(&[1.0, 2.0], 2).softmax(0)]
+    };
+    "Device::fail_allocation" => |o| {
+        let device = o.fresh_device();
+        device.fail_allocation(o.seed());
+        device.tensor(&[1.0, 2.0], 2).softmax(0).exp()
+    };
+    "Device::memory_limit" => |o| o.device().memory_limit();
+    "Device::memory_use" => |o| o.device().memory_use();
+    "Device::trim_memory" => |o| o.device().trim_memory();
     "Device::set_tune" => |o| {
         let device = o.fresh_device();
         device.set_tune(Tune::Off);

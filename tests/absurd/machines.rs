@@ -1,11 +1,14 @@
-//! Absurd arguments for the public functions of the machines: `src/gpu`, `src/reference`, `src/executor.rs`.
+//! Absurd arguments for the public functions of the machines: `src/gpu`, `src/budget.rs`, `src/reference`, `src/executor.rs`.
 
+use crate::odd::Odd;
 use crate::{Line, Room, table};
+use steepest::executor::Budget;
 use steepest::reference::{Overrides, evaluate};
 
-pub fn rooms() -> [Room; 3] {
+pub fn rooms() -> [Room; 4] {
     [
         Room { name: "gpu", tables: &[], not_called: GPU_NOT_CALLED, complete: true },
+        Room { name: "budget", tables: &[BUDGET], not_called: &[], complete: true },
         Room { name: "reference", tables: &[REFERENCE], not_called: REFERENCE_NOT_CALLED, complete: true },
         Room { name: "executor", tables: &[], not_called: EXECUTOR_NOT_CALLED, complete: true },
     ]
@@ -59,6 +62,42 @@ const EXECUTOR_NOT_CALLED: &[(&str, &str)] = &[
     ("executor::own_buffers", "a value or a plan of an executor itself"),
     ("executor::own_plan", "a value or a plan of an executor itself"),
 ];
+
+fn budget(o: &mut Odd) -> Budget {
+    Budget::elsewhere("a device", o.maybe(Odd::seed))
+}
+
+const BUDGET: &[Line] = table! {
+    "Budget::in_main_memory" => |o| Budget::in_main_memory(&o.text()).has_room(o.seed());
+    "Budget::elsewhere" => |o| budget(o).asks();
+    "Budget::memory_use" => |o| budget(o).memory_use();
+    "Budget::set_limit" => |o| budget(o).set_limit(o.maybe(Odd::seed));
+    "Budget::set_kept" => |o| {
+        let budget = budget(o);
+        budget.set_kept(o.seed());
+        budget.memory_use()
+    };
+    "Budget::take" => |o| {
+        let budget = budget(o);
+        (budget.take(o.seed()), budget.take(o.seed()), budget.memory_use())
+    };
+    "Budget::give_back" => |o| {
+        let budget = budget(o);
+        budget.give_back(o.seed());
+        budget.memory_use()
+    };
+    "Budget::has_room" => |o| budget(o).has_room(o.seed());
+    "Budget::room" => |o| budget(o).room::<u64>(String::new, o.size()).map(|room| room.len());
+    "Budget::copied" => |o| budget(o).copied(String::new, &o.many(Odd::u32)).map(|copy| copy.len());
+    "Budget::asks" => |o| {
+        let budget = budget(o);
+        budget.fail(o.seed());
+        (budget.asks(), budget.asks(), budget.end_of_failure())
+    };
+    "Budget::fail" => |o| budget(o).fail(o.seed());
+    "Budget::end_of_failure" => |o| budget(o).end_of_failure();
+    "Budget::refusal" => |o| budget(o).refusal(o.text(), o.seed()).to_string();
+};
 
 const REFERENCE: &[Line] = table! {
     "reference::evaluate" => |o| evaluate(&[&o.near(&[2, 3]).exp()], &Overrides::new());

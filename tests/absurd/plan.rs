@@ -12,6 +12,7 @@ pub fn room() -> Room {
 const NOT_CALLED: &[(&str, &str)] = &[
     ("Switches::all", "takes no argument"),
     ("Place::start", "takes no argument"),
+    ("Plan::use_of", "of a plan that a device made"),
     ("Program::fused_after", "a pass over a graph that was checked: called by Plan::build"),
     ("Program::kernel", "a pass over a graph that was checked: called by Plan::build"),
     ("Program::new", "a pass over a graph that was checked: called by Plan::build"),

@@ -40,7 +40,7 @@ fn constants_of_impossible_sizes_are_refused_before_they_are_made() {
     let [rows, columns] = device.tril_indices((1 << 32) - 1, 1, isize::MIN);
     assert_eq!((rows.to_vec::<u32>().unwrap(), columns.to_vec::<u32>().unwrap()), (vec![], vec![]));
     let [rows, _] = device.triu_indices((1 << 32) - 1, 0, 0);
-    assert_eq!(rows.to_vec::<u32>().unwrap(), []);
+    assert!(rows.to_vec::<u32>().unwrap().is_empty());
     assert!(device.ones(3).multinomial(usize::MAX, true, 0).is_err());
 }
 
@@ -75,7 +75,7 @@ fn arguments_whose_arithmetic_overflows_are_refused_by_name() {
     let image = device.ones([1, 1, 4, 4]);
     for n in SIZES {
         let size = n as isize;
-        refused(&x.tile(&[n, n]), "expand", "tile");
+        refused(&x.tile(&[n, n]), "tile", "tile");
         refused(&x.repeat(n, 0), "repeat", "repeat");
         refused(&x.repeat_interleave(&[n, n], 0), "repeat_interleave", "repeat_interleave");
         refused(&x.pad(&[(n, n), (0, n)], 0.0), "pad", "pad");
@@ -96,5 +96,5 @@ fn arguments_whose_arithmetic_overflows_are_refused_by_name() {
 fn more_pairs_than_a_tensor_can_hold_are_refused() {
     let device = Device::cpu();
     refused(&device.zeros([1 << 19, 1]).pdist(2.0), "pdist", "pdist");
-    refused(&device.zeros([1 << 31, 2]).pdist(1.0), "pdist", "pdist");
+    refused(&device.zeros([1 << 31, 1]).pdist(1.0), "pdist", "pdist");
 }
