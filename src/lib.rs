@@ -53,7 +53,7 @@ pub mod files;
 pub mod from_pytorch;
 pub mod gpu;
 pub mod graph;
-mod memory;
+pub mod memory;
 pub mod nn;
 mod numbers;
 pub mod ops;

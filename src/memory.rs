@@ -5,8 +5,12 @@ use std::fmt;
 use std::sync::LazyLock;
 
 /// Bytes that this program may use: `STEEPEST_MEMORY` (such as `800MB`, `2GiB` or a number of bytes), else what the machine has, or less where a
-/// container or a limit of the process allows less.
-pub(crate) fn most() -> u64 {
+/// container or a limit of the process allows less. What asks for more in one piece is [`Error::NoRoom`](crate::Error::NoRoom).
+///
+/// ```
+/// assert!(steepest::memory::most() > 1 << 20);
+/// ```
+pub fn most() -> u64 {
     static MOST: LazyLock<u64> = LazyLock::new(|| {
         let Ok(text) = std::env::var("STEEPEST_MEMORY") else { return of_the_machine() };
         bytes_of(&text).unwrap_or_else(|| {

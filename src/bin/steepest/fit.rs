@@ -139,6 +139,7 @@ impl Fit<'_> {
         let target = preprocessor.target().cloned().ok_or_else(|| anyhow::anyhow!("the target was lost"))?;
         let truths = Truths::of(&target, &held_out)?;
         let baseline = Truths::of(&target, &learned_rows)?.baseline(target.width());
+        training::check_memory(&self.chosen, &preprocessor, &target)?;
         let (set, _) = training::data_set(&preprocessor, learned_rows, self.problem.bytes)?;
         let (test, strange) = training::data_set(&preprocessor, held_out, self.problem.bytes)?;
         let chosen = &self.chosen;
@@ -303,9 +304,10 @@ impl Fit<'_> {
             return Err(refuse(table, None, None, found, "a row for each fold, and better ten", advice));
         }
         let folds = match &problem.classes {
-            Some(classes) => data::stratified_folds(classes, k, chosen.seed)?,
-            None => data::folds(table.len(), k, chosen.seed)?,
+            Some(classes) => data::stratified_folds(classes, k, chosen.seed),
+            None => data::folds(table.len(), k, chosen.seed),
         };
+        let folds = folds.with_context(|| format!("--folds {k}"))?;
         if let Some(classes) = &problem.classes {
             let width = classes.iter().max().map_or(0, |&class| class as usize + 1);
             for fold in &folds {

@@ -368,6 +368,9 @@ impl Settings {
     }
 }
 
+/// No run is that long.
+const MOST_EPOCHS: usize = 1_000_000_000;
+
 impl Chosen {
     /// The same with what depends on the number of rows.
     pub fn for_rows(self, rows: usize) -> Chosen {
@@ -408,6 +411,9 @@ impl Chosen {
         }
         for (name, n) in [("epochs", self.epochs), ("patience", self.patience), ("ensemble", self.members())] {
             anyhow::ensure!(n > 0, "--{name}: found 0, expected 1 or more");
+        }
+        for (name, n) in [("epochs", self.epochs), ("patience", self.patience)] {
+            anyhow::ensure!(n <= MOST_EPOCHS, "--{name}: found {n}, expected {MOST_EPOCHS} at most");
         }
         anyhow::ensure!(self.members() <= 100, "--ensemble: found {}, expected 100 at most", self.members());
         anyhow::ensure!(self.batch != Some(0), "--batch: found 0, expected 1 or more");

@@ -104,16 +104,56 @@ pub fn indices(fitted: &Preprocessor) -> Vec<usize> {
     fitted.indices().into_iter().map(|(_, count)| count).collect()
 }
 
-/// About how many bytes the files take that a training with these settings leaves: the weights of all models, and what is said about them.
-pub fn bytes_saved(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> u64 {
+/// Inputs and outputs of each layer of a model; an index counts as many inputs as it has values.
+fn layers(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> Vec<(u64, u64)> {
     let indices = indices(fitted);
     let numbers = fitted.width() - indices.len() + indices.iter().sum::<usize>();
-    let sizes: Vec<usize> = [numbers].into_iter().chain(chosen.layers.iter().copied()).chain([target.width()]).collect();
-    let weights: u64 = sizes.windows(2).map(|pair| (pair[0] as u64 + 1) * pair[1] as u64).sum();
+    let sizes: Vec<u64> = [numbers].iter().chain(&chosen.layers).chain(&[target.width()]).map(|&size| size as u64).collect();
+    sizes.windows(2).map(|pair| (pair[0], pair[1])).collect()
+}
+
+/// Weights and biases of a model.
+fn weights(layers: &[(u64, u64)]) -> u64 {
+    layers.iter().fold(0, |all, &(inputs, outputs)| all.saturating_add((inputs + 1).saturating_mul(outputs)))
+}
+
+/// Refuses, before anything is trained, models that no tensors can hold or that there is no memory for: the weights of every model, and of the
+/// one that is trained its gradients, what the optimizer keeps and the best weights so far.
+pub fn check_memory(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> anyhow::Result<()> {
+    let (layers, members) = (layers(chosen, fitted, target), chosen.members() as u64);
+    for &(inputs, outputs) in &layers {
+        anyhow::ensure!(
+            inputs.saturating_mul(outputs) <= u64::from(u32::MAX),
+            "--layers: found {:?}: a layer of {inputs} inputs and {outputs} neurons has more than {} weights, use fewer",
+            chosen.layers,
+            u32::MAX
+        );
+    }
+    let kept = match chosen.optimizer {
+        settings::Optimizer::Sgd => 0,
+        settings::Optimizer::Momentum | settings::Optimizer::Nesterov | settings::Optimizer::Adagrad => 1,
+        settings::Optimizer::Rmsprop => 1,
+        settings::Optimizer::Adamw | settings::Optimizer::Adam | settings::Optimizer::Adadelta => 2,
+    };
+    let (numbers, most) = (weights(&layers), steepest::memory::most());
+    let bytes = numbers.saturating_mul(4 * (members + 2 + kept));
+    anyhow::ensure!(
+        bytes <= most,
+        "--layers: found {:?}, and --ensemble {members}: {numbers} weights of a model, with their gradients and what --optimizer keeps, \
+         take {bytes} bytes, this program may use {most}; use fewer neurons or models",
+        chosen.layers
+    );
+    Ok(())
+}
+
+/// About how many bytes the files take that a training with these settings leaves: the weights of all models, and what is said about them.
+pub fn bytes_saved(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> u64 {
+    let layers = layers(chosen, fitted, target);
+    let (numbers, weights) = (layers.first().map_or(0, |&(inputs, _)| inputs), weights(&layers));
     /// Of the history and the learning curve, and of each feature's name and what is done to it.
     const FILES: u64 = 200_000;
     const FEATURE: u64 = 100;
-    4 * weights * chosen.members() as u64 + FEATURE * numbers as u64 + FILES
+    4 * weights * chosen.members() as u64 + FEATURE * numbers + FILES
 }
 
 /// Rows of a batch, for so many rows to learn from, with such indices.
