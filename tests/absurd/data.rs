@@ -51,6 +51,7 @@ const NOT_CALLED: &[(&str, &str)] = &[
     ("Pictures::flat", "the feature `images` is off"),
     ("Pictures::grey", "the feature `images` is off"),
     ("Pictures::new", "the feature `images` is off"),
+    ("Pictures::parse", "the feature `images` is off"),
     ("Pictures::read", "the feature `images` is off"),
     ("Pictures::read_folder", "the feature `images` is off"),
     ("Pictures::size", "the feature `images` is off"),

@@ -92,6 +92,7 @@ const TABLE: &[Line] = table! {
     "ModelFile::save" => |o| { let path = o.path(); file(o).and_then(|f| f.save(&path)).and_then(|()| ModelFile::read(path)).map(|f| f.state.numbers()) };
     "ModelFile::read" => |o| { let (path, bytes) = (o.path(), bytes(o)); let _ = std::fs::write(&path, bytes); ModelFile::read(path).map(|f| f.state.numbers()) };
     "ModelFile::parse" => |o| { let bytes = bytes(o); ModelFile::parse(o.text(), &bytes).map(|f| f.state.numbers()) };
+    "ModelFile::to_bytes" => |o| file(o).and_then(|f| f.to_bytes()).map(|bytes| bytes.len());
     "ModelFile::build" => |o| file(o).and_then(|f| f.build(&o.device())).map(|m| m.forward(&o.near(&[2, 2])));
     "ModelFile::build_with" => |o| file(o).and_then(|f| f.build_with(&Registry::new(), &o.device())).map(|m| m.parameter_count());
     "ModelFile::load_into" => |o| { let model = model(o); file(o).and_then(|f| f.load_into(&model)) };
@@ -102,6 +103,7 @@ const TABLE: &[Line] = table! {
     "Checkpoint::of" => |o| checkpoint(o).map(|c| c.model.numbers());
     "Checkpoint::write" => |o| { let path = o.path(); checkpoint(o).and_then(|c| c.write(&path)).and_then(|()| Checkpoint::read(path)).map(|c| c.counters.len()) };
     "Checkpoint::read" => |o| { let (path, bytes) = (o.path(), bytes(o)); let _ = std::fs::write(&path, bytes); Checkpoint::read(path).map(|c| c.counters.len()) };
+    "Checkpoint::parse" => |o| { let bytes = bytes(o); Checkpoint::parse(o.text(), &bytes).map(|c| c.counters.len()) };
     "Checkpoint::restore" => |o| {
         let model = nn::mlp(&o.device(), &[2, 2], 1);
         let mut adam = Adam::new(model.parameters(), 0.1);

@@ -186,7 +186,7 @@ fn trained(o: &mut Odd, set_up: impl for<'a> FnOnce(&mut Odd, Trainer<'a>) -> Tr
     let trainer = Trainer::new(&model, Sgd::new(nn::Module::parameters(&model), 0.1), entropy).epochs(2).quiet();
     let mut trainer = set_up(o, trainer);
     let report = trainer.fit(&loader)?;
-    let _ = report.history.to_csv();
+    let _ = (report.history.to_csv(), report.checkpointed());
     Ok(report.steps)
 }
 
@@ -240,6 +240,7 @@ const RUNS: &[Line] = table! {
     "Trainer::quiet" => |o| trained(o, |_, t| t.quiet());
     "Trainer::optimizer" => |o| { let model = nn::mlp(&o.device(), &[2, 3], 1); Trainer::new(&model, Sgd::new(nn::Module::parameters(&model), o.float()), |x, _| x.clone()).optimizer().lr() };
     "Trainer::fit" => |o| trained(o, |o, t| t.l1(o.share()).accumulate(o.size()).ema(o.share()).clip_norm(o.float()));
+    "Report::checkpointed" => |o| trained(o, |o, t| t.epochs(o.size()).callback(Stops(1)));
     "EarlyStopping::new" => |o| trained(o, |o, t| t.early_stopping(EarlyStopping::new(o.size())));
     "EarlyStopping::never" => |o| trained(o, |_, t| t.early_stopping(EarlyStopping::never()));
     "EarlyStopping::monitor" => |o| trained(o, |o, t| t.early_stopping(EarlyStopping::new(1).monitor(o.text())));

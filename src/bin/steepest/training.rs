@@ -40,6 +40,7 @@ pub fn train(
     share: f64,
     quiet: bool,
 ) -> anyhow::Result<Trained> {
+    check_memory(chosen, fitted, target)?;
     let parts = parts(chosen, set, target, share)?;
     let indices = indices(fitted);
     let mut members: Vec<Box<dyn Module>> = vec![];

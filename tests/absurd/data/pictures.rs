@@ -34,6 +34,7 @@ pub const TABLE: &[Line] = table! {
     "Pictures::size" => |o| { let p = Pictures::new().size(o.u32(), o.u32()); shown(o, p) };
     "Pictures::grey" => |o| { let p = Pictures::new().grey().size(o.u32(), 2); shown(o, p) };
     "Pictures::flat" => |o| shown(o, Pictures::new().flat());
+    "Pictures::parse" => |o| { let p = Pictures::new().size(o.u32(), o.u32()); p.parse(o.text(), PIXEL).map(|(pixels, _)| pixels.len()) };
     "Pictures::read" => |o| { let p = Pictures::new(); p.read(o.path()).map(|(pixels, _)| pixels.len()) };
     "Pictures::read_folder" => |o| {
         let (folder, bytes) = (o.folder().join("classes"), PIXEL);
