@@ -381,7 +381,7 @@ impl Preprocessor {
         Ok(notes)
     }
 
-    /// The features as a device takes them, `rows` rows at a time and then the rest, without ever making all of them. Gives back what was noticed, as
+    /// The features as a device takes them, at most `rows` rows at a time, without ever making all of them. Gives back what was noticed, as
     /// [`Features::notes`].
     ///
     /// # Errors
