@@ -93,7 +93,7 @@ pub fn has_room(path: &Path, bytes: u64) -> Result<()> {
         }
         file.sync()
     };
-    write().map_err(|e| Error::file(path, format!("there is no room for the {bytes} bytes that it will take: {e}")))
+    write().map_err(|e| Error::file(path, format!("it cannot be written: {e}; it will take {bytes} bytes or more")))
 }
 
 fn is_file(path: &Path, found: FileType) -> Result<()> {
@@ -215,6 +215,6 @@ mod tests {
         has_room(&folder.path().join("file"), (CHUNK + 5) as u64).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         let error = has_room(&folder.path().join("no/file"), 10).unwrap_err();
-        assert!(error.to_string().contains("no room for the 10 bytes"), "{error}");
+        assert!(error.to_string().contains("it will take 10 bytes or more"), "{error}");
     }
 }

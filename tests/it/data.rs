@@ -132,7 +132,7 @@ fn idx_refuses_malformed_files_by_name_and_place() {
         assert_eq!(refused(Path::new("memory"), Idx::parse("memory", &bytes)), message, "{name}: from memory");
     }
     let missing = folder.path().join("missing");
-    assert!(refused(&missing, Idx::read(&missing)).starts_with("cannot be opened: "));
+    assert!(refused(&missing, Idx::read(&missing)).starts_with("cannot be read: there is no such file"));
     refused(folder.path(), Idx::read(folder.path()));
 }
 

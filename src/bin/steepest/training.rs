@@ -155,6 +155,13 @@ pub fn bytes_saved(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> u
     const FILES: u64 = 200_000;
     const FEATURE: u64 = 100;
     4 * weights * chosen.members() as u64 + FEATURE * numbers + FILES
+/// How many bytes the model's file takes at least that a training with these settings leaves: the weights of all models.
+pub fn bytes_saved(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> u64 {
+    let indices = indices(fitted);
+    let numbers = fitted.width() - indices.len() + indices.iter().sum::<usize>();
+    let sizes: Vec<usize> = [numbers].into_iter().chain(chosen.layers.iter().copied()).chain([target.width()]).collect();
+    let weights: u64 = sizes.windows(2).map(|pair| (pair[0] as u64 + 1) * pair[1] as u64).sum();
+    4 * weights * chosen.members() as u64
 }
 
 /// Rows of a batch, for so many rows to learn from, with such indices.
@@ -274,7 +281,7 @@ pub fn rows_at_once(width: usize) -> usize {
 /// The rows of a table as a data set. `bytes`: the size of the table's file.
 pub fn data_set(fitted: &Preprocessor, table: Table, bytes: u64) -> anyhow::Result<(Dataset, Vec<String>)> {
     /// So much and half the file a data set may take that is there whole, and on the device besides; larger ones are made batch by batch.
-    const WHOLE: u64 = 32_000_000;
+    const WHOLE: u64 = 16_000_000;
     let whole = 4 * table.len() as u64 * fitted.width() as u64;
     Ok(if whole <= WHOLE + bytes / 2 { fitted.dataset(&table)? } else { fitted.lean_dataset(table)? })
 }
