@@ -205,9 +205,8 @@ fn feed_all(chosen: &[&Target], seed: u64, seconds: u64) -> ExitCode {
             scope.spawn(|| {
                 while let Some(target) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let found = feed(target, seed, time, folder.path());
-                    let ok = if found.is_ok() { "ok" } else { "FAILED" };
-                    let said = found.as_ref().map_or("", String::as_str);
-                    println!("test fuzz::{} ... {ok} ({said} in {:.1} s)", target.name, time.as_secs_f64());
+                    let said = found.as_ref().map(|said| format!("ok ({said} in {:.1} s)", time.as_secs_f64()));
+                    println!("test fuzz::{} ... {}", target.name, said.as_deref().unwrap_or("FAILED"));
                     failures.lock().unwrap().extend(found.err().map(|what| (target.name, what)));
                 }
             });
