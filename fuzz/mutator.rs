@@ -8,7 +8,7 @@ impl Draws {
         Draws(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -18,7 +18,7 @@ impl Draws {
 
     /// Below `end`, which is not 0.
     pub fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
+        (self.draw() % end as u64) as usize
     }
 
     fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
@@ -121,7 +121,7 @@ fn change(draws: &mut Draws, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
     match draws.below(14) {
         // A bit, a byte, a small step.
         0 if length > 0 => bytes[draws.below(length)] ^= 1 << draws.below(8),
-        1 if length > 0 => bytes[draws.below(length)] = draws.next() as u8,
+        1 if length > 0 => bytes[draws.below(length)] = draws.draw() as u8,
         2 if length > 0 => {
             let at = draws.below(length);
             bytes[at] = bytes[at].wrapping_add(draws.below(9) as u8).wrapping_sub(4);

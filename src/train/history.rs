@@ -76,8 +76,10 @@ impl History {
             let val_loss = val_loss.map_or(String::new(), |loss| loss.to_string());
             // Writing to a text cannot fail.
             let _ = write!(csv, "{epoch},{steps},{lr},{loss},{val_loss},{seconds}");
-            for name in &metrics {
-                let _ = write!(csv, ",{}", record.get(name).map_or(String::new(), |value| value.to_string()));
+            for (i, name) in metrics.iter().enumerate() {
+                // Mostly in the place where the first epoch has it.
+                let here = record.metrics.get(i).filter(|(found, _)| found == name).map(|&(_, value)| value);
+                let _ = write!(csv, ",{}", here.or_else(|| record.get(name)).map_or(String::new(), |value| value.to_string()));
             }
             csv.push('\n');
         }

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "arrays", feature = "images", feature = "save"))]
 #![allow(clippy::unwrap_used)]
 
+mod limits;
 mod npy;
 mod npz;
 mod outside;

@@ -87,6 +87,11 @@ fn picture(kind: u8, depth: u8, channels: usize) -> Picture {
     Picture { kind, depth, channels, width, height, samples }
 }
 
+/// A white picture of one bit a pixel.
+pub(super) fn blank(width: usize, height: usize) -> Vec<u8> {
+    Picture { kind: 0, depth: 1, channels: 1, width, height, samples: vec![1; width * height] }.file(false, &[])
+}
+
 fn palette(entries: usize) -> Vec<[u8; 3]> {
     (0..entries).map(|i| [(i * 37 % 256) as u8, (i * 101 % 256) as u8, 255 - i as u8]).collect()
 }
