@@ -48,7 +48,6 @@ pub fn zip(bytes: &[u8]) -> Vec<u8> {
         let _ = record(&mut bytes, at);
     }
     let end = (0..bytes.len()).rfind(|&at| bytes[at..].starts_with(b"PK\x05\x06"));
-    let end = (0..bytes.len()).rfind(|&at| bytes[at..].starts_with(b"PK\x05\x06"));
     if let (Some(&first), Some(end)) = (records.first(), end)
         && bytes.len() >= end + 22
         && end > first

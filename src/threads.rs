@@ -84,7 +84,9 @@ pub fn install<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 
 /// The pool of so many threads, made when it is first asked for. `None` if the system gives no more threads.
 fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
-    static POOLS: Mutex<Option<HashMap<(u32, usize), Arc<ThreadPool>>>> = Mutex::new(None);
+    /// By process and number of threads.
+    type Pools = HashMap<(u32, usize), Arc<ThreadPool>>;
+    static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
     is_forked();
     // Of this process: those of the one it was forked from are no more.
     let key = (std::process::id(), threads);

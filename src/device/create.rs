@@ -69,11 +69,6 @@ impl Device {
     fn given<T: Element>(&self, data: &[T], shape: impl ToShape, parameter: bool) -> Tensor {
         let (at, budget) = (Location::caller(), self.state.executor.budget());
         let what = || format!("{} numbers given at {}:{}", data.len(), at.file(), at.line());
-        let room = self.state.with_room(|| budget.room(what, data.len()));
-        match room {
-            Ok(mut words) => {
-                words.extend(data.iter().map(|x| x.to_word()));
-                Tensor::leaf(&self.backend, spec_of(data, shape), Some(Value::Host(Arc::new(words))), parameter, at)
         let made = spec_of(data, shape).map_err(|error| Error::op("tensor", at, error));
         match made.and_then(|spec| Ok((spec, self.state.with_room(|| budget.room(what, data.len()))?))) {
             Ok((spec, mut words)) => {

@@ -5,7 +5,7 @@ use crate::{Line, Room, table};
 use steepest::executor::Budget;
 use steepest::reference::{Overrides, evaluate};
 
-pub fn rooms() -> [Room; 4] {
+pub fn rooms() -> [Room; 5] {
     [
         Room { name: "gpu", tables: &[], not_called: GPU_NOT_CALLED, complete: true },
         Room { name: "budget", tables: &[BUDGET], not_called: &[], complete: true },

@@ -9,6 +9,7 @@ use crate::table::refuse;
 use crate::text::{figure, quoted};
 use crate::training::{self, Trained};
 use crate::{aside, curves, files, model, report, say, task};
+use anyhow::Context;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -147,21 +147,9 @@ pub fn check_memory(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> 
     Ok(())
 }
 
-/// About how many bytes the files take that a training with these settings leaves: the weights of all models, and what is said about them.
-pub fn bytes_saved(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> u64 {
-    let layers = layers(chosen, fitted, target);
-    let (numbers, weights) = (layers.first().map_or(0, |&(inputs, _)| inputs), weights(&layers));
-    /// Of the history and the learning curve, and of each feature's name and what is done to it.
-    const FILES: u64 = 200_000;
-    const FEATURE: u64 = 100;
-    4 * weights * chosen.members() as u64 + FEATURE * numbers + FILES
 /// How many bytes the model's file takes at least that a training with these settings leaves: the weights of all models.
 pub fn bytes_saved(chosen: &Chosen, fitted: &Preprocessor, target: &Target) -> u64 {
-    let indices = indices(fitted);
-    let numbers = fitted.width() - indices.len() + indices.iter().sum::<usize>();
-    let sizes: Vec<usize> = [numbers].into_iter().chain(chosen.layers.iter().copied()).chain([target.width()]).collect();
-    let weights: u64 = sizes.windows(2).map(|pair| (pair[0] as u64 + 1) * pair[1] as u64).sum();
-    4 * weights * chosen.members() as u64
+    weights(&layers(chosen, fitted, target)).saturating_mul(4 * chosen.members() as u64)
 }
 
 /// Rows of a batch, for so many rows to learn from, with such indices.
