@@ -110,6 +110,8 @@ const SETS: &[Line] = table! {
     "Dataset::len" => |o| set(o).len();
     "Dataset::is_empty" => |o| set(o).is_empty();
     "Dataset::features" => |o| set(o).features().len();
+    // Rows that there are: others are documented to panic.
+    "Dataset::features_of" => |o| { let set = set(o); set.features_of(&(0..set.len()).collect::<Vec<_>>()).len() };
     "Dataset::labels" => |o| format!("{:?}", set(o).labels());
     "Dataset::row_shape" => |o| set(o).row_shape().len();
     "Dataset::row_len" => |o| set(o).row_len();

@@ -18,6 +18,11 @@ const TABLE: &[Line] = table! {
         let _ = files.bytes(&o.path(), &o.bytes());
         files.bytes(&o.path(), &o.bytes()).and_then(|()| files.keep())
     };
+    "Files::in_parts" => |o| {
+        let mut files = Files::default();
+        let _ = files.in_parts(&o.path(), |write| write(&o.bytes()));
+        files.keep()
+    };
     "Files::keep" => |o| { let mut files = Files::default(); let _ = (files.bytes(&o.path(), b"a"), files.bytes(&o.path(), b"b")); files.keep() };
     "regular::read" => |o| files::read(&o.path()).map(|bytes| bytes.len());
     "regular::read_stream" => |o| files::read_stream(&o.path(), &o.bytes()[..]).map(|bytes| bytes.len());

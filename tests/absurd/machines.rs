@@ -5,12 +5,13 @@ use crate::{Line, Room, table};
 use steepest::executor::Budget;
 use steepest::reference::{Overrides, evaluate};
 
-pub fn rooms() -> [Room; 5] {
+pub fn rooms() -> [Room; 6] {
     [
         Room { name: "gpu", tables: &[], not_called: GPU_NOT_CALLED, complete: true },
         Room { name: "budget", tables: &[BUDGET], not_called: &[], complete: true },
         Room { name: "reference", tables: &[REFERENCE], not_called: REFERENCE_NOT_CALLED, complete: true },
         Room { name: "executor", tables: &[], not_called: EXECUTOR_NOT_CALLED, complete: true },
+        Room { name: "workspace", tables: &[], not_called: WORKSPACE_NOT_CALLED, complete: true },
         Room { name: "memory", tables: &[], not_called: &[("memory::most", "it takes no arguments")], complete: true },
     ]
 }
@@ -58,6 +59,11 @@ const GPU_NOT_CALLED: &[(&str, &str)] = &[
     ("Gpu::upload", "called by every tensor that is given"),
 ];
 const REFERENCE_NOT_CALLED: &[(&str, &str)] = &[];
+const WORKSPACE_NOT_CALLED: &[(&str, &str)] = &[
+    ("Workspace::new", "what a kernel is handed by the machine that runs it"),
+    ("Workspace::with", "what a kernel is handed by the machine that runs it"),
+    ("Workspace::refused", "what a kernel is handed by the machine that runs it"),
+];
 const EXECUTOR_NOT_CALLED: &[(&str, &str)] = &[
     ("executor::own_buffer", "a value or a plan of an executor itself"),
     ("executor::own_buffers", "a value or a plan of an executor itself"),

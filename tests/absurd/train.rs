@@ -158,6 +158,7 @@ const METRICS: &[Line] = table! {
     "Predictions::new" => |o| predictions(o).map(|p| scored(o, &p));
     "Predictions::of" => |o| { let (model, set) = (nn::mlp(&o.device(), &[2, o.size_near(3)], 1), set(o)); loader(o, &set).and_then(|l| Predictions::of(&model, &l)).map(|p| scored(o, &p)) };
     "Predictions::outputs" => |o| predictions(o).map(|p| p.outputs().len());
+    "Predictions::into_outputs" => |o| predictions(o).map(|p| p.into_outputs().len());
     "Predictions::width" => |o| predictions(o).map(|p| p.width());
     "Predictions::rows" => |o| predictions(o).map(|p| p.rows());
     "Predictions::truth" => |o| predictions(o).map(|p| format!("{:?}", p.truth()));

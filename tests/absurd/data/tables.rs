@@ -132,6 +132,7 @@ pub const TABLE: &[Line] = table! {
     "Table::without_missing_columns" => |o| read(o).map(|t| t.without_missing_columns(o.float()).names().len());
     "Table::classes" => |o| read(o).and_then(|t| t.classes(o.pick(&["a", "y", "none"])).map(|(c, _)| c.len()));
     "Table::parts" => |o| { let parts = parts(o); read(o).and_then(|t| t.parts(&parts)).map(|(t, _, _)| t.len()) };
+    "Table::into_parts" => |o| { let parts = parts(o); read(o).and_then(|t| t.into_parts(&parts)).map(|(t, _, _)| t.len()) };
     "Table::report" => |o| read(o).map(|t| t.report().to_string());
     "Table::giveaways" => |o| read(o).and_then(|t| t.giveaways(o.pick(&["a", "y", "none"])).map(|g| g.len()));
     "Table::spellings" => |o| read(o).and_then(|t| t.spellings(o.pick(&["a", "y", "none"])).map(|s| s.len()));
@@ -199,6 +200,8 @@ pub const PREPARED: &[Line] = table! {
     "Preprocessor::grouped" => |o| fitted(o).map(|p| p.grouped().len());
     "Preprocessor::selected" => |o| fitted(o).map(|p| p.selected().is_some());
     "Preprocessor::dataset" => |o| fitted(o).and_then(|p| p.dataset(&read(o)?).map(|(set, _)| set.len()));
+    "Preprocessor::lean_dataset" => |o| fitted(o).and_then(|p| p.lean_dataset(read(o)?).map(|(set, _)| set.len()));
+    "Preprocessor::in_batches" => |o| fitted(o).and_then(|p| p.in_batches(&read(o)?, o.size(), |_| Ok::<(), steepest::Error>(())).map(drop));
     "Preprocessor::to_json" => |o| fitted(o).and_then(|p| p.to_json()).map(|text| text.len());
     "Preprocessor::from_json" => |o| {
         let text = fitted(o).and_then(|p| p.to_json());
