@@ -256,6 +256,7 @@ impl SpectralNorm {
         let inner = Inner::new("spectral normalisation", layer, name, axis)?;
         let (matrix, device) = (inner.matrix().detach(), inner.weight.device());
         let outputs = matrix.try_shape()?.dims()[0];
+        crate::memory::room::<[f32; 2]>(format_args!("{outputs} random numbers"), outputs).map_err(Error::NoRoom)?;
         let mut u = unit(&device.tensor(&random::normal_host(outputs, 0.0, 1.0, seed, 0), outputs));
         let mut v = step(&matrix.t(), &u);
         for _ in 0..FIRST {
