@@ -49,7 +49,7 @@ run as they were. A model is replaced, with the files beside it; any other file 
 program is stopped, the files are of the run that the model is of, or not there. Ctrl-C ends \
 training after the epoch, keeps the best weights, and goes on to judging and saving; a second one ends the program at once.
 
-Memory: at most four times the table's file and 200 MB (predict and evaluate, too); of very many classes 8 bytes \
+Memory: at most four times the table's file and 200 MB (predict and evaluate, too); of very many classes 4 bytes \
 more for each class and each row that is judged. STEEPEST_MEMORY=2GB allows no more than that, and says for what more would be needed.
 
 Settings in a file: --config fit.toml holds the same names as the flags, for instance
