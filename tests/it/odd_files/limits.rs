@@ -82,19 +82,21 @@ fn arrays() {
     no_room(Array::parse("a", &halves), "the elements of an array");
 }
 
-/// The shortest of three tries.
-fn time(run: impl Fn()) -> Duration {
+/// The shortest of some tries.
+fn time(tries: usize, run: impl Fn()) -> Duration {
     let one = |_| {
         let begun = Instant::now();
         run();
         begun.elapsed()
     };
-    (0..3).map(one).min().unwrap()
+    (0..tries).map(one).min().unwrap()
 }
 
-/// Eight times as many columns take about eight times as long, not sixty-four times.
+/// Thirty-two times as many columns take about thirty-two times as long (some times that, where caches are small), not a thousand times.
 #[test]
 fn many_columns_take_no_more_than_their_number() {
+    // What takes long is not much disturbed by other programs.
+    let tries = |columns| if columns > 5000 { 1 } else { 5 };
     let table = |columns: usize| {
         let line = |of: &dyn Fn(usize) -> String| (0..columns).map(of).collect::<Vec<_>>().join(",");
         let text = [line(&|i| format!("c{i}")), line(&|i| format!("{i}")), line(&|i| format!("{}", 2 * i + 1))].join("\n");
@@ -104,17 +106,17 @@ fn many_columns_take_no_more_than_their_number() {
             let again = Csv::new().as_in(&fitted).parse("wide.csv", text.as_bytes()).unwrap();
             assert_eq!(fitted.features(&again).unwrap().values.len(), 2 * fitted.width());
         };
-        time(run)
+        time(tries(columns), run)
     };
-    let history = |metrics: usize| {
-        let metrics: Vec<(String, f64)> = (0..metrics).map(|i| (format!("m{i}"), 0.5)).collect();
+    let history = |count: usize| {
+        let metrics: Vec<(String, f64)> = (0..count).map(|i| (format!("m{i}"), 0.5)).collect();
         let record =
             |epoch| Record { epoch, steps: 1, lr: 0.1, loss: 1.0, val_loss: None, seconds: 0.1, metrics: metrics.clone() };
         let history = History { records: (1..5).map(record).collect() };
-        time(|| assert_eq!(History::from_csv(&history.to_csv()).unwrap(), history))
+        time(tries(count), || assert_eq!(History::from_csv(&history.to_csv()).unwrap(), history))
     };
-    for (what, few, many) in [("a table", table(3000), table(24_000)), ("a history", history(3000), history(24_000))] {
+    for (what, few, many) in [("a table", table(1000), table(32_000)), ("a history", history(1000), history(32_000))] {
         println!("{what}: {few:?} and {many:?}");
-        assert!(many < few * 32, "{what}: {many:?} for 24000 columns, {few:?} for 3000");
+        assert!(many < few * 400, "{what}: {many:?} for 32000 columns, {few:?} for 1000");
     }
 }
