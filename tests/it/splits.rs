@@ -1,6 +1,7 @@
 //! Splits and folds: exact shares, and streams of random numbers that have nothing to do with each other.
 #![allow(clippy::unwrap_used)]
 
+use crate::common;
 use std::collections::HashSet;
 use steepest::Device;
 use steepest::data::{self, DataLoader, Dataset, FoldScores, Labels};
@@ -61,8 +62,10 @@ fn one_seed_serves_splits_folds_and_loaders() {
         let first = drawn.remove(0);
         assert!(drawn[1..].iter().all(|other| *other != first), "seed {seed}");
         assert_eq!(drawn.iter().collect::<HashSet<_>>().len(), drawn.len(), "seed {seed}: {drawn:?}");
-        // Folds are dealt, not cut out of an order: 15 rows of one fold are no stretch of another order either.
         assert!(drawn.iter().all(|rows| rows.len() == 15));
+        // As many folds as rows show the order in which they are dealt.
+        let dealt: Vec<usize> = data::folds(rows, rows, seed).unwrap().iter().map(|fold| fold.test[0]).collect();
+        assert!(sorted(&dealt[..15]) != first && !drawn.contains(&sorted(&dealt[..15])), "seed {seed}");
     }
 }
 
@@ -133,4 +136,42 @@ fn every_option_of_a_loader_is_heeded() {
     assert_eq!(x(true, true), rounded);
     assert!(rounded != set.features());
     assert_eq!(x(true, false), set.features(), "what is copied is not rounded");
+}
+
+/// What is saved with a model is the seed of its split: what it draws is the same in every version.
+#[test]
+fn what_a_seed_draws_is_settled() {
+    let parts = data::random_parts(12, 0.25, 0.25, 7).unwrap();
+    assert_eq!((parts.test, parts.validation), (vec![3, 4, 6], vec![0, 9, 11]));
+    let parts = data::stratified_parts(&[0, 1, 0, 1, 0, 1, 0, 1, 2, 2, 2, 2], 0.25, 0.25, 7).unwrap();
+    assert_eq!((parts.test, parts.validation), (vec![0, 1, 11], vec![2, 3, 10]));
+    let tests = |folds: Vec<data::Fold>| folds.into_iter().map(|fold| fold.test).collect::<Vec<_>>();
+    assert_eq!(tests(data::folds(10, 3, 7).unwrap()), vec![vec![0, 1, 2, 7], vec![3, 5, 9], vec![4, 6, 8]]);
+    let folds = data::stratified_folds(&[0, 0, 0, 0, 0, 1, 1, 1, 1, 1], 3, 7).unwrap();
+    assert_eq!(tests(folds), vec![vec![2, 4, 5, 8], vec![1, 3, 6], vec![0, 7, 9]]);
+}
+
+/// What decides whether a set is kept on the device is its largest tensor, as large as it would be there.
+#[test]
+fn the_largest_tensor_of_a_set_decides_where_it_is_kept() {
+    let Some(device) = common::minimal_gpu("large data sets") else { return };
+    let columns = 1 << 16;
+    let rows = (device.tensor_bytes() / (4 * columns as u64) + 1) as usize;
+    let many = vec![0.5f32; rows * columns];
+    let classes = || Labels::Classes(vec![0; rows], 1);
+    let is_resident = |set: &Dataset, half: bool| {
+        let options = DataLoader::new(set, 2);
+        let options = if half { options.f16() } else { options };
+        options.on_device(&device).unwrap().is_resident()
+    };
+    let wide = Dataset::new(many, &[columns], classes()).unwrap();
+    assert!(!is_resident(&wide, false) && is_resident(&wide, true));
+    let few = || Dataset::new(vec![0.5; rows], &[], classes()).unwrap();
+    assert!(is_resident(&few(), false));
+    // Half precision is for the features alone.
+    let more = few().with_input(wide.features().to_vec(), &[columns]).unwrap();
+    assert!(!is_resident(&more, false) && !is_resident(&more, true));
+    drop(more);
+    let more = few().with_target(wide.features().to_vec(), &[columns]).unwrap();
+    assert!(!is_resident(&more, false) && !is_resident(&more, true));
 }

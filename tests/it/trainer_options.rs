@@ -310,6 +310,35 @@ fn a_wish_to_end_is_that_of_one_run() {
     assert_eq!((report.end, report.steps), (End::Finished, 6), "what was asked before a run is not meant for it");
 }
 
+/// However a run ends, the model is left in evaluation mode: also where running statistics were taken anew for the averages of weights.
+#[test]
+fn a_trained_model_is_in_evaluation_mode() {
+    let device = Device::cpu();
+    let rows = loader(&device);
+    let settings: [(&str, fn(Trainer<'_>) -> Trainer<'_>); 4] = [
+        ("nothing", |t| t),
+        ("an average of steps", |t| t.ema(0.5)),
+        ("an average of epochs", |t| t.swa(1)),
+        ("a callback that ends it", |t| t.on_step(|_| Ok(Flow::Stop))),
+    ];
+    for (name, set) in settings {
+        let model = steepest::sequential![
+            Linear::new(&device, 4, 8, 1),
+            BatchNorm1d::new(&device, 8),
+            Dropout::new(0.5, 3),
+            Linear::new(&device, 8, 3, 2)
+        ];
+        set(Trainer::new(&model, Sgd::new(model.parameters(), 0.1), loss).epochs(1).quiet()).fit(&rows).unwrap();
+        let x = rows.epoch_at(0).next().unwrap().x;
+        let values = || model.forward(&x).to_vec::<f32>().unwrap();
+        let found = values();
+        model.eval();
+        assert_eq!(found, values(), "{name}");
+        model.train();
+        assert!(values() != found, "{name}");
+    }
+}
+
 #[test]
 fn settings_are_heeded_one_by_one() {
     assert_eq!(train(&|t| t).0.history.records.len(), 10, "epochs, without a word");
