@@ -207,6 +207,8 @@ mod tests {
 
     /// What must hold of any placement, looked at pair by pair.
     fn check(values: &[Value], conflicts: &FxHashSet<(usize, usize)>, slots: &Slots) {
+        let most = values.iter().map(|v| v.words).max().unwrap_or(0);
+        assert!(slots.words.iter().all(|&words| words <= most), "a slot is larger than any value: {values:?} in {slots:?}");
         for (i, v) in values.iter().enumerate() {
             let at = slots.part[i].unwrap_or(0);
             assert!(

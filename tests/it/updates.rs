@@ -92,6 +92,12 @@ fn more_parameters_than_one_kernel_takes() {
         opt.step(p.iter().map(|p| p.square().sum(&[])).reduce(|a, b| a + b).unwrap().backward()).unwrap();
         assert_eq!(updates(&device), 3, "128 + 128 + 44");
         assert!(p.iter().all(|p| p.to_vec::<f32>().unwrap() == [0.0, 0.0]));
+        // As many as one takes, and one more.
+        for (count, kernels) in [(128, 1), (129, 2)] {
+            let mut opt = Sgd::new(p[..count].to_vec(), 0.5);
+            opt.step(p[..count].iter().map(|p| p.sum(&[])).reduce(|a, b| a + b).unwrap().backward()).unwrap();
+            assert_eq!(updates(&device), kernels, "{count} parameters");
+        }
     }
 }
 

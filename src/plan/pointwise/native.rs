@@ -191,3 +191,113 @@ fn copy(view: &View, read: &[u32], start: usize, out: &mut [u32]) {
     }
     gather(view, read, at, last);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::op::{DType, Rule};
+    use crate::shape::ViewDim;
+
+    const F32: Option<DType> = Some(DType::F32);
+    static FILL: Rule = Rule {
+        name: "fill",
+        wgsl: "p",
+        inputs: &[],
+        output: F32,
+        chunk: |_, scalars, out| out.fill(scalars[0].to_bits()),
+        reference: |_, scalars| scalars[0],
+        scalars: 1,
+    };
+    static ADD: Rule = Rule {
+        name: "add",
+        wgsl: "a + b",
+        inputs: &[F32, F32],
+        output: F32,
+        chunk: |inputs, _, out| {
+            let sum = |(a, b): (&u32, &u32)| (f32::from_bits(*a) + f32::from_bits(*b)).to_bits();
+            out.iter_mut().zip(inputs[0].iter().zip(inputs[1]).map(sum)).for_each(|(y, sum)| *y = sum);
+        },
+        reference: |[a, b, _], _| a + b,
+        scalars: 0,
+    };
+
+    fn view(offset: usize, dims: &[(usize, isize)]) -> View {
+        View::new(offset, dims.iter().map(|&(size, stride)| ViewDim { size, stride }))
+    }
+
+    /// Views of every kind of their last two axes, over the words 0, 1, 2, …: whole rows, steps, repeats, backwards, transposes of whole and broken
+    /// tiles, of matrices and of several of them.
+    fn views() -> Vec<View> {
+        vec![
+            view(3, &[]),
+            view(0, &[(50, 1)]),
+            view(98, &[(50, -2)]),
+            view(7, &[(40, 0)]),
+            view(5, &[(7, 30), (9, 1)]),
+            view(200, &[(7, -30), (9, 0)]),
+            view(0, &[(5, 1), (40, 5)]),
+            view(2, &[(33, 1), (37, 33)]),
+            view(1, &[(16, 1), (16, 16)]),
+            view(0, &[(40, 1), (15, 40)]),
+            view(0, &[(3, 700), (35, 1), (20, 35)]),
+            view(1400, &[(3, -700), (17, 1), (18, 19)]),
+            view(0, &[(20, 1), (20, 1)]),
+            view(0, &[(20, 2), (20, 40)]),
+            view(0, &[(2, 0), (3, 400), (18, 1), (21, 18)]),
+        ]
+    }
+
+    #[test]
+    fn any_part_of_any_view_is_copied() {
+        let read: Vec<u32> = (0..4000).collect();
+        for view in views() {
+            let all = view.numel();
+            let mut expected = vec![];
+            view.positions(0, all, |p| expected.push(read[p]));
+            for start in [0, 1, 15, 16, 17, 37, 40, 333].into_iter().filter(|&start| start < all) {
+                for length in [1, 2, 16, 36, 37, 100, 321, all].into_iter().filter(|&length| start + length <= all) {
+                    let (mut copied, mut gathered) = (vec![u32::MAX; length], vec![u32::MAX; length]);
+                    copy(&view, &read, start, &mut copied);
+                    gather(&view, &read, start, &mut gathered);
+                    assert_eq!(copied, expected[start..start + length], "copy {start} + {length} of {view:?}");
+                    assert_eq!(gathered, expected[start..start + length], "gather {start} + {length} of {view:?}");
+                }
+            }
+        }
+    }
+
+    /// What several threads compute in parts, and a thread in chunks, is what is computed at once.
+    #[test]
+    fn parts_and_chunks_come_out_as_a_whole() {
+        for (rows, columns) in [(3, 5), (1024, 1), (45, 91), (127, 129), (333, 211)] {
+            let n = rows * columns;
+            let float = |i: usize| (i % 1009) as f32;
+            let x: Vec<u32> = (0..n).map(|i| float(i).to_bits()).collect();
+            let single = [0.5f32.to_bits()];
+            // The transpose and the values as they lie, one number for all, and what follows from scalars alone.
+            let loads = vec![
+                Load { view: view(0, &[(rows, 1), (columns, rows as isize)]) },
+                Load { view: view(0, &[(n, 1)]) },
+                Load { view: view(0, &[(n, 0)]) },
+            ];
+            let rule = |rule: &'static Rule, args: Vec<Arg>| Instruction { rule: Some(rule), args };
+            let instructions = vec![
+                rule(&FILL, vec![]),
+                rule(&ADD, vec![Arg::Load(0), Arg::Load(1)]),
+                rule(&ADD, vec![Arg::Result(1), Arg::Load(2)]),
+                rule(&FILL, vec![]),
+                rule(&ADD, vec![Arg::Result(2), Arg::Result(0)]),
+                rule(&ADD, vec![Arg::Result(4), Arg::Result(3)]),
+            ];
+            let program = Program::new(n, loads, instructions);
+            let mut scalars = [0.0; MAX_SCALARS];
+            scalars[..2].copy_from_slice(&[0.25, 16.0]);
+            let mut out = vec![0; n];
+            program.compute(&[&x, &x, &single], &scalars, &mut out);
+            for (i, &word) in out.iter().enumerate() {
+                let expected = (float(i / columns + i % columns * rows) + float(i)) + 0.5 + 0.25 + 16.0;
+                assert_eq!(f32::from_bits(word), expected, "{i} of {rows}×{columns}");
+            }
+        }
+    }
+}
