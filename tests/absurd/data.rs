@@ -112,7 +112,6 @@ const SETS: &[Line] = table! {
     "Dataset::features" => |o| set(o).features().len();
     // Rows that there are: others are documented to panic.
     "Dataset::features_of" => |o| { let set = set(o); set.features_of(&(0..set.len()).collect::<Vec<_>>()).len() };
-    "Dataset::features_of" => |o| { let rows: Vec<usize> = o.sizes().into_iter().map(|row| row % 6).collect(); set(o).features_of(&rows).len() };
     "Dataset::labels" => |o| format!("{:?}", set(o).labels());
     "Dataset::row_shape" => |o| set(o).row_shape().len();
     "Dataset::row_len" => |o| set(o).row_len();

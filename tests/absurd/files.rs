@@ -22,8 +22,6 @@ const TABLE: &[Line] = table! {
         let mut files = Files::default();
         let _ = files.in_parts(&o.path(), |write| write(&o.bytes()));
         files.keep()
-        let (path, bytes, mut files) = (o.path(), o.bytes(), Files::default());
-        files.in_parts(&path, |put| { put(&bytes)?; put(&bytes) }).and_then(|()| files.keep())
     };
     "Files::keep" => |o| { let mut files = Files::default(); let _ = (files.bytes(&o.path(), b"a"), files.bytes(&o.path(), b"b")); files.keep() };
     "regular::read" => |o| files::read(&o.path()).map(|bytes| bytes.len());

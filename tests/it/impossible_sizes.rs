@@ -87,7 +87,8 @@ fn layers_of_impossible_sizes_hold_tensors_that_say_so() {
             }
             let large = Shape::new(&[1 << 16, 1 << 15]).unwrap();
             let (work, _) = (layer.multiply_adds(&large, &large), layer.parameter_count());
-            assert!(work == 0 || work >= large.numel() || many, "{what}: {work}");
+            // Of a cell of which one weight was refused the other is counted.
+            assert!(work == 0 || work >= large.numel() || many || what.contains("(?)"), "{what}: {work}");
         }
     }
 }

@@ -315,7 +315,8 @@ fn a_wish_to_end_is_that_of_one_run() {
 fn a_trained_model_is_in_evaluation_mode() {
     let device = Device::cpu();
     let rows = loader(&device);
-    let settings: [(&str, fn(Trainer<'_>) -> Trainer<'_>); 4] = [
+    type Set = fn(Trainer<'_>) -> Trainer<'_>;
+    let settings: [(&str, Set); 4] = [
         ("nothing", |t| t),
         ("an average of steps", |t| t.ema(0.5)),
         ("an average of epochs", |t| t.swa(1)),

@@ -202,7 +202,6 @@ pub const PREPARED: &[Line] = table! {
     "Preprocessor::dataset" => |o| fitted(o).and_then(|p| p.dataset(&read(o)?).map(|(set, _)| set.len()));
     "Preprocessor::lean_dataset" => |o| fitted(o).and_then(|p| p.lean_dataset(read(o)?).map(|(set, _)| set.len()));
     "Preprocessor::in_batches" => |o| fitted(o).and_then(|p| p.in_batches(&read(o)?, o.size(), |_| Ok::<(), steepest::Error>(())).map(drop));
-    "Preprocessor::in_batches" => |o| { let rows = o.size(); fitted(o).and_then(|p| p.in_batches(&read(o)?, rows, |_| Ok::<(), Error>(()))).map(|notes| notes.len()) };
     "Preprocessor::to_json" => |o| fitted(o).and_then(|p| p.to_json()).map(|text| text.len());
     "Preprocessor::from_json" => |o| {
         let text = fitted(o).and_then(|p| p.to_json());

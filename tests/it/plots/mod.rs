@@ -28,7 +28,7 @@ fn a_figure_says_what_it_shows() {
         .line("", ramp(4));
     let svg = Svg::of(&figure);
     let texts = svg.texts();
-    for text in ["Fish & <chips> for 5 $ or 6 $ !", "length / m", "price / €", "two \"shops\"", "cod", "haddock"] {
+    for text in ["Fish & <chips> for 5 $ or 6 $\\u{1b}!", "length / m", "price / €", "two \"shops\"", "cod", "haddock"] {
         assert!(texts.iter().any(|t| t == text), "no `{text}` in {texts:?}");
     }
     // The legend has a line per name, and none for the nameless.
