@@ -244,6 +244,10 @@ impl Init {
     fn drawn(self, shape: &[usize], plan: Plan, seed: u64, stream: u64) -> Result<Vec<f32>, OpError> {
         self.check()?;
         let n = Shape::new(shape)?.numel();
+        if n == 0 {
+            // The other sizes may be any.
+            return Ok(vec![]);
+        }
         // Asked for at once, and given back at once to be asked for again where the numbers are drawn.
         room::<f32>(shape, n)?;
         let (fan_in, fan_out) = (plan.fans.0.max(1) as f64, plan.fans.1.max(1) as f64);

@@ -31,6 +31,12 @@ fn mode(o: &mut Odd) -> PadMode {
     o.pick(&[PadMode::Constant(value), PadMode::Reflect, PadMode::Edge, PadMode::Circular])
 }
 
+/// A size of kernels, strides and paddings. Of those that a machine could do, only such as take it no minutes.
+fn reach(o: &mut Odd) -> usize {
+    let size = o.size();
+    if (1 << 10..1 << 30).contains(&size) { size % 61 } else { size }
+}
+
 fn conv_options(o: &mut Odd) -> ConvOptions {
     let options = ConvOptions::new().stride(o.array::<2>()).sides(o.array::<2>(), o.array::<2>()).dilation(o.array::<2>());
     if o.flag() { options.groups(o.size()) } else { options }
@@ -42,14 +48,14 @@ family! { FLAT_CONVS: [Conv1d] { "padding_mode" => |o| {
 }; } }
 
 family! { CONVS: [Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d] {
-    "new" => |o| L::new(&o.device(), o.size_near(4), o.size(), o.size(), o.seed()).seen(o);
+    "new" => |o| L::new(&o.device(), o.size_near(4), o.size(), reach(o), o.seed()).seen(o);
     "stride" => |o| L::new(&o.device(), 4, 2, 3, 1).stride(o.size()).seen(o);
-    "padding" => |o| L::new(&o.device(), 4, 2, 2, 1).stride(o.size()).padding(o.size()).seen(o);
-    "sides" => |o| L::new(&o.device(), 4, 2, 2, 1).sides(o.size(), o.size()).seen(o);
-    "same" => |o| L::new(&o.device(), 4, 2, o.size(), 1).dilation(o.size()).same().stride(o.size()).seen(o);
-    "dilation" => |o| L::new(&o.device(), 4, 2, 2, 1).dilation(o.size()).padding(o.size()).seen(o);
+    "padding" => |o| L::new(&o.device(), 4, 2, 2, 1).stride(reach(o)).padding(reach(o)).seen(o);
+    "sides" => |o| L::new(&o.device(), 4, 2, 2, 1).sides(reach(o), reach(o)).seen(o);
+    "same" => |o| L::new(&o.device(), 4, 2, reach(o), 1).dilation(o.size()).same().stride(o.size()).seen(o);
+    "dilation" => |o| L::new(&o.device(), 4, 2, 2, 1).dilation(o.size()).padding(reach(o)).seen(o);
     "groups" => |o| L::new(&o.device(), 4, o.size(), 2, 1).groups(o.size()).seen(o);
-    "without_bias" => |o| L::new(&o.device(), 4, 2, o.size(), 1).without_bias().groups(o.size()).seen(o);
+    "without_bias" => |o| L::new(&o.device(), 4, 2, reach(o), 1).without_bias().groups(o.size()).seen(o);
     "init" => |o| {
         let layer = L::new(&o.device(), o.size_near(4), o.size(), 2, 1).groups(o.size());
         let (weight, bias, seed) = (init(o), init(o), o.seed());
