@@ -160,6 +160,13 @@ pub struct MultiHeadAttention {
     seed: u64,
 }
 
+/// A linear layer from so many inputs to so many outputs. No closure makes them: an error names the line of whoever made the whole.
+#[track_caller]
+pub(super) fn linear(device: &Device, [inputs, outputs]: [usize; 2], bias: bool, seed: u64) -> Linear {
+    let linear = Linear::new(device, inputs, outputs, seed);
+    if bias { linear } else { linear.without_bias() }
+}
+
 impl MultiHeadAttention {
     /// `heads` heads of size `width` / `heads`, which must be a whole number: else the output is invalid.
     #[track_caller]
@@ -169,16 +176,12 @@ impl MultiHeadAttention {
 
     #[track_caller]
     pub(super) fn of(device: &Device, made: Heads, seed: u64) -> MultiHeadAttention {
-        let linear = |inputs: usize, outputs: usize, i: u64| {
-            let linear = Linear::new(device, inputs, outputs, part(seed, i));
-            if made.bias { linear } else { linear.without_bias() }
-        };
-        let (width, narrow) = (made.width, made.kv_width());
+        let (width, narrow, bias) = (made.width, made.kv_width(), made.bias);
         MultiHeadAttention {
-            q_proj: linear(width, width, 0),
-            k_proj: linear(made.inputs[0], narrow, 1),
-            v_proj: linear(made.inputs[1], narrow, 2),
-            out_proj: linear(width, width, 3),
+            q_proj: linear(device, [width, width], bias, part(seed, 0)),
+            k_proj: linear(device, [made.inputs[0], narrow], bias, part(seed, 1)),
+            v_proj: linear(device, [made.inputs[1], narrow], bias, part(seed, 2)),
+            out_proj: linear(device, [width, width], bias, part(seed, 3)),
             dropout: (made.dropout != 0.0).then(|| Dropout::new(made.dropout, made.dropout_seed)),
             rotary: made.rotary.map(RotaryEmbedding::new),
             made,

@@ -1,6 +1,6 @@
 //! The transformer's block: attention to itself, attention to another sequence where it decodes one, an MLP, normalisation before or after each.
 
-use super::attention::{Heads, part};
+use super::attention::{Heads, linear, part};
 use super::summary::within;
 use super::{Activation, Blueprint, Dropout, KeyValueCache, LayerNorm, Linear, Module, MultiHeadAttention, RmsNorm, Row, Site};
 use crate::error::{OpError, Result};
@@ -124,25 +124,26 @@ impl TransformerBlock {
     #[track_caller]
     fn of(device: &Device, attention: Heads, made: Shape, activation: Box<dyn Module>, seed: u64) -> TransformerBlock {
         let (width, hidden) = (attention.width, made.hidden);
-        let norm = || Norm::new(device, width, made.rms);
-        let linear = |inputs: usize, outputs: usize, i: u64| {
-            let linear = Linear::new(device, inputs, outputs, part(seed, i));
-            if attention.bias { linear } else { linear.without_bias() }
+        let (bias, (into, out_of)) = (attention.bias, ([width, hidden], [hidden, width]));
+        // No closure makes a part: an error names the line of whoever made the block.
+        let (multihead_attn, norm3) = if made.cross {
+            // It sees the whole of the other sequence, wherever that is.
+            let dropout_seed = part(attention.dropout_seed, 1);
+            let cross = Heads { causal: false, rotary: None, inputs: [width; 2], dropout_seed, ..attention };
+            (Some(MultiHeadAttention::of(device, cross, part(seed, 11))), Some(Norm::new(device, width, made.rms)))
+        } else {
+            (None, None)
         };
-        // It sees the whole of the other sequence, wherever that is.
-        let cross = Heads { causal: false, rotary: None, inputs: [width; 2], ..attention };
+        let linear_gate = if made.gated { Some(linear(device, into, bias, part(seed, 10))) } else { None };
         TransformerBlock {
-            norm1: norm(),
+            norm1: Norm::new(device, width, made.rms),
             self_attn: MultiHeadAttention::of(device, attention, part(seed, 4)),
-            norm2: norm(),
-            multihead_attn: made.cross.then(|| {
-                let dropout_seed = part(attention.dropout_seed, 1);
-                MultiHeadAttention::of(device, Heads { dropout_seed, ..cross }, part(seed, 11))
-            }),
-            norm3: made.cross.then(norm),
-            linear1: linear(width, hidden, 5),
-            linear_gate: made.gated.then(|| linear(width, hidden, 10)),
-            linear2: linear(hidden, width, 6),
+            norm2: Norm::new(device, width, made.rms),
+            multihead_attn,
+            norm3,
+            linear1: linear(device, into, bias, part(seed, 5)),
+            linear_gate,
+            linear2: linear(device, out_of, bias, part(seed, 6)),
             activation,
             dropout1: Dropout::new(made.dropout, made.seeds[0]),
             dropout2: Dropout::new(made.dropout, made.seeds[1]),
