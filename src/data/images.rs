@@ -88,6 +88,10 @@ impl Pictures {
             let start: Vec<String> = bytes.iter().take(4).map(|b| format!("{b:02x}")).collect();
             return Err(fail(format!("byte 0: found {}, expected a PNG file (89 50 4e 47); convert it", start.join(" "))));
         }
+        // The decoder takes the palette for whole.
+        if let Some(length) = palette(bytes).filter(|length| length % 3 != 0) {
+            return Err(fail(format!("damaged: found a palette of {length} bytes, expected three for each colour")));
+        }
         let mut reader = ImageReader::with_format(Cursor::new(bytes), ImageFormat::Png);
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(MOST_DECODED);
@@ -195,6 +199,21 @@ impl Pictures {
         let shape = first.map_or([0; 3], |(_, shape)| shape);
         let set = Dataset::new(features, &shape, Labels::Classes(labels, names.len()))?.with_class_names(names)?;
         if self.flat { set.with_row_shape(&[shape.iter().product()]) } else { Ok(set) }
+    }
+}
+
+/// How many bytes the palette of a PNG file says it has, if there is one before the pixels.
+fn palette(bytes: &[u8]) -> Option<u32> {
+    let mut at = 8;
+    loop {
+        let head = bytes.get(at..)?.first_chunk::<8>()?;
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+        match &head[4..] {
+            b"PLTE" => return Some(length),
+            b"IDAT" | b"IEND" => return None,
+            // Length, name, content, checksum.
+            _ => at = at.checked_add(12)?.checked_add(usize::try_from(length).ok()?)?,
+        }
     }
 }
 

@@ -155,9 +155,10 @@ impl TensorFile {
 
 /// Where the checksum stands and what it should be; `None` in a file without one.
 fn checksum(bytes: &[u8], header: usize) -> Option<(usize, String)> {
-    // Inside another text the quotes would have backslashes before them.
+    // Inside another text, or at the end of another name, the first quote would have a backslash before it.
     let key = format!("\"{CHECKSUM}\":\"");
-    let at = bytes[..header].windows(key.len()).position(|part| part == key.as_bytes())? + key.len();
+    let is_there = |at: usize| bytes[at..].starts_with(key.as_bytes()) && bytes[at - 1] != b'\\';
+    let at = (1..header.checked_sub(key.len())?).find(|&at| is_there(at))? + key.len();
     let end = at.checked_add(NO_SUM.len()).filter(|&end| end < header)?;
     let mut crc = Crc::new();
     crc.update(&bytes[..at]);

@@ -173,3 +173,20 @@ fn a_folder_of_checkpoints_that_is_none_is_an_error() {
     assert!(matches!(Checkpoints::new(&path).files(), Err(Error::File { .. })));
     assert!(matches!(Checkpoints::new(&path).newest(), Err(Error::File { .. })));
 }
+
+/// Whatever a name of the metadata ends in, the checksum is written and read in its own place.
+#[test]
+fn no_other_name_is_taken_for_the_checksums() {
+    for name in ["a\":[0],\"steepest.checksum", "\"steepest.checksum", "\\\"steepest.checksum", "steepest.checksum\":\"", "a\\"] {
+        let mut file = one("w", Array { shape: vec![2], values: Values::F32(vec![1.0, 2.0]) });
+        file.metadata.insert(name.to_owned(), "crc32:00000000\",\"steepest.checksum\":\"crc32:00000000".to_owned());
+        let bytes = file.to_bytes().unwrap();
+        let again = TensorFile::parse("x", &bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(again.metadata[name], file.metadata[name]);
+        assert_eq!(again.to_bytes().unwrap(), bytes, "{name}");
+        // And what is changed is seen.
+        let mut damaged = bytes.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        assert!(matches!(fault(&damaged), Malformed::Checksum { .. }), "{name}");
+    }
+}

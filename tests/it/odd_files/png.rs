@@ -232,3 +232,23 @@ fn damage() {
         }
     }
 }
+
+/// The decoder would take what is left of a palette for a colour.
+#[test]
+fn a_palette_of_no_whole_colours_is_refused() {
+    let header = [&4u32.to_be_bytes()[..], &3u32.to_be_bytes(), &[1, 3, 0, 0, 0]].concat();
+    let mut pixels = ZlibEncoder::new(vec![], Compression::default());
+    pixels.write_all(&[0, 0b1010_0000, 0, 0b0101_0000, 0, 0b1111_0000]).unwrap();
+    let pixels = pixels.finish().unwrap();
+    for length in 0..=9 {
+        let chunks =
+            [chunk(b"IHDR", &header), chunk(b"PLTE", &vec![200; length]), chunk(b"IDAT", &pixels), chunk(b"IEND", &[])].concat();
+        let read = Pictures::new().parse("p.png", &[&b"\x89PNG\r\n\x1a\n"[..], &chunks].concat());
+        match length {
+            6 | 9 => assert_eq!(read.unwrap().1, [3, 3, 4]),
+            // Colours that pixels ask for are not there: the decoder knows what to make of that.
+            0 | 3 => drop(read),
+            _ => assert!(read.unwrap_err().to_string().contains("palette"), "{length}"),
+        }
+    }
+}
