@@ -57,7 +57,7 @@ pub const TARGETS: &[Target] = &[
     Target { longest: 1 << 11, growth: PACKED, ..target("tables_gzip", tables_gzip, seeds::tables_gzip) },
     target("settings", settings_file, seeds::settings),
     target("preprocessors", preprocessors, seeds::preprocessors),
-    Target { longest: 1 << 10, growth: PICTURE, ..target("pictures", pictures, seeds::pictures) },
+    Target { longest: 1 << 8, growth: PICTURE, ..target("pictures", pictures, seeds::pictures) },
     target("histories", histories, seeds::histories),
     target("tuned", tuned, seeds::tuned),
     target("pipelines", pipelines, seeds::pipelines),
