@@ -1,36 +1,16 @@
 //! Makes odd files of good ones: a seeded mutator without a compiler's help. The same seed, target and number give the same bytes.
 
-/// Random numbers by splitmix64.
-pub struct Draws(u64);
+use steepest::ops::case::Gen;
 
-impl Draws {
-    pub fn new(seed: u64) -> Draws {
-        Draws(seed)
-    }
+fn one<'a, T>(draws: &mut Gen, of: &'a [T]) -> &'a T {
+    &of[draws.below(of.len())]
+}
 
-    pub fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `end`, which is not 0.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.draw() % end as u64) as usize
-    }
-
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len())]
-    }
-
-    /// A stretch of at most `most` bytes.
-    fn stretch(&mut self, length: usize, most: usize) -> std::ops::Range<usize> {
-        let start = self.below(length + 1);
-        let end = start + self.below((length - start).min(most) + 1);
-        start..end
-    }
+/// A stretch of at most `most` of `length` bytes.
+fn stretch(draws: &mut Gen, length: usize, most: usize) -> std::ops::Range<usize> {
+    let start = draws.below(length + 1);
+    let end = start + draws.below((length - start).min(most) + 1);
+    start..end
 }
 
 /// Numbers at which readers err: ends of types, and what is one more or less than a power of two.
@@ -104,8 +84,8 @@ pub fn input(seed: u64, number: u64, seeds: &[Vec<u8>], most: usize) -> Vec<u8> 
     if let Some(whole) = usize::try_from(number).ok().and_then(|number| seeds.get(number)) {
         return whole.clone();
     }
-    let mut draws = Draws::new(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
-    let mut bytes = draws.one(seeds).clone();
+    let mut draws = Gen::new(seed ^ number.wrapping_mul(0xd134_2543_de82_ef95));
+    let mut bytes = one(&mut draws, seeds).clone();
     // Mostly few changes, which get deep; sometimes many.
     let most_changes = if draws.below(4) == 0 { 16 } else { 3 };
     let changes = 1 + draws.below(most_changes);
@@ -116,20 +96,20 @@ pub fn input(seed: u64, number: u64, seeds: &[Vec<u8>], most: usize) -> Vec<u8> 
     bytes
 }
 
-fn change(draws: &mut Draws, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
+fn change(draws: &mut Gen, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
     let length = bytes.len();
     match draws.below(14) {
         // A bit, a byte, a small step.
         0 if length > 0 => bytes[draws.below(length)] ^= 1 << draws.below(8),
-        1 if length > 0 => bytes[draws.below(length)] = draws.draw() as u8,
+        1 if length > 0 => bytes[draws.below(length)] = draws.bits() as u8,
         2 if length > 0 => {
             let at = draws.below(length);
             bytes[at] = bytes[at].wrapping_add(draws.below(9) as u8).wrapping_sub(4);
         }
         // A number in the place of another, in either order.
         3 | 4 => {
-            let number = *draws.one(&NUMBERS);
-            let size = *draws.one(&[1, 2, 4, 8]);
+            let number = *one(draws, &NUMBERS);
+            let size = *one(draws, &[1, 2, 4, 8]);
             let (little, big) = (number.to_le_bytes(), number.to_be_bytes());
             let number = if draws.below(2) == 0 { &little[..size] } else { &big[8 - size..] };
             if length >= size {
@@ -141,32 +121,32 @@ fn change(draws: &mut Draws, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
         5 | 6 => {
             let digits: Vec<usize> = (0..length).filter(|&i| bytes[i].is_ascii_digit()).collect();
             if !digits.is_empty() {
-                let start = *draws.one(&digits);
+                let start = *one(draws, &digits);
                 let end = start + bytes[start..].iter().take_while(|b| b.is_ascii_digit() || b"+-.eE".contains(b)).count();
-                let text = draws.one(&TEXTS[..11]).bytes().collect::<Vec<_>>();
+                let text = one(draws, &TEXTS[..11]).bytes().collect::<Vec<_>>();
                 bytes.splice(start..end, text);
             }
         }
         // A text put in, or in the place of another.
         7 => {
-            let range = draws.stretch(length, 4);
-            let text = draws.one(&TEXTS).bytes().collect::<Vec<_>>();
+            let range = stretch(draws, length, 4);
+            let text = one(draws, &TEXTS).bytes().collect::<Vec<_>>();
             bytes.splice(range, text);
         }
         // Bytes out, twice or many times, moved.
-        8 => drop(bytes.drain(draws.stretch(length, 64))),
+        8 => drop(bytes.drain(stretch(draws, length, 64))),
         9 => {
-            let part = bytes[draws.stretch(length, 64)].to_vec();
+            let part = bytes[stretch(draws, length, 64)].to_vec();
             let at = draws.below(length + 1);
             bytes.splice(at..at, part);
         }
         10 => {
-            let part = bytes[draws.stretch(length, 16)].repeat(1 + draws.below(64));
+            let part = bytes[stretch(draws, length, 16)].repeat(1 + draws.below(64));
             let at = draws.below(length + 1);
             bytes.splice(at..at, part);
         }
         11 => {
-            let part = draws.stretch(length, 32);
+            let part = stretch(draws, length, 32);
             let part = bytes[part].to_vec();
             if length >= part.len() {
                 let at = draws.below(length - part.len() + 1);
@@ -175,7 +155,7 @@ fn change(draws: &mut Draws, bytes: &mut Vec<u8>, seeds: &[Vec<u8>]) {
         }
         // The start of this and the end of another.
         12 => {
-            let other = draws.one(seeds);
+            let other = one(draws, seeds);
             let (cut, from) = (draws.below(length + 1), draws.below(other.len() + 1));
             bytes.truncate(cut);
             bytes.extend_from_slice(&other[from..]);

@@ -9,7 +9,7 @@ mod cache_files;
 mod repair;
 #[path = "seeds.rs"]
 mod seeds;
-// The program's own, which no library gives out.
+// The reader of the program's settings, which is no part of the library.
 #[path = "../src/bin/steepest/settings.rs"]
 mod settings;
 

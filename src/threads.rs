@@ -26,23 +26,23 @@ impl Process {
         Process { id: std::process::id(), looked: AtomicU64::new(0) }
     }
 
-    /// Whether this runs in another one.
-    pub fn was_left(&self) -> bool {
+    /// Whether this runs in another one, forked from it.
+    pub fn was_forked(&self) -> bool {
         std::process::id() != self.id
     }
 
-    /// The same, for what is asked all the time: the system is asked only if some time has passed.
-    pub fn was_left_lately(&self) -> bool {
+    /// The same, for each run: the system is asked again only after 20 µs.
+    pub fn was_forked_cached(&self) -> bool {
         static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
         let now = FIRST.elapsed().as_nanos() as u64;
         if now < self.looked.load(Ordering::Relaxed).saturating_add(SOON) {
             return false;
         }
-        let left = self.was_left();
-        if !left {
+        let forked = self.was_forked();
+        if !forked {
             self.looked.store(now, Ordering::Relaxed);
         }
-        left
+        forked
     }
 }
 
@@ -50,7 +50,7 @@ impl Process {
 /// for ever.
 pub fn is_forked() -> bool {
     static FIRST: LazyLock<Process> = LazyLock::new(Process::this);
-    FIRST.was_left()
+    FIRST.was_forked()
 }
 
 thread_local! {
@@ -150,9 +150,9 @@ mod tests {
     #[test]
     fn a_process_knows_itself() {
         let here = Process::this();
-        assert!(!here.was_left() && !here.was_left_lately() && !is_forked());
+        assert!(!here.was_forked() && !here.was_forked_cached() && !is_forked());
         let other = Process { id: here.id + 1, ..Process::this() };
         std::thread::sleep(Duration::from_nanos(2 * SOON));
-        assert!(other.was_left() && other.was_left_lately() && other.was_left_lately());
+        assert!(other.was_forked() && other.was_forked_cached() && other.was_forked_cached());
     }
 }

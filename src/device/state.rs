@@ -57,7 +57,7 @@ pub(super) struct DeviceState {
     /// What anomaly mode looks for, and its plans.
     pub(super) watch: Watch,
     /// Where it was opened.
-    pub(super) home: Process,
+    pub(super) opened_in: Process,
     /// One run at a time: updates in place must not meet reads.
     pub(super) running: Mutex<()>,
 }
@@ -81,7 +81,7 @@ impl Device {
             waiting: Mutex::new(vec![]),
             profiler: Profiler::new(),
             watch: Watch::from_env(),
-            home: Process::this(),
+            opened_in: Process::this(),
             running: Mutex::new(()),
         });
         state.begin_profile();
@@ -123,7 +123,7 @@ impl Device {
     /// # Errors
     /// The device was lost.
     pub fn wait(&self) -> Result<()> {
-        self.state.at_home()?;
+        self.state.check_process()?;
         pollster::block_on(self.state.executor.finish())
     }
 
@@ -243,7 +243,7 @@ impl Backend for DeviceState {
     }
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
-        self.at_home()?;
+        self.check_process()?;
         let _one_at_a_time = lock(&self.running);
         let result =
             if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) };
@@ -255,7 +255,7 @@ impl Backend for DeviceState {
 
     fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
         Box::pin(async {
-            self.at_home()?;
+            self.check_process()?;
             let result = self.read_with_room(stored).await;
             if result.is_err() {
                 self.executor.budget().end_of_failure();
@@ -271,8 +271,8 @@ impl Backend for DeviceState {
 
 impl DeviceState {
     /// An error in a process that was forked from the one that opened the device.
-    fn at_home(&self) -> Result<()> {
-        if self.home.was_left_lately() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
+    fn check_process(&self) -> Result<()> {
+        if self.opened_in.was_forked_cached() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
     }
 
     /// The executor, if it is a GPU.

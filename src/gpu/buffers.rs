@@ -241,7 +241,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        if self.core.home.was_left() {
+        if self.core.opened_in.was_forked() {
             std::mem::forget(std::mem::take(&mut *lock(&self.free)));
         } else {
             self.trim();

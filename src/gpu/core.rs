@@ -47,7 +47,7 @@ pub struct GpuLimits {
 /// An open wgpu device and what is known of it; shared by everything in this folder.
 pub(super) struct Core {
     /// Where it was opened.
-    pub(super) home: Process,
+    pub(super) opened_in: Process,
     pub(super) adapter: wgpu::Adapter,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -234,7 +234,7 @@ impl Core {
     fn poll(&self, wait_for: Option<&wgpu::SubmissionIndex>) -> Result<bool> {
         self.check()?;
         if wait_for.is_some() {
-            self.at_home()?;
+            self.check_process()?;
         }
         let kind = match wait_for {
             None => wgpu::PollType::Poll,
@@ -259,8 +259,8 @@ impl Core {
     }
 
     /// An error in a process that was forked from the one that opened the device: there its driver's threads are no more.
-    pub(super) fn at_home(&self) -> Result<()> {
-        if self.home.was_left() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
+    pub(super) fn check_process(&self) -> Result<()> {
+        if self.opened_in.was_forked() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
     }
 
     /// Waits until a submission has finished, looking at the device's health all the while.
@@ -278,7 +278,7 @@ impl Core {
 impl Drop for Core {
     /// In a process that was forked from its own, the driver would wait for threads that are not there: what it holds stays until the process ends.
     fn drop(&mut self) {
-        if self.home.was_left() {
+        if self.opened_in.was_forked() {
             std::mem::forget((self.device.clone(), self.queue.clone(), self.adapter.clone()));
         }
     }

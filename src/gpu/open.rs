@@ -58,7 +58,7 @@ impl Core {
         let (granted, given, told) = (device.limits(), device.features(), adapter.get_info());
         let budget = if info.software { Budget::in_main_memory(&info.name) } else { Budget::elsewhere(&info.name, None) };
         Ok(Core {
-            home: Process::this(),
+            opened_in: Process::this(),
             adapter: adapter.clone(),
             name: info.name.clone(),
             software: info.software,

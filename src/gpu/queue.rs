@@ -135,7 +135,7 @@ impl Core {
 
     /// Submits what waits, if anything does.
     pub(super) fn flush(&self) -> Result<()> {
-        self.at_home()?;
+        self.check_process()?;
         let state = lock(&self.pending.state);
         if state.open.is_some() { self.submit_open(state).map(|_| ()) } else { Ok(()) }
     }

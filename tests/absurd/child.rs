@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use steepest::Device;
+use steepest::ops::case::Gen;
 
 /// What the library is told that it may use at most.
 const MEMORY: &str = "256MB";
@@ -300,11 +301,7 @@ fn child() {
         for index in number("FROM")..number("END") {
             let line = first + index / repeats;
             // Of 48 bits, so that it is short to write.
-            let seed = (line as u64 + 1)
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-                .wrapping_add(index as u64)
-                .wrapping_mul(0xbf58_476d_1ce4_e5b9)
-                >> 16;
+            let seed = Gen::new(((line as u64) << 32) + index as u64).bits() >> 16;
             make(index, all[line], seed);
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io::Write;
 use std::path::PathBuf;
+use steepest::ops::case::Gen;
 use steepest::{DType, Device, Tensor};
 
 const SIZES: &[usize] = &[
@@ -94,7 +95,7 @@ const TEXTS: &[&str] = &[
 
 /// Draws arguments for one call.
 pub struct Odd {
-    state: u64,
+    draws: Gen,
     /// How often an argument is absurd; chosen once a call, so that some calls have one odd argument among plausible ones.
     wild: f64,
     device: Device,
@@ -108,12 +109,12 @@ pub struct Odd {
 impl Odd {
     /// `other` is a second device whose tensors the first cannot read; files are made only in `folder`.
     pub fn new(device: Device, other: Device, folder: PathBuf, log: Box<dyn Write>) -> Odd {
-        Odd { state: 0, wild: 0.0, device, other, folder, log }
+        Odd { draws: Gen::new(0), wild: 0.0, device, other, folder, log }
     }
 
     /// Starts a call: the same seed makes the same arguments.
     pub fn start(&mut self, seed: u64) {
-        self.state = seed;
+        self.draws = Gen::new(seed);
         self.bits();
         self.wild = [0.0, 0.06, 0.25, 0.9][self.below(4)];
     }
@@ -134,14 +135,11 @@ impl Odd {
     }
 
     fn bits(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.state ^ (self.state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.draws.bits()
     }
 
     fn below(&mut self, n: usize) -> usize {
-        (self.bits() % n as u64) as usize
+        self.draws.below(n)
     }
 
     fn chance(&mut self, p: f64) -> bool {

@@ -1,11 +1,11 @@
 //! Absurd arguments for the public functions of `src/plot`.
 
 use crate::odd::Odd;
+use crate::train::history;
 use crate::{Line, Room, table};
 use steepest::Error;
 use steepest::plot::{self, Field, Figure, Panels};
 use steepest::train::metrics::ConfusionMatrix;
-use steepest::train::{History, Record};
 
 pub fn room() -> Room {
     Room { name: "plot", tables: &[TABLE], not_called: NOT_CALLED, complete: true }
@@ -49,19 +49,6 @@ fn line(o: &mut Odd) -> Figure {
 
 fn panels(o: &mut Odd) -> Panels {
     Panels::new(o.size_near(2), o.many(line))
-}
-
-fn history(o: &mut Odd) -> History {
-    let records = o.many(|o| Record {
-        epoch: o.size(),
-        steps: o.seed(),
-        lr: o.float(),
-        loss: o.float(),
-        val_loss: o.maybe(|o| o.float()),
-        metrics: o.many(|o| (o.text(), o.float())),
-        seconds: o.float(),
-    });
-    History { records }
 }
 
 const TABLE: &[Line] = table! {

@@ -191,7 +191,8 @@ fn trained(o: &mut Odd, set_up: impl for<'a> FnOnce(&mut Odd, Trainer<'a>) -> Tr
     Ok(report.steps)
 }
 
-fn history(o: &mut Odd) -> History {
+/// Whatever a history may hold.
+pub fn history(o: &mut Odd) -> History {
     let records = o.many(|o| Record {
         epoch: o.size(),
         steps: o.seed(),

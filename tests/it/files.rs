@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use steepest::files::{Files, write_whole};
+use steepest::ops::case::Gen;
 
 /// What a part of a test does in a process of its own, and the folder it does it in.
 const PART: &str = "STEEPEST_TEST_PART";
@@ -129,12 +130,12 @@ fn a_thousand_writes_of_two_processes_and_four_threads_are_whole() {
 fn a_writer_killed_at_any_moment_leaves_a_whole_file_and_the_next_removes_the_rest() {
     let folder = quick_folder();
     let path = folder.path().join("file");
-    let mut draw = chance(5);
+    let mut draws = Gen::new(5);
     let mut left = 0;
     for kill in 0..100 {
         let mut writer = Running::new("again and again", folder.path());
         said(&mut writer.0, "one is written");
-        std::thread::sleep(Duration::from_micros((3000.0 * draw()) as u64));
+        std::thread::sleep(Duration::from_micros(draws.below(3000) as u64));
         drop(writer);
         assert!(is_whole(&fs::read(&path).unwrap()), "kill {kill}");
         let found = strays(folder.path());
@@ -145,17 +146,6 @@ fn a_writer_killed_at_any_moment_leaves_a_whole_file_and_the_next_removes_the_re
     let last = part("once", folder.path()).output().unwrap();
     assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
     assert_eq!(names(folder.path()), ["file"]);
-}
-
-/// Numbers from 0 to 1.
-fn chance(seed: u64) -> impl FnMut() -> f64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 const GROUP: [&str; 3] = ["model", "history", "report"];

@@ -106,7 +106,7 @@ fn gradient(n: usize, step: usize, which: usize) -> Vec<f64> {
     (0..n).map(|i| f64::from((1.3 * i as f64 + 0.7 * step as f64 + which as f64).sin() as f32)).collect()
 }
 
-/// Momentum, Nesterov's look-ahead, the scale, and how often the iteration goes round, with which coefficients.
+/// Momentum, Nesterov's look-ahead, the scale, and the number of iterations, and their coefficients.
 type Way = (f64, bool, MuonScale, usize, (f64, f64, f64));
 
 /// The path of a matrix by the formula.

@@ -18,7 +18,7 @@ static HOME: OnceLock<Process> = OnceLock::new();
 /// Whether drivers were loaded in a process that this one was forked from: their threads are only there, and what they have set up here is not to be
 /// relied on.
 pub(in crate::gpu) fn loaded_elsewhere() -> bool {
-    HOME.get().is_some_and(Process::was_left)
+    HOME.get().is_some_and(Process::was_forked)
 }
 
 /// Every adapter of these backends, in the drivers' order; none in a process where drivers cannot be used.
