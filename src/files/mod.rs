@@ -4,8 +4,8 @@
 //!
 //! * What is written gets a name of chance in the same folder (`.steepest-….tmp`), which is made anew: what is there already, a link too, is never
 //!   opened. Then it is brought to the disk, given its name, and the folder is brought to the disk. (Caches do not wait for the disk.)
-//! * A file that is there is replaced. A symbolic link is replaced too, itself: what it leads to is not touched. A folder, a device, a pipe, and a
-//!   file that nobody may write are refused, for root too.
+//! * A file that is there is replaced. A symbolic link to a file is replaced too, itself: what it leads to is not touched. A folder, a device, a
+//!   pipe, a link to nothing, and a file that nobody may write are refused, for root too.
 //! * A new file's mode is 0644 less what the umask takes, and never wider than that of the file it replaces.
 //! * A writer locks its temporary file as long as it lives. Of a program that was killed nobody holds the lock: the next program that writes into
 //!   the folder removes what is left there.
@@ -23,10 +23,11 @@ pub(crate) use living::exit;
 #[cfg(test)]
 pub(crate) use points::testing;
 
-pub use regular::{has_room, is_pipe, open, read, read_stream, replaceable};
+pub use regular::{has_room, is_pipe, open, read, read_stream};
 
 use crate::error::{Error, Result};
 use points::point;
+use regular::{in_words, kind};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -183,15 +184,21 @@ fn new_mode(path: &Path) -> io::Result<u32> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(MODE),
         Err(e) => return Err(e),
     };
-    // /dev/stdout is a link.
-    let end = if found.is_symlink() { fs::metadata(path).ok() } else { Some(found.clone()) };
-    match end {
-        Some(end) if end.is_dir() => refuse("it is a folder, expected a file or nothing"),
-        Some(end) if !end.is_file() => refuse("it is a device, a pipe or a socket, expected a file or nothing"),
-        _ if found.is_symlink() => Ok(MODE),
-        _ if found.permissions().readonly() => refuse("it is there and may only be read: allow writing, or choose another name"),
-        _ => Ok(MODE & mode(&found)),
+    // Of a link, what it leads to: /dev/stdout is one.
+    let end = match fs::metadata(path) {
+        Ok(end) => end,
+        Err(e) => return refuse(&in_words(path, &e)),
+    };
+    if let Some(kind) = kind(end.file_type()) {
+        return refuse(&format!("it is {kind}, expected a file or nothing"));
     }
+    if found.is_symlink() {
+        return Ok(MODE);
+    }
+    if found.permissions().readonly() {
+        return refuse("it is there and may only be read: allow writing, or choose another name");
+    }
+    Ok(MODE & mode(&found))
 }
 
 #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Reading only what is a file, and only what there is room for; and finding out before the work whether a file can be written after it.
+//! What is a file: reading only that, and only what there is room for; and whether the disk has room for one.
 
 use super::temporary::Temporary;
 use crate::error::{Error, NoRoom, Result};
@@ -57,25 +57,6 @@ pub fn is_pipe(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| kind(found.file_type()) == Some("a named pipe"))
 }
 
-/// Finds out, before the work, whether what is at a path may be replaced by a file: nothing, or a file.
-///
-/// # Errors
-/// [`Error::File`]: a folder, a device, a pipe, a socket, a link to something that is not there.
-pub fn replaceable(path: &Path) -> Result<()> {
-    match fs::metadata(path) {
-        Ok(found) => match kind(found.file_type()) {
-            None => Ok(()),
-            Some(kind) => Err(Error::file(path, format!("it is {kind}, expected the name of a file"))),
-        },
-        // A link that leads nowhere is there, and what it leads to is not.
-        Err(e) if fs::symlink_metadata(path).is_ok() => {
-            Err(Error::file(path, format!("it cannot be written: {}", in_words(path, &e))))
-        }
-        // There is nothing; whether something can be put there is for who tries.
-        Err(_) => Ok(()),
-    }
-}
-
 /// Finds out, before the work, whether there is room on the disk for a file of so many bytes, by writing as many beside it.
 ///
 /// # Errors
@@ -104,7 +85,7 @@ fn is_file(path: &Path, found: FileType) -> Result<()> {
 }
 
 /// What something is that is no file.
-fn kind(found: FileType) -> Option<&'static str> {
+pub(super) fn kind(found: FileType) -> Option<&'static str> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt;
@@ -125,7 +106,7 @@ fn kind(found: FileType) -> Option<&'static str> {
     }
 }
 
-fn in_words(path: &Path, error: &io::Error) -> String {
+pub(super) fn in_words(path: &Path, error: &io::Error) -> String {
     match (error.kind(), fs::read_link(path)) {
         (ErrorKind::NotFound, Ok(target)) => format!("it is a link to {}, which is not there", target.display()),
         (ErrorKind::NotFound, Err(_)) => "there is no such file".to_owned(),
@@ -165,7 +146,7 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     #[test]
-    fn only_files_are_read_and_replaced() {
+    fn only_files_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("file"), "text").unwrap();
@@ -177,9 +158,8 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
         for good in ["file", "link"] {
             assert_eq!(read(&at(good)).unwrap(), b"text");
-            replaceable(&at(good)).unwrap();
         }
-        assert!(replaceable(&at("none")).is_ok() && is_pipe(&at("pipe")) && !is_pipe(&at("file")));
+        assert!(is_pipe(&at("pipe")) && !is_pipe(&at("file")));
         assert!(read(&at("none")).unwrap_err().to_string().ends_with("cannot be read: there is no such file"));
         let odd = [
             (folder.path().to_owned(), "a folder"),
@@ -191,9 +171,8 @@ mod tests {
             (at("loop"), "symbolic link"),
         ];
         for (path, what) in odd {
-            for error in [read(&path).unwrap_err(), replaceable(&path).unwrap_err()] {
-                assert!(matches!(error, Error::File { .. }) && error.to_string().contains(what), "{error}");
-            }
+            let error = read(&path).unwrap_err();
+            assert!(matches!(error, Error::File { .. }) && error.to_string().contains(what), "{error}");
         }
     }
 

@@ -290,7 +290,9 @@ fn what_may_not_be_replaced_is_refused_and_a_link_is_replaced_itself() {
     let _socket = std::os::unix::net::UnixListener::bind(place("socket")).unwrap();
     write_whole(&place("kept"), b"old").unwrap();
     fs::set_permissions(place("kept"), fs::Permissions::from_mode(0o444)).unwrap();
+    symlink(place("nowhere"), place("loose link")).unwrap();
     let refused = [
+        ("loose link", "it is a link to"),
         ("folder", "a folder"),
         ("device", "a device"),
         ("link to a folder", "a folder"),
@@ -313,13 +315,11 @@ fn what_may_not_be_replaced_is_refused_and_a_link_is_replaced_itself() {
     assert!(!Path::new("/dev/null").is_file());
 
     fs::write(place("end"), "what the link leads to").unwrap();
-    for (name, end) in [("link", "end"), ("loose link", "nowhere")] {
-        symlink(place(end), place(name)).unwrap();
-        check(&place(name)).unwrap();
-        write_whole(&place(name), b"new").unwrap();
-        assert!(fs::symlink_metadata(place(name)).unwrap().is_file(), "{name}");
-        assert_eq!(fs::read(place(name)).unwrap(), b"new", "{name}");
-    }
+    symlink(place("end"), place("link")).unwrap();
+    check(&place("link")).unwrap();
+    write_whole(&place("link"), b"new").unwrap();
+    assert!(fs::symlink_metadata(place("link")).unwrap().is_file());
+    assert_eq!(fs::read(place("link")).unwrap(), b"new");
     assert_eq!(fs::read(place("end")).unwrap(), b"what the link leads to");
     assert!(!place("nowhere").exists());
 

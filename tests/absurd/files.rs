@@ -28,7 +28,6 @@ const TABLE: &[Line] = table! {
     "regular::read_stream" => |o| files::read_stream(&o.path(), &o.bytes()[..]).map(|bytes| bytes.len());
     "regular::open" => |o| files::open(&o.path()).map(|(_, length)| length);
     "regular::is_pipe" => |o| files::is_pipe(&o.path());
-    "regular::replaceable" => |o| files::replaceable(&o.path());
     // It writes as many bytes as it is told to: no more than a disk of others can spare.
     "regular::has_room" => |o| files::has_room(&o.path(), o.size().min(1 << 20) as u64);
 };

@@ -215,7 +215,7 @@ fn places_where_nothing_is_written() {
     std::fs::create_dir(place.path("folder")).unwrap();
     place.refuses("fit t.csv --target price -o t.csv", &["t.csv: it is also read, and is not written over"]);
     place.refuses("fit t.csv --target price -o notes.txt", &["notes.txt: it is there and is no model, and is not written over"]);
-    place.refuses("fit t.csv --target price -o folder", &["folder: it is a folder"]);
+    place.refuses("fit t.csv --target price -o folder", &["folder: it cannot be written: it is a folder"]);
     place.refuses("fit t.csv --target price -o none/m.safetensors", &["none/m.safetensors: there is no folder none"]);
     place.works("fit t.csv --target price --epochs 2 -q -o m.safetensors");
     place.refuses("predict m.safetensors t.csv -o m.safetensors", &["m.safetensors: it is also read"]);

@@ -95,7 +95,7 @@ fn nothing_is_written_over_that_is_no_file_and_nothing_is_trained_before_it_is_k
     // A file beside the model's, too.
     symlink("/dev/full", place.path("n.report.json")).unwrap();
     let said = run(&place, "fit none.csv --target price --out n.safetensors");
-    assert!(said.code == Some(2) && said.err.contains("n.report.json: it is a device"), "{said:?}");
+    assert!(said.code == Some(2) && said.err.contains("n.report.json: it cannot be written: it is a device"), "{said:?}");
     // A folder that is not there, and a file in a folder's place.
     for out in ["nowhere/m.safetensors", "t.csv/m.safetensors", "/proc/m.safetensors"] {
         let said = run(&place, &format!("fit none.csv --target price --out {out}"));

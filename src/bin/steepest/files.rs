@@ -17,14 +17,8 @@ pub fn read_table(path: &Path) -> anyhow::Result<Vec<u8>> {
     read(path)
 }
 
-/// Finds out before the work whether the disk has room for a file of so many bytes.
-pub fn has_room(path: &Path, bytes: u64) -> anyhow::Result<()> {
-    Ok(steepest::files::has_room(path, bytes)?)
-}
-
 /// Finds out before the work whether a file can be written after it. `inputs` are never written over.
 pub fn check(path: &Path, inputs: &[&Path]) -> anyhow::Result<()> {
-    steepest::files::replaceable(path)?;
     let same = |input: &Path| matches!((fs::canonicalize(input), fs::canonicalize(path)), (Ok(a), Ok(b)) if a == b);
     anyhow::ensure!(!inputs.iter().any(|input| same(input)), "{}: it is also read, and is not written over", path.display());
     let folder = match path.parent() {

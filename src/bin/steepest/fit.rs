@@ -151,7 +151,7 @@ impl Fit<'_> {
         let validation = (set.len() as f64 * share).round() as usize;
         let rows = Rows { train: set.len() - validation, validation, test: test.len() };
         self.print_plan(&preprocessor, &target, &rows)?;
-        files::has_room(&self.out, training::bytes_saved(chosen, &preprocessor, &target))?;
+        steepest::files::has_room(&self.out, training::bytes_saved(chosen, &preprocessor, &target))?;
         let trained = training::train(&self.device, chosen, &set, &preprocessor, &target, share, self.args.quiet)?;
         self.print_training(&trained, preprocessor.width())?;
         for note in &strange {
