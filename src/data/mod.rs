@@ -35,7 +35,7 @@ mod infer;
 #[cfg(feature = "tables")]
 mod layout;
 #[cfg(feature = "tables")]
-mod lean;
+mod lazy;
 mod loader;
 mod mnist;
 #[cfg(feature = "arrays")]

@@ -10,29 +10,29 @@
 //! * A writer locks its temporary file as long as it lives. Of a program that was killed nobody holds the lock: the next program that writes into
 //!   the folder removes what is left there.
 
-mod living;
-mod points;
+mod exit;
+mod fail_points;
+mod group_lock;
 mod regular;
 mod temporary;
 #[cfg(test)]
 mod tests;
-mod turn;
 
 #[cfg(feature = "progress")]
-pub(crate) use living::exit;
+pub(crate) use exit::exit;
 #[cfg(test)]
-pub(crate) use points::testing;
+pub(crate) use fail_points::testing;
 
 pub use regular::{has_room, is_pipe, open, read, read_stream};
 
 use crate::error::{Error, Result};
-use points::point;
+use fail_points::fail_point;
+use group_lock::GroupLock;
 use regular::{in_words, kind};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use temporary::{Aside, Temporary};
-use turn::Turn;
 
 /// The widest mode of a new file.
 const MODE: u32 = 0o644;
@@ -97,8 +97,8 @@ impl Files {
     /// [`Error::File`]: one cannot be given its name. If it is the first, or an old one cannot be put away, all is as it was; if it is
     /// another, the first is there and that one is not.
     pub fn keep(self) -> Result<()> {
-        let _keeping = living::keeping();
-        let _turn = if let [(_, first), _, ..] = &self.ready[..] { Turn::take(first) } else { None };
+        let _renaming = exit::renaming();
+        let _lock = if let [(_, first), _, ..] = &self.ready[..] { GroupLock::take(first) } else { None };
         let mut ready = self.ready.into_iter();
         let Some((mut first, name)) = ready.next() else { return Ok(()) };
         let mut others: Vec<(Temporary, PathBuf)> = ready.collect();
@@ -218,7 +218,7 @@ fn folder_of(path: &Path) -> &Path {
 /// A name is on the disk when its folder is. Other systems than Unix do not open folders, and need not; some file systems cannot, and a folder
 /// that may not be listed cannot be opened.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    point("sync folder")?;
+    fail_point("sync folder")?;
     if !cfg!(unix) {
         return Ok(());
     }

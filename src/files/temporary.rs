@@ -1,6 +1,6 @@
 //! A file under a name of chance until it gets its own; old files out of the way until the new ones are in place; what killed programs left.
 
-use super::{folder_of, living, point};
+use super::{exit, fail_point, folder_of};
 use crate::threads::lock;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use std::sync::Mutex;
 /// Names of ours: this, 16 hexadecimal digits, and an ending. Short, so that one fits wherever the file's own name does.
 pub(super) const START: &str = ".steepest-";
 const TEMPORARY: &str = ".tmp";
-pub(super) const TURN: &str = ".lock";
+pub(super) const LOCK: &str = ".lock";
 /// Names that are tried before it is said that all are taken.
 const TRIES: usize = 64;
 /// Bytes handed to the system at a time.
@@ -38,9 +38,9 @@ impl Temporary {
     /// The same under the first of these names that nobody has.
     pub(super) fn named(folder: &Path, mode: u32, names: impl Iterator<Item = u64>) -> io::Result<Temporary> {
         for name in names.take(TRIES) {
-            point("create")?;
+            fail_point("create")?;
             let path = folder.join(format!("{START}{name:016x}{TEMPORARY}"));
-            let file = match living::create(&path, mode) {
+            let file = match exit::create(&path, mode) {
                 Ok(file) => file,
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(e) => return Err(e),
@@ -59,20 +59,20 @@ impl Temporary {
 
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         for part in bytes.chunks(PART) {
-            point("write")?;
+            fail_point("write")?;
             self.file.write_all(part)?;
         }
         Ok(())
     }
 
     pub fn sync(&mut self) -> io::Result<()> {
-        point("sync")?;
+        fail_point("sync")?;
         self.file.sync_all()
     }
 
     /// Gives it its name.
     pub fn rename(&mut self, name: &Path) -> io::Result<()> {
-        point("rename")?;
+        fail_point("rename")?;
         fs::rename(&self.path, name)?;
         self.kept = true;
         Ok(())
@@ -84,7 +84,7 @@ impl Drop for Temporary {
         if !self.kept {
             let _ = fs::remove_file(&self.path);
         }
-        living::gone(&self.path);
+        exit::forget(&self.path);
     }
 }
 
@@ -105,7 +105,7 @@ struct Moved {
 impl Aside {
     /// Moves the file of this name away, if there is one.
     pub fn put(&mut self, name: &Path) -> io::Result<()> {
-        point("put aside")?;
+        fail_point("put aside")?;
         let held = File::open(name).ok();
         if let Some(file) = &held {
             let _ = file.try_lock();
@@ -160,7 +160,7 @@ pub(super) fn is_at(_: &File, path: &Path) -> bool {
 fn is_ours(name: &OsStr) -> bool {
     let digits = |name: &str| {
         let rest = name.strip_prefix(START)?;
-        rest.strip_suffix(TEMPORARY).or_else(|| rest.strip_suffix(TURN)).map(str::to_owned)
+        rest.strip_suffix(TEMPORARY).or_else(|| rest.strip_suffix(LOCK)).map(str::to_owned)
     };
     name.to_str().and_then(digits).is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }

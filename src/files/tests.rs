@@ -186,12 +186,12 @@ fn strays_go_and_what_is_written_or_is_not_ours_stays() {
     for name in [".steepest-0123456789abcdef.tmp", ".steepest-fedcba9876543210.lock"] {
         fs::write(place(name), "half").unwrap();
     }
-    let living = Temporary::new(&place("a"), MODE).unwrap();
+    let held = Temporary::new(&place("a"), MODE).unwrap();
     // The first write into a folder looks through it.
     assert_eq!(all(folder.path()).len(), others + 1, "{:?}", all(folder.path()));
     look_through(folder.path());
     assert_eq!(all(folder.path()).len(), others + 1, "a file that is being written was removed");
-    drop(living);
+    drop(held);
     assert_eq!(all(folder.path()).len(), others);
 }
 

@@ -271,7 +271,7 @@ pub fn data_set(fitted: &Preprocessor, table: Table, bytes: u64) -> anyhow::Resu
     /// So much and half the file a data set may take that is there whole, and on the device besides; larger ones are made batch by batch.
     const WHOLE: u64 = 16_000_000;
     let whole = 4 * table.len() as u64 * fitted.width() as u64;
-    Ok(if whole <= WHOLE + bytes / 2 { fitted.dataset(&table)? } else { fitted.lean_dataset(table)? })
+    Ok(if whole <= WHOLE + bytes / 2 { fitted.dataset(&table)? } else { fitted.lazy_dataset(table)? })
 }
 
 /// What a model says of every row of a data set, row after row.

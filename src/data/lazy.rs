@@ -115,12 +115,12 @@ impl Part {
 
 /// All columns.
 #[derive(Debug)]
-struct Lean {
+struct Lazy {
     parts: Vec<Part>,
     width: usize,
 }
 
-impl Maker for Lean {
+impl Maker for Lazy {
     fn make(&self, rows: &[u32], features: &mut [f32]) {
         features.fill(0.0);
         let (mut start, mut days) = (0, Vec::new());
@@ -143,15 +143,15 @@ impl Preprocessor {
     /// let table = Table::parse("t.csv", b"city,size,y\nRome,1,2\nOslo,2,3\nLima,3,5\nRome,4,6\n")?;
     /// let fitted = Prepare::new().target("y").fit(&table)?;
     /// let (set, _) = fitted.dataset(&table)?;
-    /// let (lean, _) = fitted.lean_dataset(table)?;
-    /// assert!(lean.features().is_empty());
-    /// assert_eq!(lean.features_of(&[2, 0]), set.features_of(&[2, 0]));
+    /// let (lazy, _) = fitted.lazy_dataset(table)?;
+    /// assert!(lazy.features().is_empty());
+    /// assert_eq!(lazy.features_of(&[2, 0]), set.features_of(&[2, 0]));
     /// # Ok::<(), steepest::Error>(())
     /// ```
     ///
     /// # Errors
     /// As [`Preprocessor::dataset`].
-    pub fn lean_dataset(&self, mut table: Table) -> Result<(Dataset, Vec<String>)> {
+    pub fn lazy_dataset(&self, mut table: Table) -> Result<(Dataset, Vec<String>)> {
         let target = self.target.as_ref().ok_or_else(|| config("preprocessor", "it was fitted without a target: name one"))?;
         let labels: Labels = target.encode(&table)?;
         let mut notes = self.notes(&table)?;
@@ -163,7 +163,7 @@ impl Preprocessor {
             parts.push(self.part(&table, fitted, column)?);
         }
         let width = self.width();
-        let set = Dataset::made(Arc::new(Lean { parts, width }), width, labels)?.with_feature_names(self.feature_names())?;
+        let set = Dataset::made(Arc::new(Lazy { parts, width }), width, labels)?.with_feature_names(self.feature_names())?;
         let set = match target {
             Target::Classes { classes, .. } => set.with_class_names(classes.clone())?,
             _ => set,

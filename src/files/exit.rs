@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 /// Those that are there. Held while one is made: who has the lock sees all of them.
-static LIVING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+static TEMPORARY_FILES: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 /// Read-locked while files are given their names.
-static KEEPING: RwLock<()> = RwLock::new(());
+static RENAMING: RwLock<()> = RwLock::new(());
 
 /// Opens files where there is nothing, and nothing that is there, not through a link either.
 pub(super) fn new_file(mode: u32) -> OpenOptions {
@@ -25,20 +25,20 @@ pub(super) fn new_file(mode: u32) -> OpenOptions {
 
 /// Makes a temporary file.
 pub(super) fn create(path: &Path, mode: u32) -> io::Result<File> {
-    let mut living = lock(&LIVING);
+    let mut files = lock(&TEMPORARY_FILES);
     let file = new_file(mode).open(path)?;
-    living.insert(path.to_owned());
+    files.insert(path.to_owned());
     Ok(file)
 }
 
 /// It has its name, or is removed.
-pub(super) fn gone(path: &Path) {
-    lock(&LIVING).remove(path);
+pub(super) fn forget(path: &Path) {
+    lock(&TEMPORARY_FILES).remove(path);
 }
 
 /// As long as this lives, the program is not ended by [`exit`], or only after a moment.
-pub(super) fn keeping() -> RwLockReadGuard<'static, ()> {
-    KEEPING.read().unwrap_or_else(PoisonError::into_inner)
+pub(super) fn renaming() -> RwLockReadGuard<'static, ()> {
+    RENAMING.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends the program at once: files that are just given their names get them, unless the disk takes longer than two seconds; what is only half written
@@ -53,23 +53,23 @@ pub(crate) fn exit(code: i32) -> ! {
         Instant::now() < end
     };
     // Both are held to the end: nothing is begun any more.
-    let _keeping = loop {
-        match KEEPING.try_write() {
+    let _renaming = loop {
+        match RENAMING.try_write() {
             Ok(guard) => break Some(guard),
             Err(TryLockError::Poisoned(guard)) => break Some(guard.into_inner()),
             Err(TryLockError::WouldBlock) if patient() => {}
             Err(TryLockError::WouldBlock) => break None,
         }
     };
-    let living = loop {
-        match LIVING.try_lock() {
+    let files = loop {
+        match TEMPORARY_FILES.try_lock() {
             Ok(guard) => break Some(guard),
             Err(TryLockError::Poisoned(guard)) => break Some(guard.into_inner()),
             Err(TryLockError::WouldBlock) if patient() => {}
             Err(TryLockError::WouldBlock) => break None,
         }
     };
-    for path in living.iter().flat_map(|living| living.iter()) {
+    for path in files.iter().flat_map(|files| files.iter()) {
         let _ = std::fs::remove_file(path);
     }
     std::process::exit(code)

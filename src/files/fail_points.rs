@@ -4,7 +4,7 @@ use std::io;
 
 /// A step of a write is about to be taken. In the library itself nothing happens here.
 #[inline]
-pub(super) fn point(step: &'static str) -> io::Result<()> {
+pub(super) fn fail_point(step: &'static str) -> io::Result<()> {
     #[cfg(test)]
     testing::reached(step)?;
     let _ = step;
