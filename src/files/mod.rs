@@ -184,16 +184,19 @@ fn new_mode(path: &Path) -> io::Result<u32> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(MODE),
         Err(e) => return Err(e),
     };
-    // Of a link, what it leads to: /dev/stdout is one.
-    let end = match fs::metadata(path) {
-        Ok(end) => end,
-        Err(e) => return refuse(&in_words(path, &e)),
-    };
-    if let Some(kind) = kind(end.file_type()) {
-        return refuse(&format!("it is {kind}, expected a file or nothing"));
-    }
     if found.is_symlink() {
-        return Ok(MODE);
+        // What it leads to decides: /dev/stdout is a link.
+        let end = match fs::metadata(path) {
+            Ok(end) => end,
+            Err(e) => return refuse(&in_words(path, &e)),
+        };
+        return match kind(end.file_type()) {
+            Some(kind) => refuse(&format!("it is {kind}, expected a file or nothing")),
+            None => Ok(MODE),
+        };
+    }
+    if let Some(kind) = kind(found.file_type()) {
+        return refuse(&format!("it is {kind}, expected a file or nothing"));
     }
     if found.permissions().readonly() {
         return refuse("it is there and may only be read: allow writing, or choose another name");

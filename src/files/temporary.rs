@@ -82,6 +82,8 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.kept {
+            // Emptied first: a child that this program has just started may have it open for a moment yet, and would keep its room.
+            let _ = self.file.set_len(0);
             let _ = fs::remove_file(&self.path);
         }
         exit::forget(&self.path);

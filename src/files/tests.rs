@@ -3,10 +3,11 @@
 
 use super::temporary::{Temporary, look_through};
 use super::testing::{full_between, with};
-use super::{Files, MODE, check, fingerprint, write_cache, write_whole};
+use super::{Files, MODE, check, fingerprint, new_mode, write_cache, write_whole};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// All that is in a folder: files by name, hidden ones too.
@@ -362,4 +363,23 @@ fn fingerprints_are_the_published_ones() {
     assert_eq!(fingerprint(b""), 0xcbf2_9ce4_8422_2325);
     assert_eq!(fingerprint(b"a"), 0xaf63_dc4c_8601_ec8c);
     assert_eq!(fingerprint(b"foobar"), 0x8594_4171_f739_67e8);
+}
+
+/// A writer that gives way to another one's files finds a name now there, now not: at none of these moments is that a reason to refuse.
+#[test]
+fn a_name_that_comes_and_goes_is_never_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (name, away) = (folder.path().join("file"), folder.path().join("away"));
+    fs::write(&name, "1").unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                fs::rename(&name, &away).and_then(|()| fs::rename(&away, &name)).unwrap();
+            }
+        });
+        let refused = (0..20_000).find_map(|_| new_mode(&name).err());
+        done.store(true, Ordering::Relaxed);
+        assert!(refused.is_none(), "{refused:?}");
+    });
 }
