@@ -76,18 +76,31 @@ pub mod wgsl;
 mod workspace;
 
 pub use budget::MemoryUse;
+#[doc(inline)]
 pub use device::{Anomaly, Device, DeviceInfo, Precision};
+#[doc(inline)]
 pub use error::{Error, Result};
+#[doc(inline)]
 pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
+#[doc(inline)]
 pub use ops::attention::AttentionOptions;
+#[doc(inline)]
 pub use ops::conv::{Conv3dOptions, ConvNdOptions, ConvOptions};
+#[doc(inline)]
 pub use ops::fft::FftNorm;
+#[doc(inline)]
 pub use ops::linalg::{MatrixNorm, Triangular};
+#[doc(inline)]
 pub use ops::pool::PoolOptions;
+#[doc(inline)]
 pub use ops::random;
+#[doc(inline)]
 pub use ops::resample::{GridPadding, GridSampling, Interpolation, PadMode};
+#[doc(inline)]
 pub use ops::rope::{Pairing, RopeOptions, RopeTables};
+#[doc(inline)]
 pub use ops::window::{ToPair, ToSizes, ToTriple};
+#[doc(inline)]
 pub use shape::{Shape, ToShape};
 
 /// What most programs want: `use steepest::prelude::*;`

@@ -404,6 +404,7 @@ impl fmt::Debug for Node {
 /// assert_eq!((&x * 2.0).sum(&[]).item()?, 12.0);
 /// # Ok::<(), steepest::Error>(())
 /// ```
+#[doc = include_str!("../../docs/tensor_methods.md")]
 pub struct Tensor {
     node: Arc<Node>,
 }
@@ -445,6 +446,7 @@ impl Tensor {
     }
 
     /// The recorded node.
+    #[doc(hidden)]
     pub fn node(&self) -> &Arc<Node> {
         &self.node
     }
@@ -542,6 +544,7 @@ impl Tensor {
     /// assert_eq!(y.item()?, 3.0);
     /// # Ok::<(), steepest::Error>(())
     /// ```
+    #[doc(hidden)]
     pub fn substitute<R>(pairs: &[(&Tensor, &Tensor)], f: impl FnOnce() -> R) -> R {
         struct Restore(usize);
         impl Drop for Restore {

@@ -296,3 +296,33 @@ fn public_functions_are_found_in_the_text() {
         assert!(!public["ops"].contains(name), "{name}");
     }
 }
+
+/// The table that stands in the documentation of `Tensor`: each method once, but those that are hidden there.
+#[test]
+fn every_method_of_a_tensor_has_a_theme() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tensor_methods.md")).unwrap();
+    let mut listed: BTreeMap<&str, usize> = BTreeMap::new();
+    for link in page.split("(crate::Tensor::").skip(1) {
+        *listed.entry(link.split(')').next().unwrap()).or_default() += 1;
+    }
+    let hidden: BTreeSet<String> = sources().iter().flat_map(|source| hidden_functions(&source.text)).collect();
+    let methods: BTreeSet<String> = public()
+        .into_values()
+        .flatten()
+        .filter_map(|name| name.strip_prefix("Tensor::").map(str::to_owned))
+        .filter(|name| !hidden.contains(name))
+        .collect();
+    let missing: Vec<&String> = methods.iter().filter(|name| !listed.contains_key(name.as_str())).collect();
+    let wrong: Vec<_> = listed.iter().filter(|(name, count)| !methods.contains(**name) || **count != 1).collect();
+    assert!(methods.len() > 350 && hidden.len() > 15, "{} methods, {} hidden", methods.len(), hidden.len());
+    assert!(
+        missing.is_empty() && wrong.is_empty(),
+        "docs/tensor_methods.md lacks {missing:?}, and has {wrong:?} twice or in vain"
+    );
+}
+
+/// Names of the functions after `#[doc(hidden)]`.
+fn hidden_functions(text: &str) -> Vec<String> {
+    let after = text.split("#[doc(hidden)]").skip(1);
+    after.filter_map(|rest| rest.lines().find_map(function).map(str::to_owned)).collect()
+}

@@ -22,6 +22,7 @@ impl Tensor {
     /// assert!(y.relu().item().is_err());
     /// ```
     #[track_caller]
+    #[doc(hidden)]
     pub fn refuse(&self, op: &'static str, error: OpError) -> Tensor {
         let at = Location::caller();
         let error = self.check().err().unwrap_or(Error::op(op, at, error));

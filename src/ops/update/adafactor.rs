@@ -49,6 +49,7 @@ fn root_mean_square(x: &Tensor) -> Tensor {
 impl Tensor {
     /// Updates of this parameter and its state by Adafactor, to be run together. There is nothing to run for a parameter without elements.
     #[track_caller]
+    #[doc(hidden)]
     pub fn adafactor_update(&self, gradient: &Tensor, state: Variance<'_>, settings: &Adafactor) -> Vec<Tensor> {
         if self.try_shape().is_ok_and(|shape| shape.numel() == 0) {
             return vec![];

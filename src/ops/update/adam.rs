@@ -154,6 +154,7 @@ impl Tensor {
     /// An update of this parameter by Adam; running the result overwrites the parameter and both moments, and with AMSGrad the
     /// `largest` second moment, which must be given then and only then.
     #[track_caller]
+    #[doc(hidden)]
     pub fn adam_update(
         &self,
         gradient: &Tensor,

@@ -80,6 +80,7 @@ impl Op for Adamax {
 impl Tensor {
     /// An update of this parameter by Adamax; running the result overwrites the parameter, the first moment and the largest gradient.
     #[track_caller]
+    #[doc(hidden)]
     pub fn adamax_update(&self, gradient: &Tensor, first: &Tensor, largest: &Tensor, settings: Adamax) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, first, largest]))
     }

@@ -23,6 +23,7 @@ impl Tensor {
     ///
     /// What decides on the length of the step is known only when all of u is, so u is computed by ordinary ops from the moments as they will be.
     #[track_caller]
+    #[doc(hidden)]
     pub fn lamb_update(&self, gradient: &Tensor, first: &Tensor, second: &Tensor, settings: &Lamb) -> Vec<Tensor> {
         no_grad(|| {
             let Lamb { lr, betas: (b1, b2), eps, weight_decay, step } = *settings;

@@ -66,6 +66,7 @@ impl Op for Lion {
 impl Tensor {
     /// An update of this parameter by Lion; running the result overwrites the parameter and the mean.
     #[track_caller]
+    #[doc(hidden)]
     pub fn lion_update(&self, gradient: &Tensor, mean: &Tensor, settings: Lion) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, mean]))
     }

@@ -63,6 +63,7 @@ impl Tensor {
     ///
     /// What is no matrix, and more steps than recorded nodes may be alive, make the result invalid.
     #[track_caller]
+    #[doc(hidden)]
     pub fn newton_schulz(&self, steps: usize, (a, b, c): (f64, f64, f64)) -> Tensor {
         if let Some(invalid) = self.too_many("newton_schulz", "steps is", steps) {
             return invalid;
@@ -83,6 +84,7 @@ impl Tensor {
     /// Updates of this parameter of two or more axes and its momentum by Muon, to be run together. There is nothing to run for a parameter without
     /// elements.
     #[track_caller]
+    #[doc(hidden)]
     pub fn muon_update(&self, gradient: &Tensor, momentum: &Tensor, settings: &Muon) -> Vec<Tensor> {
         let dims = self.try_shape().map_or(vec![], |shape| shape.dims().to_vec());
         let (rows, columns) = (dims.first().copied().unwrap_or(1), dims.iter().skip(1).product::<usize>());

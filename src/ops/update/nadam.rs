@@ -99,6 +99,7 @@ impl Op for NAdam {
 impl Tensor {
     /// An update of this parameter by NAdam; running the result overwrites the parameter and both moments.
     #[track_caller]
+    #[doc(hidden)]
     pub fn nadam_update(&self, gradient: &Tensor, first: &Tensor, second: &Tensor, settings: NAdam) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, first, second]))
     }

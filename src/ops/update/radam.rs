@@ -90,6 +90,7 @@ impl Op for RAdam {
 impl Tensor {
     /// An update of this parameter by RAdam; running the result overwrites the parameter and both moments.
     #[track_caller]
+    #[doc(hidden)]
     pub fn radam_update(&self, gradient: &Tensor, first: &Tensor, second: &Tensor, settings: RAdam) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, first, second]))
     }

@@ -54,6 +54,7 @@ impl Tensor {
     ///
     /// Another shape of `x` makes the result invalid.
     #[track_caller]
+    #[doc(hidden)]
     pub fn running_update(&self, x: &Tensor, keep: f64, gain: f64) -> Tensor {
         no_grad(|| record(Running { keep, gain }, &[self, x]))
     }

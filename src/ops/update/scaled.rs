@@ -245,6 +245,7 @@ impl Op for Adadelta {
 impl Tensor {
     /// An update of this parameter by AdaGrad; running the result overwrites the parameter and the sum of squares.
     #[track_caller]
+    #[doc(hidden)]
     pub fn adagrad_update(&self, gradient: &Tensor, sum: &Tensor, settings: AdaGrad) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, sum]))
     }
@@ -252,6 +253,7 @@ impl Tensor {
     /// An update of this parameter by RMSProp; running the result overwrites the parameter and its state: the mean of squares,
     /// the mean if it is centered, the velocity if there is momentum.
     #[track_caller]
+    #[doc(hidden)]
     pub fn rmsprop_update(&self, gradient: &Tensor, state: &[&Tensor], settings: RmsProp) -> Tensor {
         let inputs: Vec<&Tensor> = [self, gradient].into_iter().chain(state.iter().copied()).collect();
         no_grad(|| record(settings, &inputs))
@@ -259,6 +261,7 @@ impl Tensor {
 
     /// An update of this parameter by Adadelta; running the result overwrites the parameter and both means of squares.
     #[track_caller]
+    #[doc(hidden)]
     pub fn adadelta_update(&self, gradient: &Tensor, squares: &Tensor, changes: &Tensor, settings: Adadelta) -> Tensor {
         no_grad(|| record(settings, &[self, gradient, squares, changes]))
     }

@@ -96,6 +96,7 @@ impl Tensor {
     ///
     /// `velocity` is the tensor v with momentum μ and whether to look ahead (Nesterov).
     #[track_caller]
+    #[doc(hidden)]
     pub fn sgd_update(&self, gradient: &Tensor, velocity: Option<(&Tensor, f64, bool)>, lr: f64, weight_decay: f64) -> Tensor {
         let op = Sgd {
             lr,
@@ -109,6 +110,7 @@ impl Tensor {
 
     /// The same with every setting; `velocity` is given where there is momentum, and only there.
     #[track_caller]
+    #[doc(hidden)]
     pub fn sgd_update_with(&self, gradient: &Tensor, velocity: Option<&Tensor>, settings: Sgd) -> Tensor {
         let inputs: Vec<&Tensor> = [self, gradient].into_iter().chain(velocity).collect();
         no_grad(|| record(settings, &inputs))
