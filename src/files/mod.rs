@@ -2,8 +2,8 @@
 //!
 //! All files that this library and its program write go through here: models, checkpoints, reports, predictions, pictures, arrays, caches.
 //!
-//! * What is written gets a name of chance in the same folder (`.steepest-….tmp`), which is made anew: what is there already, a link too, is never
-//!   opened. Then it is brought to the disk, given its name, and the folder is brought to the disk. (Caches do not wait for the disk.)
+//! * Bytes are written to a new file of a random name in the same folder (`.steepest-….tmp`): what is there already, a link too, is never opened. Then
+//!   the file is synced (`fsync`) and renamed, and the folder is synced. (Caches are not synced.)
 //! * A file that is there is replaced. A symbolic link to a file is replaced too, itself: what it leads to is not touched. A folder, a device, a
 //!   pipe, a link to nothing, and a file that nobody may write are refused, for root too.
 //! * A new file's mode is 0644 less what the umask takes, and never wider than that of the file it replaces.
@@ -62,7 +62,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// A file of these bytes, brought to the disk under a name of chance. Dropped before [`Files::keep`], it is removed.
+    /// A file of these bytes, written and synced under a random name. Dropped before [`Files::keep`], it is removed.
     ///
     /// # Errors
     /// [`Error::File`]: it cannot be written, or there is something of that name that is not replaced.
@@ -90,7 +90,7 @@ impl Files {
         Ok(())
     }
 
-    /// Gives every file its name, and brings the folders to the disk. Of several programs that keep files of the same first name at a time, one after the
+    /// Gives every file its name, and syncs the folders. Of several programs that keep files of the same first name at a time, one after the
     /// other does.
     ///
     /// # Errors

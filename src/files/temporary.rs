@@ -1,4 +1,4 @@
-//! A file under a name of chance until it gets its own; old files out of the way until the new ones are in place; what killed programs left.
+//! Temporary files of random names, renamed when they are complete; old files set aside until the new ones are in place; what killed programs left.
 
 use super::{exit, fail_point, folder_of};
 use crate::threads::lock;
@@ -32,7 +32,7 @@ impl Temporary {
     pub fn new(name: &Path, mode: u32) -> io::Result<Temporary> {
         let folder = folder_of(name);
         remove_strays(folder);
-        Temporary::named(folder, mode, chance())
+        Temporary::named(folder, mode, random_numbers())
     }
 
     /// The same under the first of these names that nobody has.
@@ -112,8 +112,8 @@ impl Aside {
         if let Some(file) = &held {
             let _ = file.try_lock();
         }
-        let chance = chance().next().unwrap_or_default();
-        let aside = folder_of(name).join(format!("{START}{chance:016x}{TEMPORARY}"));
+        let number = random_numbers().next().unwrap_or_default();
+        let aside = folder_of(name).join(format!("{START}{number:016x}{TEMPORARY}"));
         match fs::rename(name, &aside) {
             Ok(()) => self.moved.push(Moved { name: name.to_owned(), aside, _held: held }),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
@@ -140,8 +140,8 @@ impl Drop for Aside {
     }
 }
 
-/// Numbers that nobody can foresee: each hasher of the standard library has other keys, of the system's chance.
-fn chance() -> impl Iterator<Item = u64> {
+/// Numbers that nobody can foresee: each hasher of the standard library has other random keys.
+fn random_numbers() -> impl Iterator<Item = u64> {
     std::iter::repeat_with(|| RandomState::new().build_hasher().finish())
 }
 

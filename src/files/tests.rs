@@ -142,7 +142,7 @@ fn names_that_are_taken_are_passed_over_and_never_opened() {
 }
 
 #[test]
-fn names_are_of_chance() {
+fn names_are_random() {
     let folder = tempfile::tempdir().unwrap();
     let names = Arc::new(Mutex::new(vec![]));
     for _ in 0..20 {

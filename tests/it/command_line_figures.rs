@@ -183,7 +183,7 @@ fn classes_are_called_as_the_table_calls_them() {
     assert!(out.contains("note: `size`: `Low` and `low` are 2 categories"), "{out}");
 }
 
-/// 2,000 columns of chance, of which five make up the target, besides a little chance.
+/// 2,000 random columns, of which five make up the target, besides a little noise.
 fn wide(rows: usize, seed: u64, class: bool) -> String {
     let mut draw = chance(seed);
     let mut normal = move || (0..12).map(|_| draw()).sum::<f64>() - 6.0;

@@ -30,7 +30,7 @@ use steepest::train::{End, Report};
 /// Of more features than rows those columns are kept that correlate with the target by more than chance (--select);
 /// of a table of more than 100 columns only those worth a look are printed (--verbose: all).
 ///
-/// The rows are parted by chance: 20 % to judge by (--test), 15 % that say when to stop (--validation), the rest to
+/// The rows are split at random: 20 % to judge by (--test), 15 % that say when to stop (--validation), the rest to
 /// learn from; of classes each part gets its share. Training goes on until the validation loss has not fallen for 30 epochs
 /// (--patience), and the best weights are kept; up to 10,000 rows five models are trained so, each with other rows to stop by, and
 /// their mean is the answer (--ensemble). Then the model meets the held-out rows for the first time, and what it gets
