@@ -21,8 +21,17 @@ pub(in crate::gpu) fn loaded_elsewhere() -> bool {
     HOME.get().is_some_and(Process::was_forked)
 }
 
+/// How much of the memory that the driver allows this process may be in use after a buffer is made, in percent. Beyond it wgpu refuses the buffer before the
+/// driver is asked: some drivers lose the device when memory is short. Drivers that do not tell what they allow are asked.
+const MOST_OF_THE_BUDGET: wgpu::MemoryBudgetThresholds =
+    wgpu::MemoryBudgetThresholds { for_resource_creation: Some(95), for_device_loss: None };
+
 /// Every adapter of these backends, in the drivers' order; none in a process where drivers cannot be used.
 pub(in crate::gpu) async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
+    adapters_within(backends, MOST_OF_THE_BUDGET).await
+}
+
+async fn adapters_within(backends: wgpu::Backends, memory: wgpu::MemoryBudgetThresholds) -> Vec<wgpu::Adapter> {
     HOME.get_or_init(Process::this);
     if loaded_elsewhere() {
         return vec![];
@@ -31,6 +40,7 @@ pub(in crate::gpu) async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adap
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     // No debug and validation layers unless WGPU_DEBUG or WGPU_VALIDATION ask for them.
     descriptor.flags = wgpu::InstanceFlags::empty();
+    descriptor.memory_budget_thresholds = memory;
     let mut descriptor = descriptor.with_env();
     descriptor.backends &= backends;
     let mut adapters = without_windows(&mut descriptor);
@@ -84,4 +94,38 @@ fn without_windows(descriptor: &mut wgpu::InstanceDescriptor) -> Vec<wgpu::Adapt
 #[cfg(not(all(unix, not(target_vendor = "apple"), not(target_os = "android"))))]
 fn without_windows(_: &mut wgpu::InstanceDescriptor) -> Vec<wgpu::Adapter> {
     vec![]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Whether each driver that tells of its budget is refused a buffer under these thresholds.
+    fn refused(memory: wgpu::MemoryBudgetThresholds) -> Vec<(String, bool)> {
+        let of = |adapter: wgpu::Adapter| {
+            let descriptor = wgpu::DeviceDescriptor::default();
+            let (device, _) = pollster::block_on(adapter.request_device(&descriptor)).ok()?;
+            let scope = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+            let descriptor = wgpu::BufferDescriptor {
+                label: None,
+                size: 1 << 20,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            };
+            let _buffer = device.create_buffer(&descriptor);
+            Some((adapter.get_info().name, pollster::block_on(scope.pop()).is_some()))
+        };
+        pollster::block_on(adapters_within(wgpu::Backends::VULKAN, memory)).into_iter().filter_map(of).collect()
+    }
+
+    #[test]
+    fn the_budget_leaves_room_for_a_small_buffer_and_a_used_up_one_does_not() {
+        let none = wgpu::MemoryBudgetThresholds { for_resource_creation: Some(0), for_device_loss: None };
+        let (found, within) = (refused(none), refused(MOST_OF_THE_BUDGET));
+        assert!(within.iter().all(|(_, refused)| !refused), "{within:?}");
+        for (name, _) in found.into_iter().filter(|(_, refused)| !refused) {
+            println!("SKIPPED (this driver does not tell its budget): {name}");
+        }
+    }
 }
