@@ -37,6 +37,15 @@ pub enum Error {
         /// What was tried.
         reason: String,
     },
+    /// A GPU was asked for by name or by kind, and this build of the library has no GPU support.
+    #[error(
+        "device `{}`: this build of steepest has no GPU support (its feature `gpu` is off); there is only `cpu`",
+        shown(device)
+    )]
+    NoGpuSupport {
+        /// What was asked for.
+        device: String,
+    },
     /// The device went away (driver reset, unplugged). Every later run and read fails with this error too.
     #[error("device `{device}` was lost: {reason}")]
     DeviceLost {

@@ -26,7 +26,7 @@
 //! | [`graph`] | WHAT to compute: recorded nodes, gradients, keys |
 //! | [`ops`] | the catalogue: one file per op or family |
 //! | [`plan`] | HOW: kernels, buffers, order, as plain data |
-//! | [`shaders`], [`wgsl`] | the WGSL files; how they are joined, specialised and read |
+//! | [`shaders`], `wgsl` | the WGSL files; how they are joined, specialised and read |
 //! | [`gpu`], [`cpu`] | the machines that run plans |
 //! | [`mod@reference`], [`verify`] | the truth, and the comparison with it |
 //! | [`profile`] | what kernels cost: a table and a trace |
@@ -51,7 +51,12 @@ pub mod executor;
 mod factor;
 pub mod files;
 pub mod from_pytorch;
+#[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "no_gpu.rs"]
+pub mod gpu;
+mod gpu_info;
 pub mod graph;
 pub mod memory;
 pub mod nn;
@@ -72,6 +77,7 @@ mod threads;
 pub mod train;
 pub mod unsupervised;
 pub mod verify;
+#[cfg(feature = "gpu")]
 pub mod wgsl;
 mod workspace;
 
@@ -102,6 +108,10 @@ pub use ops::rope::{Pairing, RopeOptions, RopeTables};
 pub use ops::window::{ToPair, ToSizes, ToTriple};
 #[doc(inline)]
 pub use shape::{Shape, ToShape};
+
+/// The version of wgpu that this library uses, whose types its functions for the application's own device take and give.
+#[cfg(feature = "gpu")]
+pub use wgpu;
 
 /// What most programs want: `use steepest::prelude::*;`
 pub mod prelude {

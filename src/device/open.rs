@@ -23,7 +23,7 @@ impl Device {
     /// A device of a GPU that was opened.
     fn on_gpu(name: String, gpu: Gpu) -> Device {
         environment::set_up(&gpu);
-        Device::new(name, Box::new(gpu))
+        Device::new(name, gpu.into_executor())
     }
 
     /// The device named by the environment variable `STEEPEST_DEVICE` (see [`Device::named`]); without it the first

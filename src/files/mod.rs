@@ -162,6 +162,7 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
 
 /// A file of a cache, and its folder: nothing waits for the disk, and what is lost with the power is made again. Several programs may write it at a
 /// time.
+#[cfg(any(feature = "gpu", test))]
 pub(crate) fn write_cache(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder_of(path))?;
     let mut file = Temporary::new(path, new_mode(path)?)?;

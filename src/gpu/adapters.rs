@@ -1,20 +1,8 @@
 //! The adapters of this machine: what they say of themselves, and in which order they are preferred.
 
 use super::quirks::{opengl, software_adapters, window_extensions};
+pub use crate::gpu_info::AdapterInfo;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// A GPU, or a driver that imitates one, as the system lists it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AdapterInfo {
-    /// The adapter's name.
-    pub name: String,
-    /// The driver's name and version.
-    pub driver: String,
-    /// The interface it is reached through: `vulkan`, `metal`, `dx12` or `gl`.
-    pub backend: String,
-    /// Whether it computes on the CPU (llvmpipe, SwiftShader, WARP).
-    pub software: bool,
-}
 
 /// The adapters of this machine that can compute: hardware first (discrete, integrated, virtual, other), then software. Empty if there is no
 /// driver.

@@ -3,15 +3,7 @@
 //! With them, an index beyond the end of an array, a division by zero and a loop without an end do what WGSL says, at the cost of instructions
 //! around each. No kernel of `shaders/` needs them: all are held to the reference on every device with guarded memory, with and without.
 
-/// Whether kernels carry the checks that WGSL asks for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ShaderChecks {
-    /// Indices are bounded, integer divisions and loops guarded.
-    #[default]
-    Checked,
-    /// The kernels of this library are trusted to need none of it.
-    Trusted,
-}
+pub use crate::gpu_info::ShaderChecks;
 
 /// A shader module; one without checks if it is to be trusted.
 pub(super) fn module(

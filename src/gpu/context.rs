@@ -9,6 +9,7 @@ use super::pipelines::Shaders;
 use super::staging::Staging;
 use super::tuned::Tuning;
 use crate::error::Result;
+use crate::executor::Executor;
 use crate::threads::lock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -64,6 +65,10 @@ impl Gpu {
             force_variant: Mutex::new(None),
             tuning: Mutex::default(),
         }
+    }
+
+    pub(crate) fn into_executor(self) -> Box<dyn Executor> {
+        Box::new(self)
     }
 
     /// The adapter's name.

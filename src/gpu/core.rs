@@ -7,6 +7,7 @@ use super::pending::PendingWork;
 use super::quirks::cooperative::Cooperative;
 use crate::error::{Error, Result};
 use crate::executor::Budget;
+pub use crate::gpu_info::GpuLimits;
 use crate::plan::Dispatch;
 use crate::threads::{Process, lock};
 use std::any::Any;
@@ -22,27 +23,6 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long a device that refused something may take to say that it is lost.
 const GRACE: Duration = Duration::from_millis(600);
-
-/// What the device allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GpuLimits {
-    /// Bytes of the largest buffer.
-    pub buffer_bytes: u64,
-    /// Bytes of the largest storage binding.
-    pub binding_bytes: u64,
-    /// Storage buffers one kernel may bind.
-    pub storage_buffers: u32,
-    /// Bytes of workgroup memory.
-    pub workgroup_bytes: u32,
-    /// Invocations of a workgroup.
-    pub invocations: u32,
-    /// Invocations of a workgroup along each axis.
-    pub workgroup_size: [u32; 3],
-    /// Workgroups along each axis of a dispatch.
-    pub groups: u32,
-    /// Invocations of a subgroup, if all subgroups have as many and kernels may hand numbers around in one; else 0.
-    pub subgroup: u32,
-}
 
 /// An open wgpu device and what is known of it; shared by everything in this folder.
 pub(super) struct Core {

@@ -1,5 +1,6 @@
 //! What a device has done, counted, for tests and benches.
 
+pub use crate::gpu_info::Counts;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Running totals of one device.
@@ -10,21 +11,6 @@ pub(super) struct Counters {
     pub(super) bind_groups: AtomicU64,
     pub(super) pipelines: AtomicU64,
     pub(super) buffers: AtomicU64,
-}
-
-/// Totals since the device was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Kernels started.
-    pub dispatches: u64,
-    /// Command lists submitted, those of readbacks and uploads included.
-    pub submissions: u64,
-    /// Bind groups made: zero per run once a loop is steady.
-    pub bind_groups: u64,
-    /// Pipelines compiled.
-    pub pipelines: u64,
-    /// Buffers allocated, those taken from the pool not counted.
-    pub buffers: u64,
 }
 
 pub(super) fn add(counter: &AtomicU64, n: u64) {

@@ -8,16 +8,10 @@ use super::quirks::cooperative::{self, Cooperative, Kind};
 use super::quirks::{descriptor_heaps, inlined_uniforms, llvmpipe_loops, opengl, subgroups, window_extensions};
 use crate::error::{Error, Result};
 use crate::executor::Budget;
+pub use crate::gpu_info::OpenOptions;
 use crate::threads::Process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-
-/// How to open a device; the default is what a program wants.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OpenOptions {
-    /// Ask for the limits a browser gives instead of the adapter's own, so that tests run the variants made for small limits.
-    pub minimal_limits: bool,
-}
 
 impl Core {
     /// Opens the first adapter that fits; see [`super::Gpu::open`].

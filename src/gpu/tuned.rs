@@ -3,6 +3,7 @@
 use super::cache_files::parse;
 pub(super) use super::cache_files::{Measured, text};
 use super::checks::ShaderChecks;
+pub use crate::gpu_info::Tune;
 use crate::plan::Dispatch;
 use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
@@ -10,18 +11,6 @@ use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 #[cfg(test)]
 use std::time::Duration;
-
-/// What a device does about the variants of its kernels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tune {
-    /// Takes the first variant made for its kind of device and within its limits.
-    Off,
-    /// Takes what was found the fastest earlier, where something was.
-    #[default]
-    Read,
-    /// Also measures what it meets for the first time, and keeps it.
-    Measure,
-}
 
 /// How variants are chosen, what was measured of them, and where it is kept.
 #[derive(Default)]

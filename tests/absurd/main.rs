@@ -36,6 +36,7 @@ mod shape;
 mod train;
 mod unsupervised;
 mod verify;
+#[cfg(feature = "gpu")]
 mod wgsl;
 
 use odd::Odd;
@@ -99,6 +100,7 @@ pub fn rooms() -> Vec<Room> {
         train::room(),
         unsupervised::room(),
         verify::room(),
+        #[cfg(feature = "gpu")]
         wgsl::room(),
     ];
     rooms.extend(machines::rooms());

@@ -5,14 +5,22 @@ use std::process::{Command, Output};
 
 /// Cargo, about to run an example with the features and the profile that the tests were built with, so that nothing is compiled twice.
 pub fn cargo(name: &str) -> Command {
-    let features = match () {
-        () if cfg!(feature = "cli") => "--all-features",
-        () if cfg!(feature = "plot") => "--features=plot",
-        () => "--features=default",
-    };
+    let built = [
+        ("default", cfg!(feature = "default")),
+        ("gpu", cfg!(feature = "gpu")),
+        ("tables", cfg!(feature = "tables")),
+        ("save", cfg!(feature = "save")),
+        ("progress", cfg!(feature = "progress")),
+        ("plot", cfg!(feature = "plot")),
+        ("images", cfg!(feature = "images")),
+        ("arrays", cfg!(feature = "arrays")),
+        ("cli", cfg!(feature = "cli")),
+    ];
+    let built: Vec<&str> = built.into_iter().filter(|(_, built)| *built).map(|(name, _)| name).collect();
+    let features = format!("--features={}", built.join(","));
     let profile = if cfg!(debug_assertions) { "--profile=dev" } else { "--profile=release" };
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", profile, features, "--example", name, "--"]);
+    command.args(["run", "--quiet", profile, "--no-default-features", &features, "--example", name, "--"]);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("STEEPEST_DEVICE");
     command
 }

@@ -2,13 +2,15 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common;
+#[cfg(feature = "save")]
 use std::path::Path;
 use steepest::data::{DataLoader, Dataset, Labels};
 use steepest::nn::{self, *};
 use steepest::optim::{Accumulator, Adam, Average, Optimizer, Sgd};
-use steepest::save::Checkpoint;
-use steepest::train::{EarlyStopping, End, Every, Flow, Trainer};
+use steepest::train::{EarlyStopping, End, Flow, Trainer};
 use steepest::{Device, Error, Tensor, random, sequential};
+#[cfg(feature = "save")]
+use steepest::{save::Checkpoint, train::Every};
 
 /// 44 rows of 4 features in 3 classes.
 fn rows() -> Dataset {
@@ -293,6 +295,7 @@ fn the_trainer_averages_the_ends_of_epochs() {
     assert!((again - value).abs() < 1e-6, "{again} and {value}");
 }
 
+#[cfg(feature = "save")]
 /// A run of 3 epochs with averages that may stop after `stop` steps; its weights after it.
 fn run(device: &Device, folder: &Path, ema: bool, stop: u64, seed: u64) -> Vec<Vec<f32>> {
     let model = normalised(device, seed);
@@ -309,6 +312,7 @@ fn run(device: &Device, folder: &Path, ema: bool, stop: u64, seed: u64) -> Vec<V
     numbers(&model)
 }
 
+#[cfg(feature = "save")]
 #[test]
 fn averages_go_on_where_a_run_stopped() {
     let device = Device::cpu();

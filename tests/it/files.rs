@@ -5,7 +5,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(feature = "save")]
+use std::time::Instant;
 use steepest::files::{Files, write_whole};
 use steepest::ops::case::Gen;
 

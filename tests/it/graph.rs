@@ -113,6 +113,7 @@ fn every_kind_of_bad_input_is_a_typed_error() {
             assert_eq!(name, "gpu:no such adapter");
             assert!(available.contains(&"cpu".to_owned()));
         }
+        Error::NoGpuSupport { device } if cfg!(not(feature = "gpu")) => assert_eq!(device, "no such adapter"),
         other => panic!("{other}"),
     }
     assert!(x.set(&[1.0f32]).is_err());

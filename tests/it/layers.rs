@@ -29,8 +29,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("profile", &["error", "files", "profile"]),
     // The executors see plans and shaders, never graphs or ops.
     ("executor.rs", &["budget", "plan", "error", "graph"]),
+    ("gpu_info.rs", &[]),
+    // In its place where GPU support is not built.
+    ("no_gpu.rs", &["executor", "error", "gpu_info"]),
     ("cpu", &["memory", "executor", "plan", "threads"]),
-    ("gpu", &["memory", "executor", "plan", "wgsl", "error", "files", "shaders", "threads", "gpu"]),
+    ("gpu", &["gpu_info", "memory", "executor", "plan", "wgsl", "error", "files", "shaders", "threads", "gpu"]),
     (
         "device",
         &["memory", "budget", "shape", "error", "graph", "ops", "plan", "executor", "gpu", "cpu", "profile", "threads", "device"],

@@ -83,6 +83,7 @@ mod save;
 mod save_values;
 mod schedules;
 mod select;
+#[cfg(feature = "gpu")]
 mod shaders;
 mod sort;
 mod splits;
