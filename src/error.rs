@@ -80,6 +80,14 @@ pub enum Error {
         /// The device's name.
         device: String,
     },
+    /// A device that the application opened cannot be used; see [`Device::from_wgpu`](crate::Device::from_wgpu).
+    #[error("device `{device}`, opened by the application, cannot be used: {reason}")]
+    UnfitDevice {
+        /// The device's name.
+        device: String,
+        /// What it lacks.
+        reason: Unfit,
+    },
     /// A value is larger than the device can bind.
     #[error("device `{device}` cannot bind {bytes} bytes: its limit is {limit}")]
     TooLarge {
@@ -192,6 +200,47 @@ pub enum Error {
         /// What was found and what is allowed.
         message: String,
     },
+}
+
+/// Why a device that the application opened cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// One of its limits is below what kernels need.
+    #[error("its limit `{limit}` is {found}, needed is at least {needed}")]
+    TooLow {
+        /// The limit, by wgpu's name.
+        limit: &'static str,
+        /// What the device was opened with.
+        found: u64,
+        /// What kernels need.
+        needed: u64,
+    },
+    /// An alignment that it asks for is larger than the distances at which values are stored.
+    #[error("its limit `{limit}` is {found}, allowed is at most {most}")]
+    TooHigh {
+        /// The limit, by wgpu's name.
+        limit: &'static str,
+        /// What the device was opened with.
+        found: u64,
+        /// What is allowed.
+        most: u64,
+    },
+    /// Its adapter has no compute shaders.
+    #[error("its adapter has no compute shaders")]
+    NoCompute,
+    /// It is reached through OpenGL, where wrong numbers were seen.
+    #[error("it is reached through OpenGL, which is not supported: wrong numbers were seen there")]
+    OpenGl,
+    /// The adapter is not the one that the device was opened on.
+    #[error("the adapter `{adapter}` is not the one it was opened on")]
+    OtherAdapter {
+        /// The adapter's name.
+        adapter: String,
+    },
+    /// The queue is another device's.
+    #[error("the queue is another device's")]
+    OtherQueue,
 }
 
 /// More main memory was asked for than there is.

@@ -9,7 +9,7 @@
 
 pub use crate::budget::Budget;
 use crate::error::{Error, Result};
-pub use crate::graph::node::Storage;
+pub use crate::graph::node::{Reading, Storage, Taker};
 use crate::plan::{ParameterArena, Plan};
 use smallvec::SmallVec;
 use std::any::Any;
@@ -96,6 +96,20 @@ pub trait Executor: Any + Send + Sync {
 
     /// The words of a value, once all runs started so far are done.
     fn read(&self, value: Arc<dyn Storage>) -> Pending<'_, Vec<u32>>;
+
+    /// Begins to read a value as all runs started so far leave it. What this returns waits for it; the waiting may be done on another thread.
+    ///
+    /// # Errors
+    /// No memory, or a lost device.
+    fn begin_read(&self, value: Arc<dyn Storage>) -> Result<Reading>;
+
+    /// Submits what runs have recorded so far, where that is put off.
+    ///
+    /// # Errors
+    /// A call refused by the driver, or a lost device.
+    fn flush(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// Ready once all runs started so far are done.
     fn finish(&self) -> Pending<'_, ()>;

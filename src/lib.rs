@@ -58,6 +58,7 @@ pub mod gpu;
 pub mod gpu;
 mod gpu_info;
 pub mod graph;
+mod later;
 pub mod memory;
 pub mod nn;
 mod numbers;
@@ -79,6 +80,7 @@ pub mod unsupervised;
 pub mod verify;
 #[cfg(feature = "gpu")]
 pub mod wgsl;
+mod worker;
 mod workspace;
 
 pub use budget::MemoryUse;
@@ -109,9 +111,9 @@ pub use ops::window::{ToPair, ToSizes, ToTriple};
 #[doc(inline)]
 pub use shape::{Shape, ToShape};
 
-/// The version of wgpu that this library uses, whose types its functions for the application's own device take and give.
 #[cfg(feature = "gpu")]
-pub use wgpu;
+#[doc(no_inline)]
+pub use gpu::wgpu;
 
 /// What most programs want: `use steepest::prelude::*;`
 pub mod prelude {

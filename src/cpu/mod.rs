@@ -3,7 +3,7 @@
 mod pool;
 
 use crate::executor::{
-    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Span, Storage, own_buffer, own_buffers, own_plan,
+    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Span, Storage, own_buffer, own_buffers, own_plan,
 };
 use crate::plan::{Buffer, Dispatch, Error, Io, ParameterArena, Place, Plan, Result, Workspace};
 use crate::threads::{self, lock};
@@ -160,10 +160,12 @@ impl Executor for Cpu {
     }
 
     fn read(&self, value: Arc<dyn Storage>) -> Pending<'_, Vec<u32>> {
-        let words = own_buffer(&value, NAME).and_then(|buffer: &CpuBuffer| {
-            self.budget().copied(|| "a value that is read".to_owned(), &buffer.read()[buffer.range()])
-        });
-        Box::pin(std::future::ready(words))
+        Box::pin(std::future::ready(self.copied(&value)))
+    }
+
+    fn begin_read(&self, value: Arc<dyn Storage>) -> Result<Reading> {
+        let words = self.copied(&value)?;
+        Ok(Box::new(|taker| taker(Ok(words))))
     }
 
     /// A run is done when it was started.
@@ -189,6 +191,12 @@ impl Executor for Cpu {
 type Computed = (Vec<Arc<dyn Storage>>, Vec<Span>);
 
 impl Cpu {
+    /// The words of a value.
+    fn copied(&self, value: &Arc<dyn Storage>) -> Result<Vec<u32>> {
+        let buffer: &CpuBuffer = own_buffer(value, NAME)?;
+        self.budget().copied(|| "a value that is read".to_owned(), &buffer.read()[buffer.range()])
+    }
+
     /// Computes a plan's outputs, and when each dispatch ran if runs are timed.
     fn run(&self, prepared: &Prepared, leaves: &[&CpuBuffer], arenas: &[&CpuBuffer], scalars: &[u32]) -> Result<Computed> {
         let begun = self.timed.load(Ordering::Relaxed).then(Instant::now);

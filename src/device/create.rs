@@ -19,7 +19,7 @@ mod sealed {
 const MOST_EXACT: f64 = 16_777_216.0;
 
 /// The types a tensor's elements can be read from and written to: `f32`, `u32`, `i32` and `bool`.
-pub trait Element: Copy + sealed::Sealed {
+pub trait Element: Copy + Send + 'static + sealed::Sealed {
     /// The type on the device.
     const DTYPE: DType;
     /// As a device word.

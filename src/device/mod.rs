@@ -7,6 +7,8 @@ mod cached;
 mod check;
 mod create;
 mod draws;
+#[cfg(feature = "gpu")]
+mod embed;
 mod environment;
 mod found;
 mod host;

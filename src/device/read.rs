@@ -4,9 +4,11 @@ use super::create::Element;
 use super::memory::of;
 use crate::error::{Error, OpError, Result};
 use crate::graph::half;
-use crate::graph::node::{Tensor, Value};
+use crate::graph::node::{Reading, Tensor, Value};
 use crate::graph::op::DType;
+use crate::later::later;
 use std::panic::Location;
+use std::sync::Arc;
 
 impl Tensor {
     /// Computes this tensor if it has no value yet, and keeps it.
@@ -27,16 +29,34 @@ impl Tensor {
         pollster::block_on(self.fetch())
     }
 
-    /// [`Tensor::to_vec`] without blocking.
+    /// [`Tensor::to_vec`] without blocking: the future computes and waits on threads of the device and wakes whoever awaits it. It runs under any
+    /// executor, of which it needs nothing, and many may be under way.
+    ///
+    /// It begins when it is polled first. What is read is the value as it is then: runs, steps of optimizers and [`Tensor::set`] that come
+    /// later wait until the computation has been handed over. A future that is dropped is given up; what it has begun ends by itself.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::best()?;
+    /// let (a, b) = (device.ones(3) * 2.0, device.ones(2) + 4.0);
+    /// // Under tokio, `tokio::join!` or `tokio::spawn`: the futures own what they read.
+    /// let (a, b) = (a.to_vec_async::<f32>(), b.to_vec_async::<f32>());
+    /// pollster::block_on(async {
+    ///     assert_eq!((a.await?, b.await?), (vec![2.0; 3], vec![5.0; 2]));
+    ///     Ok::<(), steepest::Error>(())
+    /// })?;
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Tensor::to_vec`].
     #[track_caller]
-    pub fn to_vec_async<T: Element>(&self) -> impl Future<Output = Result<Vec<T>>> + '_ {
+    pub fn to_vec_async<T: Element>(&self) -> impl Future<Output = Result<Vec<T>>> + Send + use<T> {
         let expected = self.expect::<T>();
+        let tensor = self.clone();
         async move {
             expected?;
-            self.fetch().await
+            tensor.fetch_in_background().await
         }
     }
 
@@ -50,16 +70,17 @@ impl Tensor {
         Ok(self.to_vec::<f32>()?[0])
     }
 
-    /// [`Tensor::item`] without blocking.
+    /// [`Tensor::item`] without blocking; see [`Tensor::to_vec_async`].
     ///
     /// # Errors
     /// As [`Tensor::item`].
     #[track_caller]
-    pub fn item_async(&self) -> impl Future<Output = Result<f32>> + '_ {
+    pub fn item_async(&self) -> impl Future<Output = Result<f32>> + Send + use<> {
         let expected = self.single().and_then(|()| self.expect::<f32>());
+        let tensor = self.clone();
         async move {
             expected?;
-            Ok(self.fetch::<f32>().await?[0])
+            Ok(tensor.fetch_in_background::<f32>().await?[0])
         }
     }
 
@@ -91,17 +112,66 @@ impl Tensor {
         let words = match self.node().value() {
             Some(Value::Host(words)) => self.node().backend().room().copied(what, &words)?,
             Some(Value::Stored(stored)) => self.node().backend().read(stored).await.map_err(|error| error.for_what(what))?,
-            None => {
-                let spent = OpError::Stale("it has no value after its run: an update has none".to_owned());
-                return Err(Error::op(self.node().op_name(), self.node().at(), spent));
-            }
+            None => return Err(self.without_value()),
         };
+        self.elements(words)
+    }
+
+    /// As [`Tensor::fetch`], by threads of the device; in a browser, which has none, its own loop does the waiting.
+    async fn fetch_in_background<T: Element>(self) -> Result<Vec<T>> {
+        if cfg!(target_family = "wasm") {
+            return self.fetch().await;
+        }
+        let (giver, found) = later();
+        let (backend, device) = (Arc::clone(self.node().backend()), self.node().backend().name().to_owned());
+        backend.check()?;
+        let job = move || {
+            if !giver.is_wanted() {
+                return;
+            }
+            let reading = match self.begin() {
+                Ok(reading) => reading,
+                Err(error) => return giver.give(Err(error)),
+            };
+            reading(Box::new(move |words| {
+                let words = words.map_err(|error| error.for_what(|| of(self.node())));
+                giver.give(words.and_then(|words| self.elements(words)));
+            }));
+        };
+        backend.in_background(Box::new(job));
+        found.await.unwrap_or_else(|| Err(Error::Device { device, message: "a read that ended without a result".to_owned() }))
+    }
+
+    /// Computes the value if need be, and begins to read it.
+    fn begin(&self) -> Result<Reading> {
+        let backend = self.node().backend();
+        if !self.node().has_value() {
+            self.run()?;
+        }
+        match self.node().value() {
+            Some(Value::Host(words)) => {
+                let copy = backend.room().copied(|| of(self.node()), &words)?;
+                Ok(Box::new(|taker| taker(Ok(copy))))
+            }
+            Some(Value::Stored(stored)) => backend.begin_read(stored).map_err(|error| error.for_what(|| of(self.node()))),
+            None => Err(self.without_value()),
+        }
+    }
+
+    /// That there is nothing to be read.
+    fn without_value(&self) -> Error {
+        let spent = OpError::Stale("it has no value after its run: an update has none".to_owned());
+        Error::op(self.node().op_name(), self.node().at(), spent)
+    }
+
+    /// The elements in a value's words.
+    fn elements<T: Element>(&self, words: Vec<u32>) -> Result<Vec<T>> {
         let spec = self.spec()?;
         if spec.dtype != DType::F16 && size_of::<T>() == size_of::<u32>() {
             // In the same memory.
             return Ok(words.into_iter().map(T::from_word).collect());
         }
-        let mut elements = self.node().backend().room().room(what, spec.shape.numel())?;
+        let mut elements = self.node().backend().room().room(|| of(self.node()), spec.shape.numel())?;
         if spec.dtype == DType::F16 {
             elements.extend((0..spec.shape.numel()).map(|i| T::from_word(half::at(&words, i).to_bits())));
         } else {

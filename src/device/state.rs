@@ -7,9 +7,10 @@ use crate::error::{Error, Result};
 use crate::executor::{Budget, Executor};
 use crate::gpu::Gpu;
 use crate::graph::key::Graph;
-use crate::graph::node::{Backend, Live, Node, Storage, Tensor, sealed};
+use crate::graph::node::{Backend, Live, Node, Reading, Storage, Tensor, sealed};
 use crate::plan::{Plan, Switches};
 use crate::threads::{self, Process, lock};
+use crate::worker::{Job, Worker};
 use rustc_hash::FxHashMap;
 use std::any::Any;
 use std::fmt;
@@ -60,6 +61,8 @@ pub(super) struct DeviceState {
     pub(super) opened_in: Process,
     /// One run at a time: updates in place must not meet reads.
     pub(super) running: Mutex<()>,
+    /// Runs and reads that nobody is to wait for.
+    pub(super) background: Worker,
 }
 
 impl Device {
@@ -83,6 +86,7 @@ impl Device {
             watch: Watch::from_env(),
             opened_in: Process::this(),
             running: Mutex::new(()),
+            background: Worker::new("steepest-reads"),
         });
         state.begin_profile();
         state.executor.set_timed(state.profiler.is_on());
@@ -116,6 +120,25 @@ impl Device {
     pub fn run<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
         self.state.run(&roots)
+    }
+
+    /// Submits what runs have recorded so far, and waits for nothing: what another user of the same queue submits afterwards comes after it (see
+    /// [`Device::from_wgpu`](crate::Device::from_wgpu)). Reading and waiting flush by themselves. On the CPU there is nothing to submit.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::best()?;
+    /// let y = device.ones(4) * 2.0;
+    /// y.run()?;
+    /// device.flush()?;
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The device was lost, or refused something.
+    pub fn flush(&self) -> Result<()> {
+        self.state.check_process()?;
+        self.state.executor.flush()
     }
 
     /// Waits until everything that runs have started is done. Reading a value waits by itself; this is for taking times.
@@ -244,6 +267,7 @@ impl Backend for DeviceState {
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
         self.check_process()?;
+        self.after_background();
         let _one_at_a_time = lock(&self.running);
         let result =
             if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) };
@@ -262,6 +286,27 @@ impl Backend for DeviceState {
             }
             result
         })
+    }
+
+    fn check(&self) -> Result<()> {
+        self.check_process()
+    }
+
+    fn in_background(&self, job: Job) {
+        self.background.add(job);
+    }
+
+    fn after_background(&self) {
+        self.background.wait();
+    }
+
+    fn begin_read(&self, stored: Arc<dyn Storage>) -> Result<Reading> {
+        self.check_process()?;
+        let result = self.with_room(|| self.executor.begin_read(stored.clone()));
+        if result.is_err() {
+            self.executor.budget().end_of_failure();
+        }
+        result
     }
 
     fn room(&self) -> &Budget {

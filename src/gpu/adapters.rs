@@ -21,9 +21,8 @@ pub(super) fn describe(info: &wgpu::AdapterInfo) -> AdapterInfo {
     }
 }
 
-/// What could make kernels faster, and whether the adapter has it. None of it is needed.
-pub(super) fn features(adapter: &wgpu::Adapter) -> Vec<(&'static str, bool)> {
-    let has = adapter.features();
+/// What could make kernels faster, and whether it is among these. None of it is needed.
+pub(super) fn features(has: wgpu::Features) -> Vec<(&'static str, bool)> {
     [
         ("f16", wgpu::Features::SHADER_F16),
         ("subgroups", wgpu::Features::SUBGROUP),

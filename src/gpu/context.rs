@@ -11,6 +11,7 @@ use super::tuned::Tuning;
 use crate::error::Result;
 use crate::executor::Executor;
 use crate::threads::lock;
+use crate::worker::Worker;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -26,7 +27,9 @@ pub struct Gpu {
     pub(super) core: Arc<Core>,
     pub(super) pool: Arc<Pool>,
     pub(super) shaders: Shaders,
-    pub(super) staging: Staging,
+    pub(super) staging: Arc<Staging>,
+    /// Waits for reads that nobody else waits for.
+    pub(super) waiting: Arc<Worker>,
     guarded: AtomicBool,
     timed: AtomicBool,
     pub(super) merge_after: AtomicU32,
@@ -58,7 +61,8 @@ impl Gpu {
             pool: Arc::new(Pool::new(Arc::clone(&core))),
             shaders: Shaders::new(core.inlines_uniforms),
             core,
-            staging: Staging::default(),
+            staging: Arc::default(),
+            waiting: Arc::new(Worker::new("steepest-gpu")),
             guarded: AtomicBool::new(false),
             timed: AtomicBool::new(false),
             merge_after: AtomicU32::new(MERGE_AFTER),

@@ -3,6 +3,7 @@
 use super::adapters::describe;
 use super::counted::Counted;
 use super::counters::Counters;
+use super::liveness::Liveness;
 use super::pending::PendingWork;
 use super::quirks::cooperative::Cooperative;
 use crate::error::{Error, Result};
@@ -23,6 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How long a device that refused something may take to say that it is lost.
 const GRACE: Duration = Duration::from_millis(600);
+
+/// All that is known of a loss where the driver's reason went to the application.
+const LOST: &str = "the application destroyed it, or its driver gave it up";
 
 /// An open wgpu device and what is known of it; shared by everything in this folder.
 pub(super) struct Core {
@@ -47,6 +51,8 @@ pub(super) struct Core {
     pub(super) timestamps: bool,
     pub(super) cooperative: Cooperative,
     pub(super) health: Arc<Health>,
+    /// Of a device that the application opened: how to find out that it is lost. wgpu's callbacks are the application's.
+    pub(super) liveness: Option<Liveness>,
     /// The account of its memory.
     pub(super) budget: Arc<Budget>,
     /// Commands not yet submitted or not yet done.
@@ -187,10 +193,21 @@ impl Core {
         }
     }
 
+    /// Looks whether a device that the application opened is lost, and notes it.
+    pub(super) fn look_for_loss(&self) {
+        if self.liveness.as_ref().is_some_and(Liveness::is_lost) {
+            self.health.set(&self.health.lost, LOST.to_owned());
+        }
+    }
+
     /// The reason of something that went wrong: a loss, of which wgpu tells only when polled after its work is done, or else a fault.
     pub(super) fn diagnose(&self, message: impl Into<String>) -> Error {
-        let kind = wgpu::PollType::Wait { submission_index: None, timeout: Some(GRACE) };
-        let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(kind)));
+        self.look_for_loss();
+        // What the application has submitted is not waited for.
+        if self.liveness.is_none() {
+            let kind = wgpu::PollType::Wait { submission_index: None, timeout: Some(GRACE) };
+            let _ = catch_unwind(AssertUnwindSafe(|| self.device.poll(kind)));
+        }
         match self.check() {
             Err(lost @ Error::DeviceLost { .. }) => lost,
             _ => self.fault(message),

@@ -5,7 +5,7 @@ use super::context::Gpu;
 use super::dispatch_list::Prepared;
 use crate::error::Result;
 use crate::executor::{
-    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Storage, own_buffer, own_buffers, own_plan,
+    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Storage, own_buffer, own_buffers, own_plan,
 };
 use crate::plan::{ParameterArena, Plan};
 use std::any::Any;
@@ -91,6 +91,15 @@ impl Executor for Gpu {
             let value = value.downcast().map_err(|_| self.core.fault("a buffer of another machine"))?;
             self.read(value).await
         })
+    }
+
+    fn begin_read(&self, value: Arc<dyn Storage>) -> Result<Reading> {
+        self.reading(own_buffer(&value, self.name())?)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.core.check()?;
+        self.core.flush()
     }
 
     fn finish(&self) -> Pending<'_, ()> {

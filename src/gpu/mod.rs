@@ -4,12 +4,13 @@
 //! command list that runs may share, and in a steady loop nothing is made anew. Errors of wgpu never panic: a refused call is an `Err` where it
 //! happened, and a lost device is an `Err` from then on.
 //!
-//! No file imports from one that imports from it. From below: `counters`, `checks`, `adapters`, `quirks`, `pending` → `core` (the open device),
+//! No file imports from one that imports from it. From below: `counters`, `checks`, `adapters`, `quirks`, `pending`, `liveness` → `core` (the open device),
 //! `open`, `queue` (command lists) → `buffers`, `staging`, `pipeline_cache`, `pipelines`, `tuned` → `context` (the [`Gpu`]) → `dispatch_list`, `bind`
-//! → `prepare`, `merge`, `run`, `guard`, `timing`, `readback`, `tune`, `self_test` → `executor`.
+//! → `prepare`, `merge`, `run`, `guard`, `timing`, `readback`, `tune`, `self_test`, `borrowed` (a device that the application opened) → `executor`.
 
 mod adapters;
 mod bind;
+mod borrowed;
 mod buffers;
 mod cache_files;
 mod checks;
@@ -20,6 +21,7 @@ mod counters;
 mod dispatch_list;
 mod executor;
 mod guard;
+mod liveness;
 mod merge;
 mod open;
 mod pending;
@@ -48,3 +50,5 @@ pub use dispatch_list::Prepared;
 pub use open::OpenOptions;
 pub use quirks::window_extensions::drivers_loaded;
 pub use tuned::Tune;
+/// The version of wgpu whose handles this library takes and gives.
+pub use wgpu;

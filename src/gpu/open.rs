@@ -3,6 +3,7 @@
 use super::adapters::{AdapterInfo, describe, features, list};
 use super::core::{Core, GpuLimits, Health};
 use super::counters::Counters;
+use super::liveness::Liveness;
 use super::pending::PendingWork;
 use super::quirks::cooperative::{self, Cooperative, Kind};
 use super::quirks::{descriptor_heaps, inlined_uniforms, llvmpipe_loops, opengl, subgroups, window_extensions};
@@ -49,29 +50,57 @@ impl Core {
 
     async fn request(adapter: &wgpu::Adapter, info: &AdapterInfo, options: OpenOptions) -> Result<Core, String> {
         let (device, queue, cooperative) = request_device(adapter, info, options).await?;
+        let health = Health::watch(&device);
+        Ok(Core::assemble(adapter, device, queue, cooperative, health, None))
+    }
+
+    /// An open device and what is known of it. Whatever a kernel may use is asked of the device: an adapter may have more than was granted.
+    pub(super) fn assemble(
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        cooperative: Option<Kind>,
+        health: Arc<Health>,
+        liveness: Option<Liveness>,
+    ) -> Core {
         let (granted, given, told) = (device.limits(), device.features(), adapter.get_info());
+        let info = describe(&told);
         let budget = if info.software { Budget::in_main_memory(&info.name) } else { Budget::elsewhere(&info.name, None) };
-        Ok(Core {
+        Core {
             opened_in: Process::this(),
             adapter: adapter.clone(),
-            name: info.name.clone(),
+            name: info.name,
             software: info.software,
             inlines_uniforms: inlined_uniforms::has(&told),
             max_loop_iterations: AtomicUsize::new(llvmpipe_loops::most(&told)),
             limits: limits(&granted, subgroups::size(&told, given)),
-            features: features(adapter),
+            features: features(if liveness.is_some() { given } else { adapter.features() }),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
             uniform_bytes: granted.max_uniform_buffer_binding_size,
             counters: Counters::default(),
             timestamps: given.contains(wgpu::Features::TIMESTAMP_QUERY),
             cooperative: Cooperative::new(cooperative),
-            health: Health::watch(&device),
+            health,
+            liveness,
             budget: Arc::new(budget),
             pending: PendingWork::default(),
             device,
             queue,
-        })
+        }
     }
+}
+
+/// What makes kernels faster or lets more of them run, of what an adapter has.
+pub(super) fn optional_features(adapter: &wgpu::Adapter) -> wgpu::Features {
+    let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE | subgroups::wanted(&adapter.get_info());
+    adapter.features() & wanted
+}
+
+/// All of an adapter's limits, but for what costs memory by itself.
+pub(super) fn preferred_limits(adapter: &wgpu::Adapter) -> wgpu::Limits {
+    let mut limits = adapter.limits();
+    descriptor_heaps::limit(&mut limits);
+    limits
 }
 
 /// Asks an adapter for a device, with cooperative matrices if there is a kernel for those it has.
@@ -80,11 +109,11 @@ async fn request_device(
     info: &AdapterInfo,
     options: OpenOptions,
 ) -> Result<(wgpu::Device, wgpu::Queue, Option<Kind>), String> {
-    let own = adapter.limits();
-    let mut limits = if options.minimal_limits { wgpu::Limits::defaults().or_worse_values_from(&own) } else { own };
-    descriptor_heaps::limit(&mut limits);
-    let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE | subgroups::wanted(&adapter.get_info());
-    let required_features = if options.minimal_limits { wgpu::Features::empty() } else { adapter.features() & wanted };
+    let mut limits = preferred_limits(adapter);
+    if options.minimal_limits {
+        limits = wgpu::Limits::defaults().or_worse_values_from(&limits);
+    }
+    let required_features = if options.minimal_limits { wgpu::Features::empty() } else { optional_features(adapter) };
     let descriptor =
         wgpu::DeviceDescriptor { label: Some("steepest"), required_limits: limits, required_features, ..Default::default() };
     if let (false, Some(kind)) = (options.minimal_limits, cooperative::offered(adapter)) {

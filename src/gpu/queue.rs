@@ -44,7 +44,11 @@ impl Core {
         let mut state = lock(&self.pending.state);
         let open = self.opened(&mut state)?;
         open.dispatches += dispatches;
-        record(&mut open.encoder)
+        if self.liveness.is_none() {
+            return record(&mut open.encoder);
+        }
+        // Whatever goes wrong here must not reach the application's handler of errors.
+        self.scoped(|| record(&mut open.encoder)).map_err(|e| self.refusal(e, 0))?
     }
 
     /// Records commands and submits them with all that wait.
@@ -171,6 +175,7 @@ impl Core {
                 return Err(self.refusal(error, 0));
             }
         };
+        self.look_for_loss();
         add(&self.counters.submissions, 1);
         state.lists += 1;
         let (done, begun) = (Arc::clone(&self.pending.done), Instant::now());

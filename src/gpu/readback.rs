@@ -2,15 +2,57 @@
 
 use super::buffers::GpuBuffer;
 use super::context::Gpu;
+use super::core::Core;
 use super::counted::Counted;
+use super::staging::Staging;
 use crate::error::Result;
-use futures_intrusive::channel::shared::oneshot_channel;
+use crate::executor::Reading;
+use crate::later::{Later, later};
 use std::sync::Arc;
 
 /// Memory for what is read.
 pub(super) struct RoomToRead {
     words: Vec<u32>,
     staging: Option<Counted>,
+}
+
+/// A value on its way to the host.
+struct Transfer {
+    core: Arc<Core>,
+    staging: Arc<Staging>,
+    room: Vec<u32>,
+    copy: Counted,
+    bytes: u64,
+    submission: wgpu::SubmissionIndex,
+    mapped: Later<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Transfer {
+    /// Waits until the device has done its part. Natively only: in a browser the page's own loop sees to it.
+    fn wait(&self) -> Result<()> {
+        if cfg!(target_family = "wasm") { Ok(()) } else { self.core.wait(&self.submission) }
+    }
+
+    /// The words, once they are there.
+    async fn words(self) -> Result<Vec<u32>> {
+        let Transfer { core, staging, room: mut words, copy, bytes, mapped, .. } = self;
+        let mapped = mapped.await;
+        core.check()?;
+        match mapped {
+            Some(Ok(())) => {}
+            Some(Err(e)) => return Err(core.diagnose(format!("reading {bytes} bytes: {e}"))),
+            None => return Err(core.diagnose(format!("reading {bytes} bytes: wgpu gave no answer"))),
+        }
+        {
+            let view = copy.buffer.get_mapped_range(0..bytes);
+            let view = view.map_err(|e| core.diagnose(format!("reading {bytes} bytes: {e}")))?;
+            let (pieces, _) = view.as_chunks::<4>();
+            words.extend(pieces.iter().map(|&word| u32::from_ne_bytes(word)));
+        }
+        copy.buffer.unmap();
+        staging.give_back(copy);
+        Ok(words)
+    }
 }
 
 impl Gpu {
@@ -32,43 +74,45 @@ impl Gpu {
 
     /// As [`Gpu::read`], with memory taken before: for as many words as the buffer has.
     pub(super) async fn read_into(&self, room: RoomToRead, buffer: Arc<GpuBuffer>) -> Result<Vec<u32>> {
+        match self.transfer(room, &buffer)? {
+            Ok(transfer) => {
+                transfer.wait()?;
+                transfer.words().await
+            }
+            Err(nothing) => Ok(nothing),
+        }
+    }
+
+    /// Begins to read a buffer as all work recorded so far leaves it. What this returns waits for the device on a thread that is there for that.
+    pub(super) fn reading(&self, buffer: &GpuBuffer) -> Result<Reading> {
+        let room = self.room_to_read(buffer.words())?;
+        let waiting = Arc::clone(&self.waiting);
+        Ok(match self.transfer(room, buffer)? {
+            Err(nothing) => Box::new(|taker| taker(Ok(nothing))),
+            Ok(transfer) => Box::new(move |taker| {
+                waiting.add(Box::new(move || taker(transfer.wait().and_then(|()| pollster::block_on(transfer.words())))));
+            }),
+        })
+    }
+
+    /// Submits a copy of a buffer to memory that the host can read, with all work recorded so far, and has it mapped. Of nothing there are no words.
+    fn transfer(&self, room: RoomToRead, buffer: &GpuBuffer) -> Result<Result<Transfer, Vec<u32>>> {
         self.core.check()?;
-        self.owns(&buffer)?;
-        let RoomToRead { mut words, staging } = room;
-        let (Some(counted), true) = (staging, buffer.words() > 0) else { return Ok(words) };
+        self.owns(buffer)?;
+        let RoomToRead { words: room, staging } = room;
+        let (Some(copy), true) = (staging, buffer.words() > 0) else { return Ok(Err(room)) };
         let bytes = 4 * buffer.words() as u64;
-        let staging = &counted.buffer;
-        let (sender, receiver) = oneshot_channel();
+        let (giver, mapped) = later();
         let submission = self.core.recorded(|encoder| {
-            encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), staging, 0, bytes);
+            encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), &copy.buffer, 0, bytes);
             Ok(())
         })?;
         let mapping = self.core.scoped(|| {
-            staging.map_async(wgpu::MapMode::Read, 0..bytes, move |result| {
-                // The reader may have given up; then nobody wants to know.
-                let _ = sender.send(result);
-            });
+            copy.buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| giver.give(result));
         });
         mapping.map_err(|e| self.core.refusal(e, bytes))?;
-        if cfg!(not(target_family = "wasm")) {
-            self.core.wait(&submission)?;
-        }
-        let mapped = receiver.receive().await;
-        self.core.check()?;
-        match mapped {
-            Some(Ok(())) => {}
-            Some(Err(e)) => return Err(self.core.diagnose(format!("reading {bytes} bytes: {e}"))),
-            None => return Err(self.core.diagnose(format!("reading {bytes} bytes: wgpu gave no answer"))),
-        }
-        {
-            let view =
-                staging.get_mapped_range(0..bytes).map_err(|e| self.core.diagnose(format!("reading {bytes} bytes: {e}")))?;
-            let (pieces, _) = view.as_chunks::<4>();
-            words.extend(pieces.iter().map(|&word| u32::from_ne_bytes(word)));
-        }
-        staging.unmap();
-        self.staging.give_back(counted);
-        Ok(words)
+        let (core, staging) = (Arc::clone(&self.core), Arc::clone(&self.staging));
+        Ok(Ok(Transfer { core, staging, room, copy, bytes, submission, mapped }))
     }
 
     /// Ready once all work submitted so far is done. Natively this waits inside, as [`Gpu::read`] does.
@@ -81,9 +125,9 @@ impl Gpu {
         if cfg!(not(target_family = "wasm")) {
             return self.core.wait(&submission);
         }
-        let (sender, receiver) = oneshot_channel();
-        self.core.queue.on_submitted_work_done(move || drop(sender.send(())));
-        receiver.receive().await;
+        let (giver, done) = later();
+        self.core.queue.on_submitted_work_done(move || giver.give(()));
+        done.await;
         self.core.check()
     }
 }

@@ -39,7 +39,27 @@ pub trait Backend: sealed::Sealed + Any + Send + Sync {
     fn room(&self) -> &Budget;
     /// The words of a stored value, in time.
     fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>>;
+    /// An error if nothing can be computed here: in a process that was forked from the one that opened the device.
+    ///
+    /// # Errors
+    /// [`Error::Forked`].
+    fn check(&self) -> Result<()>;
+    /// Does a job on another thread, after those that were handed over before.
+    fn in_background(&self, job: Box<dyn FnOnce() + Send>);
+    /// Waits for all such jobs, so that what follows comes after them.
+    fn after_background(&self);
+    /// Begins to read a stored value: it is read as it is now, whatever runs afterwards.
+    ///
+    /// # Errors
+    /// No memory, or what the device reports.
+    fn begin_read(&self, stored: Arc<dyn Storage>) -> Result<Reading>;
 }
+
+/// What takes the words of a value that was read.
+pub type Taker = Box<dyn FnOnce(Result<Vec<u32>>) + Send>;
+
+/// A reading that was begun: it hands over the words once they are there, here or on another thread.
+pub type Reading = Box<dyn FnOnce(Taker) + Send>;
 
 /// A value in a device's memory. Only the device that made it knows what it is.
 pub trait Storage: Any + Send + Sync {
@@ -349,6 +369,8 @@ impl Node {
 
     /// Exchanges the value of a leaf (loading weights): later uses see the new one.
     pub(crate) fn replace_value(&self, value: Value) {
+        // Reads that were asked for before are of the old value.
+        self.backend.after_background();
         self.state().value = Some(value);
         self.bump_version();
     }

@@ -17,6 +17,12 @@ pub fn rooms() -> [Room; 6] {
 }
 
 const GPU_NOT_CALLED: &[(&str, &str)] = &[
+    ("Gpu::handles", "takes no argument"),
+    ("Gpu::required_features", "takes no argument"),
+    ("Gpu::required_limits", "takes no argument"),
+    ("Gpu::from_wgpu", "called by Device::from_wgpu"),
+    ("Gpu::optional_features", "takes an adapter, of which there are no absurd ones"),
+    ("Gpu::preferred_limits", "takes an adapter, of which there are no absurd ones"),
     ("Gpu::check", "takes no argument"),
     ("Gpu::counts", "takes no argument"),
     ("Gpu::details", "takes no argument"),

@@ -1,0 +1,106 @@
+//! A value that comes later, from another thread or from a callback: who waits for it is woken when it is there.
+
+use crate::threads::lock;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+struct State<T> {
+    value: Option<T>,
+    /// Whether no value will come any more.
+    over: bool,
+    waker: Option<Waker>,
+}
+
+/// The end that gives the value. Dropped without having given one, it ends the waiting too.
+pub struct Giver<T>(Arc<Mutex<State<T>>>);
+
+/// The value, in time; `None` if none was given.
+pub struct Later<T>(Arc<Mutex<State<T>>>);
+
+/// Both ends.
+pub fn later<T>() -> (Giver<T>, Later<T>) {
+    let state = Arc::new(Mutex::new(State { value: None, over: false, waker: None }));
+    (Giver(Arc::clone(&state)), Later(state))
+}
+
+impl<T> Giver<T> {
+    /// Gives the value. If nobody waits any more, it is dropped.
+    pub fn give(self, value: T) {
+        lock(&self.0).value = Some(value);
+    }
+
+    /// Whether anybody waits still.
+    pub fn is_wanted(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+}
+
+impl<T> Drop for Giver<T> {
+    fn drop(&mut self) {
+        let waker = {
+            let mut state = lock(&self.0);
+            state.over = true;
+            state.waker.take()
+        };
+        // Not under the lock: it may poll at once.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> Future for Later<T> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let mut state = lock(&self.0);
+        if state.over {
+            return Poll::Ready(state.value.take());
+        }
+        // The one of the last poll counts.
+        state.waker = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_value_wakes_whoever_polled_last() {
+        let counts = [0, 0].map(|n| Arc::new(Count(AtomicUsize::new(n))));
+        let (giver, mut later) = later();
+        for count in &counts {
+            let waker = Waker::from(Arc::clone(count));
+            assert_eq!(Pin::new(&mut later).poll(&mut Context::from_waker(&waker)), Poll::Pending);
+        }
+        assert!(giver.is_wanted());
+        giver.give(7);
+        assert_eq!(counts.map(|count| count.0.load(Ordering::Relaxed)), [0, 1]);
+        assert_eq!(pollster::block_on(later), Some(7));
+    }
+
+    #[test]
+    fn either_end_may_go_first() {
+        let (giver, waiting) = later::<u32>();
+        let waits = std::thread::spawn(|| pollster::block_on(waiting));
+        drop(giver);
+        assert!(matches!(waits.join(), Ok(None)));
+        let (giver, waiting) = later();
+        drop(waiting);
+        assert!(!giver.is_wanted());
+        giver.give(1);
+    }
+}

@@ -1,0 +1,246 @@
+//! Reading without blocking: how often a future is polled and how long a poll takes, many reads at a time, reads given up, and what is read when
+//! other work comes after.
+
+use crate::common;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+use steepest::optim::{Optimizer, Sgd};
+use steepest::{Device, Error, Tensor};
+
+/// How often futures were woken, and a way to sleep until one is.
+#[derive(Default)]
+struct Alarm {
+    rung: Mutex<usize>,
+    rings: Condvar,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        *self.rung.lock().unwrap() += 1;
+        self.rings.notify_all();
+    }
+}
+
+impl Alarm {
+    /// Sleeps until it has rung more often than `heard`; how often it has.
+    fn sleep(&self, heard: usize) -> usize {
+        let (rung, timeout) =
+            self.rings.wait_timeout_while(self.rung.lock().unwrap(), Duration::from_secs(60), |rung| *rung == heard).unwrap();
+        assert!(!timeout.timed_out(), "nobody wakes the future");
+        *rung
+    }
+}
+
+/// What polling futures by hand took.
+#[derive(Debug, Default)]
+struct Polls {
+    count: usize,
+    longest: Duration,
+}
+
+/// Polls futures by hand, each time something wakes them, until all are ready.
+fn poll_all<T>(futures: Vec<impl Future<Output = T>>) -> (Vec<T>, Polls) {
+    let (alarm, mut polls, mut heard) = (Arc::new(Alarm::default()), Polls::default(), 0);
+    let waker = Waker::from(Arc::clone(&alarm));
+    let mut waiting: Vec<_> = futures.into_iter().map(|future| Some(Box::pin(future))).collect();
+    let mut values: Vec<Option<T>> = waiting.iter().map(|_| None).collect();
+    loop {
+        for (slot, value) in waiting.iter_mut().zip(&mut values) {
+            let Some(future) = slot else { continue };
+            let begun = Instant::now();
+            let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+            polls.longest = polls.longest.max(begun.elapsed());
+            polls.count += 1;
+            if let Poll::Ready(found) = polled {
+                *value = Some(found);
+                *slot = None;
+            }
+        }
+        if waiting.iter().all(Option::is_none) {
+            return (values.into_iter().flatten().collect(), polls);
+        }
+        heard = alarm.sleep(heard);
+    }
+}
+
+/// Takes a good fraction of a second anywhere.
+fn long(device: &Device) -> Tensor {
+    let mut x = device.uniform([768, 768], -0.05, 0.05, 1);
+    for _ in 0..if device.is_gpu() { 4 } else { 16 } {
+        x = x.matmul(&x).tanh();
+    }
+    x
+}
+
+#[test]
+fn a_poll_takes_no_time_whatever_is_computed() {
+    for device in common::devices("reading") {
+        let x = long(&device);
+        let begun = Instant::now();
+        let (found, polls) = poll_all(vec![x.to_vec_async::<f32>()]);
+        let whole = begun.elapsed();
+        println!("{device}: {} polls, the longest {:?} of {whole:?}", polls.count, polls.longest);
+        assert_eq!(found[0].as_ref().unwrap(), &x.to_vec::<f32>().unwrap());
+        assert!(polls.count <= 3, "{polls:?}: polled without having been woken");
+        // One that computes, compiles or waits takes most of it; the bound leaves room for a busy machine.
+        assert!(whole > Duration::from_millis(40), "too short to tell: {whole:?}");
+        assert!(polls.longest < whole / 4, "{device}: {polls:?} of {whole:?}");
+    }
+}
+
+#[test]
+fn many_reads_are_under_way_at_a_time() {
+    for device in common::devices("reading") {
+        let tensors: Vec<Tensor> = (0..200).map(|i| device.full([i % 7 + 1, 3], i as f64) * 2.0).collect();
+        let (found, polls) = poll_all(tensors.iter().map(Tensor::to_vec_async::<f32>).collect());
+        for (i, found) in found.into_iter().enumerate() {
+            assert_eq!(found.unwrap(), vec![2.0 * i as f32; 3 * (i % 7 + 1)]);
+        }
+        println!("{device}: {} polls of 200 futures, the longest {:?}", polls.count, polls.longest);
+        assert!(polls.longest < Duration::from_millis(100), "{polls:?}");
+    }
+}
+
+#[test]
+fn any_executor_will_do() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for device in common::devices("reading") {
+        let tensors: Vec<Tensor> = (0..20).map(|i| device.full(5, f64::from(i)) + 1.0).collect();
+        let sums = runtime.block_on(async {
+            // Tasks own what they read.
+            let tasks: Vec<_> = tensors.iter().map(|tensor| tokio::spawn(tensor.sum(&[]).item_async())).collect();
+            let mut sums = vec![];
+            for task in tasks {
+                sums.push(task.await.unwrap().unwrap());
+            }
+            sums
+        });
+        assert_eq!(sums, (0..20).map(|i| 5.0 * (i as f32 + 1.0)).collect::<Vec<_>>());
+        assert_eq!(pollster::block_on(tensors[3].to_vec_async::<f32>()).unwrap(), [4.0; 5]);
+        // A timer of the executor goes on while a read is under way.
+        let x = long(&device);
+        let ticks = AtomicUsize::new(0);
+        runtime.block_on(async {
+            let mut read = pin!(x.to_vec_async::<f32>());
+            std::future::poll_fn(|context| {
+                let polled = read.as_mut().poll(context);
+                if polled.is_pending() {
+                    ticks.fetch_add(1, Ordering::Relaxed);
+                    std::thread::yield_now();
+                    context.waker().wake_by_ref();
+                }
+                polled
+            })
+            .await
+            .unwrap();
+        });
+        assert!(ticks.load(Ordering::Relaxed) > 20, "{device}: the loop stood still");
+    }
+}
+
+/// Polls once.
+fn start<T>(future: Pin<&mut impl Future<Output = T>>) {
+    assert!(future.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+#[test]
+fn a_read_that_is_given_up_does_no_harm() {
+    for device in common::devices("reading") {
+        device.wait().unwrap();
+        let nodes = device.live_nodes();
+        for round in 0..40 {
+            let x = device.full([64, 64], round as f64) * 3.0;
+            let mut read = Box::pin(x.to_vec_async::<f32>());
+            // Never begun, given up at once, or somewhere on its way.
+            if round % 4 > 0 {
+                start(read.as_mut());
+            }
+            if round % 4 > 1 {
+                std::thread::sleep(Duration::from_micros(150 * round));
+            }
+            drop(read);
+        }
+        assert_eq!((device.ones(4) * 2.0).to_vec::<f32>().unwrap(), [2.0; 4]);
+        let begun = Instant::now();
+        while device.live_nodes() > nodes {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{device}: what was given up is held on to");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // Dropped while it is computed: what comes next waits its turn.
+        let x = long(&device);
+        let mut read = Box::pin(x.to_vec_async::<f32>());
+        start(read.as_mut());
+        drop(read);
+        assert_eq!(device.ones(3).sum(&[]).item().unwrap(), 3.0);
+        // The last handle to a device may be a read's.
+        let other = if device.is_gpu() { Device::named(device.name()).unwrap() } else { Device::cpu() };
+        let mut read = Box::pin((other.ones(1000) * 2.0).sum(&[]).item_async());
+        drop(other);
+        start(read.as_mut());
+        assert_eq!(pollster::block_on(read).unwrap(), 2000.0);
+    }
+}
+
+#[test]
+fn what_is_read_is_the_value_at_the_first_poll() {
+    for device in common::devices("reading") {
+        for _ in 0..10 {
+            let w = device.parameter(&[1.0, 2.0], 2);
+            let slow = long(&device).sum(&[]) * 0.0 + &w;
+            let [mut before, mut computed] = [Box::pin(w.to_vec_async::<f32>()), Box::pin((&slow * 10.0).to_vec_async::<f32>())];
+            let late = w.to_vec_async::<f32>();
+            start(before.as_mut());
+            start(computed.as_mut());
+            // A step, and then other values: both come after what was begun.
+            Sgd::new([w.clone()], 1.0).step((&w * &w).sum(&[]).backward()).unwrap();
+            assert_eq!(pollster::block_on(before).unwrap(), [1.0, 2.0]);
+            assert_eq!(pollster::block_on(computed).unwrap(), [10.0, 20.0]);
+            assert_eq!(pollster::block_on(late).unwrap(), [-1.0, -2.0], "it had not begun");
+            let mut before = Box::pin((&w * 1.0).to_vec_async::<f32>());
+            start(before.as_mut());
+            w.set(&[5.0, 6.0]).unwrap();
+            assert_eq!(pollster::block_on(before).unwrap(), [-1.0, -2.0]);
+            assert_eq!(w.to_vec::<f32>().unwrap(), [5.0, 6.0]);
+        }
+    }
+}
+
+#[test]
+fn errors_come_through_the_future() {
+    for device in common::devices("reading") {
+        let wrong = device.ones([2, 3]).matmul(&device.ones([2, 3]));
+        assert!(pollster::block_on(wrong.to_vec_async::<f32>()).is_err());
+        assert!(pollster::block_on(device.ones(2).item_async()).is_err(), "two elements");
+        assert!(pollster::block_on(device.ones(2).to_vec_async::<bool>()).is_err(), "another type");
+        assert_eq!(pollster::block_on(device.zeros([0, 3]).to_vec_async::<f32>()).unwrap(), [0.0; 0]);
+        let half = device.tensor_f16(&[1.5, -2.0, 3.0], 3);
+        assert_eq!(pollster::block_on(half.to_vec_async::<f32>()).unwrap(), [1.5, -2.0, 3.0]);
+        // No room for it, at each allocation on its way; then there is.
+        for nth in 1..12 {
+            let x = device.full(1000, 2.0) + 1.0;
+            device.fail_allocation(nth);
+            let read = pollster::block_on(x.to_vec_async::<f32>());
+            let left = device.fail_allocation(0);
+            match read {
+                Ok(found) => assert_eq!(found, [3.0; 1000]),
+                Err(error) => assert!(left == 0 && matches!(error, Error::OutOfMemory { .. }), "{error}"),
+            }
+            assert_eq!(pollster::block_on(x.to_vec_async::<f32>()).unwrap(), [3.0; 1000], "allocation {nth} failed once");
+        }
+        if device.is_gpu() {
+            let x = long(&device);
+            let mut read = Box::pin(x.to_vec_async::<f32>());
+            start(read.as_mut());
+            device.as_gpu().unwrap().lose();
+            // Whether it came in time or not: it ends.
+            let ended = pollster::block_on(read);
+            assert!(ended.is_ok() || matches!(ended, Err(Error::DeviceLost { .. })), "{ended:?}");
+            let lost = pollster::block_on((x * 2.0).to_vec_async::<f32>());
+            assert!(matches!(lost, Err(Error::DeviceLost { .. })), "{lost:?}");
+        }
+    }
+}
