@@ -89,7 +89,7 @@ pub use device::{Anomaly, Device, DeviceInfo, Precision};
 #[doc(inline)]
 pub use error::{Error, Result};
 #[doc(inline)]
-pub use graph::{Curvature, DType, Gradients, Tensor, no_grad};
+pub use graph::{Curvature, DType, Gradients, Tensor, jvp, no_grad};
 #[doc(inline)]
 pub use ops::attention::AttentionOptions;
 #[doc(inline)]

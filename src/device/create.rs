@@ -389,7 +389,8 @@ impl Tensor {
     #[track_caller]
     pub fn set<T: Element>(&self, data: &[T]) -> Result<()> {
         let spec = self.spec()?;
-        let fail = |error| Error::op("set", Location::caller(), error);
+        let at = Location::caller();
+        let fail = |error| Error::op("set", at, error);
         let rounds = spec.dtype == DType::F16 && T::DTYPE == DType::F32;
         if spec.dtype != T::DTYPE && !rounds {
             return Err(fail(OpError::DType(format!("{} elements for a tensor {spec}", T::DTYPE))));
@@ -413,6 +414,60 @@ impl Tensor {
         };
         let words = words.map_err(fail)?;
         self.node().replace_value(Value::Host(Arc::new(words)));
+        Ok(())
+    }
+
+    /// Puts another tensor's numbers into a leaf in place, bit for bit and on the device: nothing is read by the host. The other tensor is
+    /// computed if need be, and may have been computed from this one. What was recorded from this tensor before is stale afterwards.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let (target, w) = (device.parameter(&[1.0, 2.0], 2), device.parameter(&[5.0, 6.0], 2));
+    /// target.copy_from(&(&target * 0.5 + &w * 0.5))?;
+    /// assert_eq!(target.to_vec::<f32>()?, [3.0, 4.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Another shape, type or device, integers that are not known to be within the range this tensor was made with, or a tensor that is computed
+    /// and not given; the error that the other tensor carries, or what the device reports. Nothing is changed then.
+    #[track_caller]
+    pub fn copy_from(&self, source: &Tensor) -> Result<()> {
+        let at = Location::caller();
+        let fail = |error| Err(Error::op("copy_from", at, error));
+        let (spec, given) = (self.spec()?, source.spec()?);
+        let (here, there) = (self.node().backend(), source.node().backend());
+        if here.id() != there.id() {
+            return fail(OpError::Devices(here.name().to_owned(), there.name().to_owned()));
+        }
+        if spec.dtype != given.dtype {
+            return fail(OpError::DType(format!("a tensor {given} for one that is {spec}; convert it first")));
+        }
+        if spec.shape != given.shape {
+            return fail(OpError::Shape(format!("a tensor {given} for one that is {spec}")));
+        }
+        if !self.is_leaf() {
+            let message = "the tensor is computed from others; only given tensors can be copied into";
+            return fail(OpError::Value(message.to_owned()));
+        }
+        if let Some((low, high)) = spec.range.filter(|_| spec.dtype != DType::Bool)
+            && !given.range.is_some_and(|(least, most)| least >= low && most <= high)
+        {
+            // What was recorded from this tensor was checked against the range it had.
+            let found = given.range.map_or("unknown values".to_owned(), |(least, most)| format!("values {least}..={most}"));
+            return fail(OpError::Value(format!("{found} for a tensor made with {low}..={high}; make a new tensor")));
+        }
+        if self.id() == source.id() {
+            return Ok(());
+        }
+        // A value of its own: one that others hold may be overwritten, by a step of theirs or of ours.
+        let copy = if spec.dtype == DType::F16 { source.reshape(spec.shape) } else { source.detach() };
+        copy.run()?;
+        match copy.node().value() {
+            Some(value) => self.node().replace_value(value),
+            None => return fail(OpError::Stale("it has no value after its run".to_owned())),
+        }
         Ok(())
     }
 

@@ -202,7 +202,7 @@ fn unit(like: &Tensor, shape: Shape, one: Option<usize>) -> Tensor {
 }
 
 #[track_caller]
-fn are_parameters(op: &'static str, given: &[&Tensor]) -> Result<()> {
+pub(super) fn are_parameters(op: &'static str, given: &[&Tensor]) -> Result<()> {
     let at = Location::caller();
     let fail = |message: String| Err(Error::op(op, at, OpError::Gradient(message)));
     if given.is_empty() {
@@ -210,8 +210,9 @@ fn are_parameters(op: &'static str, given: &[&Tensor]) -> Result<()> {
     }
     for (i, tensor) in given.iter().enumerate() {
         tensor.check()?;
-        if !matches!(tensor.node().body(), super::node::Body::Leaf) || !tensor.requires_grad() {
-            let message = format!("{tensor:?}, given as parameter {i}, is none; make it with device.parameter(..)");
+        let is_one = tensor.node().is_watched() || matches!(tensor.node().body(), super::node::Body::Leaf);
+        if !is_one || !tensor.requires_grad() {
+            let message = format!("{tensor:?}, given as parameter {i}, is none; make it with device.parameter(..) or watch()");
             return fail(message);
         }
         if given[..i].iter().any(|other| other.id() == tensor.id()) {

@@ -3,7 +3,7 @@
 use super::disconnected::{self, Missing, Refusals};
 use super::node::{Body, Edge, Node, Tensor, Walk, grad_off, on_behalf_of};
 use super::op::{GradCtx, Spec};
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use smallvec::SmallVec;
 use std::panic::Location;
 use std::sync::Arc;
@@ -32,11 +32,31 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
 type Found = Vec<(u64, Tensor)>;
 
 /// The gradients of one `backward`, addressed by parameter. They are tensors: nothing has run yet.
+///
+/// `+` and `+=` add gradients parameter by parameter, as several calls of PyTorch's `backward` without `zero_grad` between them do. Everything is
+/// computed in one run then; [`Accumulator`](crate::optim::Accumulator) computes each as it is added, in the memory of one.
+///
+/// ```
+/// use steepest::{Device, optim::{Optimizer, Sgd}};
+/// let device = Device::cpu();
+/// let w = device.parameter(&[3.0], 1);
+/// let mut gradients = w.square().sum(&[]).backward();
+/// gradients += (&w * 2.0).sum(&[]).backward();
+/// assert_eq!(gradients.wrt(&w)?.item()?, 6.0 + 2.0);
+/// Sgd::new([w.clone()], 0.125).step(gradients)?;
+/// assert_eq!(w.item()?, 2.0);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+#[must_use = "gradients are computed and used by an optimizer's step, or read with `wrt`"]
 pub struct Gradients {
     root: Tensor,
+    /// What else was differentiated.
+    others: Vec<Tensor>,
     also: Vec<Tensor>,
     /// By number, which is the order in which the parameters were made: the same in every round of a loop, and so is what is recorded of them.
     by_id: Result<Found>,
+    /// Of what was watched and is no parameter, also by number.
+    watched: Found,
     /// Where a gradient rule handed nothing on.
     refusals: Refusals,
     /// Whether a parameter that an op cuts off is let pass.
@@ -44,21 +64,22 @@ pub struct Gradients {
 }
 
 impl Gradients {
-    /// The gradient of a parameter; `None` if the loss does not depend on it.
+    /// The gradient of a parameter, or of what is [watched](Tensor::watch); `None` if the loss does not depend on it.
     ///
     /// # Errors
     /// The error that made the loss invalid.
     pub fn get(&self, parameter: &Tensor) -> Result<Option<&Tensor>> {
         match &self.by_id {
             Ok(found) => {
-                let place = found.binary_search_by_key(&parameter.id(), |(id, _)| *id);
-                Ok(place.ok().map(|place| &found[place].1))
+                let of = |found: &'_ Found| found.binary_search_by_key(&parameter.id(), |(id, _)| *id).ok();
+                let watched = || of(&self.watched).map(|place| &self.watched[place].1);
+                Ok(of(found).map(|place| &found[place].1).or_else(watched))
             }
             Err(error) => Err(error.clone()),
         }
     }
 
-    /// The gradient of a parameter that must have one.
+    /// The gradient of a parameter, or of what is [watched](Tensor::watch), that must have one.
     ///
     /// # Errors
     /// The error that made the loss invalid, or that the loss does not depend on the parameter, or which op cuts it off.
@@ -96,7 +117,11 @@ impl Gradients {
             Some(_) => Ok(None),
             // Nothing was to flow to it.
             None if parameter.is_frozen() => Ok(Some(Missing::Unused)),
-            None => Ok(Some(disconnected::reason(&self.root, parameter, &self.refusals))),
+            None => {
+                let differentiated = std::iter::once(&self.root).chain(&self.others);
+                let mut reasons = differentiated.map(|root| disconnected::reason(root, parameter, &self.refusals));
+                Ok(Some(reasons.find(|why| matches!(why, Missing::Disconnected(_))).unwrap_or(Missing::Unused)))
+            }
         }
     }
 
@@ -124,7 +149,7 @@ impl Gradients {
         self
     }
 
-    /// All gradients, in the order in which their parameters were made.
+    /// The gradients of all parameters, in the order in which those were made; not those of what is only [watched](Tensor::watch).
     ///
     /// # Errors
     /// The error that made the loss invalid.
@@ -153,6 +178,7 @@ impl Gradients {
 
     /// Takes the gradients out, by the numbers of their parameters.
     pub(crate) fn take(&mut self) -> Result<Vec<(u64, Tensor)>> {
+        self.watched.clear();
         std::mem::replace(&mut self.by_id, Ok(vec![]))
     }
 
@@ -161,7 +187,7 @@ impl Gradients {
         Gradients { by_id: Ok(found), ..self }
     }
 
-    /// The differentiated tensor.
+    /// The tensor that was differentiated, of several the first.
     pub(crate) fn loss(&self) -> &Tensor {
         &self.root
     }
@@ -172,9 +198,70 @@ impl Gradients {
         self
     }
 
-    /// The differentiated tensor and what [`Gradients::and_run`] added: computed in the same run as an update.
+    /// What was differentiated and what [`Gradients::and_run`] added: computed in the same run as an update.
     pub(crate) fn roots(&self) -> impl Iterator<Item = &Tensor> {
-        std::iter::once(&self.root).chain(&self.also)
+        std::iter::once(&self.root).chain(&self.others).chain(&self.also)
+    }
+
+    /// Nothing but an error.
+    fn failed(root: &Tensor, error: Error) -> Gradients {
+        Gradients { by_id: Err(error), ..Gradients::of(root, &[]) }
+    }
+
+    /// No gradients yet.
+    fn of(root: &Tensor, others: &[(&Tensor, &Tensor)]) -> Gradients {
+        let others = others.iter().map(|(output, _)| Tensor::clone(output)).collect();
+        let refusals = Refusals::default();
+        Gradients { root: root.clone(), others, also: vec![], by_id: Ok(vec![]), watched: vec![], refusals, lenient: false }
+    }
+}
+
+/// Two lists of gradients as one, those of one parameter added.
+#[track_caller]
+fn sum(first: Found, second: Found) -> Found {
+    let mut all = Found::with_capacity(first.len().max(second.len()));
+    let (mut first, mut second) = (first.into_iter().peekable(), second.into_iter().peekable());
+    loop {
+        let next = match (first.peek(), second.peek()) {
+            (Some((a, _)), Some((b, _))) if a == b => match (first.next(), second.next()) {
+                (Some((id, a)), Some((_, b))) => Some((id, a.add(&b))),
+                (a, b) => a.or(b),
+            },
+            (Some((a, _)), Some((b, _))) if a > b => second.next(),
+            (Some(_), _) => first.next(),
+            (None, _) => second.next(),
+        };
+        match next {
+            Some(next) => all.push(next),
+            None => return all,
+        }
+    }
+}
+
+/// The gradients of the sum of both losses: see [`Gradients`].
+impl std::ops::Add for Gradients {
+    type Output = Gradients;
+
+    #[track_caller]
+    fn add(self, other: Gradients) -> Gradients {
+        let by_id = match (self.by_id, other.by_id) {
+            (Ok(first), Ok(second)) => Ok(sum(first, second)),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        let others = [self.others, vec![other.root], other.others].concat();
+        let (also, watched) = ([self.also, other.also].concat(), sum(self.watched, other.watched));
+        let mut refusals = self.refusals;
+        refusals.extend(other.refusals);
+        Gradients { root: self.root, others, also, by_id, watched, refusals, lenient: self.lenient && other.lenient }
+    }
+}
+
+impl std::ops::AddAssign for Gradients {
+    #[track_caller]
+    fn add_assign(&mut self, other: Gradients) {
+        let nothing = Gradients::of(&self.root, &[]);
+        let first = std::mem::replace(self, nothing);
+        *self = first + other;
     }
 }
 
@@ -195,7 +282,7 @@ impl Tensor {
     pub fn backward(&self) -> Gradients {
         match self.cotangent() {
             Ok(ones) => self.backward_with(&ones),
-            Err(error) => self.failed(error),
+            Err(error) => Gradients::failed(self, error),
         }
     }
 
@@ -217,6 +304,32 @@ impl Tensor {
         self.reversed(cotangent, &[])
     }
 
+    /// Vector-Jacobian products of several tensors at once, each with its cotangent, added up: the gradients of Σ ⟨tensor, cotangent⟩, by one walk
+    /// over what they have in common.
+    ///
+    /// ```
+    /// use steepest::{Device, Tensor};
+    /// let device = Device::cpu();
+    /// let w = device.parameter(&[1.0, 2.0], 2);
+    /// let (square, sum) = (w.square(), w.sum(&[]));
+    /// let gradients = Tensor::backward_all(&[(&square, &device.tensor(&[1.0, 0.5], 2)), (&sum, &device.scalar(10.0))])?;
+    /// assert_eq!(gradients.wrt(&w)?.to_vec::<f32>()?, [2.0 + 10.0, 2.0 + 10.0]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`]: no tensors. What is wrong with one of them makes every use of the result an error, as with [`Tensor::backward`].
+    #[track_caller]
+    pub fn backward_all(outputs: &[(&Tensor, &Tensor)]) -> Result<Gradients> {
+        match outputs {
+            [] => Err(Error::Config { what: "gradients", message: "no tensors to differentiate were given".to_owned() }),
+            [(first, _), others @ ..] => Ok(match reverse(outputs, &[]) {
+                Ok(reversed) => reversed.into_gradients(first, others),
+                Err(error) => Gradients::failed(first, error),
+            }),
+        }
+    }
+
     /// [`Tensor::backward`] that keeps the gradients by these values as well: activations on the way to the loss, which are no parameters. The
     /// gradients' [`Gradients::iter`] and [`Gradients::map`] then have them too, so an optimizer's step that clips by the norm needs gradients
     /// without them.
@@ -233,26 +346,37 @@ impl Tensor {
     pub fn backward_retaining(&self, values: &[&Tensor]) -> Gradients {
         match self.cotangent() {
             Ok(ones) => self.reversed(&ones, &values.iter().map(|value| value.id()).collect::<Vec<_>>()),
-            Err(error) => self.failed(error),
+            Err(error) => Gradients::failed(self, error),
         }
     }
 
     #[track_caller]
     fn reversed(&self, cotangent: &Tensor, retained: &[u64]) -> Gradients {
-        match reverse(self, cotangent, retained) {
-            Ok((found, refusals)) => Gradients { root: self.clone(), also: vec![], by_id: Ok(found), refusals, lenient: false },
-            Err(error) => self.failed(error),
+        match reverse(&[(self, cotangent)], retained) {
+            Ok(reversed) => reversed.into_gradients(self, &[]),
+            Err(error) => Gradients::failed(self, error),
         }
-    }
-
-    fn failed(&self, error: Error) -> Gradients {
-        Gradients { root: self.clone(), also: vec![], by_id: Err(error), refusals: Refusals::default(), lenient: false }
     }
 }
 
-#[track_caller]
-fn reverse(root: &Tensor, cotangent: &Tensor, retained: &[u64]) -> Result<(Found, Refusals)> {
-    let at = Location::caller();
+/// What a walk found.
+struct Reversed {
+    /// By parameters and by what was to be retained.
+    found: Found,
+    /// By what else is watched.
+    watched: Found,
+    refusals: Refusals,
+}
+
+impl Reversed {
+    fn into_gradients(self, root: &Tensor, others: &[(&Tensor, &Tensor)]) -> Gradients {
+        let Reversed { found, watched, refusals } = self;
+        Gradients { by_id: Ok(found), watched, refusals, ..Gradients::of(root, others) }
+    }
+}
+
+/// That a tensor can be differentiated with this cotangent.
+fn differentiable(root: &Tensor, cotangent: &Tensor, at: At) -> Result<()> {
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     let (spec, given) = (root.spec()?, cotangent.spec()?);
     if !spec.dtype.is_float() || !root.requires_grad() {
@@ -266,22 +390,44 @@ fn reverse(root: &Tensor, cotangent: &Tensor, retained: &[u64]) -> Result<(Found
     if (given.shape, given.dtype) != (expected.shape, expected.dtype) {
         return Err(fail(format!("the cotangent is {given} where {expected} is expected")));
     }
+    Ok(())
+}
 
-    let Tracked { nodes, order, places } = Tracked::of(root);
+#[track_caller]
+fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
+    let at = Location::caller();
+    let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
+    for (root, cotangent) in roots {
+        differentiable(root, cotangent, at)?;
+        let (here, there) = (roots[0].0.node().backend(), root.node().backend());
+        if here.id() != there.id() {
+            let devices = OpError::Devices(here.name().to_owned(), there.name().to_owned());
+            return Err(Error::op("backward", at, devices));
+        }
+    }
+    let Tracked { nodes, order, places, starts } = Tracked::of(roots);
     // The gradient of each node in that order, as far as it is summed up.
     let mut pending: Vec<Option<Tensor>> = vec![None; nodes.len()];
-    pending[0] = Some(cotangent.clone());
-    let mut found = vec![];
+    for (&start, (root, cotangent)) in starts.iter().zip(roots) {
+        let place = &mut pending[start];
+        *place = Some(match place.take() {
+            Some(sum) => on_behalf_of(root.node().at(), || sum.add(cotangent)),
+            None => Tensor::clone(cotangent),
+        });
+    }
+    let (mut found, mut watched) = (vec![], vec![]);
     let mut refusals = Refusals::default();
     for (rank, &(id, which, first)) in order.iter().enumerate() {
         let node = &nodes[which];
         // Nothing flows through the others.
         let Some(gradient) = pending[rank].take() else { continue };
-        if retained.contains(&id) {
-            found.push((id, gradient.clone()));
+        let kept = if retained.contains(&id) { Some(&mut found) } else { node.is_watched().then_some(&mut watched) };
+        let is_kept = kept.is_some();
+        if let Some(kept) = kept {
+            kept.push((id, gradient.clone()));
         }
         match node.body() {
-            Body::Leaf if retained.contains(&id) => {}
+            Body::Leaf if is_kept => {}
             Body::Leaf => found.push((id, gradient)),
             Body::Released => {
                 return Err(Error::op(
@@ -326,25 +472,27 @@ fn reverse(root: &Tensor, cotangent: &Tensor, retained: &[u64]) -> Result<(Found
     }
     // Parameters in the order in which they were made.
     found.reverse();
-    Ok((found, refusals))
+    watched.reverse();
+    Ok(Reversed { found, watched, refusals })
 }
 
-/// Everything a gradient flows through on its way from a root.
+/// Everything a gradient flows through on its way from the roots.
 struct Tracked {
     nodes: Vec<Arc<Node>>,
     /// Number and place of every node, the latest first: inputs have smaller numbers than what reads them. And where its `places` begin.
     order: Vec<(u64, usize, usize)>,
     /// For each node in that order, where in that order those of its inputs stand that a gradient flows to.
     places: Vec<usize>,
+    /// Where in that order each root stands.
+    starts: SmallVec<[usize; 1]>,
 }
 
 impl Tracked {
-    fn of(root: &Tensor) -> Tracked {
-        let walk = Walk::begin(root.node().backend().live());
+    fn of(roots: &[(&Tensor, &Tensor)]) -> Tracked {
+        let walk = Walk::begin(roots[0].0.node().backend().live());
         let mut nodes = Vec::with_capacity(32);
         let flows = |edge: &&Edge| edge.node.requires_grad();
-        walk.give(root.node(), 0);
-        nodes.push(root.node().clone());
+        nodes.extend(roots.iter().filter(|(root, _)| walk.meet(root.node(), 0)).map(|(root, _)| root.node().clone()));
         let mut seen = 0;
         while let Some(node) = nodes.get(seen).cloned() {
             node.with_body(|body| {
@@ -367,6 +515,7 @@ impl Tracked {
                 places.extend(inputs.iter().filter(flows).map(|edge| walk.number(&edge.node).unwrap_or_default() as usize));
             });
         }
-        Tracked { nodes, order, places }
+        let starts = roots.iter().map(|(root, _)| walk.number(root.node()).unwrap_or_default() as usize).collect();
+        Tracked { nodes, order, places, starts }
     }
 }

@@ -4,6 +4,7 @@ pub mod accuracy;
 pub mod curvature;
 mod disconnected;
 pub mod dump;
+pub mod forward;
 pub mod grad;
 pub mod half;
 pub mod kernel;
@@ -14,6 +15,7 @@ pub mod op;
 pub use accuracy::Accuracy;
 pub use curvature::Curvature;
 pub use disconnected::Missing;
+pub use forward::jvp;
 pub use grad::{Gradients, no_grad};
 pub use node::{Backend, Edge, Node, Storage, Tensor, Value, record, record_on, record_shared};
 pub use op::{

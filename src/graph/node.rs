@@ -193,6 +193,8 @@ pub struct Node {
     requires_grad: bool,
     /// A parameter that no gradient flows to, for as long as this is on.
     frozen: AtomicBool,
+    /// Gradients by it are kept: [`Tensor::watch`].
+    watched: AtomicBool,
     backend: Arc<dyn Backend>,
     /// Tensors held by the user, apart from graph edges.
     handles: AtomicUsize,
@@ -226,6 +228,11 @@ pub(super) fn on_behalf_of<R>(at: At, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Whether what is recorded now may have gradients.
+pub(crate) fn grad_is_on() -> bool {
+    GRAD_OFF.get() == 0
+}
+
 pub(super) fn grad_off(delta: isize) {
     GRAD_OFF.with(|off| off.set(off.get().saturating_add_signed(delta)));
 }
@@ -239,6 +246,7 @@ impl Node {
             at,
             requires_grad,
             frozen: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             backend,
             handles: AtomicUsize::new(0),
             version: AtomicU64::new(0),
@@ -276,6 +284,11 @@ impl Node {
     /// Whether it is a parameter that is not learned for now.
     pub(crate) fn is_frozen(&self) -> bool {
         self.frozen.load(Ordering::Acquire)
+    }
+
+    /// Whether gradients by it are kept.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watched.load(Ordering::Relaxed)
     }
 
     /// How often the value was updated in place.
@@ -336,11 +349,13 @@ impl Node {
             // A gradient would be refused at an input whose own history is gone.
             Body::Call { inputs, .. } => {
                 let gone = |e: &Edge| e.node.requires_grad() && e.node.with_body(|body| matches!(body, Body::Released));
-                !self.requires_grad || inputs.iter().any(gone)
+                // No gradient goes on from what is watched and was computed from data: it is data now.
+                let ends = self.is_watched() && !inputs.iter().any(|e| e.node.requires_grad());
+                if ends { Some(Body::Leaf) } else { (!self.requires_grad || inputs.iter().any(gone)).then_some(Body::Released) }
             }
-            Body::Leaf | Body::Released => false,
+            Body::Leaf | Body::Released => None,
         };
-        let old = if useless { std::mem::replace(&mut state.body, Body::Released) } else { Body::Leaf };
+        let old = useless.map(|body| std::mem::replace(&mut state.body, body));
         // Dropping may free a long history: not under the lock.
         drop(state);
         drop(old);
@@ -597,6 +612,24 @@ impl fmt::Debug for Tensor {
         match &self.node.spec {
             Ok(spec) => write!(f, "Tensor({spec}, {} on {})", self.node.op_name(), self.node.backend.name()),
             Err(error) => write!(f, "Tensor(invalid: {error})"),
+        }
+    }
+}
+
+impl Tensor {
+    /// Has what was just recorded asked for its gradient, whatever it was computed from.
+    pub(crate) fn watched(op: impl Op, input: &Tensor, at: At) -> Tensor {
+        let backend = &input.node.backend;
+        let inputs = substituted(&[input]).unwrap_or_else(|| SmallVec::from_elem(input.clone(), 1));
+        match infer(backend, &op, &[&inputs[0]], at) {
+            Err(error) => Tensor::invalid(backend, error, at),
+            Ok(spec) => {
+                let edges = inputs.iter().map(|input| Edge { node: input.node.clone(), version: input.node.version() }).collect();
+                let body = Body::Call { op: Arc::new(op), inputs: edges };
+                let tensor = Node::build(backend.clone(), Ok(spec), at, true, State { body, value: None });
+                tensor.node.watched.store(true, Ordering::Relaxed);
+                tensor
+            }
         }
     }
 }

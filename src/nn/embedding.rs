@@ -1,8 +1,9 @@
 //! Embedding: a learned row for every number.
 
-use super::{Blueprint, Init, Module, Site};
-use crate::error::Result;
+use super::{Blueprint, Init, Module, Site, parts};
+use crate::error::{Error, OpError, Result};
 use crate::{Device, Tensor};
+use std::panic::Location;
 
 /// Numbers (u32 or i32, below `rows`) \[…\] → their rows of the table \[…, width\].
 ///
@@ -36,6 +37,21 @@ impl Embedding {
     #[track_caller]
     pub fn with_init(device: &Device, rows: usize, width: usize, weight: Init, seed: u64) -> Embedding {
         Embedding { weight: weight.start("embedding", device, &[rows, width], (1, width), seed, 0), rows, width, padding: None }
+    }
+
+    /// A layer of a given table \[rows, width\], which another layer may have too: see [`Linear::from_parameters`](super::Linear::from_parameters).
+    ///
+    /// # Errors
+    /// The error the table carries, or one that is no f32 matrix.
+    #[track_caller]
+    pub fn from_parameters(weight: Tensor) -> Result<Embedding> {
+        let (spec, at) = (weight.spec()?, Location::caller());
+        let &[rows, width] = spec.shape.dims() else {
+            let message = format!("the table is {spec}, expected two axes, [rows, width]");
+            return Err(Error::op("embedding", at, OpError::Shape(message)));
+        };
+        parts::is_f32("embedding", "table", &weight, at)?;
+        Ok(Embedding { weight, rows, width, padding: None })
     }
 
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {

@@ -1,8 +1,9 @@
 //! The linear layer: y = x Wᵀ + b.
 
-use super::{Blueprint, Init, Module, Site};
-use crate::error::Result;
+use super::{Blueprint, Init, Module, Site, parts};
+use crate::error::{Error, OpError, Result};
 use crate::{Device, Shape, Tensor};
+use std::panic::Location;
 
 /// y = x Wᵀ + b with W \[outputs, inputs\] and b \[outputs\]: \[…, inputs\] → \[…, outputs\].
 #[derive(Debug)]
@@ -30,6 +31,44 @@ impl Linear {
             inputs,
             outputs,
         }
+    }
+
+    /// A layer of given parameters: W \[outputs, inputs\] and, if any, b \[outputs\]. A weight that another layer has too is shared with it (tied
+    /// weights): it is one parameter, whose gradient is the sum of those of both uses, and an optimizer steps it once.
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{Embedding, Linear, Module}};
+    /// let device = Device::cpu();
+    /// let words = Embedding::new(&device, 100, 8, 0);
+    /// let scores = Linear::from_parameters(words.weight().clone(), None)?; // as language models end
+    /// assert_eq!(scores.forward(&device.zeros([3, 8])).shape().dims(), [3, 100]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The error a tensor carries, a weight that is no f32 matrix, a bias that is not f32 with as many elements as the weight has rows, or one of another
+    /// device.
+    #[track_caller]
+    pub fn from_parameters(weight: Tensor, bias: Option<Tensor>) -> Result<Linear> {
+        let (spec, at) = (weight.spec()?, Location::caller());
+        let &[outputs, inputs] = spec.shape.dims() else {
+            let message = format!("the weight is {spec}, expected two axes, [outputs, inputs]");
+            return Err(Error::op("linear", at, OpError::Shape(message)));
+        };
+        parts::is_f32("linear", "weight", &weight, at)?;
+        if let Some(bias) = &bias {
+            parts::is_f32("linear", "bias", bias, at)?;
+            if bias.try_shape()?.dims() != [outputs] {
+                let message = format!("the bias is {}, expected [{outputs}] for a weight {spec}", bias.try_shape()?);
+                return Err(Error::op("linear", at, OpError::Shape(message)));
+            }
+            let (here, there) = (weight.device(), bias.device());
+            if here != there {
+                let devices = OpError::Devices(here.name().to_owned(), there.name().to_owned());
+                return Err(Error::op("linear", at, devices));
+            }
+        }
+        Ok(Linear { weight, bias, inputs, outputs })
     }
 
     /// The same layer without bias.

@@ -19,6 +19,7 @@ mod linear;
 pub mod loss;
 pub mod norm;
 mod parts;
+mod per_sample;
 mod plain;
 mod pool;
 pub mod position;
@@ -54,6 +55,7 @@ pub use linear::Linear;
 pub use loss::Reduction;
 pub use norm::{GroupNorm, LayerNorm, RmsNorm};
 pub use parts::{Part, with_parameters, wrong_inputs};
+pub use per_sample::per_sample_gradients;
 pub use plain::{FlattenAxes, Function, Identity, Unflatten};
 pub use pool::{
     AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d,
@@ -75,6 +77,7 @@ pub use weight_norm::{SpectralNorm, WeightNorm};
 
 use crate::error::{OpError, Result};
 use crate::{Shape, Tensor};
+use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 
 /// Makes a layer of its blueprint.
@@ -271,10 +274,25 @@ pub trait Module: Send + Sync {
         0
     }
 
-    /// The parameters with their names, in a fixed order.
+    /// The parameters with their names, in a fixed order. One that several layers share (tied weights) is there once, under its first name.
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{self, Linear, Module, Sequential}};
+    /// let device = Device::cpu();
+    /// let first = Linear::new(&device, 4, 4, 1);
+    /// let tied = Linear::from_parameters(first.weight().clone(), None)?;
+    /// let model = Sequential::new().add(first).add(tied);
+    /// let names: Vec<String> = model.named_parameters().into_iter().map(|(name, _)| name).collect();
+    /// assert_eq!((names, model.parameter_count()), (vec!["0.weight".to_owned(), "0.bias".to_owned()], 20));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
     fn named_parameters(&self) -> Vec<(String, Tensor)> {
-        let mut found = Vec::new();
-        self.visit(&mut |name, parameter| found.push((name.to_owned(), parameter.clone())));
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
+        self.visit(&mut |name, parameter| {
+            if seen.insert(parameter.id()) {
+                found.push((name.to_owned(), parameter.clone()));
+            }
+        });
         found
     }
 
@@ -285,14 +303,15 @@ pub trait Module: Send + Sync {
         found
     }
 
-    /// Parameters and buffers with their names: what a file of the model holds. [`StateDict`] reads and loads them.
+    /// Parameters and buffers with their names: what a file of the model holds. [`StateDict`] reads and loads them. A parameter that several layers
+    /// share is there under each of its names, so that a model which does not share it can read the file.
     fn named_state(&self) -> Vec<(String, Tensor)> {
-        let mut found = self.named_parameters();
+        let mut found = parts::all_names(self);
         found.extend(self.named_buffers());
         found
     }
 
-    /// The parameters, in the same order.
+    /// The parameters, in the order of [`Module::named_parameters`]; each once, also one that several layers share.
     fn parameters(&self) -> Vec<Tensor> {
         self.named_parameters().into_iter().map(|(_, parameter)| parameter).collect()
     }
@@ -314,7 +333,7 @@ pub trait Module: Send + Sync {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config): a pattern that matches no parameter.
     fn freeze(&self, pattern: &str) -> Result<usize> {
-        parts::set_frozen(&self.named_parameters(), pattern, true)
+        parts::set_frozen(&parts::all_names(self), pattern, true)
     }
 
     /// Has the parameters whose names match a pattern learned again; says how many.
@@ -322,10 +341,10 @@ pub trait Module: Send + Sync {
     /// # Errors
     /// As [`Module::freeze`].
     fn unfreeze(&self, pattern: &str) -> Result<usize> {
-        parts::set_frozen(&self.named_parameters(), pattern, false)
+        parts::set_frozen(&parts::all_names(self), pattern, false)
     }
 
-    /// How many numbers are learned, frozen ones among them.
+    /// How many numbers are learned, frozen ones among them; those that several layers share count once.
     fn parameter_count(&self) -> usize {
         self.parameters().iter().filter_map(|p| p.try_shape().ok()).map(|s| s.numel()).sum()
     }

@@ -1,8 +1,9 @@
 //! `parts!`: what a module made of modules and tensors needs besides its forward pass, written from the names of its fields.
 
 use super::Module;
-use crate::error::{Error, OpError, Result};
-use crate::{Tensor, pattern};
+use crate::error::{At, Error, OpError, Result};
+use crate::{DType, Tensor, pattern};
+use std::collections::HashSet;
 
 /// Writes what a [`Module`](crate::nn::Module) made of parts needs besides `forward`: `visit`, `visit_buffers`, `visit_counters` and
 /// `set_training`, handed on to the named fields. Goes inside the `impl` block.
@@ -135,11 +136,30 @@ pub fn wrong_inputs(model: &str, inputs: &[Tensor], expected: usize) -> Vec<Tens
     inputs.first().map(|x| x.refuse("forward_all", OpError::Value(message))).into_iter().collect()
 }
 
+/// That a given parameter is f32.
+pub(super) fn is_f32(op: &'static str, what: &str, given: &Tensor, at: At) -> Result<()> {
+    let spec = given.spec()?;
+    if spec.dtype == DType::F32 {
+        return Ok(());
+    }
+    Err(Error::op(op, at, OpError::DType(format!("the {what} is {spec}, expected f32"))))
+}
+
+/// The parameters of a model under all their names: one that several layers share has several.
+pub(super) fn all_names(model: &(impl Module + ?Sized)) -> Vec<(String, Tensor)> {
+    let mut found = vec![];
+    model.visit(&mut |name, parameter| found.push((name.to_owned(), parameter.clone())));
+    found
+}
+
 /// Freezes those of the parameters that a pattern means, or has them learned again; says how many they are.
 pub(super) fn set_frozen(named: &[(String, Tensor)], names: &str, on: bool) -> Result<usize> {
     pattern::check(names, named.iter().map(|(name, _)| name.as_str()))?;
-    let meant = named.iter().filter(|(name, _)| pattern::matches(names, name));
-    Ok(meant.map(|(_, parameter)| parameter.set_frozen(on)).count())
+    let mut meant: Vec<&Tensor> = named.iter().filter(|(name, _)| pattern::matches(names, name)).map(|(_, p)| p).collect();
+    let mut seen = HashSet::new();
+    meant.retain(|parameter| seen.insert(parameter.id()));
+    meant.iter().for_each(|parameter| parameter.set_frozen(on));
+    Ok(meant.len())
 }
 
 /// Runs `f` with other tensors in the place of a model's parameters or buffers of these names: for weights that are computed (an average of models, a step

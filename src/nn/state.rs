@@ -4,7 +4,7 @@ use super::Module;
 use crate::error::{Error, Result};
 use crate::escape::escaped;
 use crate::{DType, Tensor};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 /// The elements of a tensor in this program's memory, row-major.
@@ -78,6 +78,15 @@ impl Array {
     /// The elements, if they are f32.
     pub fn as_f32(&self) -> Option<&[f32]> {
         if let Values::F32(values) = &self.values { Some(values) } else { None }
+    }
+
+    /// Whether it is the same to the bit.
+    fn same(&self, other: &Array) -> bool {
+        let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
+        match (&self.values, &other.values) {
+            (Values::F32(a), Values::F32(b)) => self.shape == other.shape && a.iter().zip(b).all(same),
+            _ => self == other,
+        }
     }
 
     fn put(&self, tensor: &Tensor) -> Result<()> {
@@ -217,12 +226,28 @@ impl StateDict {
     pub fn compare(&self, model: &dyn Module) -> LoadReport {
         let mut report = LoadReport::default();
         let mut known = HashSet::new();
-        for (name, tensor) in model.named_state() {
+        let state = model.named_state();
+        // The first name under which the state has a tensor: one that several layers share has several.
+        let mut first: HashMap<u64, (&str, &Array)> = HashMap::new();
+        for (name, tensor) in &state {
+            if let Some(array) = self.arrays.get(name) {
+                first.entry(tensor.id()).or_insert((name, array));
+            }
+        }
+        for (name, tensor) in &state {
+            let name = name.clone();
+            let shared = first.get(&tensor.id());
             let Some(array) = self.arrays.get(&name) else {
-                report.missing.push(name);
+                if shared.is_none() {
+                    report.missing.push(name);
+                }
                 continue;
             };
             known.insert(name.clone());
+            if let Some((other, _)) = shared.filter(|(_, other)| !array.same(other)) {
+                report.wrong.push((name, format!("the same tensor as {other}"), "other numbers than that".to_owned()));
+                continue;
+            }
             match tensor.spec() {
                 Ok(spec) if spec.dtype == array.dtype() && spec.shape.dims() == array.shape => report.loaded.push(name),
                 Ok(spec) => {

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::escape::escaped;
 use crate::{Device, Shape, Tensor, ToShape, no_grad};
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::fmt;
 
 /// One layer of a summary.
@@ -22,6 +23,8 @@ pub struct Row {
     pub multiply_adds: usize,
     /// Bytes of its parameters and buffers and of its outputs.
     pub bytes: usize,
+    /// Numbers and lengths of its parameters and buffers: those that several layers share count once in a sum.
+    tensors: Vec<(u64, usize)>,
     /// What went in and came out, for [`watch`](super::watch); a summary lets them go.
     pub(super) seen: Option<(Vec<Tensor>, Vec<Tensor>)>,
 }
@@ -37,11 +40,13 @@ impl Row {
         let first = |tensors: &[Tensor]| tensors.first().and_then(|t| t.try_shape().ok());
         let (input, output) = (first(inputs), first(outputs));
         let parameters = layer.parameter_count();
-        let mut words = parameters + outputs.iter().filter_map(|t| t.try_shape().ok()).map(|s| s.numel()).sum::<usize>();
-        layer.visit_buffers(&mut |_, buffer| words += buffer.try_shape().map_or(0, |s| s.numel()));
+        let size = |tensor: &Tensor| tensor.try_shape().map_or(0, |s| s.numel());
+        let mut tensors: Vec<(u64, usize)> = layer.parameters().iter().map(|p| (p.id(), size(p))).collect();
+        layer.visit_buffers(&mut |_, buffer| tensors.push((buffer.id(), size(buffer))));
+        let words = tensors.iter().map(|(_, words)| words).sum::<usize>() + outputs.iter().map(size).sum::<usize>();
         let multiply_adds = input.zip(output).map_or(0, |(input, output)| layer.multiply_adds(&input, &output));
         let seen = Some((inputs.to_vec(), outputs.to_vec()));
-        Row { name: name.to_owned(), layer: layer.describe(), output, parameters, multiply_adds, bytes: 4 * words, seen }
+        Row { name: name.to_owned(), layer: layer.describe(), output, parameters, multiply_adds, bytes: 4 * words, tensors, seen }
     }
 }
 
@@ -110,7 +115,10 @@ pub fn summary_of_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> Resu
     }
     rows.iter_mut().for_each(|row| row.seen = None);
     let total = |of: fn(&Row) -> usize| rows.iter().map(of).fold(0, usize::saturating_add);
-    let (multiply_adds, bytes) = (total(|r| r.multiply_adds), total(|r| r.bytes));
+    let mut seen = HashSet::new();
+    let shared = rows.iter().flat_map(|row| &row.tensors).filter(|(id, _)| !seen.insert(*id)).map(|(_, words)| 4 * words);
+    let bytes = total(|r| r.bytes).saturating_sub(shared.sum());
+    let multiply_adds = total(|r| r.multiply_adds);
     let inputs = inputs.iter().map(Tensor::try_shape).collect::<Result<_>>()?;
     Ok(Summary { inputs, parameters: model.parameter_count(), multiply_adds, bytes, rows })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steepest::graph::key::Graph;
 use steepest::graph::op::{Params, Spec, Variant};
 use steepest::graph::{Node, dump, half};
-use steepest::{Curvature, DType, Shape, Tensor, no_grad};
+use steepest::{Curvature, DType, Shape, Tensor, jvp, no_grad};
 
 pub fn room() -> Room {
     Room { name: "graph", tables: &[TABLE], not_called: NOT_CALLED, complete: true }
@@ -63,6 +63,26 @@ const TABLE: &[Line] = table! {
     "Tensor::backward" => |o| o.tensor().sum(&[]).backward();
     "Tensor::backward_with" => |o| o.tensor().backward_with(&o.tensor());
     "Tensor::backward_retaining" => |o| o.tensor().backward_retaining(&o.many(Odd::tensor).iter().collect::<Vec<_>>());
+    "Tensor::backward_all" => |o| {
+        let (y, v) = (o.many(Odd::tensor), o.many(Odd::tensor));
+        Tensor::backward_all(&y.iter().zip(&v).collect::<Vec<_>>())
+    };
+    "Tensor::backward_all" => |o| {
+        let (x, v) = (o.near(&[3]), o.near(&[3]));
+        Tensor::backward_all(&[(&x.exp(), &v), (&x.square(), &o.tensor())])
+    };
+    "Tensor::jacobian_vector_product" => |o| {
+        let (x, v) = (o.near(&[3]), o.tensor());
+        x.exp().jacobian_vector_product(&[&x], &[&v])
+    };
+    "Tensor::jacobian_vector_product" => |o| {
+        let (x, v) = (o.many(Odd::tensor), o.many(Odd::tensor));
+        o.tensor().jacobian_vector_product(&x.iter().collect::<Vec<_>>(), &v.iter().collect::<Vec<_>>())
+    };
+    "forward::jvp" => |o| {
+        let (x, v) = (o.many(Odd::tensor), o.many(Odd::tensor));
+        jvp(|x| x.iter().map(Tensor::exp).collect(), &x.iter().collect::<Vec<_>>(), &v.iter().collect::<Vec<_>>()).map(|found| found.1)
+    };
     "Tensor::jacobian" => |o| {
         let x = o.near(&[3]);
         x.exp().jacobian(&x)

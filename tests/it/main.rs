@@ -36,6 +36,7 @@ mod files;
 mod forked;
 mod functions;
 mod fusion;
+mod gradients;
 mod graph;
 mod guide;
 mod half;

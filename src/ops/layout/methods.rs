@@ -2,6 +2,7 @@
 
 use super::{Embed, Expand, Permute, Reshape, Run, Slice};
 use crate::error::{Error, OpError};
+use crate::graph::node::grad_is_on;
 use crate::graph::op::Op;
 use crate::graph::{Tensor, record};
 use crate::memory::room;
@@ -27,6 +28,36 @@ impl Tensor {
         let at = Location::caller();
         let error = self.check().err().unwrap_or(Error::op(op, at, error));
         Tensor::invalid(self.node().backend(), error, at)
+    }
+
+    /// The same values as a tensor whose gradient is kept, be it data, a result on the way to a loss or a parameter: what PyTorch's
+    /// `requires_grad_` and `retain_grad` are for. Use the result in place of this tensor; [`Gradients::wrt`](crate::Gradients::wrt) and
+    /// [`Gradients::get`](crate::Gradients::get) then have the gradient by it. An optimizer does not change it, and clipping does not count it.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let (x, w) = (device.tensor(&[2.0], 1).watch(), device.parameter(&[3.0], 1));
+    /// let hidden = (&x * &w).watch();
+    /// let gradients = hidden.square().sum(&[]).backward();
+    /// assert_eq!(gradients.wrt(&hidden)?.item()?, 12.0);
+    /// assert_eq!((gradients.wrt(&x)?.item()?, gradients.wrt(&w)?.item()?), (36.0, 24.0));
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// Integers and truth values, which have no gradient, make the result invalid. In a `no_grad` block gradients end at the result.
+    #[track_caller]
+    pub fn watch(&self) -> Tensor {
+        let at = Location::caller();
+        match self.node().spec() {
+            Ok(spec) if !spec.dtype.is_float() => {
+                let message = format!("{spec} has no gradient; convert it with to_f32() first");
+                self.refuse("watch", OpError::DType(message))
+            }
+            Ok(spec) if grad_is_on() => Tensor::watched(Reshape { shape: spec.shape }, self, at),
+            Ok(spec) => Tensor::watched(Reshape { shape: spec.shape }, &self.detach(), at),
+            Err(_) => self.clone(),
+        }
     }
 
     /// This tensor, which a method made of `inputs` by several ops: if one of them refused what it was given, then in the name of that method

@@ -124,6 +124,10 @@ pub const TABLE: &[Line] = table! {
         let (x, weight, bias) = (o.near(&[2, 4]), init(o), init(o));
         nn::Linear::new(&o.device(), o.size_near(4), o.size(), 1).init(weight, bias, o.seed()).map(|l| used(o, l, &x))
     };
+    "Linear::from_parameters" => |o| {
+        let (x, weight, bias) = (o.tensor(), o.tensor(), o.maybe(Odd::tensor));
+        nn::Linear::from_parameters(weight, bias).map(|l| used(o, l, &x))
+    };
     "Linear::without_bias" => |o| { let x = o.tensor(); let l = nn::Linear::new(&o.device(), o.size(), o.size(), 1).without_bias(); used(o, l, &x) };
     "Linear::weight" => |o| nn::Linear::new(&o.device(), o.size(), o.size(), 1).weight().clone();
     "Linear::bias" => |o| nn::Linear::new(&o.device(), o.size(), o.size(), 1).bias().cloned();
@@ -148,6 +152,7 @@ pub const TABLE: &[Line] = table! {
         let (x, weight) = (o.labels(&[2, 3], 4), init(o));
         nn::Embedding::new(&o.device(), o.size_near(4), o.size(), 1).init(weight, o.seed()).map(|l| used(o, l, &x))
     };
+    "Embedding::from_parameters" => |o| { let x = o.labels(&[2, 3], 4); nn::Embedding::from_parameters(o.tensor()).map(|l| used(o, l, &x)) };
     "Embedding::padding" => |o| { let x = o.labels(&[2, 3], 4); let l = nn::Embedding::new(&o.device(), o.size_near(4), o.size(), 1).padding(o.size()); used(o, l, &x) };
     "Embedding::weight" => |o| nn::Embedding::new(&o.device(), o.size(), o.size(), 1).weight().clone();
     "FeatureEmbedding::new" => |o| {

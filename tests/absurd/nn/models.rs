@@ -217,6 +217,7 @@ pub const TABLE: &[Line] = table! {
     "LayerOutput::statistics" => |o| { let model = linear(o); nn::watch(&model, &x(o)).1[0].statistics().map(|s| s.mean) };
     "LayerOutput::histogram" => |o| { let model = linear(o); nn::watch(&model, &x(o)).1[0].histogram(o.size()).map(|(edges, _)| edges.len()) };
     "parts::with_parameters" => |o| { let (model, x, weight) = (linear(o), x(o), o.near(&[3, 4])); nn::with_parameters(&model, &[(&o.text(), &weight), ("weight", &weight)], || model.forward(&x)) };
+    "per_sample::per_sample_gradients" => |o| { let (model, batch) = (linear(o), o.many(x)); nn::per_sample_gradients(&model, &batch.iter().collect::<Vec<_>>(), |sample| model.forward(&sample[0]).sum(&[])).map(|found| found.into_iter().map(|(_, g)| g).collect::<Vec<_>>()) };
     "parts::wrong_inputs" => |o| nn::wrong_inputs(&o.text(), &o.many(x), o.size());
 };
 

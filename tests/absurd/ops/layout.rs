@@ -92,6 +92,7 @@ pub const TABLE: &[Line] = table! {
     "Tensor::tensordot" => |o| o.near(&[2, 3]).tensordot(&o.near(&[3, 2]), &[o.axis()], &[o.axis()]);
     "Tensor::cat" => |o| o.near(&[2, 3]).cat(&of(&some(o, &[2, 3])), o.axis());
     "Tensor::stack" => |o| o.near(&[2, 3]).stack(&of(&some(o, &[2, 3])), o.axis());
+    "Tensor::watch" => |o| o.tensor().watch();
     "Tensor::refuse" => |o| o.tensor().refuse("absurd", OpError::Value(o.text()));
     "cat::cat" => |o| cat(&of(&some(o, &[2, 3])), o.axis());
     "cat::stack" => |o| stack(&of(&some(o, &[2, 3])), o.axis());
