@@ -441,7 +441,7 @@ impl fmt::Debug for Node {
 /// assert_eq!((&x * 2.0).sum(&[]).item()?, 12.0);
 /// # Ok::<(), steepest::Error>(())
 /// ```
-#[doc = include_str!("../../docs/tensor_methods.md")]
+#[doc = include_str!("methods.md")]
 pub struct Tensor {
     node: Arc<Node>,
 }

@@ -300,7 +300,7 @@ fn public_functions_are_found_in_the_text() {
 /// The table that stands in the documentation of `Tensor`: each method once, but those that are hidden there.
 #[test]
 fn every_method_of_a_tensor_has_a_theme() {
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tensor_methods.md")).unwrap();
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/graph/methods.md")).unwrap();
     let mut listed: BTreeMap<&str, usize> = BTreeMap::new();
     for link in page.split("(crate::Tensor::").skip(1) {
         *listed.entry(link.split(')').next().unwrap()).or_default() += 1;
@@ -317,7 +317,7 @@ fn every_method_of_a_tensor_has_a_theme() {
     assert!(methods.len() > 350 && hidden.len() > 15, "{} methods, {} hidden", methods.len(), hidden.len());
     assert!(
         missing.is_empty() && wrong.is_empty(),
-        "docs/tensor_methods.md lacks {missing:?}, and has {wrong:?} twice or in vain"
+        "src/graph/methods.md lacks {missing:?}, and has {wrong:?} twice or in vain"
     );
 }
 
