@@ -101,6 +101,31 @@ fn shares_are_those_of_exact_arithmetic() {
         let parts = data::stratified_parts(&[0, 1, 2, 3, 4, 5], 0.5, 0.34, seed).unwrap();
         assert_eq!((parts.test.len(), parts.validation.len(), parts.train.len()), (2, 3, 1), "seed {seed}");
     }
+    // Classes whose only row is in the test leave what they lack to the others, which may have to give a second one: 8 rows of 15 for the test, 5 for
+    // the validation.
+    for sizes in [[1, 1, 13].as_slice(), &[1, 1, 1, 3, 13], &[1, 1, 1, 3, 3]] {
+        let (n, classes) = (sizes.iter().sum::<usize>() as f64, classes(sizes));
+        let parts = data::stratified_parts(&classes, 0.3, 0.5, 1).unwrap();
+        assert_eq!(
+            (parts.test.len(), parts.validation.len()),
+            ((n * 0.5).round() as usize, (n * 0.3).round() as usize),
+            "{sizes:?}"
+        );
+    }
+}
+
+/// A refusal names the fractions that were given, and of rows the most there may be.
+#[test]
+fn refusals_name_what_was_given() {
+    let text = |result: steepest::Result<data::Parts>| result.unwrap_err().to_string();
+    let one = text(data::random_parts(3, 0.0, 0.01, 1));
+    assert!(one.contains("a test fraction of 0.01 of 3 rows leaves none for the test"), "{one}");
+    let two = text(data::random_parts(3, 0.4, 0.01, 1));
+    assert!(two.contains("a test fraction of 0.4 for validation and 0.01 of 3 rows leaves none for the test"), "{two}");
+    for rows in [1usize << 32, 1 << 40] {
+        let error = data::folds(rows, 2, 1).unwrap_err().to_string();
+        assert!(error.contains(&format!("found {rows} rows, expected at most 4294967295")), "{error}");
+    }
 }
 
 #[test]
