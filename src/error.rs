@@ -88,6 +88,15 @@ pub enum Error {
         /// What it lacks.
         reason: Unfit,
     },
+    /// A buffer that the application handed in cannot be used, or there is none to hand out; see
+    /// [`Device::tensor_from_buffer`](crate::Device::tensor_from_buffer).
+    #[error("device `{device}`: {fault}")]
+    Buffer {
+        /// The device's name.
+        device: String,
+        /// What is wrong.
+        fault: BufferFault,
+    },
     /// A value is larger than the device can bind.
     #[error("device `{device}` cannot bind {bytes} bytes: its limit is {limit}")]
     TooLarge {
@@ -241,6 +250,51 @@ pub enum Unfit {
     /// The queue is another device's.
     #[error("the queue is another device's")]
     OtherQueue,
+}
+
+/// What is wrong with a buffer that the application handed in, or with handing one out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BufferFault {
+    /// The device is no GPU: its values are in no buffer of wgpu's.
+    #[error("its values are in main memory, not in buffers of wgpu's")]
+    NoGpu,
+    /// It was made without a usage that is needed.
+    #[error("the buffer was made without the usage {missing}")]
+    Usage {
+        /// What is missing, by wgpu's names.
+        missing: String,
+    },
+    /// The value starts where no kernel can bind it.
+    #[error("offset {offset} in the buffer is no multiple of {alignment}")]
+    Alignment {
+        /// The offset in bytes.
+        offset: u64,
+        /// What it must be a multiple of.
+        alignment: u64,
+    },
+    /// It ends before the value does.
+    #[error("the buffer has {found} bytes from offset {offset} on, needed are {needed}")]
+    TooSmall {
+        /// The offset in bytes.
+        offset: u64,
+        /// Bytes needed from there on.
+        needed: u64,
+        /// Bytes there.
+        found: u64,
+    },
+    /// Another device made it.
+    #[error("the buffer is another device's")]
+    OtherDevice,
+    /// The application has it mapped.
+    #[error("the buffer is mapped: unmap it before a tensor in it is used")]
+    Mapped,
+    /// The application has destroyed it.
+    #[error("the buffer was destroyed")]
+    Destroyed,
+    /// The value would be updated in place.
+    #[error("a value in the application's buffer is not updated in place; update a tensor of the library's own")]
+    Updated,
 }
 
 /// More main memory was asked for than there is.

@@ -131,11 +131,17 @@ impl Tensor {
             }
             let reading = match self.begin() {
                 Ok(reading) => reading,
-                Err(error) => return giver.give(Err(error)),
+                Err(error) => {
+                    drop(self);
+                    return giver.give(Err(error));
+                }
             };
             reading(Box::new(move |words| {
                 let words = words.map_err(|error| error.for_what(|| of(self.node())));
-                giver.give(words.and_then(|words| self.elements(words)));
+                let elements = words.and_then(|words| self.elements(words));
+                // Whoever waits finds the tensor let go.
+                drop(self);
+                giver.give(elements);
             }));
         };
         backend.in_background(Box::new(job));

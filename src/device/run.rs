@@ -3,7 +3,7 @@
 use super::cached::Cached;
 use super::memory::of;
 use super::state::DeviceState;
-use crate::error::{Error, Result};
+use crate::error::{BufferFault, Error, Result};
 use crate::executor::{Execution, PlacedArena, PreparedPlan, Span};
 use crate::graph::key::Graph;
 use crate::graph::node::{Node, Storage, Value};
@@ -117,6 +117,9 @@ impl DeviceState {
         plan.scalars.iter().for_each(|&c| scalars.extend(graph.calls[c].op.scalars()));
         *lock(&self.last) = Some(plan.clone());
         let mut leaves = self.leaves(graph)?;
+        if plan.mutated.iter().any(|&leaf| leaves[leaf].is_outside()) {
+            return Err(Error::Buffer { device: self.name.clone(), fault: BufferFault::Updated });
+        }
         let arenas = self.arenas(plan, graph, &mut leaves)?;
         let start = Instant::now();
         let (outputs, spans) = self.execute_on(prepared, &leaves, &arenas, &scalars)?;

@@ -302,11 +302,7 @@ impl Backend for DeviceState {
 
     fn begin_read(&self, stored: Arc<dyn Storage>) -> Result<Reading> {
         self.check_process()?;
-        let result = self.with_room(|| self.executor.begin_read(stored.clone()));
-        if result.is_err() {
-            self.executor.budget().end_of_failure();
-        }
-        result
+        self.ended(self.with_room(|| self.executor.begin_read(stored.clone())))
     }
 
     fn room(&self) -> &Budget {
@@ -318,6 +314,14 @@ impl DeviceState {
     /// An error in a process that was forked from the one that opened the device.
     fn check_process(&self) -> Result<()> {
         if self.opened_in.was_forked_cached() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
+    }
+
+    /// The result of something that asked for memory: an allocation that failed for a test is over with it.
+    pub(super) fn ended<T>(&self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            self.executor.budget().end_of_failure();
+        }
+        result
     }
 
     /// The executor, if it is a GPU.

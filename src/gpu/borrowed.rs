@@ -128,7 +128,8 @@ impl Gpu {
         let kind = if granted { cooperative::offered(adapter) } else { None };
         let (liveness, health) = (Liveness::new(device), Arc::new(Health::default()));
         let core = Core::assemble(adapter, device.clone(), queue.clone(), kind, health, Some(liveness));
-        core.look_for_loss();
+        // Of a lost device there is no buffer either, which is an error of its own.
+        let _ = core.scoped(|| core.look_for_loss());
         core.check()?;
         if !owns(device, queue) {
             return Err(Error::UnfitDevice { device: describe(&info).name, reason: Unfit::OtherQueue });

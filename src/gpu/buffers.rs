@@ -36,6 +36,8 @@ pub struct GpuBuffer {
     pool: Arc<Pool>,
     /// The buffer this is a part of, and where it starts there, in words.
     part: Option<(Arc<GpuBuffer>, usize)>,
+    /// Of a value in a buffer of the application's: where it starts there, in bytes.
+    outside: Option<u64>,
 }
 
 impl GpuBuffer {
@@ -61,7 +63,7 @@ impl GpuBuffer {
     /// A part of a buffer, under a name of its own. The whole lives as long as its parts.
     pub(super) fn part(whole: &Arc<GpuBuffer>, start: usize, words: usize) -> Arc<GpuBuffer> {
         let raw = Raw { buffer: whole.raw.buffer.clone(), id: next_id(), capacity: words };
-        Arc::new(GpuBuffer { raw, words, pool: Arc::clone(&whole.pool), part: Some((Arc::clone(whole), start)) })
+        Arc::new(GpuBuffer { raw, words, pool: Arc::clone(&whole.pool), part: Some((Arc::clone(whole), start)), outside: None })
     }
 
     /// The buffer this is a part of, and where it starts there, in words.
@@ -71,7 +73,18 @@ impl GpuBuffer {
 
     /// Where it starts in its memory, in bytes.
     pub(super) fn offset(&self) -> u64 {
-        self.part.as_ref().map_or(0, |(_, start)| 4 * *start as u64)
+        self.outside.unwrap_or_else(|| self.part.as_ref().map_or(0, |(_, start)| 4 * *start as u64))
+    }
+
+    /// A value in a buffer of the application's, which counts nowhere and goes back to no pool.
+    pub(super) fn in_outside(pool: &Arc<Pool>, buffer: &wgpu::Buffer, offset: u64, words: usize) -> Arc<GpuBuffer> {
+        let raw = Raw { buffer: buffer.clone(), id: next_id(), capacity: words };
+        Arc::new(GpuBuffer { raw, words, pool: Arc::clone(pool), part: None, outside: Some(offset) })
+    }
+
+    /// Whether its memory is the application's.
+    pub(super) fn is_outside(&self) -> bool {
+        self.outside.is_some()
     }
 
     pub(super) fn belongs_to(&self, pool: &Arc<Pool>) -> bool {
@@ -81,7 +94,7 @@ impl GpuBuffer {
 
 impl Drop for GpuBuffer {
     fn drop(&mut self) {
-        if self.part.is_none() {
+        if self.part.is_none() && self.outside.is_none() {
             self.pool.give_back(self.raw.clone());
         }
     }
@@ -170,7 +183,7 @@ impl Pool {
             None => self.allocate(capacity)?,
         };
         self.in_use.fetch_add(raw.bytes(), Ordering::Relaxed);
-        Ok(Arc::new(GpuBuffer { raw, words, pool: Arc::clone(self), part: None }))
+        Ok(Arc::new(GpuBuffer { raw, words, pool: Arc::clone(self), part: None, outside: None }))
     }
 
     fn allocate(&self, capacity: usize) -> Result<Raw> {

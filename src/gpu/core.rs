@@ -44,6 +44,8 @@ pub(super) struct Core {
     pub(super) limits: GpuLimits,
     pub(super) features: Vec<(&'static str, bool)>,
     pub(super) uniform_alignment: u64,
+    /// What the offset of a storage binding must be a multiple of.
+    pub(super) storage_alignment: u64,
     /// Bytes of the largest uniform that can be bound.
     pub(super) uniform_bytes: u64,
     pub(super) counters: Counters,

@@ -15,6 +15,10 @@ impl Storage for GpuBuffer {
     fn words(&self) -> usize {
         self.words()
     }
+
+    fn is_outside(&self) -> bool {
+        self.is_outside()
+    }
 }
 
 impl Executor for Gpu {

@@ -5,8 +5,8 @@
 //! happened, and a lost device is an `Err` from then on.
 //!
 //! No file imports from one that imports from it. From below: `counters`, `checks`, `adapters`, `quirks`, `pending`, `liveness` → `core` (the open device),
-//! `open`, `queue` (command lists) → `buffers`, `staging`, `pipeline_cache`, `pipelines`, `tuned` → `context` (the [`Gpu`]) → `dispatch_list`, `bind`
-//! → `prepare`, `merge`, `run`, `guard`, `timing`, `readback`, `tune`, `self_test`, `borrowed` (a device that the application opened) → `executor`.
+//! `open`, `queue` (command lists) → `buffers`, `staging`, `pipeline_cache`, `pipelines`, `tuned` → `context` (the [`Gpu`]) → `dispatch_list`, `bind`,
+//! `lend` (buffers in and out) → `prepare`, `merge`, `run`, `guard`, `timing`, `readback`, `tune`, `self_test`, `borrowed` (a device that the application opened) → `executor`.
 
 mod adapters;
 mod bind;
@@ -21,6 +21,7 @@ mod counters;
 mod dispatch_list;
 mod executor;
 mod guard;
+mod lend;
 mod liveness;
 mod merge;
 mod open;
@@ -47,6 +48,7 @@ pub use checks::ShaderChecks;
 pub use context::Gpu;
 pub use counters::Counts;
 pub use dispatch_list::Prepared;
+pub use lend::TensorBuffer;
 pub use open::OpenOptions;
 pub use quirks::window_extensions::drivers_loaded;
 pub use tuned::Tune;

@@ -76,6 +76,7 @@ impl Core {
             limits: limits(&granted, subgroups::size(&told, given)),
             features: features(if liveness.is_some() { given } else { adapter.features() }),
             uniform_alignment: u64::from(granted.min_uniform_buffer_offset_alignment).max(16),
+            storage_alignment: u64::from(granted.min_storage_buffer_offset_alignment).max(4),
             uniform_bytes: granted.max_uniform_buffer_binding_size,
             counters: Counters::default(),
             timestamps: given.contains(wgpu::Features::TIMESTAMP_QUERY),

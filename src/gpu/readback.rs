@@ -103,10 +103,15 @@ impl Gpu {
         let (Some(copy), true) = (staging, buffer.words() > 0) else { return Ok(Err(room)) };
         let bytes = 4 * buffer.words() as u64;
         let (giver, mapped) = later();
+        if buffer.is_outside() {
+            // If it is refused, nothing else is.
+            self.core.flush()?;
+        }
         let submission = self.core.recorded(|encoder| {
             encoder.copy_buffer_to_buffer(buffer.raw(), buffer.offset(), &copy.buffer, 0, bytes);
             Ok(())
-        })?;
+        });
+        let submission = submission.map_err(|error| self.blame(&[buffer], error))?;
         let mapping = self.core.scoped(|| {
             copy.buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| giver.give(result));
         });

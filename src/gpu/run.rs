@@ -43,6 +43,9 @@ impl Gpu {
     }
 
     /// Starts a run; as [`Gpu::run`], and waits for nothing.
+    ///
+    /// One that reads a buffer of the application's is submitted at once, by itself: it sees what the application has submitted so far, and if the
+    /// buffer is refused nothing else is.
     pub(super) fn start(
         &self,
         prepared: &Prepared,
@@ -51,6 +54,16 @@ impl Gpu {
         scalars: &[u32],
     ) -> Result<Started<'_>> {
         self.check_run(prepared, leaves, arenas, scalars)?;
+        if !leaves.iter().any(|leaf| leaf.is_outside()) {
+            return self.started(prepared, leaves, arenas, scalars);
+        }
+        self.core.flush()?;
+        let started = self.started(prepared, leaves, arenas, scalars);
+        let submitted = started.and_then(|started| self.core.flush().map(|()| started));
+        submitted.map_err(|error| self.blame(leaves, error))
+    }
+
+    fn started(&self, prepared: &Prepared, leaves: &[&GpuBuffer], arenas: &[&GpuBuffer], scalars: &[u32]) -> Result<Started<'_>> {
         let guarded = self.is_guarded();
         let mut state = lock(&prepared.state);
         let state = &mut *state;
@@ -86,6 +99,9 @@ impl Gpu {
             self.record_pass(list, bind_groups)?;
             None
         };
+        if leaves.iter().any(|leaf| leaf.is_outside()) {
+            forget_outside(list, &memory, bind_groups);
+        }
         Ok(Started { outputs, report })
     }
 
@@ -225,5 +241,18 @@ impl Gpu {
             state.written = true;
         }
         Ok(())
+    }
+}
+
+/// Forgets the bind groups just used that hold a buffer of the application's: kept, they would keep its memory.
+fn forget_outside(list: &DispatchList, memory: &Memory<'_>, bind_groups: &mut [BindGroupCache]) {
+    let outside = |binding: &StepBinding| match binding.source {
+        BindingSource::Read { place, .. } => memory.at(place.buffer).is_outside(),
+        _ => false,
+    };
+    for (step, groups) in list.steps.iter().zip(bind_groups) {
+        if !groups.is_empty() && step.bindings.iter().any(outside) {
+            groups.remove(0);
+        }
     }
 }

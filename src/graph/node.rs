@@ -65,6 +65,10 @@ pub type Reading = Box<dyn FnOnce(Taker) + Send>;
 pub trait Storage: Any + Send + Sync {
     /// Its length in words.
     fn words(&self) -> usize;
+    /// Whether its memory is the application's: it is read and never written.
+    fn is_outside(&self) -> bool {
+        false
+    }
 }
 
 /// How many nodes of a device are alive, and how many may be.

@@ -4,7 +4,7 @@ use crate::odd::Odd;
 use crate::{Line, Room, table};
 use steepest::gpu::{ShaderChecks, Tune};
 use steepest::plan::Switches;
-use steepest::{Anomaly, Device, Precision};
+use steepest::{Anomaly, Device, Precision, Tensor};
 
 pub fn room() -> Room {
     Room { name: "device", tables: &[TABLE], not_called: NOT_CALLED, complete: true }
@@ -34,6 +34,45 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
         std::thread::yield_now();
     }
 }
+
+/// A tensor in a buffer of the device's own; on the processor there is none.
+#[cfg(feature = "gpu")]
+fn from_buffer(o: &mut Odd) -> Option<steepest::Result<Tensor>> {
+    use steepest::{DType, wgpu};
+    let device = o.device();
+    let (_, handle, _) = device.as_gpu()?.handles();
+    let buffer = handle.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 1024,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    });
+    let offset = if o.flag() { o.seed() } else { o.pick(&[0, 256, 768, 1024]) };
+    let dtype = o.pick(&[DType::F32, DType::F16, DType::U32, DType::I32, DType::Bool]);
+    Some(device.tensor_from_buffer(&buffer, offset, o.shape(), dtype))
+}
+
+/// Where a tensor's value is.
+#[cfg(feature = "gpu")]
+fn buffer(o: &mut Odd) -> steepest::Result<steepest::gpu::TensorBuffer> {
+    o.tensor().buffer()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn from_buffer(_: &mut Odd) -> Option<steepest::Result<Tensor>> {
+    None
+}
+
+#[cfg(not(feature = "gpu"))]
+fn buffer(_: &mut Odd) {}
+
+#[cfg(feature = "gpu")]
+fn mark_changed(o: &mut Odd) {
+    o.tensor().mark_changed();
+}
+
+#[cfg(not(feature = "gpu"))]
+fn mark_changed(_: &mut Odd) {}
 
 const TABLE: &[Line] = table! {
     "Device::tensor" => |o| o.device().tensor(&o.singles(), o.shape());
@@ -168,6 +207,9 @@ const TABLE: &[Line] = table! {
     "Tensor::run" => |o| o.tensor().run();
     "Tensor::to_vec" => |o| o.tensor().to_vec::<f32>();
     "Tensor::to_vec" => |o| o.tensor().to_vec::<u32>();
+    "Tensor::buffer" => |o| buffer(o);
+    "Tensor::mark_changed" => |o| mark_changed(o);
+    "Device::tensor_from_buffer" => |o| from_buffer(o);
     "Tensor::to_vec_async" => |o| wait(o.tensor().to_vec_async::<f32>());
     "Tensor::item" => |o| o.tensor().item();
     "Tensor::item_async" => |o| wait(o.tensor().item_async());

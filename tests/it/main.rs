@@ -10,6 +10,8 @@ mod common;
 mod arrange;
 mod attention;
 mod averages;
+#[cfg(feature = "gpu")]
+mod buffers;
 mod catalogue;
 mod command_line;
 mod command_line_figures;
@@ -27,6 +29,7 @@ mod derivatives;
 mod division;
 mod draws;
 mod einsum;
+#[cfg(feature = "gpu")]
 mod embedding;
 mod escapes;
 mod examples;
@@ -76,6 +79,10 @@ mod options_of_training;
 mod oracle;
 mod out_of_memory;
 mod outside_ops;
+#[cfg(feature = "gpu")]
+#[path = "../../examples/particles.rs"]
+#[allow(dead_code)]
+mod particles;
 mod plans;
 mod plots;
 mod pooling;

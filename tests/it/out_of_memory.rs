@@ -139,7 +139,24 @@ fn watched(device: &Device) -> Result<Vec<u32>> {
     with(device, |on| device.set_anomaly(if on { Anomaly::NonFinite } else { Anomaly::Off }), transformer)
 }
 
-const WORKS: [Work; 13] = [
+/// Read by a future; on a GPU also handed out, and in again as if the application had made it.
+fn lent(device: &Device) -> Result<Vec<u32>> {
+    let x = given(device, &[700]) * 2.0;
+    let mut all: Vec<u32> = pollster::block_on(x.to_vec_async::<f32>())?.into_iter().map(f32::to_bits).collect();
+    #[cfg(feature = "gpu")]
+    if device.is_gpu() {
+        let given = given(device, &[30]);
+        for tensor in [&x, &given] {
+            let place = tensor.buffer()?;
+            let count = tensor.try_shape()?.numel();
+            let again = device.tensor_from_buffer(&place.buffer, place.offset, count, steepest::DType::F32)?;
+            all.extend(bits(&[&(again + 1.0)])?);
+        }
+    }
+    Ok(all)
+}
+
+const WORKS: [Work; 14] = [
     ("perceptron with Adam", perceptron),
     ("convolutions", convolutions),
     ("transformer", transformer),
@@ -152,6 +169,7 @@ const WORKS: [Work; 13] = [
     ("profiled", profiled),
     ("checked", checked),
     ("watched", watched),
+    ("lent", lent),
     ("small", |device| bits(&[&(given(device, &[5]) + 1.0)])),
 ];
 
