@@ -116,13 +116,18 @@ pub enum Error {
         message: String,
     },
     /// A shader did not parse, validate or specialise.
-    #[error("shader {shader}.wgsl: {message}")]
+    #[error("shader {shader}.wgsl: {}{message}", before(place.as_ref()))]
     Shader {
         /// The file's stem.
         shader: String,
-        /// What naga said.
+        /// Where it is wrong, if that is known.
+        place: Option<ShaderPlace>,
+        /// What naga said, or what was expected.
         message: String,
     },
+    /// A kernel cannot run: its shader is no valid WGSL or does not fit its op, or its native form failed. Nothing else is harmed.
+    #[error("{0}")]
+    Kernel(Box<KernelFault>),
     /// CHECK mode found a value that differs from the reference.
     #[error("check: {op} at {}:{} is wrong at element {index} ({how}): {found}, reference {expected} (bound {bound:e})", at.file(), at.line())]
     Check {
@@ -295,6 +300,32 @@ pub enum BufferFault {
     /// The value would be updated in place.
     #[error("a value in the application's buffer is not updated in place; update a tensor of the library's own")]
     Updated,
+/// A place in a shader.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}.wgsl, line {line}, column {column}", shown(file))]
+pub struct ShaderPlace {
+    /// The file, without `.wgsl`: of this library's under `shaders/`, else the name that the op gives it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+}
+
+/// What is wrong with a kernel, and of which op it is.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{ops} at {}:{}: kernel `{kernel}`: {}{}", at.file(), at.line(), before(place.as_ref()), shown_lines(message))]
+pub struct KernelFault {
+    /// The ops that the kernel computes, and the shape of what it makes.
+    pub ops: String,
+    /// The caller's line.
+    pub at: At,
+    /// The kernel's name.
+    pub kernel: &'static str,
+    /// The place in its shader, if it is about one.
+    pub place: Option<ShaderPlace>,
+    /// What was found, and what was expected.
+    pub message: String,
 }
 
 /// More main memory was asked for than there is.
@@ -544,6 +575,12 @@ pub enum OpError {
     /// A gradient that does not exist.
     #[error("{0}")]
     Gradient(String),
+    /// What an op says of its kernels ([`Op::lower`](crate::graph::Op::lower)) does not fit its inputs and its output.
+    #[error("{0}")]
+    Lowering(String),
+    /// An op's definition in f64 ([`Op::reference`](crate::graph::Op::reference)) was asked for, and there is none, or one that does not fit.
+    #[error("{0}")]
+    Definition(String),
 }
 
 /// What is wrong in a table, where, and what to do about it.
@@ -600,6 +637,10 @@ impl Error {
 /// What a fork allows, by the device that was asked for.
 fn also(device: &str) -> &'static str {
     if device == "cpu" { "" } else { ": the CPU, or a GPU if no driver had been loaded before the fork" }
+}
+
+fn before(place: Option<&ShaderPlace>) -> String {
+    place.map_or_else(String::new, |place| format!("{place}: "))
 }
 
 fn limit_of(bytes: Option<u64>) -> String {

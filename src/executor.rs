@@ -63,6 +63,11 @@ pub trait Executor: Any + Send + Sync {
     /// Whether dispatches are timed by the machine itself and not by the host's clock.
     fn has_timestamps(&self) -> bool;
 
+    /// Whether it runs the native forms of kernels, and not their WGSL.
+    fn runs_native(&self) -> bool {
+        false
+    }
+
     /// Makes a plan ready to be executed any number of times.
     ///
     /// # Errors

@@ -200,6 +200,14 @@ pub(crate) fn with_part(text: String, name: &str) -> String {
     })
 }
 
+/// How pointwise ops can be fused after a kernel of a text from outside: it uses the part for that.
+pub(crate) fn epilogue_of(text: &str) -> Option<Epilogue> {
+    let parts = with_parts(&uses(text).collect::<Vec<_>>());
+    let uses = |name| parts.contains(&name);
+    let one = uses("shared/fused").then_some(Epilogue::One);
+    one.or_else(|| uses("shared/fused_vectors").then_some(Epilogue::Four))
+}
+
 /// How pointwise ops are fused after a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Epilogue {

@@ -3,6 +3,7 @@
 //! of the library locks.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,6 +61,12 @@ thread_local! {
 /// Locks, also after a panic of another thread: what the locks of this library guard is whole at every step.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a panic said.
+pub fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("it did not say why")
 }
 
 /// Whether this thread belongs to a pool that is not the library's: one that picks up other tasks where rayon makes it wait.

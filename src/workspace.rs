@@ -3,6 +3,7 @@
 
 use crate::budget::Budget;
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Numbers in a cache line, on which blocks begin.
@@ -23,12 +24,14 @@ pub struct Workspace<'b> {
     budget: &'b Budget,
     /// Bytes of the largest block that was refused.
     refused: AtomicU64,
+    /// What a kernel says it cannot do.
+    fault: OnceLock<String>,
 }
 
 impl<'b> Workspace<'b> {
     /// Memory that counts as that of a device.
     pub fn new(budget: &'b Budget) -> Workspace<'b> {
-        Workspace { budget, refused: AtomicU64::new(0) }
+        Workspace { budget, refused: AtomicU64::new(0), fault: OnceLock::new() }
     }
 
     /// Hands `work` memory of `len` numbers that begins on a cache line. What it holds is left from earlier work. Where there is none, `work` is
@@ -59,6 +62,16 @@ impl<'b> Workspace<'b> {
 
     fn refuse(&self, len: usize) {
         self.refused.fetch_max((len as u64).saturating_mul(4), Relaxed);
+    }
+
+    /// Says that a kernel cannot do its work; the first to say so counts.
+    pub(crate) fn fail(&self, message: String) {
+        let _ = self.fault.set(message);
+    }
+
+    /// What a kernel said it cannot do.
+    pub(crate) fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
     }
 
     /// Bytes of the largest block that was refused, if any was: what the kernel wrote is not its result.

@@ -6,10 +6,11 @@ use crate::executor::{
     Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Span, Storage, own_buffer, own_buffers, own_plan,
 };
 use crate::plan::{Buffer, Dispatch, Error, Io, ParameterArena, Place, Plan, Result, Workspace};
-use crate::threads::{self, lock};
+use crate::threads::{self, lock, words_of};
 use pool::{Pool, Words};
 use smallvec::SmallVec;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -102,8 +103,15 @@ impl Executor for Cpu {
         false
     }
 
+    fn runs_native(&self) -> bool {
+        true
+    }
+
     /// Allocates a plan's slots.
     fn prepare(&self, plan: Arc<Plan>) -> Result<PreparedPlan> {
+        if let Some(dispatch) = plan.dispatches.iter().find(|dispatch| !dispatch.kernel.has_native()) {
+            return Err(dispatch.fault("it has no native form, which the CPU needs (`Kernel::with_native`)"));
+        }
         let slots = self.take_all(&plan, &plan.slots, Buffer::Slot)?.into_vec();
         let large = |dispatch: &Dispatch| dispatch.flops >= SHARED_FLOPS || dispatch.bytes() >= SHARED_BYTES;
         let shared = plan.dispatches.iter().any(large);
@@ -221,6 +229,9 @@ impl Cpu {
                 let Dispatch { label, at, .. } = dispatch;
                 return Err(self.budget().refusal(format!("the work of {label} at {}:{}", at.file(), at.line()), bytes));
             }
+            if let Some(message) = room.fault() {
+                return Err(dispatch.fault(message));
+            }
             if let (Some(begun), Some(start)) = (begun, start) {
                 spans.push(Span { dispatch: index, start, end: since(begun) });
             }
@@ -281,7 +292,9 @@ impl<'r> Memory<'r> {
             Written::Arena(guard) => &mut guard[place.start()..][..place.words],
         });
         let writes = collected(&mut few_writes, &mut many_writes, writes);
-        (dispatch.kernel.native)(&mut Io { reads, writes, scalars, finish: None, room: self.room });
+        let mut io = Io { reads, writes, scalars, finish: None, room: self.room };
+        // A kernel may come from outside: one that panics leaves its output as it is, and everything in its place for the next run.
+        let ran = catch_unwind(AssertUnwindSafe(|| (dispatch.kernel.native)(&mut io)));
         drop(arenas_and_leaves);
         for (place, written) in dispatch.writes.iter().zip(written) {
             match (place.buffer, written) {
@@ -290,7 +303,7 @@ impl<'r> Memory<'r> {
                 _ => {}
             }
         }
-        Ok(())
+        ran.map_err(|panic| dispatch.fault(format!("its native form panicked: {}", words_of(&*panic))))
     }
 
     /// Takes out what a kernel writes.

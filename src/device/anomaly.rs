@@ -78,7 +78,7 @@ impl DeviceState {
         if let Some(found) = plans.get(&graph.key) {
             return Ok(found.clone());
         }
-        let (plan, seen) = watched(graph);
+        let (plan, seen) = watched(graph, self.executor.runs_native())?;
         let plan = Arc::new(plan);
         drop(plans);
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;

@@ -7,7 +7,7 @@ use super::state::DeviceState;
 use crate::error::{Error, Result};
 use crate::graph::key::{Call, Graph, Source};
 use crate::graph::node::Storage;
-use crate::graph::op::{Array, DType};
+use crate::graph::op::{Array, DType, defined};
 use crate::ops::case::Gen;
 use crate::ops::propagate::Judged;
 use crate::ops::tolerance::{self, Worst};
@@ -67,6 +67,8 @@ impl DeviceState {
             let inputs: Vec<&Array> = call.inputs.iter().map(|&source| shadow.value(source)).collect();
             self.room_to_compare(call, &inputs)?;
             if let Some(miss) = tolerance::compare(&*call.op, &inputs, &call.spec, &shadow.calls[i]) {
+                // Of an op without a definition nothing can be right.
+                defined(&*call.op, &inputs, &call.spec).map_err(|error| Error::op(call.op.name(), call.node.at(), error))?;
                 return Err(wrong(&graph, i, miss, "op by op"));
             }
         }
@@ -77,7 +79,8 @@ impl DeviceState {
     /// Computes every call by a kernel of its own and reads every value. The leaves are copies: those of the program stay as they are.
     fn op_by_op(&self, graph: &Graph) -> Result<Shadow> {
         let before = graph.leaves.iter().map(|leaf| self.node_words(leaf)).collect::<Result<Vec<_>>>()?;
-        let plan = Arc::new(Plan::build(graph, Switches { fuse: false, reuse: false, cache: false, merge: false }));
+        let switches = Switches { fuse: false, reuse: false, cache: false, merge: false };
+        let plan = Arc::new(Plan::build(graph, switches, self.executor.runs_native())?);
         let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
         let mut leaves = Values::with_capacity(before.len());
         for (leaf, words) in graph.leaves.iter().zip(&before) {

@@ -93,7 +93,7 @@ impl DeviceState {
             return Ok(found.clone());
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
-        let plan = Arc::new(Plan::build(graph, switches));
+        let plan = Arc::new(Plan::build(graph, switches, self.executor.runs_native())?);
         explain_miss(&plan, plans.values().map(|c| &*c.plan));
         drop(plans);
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;

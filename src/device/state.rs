@@ -154,11 +154,11 @@ impl Device {
     /// given; what it is computed from has plans of its own.
     ///
     /// # Errors
-    /// The first invalid tensor's error.
+    /// The first invalid tensor's error, or [`OpError::Lowering`](crate::error::OpError::Lowering) of an op whose kernels do not fit it.
     pub fn plan<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<Plan> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
         self.state.foreign(&roots)?;
-        Ok(Plan::build(&Graph::collect_after_host(&roots)?, *lock(&self.state.switches)))
+        Plan::build(&Graph::collect_after_host(&roots)?, *lock(&self.state.switches), self.state.executor.runs_native())
     }
 
     /// The graph of a run of these tensors in graphviz's `dot` language. Nothing runs.

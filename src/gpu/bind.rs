@@ -7,6 +7,9 @@ use crate::plan::{Dispatch, Place};
 use crate::wgsl::{Binding, BindingKind};
 use std::collections::HashMap;
 
+/// Bytes that may be bound of what is smaller: one vector of four.
+const MOST_PADDING: u64 = 16;
+
 /// Where the uniforms of a list go.
 pub(super) struct Uniforms {
     pub(super) params: UniformAllocator,
@@ -23,6 +26,15 @@ impl Uniforms {
 /// Finds what each binding a shader uses is bound to; `part` is the `params.first` of one that does a part of a dispatch.
 pub(super) fn bind(dispatch: &Dispatch, part: Option<u32>, shader: &Shader, uniforms: &mut Uniforms) -> Result<Vec<StepBinding>> {
     let fault = |message: String| fault(dispatch, shader, message);
+    let declared = |kind| shader.bindings.iter().filter(|binding| binding.kind == kind).count();
+    let (inputs, outputs) = (declared(BindingKind::Input), declared(BindingKind::Output));
+    let (reads, writes) = (dispatch.reads.len(), dispatch.writes.len());
+    if reads > inputs || writes > outputs {
+        return Err(fault(format!(
+            "the op binds {reads} buffers to read and {writes} to write, it declares {inputs} `var<storage, read>` and {outputs} \
+             `var<storage, read_write>`"
+        )));
+    }
     let mut counts = HashMap::new();
     let mut bindings = vec![];
     for binding in &shader.bindings {
@@ -34,10 +46,17 @@ pub(super) fn bind(dispatch: &Dispatch, part: Option<u32>, shader: &Shader, unif
         }
         let least = u64::from(binding.bytes).max(4);
         let pick = |places: &[Place]| {
-            places
-                .get(nth)
-                .copied()
-                .ok_or_else(|| fault(format!("`{}` has no buffer: the dispatch gives {}", binding.name, places.len())))
+            let place = places.get(nth).copied();
+            let place =
+                place.ok_or_else(|| fault(format!("`{}` has no buffer: the dispatch gives {}", binding.name, places.len())))?;
+            // More than one vector beyond a value's end may be another value.
+            if least > MOST_PADDING.max(4 * place.words as u64) {
+                let (name, bytes) = (&binding.name, 4 * place.words);
+                return Err(fault(format!(
+                    "`{name}` has {least} bytes, what is bound to it {bytes}: declare an array without a length"
+                )));
+            }
+            Ok(place)
         };
         let source = match binding.kind {
             BindingKind::Input => BindingSource::Read { place: pick(&dispatch.reads)?, least },
@@ -57,12 +76,6 @@ pub(super) fn bind(dispatch: &Dispatch, part: Option<u32>, shader: &Shader, unif
         };
         bindings.push(StepBinding { number: binding.number, source });
     }
-    let declared = |kind| counts.get(&kind).copied().unwrap_or(0);
-    let (inputs, outputs) = (declared(BindingKind::Input), declared(BindingKind::Output));
-    if dispatch.reads.len() > inputs || dispatch.writes.len() > outputs {
-        let (reads, writes) = (dispatch.reads.len(), dispatch.writes.len());
-        return Err(fault(format!("{reads} reads and {writes} writes for {inputs} inputs and {outputs} outputs")));
-    }
     Ok(bindings)
 }
 
@@ -79,5 +92,5 @@ fn params(dispatch: &Dispatch, part: Option<u32>, shader: &Shader, binding: &Bin
 }
 
 fn fault(dispatch: &Dispatch, shader: &Shader, message: String) -> Error {
-    Error::Shader { shader: shader.stem.to_owned(), message: format!("kernel `{}`: {message}", dispatch.kernel.name) }
+    dispatch.fault(format!("{}.wgsl: {message}", shader.stem))
 }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex};
 
 /// Words after a guarded buffer's own that nothing may change.
 pub(super) const GUARD: usize = 16;
+/// A NaN that no arithmetic makes: what guarded memory holds before anything is written.
+pub(super) const POISON: u32 = 0x7fc0_dead;
 /// The smallest buffer, in words: never zero bytes, and room for one vector of four where a kernel reads vectors.
 const SMALLEST: usize = 16;
 /// Free bytes that may be kept even if little is in use.

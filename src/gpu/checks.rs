@@ -6,12 +6,7 @@
 pub use crate::gpu_info::ShaderChecks;
 
 /// A shader module; one without checks if it is to be trusted.
-pub(super) fn module(
-    device: &wgpu::Device,
-    label: &'static str,
-    mut module: naga::Module,
-    checks: ShaderChecks,
-) -> wgpu::ShaderModule {
+pub(super) fn module(device: &wgpu::Device, label: &str, mut module: naga::Module, checks: ShaderChecks) -> wgpu::ShaderModule {
     if checks == ShaderChecks::Trusted {
         add_override(&mut module);
     }

@@ -1,6 +1,6 @@
 //! An open GPU: what it says of itself, its switches, and copies to and on the device. Plans are made ready and run in files beside this one.
 
-use super::buffers::{GpuBuffer, Pool};
+use super::buffers::{GUARD, GpuBuffer, POISON, Pool};
 use super::checks::ShaderChecks;
 use super::core::{Core, GpuLimits};
 use super::counters::Counts;
@@ -196,6 +196,10 @@ impl Gpu {
         let buffer = self.pool.take(words.len(), self.is_guarded())?;
         for (i, piece) in words.chunks(UPLOAD_PIECE).enumerate() {
             self.core.write(buffer.raw(), 4 * (i * UPLOAD_PIECE) as u64, piece)?;
+        }
+        if self.is_guarded() {
+            // A kernel that reads beyond the end of what it is given computes with NaN.
+            self.core.write(buffer.raw(), 4 * words.len() as u64, &[POISON; GUARD])?;
         }
         Ok(buffer)
     }

@@ -9,7 +9,6 @@ use super::quirks::cooperative::Cooperative;
 use crate::error::{Error, Result};
 use crate::executor::Budget;
 pub use crate::gpu_info::GpuLimits;
-use crate::plan::Dispatch;
 use crate::threads::{Process, lock};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -173,18 +172,6 @@ impl Core {
     /// A fault of this library or of the driver.
     pub(super) fn fault(&self, message: impl Into<String>) -> Error {
         Error::Device { device: self.name.clone(), message: message.into() }
-    }
-
-    /// That no variant of a dispatch's kernel can run here: with the op, its sizes and the caller's line.
-    pub(super) fn none_fits(&self, dispatch: &Dispatch) -> Error {
-        let Dispatch { kernel, label, at, .. } = dispatch;
-        let message = format!(
-            "no variant of kernel `{}` is within the device's limits for {label} at {}:{}; smaller sizes may be, and the CPU has no such limits",
-            kernel.name,
-            at.file(),
-            at.line()
-        );
-        self.fault(message)
     }
 
     /// What wgpu refused, as an error of this crate.

@@ -1,6 +1,6 @@
 //! Guarded runs, for tests: memory starts as NaNs, and a write beyond the end of a value is found and names its kernel.
 
-use super::buffers::{GUARD, GpuBuffer};
+use super::buffers::{GUARD, GpuBuffer, POISON};
 use super::context::Gpu;
 use super::dispatch_list::{BindGroupCache, BindingSource, Memory, Prepared};
 use super::readback::RoomToRead;
@@ -9,8 +9,6 @@ use crate::executor::{Pending, Span};
 use crate::plan::{Place, Plan};
 use std::sync::Arc;
 
-/// A NaN that no arithmetic makes.
-pub(super) const POISON: u32 = 0x7fc0_dead;
 /// Words of the buffer poison is copied from.
 const POISON_WORDS: usize = 1 << 16;
 

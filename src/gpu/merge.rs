@@ -96,6 +96,10 @@ impl Gpu {
         let order = std::iter::once(step.variant).chain((0..variants.len()).filter(|&i| i != step.variant));
         for index in order {
             let variant = &variants[index];
+            // Only of the library's own files is it known that they can be joined.
+            if variant.source.is_some() {
+                continue;
+            }
             let Some((_, shader)) = self.shaders.exactly(&self.core, &dispatch.kernel, index)? else { continue };
             let Some(text) = shader.alone() else { continue };
             let all = shader.workgroup_size.iter().chain(&variant.groups).map(|&n| n as usize).product::<usize>();

@@ -16,6 +16,15 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// What uniforms are, in errors.
 const UNIFORMS: &str = "the parameters of a prepared plan";
 
+/// An error of a dispatch's shader, with the ops and the line that it is of.
+fn of_dispatch(dispatch: &Dispatch, error: Error) -> Error {
+    match error {
+        Error::Shader { place: Some(place), message, .. } => dispatch.fault_at(Some(place), message),
+        Error::Shader { shader, place: None, message } => dispatch.fault(format!("{shader}.wgsl: {message}")),
+        other => other,
+    }
+}
+
 impl Gpu {
     /// Makes a plan ready: chooses a variant of each kernel, compiles what is new, and takes memory for the slots.
     ///
@@ -37,11 +46,11 @@ impl Gpu {
         for (index, dispatch) in plan.dispatches.iter().enumerate() {
             // Nothing to write, nothing to do.
             if dispatch.writes.iter().any(|place| place.words > 0) {
-                let (variant, shader) = self.chosen(dispatch, exactly, force)?;
+                let (variant, shader) = self.chosen(dispatch, exactly, force).map_err(|error| of_dispatch(dispatch, error))?;
                 self.steps(index, dispatch, variant, &shader, &mut uniforms, &mut steps)?;
             }
         }
-        let (unmerged, list_state) = self.list(steps, &uniforms)?;
+        let (unmerged, list_state) = self.list(steps, &uniforms, &plan)?;
         let guarded = self.is_guarded();
         let slots = self.take_all(&plan, &plan.slots, Buffer::Slot, guarded)?;
         let failures = self.core.failures();
@@ -72,8 +81,16 @@ impl Gpu {
         let found = wanted.map(|index| self.shaders.exactly(&self.core, &dispatch.kernel, index)).transpose()?.flatten();
         match found {
             Some(found) => Ok(found),
-            None => self.shaders.choose(&self.core, &dispatch.kernel, force)?.ok_or_else(|| self.core.none_fits(dispatch)),
+            None => self.shaders.choose(&self.core, &dispatch.kernel, force)?.ok_or_else(|| self.none_fits(dispatch)),
         }
+    }
+
+    fn none_fits(&self, dispatch: &Dispatch) -> Error {
+        let why = self.shaders.misfits(&self.core, &dispatch.kernel);
+        dispatch.fault(format!(
+            "no variant of kernel `{}` is within the limits of device `{}` ({why}); smaller sizes may be, and the CPU has no such limits",
+            dispatch.kernel.name, self.core.name
+        ))
     }
 
     /// Adds the steps of a dispatch: one, or several where one may not make so many loop iterations.
@@ -90,7 +107,7 @@ impl Gpu {
         let (iterations, count) = form.divided(self.core.max_loop_iterations()).unwrap_or((usize::MAX, 1));
         for number in 0..count {
             let part = form.parts.filter(|_| count > 1).map(|_| word(number * iterations));
-            let bindings = bind(dispatch, part, shader, uniforms)?;
+            let bindings = bind(dispatch, part, shader, uniforms).map_err(|error| of_dispatch(dispatch, error))?;
             let shader = Arc::clone(shader);
             steps.push(Step { dispatch: index, variant, part, shader, groups: form.groups, dispatches: 1, bindings });
         }
@@ -98,9 +115,13 @@ impl Gpu {
     }
 
     /// Compiles steps and makes their uniforms.
-    fn list(&self, steps: Vec<Step>, uniforms: &Uniforms) -> Result<(DispatchList, ListState)> {
+    fn list(&self, steps: Vec<Step>, uniforms: &Uniforms, plan: &Plan) -> Result<(DispatchList, ListState)> {
         // Drivers compile on the calling thread, so several pipelines are compiled at once.
-        threads::install(|| steps.par_iter().try_for_each(|step| step.shader.compiled(&self.core).map(|_| ())))?;
+        let compile = |step: &Step| match step.shader.compiled(&self.core) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(of_dispatch(&plan.dispatches[step.dispatch], error)),
+        };
+        threads::install(|| steps.par_iter().try_for_each(compile))?;
         self.shaders.pipeline_cache().save(false);
         let params = self.uniform(&uniforms.params)?;
         if let Some(buffer) = &params {
@@ -126,7 +147,7 @@ impl Gpu {
         }
         let mut uniforms = Uniforms::new(self.core.uniform_alignment);
         let made = self.merge(&prepared.plan, &prepared.unmerged.steps, &mut uniforms);
-        let made = made.and_then(|steps| steps.map(|steps| self.list(steps, &uniforms)).transpose());
+        let made = made.and_then(|steps| steps.map(|steps| self.list(steps, &uniforms, &prepared.plan)).transpose());
         let list = match made {
             Ok(Some((list, list_state))) => {
                 state.merged = list_state;

@@ -217,7 +217,7 @@ impl Gpu {
         };
         let entries: Vec<_> = step.bindings.iter().filter_map(entry).collect();
         add(&self.core.counters.bind_groups, 1);
-        let descriptor = wgpu::BindGroupDescriptor { label: Some(step.shader.stem), layout, entries: &entries };
+        let descriptor = wgpu::BindGroupDescriptor { label: Some(&*step.shader.stem), layout, entries: &entries };
         let made = self.core.scoped(|| self.core.device.create_bind_group(&descriptor));
         made.map_err(|e| self.core.refusal(e, 0))
     }

@@ -144,7 +144,7 @@ impl Gpu {
         Ok(best.map(|(took, variant)| Measured {
             variant,
             microseconds: took.as_secs_f64() * 1e6,
-            label: format!("{} {}", dispatch.kernel.variants[variant].shader, dispatch.label).replace(['\n', '\t'], " "),
+            label: format!("{} {}", dispatch.kernel.variants[variant].file(), dispatch.label).replace(['\n', '\t'], " "),
         }))
     }
 }

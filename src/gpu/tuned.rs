@@ -40,7 +40,7 @@ pub(super) fn signature(dispatch: &Dispatch, checks: ShaderChecks) -> u64 {
     let kernel = &dispatch.kernel;
     (kernel.name, &kernel.params).hash(&mut hasher);
     for variant in &kernel.variants {
-        (variant.shader, &variant.consts, &variant.bodies, variant.groups).hash(&mut hasher);
+        (variant.shader, &variant.source, &variant.consts, &variant.bodies, variant.groups).hash(&mut hasher);
     }
     hasher.finish()
 }

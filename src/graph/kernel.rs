@@ -1,7 +1,8 @@
 //! Kernels as data: a native form and WGSL variants, their parameters by name, what kind of device each is for.
 
+use super::source::Wgsl;
 pub use crate::workspace::Workspace;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// One dispatch: a native kernel, and WGSL variants of which the device takes the first that suits it.
 #[derive(Clone)]
@@ -12,8 +13,29 @@ pub struct Kernel {
     pub params: Params,
     /// WGSL forms, best first. The last one must run under the browser's default limits.
     pub variants: Vec<Variant>,
-    /// The native form.
+    /// The native form; one made by [`Kernel::new`] has none.
     pub native: Native,
+}
+
+/// The native form of kernels that have none: known by its address, never run.
+static NO_NATIVE: LazyLock<Native> = LazyLock::new(|| Arc::new(|_| {}));
+
+impl Kernel {
+    /// A kernel without a native form: the CPU computes its op by the definition in f64 ([`Op::reference`](super::op::Op::reference)), slowly.
+    pub fn new(name: &'static str, params: Params, variants: Vec<Variant>) -> Kernel {
+        Kernel { name, params, variants, native: NO_NATIVE.clone() }
+    }
+
+    /// The same with a native form, which reads and writes the buffers that the shader does, in the same order.
+    #[must_use]
+    pub fn with_native(self, native: impl Fn(&mut Io<'_>) + Send + Sync + 'static) -> Kernel {
+        Kernel { native: Arc::new(native), ..self }
+    }
+
+    /// Whether it has a native form.
+    pub fn has_native(&self) -> bool {
+        !Arc::ptr_eq(&self.native, &NO_NATIVE)
+    }
 }
 
 /// The members of a kernel's uniform `params` by name, in any order.
@@ -84,8 +106,10 @@ impl<T: Word> Word for Vec<T> {
 /// A WGSL form of a kernel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
-    /// Stem of the file in `shaders/`.
+    /// Stem of the file in `shaders/`; empty if it has a `source`.
     pub shader: &'static str,
+    /// The file if it is none of this library's; see [`Variant::source`].
+    pub source: Option<Wgsl>,
     /// Values for named `const`s of the file.
     pub consts: Vec<(&'static str, u32)>,
     /// Bodies (with braces) for named functions of the file, types for named aliases.
@@ -153,6 +177,7 @@ impl Variant {
     pub fn new(shader: &'static str, groups: [u32; 3]) -> Variant {
         Variant {
             shader,
+            source: None,
             consts: vec![],
             bodies: vec![],
             groups,
@@ -166,6 +191,21 @@ impl Variant {
     /// A variant whose shader uses `shared/each_element`: it does `count` elements, one per invocation.
     pub fn each_element(shader: &'static str, count: usize) -> Variant {
         Variant::new(shader, Variant::groups(count.div_ceil(WORKGROUP)))
+    }
+
+    /// A variant of WGSL that is none of this library's, for any device; its op names it among its [`Op::sources`](super::op::Op::sources).
+    pub fn source(source: &Wgsl, groups: [u32; 3]) -> Variant {
+        Variant { source: Some(source.clone()), ..Variant::new("", groups) }
+    }
+
+    /// The same of a file that uses `shared/each_element`: it does `count` elements, one per invocation.
+    pub fn source_each_element(source: &Wgsl, count: usize) -> Variant {
+        Variant::source(source, Variant::groups(count.div_ceil(WORKGROUP)))
+    }
+
+    /// The name of its file, without `.wgsl`.
+    pub fn file(&self) -> &str {
+        self.source.as_ref().map_or(self.shader, Wgsl::name)
     }
 
     /// The same, with a bound on the iterations of all loops of one invocation together. Mesa's software adapter leaves every loop once
@@ -256,6 +296,11 @@ impl<'a> Io<'a> {
     /// The i-th scalar as a float.
     pub fn scalar(&self, i: usize) -> f32 {
         f32::from_bits(self.scalars[i])
+    }
+
+    /// Says that the kernel cannot do this, and why: the run point returns it as an error with the op's line, and nothing that was written counts.
+    pub fn fail(&self, message: impl Into<String>) {
+        self.room.fail(message.into());
     }
 }
 

@@ -1,7 +1,7 @@
 //! The part of a graph that one run computes, in canonical order, and its structural key.
 
 use super::node::{Body, Edge, Node, Walk};
-use super::op::{Op, Spec};
+use super::op::{Op, Spec, Wgsl};
 use crate::error::{Error, OpError, Result};
 use crate::shape::Shape;
 // Types' hashes are the compiler's, and names count only beside them: nobody can choose them to collide, so the hash can be a fast one.
@@ -235,14 +235,16 @@ pub(super) fn stale(node: &Node) -> OpError {
 }
 
 /// What calls that may share kernels have in common: the type of the op, what it is called (one type may give several names), the rule it
-/// applies and its parameters; of an op that wraps another, those of both.
+/// applies, its parameters and the WGSL from outside that it has; of an op that wraps another, those of both.
 fn push_op(key: &mut Vec<u32>, op: &dyn Op) {
     let mut next = Some(op);
     while let Some(op) = next {
         let rule = op.rule().map_or(0, |rule| std::ptr::from_ref(rule).addr() as u64);
-        let params = op.params();
+        let (params, sources) = (op.params(), op.sources());
         next = op.wrapped();
-        for number in [hash(&Any::type_id(op)), hash(op.name()), rule, 2 * params.len() as u64 + u64::from(next.is_some())] {
+        let lengths = (params.len() as u64) << 32 | (sources.len() as u64) << 1 | u64::from(next.is_some());
+        let own = sources.iter().map(Wgsl::number);
+        for number in [hash(&Any::type_id(op)), hash(op.name()), rule, lengths].into_iter().chain(own) {
             key.extend([number as u32, (number >> 32) as u32]);
         }
         key.extend_from_slice(&params);

@@ -11,6 +11,7 @@ pub mod kernel;
 pub mod key;
 pub mod node;
 pub mod op;
+pub mod source;
 
 pub use accuracy::Accuracy;
 pub use curvature::Curvature;
@@ -19,5 +20,7 @@ pub use forward::jvp;
 pub use grad::{Gradients, no_grad};
 pub use node::{Backend, Edge, Node, Storage, Tensor, Value, record, record_on, record_shared};
 pub use op::{
-    Array, DType, Elementwise, GradCtx, HostOp, Io, Kernel, Lowering, Native, Op, Operand, Rule, Spec, Stage, Target, Variant,
+    Array, DType, Elementwise, GradCtx, HostOp, Io, Kernel, Lowering, Native, Op, Operand, Params, Rule, Spec, Stage, Target,
+    Variant,
 };
+pub use source::Wgsl;

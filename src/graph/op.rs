@@ -6,6 +6,7 @@ pub use super::kernel::{
     Finish, Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, Parts, SelfTest, Target, Trial, Variant, Workspace,
 };
 use super::node::Tensor;
+pub use super::source::Wgsl;
 use crate::error::OpError;
 use crate::shape::{Shape, View};
 use std::any::Any;
@@ -195,6 +196,12 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// The WGSL from outside this library that its kernels have: part of a plan's key, as the type and the parameters are. A plan with a kernel
+    /// whose source is not named here is right, but is not kept for later runs.
+    fn sources(&self) -> &[Wgsl] {
+        &[]
+    }
+
     /// Numbers that do not change the program (learning rate, seed, slope), as words of the WGSL `Scalars` struct: not part of a plan's key.
     fn scalars(&self) -> Vec<u32> {
         Vec::new()
@@ -219,11 +226,19 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
         None
     }
 
-    /// The definition, in f64, as naive as it can be.
-    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array;
+    /// The definition, in f64, as naive as it can be. Whoever asks for that of an op without one (CHECK mode, the reference, a CPU without a native
+    /// kernel of it) gets [`OpError::Definition`].
+    fn reference(&self, inputs: &[&Array], output: &Spec) -> Array {
+        let _ = (inputs, output);
+        Array { shape: Shape::new(&[0]).unwrap_or(Shape::SCALAR), data: vec![] }
+    }
 
-    /// The vector-Jacobian product, written in ops: one gradient per input, `None` where there is none.
-    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>>;
+    /// The vector-Jacobian product, written in ops: one gradient per input, `None` where there is none. An op that does not say has no gradient:
+    /// a parameter that it cuts off from a loss is an error that names it.
+    fn grad(&self, ctx: &GradCtx<'_>) -> Vec<Option<Tensor>> {
+        let _ = ctx;
+        vec![]
+    }
 
     /// Whether it was called so that no gradient comes through.
     fn detaches(&self) -> bool {
@@ -241,6 +256,23 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
     fn mutates(&self) -> &'static [usize] {
         &[]
     }
+}
+
+/// The value of a call by its definition.
+///
+/// # Errors
+/// [`OpError::Definition`] if the op has none, or one that gives another number of elements than its shape rule.
+pub(crate) fn defined(op: &dyn Op, inputs: &[&Array], output: &Spec) -> Result<Array, OpError> {
+    let value = op.reference(inputs, output);
+    let (found, expected) = (value.data.len(), output.shape.numel());
+    // That of an update has all that it overwrites.
+    if found == expected || (found > 0 && !op.mutates().is_empty()) {
+        return Ok(Array { shape: output.shape, data: value.data });
+    }
+    Err(OpError::Definition(match found {
+        0 => "it has no definition in f64 (`Op::reference`)".to_owned(),
+        _ => format!("its definition gives {found} elements, its shape rule {output}, which has {expected}"),
+    }))
 }
 
 /// How the host computes an op, for one that is no work for kernels, such as a factorisation of small matrices.

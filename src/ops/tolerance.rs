@@ -130,12 +130,19 @@ fn ratio(found: f64, expected: f64, bound: f64) -> f64 {
     }
 }
 
-/// Compares a device's output with the reference on the same inputs: the worst element, right or wrong. `None` of no elements.
+/// Compares a device's output with the reference on the same inputs: the worst element, right or wrong. `None` of no elements; where one has more
+/// elements than the other, the first that one of them lacks.
 pub fn judge(op: &dyn Op, inputs: &[&Array], output: &Spec, found: &Array) -> Option<Worst> {
     let rounded = op.rounded();
     let op = rounded.as_deref().unwrap_or(op);
     let expected = op.reference(inputs, output);
     let bounds = super::accuracy(op, inputs).bounds(op, inputs, output, &expected);
+    let (counted, missing) = (found.data.len().min(expected.data.len()), f64::NAN);
+    if found.data.len() != expected.data.len() {
+        let of = |array: &Array| array.data.get(counted).copied().unwrap_or(missing);
+        let (found, expected) = (of(found), of(&expected));
+        return Some(Worst { index: counted, found, expected, bound: 0.0, ratio: f64::INFINITY });
+    }
     worst(&found.data, &expected.data, &bounds)
 }
 

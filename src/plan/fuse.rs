@@ -1,16 +1,21 @@
 //! Fuse: turns calls into kernels, elementwise neighbours into one.
 
 use super::multi_tensor::{MultiTensorUpdates, Update, combine};
-use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program};
+use super::pointwise::{Arg, Instruction, Load, MAX_EXTRA, MAX_INSTRUCTIONS, MAX_LOADS, MAX_SCALARS, Program, epilogue};
 use super::steps::{Step, Steps, ValueId};
-use crate::graph::key::{Graph, Source};
-use crate::graph::op::{DType, Lowering, Operand, Spec, Stage};
+use super::{definition, lowering};
+use crate::error::{Error, Result};
+use crate::graph::key::{Call, Graph, Source};
+use crate::graph::op::{DType, Lowering, Op, Operand, Spec, Stage, Wgsl};
 use crate::shape::{View, ViewDim};
 use std::collections::{BTreeSet, HashSet};
 
-/// Lowers every call; with `on`, elementwise calls become part of the kernel of their only reader.
-pub fn fuse(graph: &Graph, on: bool) -> Steps {
-    Fuser::new(graph).run(on)
+/// Lowers every call, for a machine that runs `native` kernels or WGSL; with `on`, elementwise calls become part of the kernel of their only reader.
+///
+/// # Errors
+/// An op whose kernels do not fit its call.
+pub fn fuse(graph: &Graph, on: bool, native: bool) -> Result<Steps> {
+    Ok(Fuser::new(graph, native)?.run(on))
 }
 
 /// A copy of a value, word by word.
@@ -19,6 +24,11 @@ fn words_in_order(spec: &Spec) -> View {
         return View::new(0, [ViewDim { size: spec.words(), stride: 1 }]);
     }
     View::contiguous(&spec.shape)
+}
+
+/// Whether an op, or one that it wraps, names this WGSL.
+fn names(op: &dyn Op, source: &Wgsl) -> bool {
+    op.sources().contains(source) || op.wrapped().is_some_and(|wrapped| names(wrapped, source))
 }
 
 struct Fuser<'g> {
@@ -30,12 +40,12 @@ struct Fuser<'g> {
     kept: Vec<bool>,
     /// Calls whose value is the same at every index and can be computed anywhere, from scalars alone: fills, and pointwise calls of such calls.
     constant: Vec<bool>,
-    /// Whether every elementwise call applies the rule its op names.
+    /// Whether every op names what its kernels are made of: the rule of an elementwise call, the WGSL from outside.
     cacheable: bool,
 }
 
 impl<'g> Fuser<'g> {
-    fn new(graph: &'g Graph) -> Fuser<'g> {
+    fn new(graph: &'g Graph, native: bool) -> Result<Fuser<'g>> {
         let n = graph.calls.len();
         let mut this = Fuser {
             graph,
@@ -48,7 +58,7 @@ impl<'g> Fuser<'g> {
         };
         for (i, call) in graph.calls.iter().enumerate() {
             let specs: Vec<_> = call.inputs.iter().map(|&s| graph.spec_of(s)).collect();
-            let mut lowering = call.op.lower(&specs, &call.spec);
+            let mut lowering = this.lower(call, &specs, native)?;
             let mut found = ValueId::Call(i);
             if matches!(lowering, Lowering::Alias) {
                 match this.value(call.inputs[0]) {
@@ -56,9 +66,6 @@ impl<'g> Fuser<'g> {
                     ValueId::Leaf(_) if call.kept => lowering = Lowering::View(words_in_order(&call.spec)),
                     other => found = other,
                 }
-            }
-            if let Lowering::Elementwise(e) = &lowering {
-                this.cacheable &= call.op.rule().is_some_and(|rule| std::ptr::eq(rule, e.rule));
             }
             this.lowered.push(Some(lowering));
             this.storage_of.push(found);
@@ -79,7 +86,29 @@ impl<'g> Fuser<'g> {
             let constant = |value: &ValueId| matches!(*value, ValueId::Call(c) if this.constant[c] && !this.kept[c]);
             this.constant[i] = this.loads(i).is_some_and(|loads| loads.iter().all(|(value, _)| constant(value)));
         }
-        this
+        Ok(this)
+    }
+
+    /// How a call is computed, if that fits it; of an op without native kernels, where they are needed, by its definition.
+    fn lower(&mut self, call: &Call, specs: &[Spec], native: bool) -> Result<Lowering> {
+        let lowering = lowering::checked(call, specs, call.op.lower(specs, &call.spec));
+        let lowering = lowering.map_err(|error| Error::op(call.op.name(), call.node.at(), error))?;
+        match &lowering {
+            Lowering::Elementwise(e) => {
+                self.cacheable &= call.op.rule().is_some_and(|rule| std::ptr::eq(rule, e.rule));
+            }
+            Lowering::Stages { stages, .. } => {
+                let mut variants = stages.iter().flat_map(|stage| &stage.kernel.variants);
+                self.cacheable &= variants.all(|variant| variant.source.as_ref().is_none_or(|source| names(&*call.op, source)));
+                if native && definition::is_needed(stages) {
+                    // The definition is that of this very call.
+                    self.cacheable &= call.op.scalars().is_empty();
+                    return Ok(definition::lowering(&call.op, stages, specs, &call.spec));
+                }
+            }
+            _ => {}
+        }
+        Ok(lowering)
     }
 
     fn value(&self, source: Source) -> ValueId {
@@ -280,7 +309,7 @@ impl<'g> Fuser<'g> {
             && self.graph.calls[call].spec.dtype == DType::F32
             && last.writes == [Operand::Output]
             && before.iter().all(|stage| !stage.writes.contains(&Operand::Output))
-            && last.kernel.variants.iter().all(|variant| crate::shaders::takes_epilogue(variant.shader))
+            && last.kernel.variants.iter().all(|variant| epilogue(variant).is_some())
     }
 
     /// The kernels of `core`, with the members fused after the last one.

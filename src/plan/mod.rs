@@ -3,7 +3,9 @@
 //! No file imports from one that imports from it: `types`, `switches` and `steps` have what all share, `build` puts the passes in order.
 
 mod build;
+mod definition;
 pub mod fuse;
+mod lowering;
 pub mod multi_tensor;
 pub mod nonfinite;
 pub mod place;
@@ -15,6 +17,6 @@ mod types;
 
 pub use crate::error::{At, Error, Result};
 pub use crate::graph::half;
-pub use crate::graph::op::{Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, SelfTest, Target, Trial, Variant, Workspace};
+pub use crate::graph::op::{Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, SelfTest, Target, Trial, Variant, Wgsl, Workspace};
 pub use switches::Switches;
 pub use types::{Buffer, Dispatch, ParameterArena, Place, Plan};

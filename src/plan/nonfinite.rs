@@ -3,7 +3,7 @@
 use super::steps::{Step, ValueId};
 use super::types::{ParameterArena, Plan};
 use super::{fuse, place};
-use crate::error::At;
+use crate::error::{At, Result};
 use crate::graph::dump;
 use crate::graph::key::{Graph, Source};
 use crate::graph::op::{DType, Io, Kernel, Params, Variant};
@@ -21,8 +21,11 @@ pub enum Seen {
 
 /// Plans a graph without fusion, with a look at every f32 value after it is written. The last row of the plan, which has no members, is for the
 /// flags: two words per entry of the list, 0 before the run.
-pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
-    let mut steps = fuse::fuse(graph, false);
+///
+/// # Errors
+/// As [`Plan::build`].
+pub fn watched(graph: &Graph, native: bool) -> Result<(Plan, Vec<Seen>)> {
+    let mut steps = fuse::fuse(graph, false, native)?;
     let flags = ValueId::Arena(steps.arenas.len());
     let (mut seen, mut all): (Vec<Seen>, Vec<Step>) = (vec![], vec![]);
     let mut look = |what: Seen, value: ValueId, part: Range<usize>, at: At, all: &mut Vec<Step>| {
@@ -73,7 +76,7 @@ pub fn watched(graph: &Graph) -> (Plan, Vec<Seen>) {
     }
     steps.steps = all;
     steps.arenas.push(ParameterArena { words: 2 * seen.len(), members: vec![] });
-    (place::place(graph, steps, true, dump::lines(graph)), seen)
+    Ok((place::place(graph, steps, true, dump::lines(graph)), seen))
 }
 
 fn kernel(part: Range<usize>, slot: usize) -> Kernel {

@@ -1,6 +1,6 @@
 //! A plan as data: kernels, buffers, order. What all files of this folder share.
 
-use crate::error::At;
+use crate::error::{At, Error, KernelFault, ShaderPlace};
 use crate::graph::op::Kernel;
 use std::fmt;
 use std::ops::Range;
@@ -29,10 +29,11 @@ pub struct Plan {
     pub live_words: usize,
     /// The graph's lines, for explaining a later miss.
     pub graph: Vec<String>,
-    /// Whether graphs with the same key have this plan: not if an op applies an elementwise rule that it does not name ([`Op::rule`]), and so
-    /// may apply another one the next time.
+    /// Whether graphs with the same key have this plan: not if an op applies an elementwise rule or has WGSL that it does not name ([`Op::rule`],
+    /// [`Op::sources`]), and so may do so with another one the next time.
     ///
     /// [`Op::rule`]: crate::graph::Op::rule
+    /// [`Op::sources`]: crate::graph::Op::sources
     pub cacheable: bool,
 }
 
@@ -125,6 +126,17 @@ impl Plan {
 }
 
 impl Dispatch {
+    /// What is wrong with its kernel, as an error that names the ops and the line.
+    pub(crate) fn fault(&self, message: impl Into<String>) -> Error {
+        self.fault_at(None, message.into())
+    }
+
+    /// The same, at a place of its shader.
+    pub(crate) fn fault_at(&self, place: Option<ShaderPlace>, message: String) -> Error {
+        let Dispatch { kernel, label, at, .. } = self;
+        Error::Kernel(Box::new(KernelFault { ops: label.clone(), at, kernel: kernel.name, place, message }))
+    }
+
     /// Bytes of the buffers it reads and writes, each bound place once.
     pub fn bytes(&self) -> u64 {
         4 * self.reads.iter().chain(&self.writes).map(|place| place.words as u64).sum::<u64>()

@@ -3,7 +3,7 @@
 use crate::error::{Error, NoRoom, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::node::{Body, Node, Value};
-use crate::graph::op::Array;
+use crate::graph::op::{Array, defined};
 use crate::memory;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub type Overrides = HashMap<u64, Array>;
 /// Values computed earlier on a device are computed again here, as far as their history is known.
 ///
 /// # Errors
-/// The error an invalid tensor carries, one of reading a leaf, or [`Error::NoRoom`] for values that do not fit into this program's memory.
+/// The error an invalid tensor carries, one of reading a leaf, [`OpError::Definition`] for an op without a definition, or [`Error::NoRoom`] for values that do not fit into this program's memory.
 pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
     let mut nodes: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
     let mut seen = HashSet::new();
@@ -45,7 +45,7 @@ pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
             (Some(array), _) => array.clone(),
             (None, Body::Call { op, inputs }) => {
                 let inputs: Vec<&Array> = inputs.iter().map(|e| &values[&e.node.id()]).collect();
-                op.reference(&inputs, &spec)
+                defined(&*op, &inputs, &spec).map_err(|error| Error::op(op.name(), node.at(), error))?
             }
             (None, Body::Leaf | Body::Released) => {
                 let words = read(&node)?;

@@ -71,7 +71,7 @@ fn form(case: &Case) -> (usize, String) {
         Lowering::Stages { stages, .. } => {
             let most = stages.iter().map(|s| s.kernel.variants.len()).max().unwrap_or(1);
             let variants = stages.iter().flat_map(|s| &s.kernel.variants);
-            let text: Vec<String> = variants.map(|v| format!("{} {:?} {:?}", v.shader, v.consts, v.bodies)).collect();
+            let text: Vec<String> = variants.map(|v| format!("{} {:?} {:?}", v.file(), v.consts, v.bodies)).collect();
             (most, format!("{name} {}", text.join("; ")))
         }
         _ => (1, name.to_owned()),

@@ -1,6 +1,7 @@
 //! Shader files: joined from their parts, specialised, reflected, merged. Text in, text out; the only room that reads WGSL.
 
 mod errors;
+mod foreign;
 pub mod merge;
 pub mod opaque;
 mod pack;
@@ -9,7 +10,9 @@ mod specialise;
 mod tokens;
 
 pub use crate::error::Result;
+pub(crate) use foreign::foreign;
 pub use pack::pack;
+pub(crate) use reflect::reflect_foreign;
 pub use reflect::{Binding, BindingKind, Member, Reflected, reflect};
 pub use specialise::specialise;
 

@@ -6,6 +6,7 @@ use crate::error::Result;
 use naga::Binding::BuiltIn as Builtin;
 use naga::valid::{Capabilities, GlobalUse, ModuleInfo, ValidationFlags, Validator};
 use naga::{AddressSpace, BuiltIn, Handle, Module, ShaderStage, StorageAccess, Type, TypeInner};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a binding is for, by the convention of `shaders/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -107,14 +108,31 @@ fn capabilities(source: &str) -> Capabilities {
 /// # Errors
 /// [`Error::Shader`](crate::Error::Shader) if it does not parse or validate, has no compute entry point `main`, or binds something the convention does not know.
 pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
+    reflect_in("shaders/", stem, source)
+}
+
+/// The same of a text from outside the library, of which errors say so; a fault of the parser is an error too.
+pub(crate) fn reflect_foreign(name: &str, source: &str) -> Result<Reflected> {
+    let read = catch_unwind(AssertUnwindSafe(|| reflect_in("", name, source)));
+    read.unwrap_or_else(|_| Err(fault(name, "naga, which reads WGSL, cannot read it".to_owned())))
+}
+
+/// The compute entry points of a module, by name.
+fn entry_points(module: &Module) -> String {
+    let names: Vec<String> = module.entry_points.iter().map(|e| format!("`{}` ({:?})", e.name, e.stage)).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn reflect_in(folder: &str, stem: &str, source: &str) -> Result<Reflected> {
     let path = format!("{stem}.wgsl");
     let module = naga::front::wgsl::parse_str(source)
-        .map_err(|e| locate(stem, source, e.location(source), e.emit_to_string_with_path(source, &path)))?;
+        .map_err(|e| locate(folder, stem, source, e.location(source), e.emit_to_string_with_path(source, &path)))?;
     let info = Validator::new(ValidationFlags::all(), capabilities(source))
         .validate(&module)
-        .map_err(|e| locate(stem, source, e.location(source), e.emit_to_string_with_path(source, &path)))?;
+        .map_err(|e| locate(folder, stem, source, e.location(source), e.emit_to_string_with_path(source, &path)))?;
     let main = |module: &Module| module.entry_points.iter().position(|e| e.name == "main" && e.stage == ShaderStage::Compute);
-    let entry = main(&module).ok_or_else(|| fault(stem, "no compute entry point `main`".to_owned()))?;
+    let entry = main(&module)
+        .ok_or_else(|| fault(stem, format!("no compute entry point `main`; entry points: {}", entry_points(&module))))?;
 
     let layout = layouter(stem, &module)?;
     let mut bindings = vec![];
@@ -165,6 +183,10 @@ pub fn reflect(stem: &str, source: &str) -> Result<Reflected> {
         });
     }
     bindings.sort_by_key(|b| b.number);
+    if let Some(two) = bindings.windows(2).find(|two| two[0].number == two[1].number) {
+        let [a, b] = [&two[0].name, &two[1].name];
+        return Err(fault(stem, format!("`{a}` and `{b}` are both binding {}: each has a number of its own", two[0].number)));
+    }
 
     // Sizes of workgroups and their memory may depend on overrides, which become constants here.
     let (fixed, fixed_info) = naga::back::pipeline_constants::process_overrides(

@@ -315,10 +315,7 @@ fn every_method_of_a_tensor_has_a_theme() {
     let missing: Vec<&String> = methods.iter().filter(|name| !listed.contains_key(name.as_str())).collect();
     let wrong: Vec<_> = listed.iter().filter(|(name, count)| !methods.contains(**name) || **count != 1).collect();
     assert!(methods.len() > 350 && hidden.len() > 15, "{} methods, {} hidden", methods.len(), hidden.len());
-    assert!(
-        missing.is_empty() && wrong.is_empty(),
-        "src/graph/methods.md lacks {missing:?}, and has {wrong:?} twice or in vain"
-    );
+    assert!(missing.is_empty() && wrong.is_empty(), "src/graph/methods.md lacks {missing:?}, and has {wrong:?} twice or in vain");
 }
 
 /// Names of the functions after `#[doc(hidden)]`.

@@ -29,7 +29,7 @@ const TABLE: &[Line] = table! {
     "Plan::build" => |o| {
         let nodes: Vec<_> = o.many(Odd::tensor).iter().map(|x| x.exp().node().clone()).collect();
         let switches = o.pick(&Switches::all().collect::<Vec<_>>());
-        drop(Graph::collect(&nodes).map(|graph| Plan::build(&graph, switches)));
+        drop(Graph::collect(&nodes).map(|graph| Plan::build(&graph, switches, o.flag())));
     };
     "Plan::slot_bytes" => |o| {
         let x = o.tensor().exp();

@@ -79,6 +79,7 @@ mod options_of_training;
 mod oracle;
 mod out_of_memory;
 mod outside_ops;
+mod own_ops;
 #[cfg(feature = "gpu")]
 #[path = "../../examples/particles.rs"]
 #[allow(dead_code)]

@@ -1,7 +1,7 @@
 //! What runs compute: order, scalars, specialisation, guards.
 
 use super::super::Prepared;
-use super::super::guard::POISON;
+use super::super::buffers::POISON;
 use super::*;
 
 #[test]

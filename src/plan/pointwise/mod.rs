@@ -5,7 +5,7 @@ mod wgsl;
 
 use super::{Io, Kernel, Params, Variant};
 use crate::graph::op::Rule;
-use crate::shaders::Epilogue;
+use crate::shaders::{self, Epilogue};
 use crate::shape::View;
 use native::numbers;
 use std::sync::Arc;
@@ -25,6 +25,14 @@ pub const MAX_INSTRUCTIONS: usize = 32;
 pub struct Load {
     /// Where element i is.
     pub view: View,
+}
+
+/// How pointwise ops can be fused after a variant, if they can.
+pub(super) fn epilogue(variant: &Variant) -> Option<Epilogue> {
+    match &variant.source {
+        Some(source) => shaders::epilogue_of(source.text()),
+        None => shaders::epilogue(variant.shader),
+    }
 }
 
 /// What an instruction works on.
@@ -91,7 +99,7 @@ impl Program {
         let Kernel { name, mut params, mut variants, native } = kernel;
         params = params.set("extra", self.dims());
         for variant in &mut variants {
-            if crate::shaders::epilogue(variant.shader) == Some(Epilogue::Four) {
+            if epilogue(variant) == Some(Epilogue::Four) {
                 variant.bodies.extend(self.finish());
             } else {
                 variant.bodies.push(("epilogue", self.wgsl("extra", "extra", "bitcast<f32>")));
