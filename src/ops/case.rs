@@ -57,6 +57,18 @@ impl Case {
         Case { label: label.into(), op: Arc::new(op), inputs, smooth: true }
     }
 
+    /// An op on `inputs` f32 inputs that all have the case's shape, of many shapes: no and one element, no axis and five, both sides of workgroups
+    /// of 64 and 256. Values are in −2..2.
+    pub fn of_shapes<O: Op + Clone>(op: &O, inputs: usize, g: &mut Gen) -> Vec<Case> {
+        let shapes: [&[usize]; 11] =
+            [&[], &[1], &[7], &[63], &[65], &[255], &[257], &[1025], &[3, 0], &[4, 5, 6], &[2, 1, 3, 1, 2]];
+        let case = |dims: &[usize]| {
+            let inputs = (0..inputs).map(|_| g.normalish(dims)).collect();
+            Case::new(format!("{dims:?}"), op.clone(), inputs)
+        };
+        shapes.map(case).to_vec()
+    }
+
     /// Leaves the gradient unchecked.
     pub fn forward_only(mut self) -> Case {
         self.smooth = false;

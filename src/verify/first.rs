@@ -16,6 +16,7 @@ pub fn gradients(filter: &str) -> Report {
     let mut g = Gen::new(SEED + 1);
     for (family, case) in cases(filter) {
         enter(family, &case, &mut g, &mut report);
+        unmoved::enter(family, &case, &mut report);
     }
     report
 }
@@ -31,7 +32,6 @@ pub(super) fn enter(family: &str, case: &Case, g: &mut Gen, report: &mut Report)
         Ok(Some((derivatives, worst))) => report.note("gradients", &place, derivatives, Some(worst)),
         Ok(None) => {}
     }
-    unmoved::enter(family, case, report);
 }
 
 /// One case's gradient against central differences: how many directional derivatives, and the worst of them; `None` where there is no gradient.

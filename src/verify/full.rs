@@ -1,19 +1,16 @@
 //! The whole verification of one device, as `steepest verify` runs it: random bits, the driver's functions, every op × case × kernel variant,
 //! merged dispatches, every gradient, and gradients of gradients.
 
-use super::cases::{SEED, recorded, tensors};
+use super::cases::SEED;
 use super::probe::{self, DriverRow, driver};
 use super::report::Report;
 use super::selection::{Depth, Item, items};
-use super::{first, merged, second, values};
+use super::{first, merged, on_device, second, unmoved, values};
 use crate::device::Device;
-use crate::error::{Error, Result};
-use crate::graph::op::{Array, DType};
-use crate::graph::{Tensor, record_on};
-use crate::ops::case::{Case, Gen};
+use crate::error::Result;
+use crate::graph::record_on;
+use crate::ops::case::Gen;
 use crate::ops::random::{Kind, Random};
-use crate::ops::tolerance;
-use crate::reference::{Overrides, evaluate};
 use crate::shape::Shape;
 use std::time::Instant;
 
@@ -110,10 +107,13 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
         run.merged(device, &small, depth.filter.is_empty())?;
     }
     let mut g = Gen::new(SEED + 3);
-    run.stage("gradients on the device", device, items.iter(), |item, report| on_device(device, item, &mut g, report))?;
+    run.stage("gradients on the device", device, items.iter(), |item, report| {
+        on_device::enter(device, item.family, &item.case, &item.truth, &mut g, report)
+    })?;
     let mut g = Gen::new(SEED + 1);
     run.stage("gradients", "the reference", items.iter(), |item, report| {
         first::enter(item.family, &item.case, &mut g, report);
+        unmoved::enter(item.family, &item.case, report);
         Ok(())
     })?;
     let mut g = Gen::new(SEED + 2);
@@ -197,11 +197,11 @@ impl Run<'_> {
 }
 
 /// Puts a device's test switches back, also after an error.
-struct Guarded<'d>(&'d Device);
+pub(super) struct Guarded<'d>(&'d Device);
 
 impl Guarded<'_> {
     /// Has the device's memory poisoned and guarded.
-    fn new(device: &Device) -> Guarded<'_> {
+    pub(super) fn new(device: &Device) -> Guarded<'_> {
         device.set_guarded(true);
         Guarded(device)
     }
@@ -231,51 +231,4 @@ fn known(device: &Device) -> Result<Vec<KnownAnswer>> {
         Ok(KnownAnswer { input, expected, found })
     };
     answers.into_iter().map(ask).collect()
-}
-
-/// The gradient of a case as the device computes it, fused and planned as in training, against the same in f64.
-fn on_device(device: &Device, item: &Item, g: &mut Gen, report: &mut Report) -> Result<()> {
-    let case = &item.case;
-    if !case.smooth || !case.op.mutates().is_empty() {
-        return Ok(());
-    }
-    let place = format!("{} {:?} ({})", item.family, item.truth, case.label);
-    match gradient_on(device, case, g) {
-        Err(lost @ Error::DeviceLost { .. }) => return Err(lost),
-        Err(error) => report.failures.push(format!("{place}: {error}")),
-        Ok(None) => {}
-        Ok(Some((elements, worst))) => report.note("gradients", &place, elements, worst),
-    }
-    Ok(())
-}
-
-fn gradient_on(device: &Device, case: &Case, g: &mut Gen) -> Result<Option<(usize, Option<tolerance::Worst>)>> {
-    let inputs = tensors(device, case, true);
-    let output = recorded(device, case, &inputs);
-    let shape = output.try_shape()?;
-    if !output.requires_grad() || shape.numel() == 0 || case.inputs.iter().any(|i| i.array.data.is_empty()) {
-        return Ok(None);
-    }
-    let cotangent: Vec<u32> = (0..shape.numel()).map(|_| DType::F32.to_word(g.uniform(-1.0, 1.0))).collect();
-    let gradients = output.backward_with(&device.words(cotangent, shape, DType::F32, false));
-    let found: Vec<Tensor> = gradients.iter()?.cloned().collect();
-    if found.is_empty() {
-        return Ok(None);
-    }
-    let roots: Vec<&Tensor> = found.iter().collect();
-    let expected = evaluate(&roots, &Overrides::new())?;
-    device.run(roots)?;
-    let (mut numbers, mut truth, mut bounds) = (vec![], vec![], vec![]);
-    for (tensor, array) in found.iter().zip(&expected) {
-        // Sums that cancel leave errors of the size of their terms.
-        let scale = largest(array).max(1.0);
-        numbers.extend(tensor.to_vec::<f32>()?.into_iter().map(f64::from));
-        bounds.extend(array.data.iter().map(|e| 1e-5 * scale + 1e-4 * e.abs()));
-        truth.extend(&array.data);
-    }
-    Ok(Some((numbers.len(), tolerance::worst(&numbers, &truth, &bounds))))
-}
-
-fn largest(array: &Array) -> f64 {
-    array.data.iter().filter(|x| x.is_finite()).fold(0.0, |m, x| m.max(x.abs()))
 }

@@ -1,13 +1,16 @@
 //! Verification: every op on a device against the f64 reference, and every gradient against central differences.
 //!
-//! [`full`] does all of it on a device of the user's; [`grad_check`] checks a function of the user's.
+//! [`full`] does all of it on a device of the user's; [`grad_check`] checks a function of the user's, and [`check_op`] an op of the user's.
 
 mod cases;
+mod check_op;
 mod derivative;
 mod first;
 mod full;
 mod gradcheck;
+mod kernels;
 mod merged;
+mod on_device;
 pub mod plant;
 mod probe;
 mod report;
@@ -15,8 +18,11 @@ mod second;
 mod selection;
 mod unmoved;
 mod values;
+#[cfg(feature = "gpu")]
+mod wgsl;
 
 pub use cases::{SEED, cases};
+pub use check_op::{OpCheck, check_op};
 pub use derivative::{Quotients, derivative, quotients};
 pub use first::{gradient_of, gradients};
 pub use full::{KnownAnswer, Outcome, Stage, full};

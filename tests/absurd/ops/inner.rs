@@ -18,6 +18,7 @@ pub const NOT_CALLED: &[(&str, &str)] = &[
     ("cat::cases", "takes no argument but a generator's state"),
     ("triangle::cases", "takes no argument but a generator's state"),
     ("extreme::cases", "takes no argument but a generator's state"),
+    ("Case::of_shapes", "makes test cases of an op of the caller's"),
     ("Case::new", "makes a test case, whose shape is written by hand; documented to panic otherwise"),
     ("Case::forward_only", "makes a test case, whose shape is written by hand; documented to panic otherwise"),
     ("Gen::floats", "makes a test case, whose shape is written by hand; documented to panic otherwise"),
