@@ -13,6 +13,7 @@ mod averages;
 #[cfg(feature = "gpu")]
 mod buffers;
 mod catalogue;
+mod check_op;
 mod command_line;
 mod command_line_figures;
 mod command_line_files;
