@@ -85,7 +85,7 @@ mod workspace;
 
 pub use budget::MemoryUse;
 #[doc(inline)]
-pub use device::{Anomaly, Device, DeviceInfo, Precision};
+pub use device::{Anomaly, Device, DeviceInfo, PlanCacheUse, Precision};
 #[doc(inline)]
 pub use error::{Error, Result};
 #[doc(inline)]

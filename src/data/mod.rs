@@ -13,10 +13,12 @@
 //! ```
 //!
 //! From a file to batches: [`Table`] (CSV), [`Idx`], `Array` (`.npy`, `.npz`) or `Pictures` give a [`Dataset`], tables by way of a
-//! [`Preprocessor`] that is fitted to training rows; [`random_parts`] and [`folds`] say which rows those are; a [`DataLoader`] cuts batches.
+//! [`Preprocessor`] that is fitted to training rows; [`random_parts`] and [`folds`] say which rows those are; a [`DataLoader`] cuts batches. [`Sequences`] of different
+//! lengths are cut by a [`SequenceLoader`], padded to the lengths of [`Buckets`].
 
 #[cfg(feature = "arrays")]
 mod arrays;
+mod buckets;
 #[cfg(feature = "tables")]
 mod compact;
 #[cfg(feature = "tables")]
@@ -53,6 +55,7 @@ mod report;
 mod scaler;
 #[cfg(feature = "tables")]
 mod select;
+mod sequences;
 #[cfg(feature = "tables")]
 mod source;
 #[cfg(feature = "tables")]
@@ -71,6 +74,7 @@ mod values;
 
 #[cfg(feature = "arrays")]
 pub use arrays::{Array, ArrayData};
+pub use buckets::Buckets;
 #[cfg(feature = "tables")]
 pub use csv::Csv;
 pub use dataset::{Dataset, Elements, Labels};
@@ -95,6 +99,7 @@ pub use report::{ColumnReport, NumberReport, Report};
 pub use scaler::Scaler;
 #[cfg(feature = "tables")]
 pub use select::{Select, Selected};
+pub use sequences::{SequenceBatch, SequenceLoader, SequenceOptions, Sequences};
 pub use split::{Fold, FoldScores, Parts, folds, random_parts, stratified_folds, stratified_parts};
 #[cfg(feature = "tables")]
 pub use table::{Column, Kind, Marker, Table};

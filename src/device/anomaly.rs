@@ -3,13 +3,13 @@
 
 use super::cached::Cached;
 use super::state::{Device, DeviceState};
-use super::watch::{Anomaly, PLANS, Watching};
+use super::watch::Anomaly;
 use crate::error::{Error, Result};
 use crate::graph::key::{Graph, Source};
 use crate::plan::nonfinite::{Seen, watched};
 use crate::threads::lock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 impl Device {
     /// Anomaly mode (also `STEEPEST_ANOMALY=1`, or `=nan`): a run in which a value is not finite fails with [`Error::NonFinite`], which names
@@ -40,10 +40,10 @@ impl DeviceState {
 
     fn watched(&self, graph: &Graph, infinities: bool) -> Result<()> {
         let watching = self.watching(graph)?;
-        let done = self.execute(&watching.cached, graph)?;
+        let done = self.execute(&watching, graph)?;
         let flags = done.arenas.last().cloned().ok_or_else(|| self.fault("no flags"))?;
         let flags = pollster::block_on(self.read_with_room(flags));
-        let plan = &watching.cached.plan;
+        let plan = &watching.plan;
         self.keep(graph, plan, &done.outputs);
         let before = self.watch.steps.load(Ordering::Relaxed);
         if !plan.mutated.is_empty() {
@@ -73,22 +73,18 @@ impl DeviceState {
         error.map_or(Ok(()), Err)
     }
 
-    fn watching(&self, graph: &Graph) -> Result<Arc<Watching>> {
+    fn watching(&self, graph: &Graph) -> Result<Arc<Cached>> {
         let plans = lock(&self.watch.plans);
         if let Some(found) = plans.get(&graph.key) {
-            return Ok(found.clone());
+            return Ok(found);
         }
         let (plan, seen) = watched(graph, self.executor.runs_native())?;
         let plan = Arc::new(plan);
         drop(plans);
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
-        let mut plans = lock(&self.watch.plans);
-        let watching = Arc::new(Watching { cached: Cached { plan, prepared, used: AtomicU64::new(0) }, seen });
-        if plans.len() >= PLANS {
-            plans.clear();
-        }
-        if watching.cached.plan.cacheable {
-            plans.insert(graph.key.clone(), watching.clone());
+        let watching = Arc::new(Cached::new(plan, prepared, seen));
+        if watching.plan.cacheable {
+            lock(&self.watch.plans).insert(&graph.key, watching.clone(), self.plan_bytes());
         }
         Ok(watching)
     }

@@ -1,12 +1,12 @@
 //! A device's memory: what is used, the limit, and what is given up before anything is refused.
 
+use super::cached::PlanCache;
 use super::state::{Device, DeviceState};
 use crate::budget::MemoryUse;
 use crate::error::{Error, Result};
 use crate::graph::node::{Node, Storage, Value};
 use crate::threads::lock;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 impl Device {
     /// What memory the device uses and may use: values, prepared plans, and what is on its way to or from the device.
@@ -88,19 +88,8 @@ impl DeviceState {
     }
 
     fn forgets_a_plan(&self) -> bool {
-        let forgotten = {
-            let mut plans = lock(&self.plans);
-            let idle = plans.iter().filter(|(_, cached)| Arc::strong_count(cached) == 1);
-            let oldest = idle.min_by_key(|(_, cached)| cached.used.load(Ordering::Relaxed)).map(|(key, _)| key.clone());
-            oldest.and_then(|key| plans.remove(&key))
-        };
-        if forgotten.is_some() {
-            return true;
-        }
-        let mut watched = lock(&self.watch.plans);
-        let before = watched.len();
-        watched.retain(|_, watching| Arc::strong_count(watching) > 1);
-        watched.len() < before
+        let take_oldest = |plans: &Mutex<PlanCache>| lock(plans).take_oldest_idle();
+        take_oldest(&self.plans).or_else(|| take_oldest(&self.watch.plans)).is_some()
     }
 
     /// The words of a value on the device.

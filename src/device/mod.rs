@@ -16,6 +16,7 @@ mod leaves;
 mod memory;
 mod open;
 mod peak;
+mod plans;
 mod precision;
 mod profile;
 mod profiler;
@@ -28,6 +29,7 @@ mod waiting;
 mod watch;
 
 pub use crate::gpu::{ShaderChecks, Tune};
+pub use cached::PlanCacheUse;
 pub use found::Unique;
 pub use open::DeviceInfo;
 pub use precision::Precision;

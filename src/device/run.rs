@@ -10,11 +10,8 @@ use crate::graph::node::{Node, Storage, Value};
 use crate::plan::{Buffer, Plan, Switches};
 use crate::threads::lock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
-
-/// Plans kept per device; the one not used for longest goes first.
-const PLANS: usize = 128;
 
 /// Values on a device.
 pub(super) type Values = Vec<Arc<dyn Storage>>;
@@ -86,26 +83,22 @@ impl DeviceState {
     }
 
     pub(super) fn cached(&self, graph: &Graph, switches: Switches) -> Result<Arc<Cached>> {
-        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        self.runs.fetch_add(1, Ordering::Relaxed);
         let plans = lock(&self.plans);
         if let Some(found) = plans.get(&graph.key) {
-            found.used.store(run, Ordering::Relaxed);
-            return Ok(found.clone());
+            return Ok(found);
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let plan = Arc::new(Plan::build(graph, switches, self.executor.runs_native())?);
         explain_miss(&plan, plans.values().map(|c| &*c.plan));
+        let plan = Arc::new(Plan::build(graph, switches));
+        explain_miss(&plan, plans.iter().map(|c| &*c.plan));
         drop(plans);
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
-        let mut plans = lock(&self.plans);
-        let cached = Arc::new(Cached { plan, prepared, used: AtomicU64::new(run) });
+        let cached = Arc::new(Cached::new(plan, prepared, vec![]));
         // Not if the switches were changed meanwhile.
         if switches.cache && cached.plan.cacheable && switches == *lock(&self.switches) {
-            if plans.len() >= PLANS {
-                let oldest = plans.iter().min_by_key(|(_, c)| c.used.load(Ordering::Relaxed)).map(|(k, _)| k.clone());
-                oldest.map(|key| plans.remove(&key));
-            }
-            plans.insert(graph.key.clone(), cached.clone());
+            lock(&self.plans).insert(&graph.key, cached.clone(), self.plan_bytes());
         }
         Ok(cached)
     }

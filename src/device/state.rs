@@ -1,6 +1,6 @@
 //! A device: what it holds, what it says of itself, its switches, and what the graph knows of it.
 
-use super::cached::Cached;
+use super::cached::PlanCache;
 use super::profiler::Profiler;
 use super::watch::Watch;
 use crate::error::{Error, Result};
@@ -11,7 +11,6 @@ use crate::graph::node::{Backend, Live, Node, Reading, Storage, Tensor, sealed};
 use crate::plan::{Plan, Switches};
 use crate::threads::{self, Process, lock};
 use crate::worker::{Job, Worker};
-use rustc_hash::FxHashMap;
 use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
@@ -50,7 +49,9 @@ pub(super) struct DeviceState {
     pub(super) runs: AtomicU64,
     pub(super) misses: AtomicU64,
     pub(super) switches: Mutex<Switches>,
-    pub(super) plans: Mutex<FxHashMap<Vec<u32>, Arc<Cached>>>,
+    pub(super) plans: Mutex<PlanCache>,
+    /// Bytes that they may take; see [`Device::set_plan_cache_limit`].
+    pub(super) plan_limit: AtomicU64,
     pub(super) last: Mutex<Option<Arc<Plan>>>,
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     pub(super) waiting: Mutex<Vec<Weak<Node>>>,
@@ -80,6 +81,7 @@ impl Device {
             misses: AtomicU64::new(0),
             switches: Mutex::new(Switches::default()),
             plans: Mutex::default(),
+            plan_limit: AtomicU64::new(u64::MAX),
             last: Mutex::new(None),
             waiting: Mutex::new(vec![]),
             profiler: Profiler::new(),

@@ -1,10 +1,8 @@
 //! What anomaly mode looks for, and the plans it has made.
 
-use super::cached::Cached;
-use crate::plan::nonfinite::Seen;
-use std::collections::HashMap;
+use super::cached::PlanCache;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64};
-use std::sync::{Arc, Mutex};
 
 /// What anomaly mode looks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,21 +16,12 @@ pub enum Anomaly {
     NonFinite,
 }
 
-/// Plans kept for watched runs; past this all are made anew.
-pub(super) const PLANS: usize = 64;
-
-/// A plan with flags, and what they stand for.
-pub(super) struct Watching {
-    pub(super) cached: Cached,
-    pub(super) seen: Vec<Seen>,
-}
-
 /// The state of anomaly mode.
 pub(super) struct Watch {
     pub(super) mode: AtomicU8,
     /// Runs with an update since the mode was switched on.
     pub(super) steps: AtomicU64,
-    pub(super) plans: Mutex<HashMap<Vec<u32>, Arc<Watching>>>,
+    pub(super) plans: Mutex<PlanCache>,
 }
 
 impl Watch {

@@ -1,7 +1,7 @@
 //! A plan as data: kernels, buffers, order. What all files of this folder share.
 
 use crate::error::{At, Error, KernelFault, ShaderPlace};
-use crate::graph::op::Kernel;
+use crate::graph::op::{Kernel, Variant};
 use std::fmt;
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ pub struct Plan {
     pub unplanned_words: usize,
     /// Words of the values inside the run that are needed at one time, at the most: no placement can do with less.
     pub live_words: usize,
-    /// The graph's lines, for explaining a later miss.
+    /// The graph's lines, for explaining a later miss; none unless that is logged.
     pub graph: Vec<String>,
     /// Whether graphs with the same key have this plan: not if an op applies an elementwise rule or has WGSL that it does not name ([`Op::rule`],
     /// [`Op::sources`]), and so may do so with another one the next time.
@@ -106,6 +106,12 @@ impl Plan {
         4 * self.live_words
     }
 
+    /// Bytes of this program's memory that the plan itself takes, about: an upper estimate of its kernels, lists and texts.
+    pub fn own_bytes(&self) -> usize {
+        let lines: usize = self.graph.iter().map(|line| size_of::<String>() + line.capacity()).sum();
+        lines + self.dispatches.iter().map(Dispatch::own_bytes).sum::<usize>()
+    }
+
     /// What a buffer is for, with the op that first writes it and the caller's line.
     pub fn use_of(&self, buffer: Buffer) -> String {
         let what = match buffer {
@@ -125,6 +131,9 @@ impl Plan {
     }
 }
 
+/// Bytes that a kernel's closure, its entries in lists and what a device prepares for it take, about.
+const KERNEL_BYTES: usize = 1 << 10;
+
 impl Dispatch {
     /// What is wrong with its kernel, as an error that names the ops and the line.
     pub(crate) fn fault(&self, message: impl Into<String>) -> Error {
@@ -135,6 +144,12 @@ impl Dispatch {
     pub(crate) fn fault_at(&self, place: Option<ShaderPlace>, message: String) -> Error {
         let Dispatch { kernel, label, at, .. } = self;
         Error::Kernel(Box::new(KernelFault { ops: label.clone(), at, kernel: kernel.name, place, message }))
+    fn own_bytes(&self) -> usize {
+        let params: usize = self.kernel.params.members.iter().map(|(_, words)| 48 + 4 * words.capacity()).sum();
+        let bodies = |variant: &Variant| variant.bodies.iter().map(|(_, body)| 48 + body.capacity()).sum::<usize>();
+        let variants: usize = self.kernel.variants.iter().map(|v| size_of_val(v) + 24 * v.consts.capacity() + bodies(v)).sum();
+        let places = size_of::<Place>() * (self.reads.capacity() + self.writes.capacity());
+        size_of::<Dispatch>() + KERNEL_BYTES + self.label.capacity() + params + variants + places
     }
 
     /// Bytes of the buffers it reads and writes, each bound place once.

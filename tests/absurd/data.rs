@@ -10,7 +10,10 @@ mod tables;
 use crate::odd::Odd;
 use crate::{Line, Room, table};
 use steepest::Error;
-use steepest::data::{self, DataLoader, Dataset, Elements, FoldScores, Idx, IdxData, Labels, LoaderOptions, Parts, Scaler};
+use steepest::data::{
+    self, Buckets, DataLoader, Dataset, Elements, FoldScores, Idx, IdxData, Labels, LoaderOptions, Parts, Scaler, SequenceLoader,
+    SequenceOptions, Sequences,
+};
 
 pub fn room() -> Room {
     Room { name: "data", tables: TABLES, not_called: NOT_CALLED, complete: cfg!(feature = "tables") }
@@ -19,6 +22,7 @@ pub fn room() -> Room {
 const TABLES: &[&[Line]] = &[
     SETS,
     LOADERS,
+    SEQUENCES,
     #[cfg(feature = "arrays")]
     arrays::TABLE,
     #[cfg(feature = "images")]
@@ -207,4 +211,63 @@ const LOADERS: &[Line] = table! {
     "Batch::inputs" => |o| { let set = set(o); placed(o, DataLoader::full_batch(&set)).map(|l| l.epoch().map(|b| b.inputs()).collect::<Vec<_>>()) };
     "Batch::targets" => |o| { let set = set(o); placed(o, DataLoader::full_batch(&set)).map(|l| l.epoch().map(|b| b.targets()).collect::<Vec<_>>()) };
     "Epoch::number" => |o| { let (set, number) = (set(o), o.seed()); placed(o, DataLoader::full_batch(&set)).map(|l| l.epoch_at(number).number()) };
+};
+
+/// A few sequences, most of them of whole steps.
+fn sequences(o: &mut Odd) -> Sequences {
+    let mut found = Sequences::new(if o.flag() { 2 } else { o.size_near(2) });
+    for _ in 0..6 {
+        let values = o.singles();
+        let whole = values.len().min(40) / 2 * 2;
+        drop(found.push(if o.flag() { &values[..whole] } else { &values }));
+    }
+    found
+}
+
+fn buckets(o: &mut Odd) -> Buckets {
+    let lengths = [o.size(), o.size_near(6), 40];
+    Buckets::new(lengths).unwrap_or_else(|_| Buckets::multiples_of(3, 40).expect("a few"))
+}
+
+/// Everything that a loader of sequences can be asked for, a few batches among it.
+fn sequenced(
+    o: &mut Odd,
+    of: impl FnOnce(&mut Odd, SequenceOptions<'_>) -> Result<SequenceLoader, Error>,
+) -> Result<usize, Error> {
+    let (set, buckets) = (sequences(o), buckets(o));
+    let batch = if o.flag() { 4 } else { o.size() };
+    let loader = of(o, SequenceLoader::new(&set, batch, &buckets))?;
+    let mut steps = usize::from(loader.is_empty()) + loader.len();
+    for batch in loader.epoch_at(o.seed()).take(3).chain(loader.epoch().take(1)) {
+        let batch = batch?;
+        steps += batch.steps + batch.length % 7;
+        (&batch.x.sum(&[]) + &batch.mask.sum(&[])).run()?;
+    }
+    Ok(steps + loader.device().name().len())
+}
+
+const SEQUENCES: &[Line] = table! {
+    "Buckets::new" => |o| Buckets::new(o.sizes()).map(|b| b.lengths().len());
+    "Buckets::multiples_of" => |o| Buckets::multiples_of(o.size(), o.size()).map(|b| b.lengths().len());
+    "Buckets::fitted" => |o| Buckets::fitted(&o.sizes(), o.size()).map(|b| b.lengths().len());
+    "Buckets::fitted" => |o| { let many: Vec<usize> = (0..3000).map(|i| i * o.size_near(2) % 7919).collect(); Buckets::fitted(&many, o.size()).map(|b| b.lengths().len()) };
+    "Buckets::lengths" => |o| buckets(o).lengths().len();
+    "Buckets::length_for" => |o| buckets(o).length_for(o.size());
+    "Sequences::new" => |o| { let mut all = Sequences::new(o.size()); (all.push(&o.singles()), all.lengths()) };
+    "Sequences::push" => |o| sequences(o).push(&o.singles());
+    "Sequences::len" => |o| sequences(o).len();
+    "Sequences::is_empty" => |o| sequences(o).is_empty();
+    "Sequences::width" => |o| sequences(o).width();
+    "Sequences::get" => |o| sequences(o).get(o.size()).map(<[f32]>::len);
+    "Sequences::length" => |o| sequences(o).length(o.size());
+    "Sequences::lengths" => |o| sequences(o).lengths();
+    "SequenceLoader::new" => |o| sequenced(o, |o, l| l.on(&o.device()));
+    "SequenceLoader::len" => |o| sequenced(o, |o, l| l.on(&o.device()));
+    "SequenceLoader::is_empty" => |o| sequenced(o, |o, l| l.on(&o.device()));
+    "SequenceLoader::device" => |o| sequenced(o, |o, l| l.on(&o.device()));
+    "SequenceLoader::epoch" => |o| sequenced(o, |o, l| l.on(&o.device()));
+    "SequenceLoader::epoch_at" => |o| sequenced(o, |o, l| l.shuffle(1).on(&o.device()));
+    "SequenceOptions::targets" => |o| sequenced(o, |o, l| { let targets = sequences(o); l.targets(&targets).on(&o.device()) });
+    "SequenceOptions::shuffle" => |o| sequenced(o, |o, l| { let seed = o.seed(); l.shuffle(seed).on(&o.device()) });
+    "SequenceOptions::on" => |o| sequenced(o, |o, l| l.on(&o.device()));
 };

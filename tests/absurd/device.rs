@@ -170,6 +170,15 @@ const TABLE: &[Line] = table! {
         device.fail_allocation(o.seed());
         device.tensor(&[1.0, 2.0], 2).softmax(0).exp()
     };
+    "Device::set_plan_cache_limit" => |o| {
+        let device = o.fresh_device();
+        device.set_plan_cache_limit(o.maybe(Odd::seed));
+        for length in 1..12 {
+            drop(device.ones([length]).exp().run());
+        }
+        (device.plan_cache(), device.zeros(o.shape()))
+    };
+    "Device::plan_cache" => |o| o.device().plan_cache();
     "Device::memory_limit" => |o| o.device().memory_limit();
     "Device::memory_use" => |o| o.device().memory_use();
     "Device::trim_memory" => |o| o.device().trim_memory();

@@ -35,6 +35,10 @@ const TABLE: &[Line] = table! {
         let x = o.tensor().exp();
         drop(o.device().plan([&x]).map(|plan| plan.slot_bytes()));
     };
+    "Plan::own_bytes" => |o| {
+        let x = o.tensor().exp();
+        drop(o.device().plan([&x]).map(|plan| plan.own_bytes()));
+    };
     "Plan::live_bytes" => |o| {
         let x = o.tensor().exp();
         drop(o.device().plan([&x]).map(|plan| plan.live_bytes()));

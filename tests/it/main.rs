@@ -85,6 +85,7 @@ mod own_ops;
 #[path = "../../examples/particles.rs"]
 #[allow(dead_code)]
 mod particles;
+mod plan_cache;
 mod plans;
 mod plots;
 mod pooling;
@@ -99,6 +100,7 @@ mod save;
 mod save_values;
 mod schedules;
 mod select;
+mod sequences;
 #[cfg(feature = "gpu")]
 mod shaders;
 mod sort;
