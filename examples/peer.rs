@@ -1,16 +1,23 @@
 //! One workload on one device, measured, as a line of JSON: for tables in which other libraries do the same work on the same numbers.
 //!
 //! `peer --device cpu mlp_b64`; workloads: `sgemm_N`, `mlp_bB`, `linreg_b16`, `cnn_bB`, `softmax_ce[_RxC]`, `elementwise_[N]m`, and `cold_` before a
-//! training task: the time from the start of the process to its first finished step. `--switches fuse=off,reuse=off` switches optimisations off.
+//! training task: the time from the start of the process to its first finished step. `repetition_bB` is the learning of `examples/repetition.rs` in
+//! batches of B cards, and `by_hand_ms` the same in plain Rust, in the same process; its losses and parameters must agree.
+//!  `--switches fuse=off,reuse=off` switches optimisations off.
 //! Inputs are a hash of the index, so `check` must agree between libraries: the loss after 20 steps (5 of a convolutional network, 1 of a cold
 //! start), else the root mean square of the result. Environment: `PEER_BUDGET_S` (seconds of sampling, 4), `PEER_START_NS` (when the process
 //! was started, Unix nanoseconds; without it the start of `main`).
 
 mod common;
+#[path = "repetition.rs"]
+mod repetition;
+#[path = "common/repetition_by_hand.rs"]
+mod repetition_by_hand;
 
 use anyhow::{Context, bail};
+use repetition_by_hand::{ByHand, Review};
 use std::time::{Duration, Instant, SystemTime};
-use steepest::optim::{Optimizer, Sgd};
+use steepest::optim::{Adam, Optimizer, Sgd};
 use steepest::plan::Switches;
 use steepest::{ConvOptions, Device, Result, Tensor, no_grad};
 
@@ -44,6 +51,14 @@ struct Found {
     work: f64,
     unit: &'static str,
     check: f64,
+    /// Milliseconds of the same work in plain Rust, where that is there.
+    by_hand: Vec<f64>,
+}
+
+impl Found {
+    fn new(samples: Vec<f64>, work: f64, unit: &'static str, check: f64) -> Found {
+        Found { samples, work, unit, check, by_hand: vec![] }
+    }
 }
 
 /// Milliseconds of one of the `per` operations that `f` does, sampled until the budget is spent: 5 to 30 samples, 3 where they are slow.
@@ -165,7 +180,7 @@ fn sgemm(device: &Device, n: usize) -> Result<Found> {
     };
     let samples = sample(count, || products(count).map(|_| ()))?;
     let check = products(1)?.map_or(Ok(vec![]), |c| c.to_vec())?;
-    Ok(Found { samples, work: 2e-9 * (n as f64).powi(3), unit: "GFLOP/s", check: rms(&check) })
+    Ok(Found::new(samples, 2e-9 * (n as f64).powi(3), "GFLOP/s", rms(&check)))
 }
 
 /// Runs `record` again and again; `scale` times the root mean square of the last result is the check.
@@ -181,7 +196,56 @@ fn repeated(device: &Device, record: impl Fn() -> Result<Tensor>, work: f64, uni
     once()?;
     let samples = sample(1, &mut once)?;
     let check = scale * rms(&last.map_or(Ok(vec![]), |result| result.to_vec())?);
-    Ok(Found { samples, work, unit, check })
+    Ok(Found::new(samples, work, unit, check))
+}
+
+/// Both learn from the same batches in the same order; the second is what a step costs without any library.
+fn repetition(device: &Device, batch: usize) -> anyhow::Result<Found> {
+    let cards = repetition::cards(10_000, &repetition::truth(), 1)?;
+    let batches = repetition::batches(device, &cards, batch, 1)?;
+    let reviews = batches.iter().map(repetition::Reviews::new).collect::<Result<Vec<_>>>()?;
+    let plain: Vec<Vec<Review>> = (0..cards.len())
+        .map(|card| cards.get(card).unwrap_or_default().chunks_exact(2).map(|review| (review[0], review[1] as u8)).collect())
+        .collect();
+    let rows = batches.iter().map(|batch| batch.rows.iter().map(|&row| &plain[row as usize][..]).collect());
+    let rows: Vec<Vec<&[Review]>> = rows.collect();
+    let theta = repetition::parameter(device, &repetition::guess());
+    let mut opt = Adam::new([theta.clone()], 0.02);
+    let mut by_hand = ByHand::new(repetition::guess(), 0.02);
+    let mut check = 0.0;
+    for step in 0..20 {
+        let at = step % batches.len();
+        let loss = reviews[at].loss(&theta);
+        opt.step(loss.backward())?;
+        check = f64::from(loss.item()?);
+        let other = f64::from(by_hand.step(&rows[at]));
+        anyhow::ensure!((check - other).abs() <= 1e-3 * other, "step {step}: loss {check}, by hand {other}");
+    }
+    for (i, (found, other)) in theta.to_vec::<f32>()?.into_iter().zip(by_hand.theta).enumerate() {
+        anyhow::ensure!((found - other).abs() <= 5e-3, "parameter {i}: {found}, by hand {other}");
+    }
+    // An epoch at a time, or a part of one where it is long.
+    let per = batches.len().min(100);
+    let samples = sample(per, || {
+        let mut last = None;
+        for reviews in &reviews[..per] {
+            let loss = reviews.loss(&theta);
+            opt.step(loss.backward())?;
+            last = Some(loss);
+        }
+        last.map_or(Ok(0.0), |loss| loss.item()).map(|_| ())
+    })?;
+    let plain = sample(per, || {
+        rows[..per].iter().for_each(|rows| drop(std::hint::black_box(by_hand.step(rows))));
+        Ok(())
+    })?;
+    Ok(Found { by_hand: plain, ..Found::new(samples, 1.0, "steps/s", check) })
+}
+
+/// The middle of some times.
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    (times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2.0
 }
 
 fn workload(device: &Device, name: &str, started: f64) -> anyhow::Result<Found> {
@@ -201,15 +265,18 @@ fn workload(device: &Device, name: &str, started: f64) -> anyhow::Result<Found> 
         let y = device.tensor(&labels(2, rows, classes as u32), rows);
         return Ok(repeated(device, || x.cross_entropy(&y).backward().wrt(&x), 1.0, "iterations/s", 1e6)?);
     }
+    if let Some(batch) = name.strip_prefix("repetition_b") {
+        return repetition(device, batch.parse().context("batch of repetition_bB")?);
+    }
     if let Some(task) = name.strip_prefix("cold_") {
         let check = Task::new(device, task)?.steps(1)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64();
-        return Ok(Found { samples: vec![(now - started) * 1e3], work: 1.0, unit: "starts/s", check });
+        return Ok(Found::new(vec![(now - started) * 1e3], 1.0, "starts/s", check));
     }
     let mut task = Task::new(device, name)?;
     let (warm, per) = if name.starts_with("cnn") { (5, 10) } else { (20, 50) };
     let check = task.steps(warm)?;
-    Ok(Found { samples: sample(per, || task.steps(per).map(|_| ()))?, work: 1.0, unit: "steps/s", check })
+    Ok(Found::new(sample(per, || task.steps(per).map(|_| ()))?, 1.0, "steps/s", check))
 }
 
 /// A figure of `/proc`, where there is one: the first word after `start`.
@@ -242,15 +309,18 @@ fn measure() -> anyhow::Result<()> {
     let name = name.context("which workload? For example: peer --device cpu mlp_b64")?;
     let device = device.map_or_else(Device::best, |device| Device::named(&device))?;
     device.set_switches(switches);
-    let Found { mut samples, work, unit, check } = workload(&device, &name, started)?;
-    samples.sort_by(f64::total_cmp);
-    let median = (samples[(samples.len() - 1) / 2] + samples[samples.len() / 2]) / 2.0;
-    let line = serde_json::json!({
+    let Found { mut samples, work, unit, check, mut by_hand } = workload(&device, &name, started)?;
+    let median_ms = median(&mut samples);
+    let mut line = serde_json::json!({
         "peer": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION"), "workload": name, "device": device.to_string(),
-        "median_ms": median, "min_ms": samples[0], "throughput": work / median * 1e3, "throughput_best": work / samples[0] * 1e3,
+        "median_ms": median_ms, "min_ms": samples[0], "throughput": work / median_ms * 1e3, "throughput_best": work / samples[0] * 1e3,
         "unit": unit, "samples": samples.len(), "check": check, "load1": proc("loadavg", ""),
         "peak_rss_mb": proc("self/status", "VmHWM:").parse::<f64>().map_or(f64::NAN, |kb| (kb / 102.4).round() / 10.0),
     });
+    if !by_hand.is_empty() {
+        line["by_hand_ms"] = median(&mut by_hand).into();
+        line["by_hand_min_ms"] = by_hand[0].into();
+    }
     println!("{line}");
     Ok(())
 }

@@ -71,6 +71,29 @@ fn mnist_learns() {
     assert!(accuracy(&text) >= 94.0, "{text}");
 }
 
+/// The numbers of a line that begins like that.
+fn numbers_after(text: &str, start: &str) -> Vec<f64> {
+    let line = text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {text}"));
+    line.split([' ', ',', '%']).filter_map(|word| word.parse().ok()).collect()
+}
+
+/// A formula of 21 numbers learns what the cards were made with: the loss comes near that of the truth, what is foretold happens.
+#[test]
+fn a_hand_made_recurrence_learns_when_cards_are_forgotten() {
+    let text = run("repetition", &["--device", "cpu", "--rows", "3000", "--epochs", "12"]);
+    let [before, after, truth] = numbers_after(&text, "log loss: ")[..] else { panic!("{text}") };
+    assert!(before > truth + 0.01 && after < truth + 0.25 * (before - truth), "{text}");
+    let found = numbers_after(&text, "stability after a first grade 3");
+    let [.., start, found, truth] = found[..] else { panic!("{text}") };
+    assert!((found - truth).abs() < 0.5 * (start - truth).abs(), "{text}");
+    let tenths = text.lines().skip_while(|line| !line.contains("foretold")).skip(1).take_while(|line| line.contains('%'));
+    let tenths: Vec<Vec<f64>> =
+        tenths.map(|line| line.split([' ', '%']).filter_map(|word| word.parse().ok()).collect()).collect();
+    let common: Vec<_> = tenths.iter().filter(|tenth| tenth[2] > 500.0).collect();
+    assert!(common.len() > 1 && common.iter().all(|tenth| (tenth[0] - tenth[1]).abs() < 6.0), "{text}");
+    assert!(text.contains("epoch  12: loss") && text.contains(" plans\n"), "{text}");
+}
+
 /// The line of the measuring program, as a table of several libraries reads it.
 fn peer(device: &str, workload: &str) -> serde_json::Value {
     let output = cargo("peer").args(["--device", device, workload]).env("PEER_BUDGET_S", "0").output().unwrap();
@@ -90,6 +113,7 @@ fn peer_measures_and_checks() {
             ("elementwise_1m", "GB/s", None),
             ("softmax_ce_16x10", "iterations/s", None),
             ("linreg_b16", "steps/s", Some(0.247_533)),
+            ("repetition_b5000", "steps/s", None),
             ("cold_cnn_b64", "starts/s", Some(2.296_68)),
         ] {
             let line = peer(&device, workload);
