@@ -300,6 +300,8 @@ pub enum BufferFault {
     /// The value would be updated in place.
     #[error("a value in the application's buffer is not updated in place; update a tensor of the library's own")]
     Updated,
+}
+
 /// A place in a shader.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}.wgsl, line {line}, column {column}", shown(file))]

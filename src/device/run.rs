@@ -90,8 +90,6 @@ impl DeviceState {
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
         let plan = Arc::new(Plan::build(graph, switches, self.executor.runs_native())?);
-        explain_miss(&plan, plans.values().map(|c| &*c.plan));
-        let plan = Arc::new(Plan::build(graph, switches));
         explain_miss(&plan, plans.iter().map(|c| &*c.plan));
         drop(plans);
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;

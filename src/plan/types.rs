@@ -144,6 +144,8 @@ impl Dispatch {
     pub(crate) fn fault_at(&self, place: Option<ShaderPlace>, message: String) -> Error {
         let Dispatch { kernel, label, at, .. } = self;
         Error::Kernel(Box::new(KernelFault { ops: label.clone(), at, kernel: kernel.name, place, message }))
+    }
+
     fn own_bytes(&self) -> usize {
         let params: usize = self.kernel.params.members.iter().map(|(_, words)| 48 + 4 * words.capacity()).sum();
         let bodies = |variant: &Variant| variant.bodies.iter().map(|(_, body)| 48 + body.capacity()).sum::<usize>();

@@ -167,7 +167,7 @@ mod tests {
     fn names_that_are_not_there_are_errors() {
         let bad = |consts: &[(&'static str, u32)], bodies: &[(&'static str, String)]| match specialise("t", FILE, consts, bodies)
         {
-            Err(Error::Shader { shader, message }) => format!("{shader}: {message}"),
+            Err(Error::Shader { shader, message, .. }) => format!("{shader}: {message}"),
             other => panic!("{other:?}"),
         };
         assert!(bad(&[("tile", 1)], &[]).contains("no `const tile: u32`"));
