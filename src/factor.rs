@@ -1,7 +1,6 @@
-//! Factorisations of small dense matrices in f64, on the host: nalgebra's, with the conventions that make them unique.
+//! Factorisations of small dense matrices in f64, on the host, with the conventions that make them unique.
 
-use crate::eigen::Symmetric;
-use nalgebra::{DMatrix, DVector, Dyn, LU};
+use crate::eigen::{self, Symmetric, add_times, dot, length};
 
 /// A matrix of f64 numbers, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,12 +45,17 @@ impl Matrix {
         self.data.iter().fold(0.0, |most: f64, x| most.max(x.abs()))
     }
 
-    fn dense(&self) -> DMatrix<f64> {
-        DMatrix::from_row_slice(self.rows, self.cols, &self.data)
+    fn row(&self, i: usize) -> &[f64] {
+        &self.data[i * self.cols..(i + 1) * self.cols]
     }
 
-    fn of(dense: &DMatrix<f64>) -> Matrix {
-        Matrix::from_fn(dense.nrows(), dense.ncols(), |i, j| dense[(i, j)])
+    /// Adds a multiple of one row to another, from a column on.
+    fn add_row(&mut self, to: usize, factor: f64, from: usize, start: usize) {
+        let cols = self.cols;
+        let (before, after) = self.data.split_at_mut(to.max(from) * cols);
+        let (early, late) = (&mut before[to.min(from) * cols..][start..cols], &mut after[start..cols]);
+        let (to, from) = if to < from { (early, &*late) } else { (late, &*early) };
+        add_times(to, factor, from);
     }
 }
 
@@ -66,9 +70,14 @@ pub(crate) fn is_rounding(pivot: f64, largest: f64, n: usize) -> bool {
     pivot.abs() <= n as f64 * f64::EPSILON * largest
 }
 
-/// D A = Pᵀ L U, with D a diagonal of powers of two that give every row a size of about 1.
+/// P D A = L U, with D a diagonal of powers of two that give every row a size of about 1, and P an order of the rows.
 struct Triangles {
-    lu: LU<f64, Dyn, Dyn>,
+    /// U, and below its diagonal L without its ones.
+    lu: Matrix,
+    /// Which row of A each row is of.
+    rows: Vec<usize>,
+    /// The determinant of P.
+    parity: f64,
     scales: Vec<f64>,
     singular: bool,
 }
@@ -76,37 +85,60 @@ struct Triangles {
 impl Triangles {
     fn of(a: &Matrix) -> Triangles {
         let n = a.rows;
-        let row = |i: usize| a.data[i * n..(i + 1) * n].iter().fold(0.0f64, |most, x| most.max(x.abs()));
-        let scales: Vec<f64> = (0..n).map(|i| 1.0 / power_of_two_above(row(i))).collect();
-        let scaled = Matrix::from_fn(n, n, |i, j| a.at(i, j) * scales[i]);
-        let column = |j: usize| (0..n).fold(0.0f64, |most, i| most.max(scaled.at(i, j).abs()));
-        let columns: Vec<f64> = (0..n).map(column).collect();
-        let lu = LU::new(scaled.dense());
-        let u = lu.u();
-        let singular = (0..n).any(|k| is_rounding(u[(k, k)], columns[k], n));
-        Triangles { lu, scales, singular }
+        let largest = |row: &[f64]| row.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+        let scales: Vec<f64> = (0..n).map(|i| 1.0 / power_of_two_above(largest(a.row(i)))).collect();
+        let mut lu = Matrix::from_fn(n, n, |i, j| a.at(i, j) * scales[i]);
+        let columns: Vec<f64> = (0..n).map(|j| (0..n).fold(0.0f64, |most, i| most.max(lu.at(i, j).abs()))).collect();
+        let (mut rows, mut parity): (Vec<usize>, f64) = ((0..n).collect(), 1.0);
+        for k in 0..n {
+            // The first of the largest.
+            let pivot = (k..n).rev().max_by(|&i, &j| lu.at(i, k).abs().total_cmp(&lu.at(j, k).abs())).unwrap_or(k);
+            if pivot != k {
+                parity = -parity;
+                rows.swap(k, pivot);
+                (0..n).for_each(|j| lu.data.swap(k * n + j, pivot * n + j));
+            }
+            if lu.at(k, k) == 0.0 {
+                continue;
+            }
+            for i in k + 1..n {
+                let factor = lu.at(i, k) / lu.at(k, k);
+                lu.add_row(i, -factor, k, k + 1);
+                lu.data[i * n + k] = factor;
+            }
+        }
+        let singular = (0..n).any(|k| is_rounding(lu.at(k, k), columns[k], n));
+        Triangles { lu, rows, parity, scales, singular }
     }
 }
 
 /// The solution of A X = B; `None` if A is singular.
 pub(crate) fn solve(a: &Matrix, b: &Matrix) -> Option<Matrix> {
-    let triangles = Triangles::of(a);
-    if triangles.singular {
+    let Triangles { lu, rows, scales, singular, .. } = Triangles::of(a);
+    if singular {
         return None;
     }
-    let scaled = Matrix::from_fn(b.rows, b.cols, |i, j| b.at(i, j) * triangles.scales[i]);
-    triangles.lu.solve(&scaled.dense()).map(|x| Matrix::of(&x))
+    let n = a.rows;
+    let mut x = Matrix::from_fn(n, b.cols, |i, j| b.at(rows[i], j) * scales[rows[i]]);
+    for i in 0..n {
+        (0..i).for_each(|k| x.add_row(i, -lu.at(i, k), k, 0));
+    }
+    for i in (0..n).rev() {
+        (i + 1..n).for_each(|k| x.add_row(i, -lu.at(i, k), k, 0));
+        let pivot = lu.at(i, i);
+        x.data[i * b.cols..(i + 1) * b.cols].iter_mut().for_each(|x| *x /= pivot);
+    }
+    Some(x)
 }
 
 /// The sign of the determinant, 0 of a singular matrix, and the logarithm of its size.
 pub(crate) fn determinant(a: &Matrix) -> (f64, f64) {
-    let Triangles { lu, scales, singular } = Triangles::of(a);
+    let Triangles { lu, parity, scales, singular, .. } = Triangles::of(a);
     if singular {
         return (0.0, f64::NEG_INFINITY);
     }
-    let u = lu.u();
-    let pivots = (0..a.rows).map(|k| u[(k, k)]);
-    let sign = pivots.clone().fold(lu.p().determinant(), |sign: f64, pivot| sign * pivot.signum());
+    let pivots = (0..a.rows).map(|k| lu.at(k, k));
+    let sign = pivots.clone().fold(parity, |sign: f64, pivot| sign * pivot.signum());
     (sign, pivots.map(|pivot| pivot.abs().ln()).sum::<f64>() - scales.iter().map(|scale| scale.ln()).sum::<f64>())
 }
 
@@ -122,16 +154,42 @@ pub(crate) fn cofactors(a: &Matrix) -> Option<Matrix> {
 
 /// The lower triangular L with L Lᵀ = A, of the symmetric part of A; `None` if it is not positive definite.
 pub(crate) fn cholesky(a: &Matrix) -> Option<Matrix> {
-    a.symmetric_part().dense().cholesky().map(|found| Matrix::of(&found.l()))
+    eigen::cholesky(a.symmetric_part().data, a.rows).map(|data| Matrix { rows: a.rows, cols: a.cols, data })
 }
 
 /// Q with orthonormal columns and an upper triangular R, whose diagonal is not negative, with Q R = A; for at least as many rows as columns.
 pub(crate) fn qr(a: &Matrix) -> (Matrix, Matrix) {
-    let found = a.dense().qr();
-    let (q, r) = (found.q(), found.r());
-    let sign = |i: usize| if r[(i, i)] < 0.0 { -1.0 } else { 1.0 };
-    let n = a.cols;
-    (Matrix::from_fn(a.rows, n, |i, j| q[(i, j)] * sign(j)), Matrix::from_fn(n, n, |i, j| r[(i, j)] * sign(i)))
+    let (m, n) = (a.rows, a.cols);
+    let mut columns = columns_of(a);
+    // The reflection I − 2 v vᵀ of each column, which leaves nothing of it below the diagonal.
+    let mut reflections: Vec<Vec<f64>> = vec![];
+    for k in 0..n {
+        let mut v = columns[k][k..].to_vec();
+        let size = length(&v);
+        if size > 0.0 {
+            v[0] += size.copysign(v[0]);
+            let size = length(&v);
+            v.iter_mut().for_each(|x| *x /= size);
+        }
+        columns[k..].iter_mut().for_each(|column| reflect(&mut column[k..], &v));
+        reflections.push(v);
+    }
+    let mut q: Vec<Vec<f64>> = (0..n).map(|j| (0..m).map(|i| f64::from(u8::from(i == j))).collect()).collect();
+    for (k, v) in reflections.iter().enumerate().rev() {
+        q.iter_mut().for_each(|column| reflect(&mut column[k..], v));
+    }
+    let sign = |i: usize| if columns[i][i] < 0.0 { -1.0 } else { 1.0 };
+    let r = Matrix::from_fn(n, n, |i, j| if i > j { 0.0 } else { columns[j][i] * sign(i) });
+    (Matrix::from_fn(m, n, |i, j| q[j][i] * sign(j)), r)
+}
+
+/// x ← (I − 2 v vᵀ) x
+fn reflect(x: &mut [f64], v: &[f64]) {
+    add_times(x, -2.0 * dot(v, x), v);
+}
+
+fn columns_of(a: &Matrix) -> Vec<Vec<f64>> {
+    (0..a.cols).map(|j| (0..a.rows).map(|i| a.at(i, j)).collect()).collect()
 }
 
 /// The index of the element that is positive in vectors whose sign is free: the first of those that are largest but for rounding.
@@ -145,8 +203,8 @@ pub(crate) fn leading(vector: impl Iterator<Item = f64> + Clone) -> usize {
 pub(crate) fn eigh(a: &Matrix) -> Option<(Vec<f64>, Matrix)> {
     let n = a.rows;
     let found = Symmetric::new(a.symmetric_part().data, n)?.decompose()?;
-    let signs: Vec<f64> = (0..n).map(|j| sign_of(found.vectors.column(j).iter().copied())).collect();
-    Some((found.values, Matrix::from_fn(n, n, |i, j| found.vectors[(i, j)] * signs[j])))
+    let signs: Vec<f64> = (0..n).map(|j| sign_of(found.vectors[j].iter().copied())).collect();
+    Some((found.values, Matrix::from_fn(n, n, |i, j| found.vectors[j][i] * signs[j])))
 }
 
 /// −1 if the leading element is negative.
@@ -167,28 +225,30 @@ pub(crate) struct Svd {
 
 /// The reduced singular value decomposition; the leading element of each left vector is positive. `None` if the iteration does not converge.
 ///
-/// By hand, because nalgebra's does not converge where elements are of very different sizes: the one-sided Jacobi method (Hestenes 1958; Demmel and
-/// Veselić 1992), which turns pairs of columns until all are orthogonal. Their lengths are the singular values, and the turns make up V.
+/// By the one-sided Jacobi method (Hestenes 1958; Demmel and Veselić 1992), which also converges where elements are of very different sizes: it turns
+/// pairs of columns until all are orthogonal. Their lengths are the singular values, and the turns make up V.
 pub(crate) fn svd(a: &Matrix) -> Option<Svd> {
     let tall = a.rows >= a.cols;
     let scale = power_of_two_above(a.largest());
-    let (m, n) = if tall { (a.rows, a.cols) } else { (a.cols, a.rows) };
-    let mut left = DMatrix::from_fn(m, n, |i, j| if tall { a.at(i, j) } else { a.at(j, i) } / scale);
-    let mut right = DMatrix::identity(n, n);
-    let mut lengths: Vec<f64> = left.column_iter().map(|column| column.norm()).collect();
+    let n = a.rows.min(a.cols);
+    let mut left = if tall { columns_of(a) } else { columns_of(&a.transposed()) };
+    left.iter_mut().flatten().for_each(|x| *x /= scale);
+    let mut right = columns_of(&Matrix::identity(n));
+    let mut lengths: Vec<f64> = left.iter().map(|column| length(column)).collect();
     if !(0..SWEEPS).any(|_| !sweep(&mut left, &mut right, &mut lengths)) {
         return None;
     }
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|&i, &j| lengths[j].total_cmp(&lengths[i]));
-    let (mut left, right) = (left.select_columns(&order), right.select_columns(&order));
+    let [mut left, right] = [left, right].map(|columns| order.iter().map(|&j| columns[j].clone()).collect::<Vec<_>>());
     for j in 0..n {
         unit(&mut left, j);
     }
     let (u, v) = if tall { (left, right) } else { (right, left) };
-    let signs: Vec<f64> = (0..n).map(|j| sign_of(u.column(j).iter().copied())).collect();
-    let signed = |x: &DMatrix<f64>| Matrix::from_fn(x.nrows(), n, |i, j| x[(i, j)] * signs[j]);
-    Some(Svd { u: signed(&u), values: order.iter().map(|&j| lengths[j] * scale).collect::<Vec<_>>(), v: signed(&v) })
+    let signs: Vec<f64> = u.iter().map(|column| sign_of(column.iter().copied())).collect();
+    let signed = |x: &[Vec<f64>], rows: usize| Matrix::from_fn(rows, n, |i, j| x[j][i] * signs[j]);
+    let values = order.iter().map(|&j| lengths[j] * scale).collect();
+    Some(Svd { u: signed(&u, a.rows), values, v: signed(&v, a.cols) })
 }
 
 /// Sweeps over all pairs of columns: about ten are usual.
@@ -198,15 +258,15 @@ const NOTHING: f64 = 1e-120;
 
 /// Makes every pair of columns of `left` orthogonal in turn, and turns those of `right` alike; says whether any was not, or two
 /// changed places. `lengths` are those of the columns of `left`.
-fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>, lengths: &mut [f64]) -> bool {
+fn sweep(left: &mut [Vec<f64>], right: &mut [Vec<f64>], lengths: &mut [f64]) -> bool {
     let mut turned = false;
     for p in 0..lengths.len() {
         for q in p + 1..lengths.len() {
             if lengths[p] < lengths[q] {
                 // The longer one first: columns of nothing but rounding are then moved by little. Not all pairs have met in this sweep then.
                 turned = true;
-                left.swap_columns(p, q);
-                right.swap_columns(p, q);
+                left.swap(p, q);
+                right.swap(p, q);
                 lengths.swap(p, q);
             }
             let (a, b) = (lengths[p], lengths[q]);
@@ -232,14 +292,9 @@ fn sweep(left: &mut DMatrix<f64>, right: &mut DMatrix<f64>, lengths: &mut [f64])
 }
 
 /// Two columns, p before q.
-fn columns(x: &mut DMatrix<f64>, p: usize, q: usize) -> (&mut [f64], &mut [f64]) {
-    let m = x.nrows();
-    let (before, after) = x.as_mut_slice().split_at_mut(q * m);
-    (&mut before[p * m..(p + 1) * m], &mut after[..m])
-}
-
-fn dot(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| x * y).sum()
+fn columns(x: &mut [Vec<f64>], p: usize, q: usize) -> (&mut [f64], &mut [f64]) {
+    let (before, after) = x.split_at_mut(q);
+    (&mut before[p], &mut after[0])
 }
 
 /// Turns two columns by the angle with tangent t.
@@ -251,23 +306,23 @@ fn turn(x: &mut [f64], y: &mut [f64], t: f64) {
 }
 
 /// Makes column `j` a unit vector; one of zeros becomes one that is orthogonal to those before it.
-fn unit(x: &mut DMatrix<f64>, j: usize) {
-    let length = x.column(j).norm();
-    if length >= NOTHING {
-        x.column_mut(j).scale_mut(1.0 / length);
-        return;
-    }
-    // Of the axes one is far from the span of fewer columns than there are axes: the one of which they hold the least.
-    let held = |axis: usize| (0..j).map(|k| x[(axis, k)] * x[(axis, k)]).sum::<f64>();
-    let Some((farthest, _)) = (0..x.nrows()).map(|axis| (axis, held(axis))).min_by(|a, b| a.1.total_cmp(&b.1)) else { return };
-    let mut e = DVector::from_fn(x.nrows(), |i, _| f64::from(u8::from(i == farthest)));
-    for _ in 0..2 {
-        for k in 0..j {
-            let along = x.column(k).dot(&e);
-            e.axpy(-along, &x.column(k), 1.0);
+fn unit(columns: &mut [Vec<f64>], j: usize) {
+    let (before, rest) = columns.split_at_mut(j);
+    let column = &mut rest[0];
+    if length(column) < NOTHING {
+        // Of the axes one is far from the span of fewer columns than there are axes: the one of which they hold the least.
+        let held = |axis: usize| before.iter().map(|other| other[axis] * other[axis]).sum::<f64>();
+        let axes = (0..column.len()).map(|axis| (axis, held(axis)));
+        let Some((farthest, _)) = axes.min_by(|a, b| a.1.total_cmp(&b.1)) else { return };
+        column.fill(0.0);
+        column[farthest] = 1.0;
+        for other in [&*before, &*before].into_iter().flatten() {
+            let along = dot(other, column);
+            add_times(column, -along, other);
         }
     }
-    x.set_column(j, &e.normalize());
+    let size = length(column);
+    column.iter_mut().for_each(|x| *x /= size);
 }
 
 /// The Moore–Penrose inverse; singular values up to `rtol` times the largest count as 0.
@@ -279,9 +334,54 @@ pub(crate) fn pinverse(a: &Matrix, rtol: f64) -> Option<Matrix> {
     Some(scaled.times(&u.transposed()))
 }
 
-/// e^A by Padé approximants, scaling and squaring.
+/// Coefficients of the numerator of the Padé approximant of eˣ of degree 13, from 1 on; of the denominator, with every second sign turned.
+const PADE: [f64; 14] = [
+    1.0,
+    1.0 / 2.0,
+    3.0 / 25.0,
+    11.0 / 600.0,
+    11.0 / 5520.0,
+    3.0 / 18_400.0,
+    1.0 / 96_600.0,
+    1.0 / 1_932_000.0,
+    1.0 / 48_944_000.0,
+    1.0 / 1_585_785_600.0,
+    1.0 / 67_395_888_000.0,
+    1.0 / 3_953_892_096_000.0,
+    1.0 / 355_850_288_640_000.0,
+    1.0 / 64_764_752_532_480_000.0,
+];
+/// Norm up to which that approximant is exact to rounding (Higham 2005).
+const PADE_UP_TO: f64 = 5.37;
+
+/// e^A by a Padé approximant, scaling and squaring; not finite if it is beyond all range.
 pub(crate) fn exp(a: &Matrix) -> Matrix {
-    Matrix::of(&a.dense().exp())
+    let n = a.rows;
+    let norm = (0..n).map(|j| (0..n).map(|i| a.at(i, j).abs()).sum::<f64>()).fold(0.0, f64::max);
+    let nothing = || Matrix::from_fn(n, n, |_, _| f64::NAN);
+    if !norm.is_finite() || !a.is_finite() {
+        return nothing();
+    }
+    let halvings = if norm > PADE_UP_TO { (norm / PADE_UP_TO).log2().ceil() as i32 } else { 0 };
+    let scaled = Matrix::from_fn(n, n, |i, j| a.at(i, j) * 0.5f64.powi(halvings));
+    let square = scaled.times(&scaled);
+    // Even and odd powers of A, by Horner's rule in A².
+    let polynomial = |coefficients: [f64; 7]| {
+        let mut sum = Matrix::from_fn(n, n, |_, _| 0.0);
+        for coefficient in coefficients.into_iter().rev() {
+            sum = sum.times(&square);
+            sum.data.iter_mut().step_by(n + 1).for_each(|x| *x += coefficient);
+        }
+        sum
+    };
+    let even = polynomial(std::array::from_fn(|k| PADE[2 * k]));
+    let odd = scaled.times(&polynomial(std::array::from_fn(|k| PADE[2 * k + 1])));
+    let both = |sign: f64| Matrix::from_fn(n, n, |i, j| even.at(i, j) + sign * odd.at(i, j));
+    let Some(mut found) = solve(&both(-1.0), &both(1.0)) else { return nothing() };
+    for _ in 0..halvings {
+        found = found.times(&found);
+    }
+    found
 }
 
 #[cfg(test)]
@@ -324,5 +424,67 @@ mod tests {
                 assert!(skew.data.iter().zip(&one.data).all(|(x, y)| (x - y).abs() < 1e-13), "{i}: {a:?}: {x:?}");
             }
         }
+    }
+
+    fn assert_close(what: &str, found: &Matrix, expected: &Matrix, bound: f64) {
+        assert_eq!((found.rows, found.cols), (expected.rows, expected.cols), "{what}");
+        let off = found.data.iter().zip(&expected.data).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+        assert!(off <= bound, "{what}: off by {off}: {found:?}, expected {expected:?}");
+    }
+
+    #[test]
+    fn factors_of_all_kinds_of_matrix_multiply_to_it() {
+        for (i, given) in matrices(5_000).iter().enumerate() {
+            // Elements up to 1: nothing is lost when products are compared.
+            let scale = power_of_two_above(given.largest());
+            let a = Matrix { data: given.data.iter().map(|x| x / scale).collect(), ..*given };
+            let tall = if a.rows < a.cols { a.transposed() } else { a.clone() };
+            let (q, r) = qr(&tall);
+            assert_close(&format!("{i}: QR"), &q.times(&r), &tall, 1e-14);
+            assert_close(&format!("{i}: QᵀQ"), &q.transposed().times(&q), &Matrix::identity(tall.cols), 1e-14);
+            for (k, x) in r.data.iter().enumerate() {
+                let (row, column) = (k / r.cols, k % r.cols);
+                assert!(row < column || (row == column && *x >= 0.0) || *x == 0.0, "{i}: {r:?}");
+            }
+            let n = tall.cols;
+            let product = tall.transposed().times(&tall);
+            let definite = Matrix::from_fn(n, n, |i, j| product.at(i, j) + f64::from(u8::from(i == j)));
+            let l = cholesky(&definite).unwrap();
+            assert!((0..n).all(|i| (i + 1..n).all(|j| l.at(i, j) == 0.0)), "{i}: {l:?}");
+            assert_close(&format!("{i}: LLᵀ"), &l.times(&l.transposed()), &definite, 1e-13);
+            let inverse = solve(&definite, &Matrix::identity(n)).unwrap();
+            assert_close(&format!("{i}: A⁻¹A"), &inverse.times(&definite), &Matrix::identity(n), 1e-12);
+            let (sign, log) = determinant(&definite);
+            let expected: f64 = (0..n).map(|k| 2.0 * l.at(k, k).ln()).sum();
+            assert!(sign == 1.0 && (log - expected).abs() < 1e-12, "{i}: {sign}, {log} and {expected}");
+        }
+    }
+
+    #[test]
+    fn rows_in_another_order_turn_the_sign_of_a_determinant() {
+        let cycle = Matrix::from_fn(3, 3, |i, j| f64::from(u8::from(j == (i + 1) % 3)));
+        let swap = Matrix::from_fn(4, 4, |i, j| f64::from(u8::from(j == [1, 0, 2, 3][i])));
+        assert_eq!((determinant(&cycle), determinant(&swap)), ((1.0, 0.0), (-1.0, 0.0)));
+        assert!(solve(&Matrix::from_fn(3, 3, |_, _| 1.0), &Matrix::identity(3)).is_none());
+        assert!(cholesky(&swap).is_none());
+    }
+
+    #[test]
+    fn exponentials_of_matrices_of_every_size() {
+        for size in [1e-9, 0.1, 1.0, 5.0, 6.0, 40.0, 300.0] {
+            // A turn by an angle, and a triangle.
+            let turn = exp(&Matrix { rows: 2, cols: 2, data: vec![0.0, -size, size, 0.0] });
+            let (sine, cosine) = size.sin_cos();
+            let expected = Matrix { rows: 2, cols: 2, data: vec![cosine, -sine, sine, cosine] };
+            assert_close(&format!("a turn by {size}"), &turn, &expected, 1e-15 * (10.0 + 10.0 * size));
+            let triangle = exp(&Matrix { rows: 2, cols: 2, data: vec![-size, 1.0, 0.0, -size] });
+            for (found, expected) in triangle.data.iter().zip([1.0, 1.0, 0.0, 1.0]) {
+                let expected = expected * (-size).exp();
+                assert!((found - expected).abs() <= 1e-13 * (1.0 + size) * expected, "{size}: {found} and {expected}");
+            }
+        }
+        assert_eq!(exp(&Matrix::from_fn(3, 3, |_, _| 0.0)), Matrix::identity(3));
+        assert!(!exp(&Matrix::from_fn(2, 2, |_, _| 1e30)).is_finite());
+        assert!(!exp(&Matrix::from_fn(1, 1, |_, _| f64::NAN)).is_finite());
     }
 }

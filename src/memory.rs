@@ -60,13 +60,22 @@ pub(crate) fn is_there(bytes: u64) -> bool {
 
 /// What programs could get of the machine's memory now, swap included.
 fn free_in_machine() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    match system.available_memory() {
-        // A system that does not say.
-        0 => u64::MAX,
-        bytes => bytes.saturating_add(system.free_swap()),
-    }
+    let Some(text) = proc("meminfo") else { return u64::MAX };
+    let [available, swap] = ["MemAvailable", "SwapFree"].map(|name| size_in(&text, name));
+    // A system that does not say.
+    available.map_or(u64::MAX, |bytes| bytes.saturating_add(swap.unwrap_or(0)))
+}
+
+/// A file in which Linux says something of itself; `None` elsewhere.
+fn proc(name: &str) -> Option<String> {
+    std::fs::read_to_string(std::path::Path::new("/proc").join(name)).ok()
+}
+
+/// The bytes of a line such as `MemTotal:  32768 kB`.
+fn size_in(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
 }
 
 /// A number of bytes, with one of the units of 1000 (`kB`, `MB`, `GB`, `TB`) or 1024 (`KiB`, `MiB`, `GiB`, `TiB`), in any case.
@@ -92,20 +101,34 @@ fn bytes_of(text: &str) -> Option<u64> {
 
 /// What the machine has, or less where a container or a limit of the process allows less.
 fn of_the_machine() -> u64 {
+    let limits = [in_machine(), in_container(), of_the_process()];
+    limits.into_iter().flatten().min().unwrap_or(u64::MAX)
+}
+
+/// Bytes of the machine's memory; `None` of a system that does not say.
+#[cfg(target_os = "linux")]
+fn in_machine() -> Option<u64> {
+    size_in(&proc("meminfo")?, "MemTotal")
+}
+
+/// Bytes of the machine's memory; `None` of a system that does not say.
+#[cfg(not(target_os = "linux"))]
+fn in_machine() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
-    let container = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory);
-    let machine = match system.total_memory() {
-        // A system that does not say.
-        0 => u64::MAX,
-        bytes => bytes,
-    };
-    machine.min(container).min(of_the_process().unwrap_or(u64::MAX))
+    Some(system.total_memory()).filter(|bytes| *bytes > 0)
+}
+
+/// The limit of the control group that this program runs in, as Linux's containers have it: of the newer kind, or of the older.
+fn in_container() -> Option<u64> {
+    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    // `max` where there is none.
+    files.iter().find_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok())
 }
 
 /// The limit that Linux holds this process's addresses to (`ulimit -v`), if there is one.
 fn of_the_process() -> Option<u64> {
-    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let limits = proc("self/limits")?;
     let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
     line.split_whitespace().next()?.parse().ok()
 }
@@ -131,6 +154,17 @@ mod tests {
         }
         for text in ["", "lots", "-1", "1.2.3", "GB", "0", "0.0001", "1 XB", "1e9"] {
             assert_eq!(bytes_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_linux_says_of_its_memory_is_read() {
+        let text = "MemTotal:       32768 kB\nMemFree:  1 kB\nMemAvailable:    2048 kB\nSwapFree:              0 kB\n";
+        assert_eq!([size_in(text, "MemTotal"), size_in(text, "MemAvailable")], [Some(32 << 20), Some(2 << 20)]);
+        assert_eq!([size_in(text, "Mem"), size_in("MemTotal: lots kB", "MemTotal"), size_in("", "MemTotal")], [None; 3]);
+        if cfg!(target_os = "linux") {
+            assert!(in_machine().unwrap() > 1 << 24 && free_in_machine() > 1 << 20);
+            assert!(free_in_machine() < u64::MAX && of_the_machine() <= in_machine().unwrap());
         }
     }
 

@@ -1,8 +1,7 @@
 //! The ends of a spectrum from products with the matrix alone: Lanczos (1950) with full reorthogonalisation.
 
-use crate::eigen::{Decomposition, Symmetric, length};
+use crate::eigen::{Decomposition, Symmetric, add_times, dot, length};
 use crate::error::Result;
-use nalgebra::{DVector, RowDVector};
 
 /// What a run of Lanczos's method found.
 pub struct Ends {
@@ -27,22 +26,23 @@ pub fn ends(
     accuracy: f64,
 ) -> Result<Option<Ends>> {
     let n = start.len();
-    let mut basis = vec![DVector::from_vec(start)];
+    let mut basis = vec![start];
     let (mut diagonal, mut beside) = (vec![], vec![]);
     loop {
         let newest = &basis[basis.len() - 1];
-        let mut next = DVector::from_vec(times(newest.as_slice())?);
+        let mut next = times(newest)?;
         if next.iter().any(|x| !x.is_finite()) {
             return Ok(None);
         }
-        diagonal.push(next.dot(newest));
+        diagonal.push(dot(&next, newest));
         // Twice: what one pass leaves is of the size of its rounding.
         for _ in 0..2 {
             for q in &basis {
-                next.axpy(-next.dot(q), q, 1.0);
+                let along = dot(&next, q);
+                add_times(&mut next, -along, q);
             }
         }
-        let left = length(next.as_slice());
+        let left = length(&next);
         let k = diagonal.len();
         let scale = diagonal.iter().chain(&beside).fold(f64::MIN_POSITIVE, |m: f64, x: &f64| m.max(x.abs()));
         // Nothing left: the basis spans all that can be reached from the start.
@@ -56,13 +56,13 @@ pub fn ends(
             }
         }
         beside.push(left);
-        next.unscale_mut(left);
+        next.iter_mut().for_each(|x| *x /= left);
         basis.push(next);
     }
 }
 
 /// Eigenvalues and vectors of the projection onto the basis.
-fn ritz(diagonal: &[f64], beside: &[f64], basis: &[DVector<f64>], left: f64) -> Option<Ends> {
+fn ritz(diagonal: &[f64], beside: &[f64], basis: &[Vec<f64>], left: f64) -> Option<Ends> {
     let k = diagonal.len();
     let mut projection = vec![0.0; k * k];
     for (i, &x) in diagonal.iter().enumerate() {
@@ -72,17 +72,18 @@ fn ritz(diagonal: &[f64], beside: &[f64], basis: &[DVector<f64>], left: f64) -> 
         (projection[i * k + i + 1], projection[(i + 1) * k + i]) = (x, x);
     }
     let Decomposition { values, vectors } = Symmetric::new(projection, k)?.decompose()?;
-    let mut lowest = DVector::zeros(basis[0].len());
-    for (q, &part) in basis.iter().zip(vectors.column(0).iter()) {
-        lowest.axpy(part, q, 1.0);
+    let mut lowest = vec![0.0; basis[0].len()];
+    for (q, &part) in basis.iter().zip(&vectors[0]) {
+        add_times(&mut lowest, part, q);
     }
-    lowest.normalize_mut();
-    let (first, last): (RowDVector<f64>, RowDVector<f64>) = (vectors.row(0).into_owned(), vectors.row(k - 1).into_owned());
+    let size = length(&lowest);
+    lowest.iter_mut().for_each(|x| *x /= size);
+    let beyond = |vector: &Vec<f64>| left * vector[k - 1].abs();
     Some(Ends {
-        weights: first.iter().map(|x| x * x).collect(),
-        residuals: [left * last[0].abs(), left * last[k - 1].abs()],
+        weights: vectors.iter().map(|vector| vector[0] * vector[0]).collect(),
+        residuals: [beyond(&vectors[0]), beyond(&vectors[k - 1])],
         values,
-        lowest: lowest.data.into(),
+        lowest,
         steps: k,
     })
 }

@@ -312,13 +312,13 @@ struct Found {
 /// All eigenvalues, from the whole Hessian; `None` if it is not finite.
 fn all(hessian: &Hessian<'_>) -> Result<Option<Found>> {
     let Some(matrix) = Symmetric::new(hessian.matrix()?, hessian.size) else { return Ok(None) };
-    let values = matrix.values();
+    let Some(values) = matrix.values() else { return Ok(None) };
     let lowest = values[0];
     Ok(Some(Found {
         spectrum: Spectrum::Full(values.clone()),
         weights: vec![1.0 / values.len() as f64; values.len()],
         values,
-        lowest_vector: Box::new(move || Some(matrix.lowest_vector(lowest)?.as_slice().to_vec())),
+        lowest_vector: Box::new(move || matrix.lowest_vector(lowest)),
     }))
 }
 

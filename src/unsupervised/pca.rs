@@ -69,8 +69,8 @@ impl Pca {
             return wrong("the covariance has elements that are not finite, expected numbers that can be squared".to_owned());
         };
         let variances: Vec<f64> = values.iter().rev().take(components).map(|value| value.max(0.0)).collect();
-        let largest_first = vectors.column_iter().rev().take(components);
-        let directions: Vec<f32> = largest_first.flat_map(|vector| upright(vector.iter().copied().collect())).collect();
+        let largest_first = vectors.into_iter().rev().take(components);
+        let directions: Vec<f32> = largest_first.flat_map(upright).collect();
         let ratios = variances.iter().map(|value| value / total).collect();
         Ok(Pca { mean: mean.detach(), components: device.tensor(&directions, [components, n]), variances, ratios })
     }

@@ -1,4 +1,5 @@
 //! A device that the application opened: what it must grant, what stays its own, and several users of one queue.
+#![cfg(feature = "gpu")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

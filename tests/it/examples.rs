@@ -3,6 +3,7 @@
 
 use crate::common;
 use crate::common::examples::cargo;
+#[cfg(all(feature = "save", feature = "progress"))]
 use std::process::{Command, Stdio};
 
 /// Runs an example and gives back what it printed.
