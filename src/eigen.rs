@@ -389,6 +389,20 @@ mod tests {
     }
 
     #[test]
+    fn eigenvalues_are_those_that_nalgebra_finds() {
+        let mut draw = Stream::new(7, 0);
+        for n in (1..40).chain([100]) {
+            let a = symmetric(n, |_, _| f64::from(draw.uniform()) - 0.5);
+            let found = Symmetric::new(a.clone(), n).unwrap().values().unwrap();
+            let mut expected = nalgebra::DMatrix::from_vec(n, n, a).symmetric_eigenvalues().as_slice().to_vec();
+            expected.sort_by(f64::total_cmp);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1e-13 * n as f64, "{n}: {found} and {expected}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_not_finite_is_refused() {
         for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             assert!(Symmetric::new(vec![wrong, 1.0, 1.0, 2.0], 2).is_none());

@@ -461,6 +461,23 @@ mod tests {
     }
 
     #[test]
+    fn determinants_inverses_and_exponentials_are_those_that_nalgebra_finds() {
+        let mut draw = Stream::new(9, 0);
+        for n in (1..30).cycle().take(300) {
+            let a = Matrix { rows: n, cols: n, data: (0..n * n).map(|_| f64::from(draw.uniform()) - 0.5).collect() };
+            let dense = nalgebra::DMatrix::from_row_slice(n, n, &a.data);
+            let of = |found: &nalgebra::DMatrix<f64>| Matrix::from_fn(n, n, |i, j| found[(i, j)]);
+            let (sign, log) = determinant(&a);
+            let expected = dense.determinant();
+            assert!(((sign * log.exp()) / expected - 1.0).abs() < 1e-9, "{n}: {sign}, {log} and {expected}");
+            let (found, expected) = (solve(&a, &Matrix::identity(n)).unwrap(), of(&dense.clone().try_inverse().unwrap()));
+            assert_close(&format!("{n}: inverse"), &found, &expected, 1e-12 * (1.0 + expected.largest()).powi(2));
+            let expected = of(&dense.exp());
+            assert_close(&format!("{n}: exponential"), &exp(&a), &expected, 1e-12 * expected.largest());
+        }
+    }
+
+    #[test]
     fn rows_in_another_order_turn_the_sign_of_a_determinant() {
         let cycle = Matrix::from_fn(3, 3, |i, j| f64::from(u8::from(j == (i + 1) % 3)));
         let swap = Matrix::from_fn(4, 4, |i, j| f64::from(u8::from(j == [1, 0, 2, 3][i])));

@@ -37,6 +37,21 @@
 //! | `save` | models in files, checkpoints (feature `save`) |
 //! | `plot` | figures as SVG, PNG and terminal sketches (feature `plot`) |
 //!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `gpu` (default) | every GPU, by wgpu; without it [`Device::gpu`] is [`Error::NoGpuSupport`] and `wgsl` is not there |
+//! | `save` | models in safetensors files, checkpoints, runs that go on where they stopped |
+//! | `tables` | comma-separated tables: reading, cleaning, preparing |
+//! | `progress` | a progress bar in the terminal, Ctrl-C that ends an epoch cleanly |
+//! | `plot` | figures as SVG, PNG and terminal sketches |
+//! | `images` | data sets of pictures in folders |
+//! | `arrays` | NumPy's `.npy` and `.npz` files |
+//! | `cli` | the program `steepest`, and all of the above but `gpu` |
+//!
+//! Layers, losses, optimizers, gradients, linear algebra, data loaders and the training loop are always there.
+//!
 //! Who comes from PyTorch finds its names in [`from_pytorch`].
 
 mod budget;
@@ -123,8 +138,8 @@ pub mod prelude {
     pub use crate::{DType, Device, Error, Gradients, Precision, Shape, Tensor, no_grad};
 }
 
-/// The README's program is a test.
-#[cfg(doctest)]
+/// The README's programs are tests.
+#[cfg(all(doctest, feature = "tables", feature = "save"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
 
