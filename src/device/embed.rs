@@ -25,6 +25,10 @@ impl Device {
     /// that the application submits after a `flush` come after all that was run before it. Conversely a run sees what the application submitted
     /// before it.
     ///
+    /// Whoever polls a device of wgpu calls all callbacks that are due. This library polls while it runs, waits and reads, so callbacks of the application
+    /// (of mapped buffers, of finished submissions) may be called on its threads and in the middle of its calls. They should only note what has
+    /// happened; one that computes with this device waits for itself.
+    ///
     /// A loss of the device, also one the application brings about by destroying it, is [`Error::DeviceLost`](crate::Error::DeviceLost) from the next
     /// submission on.
     ///
