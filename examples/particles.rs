@@ -1,5 +1,5 @@
 //! Particles: a program that owns the GPU computes each frame with this library and draws it from the same buffer. Nothing is copied in between,
-//! and nothing is waited for until the picture is saved.
+//! and no value is waited for until the picture is saved.
 
 use anyhow::Context;
 use std::path::PathBuf;

@@ -113,7 +113,7 @@ impl Device {
 
 impl Tensor {
     /// The buffer in which the value is on the GPU, and where in it; computes the value if need be and submits what computes it, so that whatever the
-    /// application submits afterwards finds it there. Nothing is copied, and nothing is waited for.
+    /// application submits afterwards finds it there. Nothing is copied, and the value is not waited for.
     ///
     /// **Who writes when.** As long as what this returns is held, the memory is used for nothing else. The value stays as it is, unless the tensor is
     /// updated in place: a parameter has its next value in the same buffer after each step, once that is submitted ([`Device::flush`]). But the first

@@ -109,7 +109,8 @@ fn many_reads_are_under_way_at_a_time() {
             assert_eq!(found.unwrap(), vec![2.0 * i as f32; 3 * (i % 7 + 1)]);
         }
         println!("{device}: {} polls of 200 futures, the longest {:?}", polls.count, polls.longest);
-        assert!(polls.count <= 400 && polls.longest < Duration::from_millis(100), "{polls:?}");
+        // One by one they would be ready at their first poll; and none is woken for nothing.
+        assert!((201..=400).contains(&polls.count), "{polls:?}");
     }
 }
 
