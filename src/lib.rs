@@ -143,6 +143,11 @@ pub mod prelude {
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+/// The page on programs that have a GPU open already is a test.
+#[cfg(all(doctest, feature = "gpu"))]
+#[doc = include_str!("../docs/embedding.md")]
+mod embedding {}
+
 /// The pages of the path are tests too: the code on them compiles, runs, and what it asserts holds.
 #[cfg(all(doctest, feature = "tables", feature = "save", feature = "plot"))]
 mod path {
