@@ -17,15 +17,25 @@ use std::sync::Arc;
 /// assert!(!no_grad(|| w.relu()).requires_grad());
 /// ```
 pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore;
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            grad_off(-1);
-        }
-    }
-    grad_off(1);
-    let _restore = Restore;
+    let _off = GradOff::begin();
     f()
+}
+
+/// As long as it lives, what its thread records has no gradient: [`no_grad`] without a closure, whose calls would carry its own line and not the
+/// caller's.
+pub(crate) struct GradOff;
+
+impl GradOff {
+    pub(crate) fn begin() -> GradOff {
+        grad_off(1);
+        GradOff
+    }
+}
+
+impl Drop for GradOff {
+    fn drop(&mut self) {
+        grad_off(-1);
+    }
 }
 
 /// Gradients by the numbers of their parameters, the smallest first.

@@ -483,6 +483,9 @@ fn a_miss_says_what_differs() {
         for n in [3, 3, 4] {
             device.tensor(&vec![1.0f32; n], n).exp().sum(&[]).item().unwrap();
         }
+        // The same op in the same place, whose value nobody holds.
+        let x = device.tensor(&[1.0f32; 3], 3);
+        (x.exp() * &x).run().unwrap();
     };
     // What logs is registered where it is first met. If that is in another test's thread just as the subscriber comes, it may be taken for of
     // no interest to anybody: so everything is met, and then asked for once more.
@@ -492,9 +495,13 @@ fn a_miss_says_what_differs() {
         three();
     });
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(text.lines().count(), 2, "{text}");
+    assert_eq!(text.lines().count(), 3, "{text}");
     assert!(text.contains("first plan: 2 dispatches"), "{text}");
     assert!(text.contains("differs at value 0: leaf0 : f32[4] where it has leaf0 : f32[3]"), "{text}");
+    let last = text.lines().last().unwrap_or_default();
+    // Here the values in between are not kept, there they were held until the end.
+    let differs = "differs at value 1: %0 = exp(leaf0) : f32[3] where it has %0 = exp(leaf0) : f32[3] kept";
+    assert!(last.contains(differs), "{last}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
-//! What a graph and its plans do at their edges: updates that ran, values that are there, as many updates as a kernel takes.
+//! What a graph and its plans do at their edges: updates that ran, values that are there, as many updates as a kernel takes, numbers that are none.
 #![allow(clippy::unwrap_used)]
 
+use crate::common;
 use steepest::error::OpError;
-use steepest::{Device, Error, Tensor};
+use steepest::{Anomaly, Device, Error, Tensor};
 
 /// A value is read as often as one likes and computed once.
 #[test]
@@ -69,4 +70,45 @@ fn bytes_and_operations_of_dispatches() {
     assert_eq!(of(a.exp()), [(48, 6)]);
     let moved = of(a.cat(&[&b], 0));
     assert!(moved.iter().map(|(_, flops)| flops).sum::<u64>() == 0, "{moved:?}");
+}
+
+/// What anomaly mode looks at: numbers, and every parameter of an update, however short.
+#[test]
+fn anomalies_are_looked_for_in_numbers_and_in_all_of_them() {
+    for device in common::devices("anomalies at the edges") {
+        device.set_anomaly(Anomaly::NonFinite);
+        // The bits of these integers would be NaN and infinity; and there is nothing to look at in nothing.
+        let bits = [f32::NAN.to_bits(), f32::INFINITY.to_bits(), 3];
+        let integers = device.tensor(&bits, 3);
+        assert_eq!(integers.eq(&integers).to_f32().to_vec::<f32>().unwrap(), [1.0; 3], "{device}");
+        let nothing = device.tensor(&[0f32; 0], 0);
+        assert!((nothing * 2.0).to_vec::<f32>().unwrap().is_empty(), "{device}");
+        // Only the last of three parameters of one number overflows in its update.
+        for bad in 0..3 {
+            let parameters: Vec<Tensor> = (0..3).map(|i| device.parameter(&[if i == bad { 3e38 } else { 1.0 }], 1)).collect();
+            let step = |p: &Tensor| p.sgd_update(&device.tensor(&[-3e38f32], 1), None, 1.0, 0.0);
+            let steps: Vec<Tensor> = parameters.iter().map(step).collect();
+            match device.run(&steps) {
+                Err(Error::NonFinite { what: "infinity", .. }) => {}
+                other => panic!("{device}, {bad}: {other:?}"),
+            }
+        }
+        device.set_anomaly(Anomaly::Off);
+    }
+}
+
+/// Updates carry the line that asked for them, as every op does, and no gradient flows through them.
+#[test]
+fn updates_carry_the_line_of_their_caller() {
+    let device = Device::cpu();
+    let (p, v) = (device.parameter(&[1.0, 2.0], 2), device.zeros(2));
+    let line = line!() + 2;
+    #[rustfmt::skip]
+    let updates = [p.sgd_update(&p, None, 0.5, 0.0), p.sgd_update(&p, Some((&v, 0.9, false)), 0.5, 0.0), v.running_update(&p, 0.5, 0.5)];
+    for update in updates {
+        let at = update.node().at();
+        assert_eq!((at.line(), at.file().ends_with("graph_edges.rs")), (line, true), "{at}");
+        assert!(!update.requires_grad());
+    }
+    assert!((&p * 2.0).requires_grad(), "only in the updates themselves");
 }

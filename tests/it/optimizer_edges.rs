@@ -103,12 +103,11 @@ fn nadam_goes_on_after_very_many_steps() {
     let mut state = State::of(&opt).unwrap();
     let n = 1u64 << 29;
     state.steps = vec![n - 1];
+    for (name, value) in [("exp_avg", 0.5), ("exp_avg_sq", 0.25)] {
+        assert!(state.tensors.insert(name.to_owned(), vec![vec![value]]).is_some(), "{name}");
+    }
     p.set(&[1.0f32]).unwrap();
-    let before = |name: &str| {
-        let (_, tensors) = opt.state().into_iter().find(|(found, _)| *found == name).unwrap();
-        f64::from(tensors[0].item().unwrap())
-    };
-    let (m, v) = (b1 * before("exp_avg") + (1.0 - b1) * 0.5, b2 * before("exp_avg_sq") + (1.0 - b2) * 0.25);
+    let (m, v) = (b1 * 0.5 + (1.0 - b1) * 0.5, b2 * 0.25 + (1.0 - b2) * 0.25);
     opt.restore(&state).unwrap();
     opt.step(gradient_of(&p, &[0.5])).unwrap();
     let n = n as f64;
@@ -116,7 +115,7 @@ fn nadam_goes_on_after_very_many_steps() {
     let step = lr * ahead / ((v / (1.0 - b2.powf(n))).sqrt() + 1e-8);
     let found = 1.0 - f64::from(p.item().unwrap());
     println!("{found:e}, by the formula {step:e}");
-    assert!((found - step).abs() < 1e-7 + 1e-3 * step.abs(), "{found:e}, not {step:e}");
+    assert!(step > 0.1 && (found - step).abs() < 1e-3 * step, "{found:e}, not {step:e}");
 }
 
 /// A parameter that one of the losses does not depend on has a gradient of 0 there; weights are of all that was added since the last `take`.

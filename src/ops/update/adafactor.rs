@@ -1,6 +1,6 @@
 //! Adafactor in place: Adam without a first moment, whose second moment of a matrix is kept as the means of its rows and of its columns.
 
-use crate::graph::{Tensor, no_grad};
+use crate::graph::{GradOff, Tensor};
 
 /// Adafactor (Shazeer and Stern 2018), as PyTorch's. With w = t^`beta2_decay`, over the last two axes of g²:
 /// row ← (1 − w) row + w · (means of rows), col ← (1 − w) col + w · (means of columns), v = row · col / max(mean of row, ε₁); of a vector
@@ -54,34 +54,33 @@ impl Tensor {
         if self.try_shape().is_ok_and(|shape| shape.numel() == 0) {
             return vec![];
         }
-        no_grad(|| {
-            let Adafactor { lr, beta2_decay, eps: (e1, e2), d, weight_decay, step } = *settings;
-            let t = step as f64;
-            let weight = t.powf(beta2_decay);
-            // A sum of larger ones, or a product of two such means, would be beyond f32.
-            let squares = gradient.square().clamp(0.0, 1e30);
-            let after = |mean: &Tensor, x: &Tensor| mean.mul_scalar(1.0 - weight).add(&x.mul_scalar(weight));
-            let mut updates = vec![];
-            let mut moved = |mean: &Tensor, x: &Tensor| {
-                updates.push(mean.running_update(x, 1.0 - weight, weight));
-                after(mean, x)
-            };
-            let v = match state {
-                Variance::Factors(row, col) => {
-                    let (row, col) = (moved(row, &squares.mean_keepdim(&[-1])), moved(col, &squares.mean_keepdim(&[-2])));
-                    // Divided first: the product of two means of squares may be beyond f32.
-                    row.div(&row.mean_keepdim(&[-2]).clamp(e1, f64::INFINITY)).mul(&col)
-                }
-                Variance::Whole(v) => moved(v, &squares),
-            };
-            // An ε₁ whose square is beyond f32 still keeps the root above 0.
-            let least = (e1 * e1).max(f64::from(f32::MIN_POSITIVE));
-            let u = gradient.div(&v.clamp(least, f64::INFINITY).sqrt());
-            let size = root_mean_square(self).clamp(e2, f64::INFINITY).mul_scalar(lr.min(1.0 / t.sqrt()));
-            let share = size.div(&root_mean_square(&u).mul_scalar(1.0 / d).clamp(1.0, f64::INFINITY));
-            // p − 1 (g + ηλ p)
-            updates.insert(0, self.sgd_update(&u.mul(&share), None, 1.0, lr * weight_decay));
-            updates
-        })
+        let _off = GradOff::begin();
+        let Adafactor { lr, beta2_decay, eps: (e1, e2), d, weight_decay, step } = *settings;
+        let t = step as f64;
+        let weight = t.powf(beta2_decay);
+        // A sum of larger ones, or a product of two such means, would be beyond f32.
+        let squares = gradient.square().clamp(0.0, 1e30);
+        let after = |mean: &Tensor, x: &Tensor| mean.mul_scalar(1.0 - weight).add(&x.mul_scalar(weight));
+        let mut updates = vec![];
+        let mut moved = |mean: &Tensor, x: &Tensor| {
+            updates.push(mean.running_update(x, 1.0 - weight, weight));
+            after(mean, x)
+        };
+        let v = match state {
+            Variance::Factors(row, col) => {
+                let (row, col) = (moved(row, &squares.mean_keepdim(&[-1])), moved(col, &squares.mean_keepdim(&[-2])));
+                // Divided first: the product of two means of squares may be beyond f32.
+                row.div(&row.mean_keepdim(&[-2]).clamp(e1, f64::INFINITY)).mul(&col)
+            }
+            Variance::Whole(v) => moved(v, &squares),
+        };
+        // An ε₁ whose square is beyond f32 still keeps the root above 0.
+        let least = (e1 * e1).max(f64::from(f32::MIN_POSITIVE));
+        let u = gradient.div(&v.clamp(least, f64::INFINITY).sqrt());
+        let size = root_mean_square(self).clamp(e2, f64::INFINITY).mul_scalar(lr.min(1.0 / t.sqrt()));
+        let share = size.div(&root_mean_square(&u).mul_scalar(1.0 / d).clamp(1.0, f64::INFINITY));
+        // p − 1 (g + ηλ p)
+        updates.insert(0, self.sgd_update(&u.mul(&share), None, 1.0, lr * weight_decay));
+        updates
     }
 }

@@ -5,7 +5,7 @@ use super::{Settings, by_element, decay, decayed, infer, update};
 use crate::error::OpError;
 use crate::graph::Accuracy;
 use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 /// Both moments after a gradient.
 #[inline(always)]
@@ -164,6 +164,7 @@ impl Tensor {
         settings: Adam,
     ) -> Tensor {
         let inputs: Vec<&Tensor> = [self, gradient, first, second].into_iter().chain(largest).collect();
-        no_grad(|| record(settings, &inputs))
+        let _off = GradOff::begin();
+        record(settings, &inputs)
     }
 }

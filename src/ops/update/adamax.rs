@@ -2,7 +2,7 @@
 
 use super::{Settings, by_element, decay, decayed, in_place, update};
 use crate::graph::op::{Array, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 /// Inputs: parameter, gradient, first moment, largest gradient.
 ///
@@ -82,6 +82,7 @@ impl Tensor {
     #[track_caller]
     #[doc(hidden)]
     pub fn adamax_update(&self, gradient: &Tensor, first: &Tensor, largest: &Tensor, settings: Adamax) -> Tensor {
-        no_grad(|| record(settings, &[self, gradient, first, largest]))
+        let _off = GradOff::begin();
+        record(settings, &[self, gradient, first, largest])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Settings, by_element, in_place, update};
 use crate::graph::op::{Array, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 /// Inputs: parameter, gradient, mean of gradients.
 ///
@@ -68,6 +68,7 @@ impl Tensor {
     #[track_caller]
     #[doc(hidden)]
     pub fn lion_update(&self, gradient: &Tensor, mean: &Tensor, settings: Lion) -> Tensor {
-        no_grad(|| record(settings, &[self, gradient, mean]))
+        let _off = GradOff::begin();
+        record(settings, &[self, gradient, mean])
     }
 }

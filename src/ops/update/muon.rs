@@ -1,6 +1,6 @@
 //! Muon in place: a step whose singular values are all near 1, by a Newton-Schulz iteration that needs only products.
 
-use crate::graph::{Tensor, no_grad};
+use crate::graph::{GradOff, Tensor};
 
 /// The coefficients a, b, c of Jordan et al. 2024, which bring small singular values up fast.
 pub const COEFFICIENTS: (f64, f64, f64) = (3.4445, -4.7750, 2.0315);
@@ -91,15 +91,14 @@ impl Tensor {
         if rows * columns == 0 {
             return vec![];
         }
-        no_grad(|| {
-            let Muon { lr, momentum: mu, nesterov, weight_decay, steps, coefficients, scale } = *settings;
-            let own = gradient.mul_scalar(1.0 - mu);
-            let after = momentum.mul_scalar(mu).add(&own);
-            let x = if nesterov { own.add(&after.mul_scalar(mu)) } else { after };
-            let way = x.reshape([rows, columns]).newton_schulz(steps, coefficients);
-            let step = way.mul_scalar(lr * scale.of(rows, columns)).reshape(&dims[..]);
-            // p − 1 (ηs o + ηλ p)
-            vec![self.sgd_update(&step, None, 1.0, lr * weight_decay), momentum.running_update(gradient, mu, 1.0 - mu)]
-        })
+        let _off = GradOff::begin();
+        let Muon { lr, momentum: mu, nesterov, weight_decay, steps, coefficients, scale } = *settings;
+        let own = gradient.mul_scalar(1.0 - mu);
+        let after = momentum.mul_scalar(mu).add(&own);
+        let x = if nesterov { own.add(&after.mul_scalar(mu)) } else { after };
+        let way = x.reshape([rows, columns]).newton_schulz(steps, coefficients);
+        let step = way.mul_scalar(lr * scale.of(rows, columns)).reshape(&dims[..]);
+        // p − 1 (ηs o + ηλ p)
+        vec![self.sgd_update(&step, None, 1.0, lr * weight_decay), momentum.running_update(gradient, mu, 1.0 - mu)]
     }
 }

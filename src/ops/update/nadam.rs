@@ -3,7 +3,7 @@
 use super::adam::moments;
 use super::{Settings, by_element, decay, decayed, in_place, update};
 use crate::graph::op::{Array, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 /// Inputs: parameter, gradient, first and second moment.
 ///
@@ -101,6 +101,7 @@ impl Tensor {
     #[track_caller]
     #[doc(hidden)]
     pub fn nadam_update(&self, gradient: &Tensor, first: &Tensor, second: &Tensor, settings: NAdam) -> Tensor {
-        no_grad(|| record(settings, &[self, gradient, first, second]))
+        let _off = GradOff::begin();
+        record(settings, &[self, gradient, first, second])
     }
 }

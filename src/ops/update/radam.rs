@@ -3,7 +3,7 @@
 use super::adam::native;
 use super::{Settings, by_element, decay, in_place};
 use crate::graph::op::{Array, Lowering, Op, Spec};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 /// Inputs: parameter, gradient, first and second moment.
 ///
@@ -92,6 +92,7 @@ impl Tensor {
     #[track_caller]
     #[doc(hidden)]
     pub fn radam_update(&self, gradient: &Tensor, first: &Tensor, second: &Tensor, settings: RAdam) -> Tensor {
-        no_grad(|| record(settings, &[self, gradient, first, second]))
+        let _off = GradOff::begin();
+        record(settings, &[self, gradient, first, second])
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Settings, by_element, in_place, update};
 use crate::graph::op::{Array, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 /// Inputs: the sum or mean s, and x, which it takes up: s ← keep s + gain x. What has the factor 0 is not looked at: it may be infinite or NaN.
 #[derive(Clone, Debug)]
@@ -56,6 +56,7 @@ impl Tensor {
     #[track_caller]
     #[doc(hidden)]
     pub fn running_update(&self, x: &Tensor, keep: f64, gain: f64) -> Tensor {
-        no_grad(|| record(Running { keep, gain }, &[self, x]))
+        let _off = GradOff::begin();
+        record(Running { keep, gain }, &[self, x])
     }
 }

@@ -4,7 +4,7 @@ use super::{Settings, by_element, infer, update, without_velocity};
 use crate::error::OpError;
 use crate::graph::Accuracy;
 use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 /// Inputs: parameter, gradient, sum of squares.
 ///
@@ -247,7 +247,8 @@ impl Tensor {
     #[track_caller]
     #[doc(hidden)]
     pub fn adagrad_update(&self, gradient: &Tensor, sum: &Tensor, settings: AdaGrad) -> Tensor {
-        no_grad(|| record(settings, &[self, gradient, sum]))
+        let _off = GradOff::begin();
+        record(settings, &[self, gradient, sum])
     }
 
     /// An update of this parameter by RMSProp; running the result overwrites the parameter and its state: the mean of squares,
@@ -256,13 +257,15 @@ impl Tensor {
     #[doc(hidden)]
     pub fn rmsprop_update(&self, gradient: &Tensor, state: &[&Tensor], settings: RmsProp) -> Tensor {
         let inputs: Vec<&Tensor> = [self, gradient].into_iter().chain(state.iter().copied()).collect();
-        no_grad(|| record(settings, &inputs))
+        let _off = GradOff::begin();
+        record(settings, &inputs)
     }
 
     /// An update of this parameter by Adadelta; running the result overwrites the parameter and both means of squares.
     #[track_caller]
     #[doc(hidden)]
     pub fn adadelta_update(&self, gradient: &Tensor, squares: &Tensor, changes: &Tensor, settings: Adadelta) -> Tensor {
-        no_grad(|| record(settings, &[self, gradient, squares, changes]))
+        let _off = GradOff::begin();
+        record(settings, &[self, gradient, squares, changes])
     }
 }

@@ -5,7 +5,7 @@ use super::{Settings, by_element, infer, update, without_velocity};
 use crate::error::OpError;
 use crate::graph::Accuracy;
 use crate::graph::op::{Array, GradCtx, Lowering, Op, Spec, Variant};
-use crate::graph::{Tensor, no_grad, record};
+use crate::graph::{GradOff, Tensor, record};
 
 vectorised! {
     /// A step of SGD with momentum, and whether it looks ahead.
@@ -113,6 +113,7 @@ impl Tensor {
     #[doc(hidden)]
     pub fn sgd_update_with(&self, gradient: &Tensor, velocity: Option<&Tensor>, settings: Sgd) -> Tensor {
         let inputs: Vec<&Tensor> = [self, gradient].into_iter().chain(velocity).collect();
-        no_grad(|| record(settings, &inputs))
+        let _off = GradOff::begin();
+        record(settings, &inputs)
     }
 }
