@@ -8,13 +8,13 @@
 //! start), else the root mean square of the result. Environment: `PEER_BUDGET_S` (seconds of sampling, 4), `PEER_START_NS` (when the process
 //! was started, Unix nanoseconds; without it the start of `main`).
 
-mod common;
 #[path = "repetition.rs"]
 mod repetition;
 #[path = "common/repetition_by_hand.rs"]
 mod repetition_by_hand;
 
 use anyhow::{Context, bail};
+use repetition::common;
 use repetition_by_hand::{ByHand, Review};
 use std::time::{Duration, Instant, SystemTime};
 use steepest::optim::{Adam, Optimizer, Sgd};
@@ -236,7 +236,9 @@ fn repetition(device: &Device, batch: usize) -> anyhow::Result<Found> {
         last.map_or(Ok(0.0), |loss| loss.item()).map(|_| ())
     })?;
     let plain = sample(per, || {
-        rows[..per].iter().for_each(|rows| drop(std::hint::black_box(by_hand.step(rows))));
+        for rows in &rows[..per] {
+            std::hint::black_box(by_hand.step(rows));
+        }
         Ok(())
     })?;
     Ok(Found { by_hand: plain, ..Found::new(samples, 1.0, "steps/s", check) })

@@ -5,7 +5,7 @@
 // The measuring program takes parts of this.
 #![allow(dead_code)]
 
-mod common;
+pub mod common;
 
 use steepest::data::{Buckets, SequenceBatch, SequenceLoader, Sequences};
 use steepest::optim::{Adam, Optimizer};

@@ -106,7 +106,7 @@ impl Gpu {
                 })
             }));
             match tried {
-                Ok(Ok(commands)) => self.core.scoped(|| drop(self.core.queue.submit([commands]))).map_err(Some),
+                Ok(Ok(commands)) => self.core.scoped(|| _ = self.core.queue.submit([commands])).map_err(Some),
                 Ok(Err(error)) => Err(Some(error)),
                 Err(_) => Err(None),
             }

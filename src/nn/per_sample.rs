@@ -42,9 +42,8 @@ pub fn per_sample_gradients(
         let Some(&n) = shape.dims().first() else {
             return Err(wrong("a tensor of the batch is a scalar, expected samples along axis 0".to_owned()));
         };
-        match samples.replace(n).filter(|&before| before != n) {
-            Some(before) => return Err(wrong(format!("tensors of {before} and of {n} samples"))),
-            None => {}
+        if let Some(before) = samples.replace(n).filter(|&before| before != n) {
+            return Err(wrong(format!("tensors of {before} and of {n} samples")));
         }
     }
     let Some(n) = samples.filter(|&n| n > 0) else {

@@ -5,7 +5,8 @@ use steepest::optim::{Accumulator, Adam, Adamax, Average, Lamb, Lion, NAdam, Opt
 use steepest::{Device, Error, Tensor};
 
 fn refused(result: steepest::Result<()>) -> &'static str {
-    match result.err().expect("an error") {
+    let Err(error) = result else { panic!("no error") };
+    match error {
         Error::Config { what, .. } => what,
         other => panic!("{other}"),
     }
