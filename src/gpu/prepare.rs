@@ -88,7 +88,7 @@ impl Gpu {
     fn none_fits(&self, dispatch: &Dispatch) -> Error {
         let why = self.shaders.misfits(&self.core, &dispatch.kernel);
         dispatch.fault(format!(
-            "no variant of kernel `{}` is within the limits of device `{}` ({why}); smaller sizes may be, and the CPU has no such limits",
+            "no variant of kernel `{}` is within the device's limits, those of `{}` ({why}); smaller sizes may be, and the CPU has no such limits",
             dispatch.kernel.name, self.core.name
         ))
     }

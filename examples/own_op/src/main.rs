@@ -6,7 +6,9 @@ use steepest::{Device, Result, verify};
 
 fn main() -> Result<()> {
     let mut devices = vec![Device::cpu()];
-    devices.extend(Device::all().iter().filter(|found| found.name != "cpu").take(1).map(|found| Device::named(&found.name)).collect::<Result<Vec<_>>>()?);
+    if let Some(gpu) = Device::all().into_iter().find(|found| found.name != "cpu") {
+        devices.push(Device::named(&gpu.name)?);
+    }
 
     for device in &devices {
         let x = device.parameter(&[1.0, -2.0, 3.0, 0.5, 0.0, -0.5], [2, 3]);
