@@ -109,7 +109,7 @@ fn work(shared: &Arc<Shared>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::later::later;
+    use crate::oneshot;
 
     #[test]
     fn jobs_are_done_in_order_and_waited_for() {
@@ -127,14 +127,14 @@ mod tests {
         worker.wait();
         assert_eq!(*lock(&done), (0..20).collect::<Vec<_>>());
         worker.add(Box::new(|| panic!("by the job")));
-        let (giver, value) = later();
-        worker.add(Box::new(move || giver.give(7)));
+        let (sender, value) = oneshot::channel();
+        worker.add(Box::new(move || sender.send(7)));
         assert_eq!(pollster::block_on(value), Some(7), "after a job that panicked");
         // The thread ends, and another one begins.
         std::thread::sleep(2 * IDLE);
         assert!(!lock(&worker.shared.state).runs);
-        let (giver, value) = later();
-        worker.add(Box::new(move || giver.give(8)));
+        let (sender, value) = oneshot::channel();
+        worker.add(Box::new(move || sender.send(8)));
         assert_eq!(pollster::block_on(value), Some(8));
     }
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, OpError, Result};
 use crate::graph::half;
 use crate::graph::node::{Reading, Tensor, Value};
 use crate::graph::op::DType;
-use crate::later::later;
+use crate::oneshot;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -122,18 +122,18 @@ impl Tensor {
         if cfg!(target_family = "wasm") {
             return self.fetch().await;
         }
-        let (giver, found) = later();
+        let (sender, found) = oneshot::channel();
         let (backend, device) = (Arc::clone(self.node().backend()), self.node().backend().name().to_owned());
         backend.check()?;
         let job = move || {
-            if !giver.is_wanted() {
+            if !sender.is_wanted() {
                 return;
             }
             let reading = match self.begin() {
                 Ok(reading) => reading,
                 Err(error) => {
                     drop(self);
-                    return giver.give(Err(error));
+                    return sender.send(Err(error));
                 }
             };
             reading(Box::new(move |words| {
@@ -141,7 +141,7 @@ impl Tensor {
                 let elements = words.and_then(|words| self.elements(words));
                 // Whoever waits finds the tensor let go.
                 drop(self);
-                giver.give(elements);
+                sender.send(elements);
             }));
         };
         backend.in_background(Box::new(job));

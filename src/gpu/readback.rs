@@ -7,7 +7,7 @@ use super::counted::Counted;
 use super::staging::Staging;
 use crate::error::Result;
 use crate::executor::Reading;
-use crate::later::{Later, later};
+use crate::oneshot::{self, Receiver};
 use std::sync::Arc;
 
 /// Memory for what is read.
@@ -24,7 +24,7 @@ struct Transfer {
     copy: Counted,
     bytes: u64,
     submission: wgpu::SubmissionIndex,
-    mapped: Later<Result<(), wgpu::BufferAsyncError>>,
+    mapped: Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
 
 impl Transfer {
@@ -102,7 +102,7 @@ impl Gpu {
         let RoomToRead { words: room, staging } = room;
         let (Some(copy), true) = (staging, buffer.words() > 0) else { return Ok(Err(room)) };
         let bytes = 4 * buffer.words() as u64;
-        let (giver, mapped) = later();
+        let (sender, mapped) = oneshot::channel();
         if buffer.is_outside() {
             // If it is refused, nothing else is.
             self.core.flush()?;
@@ -113,7 +113,7 @@ impl Gpu {
         });
         let submission = submission.map_err(|error| self.blame(&[buffer], error))?;
         let mapping = self.core.scoped(|| {
-            copy.buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| giver.give(result));
+            copy.buffer.map_async(wgpu::MapMode::Read, 0..bytes, move |result| sender.send(result));
         });
         mapping.map_err(|e| self.core.refusal(e, bytes))?;
         let (core, staging) = (Arc::clone(&self.core), Arc::clone(&self.staging));
@@ -130,8 +130,8 @@ impl Gpu {
         if cfg!(not(target_family = "wasm")) {
             return self.core.wait(&submission);
         }
-        let (giver, done) = later();
-        self.core.queue.on_submitted_work_done(move || giver.give(()));
+        let (sender, done) = oneshot::channel();
+        self.core.queue.on_submitted_work_done(move || sender.send(()));
         done.await;
         self.core.check()
     }

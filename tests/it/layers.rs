@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("numbers.rs", &[]),
     ("pattern.rs", &["error"]),
     ("threads.rs", &[]),
-    ("later.rs", &["threads"]),
+    ("oneshot.rs", &["threads"]),
     ("worker.rs", &["threads"]),
     ("graph", &["memory", "budget", "workspace", "shape", "error", "graph"]),
     ("ops", &["memory", "shape", "error", "graph", "ops", "factor"]),
@@ -37,12 +37,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cpu", &["memory", "executor", "plan", "threads"]),
     (
         "gpu",
-        &["gpu_info", "memory", "executor", "later", "plan", "wgsl", "error", "files", "shaders", "threads", "worker", "gpu"],
+        &["gpu_info", "memory", "executor", "oneshot", "plan", "wgsl", "error", "files", "shaders", "threads", "worker", "gpu"],
     ),
     (
         "device",
         &[
-            "memory", "budget", "shape", "error", "graph", "later", "ops", "plan", "executor", "gpu", "cpu", "profile",
+            "memory", "budget", "shape", "error", "graph", "oneshot", "ops", "plan", "executor", "gpu", "cpu", "profile",
             "threads", "worker", "device",
         ],
     ),

@@ -1,4 +1,4 @@
-//! A value that comes later, from another thread or from a callback: who waits for it is woken when it is there.
+//! A channel for one value, sent by another thread or a callback: whoever waits for it is woken when it is there.
 
 use crate::threads::lock;
 use std::pin::Pin;
@@ -12,21 +12,21 @@ struct State<T> {
     waker: Option<Waker>,
 }
 
-/// The end that gives the value. Dropped without having given one, it ends the waiting too.
-pub struct Giver<T>(Arc<Mutex<State<T>>>);
+/// Sends the value. Dropped without having sent one, it ends the waiting too.
+pub struct Sender<T>(Arc<Mutex<State<T>>>);
 
-/// The value, in time; `None` if none was given.
-pub struct Later<T>(Arc<Mutex<State<T>>>);
+/// A future of the value; `None` if none was sent.
+pub struct Receiver<T>(Arc<Mutex<State<T>>>);
 
 /// Both ends.
-pub fn later<T>() -> (Giver<T>, Later<T>) {
+pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let state = Arc::new(Mutex::new(State { value: None, over: false, waker: None }));
-    (Giver(Arc::clone(&state)), Later(state))
+    (Sender(Arc::clone(&state)), Receiver(state))
 }
 
-impl<T> Giver<T> {
-    /// Gives the value. If nobody waits any more, it is dropped.
-    pub fn give(self, value: T) {
+impl<T> Sender<T> {
+    /// Sends the value. If nobody waits any more, it is dropped.
+    pub fn send(self, value: T) {
         lock(&self.0).value = Some(value);
     }
 
@@ -36,7 +36,7 @@ impl<T> Giver<T> {
     }
 }
 
-impl<T> Drop for Giver<T> {
+impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         let waker = {
             let mut state = lock(&self.0);
@@ -50,7 +50,7 @@ impl<T> Drop for Giver<T> {
     }
 }
 
-impl<T> Future for Later<T> {
+impl<T> Future for Receiver<T> {
     type Output = Option<T>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
@@ -81,26 +81,26 @@ mod tests {
     #[test]
     fn a_value_wakes_whoever_polled_last() {
         let counts = [0, 0].map(|n| Arc::new(Count(AtomicUsize::new(n))));
-        let (giver, mut later) = later();
+        let (sender, mut receiver) = channel();
         for count in &counts {
             let waker = Waker::from(Arc::clone(count));
-            assert_eq!(Pin::new(&mut later).poll(&mut Context::from_waker(&waker)), Poll::Pending);
+            assert_eq!(Pin::new(&mut receiver).poll(&mut Context::from_waker(&waker)), Poll::Pending);
         }
-        assert!(giver.is_wanted());
-        giver.give(7);
+        assert!(sender.is_wanted());
+        sender.send(7);
         assert_eq!(counts.map(|count| count.0.load(Ordering::Relaxed)), [0, 1]);
-        assert_eq!(pollster::block_on(later), Some(7));
+        assert_eq!(pollster::block_on(receiver), Some(7));
     }
 
     #[test]
     fn either_end_may_go_first() {
-        let (giver, waiting) = later::<u32>();
+        let (sender, waiting) = channel::<u32>();
         let waits = std::thread::spawn(|| pollster::block_on(waiting));
-        drop(giver);
+        drop(sender);
         assert!(matches!(waits.join(), Ok(None)));
-        let (giver, waiting) = later();
+        let (sender, waiting) = channel();
         drop(waiting);
-        assert!(!giver.is_wanted());
-        giver.give(1);
+        assert!(!sender.is_wanted());
+        sender.send(1);
     }
 }
