@@ -250,7 +250,7 @@ const SEQUENCES: &[Line] = table! {
     "Buckets::new" => |o| Buckets::new(o.sizes()).map(|b| b.lengths().len());
     "Buckets::multiples_of" => |o| Buckets::multiples_of(o.size(), o.size()).map(|b| b.lengths().len());
     "Buckets::fitted" => |o| Buckets::fitted(&o.sizes(), o.size()).map(|b| b.lengths().len());
-    "Buckets::fitted" => |o| { let many: Vec<usize> = (0..3000).map(|i| i * o.size_near(2) % 7919).collect(); Buckets::fitted(&many, o.size()).map(|b| b.lengths().len()) };
+    "Buckets::fitted" => |o| { let many: Vec<usize> = (0..3000_usize).map(|i| i.wrapping_mul(o.size_near(2)) % 7919).collect(); Buckets::fitted(&many, o.size()).map(|b| b.lengths().len()) };
     "Buckets::lengths" => |o| buckets(o).lengths().len();
     "Buckets::length_for" => |o| buckets(o).length_for(o.size());
     "Sequences::new" => |o| { let mut all = Sequences::new(o.size()); (all.push(&o.singles()), all.lengths()) };
