@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Plans that are kept however large they are: those of training and of evaluation, with a shorter last batch each, and a few more.
 const ALWAYS: usize = 8;
-/// What plans a device keeps; see [`Device::plan_cache`].
+/// What plans a device keeps; see [`Device::plan_cache`](crate::Device::plan_cache).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlanCacheUse {
     /// How many plans are kept.

@@ -81,7 +81,7 @@ impl Outcome {
 /// Verifies a device. `progress` is told the part under way, how much of the whole is done, and how much there is.
 ///
 /// # Errors
-/// [`Error::DeviceLost`] if the device goes away, or another fault that leaves nothing to verify. Wrong numbers are no error: they are in the
+/// [`Error::DeviceLost`](crate::Error::DeviceLost) if the device goes away, or another fault that leaves nothing to verify. Wrong numbers are no error: they are in the
 /// outcome.
 pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Outcome> {
     let start = Instant::now();

@@ -1,5 +1,6 @@
 //! `verify::check_op`: what it finds of ops that are wrong in one thing, that it finds nothing of ops that are right, and the example package of
 //! ops from outside, whose files are compiled here.
+#![cfg(feature = "gpu")]
 #![allow(clippy::unwrap_used)]
 
 use crate::common;
