@@ -3,22 +3,20 @@
 use crate::escape::{shown, shown_lines};
 use crate::shape::Shape;
 use std::fmt;
-use std::panic::Location;
 use std::path::PathBuf;
 
-/// The line of the caller's program that recorded an op.
-pub type At = &'static Location<'static>;
+pub use crate::location::{At, LayerPath};
 
 /// Everything that can go wrong, in one enum. Cheap to clone: an invalid tensor hands the same error to all that follows from it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// An op cannot work on what it was given.
-    #[error("{op} at {}:{}: {error}", at.file(), at.line())]
+    #[error("{}: {error}", at.of(op))]
     Op {
         /// The op's name.
         op: &'static str,
-        /// The caller's line.
+        /// The caller's line, and the layer.
         at: At,
         /// What is wrong.
         error: OpError,
@@ -129,11 +127,11 @@ pub enum Error {
     #[error("{0}")]
     Kernel(Box<KernelFault>),
     /// CHECK mode found a value that differs from the reference.
-    #[error("check: {op} at {}:{} is wrong at element {index} ({how}): {found}, reference {expected} (bound {bound:e})", at.file(), at.line())]
+    #[error("check: {} is wrong at element {index} ({how}): {found}, reference {expected} (bound {bound:e})", at.of(op))]
     Check {
         /// The op's name.
         op: &'static str,
-        /// The caller's line.
+        /// The caller's line, and the layer.
         at: At,
         /// `op by op`: the op's own kernel is wrong. `as planned`: that is right, and the kernels that the program ran, which compute several
         /// ops at once and share memory, are wrong in or before this op.
@@ -148,13 +146,13 @@ pub enum Error {
         bound: f64,
     },
     /// Anomaly mode found the first value that is not finite.
-    #[error("{what} in step {step}: {op} at {}:{} {detail}", at.file(), at.line())]
+    #[error("{what} in step {step}: {} {detail}", at.of(op))]
     NonFinite {
         /// `NaN` or `infinity`.
         what: &'static str,
         /// The op that made it, or `leaf` if it was given so.
         op: &'static str,
-        /// The caller's line.
+        /// The caller's line, and the layer.
         at: At,
         /// Which step it was, counted from 1 since the mode was switched on: runs that update something, or are about to.
         step: u64,
@@ -316,7 +314,7 @@ pub struct ShaderPlace {
 
 /// What is wrong with a kernel, and of which op it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{ops} at {}:{}: kernel `{kernel}`: {}{}", at.file(), at.line(), before(place.as_ref()), shown_lines(message))]
+#[error("{}: kernel `{kernel}`: {}{}", at.of(ops), before(place.as_ref()), shown_lines(message))]
 pub struct KernelFault {
     /// The ops that the kernel computes, and the shape of what it makes.
     pub ops: String,
@@ -617,8 +615,8 @@ impl fmt::Display for TableError {
 
 impl Error {
     /// Attaches an op's name and the caller's line.
-    pub(crate) fn op(op: &'static str, at: At, error: OpError) -> Error {
-        Error::Op { op, at, error }
+    pub(crate) fn op(op: &'static str, at: impl Into<At>, error: OpError) -> Error {
+        Error::Op { op, at: at.into(), error }
     }
 
     /// Says what memory was for, where that is known better than where it was refused.

@@ -73,6 +73,7 @@ pub mod gpu;
 pub mod gpu;
 mod gpu_info;
 pub mod graph;
+mod location;
 pub mod memory;
 pub mod nn;
 mod numbers;
@@ -105,6 +106,8 @@ pub use device::{Anomaly, Device, DeviceInfo, PlanCacheUse, Precision};
 pub use error::{Error, Result};
 #[doc(inline)]
 pub use graph::{Curvature, DType, Gradients, Tensor, jvp, no_grad};
+#[doc(inline)]
+pub use location::layer;
 #[doc(inline)]
 pub use ops::attention::AttentionOptions;
 #[doc(inline)]

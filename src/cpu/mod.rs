@@ -227,7 +227,7 @@ impl Cpu {
             memory.run(dispatch, &scalars[dispatch.scalars.clone()])?;
             if let Some(bytes) = room.refused() {
                 let Dispatch { label, at, .. } = dispatch;
-                return Err(self.budget().refusal(format!("the work of {label} at {}:{}", at.file(), at.line()), bytes));
+                return Err(self.budget().refusal(format!("the work of {label} at {at}"), bytes));
             }
             if let Some(message) = room.fault() {
                 return Err(dispatch.fault(message));

@@ -7,13 +7,12 @@
 mod lanczos;
 
 use crate::eigen::{Symmetric, length};
-use crate::error::{Error, OpError, Result, finite};
+use crate::error::{At, Error, OpError, Result, finite};
 use crate::graph::op::Array;
 use crate::graph::{Curvature, Tensor};
 use crate::reference::{Overrides, evaluate};
 use crate::shape::Shape;
 use std::fmt;
-use std::panic::Location;
 
 /// The largest number of parameters whose Hessian is computed as a whole.
 pub const FULL: usize = crate::graph::curvature::FULL;
@@ -173,7 +172,7 @@ pub fn examine(loss: &Tensor, parameters: &[&Tensor]) -> Result<CriticalPoint> {
 /// As [`examine`], more than [`FULL`] parameters for [`Method::Full`], and limits that are negative or NaN.
 #[track_caller]
 pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> Result<CriticalPoint> {
-    let at = Location::caller();
+    let at = At::caller();
     let fail = |message: String| Error::op("examine", at, OpError::Value(message));
     for (option, value) in [("gradient", options.gradient), ("flat", options.flat.unwrap_or(0.0))] {
         if value.is_nan() || value < 0.0 {
@@ -239,7 +238,7 @@ impl CriticalPoint {
     /// There is no such direction, or the parameters are not those that were examined, or the step is not finite.
     #[track_caller]
     pub fn leave(&self, parameters: &[&Tensor], step: f64) -> Result<()> {
-        let at = Location::caller();
+        let at = At::caller();
         let fail = |message: String| Error::op("leave", at, OpError::Value(message));
         if !finite(step) {
             return Err(fail(format!("step is {step}, expected a finite number")));

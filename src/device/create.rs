@@ -8,7 +8,6 @@ use crate::graph::op::{DType, Spec};
 use crate::ops::elementwise::{FILL, Pointwise};
 use crate::shape::{Shape, ToShape};
 use std::ops::Range;
-use std::panic::Location;
 use std::sync::Arc;
 
 mod sealed {
@@ -67,8 +66,8 @@ fn spec_of<T: Element>(data: &[T], shape: impl ToShape) -> Result<Spec, OpError>
 impl Device {
     #[track_caller]
     fn given<T: Element>(&self, data: &[T], shape: impl ToShape, parameter: bool) -> Tensor {
-        let (at, budget) = (Location::caller(), self.state.executor.budget());
-        let what = || format!("{} numbers given at {}:{}", data.len(), at.file(), at.line());
+        let (at, budget) = (At::caller(), self.state.executor.budget());
+        let what = || format!("{} numbers given at {at}", data.len());
         let made = spec_of(data, shape).map_err(|error| Error::op("tensor", at, error));
         match made.and_then(|spec| Ok((spec, self.state.with_room(|| budget.room(what, data.len()))?))) {
             Ok((spec, mut words)) => {
@@ -87,7 +86,7 @@ impl Device {
         shape: [usize; N],
         numbers: impl ExactSizeIterator<Item = f32>,
     ) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         let words = shape.to_shape().and_then(|shape| Ok((shape, collected(op, numbers.map(f32::to_bits))?)));
         match words {
             Ok((shape, words)) => self.words(words, shape, DType::F32, false),
@@ -132,7 +131,7 @@ impl Device {
             Ok((spec, words)) => (Ok(spec), Some(Value::Host(Arc::new(words)))),
             Err(error) => (Err(error), None),
         };
-        Tensor::leaf(&self.backend, spec, value, false, Location::caller())
+        Tensor::leaf(&self.backend, spec, value, false, At::caller())
     }
 
     /// A parameter: a tensor that gradients are taken by and that optimizers update in place.
@@ -151,14 +150,14 @@ impl Device {
             } else {
                 Err(OpError::Shape(format!("{} words given for {spec}, which takes {}", words.len(), spec.words())))
             };
-            return Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller());
+            return Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(words))), parameter, At::caller());
         }
         let spec = match dtype {
             DType::F32 => spec_of(&words, shape).map(|s| Spec { dtype, range: None, ..s }),
             DType::I32 => spec_of(&words.iter().map(|&w| w as i32).collect::<Vec<_>>(), shape),
             DType::U32 | DType::Bool | DType::F16 => spec_of(&words, shape).map(|s| Spec { dtype, ..s }),
         };
-        Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(words))), parameter, Location::caller())
+        Tensor::leaf(&self.backend, spec, Some(Value::Host(Arc::new(words))), parameter, At::caller())
     }
 
     /// A scalar.
@@ -204,7 +203,7 @@ impl Device {
     /// ```
     #[track_caller]
     pub fn arange_step(&self, start: f64, stop: f64, step: f64) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         let named = [("start", start), ("stop", stop), ("step", step)];
         if let Some((name, value)) = named.into_iter().find(|(name, value)| !finite(*value) || (*name == "step" && *value == 0.0))
         {
@@ -232,7 +231,7 @@ impl Device {
     /// ```
     #[track_caller]
     pub fn linspace(&self, start: f64, stop: f64, count: usize) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         if let Some((name, value)) = [("start", start), ("stop", stop)].into_iter().find(|(_, value)| !finite(*value)) {
             return self.invalid("linspace", at, OpError::Value(format!("{name} is {value}, expected a finite number")));
         }
@@ -315,7 +314,7 @@ impl Device {
         offset: i128,
         places: impl Iterator<Item = (usize, Range<usize>)>,
     ) -> [Tensor; 2] {
-        let at = Location::caller();
+        let at = At::caller();
         let memory = || {
             Shape::new(&[rows, columns])?;
             let count = places_below(rows, columns, offset);
@@ -389,7 +388,7 @@ impl Tensor {
     #[track_caller]
     pub fn set<T: Element>(&self, data: &[T]) -> Result<()> {
         let spec = self.spec()?;
-        let at = Location::caller();
+        let at = At::caller();
         let fail = |error| Error::op("set", at, error);
         let rounds = spec.dtype == DType::F16 && T::DTYPE == DType::F32;
         if spec.dtype != T::DTYPE && !rounds {
@@ -434,7 +433,7 @@ impl Tensor {
     /// and not given; the error that the other tensor carries, or what the device reports. Nothing is changed then.
     #[track_caller]
     pub fn copy_from(&self, source: &Tensor) -> Result<()> {
-        let at = Location::caller();
+        let at = At::caller();
         let fail = |error| Err(Error::op("copy_from", at, error));
         let (spec, given) = (self.spec()?, source.spec()?);
         let (here, there) = (self.node().backend(), source.node().backend());

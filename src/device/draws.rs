@@ -2,13 +2,12 @@
 //! too: the same numbers on every device. It waits for the values, like reading.
 
 use super::create::{collected, room};
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::op::DType;
 use crate::ops::random::Stream;
 use crate::ops::random::draw;
 use crate::shape::Shape;
-use std::panic::Location;
 
 impl Tensor {
     /// `count` places drawn by their weights from each line of the last axis, `[n]` → `[count]` or `[rows, n]` → `[rows, count]`, as u32: with
@@ -34,7 +33,7 @@ impl Tensor {
     /// the device reports.
     #[track_caller]
     pub fn multinomial(&self, count: usize, replacement: bool, seed: u64) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let fail = |error| Error::op("multinomial", at, error);
         let (shape, n) = match self.spec()? {
             spec if spec.dtype != DType::F32 => {
@@ -86,7 +85,7 @@ impl Tensor {
     /// Two shapes, and as [`Tensor::gamma`].
     #[track_caller]
     pub fn beta(&self, other: &Tensor, seed: u64) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let (a, b) = (self.try_shape()?, other.try_shape()?);
         if a != b {
             return Err(Error::op("beta", at, OpError::Shape(format!("α is {a} and β is {b}: one shape is expected"))));
@@ -103,7 +102,7 @@ impl Tensor {
     /// As [`Tensor::gamma`]; a number without an axis.
     #[track_caller]
     pub fn dirichlet(&self, seed: u64) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         if self.try_shape()?.rank() == 0 {
             return Err(Error::op("dirichlet", at, OpError::Shape("a number has no axis of concentrations".to_owned())));
         }
@@ -120,7 +119,7 @@ impl Tensor {
         seed: u64,
         draw: impl Fn(&mut Stream, f64) -> f64,
     ) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let shape = self.try_shape()?;
         let numbers = self.to_vec::<f32>()?;
         if let Some((k, x)) = numbers.iter().enumerate().find(|(_, x)| !x.is_finite() || !fits(f64::from(**x))) {

@@ -2,14 +2,13 @@
 
 use super::environment;
 use super::state::Device;
-use crate::error::{BufferFault, Error, OpError, Result};
+use crate::error::{At, BufferFault, Error, OpError, Result};
 use crate::executor::own_buffer;
 use crate::gpu::{Gpu, GpuBuffer, TensorBuffer, wgpu};
 use crate::graph::node::{Storage, Tensor, Value};
 use crate::graph::op::{DType, Spec};
 use crate::shape::ToShape;
 use std::any::Any;
-use std::panic::Location;
 use std::sync::Arc;
 
 impl Device {
@@ -97,7 +96,7 @@ impl Device {
     /// [`Error::Buffer`], with what is wrong with it; a shape that no tensor has; [`Error::TooLarge`]; a lost device.
     #[track_caller]
     pub fn tensor_from_buffer(&self, buffer: &wgpu::Buffer, offset: u64, shape: impl ToShape, dtype: DType) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let shape = shape.to_shape().map_err(|error| Error::op("tensor_from_buffer", at, error))?;
         let spec = Spec::new(shape, dtype);
         let gpu = self.gpu_for_buffers()?;

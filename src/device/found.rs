@@ -2,11 +2,10 @@
 //! wait for the values, like reading.
 
 use super::create::room;
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::op::DType;
 use crate::shape::Shape;
-use std::panic::Location;
 
 /// The different values of a tensor, see [`Tensor::unique`].
 #[derive(Clone, Debug)]
@@ -34,7 +33,7 @@ impl Tensor {
     /// A mask that is not bool, shapes that do not broadcast, or what the device reports.
     #[track_caller]
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let fail = |error| Error::op("masked_select", at, error);
         let (spec, by) = (self.spec()?, mask.spec()?);
         if by.dtype != DType::Bool {
@@ -67,7 +66,8 @@ impl Tensor {
         let flags = self.to_bool().to_vec::<bool>()?;
         let strides = shape.strides();
         let count = flags.iter().filter(|there| **there).count();
-        let fail = |error| Error::op("nonzero", Location::caller(), error);
+        let at = At::caller();
+        let fail = |error| Error::op("nonzero", at, error);
         Shape::new(&[count, shape.rank()]).map_err(fail)?;
         let mut places: Vec<u32> = room("nonzero", count * shape.rank()).map_err(fail)?;
         for (at, _) in flags.iter().enumerate().filter(|(_, there)| **there) {
@@ -100,7 +100,8 @@ impl Tensor {
         let places = order.to_vec::<u32>()?;
         let changes = if n < 2 { vec![] } else { sorted.slice(0, 1..).ne(&sorted.slice(0, ..-1)).to_vec::<bool>()? };
         let different = changes.iter().filter(|changes| **changes).count() + usize::from(n > 0);
-        let fail = |error| Error::op("unique", Location::caller(), error);
+        let at = At::caller();
+        let fail = |error| Error::op("unique", at, error);
         let mut inverse: Vec<u32> = room("unique", n).map_err(fail)?;
         inverse.resize(n, 0);
         let [mut firsts, mut counts]: [Vec<u32>; 2] =
@@ -139,7 +140,7 @@ impl Tensor {
     /// A type that is no integer, a negative number, weights of another shape, or what the device reports.
     #[track_caller]
     pub fn bincount(&self, weights: Option<&Tensor>, min_length: usize) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let fail = |error| Error::op("bincount", at, error);
         let spec = self.spec()?;
         if let Some(given) = weights.map(|w| w.try_shape()).transpose()?.filter(|given| *given != spec.shape) {

@@ -96,6 +96,7 @@ impl DeviceState {
             label: &format!("{} {} on the host", call.op.name(), call.spec),
             file: call.node.at().file(),
             line: call.node.at().line(),
+            layer: call.node.at().layer().as_str(),
             flops: call.op.flops(&specs, &call.spec),
             bytes: 4 * words as u64,
             start: start.saturating_duration_since(begun).as_nanos() as u64,

@@ -1,12 +1,11 @@
 //! Given tensors of equal numbers: buffers of layers, state of optimizers; an error where there is no room for them.
 
 use super::state::Device;
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::graph::node::{Tensor, Value};
 use crate::graph::op::{DType, Spec};
 use crate::shape::Shape;
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// A round of a recorded loop (a step of a sequence, of an iteration) is at least so many values.
@@ -19,7 +18,7 @@ impl Device {
     /// A shape that no tensor may have; [`Error::OutOfMemory`]: no room for it.
     #[track_caller]
     pub(crate) fn filled(&self, op: &'static str, what: impl fmt::Display, shape: &[usize], value: f32) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let shape = Shape::new(shape).map_err(|error| Error::op(op, at, error))?;
         let budget = self.state.executor.budget();
         let mut words = self.state.with_room(|| budget.room(|| what.to_string(), shape.numel()))?;

@@ -128,5 +128,5 @@ impl DeviceState {
 /// A value, with the op that computes it and the caller's line.
 pub(super) fn of(node: &Node) -> String {
     let spec = node.spec().as_ref().map_or_else(|_| String::new(), |spec| format!(" {spec}"));
-    format!("the value of {}{spec} at {}:{}", node.op_name(), node.at().file(), node.at().line())
+    format!("the value of {}{spec} at {}", node.op_name(), node.at())
 }

@@ -1,12 +1,11 @@
 //! What a device can do at most: a copy and a loop of multiply-adds, timed. The two lines of the roofline that profiles are held against.
 
 use super::state::{Device, DeviceState};
-use crate::error::Result;
+use crate::error::{At, Result};
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Variant};
 use crate::profile::Peak;
 use crate::threads::lock;
 use rayon::prelude::*;
-use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -114,7 +113,8 @@ fn plan(words: usize, iterations: usize, repeats: usize) -> Arc<Plan> {
         scalars: 0..0,
         flops: 0,
         label: "peak".to_owned(),
-        at: Location::caller(),
+        call: None,
+        at: At::caller(),
     };
     Arc::new(Plan {
         leaves: vec![words],

@@ -2,6 +2,7 @@
 
 use super::state::{Device, DeviceState};
 use crate::executor::Span;
+use crate::graph::key::Graph;
 use crate::plan::Plan;
 use crate::profile::{Call, Profile};
 use crate::threads::lock;
@@ -57,7 +58,7 @@ impl DeviceState {
     }
 
     /// Books the calls of a run of `plan` that was started at `start`.
-    pub(super) fn book(&self, plan: &Plan, start: Instant, spans: &[Span]) {
+    pub(super) fn book(&self, plan: &Plan, graph: &Graph, start: Instant, spans: &[Span]) {
         let begun = *lock(&self.profiler.begun);
         let start = start.saturating_duration_since(begun).as_nanos() as u64;
         let mut book = lock(&self.profiler.book);
@@ -65,13 +66,17 @@ impl DeviceState {
         let mut before = None;
         for span in spans {
             let dispatch = &plan.dispatches[span.dispatch];
+            // The plan may have been made for another model of the same shape.
+            let call = dispatch.call.and_then(|call| graph.calls.get(call));
+            let at = call.map_or(dispatch.at, |call| call.node.at());
             // A dispatch done in parts is booked with the first of them.
             let again = before.replace(span.dispatch) == Some(span.dispatch);
             book.add(&Call {
                 kernel: dispatch.kernel.name,
                 label: &dispatch.label,
-                file: dispatch.at.file(),
-                line: dispatch.at.line(),
+                file: at.file(),
+                line: at.line(),
+                layer: at.layer().as_str(),
                 flops: if again { 0 } else { dispatch.flops },
                 bytes: if again { 0 } else { dispatch.bytes() },
                 start: start + span.start,

@@ -2,17 +2,16 @@
 
 use super::create::collected;
 use super::state::Device;
-use crate::error::{OpError, finite};
+use crate::error::{At, OpError, finite};
 use crate::graph::node::{Tensor, record_on};
 use crate::ops::random::draw;
 use crate::ops::random::{Kind, Random, Stream, deviation, range, shuffled};
 use crate::shape::{Shape, ToShape};
-use std::panic::Location;
 
 impl Device {
     #[track_caller]
     fn random(&self, name: &'static str, shape: impl ToShape, op: impl FnOnce(Shape) -> Result<Random, OpError>) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         match shape.to_shape().and_then(op) {
             Ok(op) => record_on(self.backend(), op, &[]),
             Err(error) => self.invalid(name, at, error),
@@ -124,7 +123,7 @@ impl Device {
     /// device. More than 2³¹ numbers make the tensor invalid.
     #[track_caller]
     pub fn randperm(&self, n: usize, seed: u64) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         if i32::try_from(n).is_err() {
             return self.invalid("randperm", at, OpError::Value(format!("n is {n}, expected at most 2³¹ − 1")));
         }
@@ -139,7 +138,7 @@ impl Device {
     /// tensor invalid.
     #[track_caller]
     pub fn truncated_normal(&self, shape: impl ToShape, [mean, std]: [f64; 2], [low, high]: [f64; 2], seed: u64) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         let check = || {
             located(mean, std, 1.0)
                 .map_err(|_| OpError::Value(format!("mean is {mean} and std is {std}, expected finite numbers, std above 0")))?;

@@ -2,12 +2,11 @@
 
 use super::create::Element;
 use super::memory::of;
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::graph::half;
 use crate::graph::node::{Reading, Tensor, Value};
 use crate::graph::op::DType;
 use crate::oneshot;
-use std::panic::Location;
 use std::sync::Arc;
 
 impl Tensor {
@@ -91,7 +90,7 @@ impl Tensor {
             return Ok(());
         }
         let message = format!("{shape} has {} elements, not one", shape.numel());
-        Err(Error::op("item", Location::caller(), OpError::Shape(message)))
+        Err(Error::op("item", At::caller(), OpError::Shape(message)))
     }
 
     #[track_caller]
@@ -101,7 +100,7 @@ impl Tensor {
             return Ok(());
         }
         let message = format!("the tensor is {spec}, read as {}; convert with to_{}()", T::DTYPE, T::DTYPE);
-        Err(Error::op("read", Location::caller(), OpError::DType(message)))
+        Err(Error::op("read", At::caller(), OpError::DType(message)))
     }
 
     async fn fetch<T: Element>(&self) -> Result<Vec<T>> {

@@ -64,7 +64,7 @@ impl DeviceState {
         let cached = self.cached(graph, switches)?;
         let done = self.execute(&cached, graph)?;
         if self.profiler.is_on() {
-            self.book(&cached.plan, done.start, &done.spans);
+            self.book(&cached.plan, graph, done.start, &done.spans);
         }
         self.keep(graph, &cached.plan, &done.outputs);
         self.updated(graph, &cached.plan);

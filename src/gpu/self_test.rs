@@ -8,11 +8,11 @@ use super::context::Gpu;
 use super::core::Core;
 use super::open::OpenOptions;
 use super::quirks::cooperative::Kind;
-use crate::error::Result;
+use crate::error::{At, Result};
 use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Place, Plan, SelfTest, Target, Trial, Variant};
 use crate::threads::lock;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// What there is to be said of a device: all well, or what is wrong.
@@ -44,7 +44,8 @@ fn computed(gpu: &Gpu, trial: &Trial) -> Result<Vec<u32>> {
             scalars: 0..0,
             flops: 0,
             label: "self-test".to_owned(),
-            at: Location::caller(),
+            call: None,
+            at: At::caller(),
         }],
         unplanned_words: 0,
         live_words: 0,

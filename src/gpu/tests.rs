@@ -4,8 +4,8 @@ mod device;
 mod runs;
 
 use super::{Gpu, GpuBuffer, OpenOptions};
+use crate::error::At;
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Variant};
-use std::panic::Location;
 use std::sync::Arc;
 
 /// The test shaders: `source` finds them beside the files of `shaders/`.
@@ -153,7 +153,8 @@ pub(super) fn dispatch(kernel: Kernel, reads: &[Place], writes: &[Place], scalar
         scalars,
         flops: 0,
         label: "test".to_owned(),
-        at: Location::caller(),
+        call: None,
+        at: At::caller(),
     }
 }
 

@@ -188,6 +188,7 @@ fn on_its_own(dispatch: &Dispatch) -> Plan {
             scalars: 0..dispatch.scalars.len(),
             flops: dispatch.flops,
             label: dispatch.label.clone(),
+            call: None,
             at: dispatch.at,
         }],
         unplanned_words: 0,

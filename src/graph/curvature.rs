@@ -2,9 +2,8 @@
 
 use super::node::{Tensor, Value};
 use super::op::Spec;
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::shape::Shape;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// The largest side of a Jacobian or Hessian that is recorded as a whole: each row is a backward pass of its own.
@@ -68,7 +67,7 @@ impl Curvature {
     /// Vectors whose number or shapes are not the parameters', or the error one of them carries.
     #[track_caller]
     pub fn times(&self, vectors: &[&Tensor]) -> Result<Vec<Tensor>> {
-        let at = Location::caller();
+        let at = At::caller();
         let fail = |message: String| Error::op("hessian_vector_product", at, OpError::Shape(message));
         if vectors.len() != self.parameters.len() {
             return Err(fail(format!("{} vectors for {} parameters", vectors.len(), self.parameters.len())));
@@ -98,7 +97,7 @@ impl Curvature {
     /// As [`Curvature::times`], or a row there is not.
     #[track_caller]
     pub fn row(&self, i: usize) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         if i >= self.size() {
             let error = OpError::OutOfRange { what: "row of the hessian", found: i as i64, size: self.size() };
             return Err(Error::op("hessian", at, error));
@@ -136,7 +135,7 @@ impl Tensor {
     /// more than 8 axes together.
     #[track_caller]
     pub fn jacobian(&self, parameter: &Tensor) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         are_parameters("jacobian", &[parameter])?;
         let (shape, columns) = (self.try_shape()?, parameter.try_shape()?);
         let whole = Shape::new(&[shape.dims(), columns.dims()].concat()).map_err(|e| Error::op("jacobian", at, e))?;
@@ -170,7 +169,7 @@ impl Tensor {
     #[track_caller]
     pub fn hessian(&self, parameters: &[&Tensor]) -> Result<Tensor> {
         let curvature = Curvature::new(self, parameters)?;
-        limit("hessian", Location::caller(), curvature.size(), "parameters")?;
+        limit("hessian", At::caller(), curvature.size(), "parameters")?;
         let rows = (0..curvature.size()).map(|i| curvature.row(i)).collect::<Result<Vec<_>>>()?;
         let Some((first, others)) = rows.split_first() else {
             return Ok(unit(self, Shape::new(&[0, 0]).unwrap_or(Shape::SCALAR), None));
@@ -198,12 +197,12 @@ fn unit(like: &Tensor, shape: Shape, one: Option<usize>) -> Tensor {
         words[one] = 1f32.to_bits();
     }
     let value = Some(Value::Host(Arc::new(words)));
-    Tensor::leaf(like.node().backend(), Ok(Spec::f32(shape)), value, false, Location::caller())
+    Tensor::leaf(like.node().backend(), Ok(Spec::f32(shape)), value, false, At::caller())
 }
 
 #[track_caller]
 pub(super) fn are_parameters(op: &'static str, given: &[&Tensor]) -> Result<()> {
-    let at = Location::caller();
+    let at = At::caller();
     let fail = |message: String| Err(Error::op(op, at, OpError::Gradient(message)));
     if given.is_empty() {
         return fail("no parameters were given".to_owned());

@@ -71,9 +71,8 @@ fn cut(nodes: &BTreeMap<u64, Arc<Node>>, parameter: &Arc<Node>, refusals: &Refus
             }
         };
         let message = format!(
-            "it cuts the parameter made at {}:{} off from the loss ({why}); the parameter is used in the forward pass and gets no gradient",
-            parameter.at().file(),
-            parameter.at().line()
+            "it cuts the parameter made at {} off from the loss ({why}); the parameter is used in the forward pass and gets no gradient",
+            parameter.at()
         );
         return Some(Error::op(op.name(), node.at(), OpError::Disconnected(message)));
     }

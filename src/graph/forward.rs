@@ -3,8 +3,7 @@
 use super::curvature::are_parameters;
 use super::disconnected::Missing;
 use super::node::Tensor;
-use crate::error::{Error, OpError, Result};
-use std::panic::Location;
+use crate::error::{At, Error, OpError, Result};
 
 impl Tensor {
     /// Records the product of this tensor's Jacobian with a direction, one vector for each of the parameters or [watched](Tensor::watch) tensors: how
@@ -26,7 +25,7 @@ impl Tensor {
     /// of the inputs; a tensor that is no float; an op on the way whose gradient has no gradient.
     #[track_caller]
     pub fn jacobian_vector_product(&self, inputs: &[&Tensor], vectors: &[&Tensor]) -> Result<Tensor> {
-        let at = Location::caller();
+        let at = At::caller();
         let op = "jacobian_vector_product";
         are_parameters(op, inputs)?;
         if inputs.len() != vectors.len() {

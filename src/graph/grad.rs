@@ -5,7 +5,6 @@ use super::node::{Body, Edge, Node, Tensor, Walk, grad_off, on_behalf_of};
 use super::op::{GradCtx, Spec};
 use crate::error::{At, Error, OpError, Result};
 use smallvec::SmallVec;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// Runs `f` without recording gradients: what it computes cannot be differentiated, and no history is kept.
@@ -305,7 +304,7 @@ impl Tensor {
         }
         let shape = spec.shape;
         let message = format!("shape {shape} is not a scalar: reduce it with sum or mean, or use backward_with(cotangent)");
-        Err(Error::op("backward", Location::caller(), OpError::Gradient(message)))
+        Err(Error::op("backward", At::caller(), OpError::Gradient(message)))
     }
 
     /// Vector-Jacobian products with `cotangent`, which has this tensor's shape.
@@ -405,7 +404,7 @@ fn differentiable(root: &Tensor, cotangent: &Tensor, at: At) -> Result<()> {
 
 #[track_caller]
 fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
-    let at = Location::caller();
+    let at = At::caller();
     let fail = |message: String| Error::op("backward", at, OpError::Gradient(message));
     for (root, cotangent) in roots {
         differentiable(root, cotangent, at)?;
@@ -444,10 +443,9 @@ fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
                     "backward",
                     at,
                     OpError::Stale(format!(
-                        "the history of the value recorded at {}:{} was let go when a parameter it depends on was updated; \
+                        "the history of the value recorded at {} was let go when a parameter it depends on was updated; \
                          differentiate before the step",
-                        node.at().file(),
-                        node.at().line()
+                        node.at()
                     )),
                 ));
             }

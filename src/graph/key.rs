@@ -227,10 +227,9 @@ fn flag(flags: &mut Vec<bool>, i: usize) -> &mut bool {
 
 pub(super) fn stale(node: &Node) -> OpError {
     OpError::Stale(format!(
-        "it reads the parameter made at {}:{}, which was updated before this ran; read the value before the step, \
+        "it reads the parameter made at {}, which was updated before this ran; read the value before the step, \
          or add it to the step with `gradients.and_run(&[&value])`",
-        node.at().file(),
-        node.at().line()
+        node.at()
     ))
 }
 

@@ -2,14 +2,14 @@
 
 use super::op::{DType, Op, Spec};
 use crate::budget::Budget;
-use crate::error::{At, Error, OpError, Result};
+use crate::error::{At, Error, LayerPath, OpError, Result};
+use crate::location;
 use crate::shape::Shape;
 use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -199,6 +199,8 @@ pub struct Node {
     frozen: AtomicBool,
     /// Gradients by it are kept: [`Tensor::watch`].
     watched: AtomicBool,
+    /// Of a parameter, its name in a model, as the number of a path; 0 unless known.
+    name: AtomicU32,
     backend: Arc<dyn Backend>,
     /// Tensors held by the user, apart from graph edges.
     handles: AtomicUsize,
@@ -221,7 +223,7 @@ thread_local! {
 }
 
 /// Runs `f` with everything it records carrying the line `at`: a gradient belongs to the line of its forward op.
-pub(super) fn on_behalf_of<R>(at: At, f: impl FnOnce() -> R) -> R {
+pub(crate) fn on_behalf_of<R>(at: At, f: impl FnOnce() -> R) -> R {
     struct Restore(Option<At>);
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -251,6 +253,7 @@ impl Node {
             requires_grad,
             frozen: AtomicBool::new(false),
             watched: AtomicBool::new(false),
+            name: AtomicU32::new(0),
             backend,
             handles: AtomicUsize::new(0),
             version: AtomicU64::new(0),
@@ -288,6 +291,21 @@ impl Node {
     /// Whether it is a parameter that is not learned for now.
     pub(crate) fn is_frozen(&self) -> bool {
         self.frozen.load(Ordering::Acquire)
+    }
+
+    /// A parameter's name in a model, as far as it is known.
+    pub(crate) fn name(&self) -> LayerPath {
+        LayerPath::numbered(self.name.load(Ordering::Relaxed))
+    }
+
+    /// Gives a parameter its name in a model. That in a part of the model does not take its place.
+    pub(crate) fn set_name(&self, name: &str) {
+        let known = self.name();
+        let is_part = known.as_str().strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        if !is_part && let Some(path) = LayerPath::of(name) {
+            self.name.store(path.number(), Ordering::Relaxed);
+            location::renamed();
+        }
     }
 
     /// Whether gradients by it are kept.
@@ -428,7 +446,7 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Node {{ {} {} at {}:{} }}", self.id, self.op_name(), self.at.file(), self.at.line())
+        write!(f, "Node {{ {} {} at {} }}", self.id, self.op_name(), self.at)
     }
 }
 
@@ -658,7 +676,10 @@ pub fn record_on(backend: &Arc<dyn Backend>, op: impl Op, inputs: &[&Tensor]) ->
 /// Records a call of an op whose type is not known.
 #[track_caller]
 pub fn record_shared(backend: &Arc<dyn Backend>, op: Arc<dyn Op>, inputs: &[&Tensor]) -> Tensor {
-    let at = ON_BEHALF.get().unwrap_or(Location::caller());
+    let at = match ON_BEHALF.get() {
+        Some(at) => at,
+        None => At::caller(),
+    };
     match substituted(inputs) {
         Some(inputs) => record_inputs(backend, op, &inputs.iter().collect::<SmallVec<[&Tensor; 3]>>(), at),
         None => record_inputs(backend, op, inputs, at),

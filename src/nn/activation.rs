@@ -135,7 +135,9 @@ pub(super) fn axis(site: &Site<'_>) -> Result<isize> {
 }
 
 impl Module for Activation {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         match *self {
             Activation::Relu => x.relu(),
             Activation::LeakyRelu(slope) => x.leaky_relu(slope),

@@ -1,6 +1,7 @@
 //! Attention in several heads (Vaswani et al. 2017) as a layer: masks, heads that share keys and values, rotary positions, a cache of keys.
 
 use super::dropout::Dropout;
+use super::path::{KeptPath, entered_as};
 use super::{Blueprint, Linear, Module, RotaryEmbedding, Site};
 use crate::error::{OpError, Result};
 use crate::{AttentionOptions, Device, RopeOptions, Shape, Tensor};
@@ -158,6 +159,7 @@ pub struct MultiHeadAttention {
     rotary: Option<RotaryEmbedding>,
     made: Heads,
     seed: u64,
+    path: KeptPath,
 }
 
 /// A linear layer from so many inputs to so many outputs. No closure makes them: an error names the line of whoever made the whole.
@@ -186,6 +188,7 @@ impl MultiHeadAttention {
             rotary: made.rotary.map(RotaryEmbedding::new),
             made,
             seed,
+            path: KeptPath::default(),
         }
     }
 
@@ -255,6 +258,7 @@ impl MultiHeadAttention {
     /// dropout are the layer's.
     #[track_caller]
     pub fn attend_with(&self, queries: &Tensor, keys: &Tensor, values: &Tensor, options: &AttentionOptions) -> Tensor {
+        let _layer = entered_as(self, &self.path);
         if let Some(invalid) = self.wrong(queries, keys, Some(values)) {
             return invalid;
         }
@@ -304,6 +308,7 @@ impl MultiHeadAttention {
     /// [`MultiHeadAttention::step`] with a mask or padding.
     #[track_caller]
     pub fn step_with(&self, x: &Tensor, cache: &mut KeyValueCache, options: &AttentionOptions) -> Tensor {
+        let _layer = entered_as(self, &self.path);
         if let Some(invalid) = self.wrong(x, x, Some(x)) {
             return invalid;
         }
@@ -413,12 +418,16 @@ impl KeyValueCache {
 
 impl Module for MultiHeadAttention {
     /// Attention of a sequence to itself.
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = entered_as(self, &self.path);
         self.attend(x, x, x)
     }
 
     /// Of one input attention to itself, of three queries, keys and values.
+    #[track_caller]
     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        let _layer = entered_as(self, &self.path);
         match inputs {
             [x] => vec![self.forward(x)],
             [queries, keys, values] => vec![self.attend(queries, keys, values)],

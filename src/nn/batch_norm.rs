@@ -3,10 +3,9 @@
 use super::norm::{affine, given, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
 use super::waiting::Waiting;
 use super::{Blueprint, Module, Site, statistics, summary};
-use crate::error::{OpError, Result};
+use crate::error::{At, OpError, Result};
 use crate::threads::lock;
 use crate::{Device, Tensor};
-use std::panic::Location;
 use std::sync::{Mutex, MutexGuard};
 
 /// Normalises each channel (axis 1) of x by its own mean and biased variance over all other axes, then γ x̂ + β.
@@ -117,7 +116,7 @@ fn running(device: &Device, channels: usize, start: f32) -> Tensor {
     let what = format_args!("the statistics of {channels} channels");
     match device.filled("batch_norm", what, &[channels], start) {
         Ok(statistic) => statistic,
-        Err(error) => Tensor::invalid(device.backend(), error, Location::caller()),
+        Err(error) => Tensor::invalid(device.backend(), error, At::caller()),
     }
 }
 
@@ -183,7 +182,9 @@ impl<const D: usize> BatchNorm<D> {
 }
 
 impl<const D: usize> Module for BatchNorm<D> {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         let fits = shape.rank() == D + 2 || (D == 1 && shape.rank() == 2);
         if !fits || shape.dims()[1] != self.channels {

@@ -91,7 +91,9 @@ impl Bilinear {
 }
 
 impl Module for Bilinear {
+    #[track_caller]
     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        let _layer = crate::nn::entered(self);
         match inputs {
             [first, second] => vec![self.of(first, second)],
             _ => wrong_inputs("Bilinear", inputs, 2),

@@ -1,5 +1,6 @@
 //! Transformer blocks one after the other: an encoder, a decoder, or a model that generates.
 
+use super::path::{KeptPath, entered_container, into_numbered, into_part};
 use super::summary::within;
 use super::{Blueprint, KeyValueCache, Module, Row, Site, TransformerBlock};
 use crate::error::{OpError, Result};
@@ -26,6 +27,7 @@ use std::fmt;
 pub struct Transformer {
     layers: Vec<TransformerBlock>,
     norm: Option<Box<dyn Module>>,
+    path: KeptPath,
 }
 
 impl fmt::Debug for Transformer {
@@ -37,7 +39,7 @@ impl fmt::Debug for Transformer {
 impl Transformer {
     /// These blocks, in this order.
     pub fn new(blocks: impl IntoIterator<Item = TransformerBlock>) -> Transformer {
-        Transformer { layers: blocks.into_iter().collect(), norm: None }
+        Transformer { layers: blocks.into_iter().collect(), norm: None, path: KeptPath::default() }
     }
 
     /// Normalises at the end: blocks that normalise first leave that open.
@@ -52,7 +54,15 @@ impl Transformer {
 
     #[track_caller]
     fn through(&self, x: &Tensor, mut block: impl FnMut(usize, &TransformerBlock, &Tensor) -> Tensor) -> Tensor {
-        let x = self.layers.iter().enumerate().fold(x.clone(), |x, (i, layer)| block(i, layer, &x));
+        let _layer = entered_container(self, &self.path);
+        let x = {
+            let _layers = into_part("layers");
+            self.layers.iter().enumerate().fold(x.clone(), |x, (i, layer)| {
+                let _part = into_numbered(i);
+                block(i, layer, &x)
+            })
+        };
+        let _part = into_part("norm");
         self.norm.as_ref().map_or(x.clone(), |norm| norm.forward(&x))
     }
 
@@ -116,18 +126,21 @@ impl Transformer {
                 _ => layers.push(TransformerBlock::of_site(&inner)?),
             }
         }
-        Ok(Box::new(Transformer { layers, norm }))
+        Ok(Box::new(Transformer { layers, norm, path: KeptPath::default() }))
     }
 }
 
 impl Module for Transformer {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = entered_container(self, &self.path);
         self.encode(x, &AttentionOptions::new())
     }
 
     /// Of one input the blocks, of two a decoder's with their memory.
+    #[track_caller]
     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        let _layer = entered_container(self, &self.path);
         match inputs {
             [x] => vec![self.forward(x)],
             [x, memory] => vec![self.decode(x, memory)],
@@ -138,10 +151,14 @@ impl Module for Transformer {
     crate::parts!(layers, norm);
 
     fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
+        let _layer = entered_container(self, &self.path);
         let mut x = x.clone();
         for (i, layer) in self.layers.iter().enumerate() {
+            let _layers = into_part("layers");
+            let _part = into_numbered(i);
             x = layer.trace(&within(name, &format!("layers.{i}")), &x, rows);
         }
+        let _part = into_part("norm");
         self.norm.as_ref().map_or(x.clone(), |norm| norm.trace(&within(name, "norm"), &x, rows))
     }
 

@@ -311,7 +311,9 @@ macro_rules! layer {
         }
 
         impl Module for $layer {
+            #[track_caller]
             fn forward(&self, x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 let forward: fn(&Tensor, &Kernel<$n>) -> Tensor = $forward;
                 forward(x, &self.kernel)
             }

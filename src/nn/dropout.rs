@@ -62,7 +62,9 @@ macro_rules! dropping {
         }
 
         impl Module for $name {
+            #[track_caller]
             fn forward(&self, x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 self.dropping.pass().map_or_else(|| x.clone(), |pass| self.dropped(x, pass))
             }
 

@@ -1,9 +1,8 @@
 //! Embedding: a learned row for every number.
 
 use super::{Blueprint, Init, Module, Site, parts};
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::{Device, Tensor};
-use std::panic::Location;
 
 /// Numbers (u32 or i32, below `rows`) \[…\] → their rows of the table \[…, width\].
 ///
@@ -45,7 +44,7 @@ impl Embedding {
     /// The error the table carries, or one that is no f32 matrix.
     #[track_caller]
     pub fn from_parameters(weight: Tensor) -> Result<Embedding> {
-        let (spec, at) = (weight.spec()?, Location::caller());
+        let (spec, at) = (weight.spec()?, At::caller());
         let &[rows, width] = spec.shape.dims() else {
             let message = format!("the table is {spec}, expected two axes, [rows, width]");
             return Err(Error::op("embedding", at, OpError::Shape(message)));
@@ -86,7 +85,9 @@ impl Embedding {
 }
 
 impl Module for Embedding {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         match self.padding {
             Some(padding) => self.weight.embedding_padded(x, padding),
             None => self.weight.embedding(x),

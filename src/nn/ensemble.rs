@@ -1,5 +1,6 @@
 //! Several models as one: the mean of their outputs.
 
+use super::path::{KeptPath, into_numbered};
 use super::{Blueprint, Module, Row, Site};
 use crate::Tensor;
 use crate::error::{OpError, Result};
@@ -20,16 +21,17 @@ use crate::error::{OpError, Result};
 /// ```
 pub struct Ensemble {
     members: Vec<Box<dyn Module>>,
+    path: KeptPath,
 }
 
 impl Ensemble {
     /// The mean of these models.
     pub fn new(members: impl IntoIterator<Item = Box<dyn Module>>) -> Ensemble {
-        Ensemble { members: members.into_iter().collect() }
+        Ensemble { members: members.into_iter().collect(), path: KeptPath::default() }
     }
 
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
-        Ok(Box::new(Ensemble { members: site.parts()? }))
+        Ok(Box::new(Ensemble { members: site.parts()?, path: KeptPath::default() }))
     }
 
     /// The members, in order.
@@ -37,6 +39,7 @@ impl Ensemble {
         &self.members
     }
 
+    #[track_caller]
     fn mean(&self, x: &Tensor, outputs: impl Iterator<Item = Tensor>) -> Tensor {
         match outputs.reduce(|sum, output| sum.add(&output)) {
             Some(sum) => sum.div_scalar(self.members.len() as f64),
@@ -46,8 +49,16 @@ impl Ensemble {
 }
 
 impl Module for Ensemble {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.mean(x, self.members.iter().map(|member| member.forward(x)))
+        let _layer = crate::nn::path::entered_container(self, &self.path);
+        self.mean(
+            x,
+            self.members.iter().enumerate().map(|(i, member)| {
+                let _part = into_numbered(i);
+                member.forward(x)
+            }),
+        )
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -82,8 +93,12 @@ impl Module for Ensemble {
     }
 
     fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
+        let _layer = crate::nn::path::entered_container(self, &self.path);
         let outputs: Vec<Tensor> = (0..self.members.len())
-            .map(|i| self.members[i].trace(&super::summary::within(name, &i.to_string()), x, rows))
+            .map(|i| {
+                let _part = into_numbered(i);
+                self.members[i].trace(&super::summary::within(name, &i.to_string()), x, rows)
+            })
             .collect();
         self.mean(x, outputs.into_iter())
     }

@@ -1,9 +1,8 @@
 //! A first layer for tables: numbers, and columns of categories as one index each instead of a feature per category.
 
 use super::{Blueprint, Init, Module, Site};
-use crate::error::{OpError, Result};
+use crate::error::{At, OpError, Result};
 use crate::{Device, Shape, Tensor, memory};
-use std::panic::Location;
 
 /// What errors call it.
 const NAME: &str = "feature_embedding";
@@ -55,7 +54,7 @@ impl FeatureEmbedding {
         bias: Init,
         seed: u64,
     ) -> FeatureEmbedding {
-        let at = Location::caller();
+        let at = At::caller();
         let refused = |error| {
             let bias = device.invalid(NAME, at, error);
             FeatureEmbedding { weight: None, bias, tables: vec![], inputs, rows: rows.to_vec(), outputs }
@@ -130,7 +129,9 @@ fn picked(device: &Device, width: usize, rows: usize, number: impl Fn(usize, usi
 }
 
 impl Module for FeatureEmbedding {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         let width = self.inputs.saturating_add(self.rows.len());
         let before = match shape.dims() {

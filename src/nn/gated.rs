@@ -46,7 +46,9 @@ impl PRelu {
 }
 
 impl Module for PRelu {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         x.prelu(&self.weight)
     }
 
@@ -83,7 +85,9 @@ macro_rules! gated {
         }
 
         impl Module for $name {
+            #[track_caller]
             fn forward(&self, x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 x.gated($op, self.axis, |$a, $b| $gate)
             }
 

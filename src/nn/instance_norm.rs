@@ -76,7 +76,9 @@ impl<const D: usize> InstanceNorm<D> {
 }
 
 impl<const D: usize> Module for InstanceNorm<D> {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         if shape.rank() != D + 2 || shape.dims()[1] != self.channels {
             let message = format!("input is {shape}, expected [n,{}] and {D} more axes", self.channels);

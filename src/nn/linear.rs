@@ -1,9 +1,8 @@
 //! The linear layer: y = x Wᵀ + b.
 
 use super::{Blueprint, Init, Module, Site, parts};
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::{Device, Shape, Tensor};
-use std::panic::Location;
 
 /// y = x Wᵀ + b with W \[outputs, inputs\] and b \[outputs\]: \[…, inputs\] → \[…, outputs\].
 #[derive(Debug)]
@@ -50,7 +49,7 @@ impl Linear {
     /// device.
     #[track_caller]
     pub fn from_parameters(weight: Tensor, bias: Option<Tensor>) -> Result<Linear> {
-        let (spec, at) = (weight.spec()?, Location::caller());
+        let (spec, at) = (weight.spec()?, At::caller());
         let &[outputs, inputs] = spec.shape.dims() else {
             let message = format!("the weight is {spec}, expected two axes, [outputs, inputs]");
             return Err(Error::op("linear", at, OpError::Shape(message)));
@@ -98,7 +97,9 @@ impl Linear {
 }
 
 impl Module for Linear {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let y = x.matmul(&self.weight.t());
         match &self.bias {
             Some(bias) => y + bias,

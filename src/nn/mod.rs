@@ -19,6 +19,7 @@ mod linear;
 pub mod loss;
 pub mod norm;
 mod parts;
+mod path;
 mod per_sample;
 mod plain;
 mod pool;
@@ -74,6 +75,8 @@ pub use transformer::TransformerBlock;
 pub use unfold::{Fold, Unfold};
 pub use watch::{LayerOutput, Statistics, watch, watch_all};
 pub use weight_norm::{SpectralNorm, WeightNorm};
+
+pub(crate) use path::entered;
 
 use crate::error::{OpError, Result};
 use crate::{Shape, Tensor};
@@ -290,6 +293,7 @@ pub trait Module: Send + Sync {
         let (mut found, mut seen) = (Vec::new(), HashSet::new());
         self.visit(&mut |name, parameter| {
             if seen.insert(parameter.id()) {
+                parameter.node().set_name(name);
                 found.push((name.to_owned(), parameter.clone()));
             }
         });

@@ -1,9 +1,8 @@
 //! Normalisation: x̂ = (x − mean) / √(var + ε) over some axes, then γ x̂ + β; as layers and as functions of given γ and β.
 
 use super::{Blueprint, Init, Module, Site};
-use crate::error::{OpError, Result, finite};
+use crate::error::{At, OpError, Result, finite};
 use crate::{Device, Shape, Tensor, ToShape};
-use std::panic::Location;
 
 /// x̂ over `axes` with their mean and (biased) variance, which keep the axes with size 1.
 #[track_caller]
@@ -157,7 +156,7 @@ impl LayerNorm {
                 LayerNorm { gamma, beta, dims: shape.dims().to_vec(), eps: 1e-5 }
             }
             Err(error) => {
-                let invalid = Some(device.invalid("layer_norm", Location::caller(), error));
+                let invalid = Some(device.invalid("layer_norm", At::caller(), error));
                 LayerNorm { gamma: invalid.clone(), beta: invalid, dims: vec![], eps: 1e-5 }
             }
         }
@@ -186,7 +185,9 @@ impl LayerNorm {
 }
 
 impl Module for LayerNorm {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         // Of a shape that no tensor may have there are no axes to be compared.
         if let Some(invalid) = self.gamma.as_ref().filter(|gamma| gamma.check().is_err()) {
             return invalid.clone();
@@ -243,7 +244,9 @@ impl RmsNorm {
 }
 
 impl Module for RmsNorm {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         rms_norm(x, Some(&self.gamma), self.eps)
     }
 
@@ -302,7 +305,9 @@ impl GroupNorm {
 }
 
 impl Module for GroupNorm {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         if let Ok(shape) = x.try_shape()
             && shape.dims().get(1) != Some(&self.channels)
         {

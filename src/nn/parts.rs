@@ -82,12 +82,6 @@ impl<M: Module> Part for M {
     }
 }
 
-impl Part for Box<dyn Module> {
-    fn each(&self, name: &str, visit: &mut dyn FnMut(&str, &dyn Module)) {
-        visit(name, &**self);
-    }
-}
-
 impl Part for Tensor {
     fn each(&self, _: &str, _: &mut dyn FnMut(&str, &dyn Module)) {}
 

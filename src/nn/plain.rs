@@ -9,7 +9,9 @@ use crate::error::{OpError, Result};
 pub struct Identity;
 
 impl Module for Identity {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         x.clone()
     }
 
@@ -62,7 +64,9 @@ impl FlattenAxes {
 }
 
 impl Module for FlattenAxes {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         if shape.rank() == 0 {
             return x.reshape([1]);
@@ -109,7 +113,9 @@ impl Unflatten {
 }
 
 impl Module for Unflatten {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         let axis = match shape.axis(self.axis) {
             Ok(axis) => axis,
@@ -153,7 +159,9 @@ impl Function {
 }
 
 impl Module for Function {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         (self.function)(x)
     }
 

@@ -120,7 +120,9 @@ macro_rules! maxima {
         }
 
         impl Module for $layer {
+            #[track_caller]
             fn forward(&self, x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 x.$method(self.options)
             }
 
@@ -156,7 +158,9 @@ macro_rules! means {
         }
 
         impl Module for $layer {
+            #[track_caller]
             fn forward(&self, x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 x.$method(self.options)
             }
 
@@ -199,7 +203,9 @@ macro_rules! cells {
         }
 
         impl Module for $layer {
+            #[track_caller]
             fn forward(&self, $x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 let $output = self.output;
                 $forward
             }
@@ -254,7 +260,9 @@ impl GlobalPool {
 }
 
 impl Module for GlobalPool {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         match (self, shape.rank()) {
             (GlobalPool::Mean, 3) => x.global_avg_pool1d(),

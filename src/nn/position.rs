@@ -1,10 +1,9 @@
 //! Where a row stands in its sequence: rotary embedding, sinusoids that are added, and biases that grow with the distance.
 
 use super::{Blueprint, Module, Site};
-use crate::error::{OpError, Result};
+use crate::error::{At, OpError, Result};
 use crate::threads::lock;
 use crate::{Device, Pairing, RopeOptions, RopeTables, Shape, Tensor, memory};
-use std::panic::Location;
 use std::sync::Mutex;
 
 /// Rotary position embedding (Su et al. 2021) as a layer: \[…, t, d\] → \[…, t, d\], see [`Tensor::rope`].
@@ -85,6 +84,7 @@ impl RotaryEmbedding {
 impl Module for RotaryEmbedding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         self.at(x, 0)
     }
 
@@ -118,7 +118,7 @@ fn table(device: &Device, name: &'static str, shape: &[usize], number: impl Fn(u
     };
     match Shape::new(shape).and_then(numbers) {
         Ok((numbers, shape)) => device.tensor(&numbers, shape),
-        Err(error) => device.invalid(name, Location::caller(), error),
+        Err(error) => device.invalid(name, At::caller(), error),
     }
 }
 
@@ -149,6 +149,7 @@ impl PositionalEncoding {
 impl Module for PositionalEncoding {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         let &[.., rows, width] = shape.dims() else {
             return x.refuse("positional_encoding", OpError::Shape(format!("input is {shape}, expected [..,t,width]")));

@@ -66,7 +66,9 @@ impl Upsample {
 }
 
 impl Module for Upsample {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         match &self.length {
             Length::To(size) => x.interpolate(size, self.how),
             Length::By(factor) => match x.try_shape() {
@@ -140,7 +142,9 @@ impl Pad {
 }
 
 impl Module for Pad {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         let Ok(shape) = x.try_shape() else { return x.clone() };
         match shape.rank().checked_sub(self.pads.len()) {
             Some(rest) => x.pad_with(&[&vec![(0, 0); rest][..], &self.pads].concat(), self.mode),
@@ -193,7 +197,9 @@ macro_rules! shuffles {
         }
 
         impl Module for $layer {
+            #[track_caller]
             fn forward(&self, x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 x.$method(self.$setting)
             }
 

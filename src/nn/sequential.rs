@@ -1,5 +1,6 @@
 //! Layers one after the other.
 
+use super::path::{KeptPath, entered_container, into_numbered};
 use super::{Activation, Blueprint, Init, Linear, Module, Row, Site};
 use crate::error::Result;
 use crate::{Device, Tensor};
@@ -10,7 +11,9 @@ use std::sync::atomic::AtomicU64;
 pub struct Flatten;
 
 impl Module for Flatten {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         match x.try_shape() {
             Ok(shape) if shape.rank() > 0 => x.reshape([shape.dims()[0], shape.dims()[1..].iter().product()]),
             _ => x.reshape([1, 1]),
@@ -43,6 +46,7 @@ impl Flatten {
 #[derive(Default)]
 pub struct Sequential {
     layers: Vec<Box<dyn Module>>,
+    path: KeptPath,
 }
 
 impl Sequential {
@@ -59,7 +63,7 @@ impl Sequential {
     }
 
     pub(super) fn build(site: &Site<'_>) -> Result<Box<dyn Module>> {
-        Ok(Box::new(Sequential { layers: site.parts()? }))
+        Ok(Box::new(Sequential { layers: site.parts()?, path: KeptPath::default() }))
     }
 
     /// The layers.
@@ -69,8 +73,13 @@ impl Sequential {
 }
 
 impl Module for Sequential {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
-        self.layers.iter().fold(x.clone(), |x, layer| layer.forward(&x))
+        let _layer = entered_container(self, &self.path);
+        self.layers.iter().enumerate().fold(x.clone(), |x, (i, layer)| {
+            let _part = into_numbered(i);
+            layer.forward(&x)
+        })
     }
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -107,9 +116,14 @@ impl Module for Sequential {
         format!("Sequential({} layers)", self.layers.len())
     }
 
+    #[track_caller]
     fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
         let part = |i: usize| if name.is_empty() { i.to_string() } else { format!("{name}.{i}") };
-        self.layers.iter().enumerate().fold(x.clone(), |x, (i, layer)| layer.trace(&part(i), &x, rows))
+        let _layer = entered_container(self, &self.path);
+        self.layers.iter().enumerate().fold(x.clone(), |x, (i, layer)| {
+            let _part = into_numbered(i);
+            layer.trace(&part(i), &x, rows)
+        })
     }
 }
 

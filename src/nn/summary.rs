@@ -3,6 +3,7 @@
 use super::Module;
 use crate::error::Result;
 use crate::escape::escaped;
+use crate::location::on_behalf_of_caller;
 use crate::{Device, Shape, Tensor, ToShape, no_grad};
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -85,6 +86,7 @@ pub(super) fn tracing() -> bool {
 /// println!("{}", nn::summary(&nn::mlp(&device, &[64, 32, 10], 0), &device, [1, 64])?);
 /// # Ok::<(), steepest::Error>(())
 /// ```
+#[track_caller]
 pub fn summary(model: &(impl Module + ?Sized), device: &Device, input: impl ToShape) -> Result<Summary> {
     summary_of(model, &device.zeros(input))
 }
@@ -93,6 +95,7 @@ pub fn summary(model: &(impl Module + ?Sized), device: &Device, input: impl ToSh
 ///
 /// # Errors
 /// As [`summary`].
+#[track_caller]
 pub fn summary_of(model: &(impl Module + ?Sized), input: &Tensor) -> Result<Summary> {
     summary_of_all(model, std::slice::from_ref(input))
 }
@@ -101,6 +104,7 @@ pub fn summary_of(model: &(impl Module + ?Sized), input: &Tensor) -> Result<Summ
 ///
 /// # Errors
 /// As [`summary`].
+#[track_caller]
 pub fn summary_of_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> Result<Summary> {
     struct Restore(bool);
     impl Drop for Restore {
@@ -108,6 +112,7 @@ pub fn summary_of_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> Resu
             TRACING.set(self.0);
         }
     }
+    let _line = on_behalf_of_caller();
     let mut rows = Vec::new();
     {
         let _restore = Restore(TRACING.replace(true));

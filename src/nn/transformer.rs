@@ -1,6 +1,7 @@
 //! The transformer's block: attention to itself, attention to another sequence where it decodes one, an MLP, normalisation before or after each.
 
 use super::attention::{Heads, linear, part};
+use super::path::{KeptPath, entered_as, into_part};
 use super::summary::within;
 use super::{Activation, Blueprint, Dropout, KeyValueCache, LayerNorm, Linear, Module, MultiHeadAttention, RmsNorm, Row, Site};
 use crate::error::{OpError, Result};
@@ -95,6 +96,7 @@ pub struct TransformerBlock {
     dropout3: Option<Dropout>,
     made: Shape,
     seed: u64,
+    path: KeptPath,
 }
 
 impl fmt::Debug for TransformerBlock {
@@ -104,10 +106,11 @@ impl fmt::Debug for TransformerBlock {
 }
 
 /// Has a layer of a block, of this name, make its output.
-type Part<'a> = &'a dyn Fn(&str, &dyn Module, &Tensor) -> Tensor;
+type Part<'a> = &'a dyn Fn(&'static str, &dyn Module, &Tensor) -> Tensor;
 
 #[track_caller]
-fn forward(_: &str, layer: &dyn Module, x: &Tensor) -> Tensor {
+fn forward(name: &'static str, layer: &dyn Module, x: &Tensor) -> Tensor {
+    let _part = into_part(name);
     layer.forward(x)
 }
 
@@ -150,6 +153,7 @@ impl TransformerBlock {
             dropout3: made.cross.then(|| Dropout::new(made.dropout, made.seeds[2])),
             made,
             seed,
+            path: KeptPath::default(),
         }
     }
 
@@ -273,10 +277,21 @@ impl TransformerBlock {
         memory: Option<(&Tensor, &AttentionOptions)>,
         part: Part<'_>,
     ) -> Tensor {
+        let _layer = entered_as(self, &self.path);
+        let attend = |x: &Tensor| {
+            let _part = into_part("self_attn");
+            attend(x)
+        };
         let x = self.around(x, |x| part("norm1", &self.norm1, x), |x| self.dropout1.forward(&attend(x)));
         match (&self.multihead_attn, &self.norm3, &self.dropout3, memory) {
             (Some(cross), Some(last), Some(dropout), Some((memory, options))) => {
-                let attend = |x: &Tensor| dropout.forward(&cross.attend_with(x, memory, memory, options));
+                let attend = |x: &Tensor| {
+                    let attended = {
+                        let _part = into_part("multihead_attn");
+                        cross.attend_with(x, memory, memory, options)
+                    };
+                    dropout.forward(&attended)
+                };
                 let x = self.around(&x, |x| part("norm2", &self.norm2, x), attend);
                 self.around(&x, |x| part("norm3", last, x), |x| self.dropout2.forward(&self.mlp(x, part)))
             }
@@ -339,11 +354,14 @@ impl TransformerBlock {
 impl Module for TransformerBlock {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = entered_as(self, &self.path);
         self.encode(x, &AttentionOptions::new())
     }
 
     /// Of one input the block, of two a decoder's with its memory.
+    #[track_caller]
     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        let _layer = entered_as(self, &self.path);
         match inputs {
             [x] => vec![self.forward(x)],
             [x, memory] => vec![self.decode(x, memory)],
@@ -368,7 +386,10 @@ impl Module for TransformerBlock {
 
     fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
         let rows = RefCell::new(rows);
-        let part = |part: &str, layer: &dyn Module, x: &Tensor| layer.trace(&within(name, part), x, &mut rows.borrow_mut());
+        let part = |part: &'static str, layer: &dyn Module, x: &Tensor| {
+            let _part = into_part(part);
+            layer.trace(&within(name, part), x, &mut rows.borrow_mut())
+        };
         self.run(x, |x| part("self_attn", &self.self_attn, x), None, &part)
     }
 

@@ -42,7 +42,9 @@ impl Unfold {
 }
 
 impl Module for Unfold {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         x.unfold(self.kernel, self.options)
     }
 
@@ -76,7 +78,9 @@ impl Fold {
 }
 
 impl Module for Fold {
+    #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = crate::nn::entered(self);
         x.fold(self.size, self.kernel, self.options)
     }
 

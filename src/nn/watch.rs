@@ -2,6 +2,7 @@
 
 use super::{Module, Row};
 use crate::error::{Error, Result};
+use crate::location::on_behalf_of_caller;
 use crate::{Tensor, memory};
 
 /// What a layer was given and what it made of it: see [`watch`].
@@ -114,14 +115,18 @@ impl LayerOutput {
 /// assert_eq!(slope.shape(), hidden.shape());
 /// # Ok::<(), steepest::Error>(())
 /// ```
+#[track_caller]
 pub fn watch(model: &(impl Module + ?Sized), x: &Tensor) -> (Tensor, Vec<LayerOutput>) {
+    let _line = on_behalf_of_caller();
     let mut rows = Vec::new();
     let y = model.trace("", x, &mut rows);
     (y, seen(rows))
 }
 
 /// [`watch`] for a model of several inputs.
+#[track_caller]
 pub fn watch_all(model: &(impl Module + ?Sized), inputs: &[Tensor]) -> (Vec<Tensor>, Vec<LayerOutput>) {
+    let _line = on_behalf_of_caller();
     let mut rows = Vec::new();
     let outputs = model.trace_all("", inputs, &mut rows);
     (outputs, seen(rows))

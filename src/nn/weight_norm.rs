@@ -85,6 +85,7 @@ impl Inner {
 /// What both wrappers hand on to the layer.
 macro_rules! handed_on {
     () => {
+        #[track_caller]
         fn forward(&self, x: &Tensor) -> Tensor {
             self.forward_all(std::slice::from_ref(x)).into_iter().next().unwrap_or_else(|| x.clone())
         }
@@ -175,7 +176,9 @@ impl WeightNorm {
 }
 
 impl Module for WeightNorm {
+    #[track_caller]
     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        let _layer = crate::nn::entered(self);
         self.inner.forward(&self.weight(), inputs)
     }
 
@@ -356,7 +359,9 @@ fn step_length(a: &Tensor, u: &Tensor, v: &Tensor) -> Tensor {
 }
 
 impl Module for SpectralNorm {
+    #[track_caller]
     fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        let _layer = crate::nn::entered(self);
         self.inner.forward(&self.next(), inputs)
     }
 

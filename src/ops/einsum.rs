@@ -4,12 +4,11 @@
 //! and operands are contracted from left to right by a permutation (a view), a reshape where labels join, and a matrix product.
 
 use super::layout::{Permute, Reshape};
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::graph::op::DType;
 use crate::graph::{Tensor, record};
 use crate::shape::Shape;
 use std::collections::BTreeMap;
-use std::panic::Location;
 
 /// A subscript, taken apart: the labels of each operand and of the output.
 #[derive(Debug, PartialEq, Eq)]
@@ -250,7 +249,7 @@ fn shaped(tensor: &Tensor, dims: &[usize]) -> Result<Tensor, OpError> {
 pub fn einsum(subscript: &str, operands: &[&Tensor]) -> Result<Tensor> {
     let Some(first) = operands.first() else {
         let error = OpError::Value("no tensors given; at least one is needed".to_owned());
-        return Err(Error::op("einsum", Location::caller(), error));
+        return Err(Error::op("einsum", At::caller(), error));
     };
     if let Some(invalid) = operands.iter().find(|t| t.check().is_err()) {
         return Ok((*invalid).clone());

@@ -1,10 +1,9 @@
 //! Rotary position embedding (Su et al. 2021): pair i of the features at position p is turned by the angle p · base^(−2i/D).
 
-use crate::error::{OpError, finite};
+use crate::error::{At, OpError, finite};
 use crate::graph::op::Spec;
 use crate::graph::{DType, Tensor, Value};
 use crate::shape::Shape;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// Which two of D features are a pair (u, v), which becomes (u cos − v sin, u sin + v cos).
@@ -101,7 +100,7 @@ impl Table {
         let leaf = |part: fn(f64) -> f32| {
             let words = values.iter().map(|&value| part(value).to_bits()).collect();
             let spec = Shape::new(shape).map(|shape| Spec::new(shape, DType::F32));
-            Tensor::leaf(x.node().backend(), spec, Some(Value::Host(Arc::new(words))), false, Location::caller())
+            Tensor::leaf(x.node().backend(), spec, Some(Value::Host(Arc::new(words))), false, At::caller())
         };
         Table { rounded: leaf(|value| value as f32), rest: leaf(|value| (value - f64::from(value as f32)) as f32) }
     }

@@ -51,7 +51,9 @@ impl Adadelta {
 impl Optimizer for Adadelta {
     carries!(Adadelta, ["square_avg": squares, "acc_delta": changes]);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check("rho", self.rho, 0.0, 1.0)?;
         check("epsilon", self.eps, 0.0, f64::INFINITY)?;
         self.common.grow(&mut self.squares, 0.0)?;

@@ -82,7 +82,9 @@ impl Adafactor {
 }
 
 impl Optimizer for Adafactor {
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         if !(self.beta2_decay <= 0.0 && self.beta2_decay.is_finite()) {
             return Err(config("decay of beta 2", format!("{} is not a number of at most 0", self.beta2_decay)));
         }

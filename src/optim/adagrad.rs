@@ -59,7 +59,9 @@ impl AdaGrad {
 impl Optimizer for AdaGrad {
     carries!(AdaGrad, ["sum": sum], steps);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check("decay of the learning rate", self.lr_decay, 0.0, f64::INFINITY)?;
         check("initial sum", self.start, 0.0, f64::INFINITY)?;
         check("epsilon", self.eps, 0.0, f64::INFINITY)?;

@@ -51,7 +51,9 @@ impl Adamax {
 impl Optimizer for Adamax {
     carries!(Adamax, ["exp_avg": first, "exp_inf": largest], steps);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check_moments(self.common.lr, self.betas, self.eps)?;
         self.common.grow(&mut self.first, 0.0)?;
         self.common.grow(&mut self.largest, 0.0)?;

@@ -43,7 +43,9 @@ impl Lamb {
 impl Optimizer for Lamb {
     carries!(Lamb, ["exp_avg": first, "exp_avg_sq": second], steps);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check_moments(self.common.lr, self.betas, self.eps)?;
         self.common.grow(&mut self.first, 0.0)?;
         self.common.grow(&mut self.second, 0.0)?;

@@ -37,7 +37,9 @@ impl Lion {
 impl Optimizer for Lion {
     carries!(Lion, ["exp_avg": mean]);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check_betas(self.betas)?;
         self.common.grow(&mut self.mean, 0.0)?;
         self.common.apply(gradients, |i, parameter, gradient, rates| {

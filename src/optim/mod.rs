@@ -42,6 +42,7 @@ pub use state::State;
 pub use crate::ops::update::Scale as MuonScale;
 
 use crate::error::{Error, Result, finite};
+use crate::location::on_behalf_of_caller;
 use crate::{Gradients, Tensor};
 
 /// What updates parameters.
@@ -83,7 +84,9 @@ pub trait Optimizer {
 }
 
 impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = on_behalf_of_caller();
         (**self).step(gradients)
     }
     fn lr(&self) -> f64 {

@@ -136,7 +136,9 @@ fn sizes(parameter: &Tensor, is_matrix: bool, of_matrix: bool) -> Result<Vec<usi
 }
 
 impl Optimizer for Muon {
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         self.check()?;
         let matrices = self.common.parameters().iter().map(|p| self.is_matrix(p)).collect::<Result<Vec<_>>>()?;
         for (state, of_matrix) in [(&mut self.velocity, true), (&mut self.first, false), (&mut self.second, false)] {

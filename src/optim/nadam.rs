@@ -79,7 +79,9 @@ fn product_of(n: u64, momentum: impl Fn(u64) -> f64) -> f64 {
 impl Optimizer for NAdam {
     carries!(NAdam, ["exp_avg": first, "exp_avg_sq": second], steps);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check_moments(self.common.lr, self.betas, self.eps)?;
         check("momentum decay", self.momentum_decay, 0.0, f64::INFINITY)?;
         self.common.grow(&mut self.first, 0.0)?;

@@ -52,7 +52,9 @@ impl RAdam {
 impl Optimizer for RAdam {
     carries!(RAdam, ["exp_avg": first, "exp_avg_sq": second], steps);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check_moments(self.common.lr, self.betas, self.eps)?;
         self.common.grow(&mut self.first, 0.0)?;
         self.common.grow(&mut self.second, 0.0)?;

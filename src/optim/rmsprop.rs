@@ -76,7 +76,9 @@ impl RmsProp {
 impl Optimizer for RmsProp {
     carries!(RmsProp, ["square_avg": squares, "grad_avg": means, "momentum_buffer": velocity]);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check("alpha", self.alpha, 0.0, 1.0)?;
         check("epsilon", self.eps, 0.0, f64::INFINITY)?;
         check("momentum", self.momentum, 0.0, 1.0)?;

@@ -61,7 +61,9 @@ impl Sgd {
 impl Optimizer for Sgd {
     carries!(Sgd, ["momentum_buffer": velocity], steps);
 
+    #[track_caller]
     fn step(&mut self, gradients: Gradients) -> Result<()> {
+        let _line = crate::location::on_behalf_of_caller();
         check("momentum", self.momentum, 0.0, 1.0)?;
         if self.nesterov && self.momentum == 0.0 {
             return Err(config("nesterov", "it needs a momentum above 0".to_owned()));

@@ -327,6 +327,7 @@ impl<'g> Fuser<'g> {
                 // The core has none, but its work counts.
                 scalars: [core].into_iter().chain(members.iter().copied()).collect(),
                 label: format!("{} · {}", self.graph.calls[core].op.name(), self.label(root, members)),
+                call: Some(root),
                 at: self.graph.calls[root].node.at(),
             });
         }
@@ -341,6 +342,7 @@ impl<'g> Fuser<'g> {
             writes: vec![ValueId::Call(root)],
             scalars: members.iter().copied().collect(),
             label: self.label(root, members),
+            call: Some(root),
             at: self.graph.calls[root].node.at(),
         }
     }
@@ -385,6 +387,7 @@ impl<'g> Fuser<'g> {
             kernel: stage.kernel,
             scalars: vec![root],
             label: format!("{} : {}", call.op.name(), call.spec),
+            call: Some(root),
             at: call.node.at(),
         }
     }

@@ -131,12 +131,12 @@ impl MultiTensorUpdates {
             if !update.own || self.suballocated.contains_key(&target) {
                 target = ValueId::Temp(temps.len());
                 temps.push(span.len());
-                self.steps.push(copy(update.gradient, target, span.len(), update.call.node.at()));
+                self.steps.push(copy(update.gradient, target, span.len(), update.index, update.call.node.at()));
             }
             self.suballocated.insert(target, (whole, span.start));
         }
 
-        let last = group[group.len() - 1].call;
+        let (index, last) = (group[group.len() - 1].index, group[group.len() - 1].call);
         self.steps.push(Step {
             kernel: (group[0].kernel)(&spans),
             reads: vec![whole],
@@ -146,13 +146,14 @@ impl MultiTensorUpdates {
                 [one] => format!("{} : {}", one.call.op.name(), graph.spec_of(one.call.inputs[0])),
                 _ => format!("{} : {} parameters, {words} words", last.op.name(), group.len()),
             },
+            call: Some(index),
             at: last.node.at(),
         });
     }
 }
 
 /// A copy of `n` words.
-fn copy(from: ValueId, to: ValueId, n: usize, at: At) -> Step {
+fn copy(from: ValueId, to: ValueId, n: usize, call: usize, at: At) -> Step {
     let load = Load { view: View::new(0, [ViewDim { size: n, stride: 1 }]) };
     let program = Program::new(n, vec![load], vec![Instruction { rule: None, args: vec![Arg::Load(0)] }]);
     Step {
@@ -161,6 +162,7 @@ fn copy(from: ValueId, to: ValueId, n: usize, at: At) -> Step {
         writes: vec![to],
         scalars: vec![],
         label: format!("gradient of {n} elements"),
+        call: Some(call),
         at,
     }
 }

@@ -35,6 +35,7 @@ pub fn watched(graph: &Graph, native: bool) -> Result<(Plan, Vec<Seen>)> {
             writes: vec![flags],
             scalars: vec![],
             label: "watch".to_owned(),
+            call: None,
             at,
         });
         seen.push(what);

@@ -93,8 +93,8 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
             scalar_words += graph.calls[call].op.scalars().len();
             scalars.push(call);
         }
-        let Step { kernel, label, at, .. } = step;
-        dispatches.push(Dispatch { kernel, reads, writes, scalars: start..scalar_words, flops: 0, label, at });
+        let Step { kernel, label, call, at, .. } = step;
+        dispatches.push(Dispatch { kernel, reads, writes, scalars: start..scalar_words, flops: 0, label, call, at });
     }
     mutated.sort_unstable();
     mutated.dedup();
@@ -119,8 +119,8 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
 mod tests {
     use super::super::types::ParameterArena;
     use super::*;
+    use crate::error::At;
     use crate::graph::op::{Kernel, Params};
-    use std::panic::Location;
     use std::sync::Arc;
 
     const A: ValueId = ValueId::Temp(0);
@@ -132,8 +132,8 @@ mod tests {
 
     fn step(reads: &[ValueId], writes: &[ValueId]) -> Step {
         let kernel = Kernel { name: "none", params: Params::new(), variants: vec![], native: Arc::new(|_| {}) };
-        let at = Location::caller();
-        Step { kernel, reads: reads.to_vec(), writes: writes.to_vec(), scalars: vec![], label: String::new(), at }
+        let at = At::caller();
+        Step { kernel, reads: reads.to_vec(), writes: writes.to_vec(), scalars: vec![], label: String::new(), call: None, at }
     }
 
     /// Two gradients of 64 words, the second of which begins at word `second` of a whole, and an update that reads the whole. Beside them A and B,

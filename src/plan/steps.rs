@@ -30,7 +30,9 @@ pub struct Step {
     pub scalars: Vec<usize>,
     /// What it computes, for people.
     pub label: String,
-    /// The line of the last op it computes.
+    /// The last call it computes.
+    pub call: Option<usize>,
+    /// The line of that call.
     pub at: At,
 }
 

@@ -51,7 +51,9 @@ pub struct Dispatch {
     pub flops: u64,
     /// Ops computed, with the output's shape, for people.
     pub label: String,
-    /// The caller's line of the last op computed.
+    /// The last call computed, of the graph that is run: one with the same plan may be another model's. `None` for what is no call's.
+    pub call: Option<usize>,
+    /// The caller's line of that call, and its layer, in the graph that the plan was made of.
     pub at: At,
 }
 
@@ -120,7 +122,7 @@ impl Plan {
             Buffer::Output(_) => "a value".to_owned(),
         };
         match self.dispatches.iter().find(|d| d.writes.iter().any(|place| place.buffer == buffer)) {
-            Some(Dispatch { label, at, .. }) => format!("{what}: {label} at {}:{}", at.file(), at.line()),
+            Some(Dispatch { label, at, .. }) => format!("{what}: {label} at {at}"),
             None => what,
         }
     }
@@ -143,7 +145,7 @@ impl Dispatch {
     /// The same, at a place of its shader.
     pub(crate) fn fault_at(&self, place: Option<ShaderPlace>, message: String) -> Error {
         let Dispatch { kernel, label, at, .. } = self;
-        Error::Kernel(Box::new(KernelFault { ops: label.clone(), at, kernel: kernel.name, place, message }))
+        Error::Kernel(Box::new(KernelFault { ops: label.clone(), at: *at, kernel: kernel.name, place, message }))
     }
 
     fn own_bytes(&self) -> usize {
@@ -180,12 +182,14 @@ impl fmt::Display for Plan {
             let file = d.at.file().rsplit(['/', '\\']).next().unwrap_or_default();
             writeln!(
                 f,
-                "{i:>3}  {:<22} {} <- {}  |  {}  ({file}:{})",
+                "{i:>3}  {:<22} {} <- {}  |  {}  ({file}:{}{}{})",
                 d.kernel.name,
                 list(&d.writes),
                 list(&d.reads),
                 d.label,
-                d.at.line()
+                d.at.line(),
+                if d.at.layer().is_empty() { "" } else { ", layer " },
+                d.at.layer()
             )?;
         }
         writeln!(

@@ -3,8 +3,9 @@
 mod trace;
 
 use crate::error::Result;
+use crate::escape::escaped;
 use crate::files::write_whole;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub struct Profile {
     /// Runs of plans.
     pub runs: u64,
     rows: Vec<Row>,
-    index: HashMap<(&'static str, &'static str, u32, String), usize>,
+    index: HashMap<(&'static str, &'static str, u32, &'static str, String), usize>,
     events: Vec<Event>,
     dropped: u64,
 }
@@ -51,6 +52,8 @@ pub struct Row {
     pub file: &'static str,
     /// Its line there.
     pub line: u32,
+    /// The layer it was recorded in, by its path inside the model; empty where it was in none.
+    pub layer: &'static str,
     /// How often it ran.
     pub calls: u64,
     /// Nanoseconds of all calls.
@@ -81,6 +84,8 @@ pub struct Call<'a> {
     pub file: &'static str,
     /// Its line there.
     pub line: u32,
+    /// The layer it was recorded in; empty where it was in none.
+    pub layer: &'static str,
     /// Floating-point operations.
     pub flops: u64,
     /// Bytes read and written.
@@ -123,13 +128,14 @@ impl Profile {
 
     /// Books a call.
     pub fn add(&mut self, call: &Call<'_>) {
-        let key = (call.kernel, call.file, call.line, call.label.to_owned());
+        let key = (call.kernel, call.file, call.line, call.layer, call.label.to_owned());
         let next = self.rows.len();
         let row = *self.index.entry(key).or_insert(next);
         if row == next {
-            let &Call { kernel, label, file, line, flops, bytes, .. } = call;
+            let &Call { kernel, label, file, line, layer, flops, bytes, .. } = call;
             let label = label.to_owned();
-            self.rows.push(Row { kernel, label, file, line, calls: 0, total: 0, flops, bytes, times: VecDeque::new() });
+            let times = VecDeque::new();
+            self.rows.push(Row { kernel, label, file, line, layer, calls: 0, total: 0, flops, bytes, times });
         }
         let found = &mut self.rows[row];
         found.calls += 1;
@@ -150,6 +156,20 @@ impl Profile {
         let mut rows: Vec<&Row> = self.rows.iter().collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.total));
         rows
+    }
+
+    /// Calls and nanoseconds of each layer, by its path inside the model, the one that took longest first. What was recorded in no layer stands under the
+    /// empty path: losses, updates. What gradients take is their layer's.
+    pub fn layers(&self) -> Vec<(&'static str, u64, u64)> {
+        let mut layers: BTreeMap<&'static str, (u64, u64)> = BTreeMap::new();
+        for row in &self.rows {
+            let (calls, total) = layers.entry(row.layer).or_default();
+            *calls += row.calls;
+            *total = total.saturating_add(row.total);
+        }
+        let mut layers: Vec<_> = layers.into_iter().map(|(layer, (calls, total))| (layer, calls, total)).collect();
+        layers.sort_by_key(|&(.., total)| std::cmp::Reverse(total));
+        layers
     }
 
     /// Time of all calls.
@@ -176,7 +196,7 @@ impl Profile {
     }
 }
 
-/// The table: a row per kernel and source line, the one that took longest first.
+/// The table: a row per kernel, source line and layer, the one that took longest first; then a row per layer, if there are any.
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.rows.iter().map(|row| row.total).sum::<u64>().max(1) as f64;
@@ -203,7 +223,7 @@ impl fmt::Display for Profile {
             let file = row.file.rsplit(['/', '\\']).next().unwrap_or_default();
             writeln!(
                 f,
-                "{:<22} {:>7} {:>10.3} {:>5.1}% {:>10.1} {:>9} {:>8.2} {:>7}  {} ({file}:{})",
+                "{:<22} {:>7} {:>10.3} {:>5.1}% {:>10.1} {:>9} {:>8.2} {:>7}  {} ({file}:{}{}{})",
                 row.kernel,
                 row.calls,
                 row.total as f64 * 1e-6,
@@ -213,8 +233,18 @@ impl fmt::Display for Profile {
                 row.gigabytes(),
                 self.peak.map_or("-".to_owned(), |p| format!("{:.0}%", 100.0 * row.share_of(&p))),
                 row.label,
-                row.line
+                row.line,
+                if row.layer.is_empty() { "" } else { ", layer " },
+                escaped(row.layer)
             )?;
+        }
+        if self.rows.iter().all(|row| row.layer.is_empty()) {
+            return Ok(());
+        }
+        writeln!(f, "{:>7} {:>10} {:>6}  layer", "calls", "total ms", "share")?;
+        for (layer, calls, time) in self.layers() {
+            let name = if layer.is_empty() { "(none)".into() } else { escaped(layer) };
+            writeln!(f, "{calls:>7} {:>10.3} {:>5.1}%  {name}", time as f64 * 1e-6, 100.0 * time as f64 / total)?;
         }
         Ok(())
     }
@@ -225,7 +255,7 @@ mod tests {
     use super::*;
 
     fn call(kernel: &'static str, start: u64, time: u64) -> Call<'static> {
-        Call { kernel, label: "a \"label\"", file: "dir/file.rs", line: 7, flops: 4000, bytes: 800, start, time }
+        Call { kernel, label: "a \"label\"", file: "dir/file.rs", line: 7, layer: "", flops: 4000, bytes: 800, start, time }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) fn text(profile: &Profile) -> String {
         let microseconds = |ns: u64| ns as f64 * 1e-3;
         let _ = write!(
             text,
-            "{}{{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"cat\":\"kernel\",\"name\":{},\"ts\":{},\"dur\":{},\"args\":{{\"what\":{},\"where\":{},\
+            "{}{{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"cat\":\"kernel\",\"name\":{},\"ts\":{},\"dur\":{},\"args\":{{\"what\":{},\"where\":{},\"layer\":{},\
              \"flops\":{},\"bytes\":{}}}}}",
             if i > 0 { ",\n" } else { "" },
             quoted(row.kernel),
@@ -29,6 +29,7 @@ pub(super) fn text(profile: &Profile) -> String {
             microseconds(event.time),
             quoted(&row.label),
             quoted(&format!("{}:{}", row.file, row.line)),
+            quoted(row.layer),
             row.flops,
             row.bytes
         );

@@ -90,7 +90,9 @@ impl Trainer<'_> {
     /// # Errors
     /// [`Error::Config`]: settings that make no sense. [`Error::Diverged`]: a loss that is not finite. [`Error::File`]: before the first step, a
     /// place where no checkpoint can be written; one that fails later is in the report. What the device, a callback or a metric reports.
+    #[track_caller]
     pub fn fit(&mut self, train: &DataLoader) -> Result<Report> {
+        let _line = crate::location::on_behalf_of_caller();
         self.settings.check()?;
         let mut run = self.begin(train)?;
         self.settings.interrupt.clear();

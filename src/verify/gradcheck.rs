@@ -6,7 +6,6 @@ use crate::graph::{Missing, Tensor};
 use crate::ops::case::Gen;
 use crate::reference::{Overrides, evaluate};
 use std::fmt;
-use std::panic::Location;
 
 /// How closely a gradient is looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -99,7 +98,7 @@ pub fn grad_check(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Res
 /// As [`grad_check`], a step that is not above 0 or not finite, and tolerances that are negative or not finite.
 #[track_caller]
 pub fn grad_check_with(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], options: GradCheckOptions) -> Result<GradCheck> {
-    let at: At = Location::caller();
+    let at: At = At::caller();
     let GradCheckOptions { step, rtol, atol, .. } = options;
     for (option, value) in [("step", step), ("rtol", rtol), ("atol", atol)] {
         if !(value.is_finite() && value >= 0.0) || (option == "step" && value < f64::MIN_POSITIVE) {

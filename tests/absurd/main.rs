@@ -21,6 +21,7 @@ mod device;
 mod escape;
 mod files;
 mod graph;
+mod location;
 mod machines;
 mod nn;
 mod ops;
@@ -86,6 +87,7 @@ pub fn rooms() -> Vec<Room> {
         escape::room(),
         files::room(),
         graph::room(),
+        location::room(),
         nn::room(),
         ops::room(),
         optim::room(),

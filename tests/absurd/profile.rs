@@ -15,7 +15,7 @@ fn profile(o: &mut Odd) -> Profile {
     for _ in 0..o.size().min(9) {
         let label = o.text();
         let [flops, bytes, start, time] = [o.seed(), o.seed(), o.seed(), o.seed()];
-        profile.add(&Call { kernel: "exp", label: &label, file: file!(), line: o.u32(), flops, bytes, start, time });
+        profile.add(&Call { kernel: "exp", label: &label, file: file!(), line: o.u32(), layer: "", flops, bytes, start, time });
     }
     profile
 }
@@ -24,6 +24,10 @@ const TABLE: &[Line] = table! {
     "Profile::rows" => |o| {
         let profile = profile(o);
         let _ = profile.rows();
+    };
+    "Profile::layers" => |o| {
+        let profile = profile(o);
+        let _ = profile.layers();
     };
     "Profile::total" => |o| {
         let profile = profile(o);

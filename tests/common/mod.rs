@@ -3,6 +3,7 @@
 
 pub mod examples;
 pub mod fields;
+pub mod layers;
 #[cfg(feature = "cli")]
 pub mod program;
 pub mod slopes;

@@ -59,6 +59,7 @@ mod layers;
 mod lbfgs;
 mod lbfgs_paths;
 mod linalg;
+mod lines;
 mod loops;
 mod matmul;
 mod matrices;

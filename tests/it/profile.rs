@@ -157,7 +157,7 @@ fn the_environment_prints_a_table_and_writes_a_trace() {
 fn names_may_hold_anything() {
     let mut profile = Profile::new("a \"device\"\n".to_owned(), false);
     let label = "back\\slash \"quote\" \t ü";
-    profile.add(&Call { kernel: "a", label, file: "a.rs", line: 1, flops: 0, bytes: 0, start: 1500, time: 2 });
+    profile.add(&Call { kernel: "a", label, file: "a.rs", line: 1, layer: "", flops: 0, bytes: 0, start: 1500, time: 2 });
     let trace: serde_json::Value = serde_json::from_str(&profile.trace()).unwrap();
     let events = trace["traceEvents"].as_array().unwrap();
     assert_eq!(events[0]["args"]["name"], "a \"device\"\n");

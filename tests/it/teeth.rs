@@ -15,7 +15,7 @@ use steepest::{Device, Error, Tensor, verify};
 
 /// What is wrong with an op.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Bug {
+pub enum Bug {
     /// Nothing: the check itself must pass.
     None,
     /// A constant of the shader has another value, and the native kernel is off in one element.
@@ -32,7 +32,7 @@ enum Bug {
 
 /// An op with a bug; its definition is that of the op it wraps.
 #[derive(Clone, Debug)]
-struct Planted {
+pub struct Planted {
     op: Arc<dyn Op>,
     bug: Bug,
     /// Plans made of it.
@@ -40,7 +40,7 @@ struct Planted {
 }
 
 impl Planted {
-    fn new(op: Arc<dyn Op>, bug: Bug) -> Planted {
+    pub fn new(op: Arc<dyn Op>, bug: Bug) -> Planted {
         Planted { op, bug, plans: Arc::default() }
     }
 }

@@ -5,10 +5,9 @@ mod layers;
 
 pub(super) use layers::fill;
 
-use crate::error::{Error, OpError, Result, finite};
+use crate::error::{At, Error, OpError, Result, finite};
 use crate::random::{self, deviation, range};
 use crate::{DType, Device, Shape, Tensor, memory};
-use std::panic::Location;
 
 /// How a weight starts. `fan_in` and `fan_out` are the numbers of inputs and outputs of one unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -209,7 +208,7 @@ impl Init {
         match made {
             // In the memory that they were drawn in.
             Ok((shape, values)) => device.words(values.into_iter().map(f32::to_bits).collect(), shape, DType::F32, true),
-            Err(error) => device.invalid(layer, Location::caller(), error),
+            Err(error) => device.invalid(layer, At::caller(), error),
         }
     }
 
@@ -230,7 +229,7 @@ impl Init {
     /// As [`Init::parameter`], and as [`Tensor::set`].
     #[track_caller]
     pub fn fill(self, parameter: &Tensor, role: Role, seed: u64) -> Result<()> {
-        let at = Location::caller();
+        let at = At::caller();
         let shape = parameter.try_shape()?;
         let values = self.drawn(shape.dims(), role.plan(shape.dims()), seed, 0);
         parameter.set(&values.map_err(|error| Error::op("init", at, error))?)

@@ -4,6 +4,7 @@ use super::super::attention::part;
 use super::super::{Blueprint, Dropout, Module, Site};
 use super::{Cell, GruCell, LstmCell, RnnCell};
 use crate::error::{OpError, Result};
+use crate::nn::path::{KeptPath, entered_as};
 use crate::{Device, Shape, Tensor, memory};
 
 /// An RNN over a sequence.
@@ -49,6 +50,7 @@ pub struct Recurrent<C> {
     seed: u64,
     /// Why there are not as many cells as were asked for.
     refused: Option<OpError>,
+    path: KeptPath,
 }
 
 /// What came of a sequence: every h of the last layer by time, and the state that each cell ended with.
@@ -76,7 +78,18 @@ impl<C: Cell> Recurrent<C> {
         let cells: Vec<C> = [first].into_iter().chain(others).collect();
         let layers = cells.len() / if bidirectional { 2 } else { 1 };
         let (batch_first, last_only, dropouts, refused) = (false, false, vec![], None);
-        Recurrent { cells, layers, dropouts, bidirectional, batch_first, last_only, p: 0.0, seed: 0, refused }
+        Recurrent {
+            cells,
+            layers,
+            dropouts,
+            bidirectional,
+            batch_first,
+            last_only,
+            p: 0.0,
+            seed: 0,
+            refused,
+            path: KeptPath::default(),
+        }
     }
 
     /// Takes \[n, t, inputs\] and gives \[n, t, hidden\]. States are as they were.
@@ -232,6 +245,7 @@ impl<C: Cell> Recurrent<C> {
     /// Runs all layers; what does not fit is an invalid tensor.
     #[track_caller]
     fn unrolled(&self, x: &Tensor, start: Option<&C::State>, lengths: Option<&[usize]>) -> Result<Outcome<C>, Tensor> {
+        let _layer = entered_as(self, &self.path);
         let by_time = if self.batch_first { x.transpose(0, 1) } else { x.clone() };
         // A transposition that cannot be, or the input's own error.
         let shape = by_time.try_shape().map_err(|_| by_time.clone())?;
@@ -409,6 +423,7 @@ impl<C: Cell + 'static> Recurrent<C> {
 impl<C: Cell> Module for Recurrent<C> {
     #[track_caller]
     fn forward(&self, x: &Tensor) -> Tensor {
+        let _layer = entered_as(self, &self.path);
         if !self.last_only {
             return self.run(x, None).0;
         }

@@ -200,7 +200,9 @@ macro_rules! cell {
         }
 
         impl Module for $name {
+            #[track_caller]
             fn forward(&self, x: &Tensor) -> Tensor {
+                let _layer = crate::nn::entered(self);
                 let n = x.try_shape().map_or(0, |s| s.dims().first().copied().unwrap_or(0));
                 let first: fn(&$state) -> &Tensor = $first;
                 first(&self.step(x, &self.zeros(&x.device(), n))).clone()

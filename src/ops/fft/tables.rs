@@ -1,13 +1,12 @@
 //! Tables of a Fourier transform: matrices, twiddle factors and chirps, computed in f64 and rounded once.
 
-use crate::error::OpError;
+use crate::error::{At, OpError};
 use crate::graph::op::Spec;
 use crate::graph::{Tensor, Value};
 use crate::memory::room;
 use crate::shape::Shape;
 use std::collections::HashMap;
 use std::f64::consts::PI;
-use std::panic::Location;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How the two parts of complex numbers lie.
@@ -73,7 +72,7 @@ pub(super) fn table(x: &Tensor, which: Table, inverse: bool) -> Tensor {
     };
     let (dims, words) = found;
     let spec = Shape::new(&dims).map(Spec::f32);
-    Tensor::leaf(x.node().backend(), spec, Some(Value::Host(words)), false, Location::caller())
+    Tensor::leaf(x.node().backend(), spec, Some(Value::Host(words)), false, At::caller())
 }
 
 fn made(which: Table, inverse: bool) -> (Vec<usize>, Arc<Vec<u32>>) {

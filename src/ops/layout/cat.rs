@@ -2,12 +2,11 @@
 
 use super::super::case::{Case, Gen};
 use super::{Run, Slice};
-use crate::error::{Error, OpError, Result};
+use crate::error::{At, Error, OpError, Result};
 use crate::graph::op::{Array, GradCtx, Kernel, Lowering, Op, Operand, Params, Spec, Stage, Variant};
 use crate::graph::{Tensor, record_on};
 use rayon::prelude::*;
 use std::ops::Range;
-use std::panic::Location;
 use std::sync::Arc;
 
 /// Any number of tensors one after the other along an axis; they are alike but for its size.
@@ -160,7 +159,8 @@ impl Tensor {
     #[track_caller]
     pub fn split(&self, axis: isize, sizes: &[usize]) -> Vec<Tensor> {
         let axis = self.try_shape().and_then(|s| {
-            let fail = |error| Error::op("split", Location::caller(), error);
+            let at = At::caller();
+            let fail = |error| Error::op("split", at, error);
             let axis = s.axis(axis).map_err(fail)?;
             if sizes.iter().try_fold(0usize, |sum, &n| sum.checked_add(n)) == Some(s.dims()[axis]) {
                 return Ok(axis);
@@ -169,7 +169,7 @@ impl Tensor {
         });
         match axis {
             Ok(axis) => self.divided(axis, sizes),
-            Err(error) => vec![Tensor::invalid(self.node().backend(), error, Location::caller()); sizes.len()],
+            Err(error) => vec![Tensor::invalid(self.node().backend(), error, At::caller()); sizes.len()],
         }
     }
 
@@ -235,7 +235,7 @@ pub fn stack(tensors: &[&Tensor], axis: isize) -> Result<Tensor> {
 
 #[track_caller]
 pub(super) fn empty(op: &'static str) -> Error {
-    Error::op(op, Location::caller(), OpError::Value("no tensors given; at least one is needed".to_owned()))
+    Error::op(op, At::caller(), OpError::Value("no tensors given; at least one is needed".to_owned()))
 }
 
 /// Test inputs: one to many parts, every axis, parts without elements, every type.

@@ -1,7 +1,7 @@
 //! Layout as methods of `Tensor`.
 
 use super::{Embed, Expand, Permute, Reshape, Run, Slice};
-use crate::error::{Error, OpError};
+use crate::error::{At, Error, OpError};
 use crate::graph::node::grad_is_on;
 use crate::graph::op::Op;
 use crate::graph::{Tensor, record};
@@ -9,7 +9,6 @@ use crate::memory::room;
 use crate::shape::{MAX_RANK, Shape, ToShape};
 use smallvec::SmallVec;
 use std::ops::{Bound, RangeBounds};
-use std::panic::Location;
 
 impl Tensor {
     /// An invalid tensor on this one's device, which carries `error` (or this tensor's own, if it is invalid itself) to the first run point.
@@ -25,7 +24,7 @@ impl Tensor {
     #[track_caller]
     #[doc(hidden)]
     pub fn refuse(&self, op: &'static str, error: OpError) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         let error = self.check().err().unwrap_or(Error::op(op, at, error));
         Tensor::invalid(self.node().backend(), error, at)
     }
@@ -48,7 +47,7 @@ impl Tensor {
     /// Integers and truth values, which have no gradient, make the result invalid. In a `no_grad` block gradients end at the result.
     #[track_caller]
     pub fn watch(&self) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         match self.node().spec() {
             Ok(spec) if !spec.dtype.is_float() => {
                 let message = format!("{spec} has no gradient; convert it with to_f32() first");
@@ -64,7 +63,7 @@ impl Tensor {
     /// and at the caller's line.
     #[track_caller]
     pub(crate) fn made_by(self, op: &'static str, inputs: &[&Tensor]) -> Tensor {
-        let at = Location::caller();
+        let at = At::caller();
         match self.node().spec() {
             Err(Error::Op { error, .. }) if inputs.iter().all(|input| input.node().spec().is_ok()) => {
                 Tensor::invalid(self.node().backend(), Error::op(op, at, error.clone()), at)
