@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 /// batch of one, and gives a scalar; so any model and any loss will do. A parameter that a sample's loss does not depend on has zeros there. The mean
 /// over the first axis is the gradient of the mean loss, unless a layer mixes samples (batch normalisation in training).
 ///
-/// n passes are recorded and run as one graph: time and memory are those of n steps on one sample each.
+/// `loss` is called for one sample, and what it records is computed for all at once, with the samples as an axis more: moves, reductions, products and what
+/// is elementwise are one call each, other calls are n. So a random mask is the same for all samples. Memory is that of n gradients. (Where that cannot be,
+/// as for values with eight axes, `loss` is called for each sample.)
 ///
 /// ```
 /// use steepest::{Device, nn::{self, Linear, Module}};
@@ -57,25 +59,52 @@ pub fn per_sample_gradients(
     if named.is_empty() {
         return Err(wrong("the model has no parameters that are learned".to_owned()));
     }
+    // One sample's are recorded, and from them those of all.
+    let one = gradients_of(&named, batch, 0, &loss)?;
+    let of_all: Vec<(Tensor, Tensor)> = batch.iter().zip(one.sample).map(|(all, sample)| (sample, all.unsqueeze(1))).collect();
+    let stacked = match Tensor::over_samples(&one.gradients, &of_all, n) {
+        Ok(stacked) => stacked,
+        Err(_) => one_by_one(&named, batch, n, &loss)?,
+    };
+    stacked.iter().try_for_each(Tensor::check)?;
+    Ok(named.into_iter().map(|(name, _)| name).zip(stacked).collect())
+}
+
+/// One sample, and the gradients of its loss.
+struct OfOne {
+    sample: Vec<Tensor>,
+    gradients: Vec<Tensor>,
+}
+
+#[track_caller]
+fn gradients_of(named: &[(String, Tensor)], batch: &[&Tensor], i: isize, loss: &impl Fn(&[Tensor]) -> Tensor) -> Result<OfOne> {
+    let mut sample = Vec::with_capacity(batch.len());
+    for tensor in batch {
+        sample.push(tensor.slice(0, i..i + 1));
+    }
+    let found = loss(&sample).backward();
+    found.check(named.iter().map(|(_, parameter)| parameter))?;
+    let mut gradients = Vec::with_capacity(named.len());
+    for (_, parameter) in named {
+        gradients.push(found.get(parameter)?.cloned().unwrap_or_else(|| parameter.full_like(0.0)));
+    }
+    Ok(OfOne { sample, gradients })
+}
+
+/// Each sample's by a pass of its own.
+#[track_caller]
+fn one_by_one(
+    named: &[(String, Tensor)],
+    batch: &[&Tensor],
+    n: usize,
+    loss: &impl Fn(&[Tensor]) -> Tensor,
+) -> Result<Vec<Tensor>> {
     let mut each: Vec<Vec<Tensor>> = named.iter().map(|_| Vec::new()).collect();
-    for i in 0..n {
-        let mut sample = Vec::with_capacity(batch.len());
-        for tensor in batch {
-            sample.push(tensor.slice(0, i as isize..i as isize + 1));
-        }
-        let gradients = loss(&sample).backward();
-        gradients.check(named.iter().map(|(_, parameter)| parameter))?;
-        for ((_, parameter), found) in named.iter().zip(&mut each) {
-            found.push(gradients.get(parameter)?.cloned().unwrap_or_else(|| parameter.full_like(0.0)));
-        }
+    for i in 0..n as isize {
+        let gradients = gradients_of(named, batch, i, loss)?.gradients;
+        each.iter_mut().zip(gradients).for_each(|(all, one)| all.push(one));
     }
-    let mut stacked = Vec::with_capacity(named.len());
-    for ((name, _), found) in named.into_iter().zip(each) {
-        // One for each sample, and there are some.
-        let Some((first, others)) = found.split_first() else { continue };
-        let all = first.stack(&others.iter().collect::<Vec<_>>(), 0);
-        all.check()?;
-        stacked.push((name, all));
-    }
-    Ok(stacked)
+    // There is a first sample.
+    let stacked = |all: Vec<Tensor>| all.split_first().map(|(one, more)| one.stack(&more.iter().collect::<Vec<_>>(), 0));
+    Ok(each.into_iter().filter_map(stacked).collect())
 }

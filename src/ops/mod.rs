@@ -19,6 +19,7 @@ mod math;
 pub mod matmul;
 mod methods;
 mod operators;
+mod over_samples;
 pub mod pool;
 pub mod propagate;
 pub mod random;

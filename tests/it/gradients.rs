@@ -296,6 +296,20 @@ fn gradients_of_each_sample_are_those_of_a_batch_of_one() {
             assert!(spread > 1e-4, "{name}: {spread}");
             near(&agreed(&all.mean(&[0])), &agreed(&together.wrt(&parameter).unwrap()), 1e-5);
         }
+        // One pass for all: of a perceptron no more calls than a step has, however many samples.
+        let mlp = nn::mlp(&device, &[16, 8, 3], 1);
+        let images = x.reshape([5, 16]);
+        let dispatches = |n: isize| {
+            let (x, y) = (images.slice(0, ..n), labels.slice(0, ..n));
+            let loss = |x: &Tensor, y: &Tensor| mlp.forward(x).cross_entropy(y);
+            let each = nn::per_sample_gradients(&mlp, &[&x, &y], |sample| loss(&sample[0], &sample[1])).unwrap();
+            let together = loss(&x, &y).backward();
+            let together: Vec<Tensor> = mlp.parameters().iter().map(|p| together.wrt(p).unwrap()).collect();
+            let count = |plan: steepest::Result<steepest::plan::Plan>| plan.unwrap().dispatches.len();
+            (count(device.plan(each.iter().map(|(_, g)| g))), count(device.plan(&together)))
+        };
+        let ((few, _), (many, step)) = (dispatches(2), dispatches(5));
+        assert!(few == many && many <= 2 * step, "{device}: {few} and {many} dispatches, {step} of a step");
         // A frozen parameter has none, and what a loss does not use has zeros.
         model.freeze("0.*").unwrap();
         let some = nn::per_sample_gradients(&model, &[&x, &labels], |sample| loss(&sample[0], &sample[1])).unwrap();
