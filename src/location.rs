@@ -357,7 +357,7 @@ mod tests {
             }
         }
         assert!(At::caller().layer().is_empty());
-        let of = |path: &str, name: &str| layer_of(LayerPath::of(path).unwrap(), name).map(LayerPath::as_str);
+        let of = |path: &str, name: &str| layer_of(LayerPath::of(path).expect("a short path"), name).map(LayerPath::as_str);
         assert_eq!(of("a.b.weight", "weight"), Some("a.b"));
         assert_eq!(of("a.b.weight", "b.weight"), Some("a"));
         assert_eq!((of("weight", "weight"), of("a.overweight", "weight"), of("a.b", "weight")), (None, None, None));

@@ -167,9 +167,7 @@ fn at_once(op: &dyn Op, inputs: &[Input], n: usize, output: Shape) -> Option<Ten
     } else if let Some(op) = op.downcast_ref::<Reduce>() {
         let axes = op.axes.iter().map(|axis| axis + 1).collect();
         Some(record(Reduce { kind: op.kind, axes, keepdim: op.keepdim }, &[x]))
-    } else if let Some(op) = op.downcast_ref::<Softmax>() {
-        Some(record(Softmax { axis: op.axis + 1, log: op.log }, &[x]))
     } else {
-        None
+        op.downcast_ref::<Softmax>().map(|op| record(Softmax { axis: op.axis + 1, log: op.log }, &[x]))
     }
 }
