@@ -155,7 +155,7 @@ impl At {
     }
 }
 
-/// What is recorded there now: see [`At::caller`].
+/// What is recorded there now: in the layer that is entered, and by the line of the program that called it.
 impl From<&'static Location<'static>> for At {
     fn from(caller: &'static Location<'static>) -> At {
         let here = HERE.get();

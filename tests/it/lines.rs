@@ -302,13 +302,13 @@ fn what_the_modes_find_is_named() {
 #[test]
 fn memory_and_stale_values_are_named() {
     for device in common::devices("memory of layers") {
-        let model = sequential![Linear::new(&device, 4, 4, 1), Linear::new(&device, 4, 1 << 20, 1)];
+        let model = sequential![Linear::new(&device, 4, 4, 1), Linear::new(&device, 4, 1 << 18, 1)];
         model.eval();
         let x = device.ones([64, 4]);
         device.run([&x]).unwrap();
         let line = line!() + 1;
         let y = no_grad(|| model.forward(&x));
-        device.set_memory_limit(Some(128 << 20));
+        device.set_memory_limit(Some(32 << 20));
         let error = y.run().unwrap_err();
         let Error::OutOfMemory { what, .. } = &error else { panic!("{error}") };
         assert!(what.contains(&format!("lines.rs:{line} in layer 1")), "{device}: {error}");

@@ -7,14 +7,14 @@ use steepest::{Device, Error};
 
 #[test]
 fn asking_for_a_gpu_is_an_error_that_names_the_feature() {
-    let asked: [(&str, fn() -> steepest::Result<Device>); 4] = [
-        ("gpu", Device::gpu),
-        ("gpu", || Device::named("gpu")),
-        ("llvmpipe", || Device::named("gpu:llvmpipe")),
-        ("nvidia", || Device::gpu_with_minimal_limits("nvidia")),
+    let asked = [
+        ("gpu", Device::gpu()),
+        ("gpu", Device::named("gpu")),
+        ("llvmpipe", Device::named("gpu:llvmpipe")),
+        ("nvidia", Device::gpu_with_minimal_limits("nvidia")),
     ];
-    for (name, open) in asked {
-        let error = open().unwrap_err();
+    for (name, opened) in asked {
+        let error = opened.unwrap_err();
         assert!(matches!(&error, Error::NoGpuSupport { device } if device == name), "{error:?}");
         let text = error.to_string();
         assert!(text.contains(name) && text.contains("no GPU support") && text.contains("feature `gpu`"), "{text}");

@@ -142,7 +142,9 @@ fn watched(device: &Device) -> Result<Vec<u32>> {
 /// Read by a future; on a GPU also handed out, and in again as if the application had made it.
 fn lent(device: &Device) -> Result<Vec<u32>> {
     let x = given(device, &[700]) * 2.0;
-    let mut all: Vec<u32> = pollster::block_on(x.to_vec_async::<f32>())?.into_iter().map(f32::to_bits).collect();
+    let read = pollster::block_on(x.to_vec_async::<f32>())?.into_iter().map(f32::to_bits);
+    #[cfg_attr(not(feature = "gpu"), allow(unused_mut))]
+    let mut all: Vec<u32> = read.collect();
     #[cfg(feature = "gpu")]
     if device.is_gpu() {
         let given = given(device, &[30]);
