@@ -19,6 +19,11 @@
 //! | `item`, `tolist`, `numpy` | [`Tensor::item`](crate::Tensor::item), [`Tensor::to_vec`](crate::Tensor::to_vec), [`Tensor::item_async`](crate::Tensor::item_async), [`Tensor::to_vec_async`](crate::Tensor::to_vec_async) |
 //! | `x.to(device)` | a tensor stays on the device that made it; `to_vec` and `tensor` carry it over |
 //! | `detach`, `no_grad`, `requires_grad_` | [`Tensor::detach`](crate::Tensor::detach), [`no_grad`](crate::no_grad), [`Tensor::set_frozen`](crate::Tensor::set_frozen) |
+//! | `retain_grad`, `x.requires_grad_()` of data | [`Tensor::watch`](crate::Tensor::watch) |
+//! | `autograd.backward(tensors, grad_tensors)`, `.grad +=` | [`Tensor::backward_all`](crate::Tensor::backward_all), [`Gradients`](crate::Gradients) are added with `+=` |
+//! | `func.jvp`, `func.vmap(func.grad)` | [`jvp`](crate::jvp()), [`nn::per_sample_gradients`](crate::nn::per_sample_gradients) |
+//! | `p.copy_(x)` | [`Tensor::copy_from`](crate::Tensor::copy_from) |
+//! | `profiler.record_function` | [`layer`](crate::layer()) |
 //! | complex numbers, `view_as_real` | [`Tensor::complex`](crate::Tensor::complex), [`Tensor::complex_re`](crate::Tensor::complex_re), [`Tensor::complex_im`](crate::Tensor::complex_im): a last axis of two, real and imaginary part |
 //! | `float64`, `int64`, `uint8` | — one word of 32 bits is an element on every device; the reference is f64 |
 //! | sparse tensors, `quantisation`, named tensors | — dense tensors only |
