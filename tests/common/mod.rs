@@ -38,3 +38,14 @@ fn adapter(what: &str) -> Option<String> {
 pub fn devices(what: &str) -> Vec<Device> {
     [Some(Device::cpu()), gpu(what)].into_iter().flatten().collect()
 }
+
+/// Numbers from 0 to 1, the same for the same seed.
+pub fn chance(seed: u64) -> impl FnMut() -> f64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

@@ -1,6 +1,7 @@
 //! Driving the built program: runs, tables to feed it, and what it leaves in a folder.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub use super::chance;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -110,17 +111,6 @@ fn words(args: &str) -> Vec<String> {
         }
     }
     words
-}
-
-/// Numbers from 0 to 1, the same for the same seed.
-pub fn chance(seed: u64) -> impl FnMut() -> f64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 /// Houses: size, rooms (some missing), zone (some missing), age; the price follows from them.

@@ -5,6 +5,7 @@
 //! the host, so both sides see the same numbers, and a landscape may do what no sum of ops does at will: have holes, steps and false slopes.
 #![allow(clippy::unwrap_used)]
 
+use crate::common::chance;
 use steepest::optim::{Lbfgs, LbfgsEnd, LbfgsReport};
 use steepest::{Device, Tensor};
 
@@ -283,17 +284,6 @@ fn agree(what: &str, device: &Device, landscape: &Landscape<'_>, x: &[f64], with
         );
     }
     reports.iter().map(|r| r.end).collect()
-}
-
-/// Numbers of chance in 0..1.
-fn chance(seed: u64) -> impl FnMut() -> f64 {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as f64 / (1u64 << 53) as f64
-    }
 }
 
 /// Rosenbrock's valley in as many dimensions as there are.
