@@ -75,42 +75,65 @@ fn poll_all<T>(futures: Vec<impl Future<Output = T>>) -> (Vec<T>, Polls) {
     }
 }
 
-/// Takes a good fraction of a second anywhere.
+/// Takes a good fraction of a second on a machine like the first one.
 fn long(device: &Device) -> Tensor {
+    longer(device, 1)
+}
+
+/// As many times as long.
+fn longer(device: &Device, times: usize) -> Tensor {
     let mut x = device.uniform([768, 768], -0.05, 0.05, 1);
-    for _ in 0..if device.is_gpu() { 4 } else { 16 } {
+    for _ in 0..times * if device.is_gpu() { 4 } else { 16 } {
         x = x.matmul(&x).tanh();
     }
     x
 }
 
+/// Tries what a machine with other things to do may spoil, each time with twice as much to compute: once is enough, never is a fault.
+fn once_in_five(mut attempt: impl FnMut(usize) -> Result<(), String>) {
+    let mut reasons = vec![];
+    for doubled in 0..5 {
+        match attempt(1 << doubled) {
+            Ok(()) => return,
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    panic!("five times of five: {reasons:#?}");
+}
+
 #[test]
 fn a_poll_takes_no_time_whatever_is_computed() {
     for device in common::devices("reading") {
-        let x = long(&device);
-        let begun = Instant::now();
-        let (found, polls) = poll_all(vec![x.to_vec_async::<f32>()]);
-        let whole = begun.elapsed();
-        println!("{device}: {} polls, the longest {:?} of {whole:?}", polls.count, polls.longest);
-        assert_eq!(found[0].as_ref().unwrap(), &x.to_vec::<f32>().unwrap());
-        assert!(polls.count <= 2, "{polls:?}: woken before there was anything to be had");
-        // One that computes, compiles or waits takes most of it; the bound leaves room for a busy machine.
-        assert!(whole > Duration::from_millis(40), "too short to tell: {whole:?}");
-        assert!(polls.longest < whole / 4, "{device}: {polls:?} of {whole:?}");
+        once_in_five(|times| {
+            let x = longer(&device, times);
+            let begun = Instant::now();
+            let (found, polls) = poll_all(vec![x.to_vec_async::<f32>()]);
+            let whole = begun.elapsed();
+            println!("{device}: {} polls, the longest {:?} of {whole:?}", polls.count, polls.longest);
+            assert_eq!(found[0].as_ref().unwrap(), &x.to_vec::<f32>().unwrap());
+            assert!(polls.count <= 2, "{polls:?}: woken before there was anything to be had");
+            // One that computes, compiles or waits takes most of it; the bound leaves room for a busy machine.
+            let short = whole > Duration::from_millis(10) && polls.longest < whole / 4;
+            short.then_some(()).ok_or_else(|| format!("{device}: {polls:?} of {whole:?}"))
+        });
     }
 }
 
 #[test]
 fn many_reads_are_under_way_at_a_time() {
     for device in common::devices("reading") {
-        let tensors: Vec<Tensor> = (0..200).map(|i| device.full([i % 7 + 1, 3], i as f64) * 2.0).collect();
-        let (found, polls) = poll_all(tensors.iter().map(Tensor::to_vec_async::<f32>).collect());
-        for (i, found) in found.into_iter().enumerate() {
-            assert_eq!(found.unwrap(), vec![2.0 * i as f32; 3 * (i % 7 + 1)]);
-        }
-        println!("{device}: {} polls of 200 futures, the longest {:?}", polls.count, polls.longest);
-        // One by one they would be ready at their first poll; and none is woken for nothing.
-        assert!((201..=400).contains(&polls.count), "{polls:?}");
+        once_in_five(|times| {
+            // They wait for what takes long: ready at its first poll is only one that waited in it, or whose poll was held up as long.
+            let slow = longer(&device, times).sum(&[]) * 0.0;
+            let tensors: Vec<Tensor> = (0..200).map(|i| device.full([i % 7 + 1, 3], i as f64) * 2.0 + &slow).collect();
+            let (found, polls) = poll_all(tensors.iter().map(Tensor::to_vec_async::<f32>).collect());
+            for (i, found) in found.into_iter().enumerate() {
+                assert_eq!(found.unwrap(), vec![2.0 * i as f32; 3 * (i % 7 + 1)]);
+            }
+            println!("{device}: {} polls of 200 futures, the longest {:?}", polls.count, polls.longest);
+            assert!(polls.count <= 400, "{polls:?}: woken before there was anything to be had");
+            (polls.count > 300).then_some(()).ok_or_else(|| format!("{device}: {polls:?}: one by one"))
+        });
     }
 }
 
@@ -131,23 +154,26 @@ fn any_executor_will_do() {
         assert_eq!(sums, (0..20).map(|i| 5.0 * (i as f32 + 1.0)).collect::<Vec<_>>());
         assert_eq!(pollster::block_on(tensors[3].to_vec_async::<f32>()).unwrap(), [4.0; 5]);
         // A timer of the executor goes on while a read is under way.
-        let x = long(&device);
-        let ticks = AtomicUsize::new(0);
-        runtime.block_on(async {
-            let mut read = pin!(x.to_vec_async::<f32>());
-            std::future::poll_fn(|context| {
-                let polled = read.as_mut().poll(context);
-                if polled.is_pending() {
-                    ticks.fetch_add(1, Ordering::Relaxed);
-                    std::thread::yield_now();
-                    context.waker().wake_by_ref();
-                }
-                polled
-            })
-            .await
-            .unwrap();
+        once_in_five(|times| {
+            let x = longer(&device, times);
+            let ticks = AtomicUsize::new(0);
+            runtime.block_on(async {
+                let mut read = pin!(x.to_vec_async::<f32>());
+                std::future::poll_fn(|context| {
+                    let polled = read.as_mut().poll(context);
+                    if polled.is_pending() {
+                        ticks.fetch_add(1, Ordering::Relaxed);
+                        std::thread::yield_now();
+                        context.waker().wake_by_ref();
+                    }
+                    polled
+                })
+                .await
+                .unwrap();
+            });
+            let ticks = ticks.into_inner();
+            (ticks > 20).then_some(()).ok_or_else(|| format!("{device}: the loop stood still, {ticks} times round"))
         });
-        assert!(ticks.load(Ordering::Relaxed) > 20, "{device}: the loop stood still");
     }
 }
 
