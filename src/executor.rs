@@ -10,7 +10,7 @@
 pub use crate::budget::Budget;
 use crate::error::{Error, Result};
 pub use crate::graph::node::{Reading, Storage, Taker};
-use crate::plan::{ParameterArena, Plan};
+use crate::plan::{Dispatch, ParameterArena, Plan};
 use smallvec::SmallVec;
 use std::any::Any;
 use std::pin::Pin;
@@ -118,6 +118,14 @@ pub trait Executor: Any + Send + Sync {
 
     /// Ready once all runs started so far are done.
     fn finish(&self) -> Pending<'_, ()>;
+
+    /// The WGSL that the driver is given for a dispatch of a plan; `None` where kernels are native.
+    ///
+    /// # Errors
+    /// No variant of the kernel is within the machine's limits, or a shader that does not parse.
+    fn shader_text(&self, _dispatch: &Dispatch) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// For tests: memory is filled with NaN before each run, and writes beyond the end of a value are found where the machine allows it.
     fn set_guarded(&self, on: bool);

@@ -163,6 +163,23 @@ impl Device {
         Plan::build(&Graph::collect_after_host(&roots)?, *lock(&self.state.switches), self.state.executor.runs_native())
     }
 
+    /// The WGSL that the driver is given for each dispatch of a plan of this device's, in order; `None` on the CPU, whose kernels are native.
+    ///
+    /// At run time small kernels that follow each other may become one; here each stands alone.
+    ///
+    /// ```
+    /// let device = steepest::Device::cpu();
+    /// let plan = device.plan([&device.ones([2, 3]).matmul(&device.ones([3, 4]))])?;
+    /// assert_eq!(device.shader_texts(&plan)?, vec![None; plan.dispatches.len()]);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A kernel that does not fit the device's limits, or WGSL of one's own that does not parse.
+    pub fn shader_texts(&self, plan: &Plan) -> Result<Vec<Option<String>>> {
+        plan.dispatches.iter().map(|dispatch| self.state.executor.shader_text(dispatch)).collect()
+    }
+
     /// The graph of a run of these tensors in graphviz's `dot` language. Nothing runs.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::executor::{
     Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Storage, own_buffer, own_buffers, own_plan,
 };
-use crate::plan::{ParameterArena, Plan};
+use crate::plan::{Dispatch, ParameterArena, Plan};
 use std::any::Any;
 use std::sync::Arc;
 
@@ -24,6 +24,10 @@ impl Storage for GpuBuffer {
 impl Executor for Gpu {
     fn describe(&self, name: &str) -> String {
         format!("gpu:{name}")
+    }
+
+    fn shader_text(&self, dispatch: &Dispatch) -> Result<Option<String>> {
+        self.chosen(dispatch, None, None).map(|(_, shader)| Some(shader.text.to_string()))
     }
 
     fn budget(&self) -> &Budget {

@@ -76,7 +76,12 @@ impl Gpu {
     }
 
     /// The variant of a dispatch's kernel to run: the one asked for, or the one measured to be the fastest, or the first that suits.
-    fn chosen(&self, dispatch: &Dispatch, exactly: Option<usize>, force: Option<usize>) -> Result<(usize, Arc<Shader>)> {
+    pub(super) fn chosen(
+        &self,
+        dispatch: &Dispatch,
+        exactly: Option<usize>,
+        force: Option<usize>,
+    ) -> Result<(usize, Arc<Shader>)> {
         let wanted = exactly.or_else(|| if force.is_none() { self.fastest(dispatch) } else { None });
         let found = wanted.map(|index| self.shaders.exactly(&self.core, &dispatch.kernel, index)).transpose()?.flatten();
         match found {

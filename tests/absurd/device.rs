@@ -20,6 +20,7 @@ const NOT_CALLED: &[(&str, &str)] = &[
     ("Device::from_wgpu", "takes wgpu's handles; tests/it/embedding.rs has those that do not suit"),
     ("Device::gpu_async", "takes no argument"),
     ("Device::measure_peak", "takes no argument"),
+    ("Device::shader_texts", "takes a plan, and only a device makes one"),
     ("Device::named_async", "what Device::named waits for"),
 ];
 

@@ -474,3 +474,25 @@ fn variants_without_barriers_can_be_merged() {
     println!("{merged} variants can be merged; not those of {apart:?}");
     assert!(merged > 100, "{merged}");
 }
+
+/// What a device says it gives the driver is a whole shader for each dispatch; the CPU gives none.
+#[test]
+fn a_device_tells_the_text_of_each_kernel() {
+    use steepest::nn::{self, Module};
+    for device in crate::common::devices("the text of kernels") {
+        let model = nn::mlp(&device, &[6, 5, 3], 1);
+        let loss = model.forward(&device.ones([4, 6])).cross_entropy(&device.tensor(&[0u32, 1, 2, 1], 4));
+        let gradients = loss.backward();
+        let all: Vec<&steepest::Tensor> = std::iter::once(&loss).chain(gradients.iter().unwrap()).collect();
+        let plan = device.plan(all).unwrap();
+        let texts = device.shader_texts(&plan).unwrap();
+        assert_eq!(texts.len(), plan.dispatches.len());
+        for (text, dispatch) in texts.into_iter().zip(&plan.dispatches) {
+            assert_eq!(text.is_some(), device.is_gpu(), "{}", dispatch.label);
+            let Some(text) = text else { continue };
+            let shader = reflect(dispatch.kernel.name, &text).unwrap();
+            let bound = shader.bindings.iter().filter(|b| matches!(b.kind, BindingKind::Input | BindingKind::Output)).count();
+            assert!(bound >= dispatch.writes.len(), "{}: {} bindings", dispatch.label, bound);
+        }
+    }
+}

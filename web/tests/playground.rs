@@ -1,0 +1,177 @@
+//! The playground's network on the CPU, and on a GPU where there is one: it learns each data set, its gradients are right, and what it says of
+//! itself holds.
+
+use pollster::block_on;
+use steepest::Device;
+use steepest::data::{Dataset, Labels};
+use steepest_web::formula;
+use steepest_web::playground::{Playground, Task};
+use steepest_web::settings::{Data, Feature, Function, Loss, Method, Settings};
+
+fn devices() -> Vec<Device> {
+    let mut found = vec![Device::cpu()];
+    match Device::named("llvmpipe") {
+        Ok(device) => found.push(device),
+        Err(_) => println!("SKIPPED (no llvmpipe): the GPU"),
+    }
+    found
+}
+
+#[test]
+fn every_data_set_is_learned() {
+    for device in devices() {
+        for (data, steps, most) in [
+            (Data::Circle, 600, 0.1),
+            (Data::Xor, 600, 0.25),
+            (Data::Clouds, 300, 0.2),
+            (Data::Moons, 900, 0.1),
+            (Data::Slope, 300, 0.03),
+            (Data::Hills, 1500, 0.03),
+        ] {
+            let settings = Settings { data, layers: vec![8, 8], noise: 0.05, ..Settings::default() };
+            let mut playground = Playground::new(&device, settings, None).unwrap();
+            let before = block_on(playground.progress()).unwrap();
+            playground.train(steps).unwrap();
+            let after = block_on(playground.progress()).unwrap();
+            println!("{device} {data:?}: {before:?} {after:?}");
+            assert_eq!((after.step, after.epoch), (steps as u64, steps as u64 / 11));
+            assert!(after.held_out_loss < most && after.loss < before.loss, "{device} {data:?}: {after:?}");
+            assert_eq!(after.accuracy.is_none(), data.has_values());
+        }
+    }
+}
+
+#[test]
+fn digits_are_learned() {
+    for device in devices() {
+        let settings =
+            Settings { data: Data::Digits, layers: vec![32], activation: Function::Relu, rate: 0.01, ..Settings::default() };
+        let mut playground = Playground::new(&device, settings, None).unwrap();
+        playground.train(400).unwrap();
+        let progress = block_on(playground.progress()).unwrap();
+        assert!(progress.held_out_accuracy.unwrap() > 0.93, "{progress:?}");
+        assert_eq!(playground.task(), &Task::Classes(10));
+        assert!(block_on(playground.neurons(10)).is_err());
+        assert_eq!(block_on(playground.predict(&[0.0; 64])).unwrap().len(), 10);
+    }
+}
+
+/// Every choice of every setting trains, and its gradients are those in f64.
+#[test]
+fn every_choice_trains_with_right_gradients() {
+    for device in devices() {
+        let functions = [
+            Function::Relu,
+            Function::Tanh,
+            Function::Sigmoid,
+            Function::Gelu,
+            Function::Silu,
+            Function::LeakyRelu,
+            Function::Linear,
+        ];
+        let methods = [Method::Sgd, Method::Momentum, Method::RmsProp, Method::Adam];
+        for (i, activation) in functions.into_iter().enumerate() {
+            let settings = Settings {
+                data: [Data::Circle, Data::Hills, Data::Digits][i % 3],
+                activation,
+                optimizer: methods[i % 4],
+                rate: 0.01,
+                l1: 1e-4 * (i % 2) as f64,
+                l2: 1e-4 * (i % 3) as f64,
+                batch: 10 + i,
+                loss: [Loss::CrossEntropy, Loss::Squared][i % 2],
+                features: vec![
+                    Feature::X1,
+                    Feature::X2,
+                    Feature::Product,
+                    Feature::SinX2,
+                    Feature::X1Squared,
+                    Feature::SinX1,
+                    Feature::X2Squared,
+                ],
+                layers: vec![5; i % 4],
+                ..Settings::default()
+            };
+            let mut playground = Playground::new(&device, settings, None).unwrap();
+            playground.train(50).unwrap();
+            for check in block_on(playground.check_gradients()).unwrap() {
+                assert!(check.right && check.compared > 0, "{device} {activation:?}: {check:?}");
+            }
+            let steps = playground.step_tensors().unwrap();
+            let plan = device.plan(&steps).unwrap();
+            assert!(!plan.dispatches.is_empty());
+        }
+    }
+}
+
+/// The formula's numbers, computed by hand, are what the network says.
+#[test]
+fn the_formula_is_what_the_network_computes() {
+    let device = Device::cpu();
+    let settings = Settings { layers: vec![3], ..Settings::default() };
+    let mut playground = Playground::new(&device, settings, None).unwrap();
+    playground.train(200).unwrap();
+    let weights = block_on(playground.weights()).unwrap();
+    let lines = formula::lines(playground.inputs(), Function::Tanh, &weights, playground.task(), playground.classes());
+    println!("{}", lines.join("\n"));
+    assert_eq!(lines.len(), 5);
+    assert!(lines[0].starts_with("h₁ = tanh(") && lines[3].starts_with("z = ") && lines[4] == "class = 1 if z > 0, else 0");
+    let at = [0.3f32, -0.2];
+    let hidden: Vec<f32> =
+        (0..3).map(|i| (weights[0].weight[i][0] * at[0] + weights[0].weight[i][1] * at[1] + weights[0].bias[i]).tanh()).collect();
+    let z: f32 = weights[1].bias[0] + (0..3).map(|i| weights[1].weight[0][i] * hidden[i]).sum::<f32>();
+    let found = block_on(playground.predict(&at)).unwrap();
+    assert!((z - found[0]).abs() < 1e-5, "{z} {found:?}");
+}
+
+#[test]
+fn neurons_are_seen_over_the_plane() {
+    let device = Device::cpu();
+    let playground = Playground::new(&device, Settings::default(), None).unwrap();
+    let neurons = block_on(playground.neurons(12)).unwrap();
+    assert_eq!(neurons.iter().map(Vec::len).collect::<Vec<_>>(), [6, 4, 1]);
+    assert!(neurons.iter().flatten().all(|places| places.len() == 144));
+    // The last one is the output.
+    let rows: Vec<f32> = steepest_web::playground::plane(12).into_iter().flatten().collect();
+    assert_eq!(block_on(playground.predict(&rows)).unwrap(), neurons[2][0]);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits() {
+    let once = || {
+        let mut playground =
+            Playground::new(&Device::cpu(), Settings { data: Data::Spiral, ..Settings::default() }, None).unwrap();
+        playground.train(100).unwrap();
+        block_on(playground.weights()).unwrap()
+    };
+    assert_eq!(once(), once());
+}
+
+#[test]
+fn a_saddle_has_its_eigenvalues() {
+    let settings = Settings { layers: vec![2], ..Settings::default() };
+    let playground = Playground::new(&Device::cpu(), settings, None).unwrap();
+    let point = block_on(playground.curvature()).unwrap();
+    println!("{}", point.verdict());
+    assert!(point.spectrum.lowest() <= point.spectrum.highest());
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let device = Device::cpu();
+    let refused = |settings: Settings| match Playground::new(&device, settings, None) {
+        Ok(_) => panic!("accepted"),
+        Err(error) => error.to_string(),
+    };
+    assert!(refused(Settings { rate: f64::NAN, ..Settings::default() }).contains("the learning rate is NaN; choose"));
+    assert!(refused(Settings { layers: vec![0], ..Settings::default() }).contains("hidden layer 1"));
+    assert!(refused(Settings { features: vec![], ..Settings::default() }).contains("no feature"));
+    assert!(refused(Settings { points: usize::MAX, ..Settings::default() }).contains("points"));
+    assert!(refused(Settings { data: Data::Table, ..Settings::default() }).contains("no table is loaded"));
+    assert!(Settings::from_json("{\"rate\": \"fast\"}").is_err() && Settings::from_json("{\"raet\": 1}").is_err());
+    let settings = Settings { layers: vec![3, 2], ..Settings::default() };
+    assert_eq!(Settings::from_json(&serde_json::to_string(&settings).unwrap()).unwrap(), settings);
+    // A table of one class: the network has nothing to tell apart.
+    let one = Dataset::new(vec![1.0, 2.0, 3.0, 4.0], &[1], Labels::Classes(vec![0; 4], 1)).unwrap();
+    let _ = Playground::new(&device, Settings { data: Data::Table, ..Settings::default() }, Some(&one));
+}
