@@ -9,6 +9,7 @@ use steepest_web::settings::{Data, Settings};
 
 /// The programs as they are made; here the compiler sees them.
 #[allow(dead_code, unused_imports)]
+#[rustfmt::skip]
 mod made {
     #[path = "circle.rs"]
     mod circle;
