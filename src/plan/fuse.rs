@@ -8,9 +8,10 @@ use crate::error::{Error, Result};
 use crate::graph::key::{Call, Graph, Source};
 use crate::graph::op::{DType, Lowering, Op, Operand, Spec, Stage, Wgsl};
 use crate::shape::{View, ViewDim};
-use std::collections::{BTreeSet, HashSet};
+use smallvec::{SmallVec, smallvec};
 
 /// Lowers every call, for a machine that runs `native` kernels or WGSL; with `on`, elementwise calls become part of the kernel of their only reader.
+/// For native kernels those of elementwise calls get no shaders, whose texts would take half the time of planning.
 ///
 /// # Errors
 /// An op whose kernels do not fit its call.
@@ -31,17 +32,63 @@ fn names(op: &dyn Op, source: &Wgsl) -> bool {
     op.sources().contains(source) || op.wrapped().is_some_and(|wrapped| names(wrapped, source))
 }
 
+/// How the inputs of a pointwise call are read.
+type Loads = SmallVec<[(ValueId, View); 3]>;
+/// What a kernel reads from outside, and how.
+type External<'s> = (ValueId, &'s View);
+/// Calls that join a kernel together.
+type Joining = SmallVec<[usize; 4]>;
+
+/// The calls that one kernel computes.
+struct Members {
+    round: usize,
+    /// The last round in which each call was a member.
+    joined: Vec<usize>,
+    calls: Vec<usize>,
+}
+
+impl Members {
+    /// Begins anew, with one.
+    fn begin(&mut self, root: usize) {
+        self.round += 1;
+        self.calls.clear();
+        self.add(root);
+    }
+
+    fn add(&mut self, call: usize) {
+        self.joined[call] = self.round;
+        self.calls.push(call);
+    }
+
+    fn has(&self, call: usize) -> bool {
+        self.joined[call] == self.round
+    }
+}
+
+/// Adds what a call reads from outside to a list, unless it is there.
+fn add_loads<'s>(found: &mut Vec<External<'s>>, loads: Option<&'s [(ValueId, View)]>, inside: impl Fn(&ValueId) -> bool) {
+    for (value, view) in loads.unwrap_or_default() {
+        if !inside(value) && !found.contains(&(*value, view)) {
+            found.push((*value, view));
+        }
+    }
+}
+
 struct Fuser<'g> {
     graph: &'g Graph,
     lowered: Vec<Option<Lowering>>,
     storage_of: Vec<ValueId>,
+    /// How a pointwise call reads its inputs; `None` for other calls.
+    loads: Vec<Option<Loads>>,
     /// Calls that read the value of a call.
-    readers: Vec<Vec<usize>>,
+    readers: Vec<SmallVec<[usize; 4]>>,
     kept: Vec<bool>,
     /// Calls whose value is the same at every index and can be computed anywhere, from scalars alone: fills, and pointwise calls of such calls.
     constant: Vec<bool>,
     /// Whether every op names what its kernels are made of: the rule of an elementwise call, the WGSL from outside.
     cacheable: bool,
+    /// Whether kernels get shaders.
+    shaders: bool,
 }
 
 impl<'g> Fuser<'g> {
@@ -50,14 +97,16 @@ impl<'g> Fuser<'g> {
         let mut this = Fuser {
             graph,
             lowered: Vec::with_capacity(n),
-            storage_of: vec![],
-            readers: vec![vec![]; n],
+            storage_of: Vec::with_capacity(n),
+            loads: Vec::with_capacity(n),
+            readers: vec![SmallVec::new(); n],
             kept: vec![false; n],
             constant: vec![false; n],
             cacheable: true,
+            shaders: !native,
         };
         for (i, call) in graph.calls.iter().enumerate() {
-            let specs: Vec<_> = call.inputs.iter().map(|&s| graph.spec_of(s)).collect();
+            let specs: SmallVec<[Spec; 3]> = call.inputs.iter().map(|&s| graph.spec_of(s)).collect();
             let mut lowering = this.lower(call, &specs, native)?;
             let mut found = ValueId::Call(i);
             if matches!(lowering, Lowering::Alias) {
@@ -67,6 +116,15 @@ impl<'g> Fuser<'g> {
                     other => found = other,
                 }
             }
+            let loads: Option<Loads> = match &mut lowering {
+                Lowering::Elementwise(e) => {
+                    let views = std::mem::take(&mut e.views);
+                    Some(call.inputs.iter().map(|&source| this.value(source)).zip(views).collect())
+                }
+                Lowering::View(view) => Some(smallvec![(this.value(call.inputs[0]), view.clone())]),
+                _ => None,
+            };
+            this.loads.push(loads);
             this.lowered.push(Some(lowering));
             this.storage_of.push(found);
             if let (true, ValueId::Call(c)) = (call.kept, found) {
@@ -118,14 +176,8 @@ impl<'g> Fuser<'g> {
         }
     }
 
-    /// How a pointwise call reads its inputs; `None` for other calls.
-    fn loads(&self, call: usize) -> Option<Vec<(ValueId, View)>> {
-        let inputs = &self.graph.calls[call].inputs;
-        match self.lowered[call].as_ref()? {
-            Lowering::Elementwise(e) => Some(inputs.iter().zip(&e.views).map(|(&s, v)| (self.value(s), v.clone())).collect()),
-            Lowering::View(view) => Some(vec![(self.value(inputs[0]), view.clone())]),
-            _ => None,
-        }
+    fn loads(&self, call: usize) -> Option<&[(ValueId, View)]> {
+        self.loads[call].as_deref()
     }
 
     /// Words of a call's value: its elements, but for f16.
@@ -146,6 +198,7 @@ impl<'g> Fuser<'g> {
                 needed[c] = true;
             }
         }
+        let mut members = Members { round: 0, joined: vec![0; n], calls: vec![] };
         // Backwards, so that every reader of a call has been decided on before the call itself.
         for root in (0..n).rev() {
             if !needed[root] || self.storage_of[root] != ValueId::Call(root) {
@@ -153,7 +206,7 @@ impl<'g> Fuser<'g> {
             }
             let first = steps.len();
             if self.loads(root).is_some() {
-                let members = self.grow(root, on);
+                self.grow(root, on, &mut members);
                 match self.core(root, &members).filter(|_| on) {
                     Some(core) => steps.extend(self.epilogue(root, &members, core, &mut temps).into_iter().rev()),
                     None => steps.push(self.pointwise(root, &members)),
@@ -183,84 +236,104 @@ impl<'g> Fuser<'g> {
             let Some(Lowering::Update(kernel)) = self.lowered[index].take() else { continue };
             let call = &self.graph.calls[index];
             let gradient = self.value(call.inputs[1]);
-            let own = matches!(gradient, ValueId::Call(c) if !self.kept[c] && self.readers[c] == [index]);
+            let own = matches!(gradient, ValueId::Call(c) if !self.kept[c] && self.readers[c][..] == [index]);
             updates.push(Update { index, call, kernel, gradient, own });
         }
         updates
     }
 
-    /// The calls computed by the kernel of `root`: itself and, step by step, producers only this kernel reads.
-    fn grow(&self, root: usize, on: bool) -> BTreeSet<usize> {
-        let mut members = BTreeSet::from([root]);
-        let mut refused = HashSet::new();
+    /// Finds the calls computed by the kernel of `root`: itself and, step by step, producers only this kernel reads.
+    fn grow(&self, root: usize, on: bool, members: &mut Members) {
+        members.begin(root);
         if !on {
-            return members;
+            return;
         }
+        let mut refused: SmallVec<[usize; 8]> = SmallVec::new();
+        let mut scalars = self.scalar_count(root);
+        // What the members read from outside, in any order.
+        let mut external = self.external(members);
         loop {
             // The latest producer first: its readers are settled by then.
-            let candidate = self
-                .external(&members)
-                .into_iter()
-                .filter_map(|(v, _)| if let ValueId::Call(c) = v { Some(c) } else { None })
-                .filter(|c| !refused.contains(c))
-                .max();
-            let Some(candidate) = candidate else { break };
-            match self.with(root, candidate, &members) {
-                Some(more) => members = more,
-                None => drop(refused.insert(candidate)),
+            let calls = external.iter().filter_map(|(value, _)| if let ValueId::Call(c) = value { Some(*c) } else { None });
+            let Some(candidate) = calls.filter(|c| !refused.contains(c)).max() else { break };
+            match self.joined_by(root, candidate, members, &external, scalars) {
+                Some(joining) => {
+                    scalars += joining.iter().map(|&c| self.scalar_count(c)).sum::<usize>();
+                    external = self.external_with(&external, &joining, members);
+                    joining.iter().for_each(|&c| members.add(c));
+                }
+                None => refused.push(candidate),
             }
         }
-        members
+        members.calls.sort_unstable();
     }
 
-    /// The members with `candidate` among them, if it can be computed there.
+    /// What joins the members so that `candidate` is computed among them, if it can be.
     ///
     /// Every member is read element by element as the root is written, or it is a constant that stands there with all it is computed from:
     /// such a one costs little to compute twice, and how it is read does not matter.
-    fn with(&self, root: usize, candidate: usize, members: &BTreeSet<usize>) -> Option<BTreeSet<usize>> {
+    fn joined_by(
+        &self,
+        root: usize,
+        candidate: usize,
+        members: &Members,
+        external: &[External<'_>],
+        scalars: usize,
+    ) -> Option<Joining> {
         if self.loads(candidate).is_none() || self.kept[candidate] {
             return None;
         }
-        let mut whole = members.clone();
+        let fits = |joining: &Joining| {
+            members.calls.len() + joining.len() <= MAX_INSTRUCTIONS
+                && scalars + joining.iter().map(|&c| self.scalar_count(c)).sum::<usize>() <= MAX_SCALARS
+                && self.external_with(external, joining, members).len() <= MAX_LOADS
+        };
         if self.constant[candidate] {
-            self.add_constant(candidate, &mut whole);
-            if self.fits(&whole) {
+            let whole = self.constant_with_sources(candidate, members);
+            if fits(&whole) {
                 return Some(whole);
             }
         }
-        let mut alone = members.clone();
-        alone.insert(candidate);
-        (self.read_in_step(root, candidate, &alone) && self.fits(&alone)).then_some(alone)
+        let alone: Joining = smallvec![candidate];
+        (self.read_in_step(root, candidate, members) && fits(&alone)).then_some(alone)
     }
 
-    /// Adds a constant and all it is computed from.
-    fn add_constant(&self, constant: usize, members: &mut BTreeSet<usize>) {
-        let mut stack = vec![constant];
-        while let Some(call) = stack.pop() {
-            if members.insert(call) {
-                stack.extend(self.loads(call).unwrap_or_default().into_iter().filter_map(|(value, _)| match value {
-                    ValueId::Call(c) => Some(c),
-                    _ => None,
-                }));
+    /// A constant and all it is computed from, but for what is a member already.
+    fn constant_with_sources(&self, constant: usize, members: &Members) -> Joining {
+        let mut found: Joining = smallvec![constant];
+        let mut seen = 0;
+        while let Some(&call) = found.get(seen) {
+            seen += 1;
+            for (value, _) in self.loads(call).unwrap_or_default() {
+                match value {
+                    ValueId::Call(c) if !members.has(*c) && !found.contains(c) => found.push(*c),
+                    _ => {}
+                }
+            }
+            if found.len() > MAX_INSTRUCTIONS {
+                break;
             }
         }
+        found
     }
 
-    /// Whether only members read `candidate`, one of them, and each element of it where that element of the root is computed.
-    fn read_in_step(&self, root: usize, candidate: usize, members: &BTreeSet<usize>) -> bool {
+    /// Whether only members read `candidate`, and each element of it where that element of the root is computed.
+    fn read_in_step(&self, root: usize, candidate: usize, members: &Members) -> bool {
         self.numel(candidate) == self.numel(root)
-            && self.readers[candidate].iter().all(|r| members.contains(r))
-            && members.iter().all(|&m| {
-                let reads = self.loads(m).unwrap_or_default();
-                reads.iter().all(|(v, view)| *v != ValueId::Call(candidate) || view.is_contiguous())
+            && self.readers[candidate].iter().all(|&reader| {
+                let mut loads = self.loads(reader).unwrap_or_default().iter();
+                members.has(reader) && loads.all(|(value, view)| *value != ValueId::Call(candidate) || view.is_contiguous())
             })
     }
 
-    /// Whether one kernel has room for the members.
-    fn fits(&self, members: &BTreeSet<usize>) -> bool {
-        members.len() <= MAX_INSTRUCTIONS
-            && self.external(members).len() <= MAX_LOADS
-            && members.iter().map(|&m| self.scalar_count(m)).sum::<usize>() <= MAX_SCALARS
+    /// What is read from outside when others have joined the members.
+    fn external_with<'s>(&'s self, external: &[External<'s>], joining: &Joining, members: &Members) -> Vec<External<'s>> {
+        let inside = |value: &ValueId| matches!(value, ValueId::Call(c) if members.has(*c) || joining.contains(c));
+        let mut found: Vec<External<'s>> = external.iter().filter(|(value, _)| !inside(value)).copied().collect();
+        for &call in joining {
+            add_loads(&mut found, self.loads(call), inside);
+        }
+        found
     }
 
     fn scalar_count(&self, call: usize) -> usize {
@@ -270,29 +343,24 @@ impl<'g> Fuser<'g> {
         }
     }
 
-    /// What a set of pointwise calls reads from outside, each buffer and view once, in order of first use.
-    fn external(&self, members: &BTreeSet<usize>) -> Vec<(ValueId, View)> {
-        let mut found: Vec<(ValueId, View)> = Vec::new();
-        for &member in members {
-            for load in self.loads(member).unwrap_or_default() {
-                let inside = matches!(load.0, ValueId::Call(c) if members.contains(&c));
-                if !inside && !found.contains(&load) {
-                    found.push(load);
-                }
-            }
+    /// What the members read from outside, each buffer and view once, in order of first use.
+    fn external(&self, members: &Members) -> Vec<External<'_>> {
+        let mut found = Vec::with_capacity(MAX_LOADS);
+        for &member in &members.calls {
+            add_loads(&mut found, self.loads(member), |value| matches!(value, ValueId::Call(c) if members.has(*c)));
         }
         found
     }
 
     /// The call that the members can be an epilogue of: its kernel takes one, and nobody else reads what it computes.
-    fn core(&self, root: usize, members: &BTreeSet<usize>) -> Option<usize> {
+    fn core(&self, root: usize, members: &Members) -> Option<usize> {
         let external = self.external(members);
-        let is_core = |(value, view): &(ValueId, View)| match *value {
+        let is_core = |&(value, view): &External<'_>| match value {
             ValueId::Call(c) => {
-                let loads = external.iter().filter(|(v, _)| v == value).count();
+                let loads = external.iter().filter(|(v, _)| *v == value).count();
                 (view.is_contiguous() && loads == 1 && self.numel(c) == self.numel(root) && self.takes_epilogue(c))
                     .then_some(c)
-                    .filter(|&c| !self.kept[c] && self.readers[c].iter().all(|r| members.contains(r)))
+                    .filter(|&c| !self.kept[c] && self.readers[c].iter().all(|&r| members.has(r)))
             }
             _ => None,
         };
@@ -313,7 +381,7 @@ impl<'g> Fuser<'g> {
     }
 
     /// The kernels of `core`, with the members fused after the last one.
-    fn epilogue(&mut self, root: usize, members: &BTreeSet<usize>, core: usize, temps: &mut Vec<usize>) -> Vec<Step> {
+    fn epilogue(&mut self, root: usize, members: &Members, core: usize, temps: &mut Vec<usize>) -> Vec<Step> {
         let (program, extra) = self.program(root, members, Some(core));
         let Some(Lowering::Stages { temps: sizes, stages }) = self.lowered[core].take() else { return vec![] };
         let base = temps.len();
@@ -321,11 +389,11 @@ impl<'g> Fuser<'g> {
         let mut steps: Vec<Step> = stages.into_iter().map(|stage| self.stage(core, base, stage)).collect();
         if let Some(last) = steps.pop() {
             steps.push(Step {
-                kernel: program.fused_after(last.kernel),
+                kernel: program.fused_after(last.kernel, self.shaders),
                 reads: last.reads.into_iter().chain(extra).collect(),
                 writes: vec![ValueId::Call(root)],
                 // The core has none, but its work counts.
-                scalars: [core].into_iter().chain(members.iter().copied()).collect(),
+                scalars: [core].into_iter().chain(members.calls.iter().copied()).collect(),
                 label: format!("{} · {}", self.graph.calls[core].op.name(), self.label(root, members)),
                 call: Some(root),
                 at: self.graph.calls[root].node.at(),
@@ -334,42 +402,42 @@ impl<'g> Fuser<'g> {
         steps
     }
 
-    fn pointwise(&self, root: usize, members: &BTreeSet<usize>) -> Step {
+    fn pointwise(&self, root: usize, members: &Members) -> Step {
         let (program, reads) = self.program(root, members, None);
         Step {
-            kernel: program.kernel(),
+            kernel: program.kernel_with(self.shaders),
             reads,
             writes: vec![ValueId::Call(root)],
-            scalars: members.iter().copied().collect(),
+            scalars: members.calls.clone(),
             label: self.label(root, members),
             call: Some(root),
             at: self.graph.calls[root].node.at(),
         }
     }
 
-    fn label(&self, root: usize, members: &BTreeSet<usize>) -> String {
-        let names: Vec<&str> = members.iter().map(|&m| self.graph.calls[m].op.name()).collect();
+    fn label(&self, root: usize, members: &Members) -> String {
+        let names: Vec<&str> = members.calls.iter().map(|&m| self.graph.calls[m].op.name()).collect();
         format!("{} : {}", names.join(" · "), self.graph.calls[root].spec)
     }
 
     /// The members as a program, and what it reads besides the value of `core`.
-    fn program(&self, root: usize, members: &BTreeSet<usize>, core: Option<usize>) -> (Program, Vec<ValueId>) {
+    fn program(&self, root: usize, members: &Members, core: Option<usize>) -> (Program, Vec<ValueId>) {
         let is_core = |value: ValueId| core.is_some_and(|c| value == ValueId::Call(c));
-        let loads: Vec<(ValueId, View)> = self.external(members).into_iter().filter(|(value, _)| !is_core(*value)).collect();
-        let order: Vec<usize> = members.iter().copied().collect();
-        let argument = |load: (ValueId, View)| match load.0 {
+        let loads: Vec<External<'_>> = self.external(members).into_iter().filter(|(value, _)| !is_core(*value)).collect();
+        let order = &members.calls;
+        let argument = |(value, view): &(ValueId, View)| match *value {
             value if is_core(value) => Arg::Core,
-            ValueId::Call(c) if members.contains(&c) => Arg::Result(order.iter().position(|&o| o == c).unwrap_or(0)),
-            _ => Arg::Load(loads.iter().position(|l| *l == load).unwrap_or(0)),
+            ValueId::Call(c) if members.has(c) => Arg::Result(order.binary_search(&c).unwrap_or(0)),
+            value => Arg::Load(loads.iter().position(|l| *l == (value, view)).unwrap_or(0)),
         };
         let instruction = |&member: &usize| Instruction {
             rule: match &self.lowered[member] {
                 Some(Lowering::Elementwise(e)) => Some(e.rule),
                 _ => None,
             },
-            args: self.loads(member).unwrap_or_default().into_iter().map(argument).collect(),
+            args: self.loads(member).unwrap_or_default().iter().map(argument).collect(),
         };
-        let loaded = loads.iter().map(|(_, view)| Load { view: view.clone() }).collect();
+        let loaded = loads.iter().map(|&(_, view)| Load { view: view.clone() }).collect();
         let program = Program::new(self.numel(root), loaded, order.iter().map(instruction).collect());
         (program, loads.into_iter().map(|(value, _)| value).collect())
     }

@@ -7,7 +7,7 @@ use crate::error::At;
 use crate::graph::key::{Call, Graph, Source, same_op};
 use crate::graph::op::MultiTensorUpdate;
 use crate::shape::{View, ViewDim};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::ops::Range;
 
 /// Parameters in one kernel: the length of the tables in `shaders/update/tensors.wgsl`.
@@ -25,7 +25,7 @@ pub struct MultiTensorUpdates {
     /// Leaves that are contiguous in a buffer.
     pub arenas: Vec<ParameterArena>,
     /// Values that are computed into a part of another: `(whole, first word)`.
-    pub suballocated: HashMap<ValueId, (ValueId, usize)>,
+    pub suballocated: FxHashMap<ValueId, (ValueId, usize)>,
     /// Gradients that updates read.
     pub gradients: Vec<ValueId>,
 }
@@ -64,7 +64,7 @@ impl Update<'_> {
 pub fn combine(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Vec<usize>) -> MultiTensorUpdates {
     let mut combined = MultiTensorUpdates::default();
     // Where each leaf is: its arena and its first word there.
-    let mut placed: HashMap<usize, (usize, usize)> = HashMap::new();
+    let mut placed: FxHashMap<usize, (usize, usize)> = FxHashMap::default();
     let mut groups: Vec<Vec<Update<'_>>> = Vec::new();
     // Groups that take an arena as an earlier one has laid it out: no other update is added to them.
     let mut closed: Vec<bool> = Vec::new();
@@ -96,7 +96,13 @@ pub fn combine(graph: &Graph, updates: Vec<Update<'_>>, on: bool, temps: &mut Ve
 }
 
 impl MultiTensorUpdates {
-    fn add(&mut self, graph: &Graph, group: &[Update<'_>], placed: &mut HashMap<usize, (usize, usize)>, temps: &mut Vec<usize>) {
+    fn add(
+        &mut self,
+        graph: &Graph,
+        group: &[Update<'_>],
+        placed: &mut FxHashMap<usize, (usize, usize)>,
+        temps: &mut Vec<usize>,
+    ) {
         let written = group[0].leaves().len();
         let known = group[0].leaves().iter().find_map(|leaf| placed.get(leaf).copied());
         let mut spans: Vec<Range<usize>> = Vec::with_capacity(group.len());

@@ -4,8 +4,7 @@ use super::slots::{Value, assign, most_at_once};
 use super::steps::{Step, Steps, ValueId};
 use super::types::{Buffer, Dispatch, Place, Plan};
 use crate::graph::key::{Graph, Source};
-use rustc_hash::FxHashSet;
-use std::collections::HashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::ops::Range;
 
 /// Assigns buffers. One buffer may not be bound for reading and writing in one dispatch.
@@ -22,7 +21,7 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
 
     // Kept values get outputs; two kept names of one value share it.
     let mut outputs: Vec<usize> = Vec::new();
-    let mut placed: HashMap<ValueId, Buffer> = HashMap::new();
+    let mut placed: FxHashMap<ValueId, Buffer> = FxHashMap::default();
     let mut kept = Vec::new();
     for (i, call) in graph.calls.iter().enumerate().filter(|(_, c)| c.kept) {
         let value = steps.storage_of[i];
@@ -36,7 +35,7 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
 
     // When each value inside the run is needed: from the step that first touches it to the one that does so last.
     let mut order: Vec<ValueId> = Vec::new();
-    let mut needed: HashMap<ValueId, Range<usize>> = HashMap::new();
+    let mut needed: FxHashMap<ValueId, Range<usize>> = FxHashMap::default();
     for (at, step) in steps.steps.iter().enumerate() {
         for value in step.reads.iter().chain(&step.writes).map(home) {
             match value {
@@ -57,7 +56,7 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
     let unplanned_words = order.iter().map(|&v| words(v)).sum();
     let values: Vec<Value> = order.iter().map(|v| Value { needed: needed[v].clone(), words: words(*v) }).collect();
     let live_words = most_at_once(&values);
-    let index: HashMap<ValueId, usize> = order.iter().enumerate().map(|(i, &v)| (v, i)).collect();
+    let index: FxHashMap<ValueId, usize> = order.iter().enumerate().map(|(i, &v)| (v, i)).collect();
     let mut conflicts: FxHashSet<(usize, usize)> = FxHashSet::default();
     for step in &steps.steps {
         let inside = |vals: &[ValueId]| vals.iter().filter_map(|v| index.get(&home(v)).copied()).collect::<Vec<usize>>();
@@ -90,8 +89,11 @@ pub fn place(graph: &Graph, steps: Steps, reuse: bool, lines: Vec<String>) -> Pl
         }
         let start = scalar_words;
         for &call in &step.scalars {
-            scalar_words += graph.calls[call].op.scalars().len();
-            scalars.push(call);
+            let own = graph.calls[call].op.scalars().len();
+            if own > 0 {
+                scalar_words += own;
+                scalars.push(call);
+            }
         }
         let Step { kernel, label, call, at, .. } = step;
         dispatches.push(Dispatch { kernel, reads, writes, scalars: start..scalar_words, flops: 0, label, call, at });
@@ -153,7 +155,7 @@ mod tests {
             temps: vec![a, b, second + 64, 64, 64, 64],
             storage_of: vec![],
             arenas: vec![arena],
-            suballocated: [(FIRST, (WHOLE, 0)), (SECOND, (WHOLE, second))].into(),
+            suballocated: [(FIRST, (WHOLE, 0)), (SECOND, (WHOLE, second))].into_iter().collect(),
             cacheable: true,
         };
         let graph = Graph::collect(&[]).unwrap();

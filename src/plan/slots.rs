@@ -12,6 +12,9 @@ use std::ops::Range;
 const ALIGNMENT: usize = 64;
 /// Pairs of values that all orders together may look at, but for the first two: what bounds the time of the search.
 const PAIRS: usize = 1 << 15;
+/// Of more values than this the search takes longer than it is worth for fewer words than that.
+const MANY: usize = 512;
+const LITTLE: usize = 1 << 16;
 /// A placement as near as one part in so many to what is needed at one time is good enough.
 const NEAR: usize = 64;
 
@@ -77,7 +80,7 @@ pub fn assign(values: &[Value], conflicts: &FxHashSet<(usize, usize)>, reuse: bo
     let whole = one_at_a_time(values, &by_size);
     let least = most_at_once(values);
     let enough = least + least / NEAR;
-    if whole.total() <= enough {
+    if whole.total() <= enough || (values.len() > MANY && whole.total() - least < LITTLE) {
         return whole;
     }
     let best = search(values, conflicts, by_size, enough);

@@ -3,7 +3,7 @@
 use super::types::ParameterArena;
 use crate::error::At;
 use crate::graph::op::Kernel;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// A value inside a plan under construction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,7 +47,7 @@ pub struct Steps {
     /// Leaves that are contiguous in one buffer.
     pub arenas: Vec<ParameterArena>,
     /// Values that are computed into a part of another: `(whole, first word)`.
-    pub suballocated: HashMap<ValueId, (ValueId, usize)>,
+    pub suballocated: FxHashMap<ValueId, (ValueId, usize)>,
     /// See [`Plan::cacheable`](super::Plan::cacheable).
     pub cacheable: bool,
 }

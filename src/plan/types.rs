@@ -17,7 +17,7 @@ pub struct Plan {
     pub kept: Vec<(usize, usize)>,
     /// Leaves that are overwritten.
     pub mutated: Vec<usize>,
-    /// Calls whose scalars, concatenated in this order, are the run's scalars.
+    /// The calls that have scalars: concatenated in this order, those are the run's scalars.
     pub scalars: Vec<usize>,
     /// Leaves that must be contiguous in one buffer.
     pub arenas: Vec<ParameterArena>,

@@ -7,7 +7,6 @@ use super::{Io, Kernel, Params, Variant};
 use crate::graph::op::Rule;
 use crate::shaders::{self, Epilogue};
 use crate::shape::View;
-use native::numbers;
 use std::sync::Arc;
 
 /// Read bindings `in0`..`in5` of `elementwise/elements.wgsl`.
@@ -80,24 +79,34 @@ impl Program {
 
     /// The kernel in both forms.
     pub fn kernel(self) -> Kernel {
-        let simple = Variant {
+        self.kernel_with(true)
+    }
+
+    /// The kernel in both forms, or without `shaders` in the native one only.
+    pub(in crate::plan) fn kernel_with(self, shaders: bool) -> Kernel {
+        let simple = || Variant {
             bodies: vec![("chain", self.wgsl("in", "dims", ""))],
             ..Variant::each_element("elementwise/elements", self.count).max_loop_iterations(0)
         };
-        let variants = self.vectors().into_iter().chain([simple]).collect();
+        let variants = if shaders { self.vectors().into_iter().chain([simple()]).collect() } else { vec![] };
         let name = match self.instructions.as_slice() {
             [Instruction { rule: Some(rule), .. }] => rule.name,
             [_] => "copy",
             _ => "elementwise",
         };
-        Kernel { name, params: self.params(), variants, native: self.native() }
+        let params = if shaders { self.params() } else { Params::new() };
+        Kernel { name, params, variants, native: self.native() }
     }
 
     /// The program fused after a kernel, as its epilogue: it works on each element before the kernel stores it. The kernel reads the loads
-    /// after its own inputs; its member `params.extra` says how.
-    pub fn fused_after(self, kernel: Kernel) -> Kernel {
+    /// after its own inputs; its member `params.extra` says how. Without `shaders` it has the native form only.
+    pub fn fused_after(self, kernel: Kernel, shaders: bool) -> Kernel {
         let Kernel { name, mut params, mut variants, native } = kernel;
-        params = params.set("extra", self.dims());
+        if shaders {
+            params = params.set("extra", self.dims());
+        } else {
+            variants.clear();
+        }
         for variant in &mut variants {
             if epilogue(variant) == Some(Epilogue::Four) {
                 variant.bodies.extend(self.finish());
@@ -107,15 +116,16 @@ impl Program {
             // Some shaders want to know whether there is one.
             variant.consts.iter_mut().filter(|(name, _)| *name == "FUSED").for_each(|fused| fused.1 = 1);
         }
+        let (compiled, loads) = (self.compiled(), self.loads.len());
         let own = Arc::new(move |io: &mut Io<'_>| {
-            let (reads, extra) = io.reads.split_at(io.reads.len() - self.loads.len());
+            let (reads, extra) = io.reads.split_at(io.reads.len() - loads);
             let out = &mut *io.writes[0];
-            let scalars = numbers(io.scalars);
-            let finish = |start: usize, part: &mut [u32]| self.evaluate(extra, &scalars, start, part);
+            let scalars = io.scalars;
+            let finish = |start: usize, part: &mut [u32]| compiled.evaluate(extra, scalars, start, part);
             let mut core = Io { reads, writes: &mut [&mut *out], scalars: &[], finish: Some(&finish), room: io.room };
             native(&mut core);
             if core.finish.is_some() {
-                self.compute(extra, &scalars, out);
+                compiled.compute(extra, scalars, out);
             }
         });
         Kernel { name, params, variants, native: own }

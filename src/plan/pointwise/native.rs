@@ -1,9 +1,10 @@
 //! Programs on the CPU: chunk by chunk, an instruction at a time.
 
 use super::super::{Io, Native};
-use super::{Arg, Instruction, Load, MAX_DIMS, MAX_SCALARS, Program};
-use crate::shape::View;
+use super::{Arg, Instruction, Load, MAX_DIMS, Program};
+use crate::shape::{View, ViewDim};
 use rayon::prelude::*;
+use smallvec::SmallVec;
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -13,13 +14,99 @@ const CHUNK: usize = 1024;
 /// Elements below which a second thread costs more than it saves.
 const MIN_PARALLEL_ELEMENTS: usize = 1 << 15;
 
+/// A program as it is run. What each run looks at lies side by side: for a small kernel, to fetch it from memory takes longer than the work.
+pub(super) struct Compiled {
+    loads: SmallVec<[Access; 4]>,
+    steps: SmallVec<[Step; 4]>,
+    /// How loads are read that are gathered.
+    views: Vec<View>,
+    /// Whether it only copies its load, however that is read.
+    copies: Option<View>,
+    has_core: bool,
+}
+
+/// How a load is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// As it lies from this word on.
+    Whole(usize),
+    /// Every element is this word.
+    Single(usize),
+    /// As this view says.
+    Gathered(usize),
+}
+
+/// An instruction.
+struct Step {
+    /// What it does; `None` copies its argument.
+    chunk: Option<Chunk>,
+    args: [Operand; 3],
+    arity: u8,
+    scalars: u8,
+    /// Whether its result is the same everywhere.
+    constant: bool,
+}
+
+type Chunk = fn(&[&[u32]], [f32; 2], &mut [u32]);
+
+/// [`Arg`] in two bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operand {
+    Load(u8),
+    Result(u8),
+    Core,
+    None,
+}
+
 impl Program {
     pub(super) fn native(self) -> Native {
-        Arc::new(move |io: &mut Io<'_>| self.compute(io.reads, &numbers(io.scalars), io.writes[0]))
+        let compiled = self.compiled();
+        Arc::new(move |io: &mut Io<'_>| compiled.compute(io.reads, io.scalars, io.writes[0]))
     }
 
+    /// The form that is run.
+    pub(super) fn compiled(&self) -> Compiled {
+        let mut views = vec![];
+        let loads = self.loads.iter().map(|load| {
+            if load.is_single() {
+                return Access::Single(load.view.offset);
+            }
+            if let [ViewDim { stride: 1, .. }] = load.view.dims[..] {
+                return Access::Whole(load.view.offset);
+            }
+            views.push(load.view.clone());
+            Access::Gathered(views.len() - 1)
+        });
+        let loads = loads.collect();
+        let step = |(instruction, &constant): (&Instruction, &bool)| {
+            // A program has fewer than 256 of each: MAX_LOADS, MAX_INSTRUCTIONS.
+            let operand = |i: usize| match instruction.args.get(i) {
+                Some(&Arg::Load(k)) => Operand::Load(k as u8),
+                Some(&Arg::Result(k)) => Operand::Result(k as u8),
+                Some(Arg::Core) => Operand::Core,
+                None => Operand::None,
+            };
+            Step {
+                chunk: instruction.rule.map(|rule| rule.chunk),
+                args: [operand(0), operand(1), operand(2)],
+                arity: instruction.args.len() as u8,
+                scalars: instruction.rule.map_or(0, |rule| rule.scalars) as u8,
+                constant,
+            }
+        };
+        let copies = match (self.loads.as_slice(), self.instructions.as_slice()) {
+            ([Load { view }], [Instruction { rule: None, .. }]) => Some(view.clone()),
+            _ => None,
+        };
+        let steps: SmallVec<[Step; 4]> = self.instructions.iter().zip(&self.constant).map(step).collect();
+        let has_core = steps.iter().any(|step| step.args.contains(&Operand::Core));
+        Compiled { loads, steps, views, copies, has_core }
+    }
+}
+
+impl Compiled {
     /// All elements, on all cores where that pays.
-    pub(super) fn compute(&self, reads: &[&[u32]], scalars: &[f32; MAX_SCALARS], out: &mut [u32]) {
+    pub(super) fn compute(&self, reads: &[&[u32]], scalars: &[u32], out: &mut [u32]) {
         if out.len() < MIN_PARALLEL_ELEMENTS {
             self.evaluate(reads, scalars, 0, out);
         } else {
@@ -29,11 +116,11 @@ impl Program {
     }
 
     /// Elements `start..start + out.len()`.
-    pub(super) fn evaluate(&self, reads: &[&[u32]], scalars: &[f32; MAX_SCALARS], start: usize, out: &mut [u32]) {
-        if let ([Load { view }], [Instruction { rule: None, .. }]) = (self.loads.as_slice(), self.instructions.as_slice()) {
+    pub(super) fn evaluate(&self, reads: &[&[u32]], scalars: &[u32], start: usize, out: &mut [u32]) {
+        if let Some(view) = &self.copies {
             return copy(view, reads[0], start, out);
         }
-        let last = self.instructions.len() - 1;
+        let last = self.steps.len() - 1;
         let width = CHUNK.min(out.len());
         // Taken out while in use, so that a thread that takes up other work meanwhile gets its own.
         let mut memory = MEMORY.take();
@@ -45,46 +132,43 @@ impl Program {
         let (gathered, rest) = memory.split_at_mut(self.loads.len() * width);
         // The last instruction overwrites what the core has computed.
         let (core, results) = rest.split_at_mut(width);
-        let has_core = self.instructions.iter().any(|i| i.args.contains(&Arg::Core));
-        for (k, load) in self.loads.iter().enumerate().filter(|(_, load)| load.is_single()) {
-            gathered[k * width..][..width].fill(reads[k][load.view.offset]);
+        for (k, &access) in self.loads.iter().enumerate() {
+            if let Access::Single(at) = access {
+                gathered[k * width..][..width].fill(reads[k][at]);
+            }
         }
         for (chunk, out) in out.chunks_mut(CHUNK).enumerate() {
             let (from, n) = (start + chunk * CHUNK, out.len());
-            for (k, load) in self.loads.iter().enumerate() {
-                if !load.view.is_contiguous() && !load.is_single() {
-                    gather(&load.view, reads[k], from, &mut gathered[k * width..][..n]);
+            for (k, &access) in self.loads.iter().enumerate() {
+                if let Access::Gathered(view) = access {
+                    gather(&self.views[view], reads[k], from, &mut gathered[k * width..][..n]);
                 }
             }
-            if has_core {
+            if self.has_core {
                 core[..n].copy_from_slice(out);
             }
             let mut scalar = 0;
-            for (j, instruction) in self.instructions.iter().enumerate() {
-                if chunk > 0 && j < last && self.constant[j] {
+            for (j, step) in self.steps.iter().enumerate() {
+                let own = step.scalars_from(&scalars[scalar..]);
+                scalar += usize::from(step.scalars);
+                if chunk > 0 && j < last && step.constant {
                     // Still there from the first chunk, the largest.
-                    scalar += instruction.rule.map_or(0, |rule| rule.scalars);
                     continue;
                 }
                 let (before, rest) = results.split_at_mut((j * width).min(last * width));
-                let args: [&[u32]; 3] = std::array::from_fn(|i| match instruction.args.get(i) {
-                    Some(&Arg::Load(k)) if self.loads[k].view.is_contiguous() && !self.loads[k].is_single() => {
-                        &reads[k][from..from + n]
-                    }
-                    Some(&Arg::Load(k)) => &gathered[k * width..][..n],
-                    Some(&Arg::Result(k)) => &before[k * width..][..n],
-                    Some(&Arg::Core) => &core[..n],
-                    None => &[],
+                let args: [&[u32]; 3] = step.args.map(|arg| match arg {
+                    Operand::Load(k) => match self.loads[usize::from(k)] {
+                        Access::Whole(at) => &reads[usize::from(k)][at + from..][..n],
+                        _ => &gathered[usize::from(k) * width..][..n],
+                    },
+                    Operand::Result(k) => &before[usize::from(k) * width..][..n],
+                    Operand::Core => &core[..n],
+                    Operand::None => &[],
                 });
                 let target: &mut [u32] = if j == last { out } else { &mut rest[..n] };
-                match instruction.rule {
+                match step.chunk {
                     None => target.copy_from_slice(args[0]),
-                    Some(rule) => {
-                        let mut own = [0.0; 2];
-                        own[..rule.scalars].copy_from_slice(&scalars[scalar..scalar + rule.scalars]);
-                        scalar += rule.scalars;
-                        (rule.chunk)(&args[..instruction.args.len()], own, target);
-                    }
+                    Some(chunk) => chunk(&args[..usize::from(step.arity)], own, target),
                 }
             }
         }
@@ -92,16 +176,20 @@ impl Program {
     }
 }
 
+impl Step {
+    /// Its scalars, the first of those that are left.
+    fn scalars_from(&self, left: &[u32]) -> [f32; 2] {
+        match (self.scalars, left) {
+            (1, &[one, ..]) => [f32::from_bits(one), 0.0],
+            (2, &[one, two, ..]) => [f32::from_bits(one), f32::from_bits(two)],
+            _ => [0.0; 2],
+        }
+    }
+}
+
 thread_local! {
     /// What chains work on between reading and writing, kept from call to call.
     static MEMORY: Cell<Vec<u32>> = const { Cell::new(Vec::new()) };
-}
-
-/// Scalars as numbers.
-pub(super) fn numbers(words: &[u32]) -> [f32; MAX_SCALARS] {
-    let mut numbers = [0.0; MAX_SCALARS];
-    numbers.iter_mut().zip(words).for_each(|(n, &word)| *n = f32::from_bits(word));
-    numbers
 }
 
 impl Load {
@@ -196,7 +284,6 @@ fn copy(view: &View, read: &[u32], start: usize, out: &mut [u32]) {
 mod tests {
     use super::*;
     use crate::graph::op::{DType, Rule};
-    use crate::shape::ViewDim;
 
     const F32: Option<DType> = Some(DType::F32);
     static FILL: Rule = Rule {
@@ -274,10 +361,11 @@ mod tests {
             let float = |i: usize| (i % 1009) as f32;
             let x: Vec<u32> = (0..n).map(|i| float(i).to_bits()).collect();
             let single = [0.5f32.to_bits()];
-            // The transpose and the values as they lie, one number for all, and what follows from scalars alone.
+            let behind: Vec<u32> = [7; 3].into_iter().chain(x.iter().copied()).collect();
+            // The transpose and the values as they lie behind others, one number for all, and what follows from scalars alone.
             let loads = vec![
                 Load { view: view(0, &[(rows, 1), (columns, rows as isize)]) },
-                Load { view: view(0, &[(n, 1)]) },
+                Load { view: view(3, &[(n, 1)]) },
                 Load { view: view(0, &[(n, 0)]) },
             ];
             let rule = |rule: &'static Rule, args: Vec<Arg>| Instruction { rule: Some(rule), args };
@@ -290,10 +378,9 @@ mod tests {
                 rule(&ADD, vec![Arg::Result(4), Arg::Result(3)]),
             ];
             let program = Program::new(n, loads, instructions);
-            let mut scalars = [0.0; MAX_SCALARS];
-            scalars[..2].copy_from_slice(&[0.25, 16.0]);
+            let scalars = [0.25f32, 16.0].map(f32::to_bits);
             let mut out = vec![0; n];
-            program.compute(&[&x, &x, &single], &scalars, &mut out);
+            program.compiled().compute(&[&x, &behind, &single], &scalars, &mut out);
             for (i, &word) in out.iter().enumerate() {
                 let expected = (float(i / columns + i % columns * rows) + float(i)) + 0.5 + 0.25 + 16.0;
                 assert_eq!(f32::from_bits(word), expected, "{i} of {rows}×{columns}");
