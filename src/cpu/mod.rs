@@ -5,7 +5,7 @@ mod pool;
 use crate::executor::{
     Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Span, Storage, own_buffer, own_buffers, own_plan,
 };
-use crate::plan::{Buffer, Dispatch, Error, Io, ParameterArena, Place, Plan, Result, Workspace};
+use crate::plan::{Buffer, Dispatch, Error, Io, Native, ParameterArena, Place, Plan, Result, Workspace};
 use crate::threads::{self, lock, words_of};
 use pool::{Pool, Words};
 use smallvec::SmallVec;
@@ -78,8 +78,37 @@ impl Default for Cpu {
 struct Prepared {
     plan: Arc<Plan>,
     slots: Mutex<Vec<Words>>,
+    /// What runs look at, side by side: for small kernels, to fetch it from memory takes longer than the work.
+    calls: Vec<KernelCall>,
+    /// What the calls bind, call by call: reads, then writes.
+    places: Vec<Bound>,
     /// Whether there is a kernel in it that threads are likely to share.
     shared: bool,
+}
+
+/// A dispatch of a plan, ready to run.
+struct KernelCall {
+    native: Native,
+    /// How many of the places it reads, and how many it writes.
+    reads: usize,
+    writes: usize,
+    scalars: Range<usize>,
+    /// Whether there is nothing to write.
+    is_empty: bool,
+}
+
+/// A part of a buffer.
+#[derive(Clone, Copy)]
+struct Bound {
+    buffer: Buffer,
+    start: usize,
+    words: usize,
+}
+
+impl From<&Place> for Bound {
+    fn from(place: &Place) -> Bound {
+        Bound { buffer: place.buffer, start: place.start(), words: place.words }
+    }
 }
 
 /// Operations, and bytes, of a kernel that is likely to be shared by threads.
@@ -115,7 +144,17 @@ impl Executor for Cpu {
         let slots = self.take_all(&plan, &plan.slots, Buffer::Slot)?.into_vec();
         let large = |dispatch: &Dispatch| dispatch.flops >= SHARED_FLOPS || dispatch.bytes() >= SHARED_BYTES;
         let shared = plan.dispatches.iter().any(large);
-        Ok(Box::new(Prepared { plan, slots: Mutex::new(slots), shared }))
+        let mut calls = Vec::with_capacity(plan.dispatches.len());
+        let mut places = vec![];
+        for dispatch in &plan.dispatches {
+            check(dispatch)?;
+            let Dispatch { kernel, reads, writes, scalars, .. } = dispatch;
+            places.extend(reads.iter().chain(writes).map(Bound::from));
+            let is_empty = writes.iter().all(|place| place.words == 0);
+            let (native, scalars) = (Arc::clone(&kernel.native), scalars.clone());
+            calls.push(KernelCall { native, reads: reads.len(), writes: writes.len(), scalars, is_empty });
+        }
+        Ok(Box::new(Prepared { plan, slots: Mutex::new(slots), calls, places, shared }))
     }
 
     fn upload(&self, words: &[u32]) -> Result<Arc<dyn Storage>> {
@@ -213,24 +252,31 @@ impl Cpu {
         let mut slots = lock(&prepared.slots);
         let outputs = self.take_all(plan, &plan.outputs, Buffer::Output)?;
         let room = Workspace::new(self.budget());
-        let mut memory = Memory { leaves, arenas, slots: &mut slots, outputs, room: &room };
+        let held: SmallVec<[Option<RwLockReadGuard<'_, Words>>; 8]> =
+            leaves.iter().map(|leaf| (!leaf.in_arena).then(|| leaf.read())).collect();
+        let mut memory = Memory { leaves, arenas, held: &held, slots: &mut slots, outputs, room: &room };
         if self.guarded.load(Ordering::Relaxed) {
             memory.slots.iter_mut().for_each(|slot| slot.fill(POISON));
             memory.outputs.iter_mut().for_each(|output| output.fill(POISON));
         }
         let mut spans = vec![];
-        for (index, dispatch) in plan.dispatches.iter().enumerate() {
-            if dispatch.writes.iter().all(|p| p.words == 0) {
+        let mut places = &prepared.places[..];
+        for (index, call) in prepared.calls.iter().enumerate() {
+            let (reads, rest) = places.split_at(call.reads);
+            let (writes, rest) = rest.split_at(call.writes);
+            places = rest;
+            if call.is_empty {
                 continue;
             }
             let start = begun.map(since);
-            memory.run(dispatch, &scalars[dispatch.scalars.clone()])?;
+            let ran = memory.run(call, reads, writes, &scalars[call.scalars.clone()]);
+            ran.map_err(|message| plan.dispatches[index].fault(message))?;
             if let Some(bytes) = room.refused() {
-                let Dispatch { label, at, .. } = dispatch;
+                let Dispatch { label, at, .. } = &plan.dispatches[index];
                 return Err(self.budget().refusal(format!("the work of {label} at {at}"), bytes));
             }
             if let Some(message) = room.fault() {
-                return Err(dispatch.fault(message));
+                return Err(plan.dispatches[index].fault(message));
             }
             if let (Some(begun), Some(start)) = (begun, start) {
                 spans.push(Span { dispatch: index, start, end: since(begun) });
@@ -254,6 +300,8 @@ impl Cpu {
 struct Memory<'r> {
     leaves: &'r [&'r CpuBuffer],
     arenas: &'r [&'r CpuBuffer],
+    /// Leaves outside arenas, which nobody writes: locked once for the whole run.
+    held: &'r [Option<RwLockReadGuard<'r, Words>>],
     slots: &'r mut Vec<Words>,
     outputs: SmallVec<[Words; 4]>,
     room: &'r Workspace<'r>,
@@ -264,74 +312,81 @@ enum Written<'a> {
     Slot(Words),
     Output(Words),
     Arena(RwLockWriteGuard<'a, Words>),
+    Leaf,
 }
 
 impl<'r> Memory<'r> {
     /// Runs one kernel. What it reads stays in its place: that is never the buffer it writes.
-    fn run(&mut self, dispatch: &Dispatch, scalars: &[u32]) -> Result<()> {
-        let mut written = self.take_written(dispatch)?;
-        let arenas_and_leaves: SmallVec<[Option<RwLockReadGuard<'r, Words>>; 4]> =
-            dispatch.reads.iter().map(|place| self.shared(place.buffer).map(CpuBuffer::read)).collect();
+    fn run(&mut self, call: &KernelCall, reads: &[Bound], writes: &[Bound], scalars: &[u32]) -> Result<(), String> {
+        let mut written: SmallVec<[Written<'r>; 4]> = writes.iter().map(|place| self.take_written(place.buffer)).collect();
+        let locked: SmallVec<[Option<RwLockReadGuard<'r, Words>>; 4]> =
+            reads.iter().map(|place| self.shared(place.buffer).map(CpuBuffer::read)).collect();
+        let bound_writes = writes;
         let (mut few_reads, mut many_reads): ([&[u32]; BUFFERS_ON_THE_STACK], _) = (Default::default(), vec![]);
-        let reads = dispatch.reads.iter().zip(&arenas_and_leaves).map(|(place, guard)| {
-            let (words, start): (&[u32], usize) = match (place.buffer, guard) {
-                (Buffer::Slot(i), _) => (&self.slots[i], 0),
-                (Buffer::Output(i), _) => (&self.outputs[i], 0),
-                (Buffer::Leaf(i), Some(guard)) => (guard, self.leaves[i].start),
-                (_, Some(guard)) => (guard, 0),
-                // Never reached: a guard was taken for every leaf and arena.
-                (_, None) => (&[], 0),
+        let reads = reads.iter().zip(&locked).map(|(place, locked)| {
+            let (words, start): (&[u32], usize) = match place.buffer {
+                Buffer::Slot(i) => (&self.slots[i], 0),
+                Buffer::Output(i) => (&self.outputs[i], 0),
+                // Every leaf is locked, here or for the whole run.
+                Buffer::Leaf(i) => (locked.as_ref().or(self.held[i].as_ref()).map_or(&[], |words| words), self.leaves[i].start),
+                Buffer::Arena(_) => (locked.as_ref().map_or(&[], |words| words), 0),
             };
-            &words[start + place.start()..][..place.words]
+            &words[start + place.start..][..place.words]
         });
         let reads = collected(&mut few_reads, &mut many_reads, reads);
         let (mut few_writes, mut many_writes): ([&mut [u32]; BUFFERS_ON_THE_STACK], _) = (Default::default(), vec![]);
-        let writes = written.iter_mut().zip(&dispatch.writes).map(|(written, place)| match written {
-            Written::Slot(words) => &mut words[place.start()..][..place.words],
-            Written::Output(words) => &mut words[place.start()..][..place.words],
-            Written::Arena(guard) => &mut guard[place.start()..][..place.words],
+        let writes = written.iter_mut().zip(bound_writes).map(|(written, place)| match written {
+            Written::Slot(words) | Written::Output(words) => &mut words[place.start..][..place.words],
+            Written::Arena(guard) => &mut guard[place.start..][..place.words],
+            // Never reached: `check` refuses such a plan.
+            Written::Leaf => &mut [],
         });
         let writes = collected(&mut few_writes, &mut many_writes, writes);
         let mut io = Io { reads, writes, scalars, finish: None, room: self.room };
         // A kernel may come from outside: one that panics leaves its output as it is, and everything in its place for the next run.
-        let ran = catch_unwind(AssertUnwindSafe(|| (dispatch.kernel.native)(&mut io)));
-        drop(arenas_and_leaves);
-        for (place, written) in dispatch.writes.iter().zip(written) {
+        let ran = catch_unwind(AssertUnwindSafe(|| (call.native)(&mut io)));
+        drop(locked);
+        for (place, written) in bound_writes.iter().zip(written) {
             match (place.buffer, written) {
                 (Buffer::Slot(i), Written::Slot(words)) => self.slots[i] = words,
                 (Buffer::Output(i), Written::Output(words)) => self.outputs[i] = words,
                 _ => {}
             }
         }
-        ran.map_err(|panic| dispatch.fault(format!("its native form panicked: {}", words_of(&*panic))))
+        ran.map_err(|panic| format!("its native form panicked: {}", words_of(&*panic)))
     }
 
     /// Takes out what a kernel writes.
-    fn take_written(&mut self, dispatch: &Dispatch) -> Result<SmallVec<[Written<'r>; 4]>> {
-        let fault = |message| Error::Device { device: NAME.to_owned(), message };
-        let mut written = SmallVec::new();
-        for place in &dispatch.writes {
-            written.push(match place.buffer {
-                Buffer::Slot(i) => Written::Slot(std::mem::take(&mut self.slots[i])),
-                Buffer::Output(i) => Written::Output(std::mem::take(&mut self.outputs[i])),
-                Buffer::Arena(i) => Written::Arena(self.arenas[i].write()),
-                Buffer::Leaf(_) => return Err(fault(format!("kernel {} writes {place}", dispatch.kernel.name))),
-            });
-        }
-        let aliased = |p: &Place| dispatch.writes.iter().any(|w| w.buffer == p.buffer);
-        match dispatch.reads.iter().find(|p| aliased(p)) {
-            Some(place) => Err(fault(format!("kernel {} reads {place} and writes it", dispatch.kernel.name))),
-            None => Ok(written),
+    fn take_written(&mut self, buffer: Buffer) -> Written<'r> {
+        match buffer {
+            Buffer::Slot(i) => Written::Slot(std::mem::take(&mut self.slots[i])),
+            Buffer::Output(i) => Written::Output(std::mem::take(&mut self.outputs[i])),
+            Buffer::Arena(i) => Written::Arena(self.arenas[i].write()),
+            Buffer::Leaf(_) => Written::Leaf,
         }
     }
 
-    /// A buffer that other runs may have too, and that is locked for the time of a kernel.
+    /// A buffer that other runs may write, and that is locked for the time of a kernel.
     fn shared(&self, buffer: Buffer) -> Option<&'r CpuBuffer> {
         match buffer {
-            Buffer::Leaf(i) => Some(self.leaves[i]),
+            Buffer::Leaf(i) => self.leaves[i].in_arena.then_some(self.leaves[i]),
             Buffer::Arena(i) => Some(self.arenas[i]),
             Buffer::Slot(_) | Buffer::Output(_) => None,
         }
+    }
+}
+
+/// That a kernel writes no leaf, and nothing that it reads.
+fn check(dispatch: &Dispatch) -> Result<()> {
+    let name = dispatch.kernel.name;
+    let fault = |message| Err(Error::Device { device: NAME.to_owned(), message });
+    if let Some(place) = dispatch.writes.iter().find(|place| matches!(place.buffer, Buffer::Leaf(_))) {
+        return fault(format!("kernel {name} writes {place}"));
+    }
+    let written = |place: &&Place| dispatch.writes.iter().any(|write| write.buffer == place.buffer);
+    match dispatch.reads.iter().find(written) {
+        Some(place) => fault(format!("kernel {name} reads {place} and writes it")),
+        None => Ok(()),
     }
 }
 

@@ -105,7 +105,7 @@ impl DeviceState {
     pub(super) fn execute(&self, cached: &Cached, graph: &Graph) -> Result<Done> {
         let Cached { plan, prepared, .. } = cached;
         let mut scalars = Vec::with_capacity(plan.dispatches.last().map_or(0, |last| last.scalars.end));
-        plan.scalars.iter().for_each(|&c| scalars.extend(graph.calls[c].op.scalars()));
+        plan.scalars.iter().for_each(|&c| graph.calls[c].op.add_scalars(&mut scalars));
         *lock(&self.last) = Some(plan.clone());
         let mut leaves = self.leaves(graph)?;
         if plan.mutated.iter().any(|&leaf| leaves[leaf].is_outside()) {
@@ -198,8 +198,8 @@ impl DeviceState {
         for &leaf in &plan.mutated {
             graph.leaves[leaf].bump_version();
         }
-        // An update runs once: it need not keep what it was computed from.
-        graph.calls.iter().filter(|c| !c.op.mutates().is_empty()).for_each(|c| c.node.finish());
+        // An update runs once: it need not keep what it was computed from. Updates are last.
+        graph.calls.iter().rev().take_while(|c| !c.op.mutates().is_empty()).for_each(|c| c.node.finish());
         // Where only what has no gradients was updated (running statistics), histories are still good: `backward` looks at versions.
         if plan.mutated.iter().any(|&leaf| graph.leaves[leaf].requires_grad()) {
             graph.calls.iter().filter(|c| c.kept).for_each(|c| c.node.release());

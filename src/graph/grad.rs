@@ -414,7 +414,7 @@ fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
             return Err(Error::op("backward", at, devices));
         }
     }
-    let Tracked { nodes, order, places, starts } = Tracked::of(roots);
+    let Tracked { mut nodes, order, places, starts } = Tracked::of(roots);
     // The gradient of each node in that order, as far as it is summed up.
     let mut pending: Vec<Option<Tensor>> = vec![None; nodes.len()];
     for (&start, (root, cotangent)) in starts.iter().zip(roots) {
@@ -427,15 +427,14 @@ fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
     let (mut found, mut watched) = (vec![], vec![]);
     let mut refusals = Refusals::default();
     for (rank, &(id, which, first)) in order.iter().enumerate() {
-        let node = &nodes[which];
         // Nothing flows through the others.
-        let Some(gradient) = pending[rank].take() else { continue };
+        let (Some(gradient), Some((node, body))) = (pending[rank].take(), nodes[which].take()) else { continue };
         let kept = if retained.contains(&id) { Some(&mut found) } else { node.is_watched().then_some(&mut watched) };
         let is_kept = kept.is_some();
         if let Some(kept) = kept {
             kept.push((id, gradient.clone()));
         }
-        match node.body() {
+        match body {
             Body::Leaf if is_kept => {}
             Body::Leaf => found.push((id, gradient)),
             Body::Released => {
@@ -455,9 +454,9 @@ fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
                 }
                 let needs: SmallVec<[bool; 3]> = inputs.iter().map(|e| e.node.requires_grad()).collect();
                 let handles: SmallVec<[Tensor; 3]> = inputs.into_iter().map(|e| Tensor::of(e.node)).collect();
-                let output = Tensor::of(node.clone());
+                let (at, output) = (node.at(), Tensor::of(node));
                 let ctx = GradCtx { grad: &gradient, inputs: &handles, output: &output, needs: &needs };
-                let parts = on_behalf_of(node.at(), || op.grad(&ctx));
+                let parts = on_behalf_of(at, || op.grad(&ctx));
                 let needed = handles.iter().zip(parts.into_iter().chain(std::iter::repeat(None)));
                 let needed = needed.filter(|(input, _)| input.requires_grad());
                 for ((input, part), &place) in needed.zip(&places[first..]) {
@@ -471,7 +470,7 @@ fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
                         return Err(fail(format!("{}: a gradient of shape {got} for an input {want}", op.name())));
                     }
                     *place = Some(match place.take() {
-                        Some(sum) => on_behalf_of(node.at(), || sum.add(&part)),
+                        Some(sum) => on_behalf_of(at, || sum.add(&part)),
                         None => part,
                     });
                 }
@@ -486,7 +485,8 @@ fn reverse(roots: &[(&Tensor, &Tensor)], retained: &[u64]) -> Result<Reversed> {
 
 /// Everything a gradient flows through on its way from the roots.
 struct Tracked {
-    nodes: Vec<Arc<Node>>,
+    /// Each with what it was recorded as, looked at once.
+    nodes: Vec<Option<(Arc<Node>, Body)>>,
     /// Number and place of every node, the latest first: inputs have smaller numbers than what reads them. And where its `places` begin.
     order: Vec<(u64, usize, usize)>,
     /// For each node in that order, where in that order those of its inputs stand that a gradient flows to.
@@ -498,16 +498,15 @@ struct Tracked {
 impl Tracked {
     fn of(roots: &[(&Tensor, &Tensor)]) -> Tracked {
         let walk = Walk::begin(roots[0].0.node().backend().live());
-        let mut nodes = Vec::with_capacity(32);
+        let (mut nodes, mut bodies) = (Vec::with_capacity(32), Vec::with_capacity(32));
         let flows = |edge: &&Edge| edge.node.requires_grad();
         nodes.extend(roots.iter().filter(|(root, _)| walk.meet(root.node(), 0)).map(|(root, _)| root.node().clone()));
-        let mut seen = 0;
-        while let Some(node) = nodes.get(seen).cloned() {
-            node.with_body(|body| {
-                let Body::Call { inputs, .. } = body else { return };
+        while let Some(node) = nodes.get(bodies.len()) {
+            let body = node.body();
+            if let Body::Call { inputs, .. } = &body {
                 nodes.extend(inputs.iter().filter(flows).filter(|edge| walk.meet(&edge.node, 0)).map(|edge| edge.node.clone()));
-            });
-            seen += 1;
+            }
+            bodies.push(body);
         }
         let mut order: Vec<(u64, usize, usize)> = nodes.iter().enumerate().map(|(i, node)| (node.id(), i, 0)).collect();
         order.sort_unstable_by_key(|&(id, ..)| std::cmp::Reverse(id));
@@ -517,13 +516,12 @@ impl Tracked {
         let mut places = Vec::with_capacity(2 * nodes.len());
         for (_, which, first) in &mut order {
             *first = places.len();
-            nodes[*which].with_body(|body| {
-                let Body::Call { inputs, .. } = body else { return };
+            if let Body::Call { inputs, .. } = &bodies[*which] {
                 // Every one was met.
                 places.extend(inputs.iter().filter(flows).map(|edge| walk.number(&edge.node).unwrap_or_default() as usize));
-            });
+            }
         }
         let starts = roots.iter().map(|(root, _)| walk.number(root.node()).unwrap_or_default() as usize).collect();
-        Tracked { nodes, order, places, starts }
+        Tracked { nodes: nodes.into_iter().zip(bodies).map(Some).collect(), order, places, starts }
     }
 }

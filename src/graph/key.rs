@@ -1,6 +1,6 @@
 //! The part of a graph that one run computes, in canonical order, and its structural key.
 
-use super::node::{Body, Edge, Node, Walk};
+use super::node::{Body, Node, Walk};
 use super::op::{Op, Spec, Wgsl};
 use crate::error::{Error, OpError, Result};
 use crate::shape::Shape;
@@ -48,10 +48,18 @@ pub enum Source {
     Call(usize),
 }
 
-/// Numbers of a walk for what has no place in the graph yet: a value that is there, a call, a call that was asked for.
-const GIVEN: u32 = u32::MAX - 2;
-const INNER: u32 = u32::MAX - 1;
-const ROOT: u32 = u32::MAX;
+/// A call that is needed, as the walk finds it.
+struct Needed {
+    /// Its number in the walk.
+    number: u32,
+    node: Arc<Node>,
+    op: Arc<dyn Op>,
+    /// What it reads, by their numbers in the walk.
+    inputs: SmallVec<[u32; 3]>,
+}
+
+/// What has a number in the walk and no place in the graph.
+const NO_PLACE: u32 = u32::MAX;
 
 /// A graph's lists.
 type Lists = (Vec<Arc<Node>>, Vec<Call>, Vec<u32>);
@@ -99,32 +107,38 @@ impl Graph {
         let mut graph = Graph { leaves, calls, key, on_host: false };
         let Some(first) = roots.first() else { return Ok(graph) };
         let walk = Walk::begin(first.backend().live());
-        let mut pending = Vec::with_capacity(64);
-        let mut stack: Vec<Arc<Node>> = Vec::with_capacity(64);
-        stack.extend(roots.iter().rev().filter(|root| walk.meet(root, ROOT)).cloned());
-        while let Some(node) = stack.pop() {
+        let (mut needed, mut order) = (Vec::with_capacity(64), Vec::with_capacity(64));
+        // Nodes that are not computed here, by their numbers in the walk.
+        let mut given: Vec<Option<Arc<Node>>> = vec![];
+        let mut stack: Vec<(u32, Arc<Node>)> = Vec::with_capacity(64);
+        let mut met = 0;
+        for root in roots {
+            if walk.meet(root, met) {
+                stack.push((met, root.clone()));
+                met += 1;
+            }
+        }
+        let asked_for = met;
+        stack.reverse();
+        while let Some((number, node)) = stack.pop() {
             if let Err(error) = node.spec() {
                 return Err(error.clone());
             }
-            if host_is_given && node.with_body(|body| matches!(body, Body::Call { op, .. } if op.on_host().is_some())) {
-                walk.give(&node, GIVEN);
-                continue;
-            }
-            let updates = node.without_value(|body| {
-                let Body::Call { op, inputs } = body else { return Ok(None) };
-                for edge in inputs {
-                    if edge.node.version() != edge.version {
-                        return Err(Error::op(op.name(), node.at(), stale(&edge.node)));
+            let is_given =
+                host_is_given && node.with_body(|body| matches!(body, Body::Call { op, .. } if op.on_host().is_some()));
+            let call =
+                if is_given { None } else { node.without_value(|body| looked_at(body, &node, &walk, &mut met, &mut stack)) };
+            match call {
+                None => *at(&mut given, number) = Some(node),
+                Some(Ok(Some((op, inputs)))) => {
+                    let updates = !op.mutates().is_empty();
+                    order.push((u64::from(updates) << 63 | node.id(), needed.len()));
+                    if updates {
+                        // Nothing computes what reads an update.
+                        *at(&mut given, number) = Some(node.clone());
                     }
-                    if walk.meet(&edge.node, INNER) {
-                        stack.push(edge.node.clone());
-                    }
+                    needed.push(Some(Needed { number, node, op, inputs }));
                 }
-                Ok(Some(!op.mutates().is_empty()))
-            });
-            match updates {
-                None => walk.give(&node, GIVEN),
-                Some(Ok(Some(updates))) => pending.push((updates, node)),
                 Some(Ok(None)) => {
                     let message = "this value was let go and cannot be computed again".to_owned();
                     return Err(Error::op(node.op_name(), node.at(), OpError::Stale(message)));
@@ -133,63 +147,60 @@ impl Graph {
             }
         }
         // Recording order is a valid order, and the same in every round of a loop. Updates go last: all others read the old values.
-        pending.sort_unstable_by_key(|(updates, node)| (*updates, node.id()));
+        order.sort_unstable_by_key(|&(key, _)| key);
 
-        graph.calls.reserve(pending.len());
-        graph.leaves.reserve(pending.len() / 2 + 2);
+        graph.calls.reserve(order.len());
+        graph.leaves.reserve(order.len() / 2 + 2);
         // About as many words as a call's name, shapes and inputs take.
-        graph.key.reserve(16 * pending.len());
+        graph.key.reserve(16 * order.len());
+        let mut places = vec![NO_PLACE; met as usize];
         let mut overwritten = vec![];
-        for (_, node) in pending {
-            let root = walk.number(&node) == Some(ROOT);
-            node.with_body(|body| match body {
-                Body::Call { op, inputs } => graph.call(&walk, &node, op, inputs, root, &mut overwritten),
-                // Its value came while others were looked at: another thread's run.
-                Body::Leaf | Body::Released => {
-                    walk.give(&node, GIVEN);
-                    Ok(())
-                }
-            })?;
+        for (_, which) in order {
+            let Some(call) = needed[which].take() else { continue };
+            let is_root = call.number < asked_for;
+            graph.call(call, is_root, &mut places, &mut given, &mut overwritten)?;
         }
         Ok(graph)
     }
 
-    /// Adds a call and its part of the key. Numbers of the walk are those of the key: even ones are leaves, odd ones calls.
+    /// Adds a call and its part of the key. Places are numbers of the key: even ones are leaves, odd ones calls.
     fn call(
         &mut self,
-        walk: &Walk<'_>,
-        node: &Arc<Node>,
-        op: &Arc<dyn Op>,
-        edges: &[Edge],
+        call: Needed,
         root: bool,
+        places: &mut [u32],
+        given: &mut Vec<Option<Arc<Node>>>,
         overwritten: &mut Vec<bool>,
     ) -> Result<()> {
+        let Needed { number, node, op, inputs: numbers } = call;
         self.on_host |= op.on_host().is_some();
         let spec = *node.spec().as_ref().map_err(Clone::clone)?;
-        push_op(&mut self.key, &**op);
+        push_op(&mut self.key, &*op);
         let mut inputs = SmallVec::new();
-        self.key.push(edges.len() as u32);
-        for edge in edges {
-            let number = match walk.number(&edge.node) {
-                Some(number) if number < GIVEN => number,
-                _ => {
-                    let number = 2 * self.leaves.len() as u32;
-                    self.key.push(u32::MAX);
-                    push_spec(&mut self.key, edge.node.spec().as_ref().map_err(Clone::clone)?);
-                    self.leaves.push(edge.node.clone());
-                    walk.give(&edge.node, number);
-                    number
-                }
-            };
-            self.key.push(number);
-            let at = number as usize / 2;
-            inputs.push(if number.is_multiple_of(2) { Source::Leaf(at) } else { Source::Call(at) });
+        self.key.push(numbers.len() as u32);
+        for number in numbers {
+            let mut place = places[number as usize];
+            if place == NO_PLACE {
+                let Some(leaf) = at(given, number).take() else {
+                    // Never reached: what is read is computed before, or given.
+                    let message = "it reads a value that is neither given nor computed before".to_owned();
+                    return Err(Error::op(op.name(), node.at(), OpError::Value(message)));
+                };
+                place = 2 * self.leaves.len() as u32;
+                self.key.push(u32::MAX);
+                push_spec(&mut self.key, leaf.spec().as_ref().map_err(Clone::clone)?);
+                self.leaves.push(leaf);
+                places[number as usize] = place;
+            }
+            self.key.push(place);
+            let index = place as usize / 2;
+            inputs.push(if place.is_multiple_of(2) { Source::Leaf(index) } else { Source::Call(index) });
         }
         for &i in op.mutates() {
             // Only what has a memory of its own can be overwritten, and only in one way at a time.
             let message = match inputs[i] {
                 Source::Call(_) => "it overwrites a value that was not computed before; run that value first",
-                Source::Leaf(leaf) if op.mutates().len() > 1 && std::mem::replace(flag(overwritten, leaf), true) => {
+                Source::Leaf(leaf) if op.mutates().len() > 1 && std::mem::replace(at(overwritten, leaf as u32), true) => {
                     "it overwrites a value that another update of the same run overwrites"
                 }
                 Source::Leaf(_) => continue,
@@ -199,8 +210,8 @@ impl Graph {
         push_spec(&mut self.key, &spec);
         let kept = op.mutates().is_empty() && (root || node.is_held());
         self.key.push(u32::from(kept));
-        walk.give(node, 2 * self.calls.len() as u32 + 1);
-        self.calls.push(Call { node: node.clone(), op: op.clone(), inputs, spec, kept });
+        places[number as usize] = 2 * self.calls.len() as u32 + 1;
+        self.calls.push(Call { node, op, inputs, spec, kept });
         Ok(())
     }
 
@@ -217,12 +228,42 @@ impl Graph {
     }
 }
 
-/// Element `i` of a list of flags, which grows as need be.
-fn flag(flags: &mut Vec<bool>, i: usize) -> &mut bool {
-    if flags.len() <= i {
-        flags.resize(2 * i + 2, false);
+/// An op and the numbers of what it reads.
+type Looked = (Arc<dyn Op>, SmallVec<[u32; 3]>);
+
+/// What a walk needs to know of a node that has no value: its op and the numbers of its inputs, of which new ones are put on the stack. `None` if it
+/// is no call.
+fn looked_at(
+    body: &Body,
+    node: &Node,
+    walk: &Walk<'_>,
+    met: &mut u32,
+    stack: &mut Vec<(u32, Arc<Node>)>,
+) -> Result<Option<Looked>> {
+    let Body::Call { op, inputs } = body else { return Ok(None) };
+    let mut numbers = SmallVec::new();
+    for edge in inputs {
+        if edge.node.version() != edge.version {
+            return Err(Error::op(op.name(), node.at(), stale(&edge.node)));
+        }
+        numbers.push(walk.number(&edge.node).unwrap_or_else(|| {
+            let number = *met;
+            *met += 1;
+            walk.give(&edge.node, number);
+            stack.push((number, edge.node.clone()));
+            number
+        }));
     }
-    &mut flags[i]
+    Ok(Some((op.clone(), numbers)))
+}
+
+/// Element `i` of a list, which grows as need be.
+fn at<T: Default + Clone>(list: &mut Vec<T>, i: u32) -> &mut T {
+    let i = i as usize;
+    if list.len() <= i {
+        list.resize(2 * i + 2, T::default());
+    }
+    &mut list[i]
 }
 
 pub(super) fn stale(node: &Node) -> OpError {

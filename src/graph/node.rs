@@ -255,13 +255,13 @@ impl Node {
             watched: AtomicBool::new(false),
             name: AtomicU32::new(0),
             backend,
-            handles: AtomicUsize::new(0),
+            handles: AtomicUsize::new(1),
             version: AtomicU64::new(0),
             walk: AtomicU64::new(0),
             number: AtomicU32::new(0),
             state: Mutex::new(state),
         };
-        Tensor::of(Arc::new(node))
+        Tensor { node: Arc::new(node) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -420,7 +420,10 @@ impl Drop for Node {
         let (mut edges, mut waiting) = (self.take_edges(), Vec::new());
         loop {
             for mut edge in edges {
-                if let Some(node) = Arc::get_mut(&mut edge.node) {
+                // Asked first, because the second costs an atomic operation.
+                if Arc::strong_count(&edge.node) == 1
+                    && let Some(node) = Arc::get_mut(&mut edge.node)
+                {
                     let inputs = node.take_edges();
                     if !inputs.is_empty() {
                         waiting.push(inputs);

@@ -207,6 +207,11 @@ pub trait Op: Any + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
+    /// Adds [`Op::scalars`] to a list, as every run does; without an allocation where a type says so itself.
+    fn add_scalars(&self, words: &mut Vec<u32>) {
+        words.extend(self.scalars());
+    }
+
     /// The shape rule.
     ///
     /// # Errors

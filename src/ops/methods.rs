@@ -1,10 +1,10 @@
 //! The elementwise table as methods and operators of `Tensor`.
 
 use super::elementwise as row;
-use super::elementwise::{Pointwise, Row};
+use super::elementwise::Row;
 use crate::error::{OpError, finite};
 use crate::graph::op::DType;
-use crate::graph::{Tensor, record_on};
+use crate::graph::{Tensor, record_shared};
 
 macro_rules! unary {
     ($($(#[$doc:meta])* $name:ident => $row:ident;)*) => {
@@ -275,7 +275,7 @@ impl Tensor {
     /// A scalar on this tensor's device.
     #[track_caller]
     pub(crate) fn constant(&self, value: f64) -> Tensor {
-        record_on(self.node().backend(), Pointwise { row: &row::FILL, scalars: [value, 0.0] }, &[])
+        record_shared(self.node().backend(), row::call(&row::FILL, [value, 0.0]), &[])
     }
 
     /// A tensor of this one's shape with every element `value`: of its type for integers and bool, of which `value` must be one, f32 otherwise.

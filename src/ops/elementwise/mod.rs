@@ -12,9 +12,12 @@ use super::case::Domain;
 use crate::error::OpError;
 use crate::graph::Accuracy;
 use crate::graph::op::{Array, DType, Elementwise, GradCtx, Lowering, Op, Rule, Spec};
-use crate::graph::{Tensor, record};
+use crate::graph::{Tensor, record_shared};
 use crate::shape::{Shape, View};
+use rustc_hash::FxHasher;
+use std::cell::RefCell;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// A row of the table: the rule in every language, its gradient, and how it is tested.
@@ -98,6 +101,10 @@ impl Op for Pointwise {
         self.scalars[..self.row.rule.scalars].iter().map(|&s| (s as f32).to_bits()).collect()
     }
 
+    fn add_scalars(&self, words: &mut Vec<u32>) {
+        words.extend(self.scalars[..self.row.rule.scalars].iter().map(|&s| (s as f32).to_bits()));
+    }
+
     fn accuracy(&self, inputs: &[&Array]) -> Accuracy {
         // Whole numbers that f32 holds stay what they are; of larger ones WGSL leaves the rounding open.
         let whole = |kind: &Option<DType>| matches!(kind, Some(DType::I32 | DType::U32));
@@ -169,14 +176,61 @@ impl Op for Pointwise {
     }
 }
 
+/// Calls that a thread has recorded lately: a program records the same few over and over, and one object does for all of them.
+const KNOWN: usize = 128;
+
+/// The numbers of a call and the call.
+type Known = Option<([u64; 2], Arc<Pointwise>)>;
+
+thread_local! {
+    /// Each at a place that follows from its row and its numbers.
+    static CALLS: RefCell<[Known; KNOWN]> = const { RefCell::new([const { None }; KNOWN]) };
+}
+
+/// A call of a row: the known one, where there is one.
+pub(super) fn call(row: &'static Row, scalars: [f64; 2]) -> Arc<dyn Op> {
+    let numbers = scalars.map(f64::to_bits);
+    let mut hasher = FxHasher::default();
+    (std::ptr::from_ref(row).addr(), numbers).hash(&mut hasher);
+    let place = hasher.finish() as usize % KNOWN;
+    let known = |calls: &RefCell<[Known; KNOWN]>| -> Arc<dyn Op> {
+        let known = &mut calls.borrow_mut()[place];
+        match known {
+            Some((of, call)) if *of == numbers && std::ptr::eq(call.row, row) => call.clone(),
+            _ => known.insert((numbers, Arc::new(Pointwise { row, scalars }))).1.clone(),
+        }
+    };
+    // A thread that ends keeps nothing.
+    CALLS.try_with(known).unwrap_or_else(|_| Arc::new(Pointwise { row, scalars }))
+}
+
 impl Tensor {
     /// Records a row over this tensor and others.
     #[track_caller]
     pub(in crate::ops) fn pointwise(&self, row: &'static Row, others: &[&Tensor], scalars: [f64; 2]) -> Tensor {
+        let op = call(row, scalars);
+        let backend = self.node().backend();
         match others {
-            [] => record(Pointwise { row, scalars }, &[self]),
-            [b] => record(Pointwise { row, scalars }, &[self, b]),
-            _ => record(Pointwise { row, scalars }, &[&[self], others].concat()),
+            [] => record_shared(backend, op, &[self]),
+            [b] => record_shared(backend, op, &[self, b]),
+            [b, c] => record_shared(backend, op, &[self, b, c]),
+            _ => record_shared(backend, op, &[&[self], others].concat()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More calls than are known at a time, so that many fall on each other's places; and numbers that are equal and not the same.
+    #[test]
+    fn a_call_has_the_row_and_the_numbers_it_was_asked_for() {
+        for number in (0..1000).chain(0..1000).flat_map(|i| [f64::from(i) / 8.0, f64::from(-i) / 8.0, -0.0]) {
+            for row in [&ADD_SCALAR, &MUL_SCALAR] {
+                let op = call(row, [number, 0.0]);
+                assert_eq!((op.name(), op.scalars()), (row.rule.name, vec![(number as f32).to_bits()]));
+            }
         }
     }
 }
