@@ -91,7 +91,7 @@ impl Reviews {
         // Once for each card: so the gradient of a number is summed over the cards once, and not at every review.
         let w = theta.exp().split(0, &[1; 21]).into_iter().map(|w| w.expand([1, cards])).collect::<Vec<_>>();
         let log_w11 = theta.slice(0, 11..12).expand([1, cards]);
-        let growth = w[8].exp();
+        let (growth, flatter, decay) = (w[8].exp(), -&w[9], -&w[20]);
         // R falls to 0.9 when as many days have gone by as S says.
         let scale = (-0.9f64.ln() / &w[20]).exp() - 1.0;
         // What no state is needed for, of all reviews at once.
@@ -112,9 +112,9 @@ impl Reviews {
         for t in 1..reviews {
             let at = |x: &Tensor| x.slice(0, t as isize..=t as isize);
             let elapsed = at(&self.days) * (-&s).exp();
-            let recalled = ((elapsed * &scale + 1.0).log() * -&w[20]).exp();
+            let recalled = ((elapsed * &scale + 1.0).log() * &decay).exp();
             let lost = 1.0 - &recalled;
-            let gain = &growth * (11.0 - &d) * (-&w[9] * &s).exp() * ((&w[10] * &lost).exp() - 1.0) * &bonus[t];
+            let gain = &growth * (11.0 - &d) * (&flatter * &s).exp() * ((&w[10] * &lost).exp() - 1.0) * &bonus[t];
             let grown = &s + (gain + 1.0).log();
             let kept = ((&w[13] * (s.exp() + 1.0).log()).exp() - 1.0).log();
             let relearned = (&log_w11 - &w[12] * d.log() + kept + &w[14] * &lost).minimum(&s);

@@ -248,6 +248,12 @@ impl Tensor {
         self.pointwise(&row::RELU_GRAD, &[x], [slope, 0.0])
     }
 
+    /// The gradient `self` of a clamp of `x` to the limits.
+    #[track_caller]
+    pub(super) fn clamp_grad(&self, x: &Tensor, least: f64, most: f64) -> Tensor {
+        self.pointwise(&row::CLAMP_GRAD, &[x], [least, most])
+    }
+
     /// The gradient `gradient` of this tensor to the power of `exponent`, by this tensor.
     #[track_caller]
     pub(super) fn pow_slope(&self, exponent: &Tensor, gradient: &Tensor) -> Tensor {

@@ -227,7 +227,7 @@ const COLUMNS: [(&str, f32); 8] = [
 /// The scalars a row of the table is shown with.
 fn scalars(name: &str) -> [f64; 2] {
     match name {
-        "clamp" | "hard_tanh" => [-1.0, 1.0],
+        "clamp" | "clamp_grad" | "hard_tanh" => [-1.0, 1.0],
         "leaky_relu" | "relu_grad" => [0.1, 0.0],
         "mul_scalar" | "pow_scalar" => [2.0, 0.0],
         _ => [1.0, 0.0],

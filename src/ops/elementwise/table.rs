@@ -358,9 +358,11 @@ table! {
     Ulp, Kinks(&[-0.5, 0.5, 1.0]), scalars: [-0.5, 1.0];
     /// a limited to p..q
     CLAMP = "clamp"(a: f32)[p, q] -> f32, "minimum(maximum(a, p), q)", Real::minimum(Real::maximum(a, p), q),
-    |c| { let inside = c.inputs[0].ge_scalar(p).and(&c.inputs[0].le_scalar(q));
-          one(inside.where_(c.grad, &c.grad.full_like(0.0))) },
-    Ulp, Kinks(&[-0.5, 0.5, 1.0]), scalars: [-0.5, 1.0];
+    |c| one(c.grad.clamp_grad(&c.inputs[0], p, q)), Ulp, Kinks(&[-0.5, 0.5, 1.0]), scalars: [-0.5, 1.0];
+    /// The gradient a of a clamp of b to p..q: a where b is from p to q, 0 elsewhere.
+    CLAMP_GRAD = "clamp_grad"(a: f32, b: f32)[p, q] -> f32, "select(0.0, a, b >= p && b <= q && !is_nan(b))",
+    if b >= p && b <= q { a } else { 0.0 },
+    |c| two(c, || c.grad.clamp_grad(&c.inputs[1], p, q), || zeros(c, 1)), Ulp, Kinks(&[-0.5, 0.5, 1.0]), scalars: [-0.5, 1.0];
 
     // ---- comparisons ----
 
@@ -397,7 +399,8 @@ table! {
     NOT = "not"(a: bool)[] -> bool, "!a", !a, |c| none(c), Exact, Integers;
     /// b where a, c elsewhere.
     WHERE = "where"(a: bool, b: word, c: word)[] -> word, "select(c, b, a)", if a { b } else { c },
-    |x| { let zero = x.grad.full_like(0.0);
+    // A number: it is broadcast.
+    |x| { let zero = x.grad.constant(0.0);
           vec![None, x.needs[1].then(|| x.inputs[0].where_(x.grad, &zero)), x.needs[2].then(|| x.inputs[0].where_(&zero, x.grad))] },
     Exact, Line;
     /// An i32 as the nearest f32.
