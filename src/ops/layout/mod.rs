@@ -226,6 +226,8 @@ pub struct Embed {
 
 /// Elements that a thread fills at a time, in whole rows.
 const ELEMENTS_PER_TASK: usize = 4096;
+/// Elements below which one thread fills all: to hand a part to another takes ten times as long as to fill a thousand.
+const MIN_PARALLEL_ELEMENTS: usize = 1 << 15;
 
 impl Embed {
     /// Row `row` (along the last axis) of the output.
@@ -282,10 +284,15 @@ impl Op for Embed {
                 // Row by row: an output is mostly filling, and where its rows come from is asked once for each.
                 let width = this.shape.dims().last().map_or(1, |&width| width.max(1));
                 let rows = (ELEMENTS_PER_TASK / width).max(1);
-                io.write(0).par_chunks_mut(rows * width).enumerate().for_each(|(chunk, out)| {
+                let part = |(chunk, out): (usize, &mut [f32])| {
                     let rows = out.chunks_exact_mut(width).zip(chunk * rows..);
                     rows.for_each(|(out, row)| this.fill(row, out, read, value));
-                });
+                };
+                if count < MIN_PARALLEL_ELEMENTS {
+                    io.write(0).chunks_mut(rows * width).enumerate().for_each(part);
+                } else {
+                    io.write(0).par_chunks_mut(rows * width).enumerate().for_each(part);
+                }
             }),
         };
         Lowering::kernel(kernel, 1)
