@@ -5,8 +5,9 @@ mod common;
 use common::{criterion, devices, sized};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 use steepest::graph::key::Graph;
-use steepest::plan::Switches;
+use steepest::plan::{Plan, Switches};
 use steepest::{Device, Tensor, no_grad};
 
 /// x + 1 + 1 + …: `n` calls, each reading the one before.
@@ -93,5 +94,62 @@ fn runs(c: &mut Criterion) {
     }
 }
 
-criterion_group! { name = benches; config = criterion(); targets = host, runs }
+/// A recurrence of small vectors and its gradient by the one parameter: about `n` calls, most of them elementwise.
+fn recurrence(w: &Tensor, x: &Tensor, n: usize) -> Vec<Tensor> {
+    let mut h = x.clone();
+    for _ in 0..n.div_ceil(10) {
+        h = (&h * w + x).tanh();
+    }
+    let loss = h.sum(&[]);
+    let gradient = loss.backward().wrt(w).expect("a gradient");
+    vec![loss, gradient]
+}
+
+/// Nanoseconds of the fastest of several calls.
+fn least(mut f: impl FnMut()) -> f64 {
+    let begun = Instant::now();
+    let mut least = f64::INFINITY;
+    while begun.elapsed() < sized(Duration::from_millis(300), Duration::ZERO) || least.is_infinite() {
+        let start = Instant::now();
+        f();
+        least = least.min(start.elapsed().as_nanos() as f64);
+    }
+    least
+}
+
+/// What each node of a graph costs, in graphs of several sizes: recording it, collecting it with its key, planning it, and a run on the CPU from
+/// recording to values, with a plan that is known and with a new one.
+fn per_node(_: &mut Criterion) {
+    println!("\n{:<26} {:>6} | nanoseconds per node", "graph", "nodes");
+    println!("{:<33} | {:>7} {:>7} {:>7} {:>10} {:>9} {:>10}", "", "record", "key", "plan", "known run", "new run", "new/known");
+    let device = Device::cpu();
+    let (x, w) = (device.tensor(&[0.5f32; 16], 16), device.parameter(&[0.3], 1));
+    device.run([&x, &w]).expect("runs");
+    let graphs: [(&str, &dyn Fn(usize) -> Vec<Tensor>); 2] =
+        [("chain of additions", &|n| vec![chain(&x, n)]), ("recurrence with gradient", &|n| recurrence(&w, &x, n))];
+    for (name, graph) in graphs {
+        for &n in sized(&[10, 100, 1000, 10_000][..], &[10]) {
+            let tensors = graph(n);
+            let roots: Vec<_> = tensors.iter().map(|t| t.node().clone()).collect();
+            let collected = Graph::collect(&roots).expect("valid");
+            let nodes = collected.calls.len() as f64;
+            let record = least(|| drop(black_box(graph(n))));
+            let key = least(|| drop(black_box(Graph::collect(&roots).expect("valid"))));
+            let plan = least(|| drop(black_box(Plan::build(&collected, Switches::default(), true))));
+            let run = |cache: bool| {
+                device.set_switches(Switches { cache, ..Switches::default() });
+                device.run(&graph(n)).expect("runs");
+                least(|| device.run(&graph(n)).expect("runs"))
+            };
+            let (known, new) = (run(true), run(false));
+            let [record, key, plan, each, every] = [record, key, plan, known, new].map(|ns| ns / nodes);
+            println!(
+                "{name:<26} {nodes:>6} | {record:>7.0} {key:>7.0} {plan:>7.0} {each:>10.0} {every:>9.0} {:>10.1}",
+                new / known
+            );
+        }
+    }
+}
+
+criterion_group! { name = benches; config = criterion(); targets = host, per_node, runs }
 criterion_main!(benches);

@@ -136,3 +136,21 @@ fn watched_plans_are_bounded_too() {
     device.set_anomaly(Anomaly::Off);
     assert_eq!(device.plan_cache().plans, 0);
 }
+
+/// Thousands of small steps of a few lengths leave nothing behind: no node, no plan, no byte.
+#[test]
+fn many_small_steps_leave_nothing_behind() {
+    let device = Device::cpu();
+    let w = device.parameter(&[0.3], 1);
+    let mut opt = Adam::new([w.clone()], 0.001);
+    let mut steps = |count: usize| {
+        for step in 0..count {
+            let loss = walked(&device, &w, 1 + 16 * (step % 5));
+            opt.step(loss.backward()).unwrap();
+            assert!(loss.item().unwrap().is_finite());
+        }
+        (device.live_nodes(), device.memory_use().live, device.plan_cache(), device.runs_and_misses().1)
+    };
+    let settled = steps(100);
+    assert_eq!(steps(3000), settled);
+}
