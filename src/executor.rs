@@ -10,6 +10,7 @@
 pub use crate::budget::Budget;
 use crate::error::{Error, Result};
 pub use crate::graph::node::{Reading, Storage, Taker};
+pub use crate::plan::Recorded;
 use crate::plan::{Dispatch, ParameterArena, Plan};
 use smallvec::SmallVec;
 use std::any::Any;
@@ -87,7 +88,7 @@ pub trait Executor: Any + Send + Sync {
     /// No memory, or a lost device.
     fn place_arena(&self, arena: &ParameterArena, leaves: &mut [Arc<dyn Storage>]) -> Result<PlacedArena>;
 
-    /// Starts a run of a plan on its leaves, arenas and scalars.
+    /// Starts a run of a plan on its leaves, arenas and scalars. Errors name the lines and layers that `recorded` gives.
     ///
     /// # Errors
     /// Values that are not the plan's, no memory, a call refused by the driver, or a lost device.
@@ -97,6 +98,7 @@ pub trait Executor: Any + Send + Sync {
         leaves: &[Arc<dyn Storage>],
         arenas: &[Arc<dyn Storage>],
         scalars: &[u32],
+        recorded: Recorded<'_>,
     ) -> Result<Execution<'e>>;
 
     /// The words of a value, once all runs started so far are done.

@@ -3,7 +3,8 @@
 mod pool;
 
 use crate::executor::{
-    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Span, Storage, own_buffer, own_buffers, own_plan,
+    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Recorded, Span, Storage, own_buffer, own_buffers,
+    own_plan,
 };
 use crate::plan::{Buffer, Dispatch, Error, Io, Native, ParameterArena, Place, Plan, Result, Workspace};
 use crate::threads::{self, lock, words_of};
@@ -141,7 +142,7 @@ impl Executor for Cpu {
         if let Some(dispatch) = plan.dispatches.iter().find(|dispatch| !dispatch.kernel.has_native()) {
             return Err(dispatch.fault("it has no native form, which the CPU needs (`Kernel::with_native`)"));
         }
-        let slots = self.take_all(&plan, &plan.slots, Buffer::Slot)?.into_vec();
+        let slots = self.take_all(&plan, &plan.slots, Buffer::Slot, Recorded::in_plan())?.into_vec();
         let large = |dispatch: &Dispatch| dispatch.flops >= SHARED_FLOPS || dispatch.bytes() >= SHARED_BYTES;
         let shared = plan.dispatches.iter().any(large);
         let mut calls = Vec::with_capacity(plan.dispatches.len());
@@ -196,10 +197,11 @@ impl Executor for Cpu {
         leaves: &[Arc<dyn Storage>],
         arenas: &[Arc<dyn Storage>],
         scalars: &[u32],
+        recorded: Recorded<'_>,
     ) -> Result<Execution<'e>> {
         let prepared: &Prepared = own_plan(plan, NAME)?;
         let (leaves, arenas) = (own_buffers(leaves, NAME)?, own_buffers(arenas, NAME)?);
-        let run = || self.run(prepared, &leaves, &arenas, scalars);
+        let run = || self.run(prepared, &leaves, &arenas, scalars, recorded);
         // On one of the threads that share them: to hand each over and to be woken when it is done costs more than some kernels.
         let (outputs, spans) = if prepared.shared || self.forked { threads::install(run) } else { run() }?;
         let report = self.timed.load(Ordering::Relaxed).then(|| Box::pin(std::future::ready(Ok(spans))) as Pending<'_, _>);
@@ -245,12 +247,19 @@ impl Cpu {
     }
 
     /// Computes a plan's outputs, and when each dispatch ran if runs are timed.
-    fn run(&self, prepared: &Prepared, leaves: &[&CpuBuffer], arenas: &[&CpuBuffer], scalars: &[u32]) -> Result<Computed> {
+    fn run(
+        &self,
+        prepared: &Prepared,
+        leaves: &[&CpuBuffer],
+        arenas: &[&CpuBuffer],
+        scalars: &[u32],
+        recorded: Recorded<'_>,
+    ) -> Result<Computed> {
         let begun = self.timed.load(Ordering::Relaxed).then(Instant::now);
         let since = |begun: Instant| begun.elapsed().as_nanos() as u64;
         let plan = &prepared.plan;
         let mut slots = lock(&prepared.slots);
-        let outputs = self.take_all(plan, &plan.outputs, Buffer::Output)?;
+        let outputs = self.take_all(plan, &plan.outputs, Buffer::Output, recorded)?;
         let room = Workspace::new(self.budget());
         let held: SmallVec<[Option<RwLockReadGuard<'_, Words>>; 8]> =
             leaves.iter().map(|leaf| (!leaf.in_arena).then(|| leaf.read())).collect();
@@ -270,13 +279,14 @@ impl Cpu {
             }
             let start = begun.map(since);
             let ran = memory.run(call, reads, writes, &scalars[call.scalars.clone()]);
-            ran.map_err(|message| plan.dispatches[index].fault(message))?;
+            ran.map_err(|message| plan.dispatches[index].fault_of(recorded, None, message))?;
             if let Some(bytes) = room.refused() {
-                let Dispatch { label, at, .. } = &plan.dispatches[index];
-                return Err(self.budget().refusal(format!("the work of {label} at {at}"), bytes));
+                let dispatch = &plan.dispatches[index];
+                let what = format!("the work of {} at {}", dispatch.label, recorded.at(dispatch));
+                return Err(self.budget().refusal(what, bytes));
             }
             if let Some(message) = room.fault() {
-                return Err(plan.dispatches[index].fault(message));
+                return Err(plan.dispatches[index].fault_of(recorded, None, message.to_owned()));
             }
             if let (Some(begun), Some(start)) = (begun, start) {
                 spans.push(Span { dispatch: index, start, end: since(begun) });
@@ -287,10 +297,16 @@ impl Cpu {
     }
 
     /// Memory for buffers of a plan.
-    fn take_all(&self, plan: &Plan, sizes: &[usize], buffer: fn(usize) -> Buffer) -> Result<SmallVec<[Words; 4]>> {
+    fn take_all(
+        &self,
+        plan: &Plan,
+        sizes: &[usize],
+        buffer: fn(usize) -> Buffer,
+        recorded: Recorded<'_>,
+    ) -> Result<SmallVec<[Words; 4]>> {
         let mut taken = SmallVec::with_capacity(sizes.len());
         for (i, &words) in sizes.iter().enumerate() {
-            taken.push(self.pool.take(words).map_err(|error| error.for_what(|| plan.use_of(buffer(i))))?);
+            taken.push(self.pool.take(words).map_err(|error| error.for_what(|| plan.use_of(buffer(i), recorded)))?);
         }
         Ok(taken)
     }

@@ -1,8 +1,9 @@
 //! Plans that were prepared and are kept: as many as their share of memory holds, the ones used last.
 
+use crate::error::At;
 use crate::executor::PreparedPlan;
-use crate::plan::Plan;
 use crate::plan::nonfinite::Seen;
+use crate::plan::{Plan, Recorded};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -35,6 +36,32 @@ impl Cached {
     pub(super) fn new(plan: Arc<Plan>, prepared: PreparedPlan, seen: Vec<Seen>) -> Cached {
         let bytes = (plan.slot_bytes() + plan.own_bytes()) as u64;
         Cached { plan, prepared, seen, bytes, used: AtomicU64::new(0) }
+    }
+}
+
+/// The plan that ran last, and where that run's ops were recorded.
+#[derive(Default)]
+pub(super) struct LastRun {
+    plan: Option<Arc<Plan>>,
+    places: Vec<At>,
+}
+
+impl LastRun {
+    pub(super) fn set(&mut self, plan: &Arc<Plan>, recorded: Recorded<'_>) {
+        self.places.clear();
+        self.places.extend(plan.places(recorded));
+        self.plan = Some(plan.clone());
+    }
+
+    /// The plan with the lines and layers of that run, which are others than its own if another graph of its key ran before.
+    pub(super) fn plan(&self) -> Option<Arc<Plan>> {
+        let plan = self.plan.as_ref()?;
+        if plan.dispatches.iter().zip(&self.places).all(|(dispatch, at)| dispatch.at == *at) {
+            return Some(plan.clone());
+        }
+        let mut plan = Plan::clone(plan);
+        plan.dispatches.iter_mut().zip(&self.places).for_each(|(dispatch, at)| dispatch.at = *at);
+        Some(Arc::new(plan))
     }
 }
 

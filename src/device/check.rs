@@ -11,7 +11,7 @@ use crate::graph::op::{Array, DType, defined};
 use crate::ops::case::Gen;
 use crate::ops::propagate::Judged;
 use crate::ops::tolerance::{self, Worst};
-use crate::plan::{Plan, Switches};
+use crate::plan::{Plan, Recorded, Switches};
 use std::sync::Arc;
 
 /// Arrays of f64 that a comparison makes of each value, at most: inputs as they are broadcast, moved or without their signs; references; bounds.
@@ -92,7 +92,7 @@ impl DeviceState {
         }
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
         // Node by node is not how the program runs: its times are of no use.
-        let (outputs, _) = self.execute_on(&prepared, &leaves, &arenas, &scalars)?;
+        let (outputs, _) = self.execute_on(&prepared, &leaves, &arenas, &scalars, Recorded::in_graph(graph))?;
         let mut stored: Vec<Option<Arc<dyn Storage>>> = vec![None; graph.calls.len()];
         for &(call, output) in &plan.kept {
             stored[call] = Some(outputs[output].clone());

@@ -2,7 +2,7 @@
 
 use super::state::{Device, DeviceState};
 use crate::error::{At, Result};
-use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Variant};
+use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Recorded, Variant};
 use crate::profile::Peak;
 use crate::threads::lock;
 use rayon::prelude::*;
@@ -77,7 +77,7 @@ impl DeviceState {
         // The profile's own timing would count what it costs itself.
         self.executor.set_timed(false);
         let time = fastest(&mut || {
-            self.execute_on(&prepared, &leaves, &[], &[])?;
+            self.execute_on(&prepared, &leaves, &[], &[], Recorded::in_plan())?;
             pollster::block_on(self.executor.finish())
         });
         self.executor.set_timed(self.profiler.is_on());

@@ -3,7 +3,7 @@
 use super::state::{Device, DeviceState};
 use crate::executor::Span;
 use crate::graph::key::Graph;
-use crate::plan::Plan;
+use crate::plan::{Plan, Recorded};
 use crate::profile::{Call, Profile};
 use crate::threads::lock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,12 +63,10 @@ impl DeviceState {
         let start = start.saturating_duration_since(begun).as_nanos() as u64;
         let mut book = lock(&self.profiler.book);
         book.runs += 1;
-        let mut before = None;
+        let (mut before, recorded) = (None, Recorded::in_graph(graph));
         for span in spans {
             let dispatch = &plan.dispatches[span.dispatch];
-            // The plan may have been made for another model of the same shape.
-            let call = dispatch.call.and_then(|call| graph.calls.get(call));
-            let at = call.map_or(dispatch.at, |call| call.node.at());
+            let at = recorded.at(dispatch);
             // A dispatch done in parts is booked with the first of them.
             let again = before.replace(span.dispatch) == Some(span.dispatch);
             book.add(&Call {

@@ -7,7 +7,7 @@ use crate::error::{BufferFault, Error, Result};
 use crate::executor::{Execution, PlacedArena, PreparedPlan, Span};
 use crate::graph::key::Graph;
 use crate::graph::node::{Node, Storage, Value};
-use crate::plan::{Buffer, Plan, Switches};
+use crate::plan::{Buffer, Plan, Recorded, Switches};
 use crate::threads::lock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -106,14 +106,15 @@ impl DeviceState {
         let Cached { plan, prepared, .. } = cached;
         let mut scalars = Vec::with_capacity(plan.dispatches.last().map_or(0, |last| last.scalars.end));
         plan.scalars.iter().for_each(|&c| graph.calls[c].op.add_scalars(&mut scalars));
-        *lock(&self.last) = Some(plan.clone());
+        let recorded = Recorded::in_graph(graph);
+        lock(&self.last).set(plan, recorded);
         let mut leaves = self.leaves(graph)?;
         if plan.mutated.iter().any(|&leaf| leaves[leaf].is_outside()) {
             return Err(Error::Buffer { device: self.name.clone(), fault: BufferFault::Updated });
         }
         let arenas = self.arenas(plan, graph, &mut leaves)?;
         let start = Instant::now();
-        let (outputs, spans) = self.execute_on(prepared, &leaves, &arenas, &scalars)?;
+        let (outputs, spans) = self.execute_on(prepared, &leaves, &arenas, &scalars, recorded)?;
         Ok(Done { outputs, arenas, start, spans })
     }
 
@@ -124,8 +125,10 @@ impl DeviceState {
         leaves: &[Arc<dyn Storage>],
         arenas: &[Arc<dyn Storage>],
         scalars: &[u32],
+        recorded: Recorded<'_>,
     ) -> Result<(Values, Vec<Span>)> {
-        let Execution { outputs, report } = self.with_room(|| self.executor.execute(prepared, leaves, arenas, scalars))?;
+        let run = || self.executor.execute(prepared, leaves, arenas, scalars, recorded);
+        let Execution { outputs, report } = self.with_room(run)?;
         let spans = report.map(pollster::block_on).transpose()?;
         Ok((outputs, spans.unwrap_or_default()))
     }
@@ -173,7 +176,8 @@ impl DeviceState {
                 continue;
             }
             let placed = self.with_room(|| self.executor.place_arena(arena, leaves));
-            let PlacedArena { buffer, moved } = placed.map_err(|error| error.for_what(|| plan.use_of(Buffer::Arena(index))))?;
+            let PlacedArena { buffer, moved } =
+                placed.map_err(|error| error.for_what(|| plan.use_of(Buffer::Arena(index), Recorded::in_graph(graph))))?;
             arenas.push(buffer);
             if moved {
                 for &(leaf, _) in &arena.members {

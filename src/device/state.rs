@@ -1,6 +1,6 @@
 //! A device: what it holds, what it says of itself, its switches, and what the graph knows of it.
 
-use super::cached::PlanCache;
+use super::cached::{LastRun, PlanCache};
 use super::profiler::Profiler;
 use super::watch::Watch;
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ pub(super) struct DeviceState {
     pub(super) plans: Mutex<PlanCache>,
     /// Bytes that they may take; see [`Device::set_plan_cache_limit`].
     pub(super) plan_limit: AtomicU64,
-    pub(super) last: Mutex<Option<Arc<Plan>>>,
+    pub(super) last: Mutex<LastRun>,
     /// Updates to be run with the next one; see [`Device::update_with_next_step`].
     pub(super) waiting: Mutex<Vec<Weak<Node>>>,
     pub(super) profiler: Profiler,
@@ -82,7 +82,7 @@ impl Device {
             switches: Mutex::new(Switches::default()),
             plans: Mutex::default(),
             plan_limit: AtomicU64::new(u64::MAX),
-            last: Mutex::new(None),
+            last: Mutex::default(),
             waiting: Mutex::new(vec![]),
             profiler: Profiler::new(),
             watch: Watch::from_env(),
@@ -190,9 +190,9 @@ impl Device {
         Ok(crate::graph::dump::graphviz(&Graph::collect(&roots)?))
     }
 
-    /// The plan that ran last: an optimizer's step cannot be planned from outside, but can be looked at here.
+    /// The plan that ran last, with the lines and layers of that run: an optimizer's step cannot be planned from outside, but can be looked at here.
     pub fn last_plan(&self) -> Option<Arc<Plan>> {
-        lock(&self.state.last).clone()
+        lock(&self.state.last).plan()
     }
 
     /// Switches optimisations off or on. Plans made so far are forgotten.

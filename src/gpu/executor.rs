@@ -5,7 +5,8 @@ use super::context::Gpu;
 use super::dispatch_list::Prepared;
 use crate::error::Result;
 use crate::executor::{
-    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Storage, own_buffer, own_buffers, own_plan,
+    Budget, Execution, Executor, Pending, PlacedArena, PreparedPlan, Reading, Recorded, Storage, own_buffer, own_buffers,
+    own_plan,
 };
 use crate::plan::{Dispatch, ParameterArena, Plan};
 use std::any::Any;
@@ -84,10 +85,11 @@ impl Executor for Gpu {
         leaves: &[Arc<dyn Storage>],
         arenas: &[Arc<dyn Storage>],
         scalars: &[u32],
+        recorded: Recorded<'_>,
     ) -> Result<Execution<'e>> {
         let prepared: &Prepared = own_plan(plan, self.name())?;
         let (leaves, arenas) = (own_buffers(leaves, self.name())?, own_buffers(arenas, self.name())?);
-        let started = self.start(prepared, &leaves, &arenas, scalars)?;
+        let started = self.start(prepared, &leaves, &arenas, scalars, recorded)?;
         let outputs = started.outputs.into_iter().map(|output| output as Arc<dyn Storage>).collect();
         Ok(Execution { outputs, report: started.report })
     }

@@ -4,8 +4,8 @@ use super::buffers::{GUARD, GpuBuffer, POISON};
 use super::context::Gpu;
 use super::dispatch_list::{BindGroupCache, BindingSource, Memory, Prepared};
 use super::readback::RoomToRead;
-use crate::error::Result;
-use crate::executor::{Pending, Span};
+use crate::error::{At, Result};
+use crate::executor::{Pending, Recorded, Span};
 use crate::plan::{Place, Plan};
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ impl Gpu {
         prepared: &Prepared,
         memory: &Memory<'_>,
         bind_groups: &[BindGroupCache],
+        recorded: Recorded<'_>,
     ) -> Result<Option<Pending<'_, Vec<Span>>>> {
         let steps = &prepared.unmerged.steps;
         let guarded = |source: &BindingSource| match source {
@@ -59,24 +60,26 @@ impl Gpu {
         if watched.is_empty() {
             return Ok(None);
         }
-        let watched = watched.into_iter().map(|(step, place)| (steps[step].dispatch, place)).collect();
+        let at = |dispatch: usize| recorded.at(&prepared.plan.dispatches[dispatch]);
+        let watched = watched.into_iter().map(|(step, place)| (steps[step].dispatch, at(steps[step].dispatch), place)).collect();
         Ok(Some(Box::pin(self.look_at_guards(Arc::clone(&prepared.plan), watched, found, room))))
     }
 
-    /// An error if a guard is not what it was. `found` has a copy of that of each place written, with the dispatch that wrote it.
+    /// An error if a guard is not what it was. `found` has a copy of that of each place written, with the dispatch that wrote it and where that was
+    /// recorded.
     async fn look_at_guards(
         &self,
         plan: Arc<Plan>,
-        watched: Vec<(usize, Place)>,
+        watched: Vec<(usize, At, Place)>,
         found: Arc<GpuBuffer>,
         room: RoomToRead,
     ) -> Result<Vec<Span>> {
         let words = self.read_into(room, found).await?;
-        for (&(dispatch, place), guard) in watched.iter().zip(words.chunks(GUARD)) {
+        for (&(dispatch, at, place), guard) in watched.iter().zip(words.chunks(GUARD)) {
             if let Some(i) = guard.iter().position(|&word| word != POISON) {
                 let dispatch = &plan.dispatches[dispatch];
                 return Err(self.core.fault(format!(
-                    "kernel `{}` ({}) wrote {:#010x} at word {} of {place}, which has {} words",
+                    "kernel `{}` ({} at {at}) wrote {:#010x} at word {} of {place}, which has {} words",
                     dispatch.kernel.name,
                     dispatch.label,
                     guard[i],

@@ -238,7 +238,7 @@ mod tests {
     use super::super::tests::{axpy, chain, dispatch, fetch, fetch_floats, floats, gpu, kernel, leaf, open, output, plan, slot};
     use super::super::{Gpu, OpenOptions};
     use crate::executor::{Executor, PreparedPlan, Storage};
-    use crate::plan::{Buffer, ParameterArena, Place, Plan, Variant};
+    use crate::plan::{Buffer, ParameterArena, Place, Plan, Recorded, Variant};
     use std::sync::Arc;
 
     fn merging() -> Option<Gpu> {
@@ -405,7 +405,7 @@ mod tests {
         let again = gpu.place_arena(&made.arenas[0], &mut leaves).unwrap();
         assert!(!again.moved && Arc::ptr_eq(&again.buffer, &arena.buffer));
         let prepared: PreparedPlan = Box::new(prepared);
-        let out = gpu.execute(&prepared, &leaves, &[arena.buffer], &floats(&[10.0])).unwrap().outputs;
+        let out = gpu.execute(&prepared, &leaves, &[arena.buffer], &floats(&[10.0]), Recorded::in_plan()).unwrap().outputs;
         let read = |value: &Arc<dyn Storage>| -> Vec<f32> {
             pollster::block_on(gpu.read(value.clone())).unwrap().into_iter().map(f32::from_bits).collect()
         };
@@ -429,7 +429,7 @@ mod tests {
         // Guarded and timed runs take every dispatch by itself, too.
         gpu.set_timed(true);
         let y = gpu.upload(&floats(&[1.0; 8])).unwrap();
-        let started = gpu.start(&prepared, &[&x, &y], &[], &floats(&[3.0, 5.0])).unwrap();
+        let started = gpu.start(&prepared, &[&x, &y], &[], &floats(&[3.0, 5.0]), Recorded::in_plan()).unwrap();
         assert_eq!(pollster::block_on(started.report.unwrap()).unwrap().len(), 2);
     }
 }

@@ -7,7 +7,7 @@ use super::counted::Counted;
 use super::dispatch_list::{DispatchList, ListState, Prepared, State, Step, UniformAllocator};
 use super::pipelines::{Shader, word};
 use crate::error::{Error, Result};
-use crate::plan::{Buffer, Dispatch, Plan};
+use crate::plan::{Buffer, Dispatch, Plan, Recorded};
 use crate::threads::{self, lock};
 use rayon::prelude::*;
 use std::sync::atomic::Ordering;
@@ -17,10 +17,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 const UNIFORMS: &str = "the parameters of a prepared plan";
 
 /// An error of a dispatch's shader, with the ops and the line that it is of.
-fn of_dispatch(dispatch: &Dispatch, error: Error) -> Error {
+fn of_dispatch(dispatch: &Dispatch, error: Error, recorded: Recorded<'_>) -> Error {
     match error {
-        Error::Shader { place: Some(place), message, .. } => dispatch.fault_at(Some(place), message),
-        Error::Shader { shader, place: None, message } => dispatch.fault(format!("{shader}.wgsl: {message}")),
+        Error::Shader { place: Some(place), message, .. } => dispatch.fault_of(recorded, Some(place), message),
+        Error::Shader { shader, place: None, message } => dispatch.fault_of(recorded, None, format!("{shader}.wgsl: {message}")),
         other => other,
     }
 }
@@ -36,6 +36,8 @@ impl Gpu {
 
     /// As [`Gpu::prepare`]; with `exactly`, every kernel in that variant.
     pub(super) fn prepare_with(&self, plan: Arc<Plan>, exactly: Option<usize>) -> Result<Prepared> {
+        // The graph that it was made of is the one that is run.
+        let recorded = Recorded::in_plan();
         self.core.check()?;
         self.check_places(&plan)?;
         let force = *lock(&self.force_variant);
@@ -46,13 +48,14 @@ impl Gpu {
         for (index, dispatch) in plan.dispatches.iter().enumerate() {
             // Nothing to write, nothing to do.
             if dispatch.writes.iter().any(|place| place.words > 0) {
-                let (variant, shader) = self.chosen(dispatch, exactly, force).map_err(|error| of_dispatch(dispatch, error))?;
+                let (variant, shader) =
+                    self.chosen(dispatch, exactly, force).map_err(|error| of_dispatch(dispatch, error, recorded))?;
                 self.steps(index, dispatch, variant, &shader, &mut uniforms, &mut steps)?;
             }
         }
-        let (unmerged, list_state) = self.list(steps, &uniforms, &plan)?;
+        let (unmerged, list_state) = self.list(steps, &uniforms, &plan, recorded)?;
         let guarded = self.is_guarded();
-        let slots = self.take_all(&plan, &plan.slots, Buffer::Slot, guarded)?;
+        let slots = self.take_all(&plan, &plan.slots, Buffer::Slot, guarded, recorded)?;
         let failures = self.core.failures();
         self.core.check()?;
         let merged = OnceLock::new();
@@ -70,7 +73,7 @@ impl Gpu {
             state: Box::new(Mutex::new(state)),
         };
         if self.merge_after.load(Ordering::Relaxed) == 0 {
-            self.merged(&prepared, &mut lock(&prepared.state))?;
+            self.merged(&prepared, &mut lock(&prepared.state), recorded)?;
         }
         Ok(prepared)
     }
@@ -112,7 +115,8 @@ impl Gpu {
         let (iterations, count) = form.divided(self.core.max_loop_iterations()).unwrap_or((usize::MAX, 1));
         for number in 0..count {
             let part = form.parts.filter(|_| count > 1).map(|_| word(number * iterations));
-            let bindings = bind(dispatch, part, shader, uniforms).map_err(|error| of_dispatch(dispatch, error))?;
+            let bindings =
+                bind(dispatch, part, shader, uniforms).map_err(|error| of_dispatch(dispatch, error, Recorded::in_plan()))?;
             let shader = Arc::clone(shader);
             steps.push(Step { dispatch: index, variant, part, shader, groups: form.groups, dispatches: 1, bindings });
         }
@@ -120,11 +124,17 @@ impl Gpu {
     }
 
     /// Compiles steps and makes their uniforms.
-    fn list(&self, steps: Vec<Step>, uniforms: &Uniforms, plan: &Plan) -> Result<(DispatchList, ListState)> {
+    fn list(
+        &self,
+        steps: Vec<Step>,
+        uniforms: &Uniforms,
+        plan: &Plan,
+        recorded: Recorded<'_>,
+    ) -> Result<(DispatchList, ListState)> {
         // Drivers compile on the calling thread, so several pipelines are compiled at once.
         let compile = |step: &Step| match step.shader.compiled(&self.core) {
             Ok(_) => Ok(()),
-            Err(error) => Err(of_dispatch(&plan.dispatches[step.dispatch], error)),
+            Err(error) => Err(of_dispatch(&plan.dispatches[step.dispatch], error, recorded)),
         };
         threads::install(|| steps.par_iter().try_for_each(compile))?;
         self.shaders.pipeline_cache().save(false);
@@ -141,7 +151,12 @@ impl Gpu {
     ///
     /// # Errors
     /// No memory. The next run tries again, so that it is made whether or not there was room at first.
-    pub(super) fn merged<'p>(&self, prepared: &'p Prepared, state: &mut State) -> Result<Option<&'p DispatchList>> {
+    pub(super) fn merged<'p>(
+        &self,
+        prepared: &'p Prepared,
+        state: &mut State,
+        recorded: Recorded<'_>,
+    ) -> Result<Option<&'p DispatchList>> {
         if let Some(found) = prepared.merged.get() {
             return Ok(found.as_ref());
         }
@@ -152,7 +167,7 @@ impl Gpu {
         }
         let mut uniforms = Uniforms::new(self.core.uniform_alignment);
         let made = self.merge(&prepared.plan, &prepared.unmerged.steps, &mut uniforms);
-        let made = made.and_then(|steps| steps.map(|steps| self.list(steps, &uniforms, &prepared.plan)).transpose());
+        let made = made.and_then(|steps| steps.map(|steps| self.list(steps, &uniforms, &prepared.plan, recorded)).transpose());
         let list = match made {
             Ok(Some((list, list_state))) => {
                 state.merged = list_state;
@@ -175,8 +190,10 @@ impl Gpu {
         sizes: &[usize],
         buffer: fn(usize) -> Buffer,
         guarded: bool,
+        recorded: Recorded<'_>,
     ) -> Result<Vec<Arc<GpuBuffer>>> {
-        let take = |(i, &words)| self.pool.take(words, guarded).map_err(|error: Error| error.for_what(|| plan.use_of(buffer(i))));
+        let what = |i| plan.use_of(buffer(i), recorded);
+        let take = |(i, &words)| self.pool.take(words, guarded).map_err(|error: Error| error.for_what(|| what(i)));
         sizes.iter().enumerate().map(take).collect()
     }
 

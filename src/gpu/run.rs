@@ -6,7 +6,7 @@ use super::counters::add;
 use super::dispatch_list::{BindGroupCache, BindingSource, DispatchList, ListState, Memory, Prepared, State, Step, StepBinding};
 use super::pipelines::Shader;
 use crate::error::Result;
-use crate::executor::{Pending, Span};
+use crate::executor::{Pending, Recorded, Span};
 use crate::plan::{Buffer, Place};
 use crate::threads::lock;
 use smallvec::SmallVec;
@@ -37,7 +37,7 @@ impl Gpu {
         scalars: &[u32],
     ) -> Result<Vec<Arc<GpuBuffer>>> {
         let [leaves, arenas] = [leaves, arenas].map(|buffers| buffers.iter().map(|b| &**b).collect::<SmallVec<[_; 16]>>());
-        let started = self.start(prepared, &leaves, &arenas, scalars)?;
+        let started = self.start(prepared, &leaves, &arenas, scalars, Recorded::in_plan())?;
         started.report.map(pollster::block_on).transpose()?;
         Ok(started.outputs)
     }
@@ -52,18 +52,26 @@ impl Gpu {
         leaves: &[&GpuBuffer],
         arenas: &[&GpuBuffer],
         scalars: &[u32],
+        recorded: Recorded<'_>,
     ) -> Result<Started<'_>> {
         self.check_run(prepared, leaves, arenas, scalars)?;
         if !leaves.iter().any(|leaf| leaf.is_outside()) {
-            return self.started(prepared, leaves, arenas, scalars);
+            return self.started(prepared, leaves, arenas, scalars, recorded);
         }
         self.core.flush()?;
-        let started = self.started(prepared, leaves, arenas, scalars);
+        let started = self.started(prepared, leaves, arenas, scalars, recorded);
         let submitted = started.and_then(|started| self.core.flush().map(|()| started));
         submitted.map_err(|error| self.blame(leaves, error))
     }
 
-    fn started(&self, prepared: &Prepared, leaves: &[&GpuBuffer], arenas: &[&GpuBuffer], scalars: &[u32]) -> Result<Started<'_>> {
+    fn started(
+        &self,
+        prepared: &Prepared,
+        leaves: &[&GpuBuffer],
+        arenas: &[&GpuBuffer],
+        scalars: &[u32],
+        recorded: Recorded<'_>,
+    ) -> Result<Started<'_>> {
         let guarded = self.is_guarded();
         let mut state = lock(&prepared.state);
         let state = &mut *state;
@@ -78,11 +86,11 @@ impl Gpu {
         }
         if state.guarded != guarded {
             state.lists().into_iter().for_each(ListState::forget_bind_groups);
-            state.slots = self.take_all(&prepared.plan, &prepared.plan.slots, Buffer::Slot, guarded)?;
+            state.slots = self.take_all(&prepared.plan, &prepared.plan.slots, Buffer::Slot, guarded, recorded)?;
             state.guarded = guarded;
         }
-        let outputs = self.take_all(&prepared.plan, &prepared.plan.outputs, Buffer::Output, guarded)?;
-        let merged = if guarded || self.is_timed() { None } else { self.merged(prepared, state)? };
+        let outputs = self.take_all(&prepared.plan, &prepared.plan.outputs, Buffer::Output, guarded, recorded)?;
+        let merged = if guarded || self.is_timed() { None } else { self.merged(prepared, state, recorded)? };
         let State { slots, unmerged, merged: merged_state, .. } = state;
         let memory = Memory { leaves, slots, outputs: &outputs, arenas, guarded };
         let merged = merged.filter(|list| !list.steps.iter().any(|step| step.overlaps(&memory)));
@@ -92,7 +100,7 @@ impl Gpu {
         // Whatever may be refused comes before anything is recorded: a run takes place as a whole or not at all.
         self.bind(list, &memory, bind_groups)?;
         let report = if guarded {
-            self.run_guarded(prepared, &memory, bind_groups)?
+            self.run_guarded(prepared, &memory, bind_groups, recorded)?
         } else if self.is_timed() {
             Some(self.run_timed(prepared, bind_groups)?)
         } else {

@@ -19,4 +19,4 @@ pub use crate::error::{At, Error, Result};
 pub use crate::graph::half;
 pub use crate::graph::op::{Io, Kernel, MAX_LOOP_ITERATIONS, Native, Params, SelfTest, Target, Trial, Variant, Wgsl, Workspace};
 pub use switches::Switches;
-pub use types::{Buffer, Dispatch, ParameterArena, Place, Plan};
+pub use types::{Buffer, Dispatch, ParameterArena, Place, Plan, Recorded};

@@ -28,14 +28,14 @@ pub fn watched(graph: &Graph, native: bool) -> Result<(Plan, Vec<Seen>)> {
     let mut steps = fuse::fuse(graph, false, native)?;
     let flags = ValueId::Arena(steps.arenas.len());
     let (mut seen, mut all): (Vec<Seen>, Vec<Step>) = (vec![], vec![]);
-    let mut look = |what: Seen, value: ValueId, part: Range<usize>, at: At, all: &mut Vec<Step>| {
+    let mut look = |what: Seen, value: ValueId, part: Range<usize>, (call, at): (Option<usize>, At), all: &mut Vec<Step>| {
         all.push(Step {
             kernel: kernel(part, seen.len()),
             reads: vec![value],
             writes: vec![flags],
             scalars: vec![],
             label: "watch".to_owned(),
-            call: None,
+            call,
             at,
         });
         seen.push(what);
@@ -47,19 +47,20 @@ pub fn watched(graph: &Graph, native: bool) -> Result<(Plan, Vec<Seen>)> {
     };
     let mut known = vec![false; graph.leaves.len()];
     for step in std::mem::take(&mut steps.steps) {
+        let of = (step.call, step.at);
         for &value in &step.reads {
             let ValueId::Leaf(leaf) = value else { continue };
             if let (Some(words), false) = (floats(Source::Leaf(leaf)), std::mem::replace(&mut known[leaf], true)) {
-                look(Seen::Leaf(leaf), value, words, step.at, &mut all);
+                look(Seen::Leaf(leaf), value, words, of, &mut all);
             }
         }
-        let (writes, calls, at) = (step.writes.clone(), step.scalars.clone(), step.at);
+        let (writes, calls) = (step.writes.clone(), step.scalars.clone());
         all.push(step);
         for value in writes {
             match value {
                 ValueId::Call(call) => {
                     if let Some(words) = floats(Source::Call(call)) {
-                        look(Seen::Call(call), value, words, at, &mut all);
+                        look(Seen::Call(call), value, words, of, &mut all);
                     }
                 }
                 // What an update writes over; without fusion a step belongs to one call. Between the members of an arena there is anything.
@@ -67,7 +68,7 @@ pub fn watched(graph: &Graph, native: bool) -> Result<(Plan, Vec<Seen>)> {
                     let Some(&call) = calls.first() else { continue };
                     for &(leaf, start) in &steps.arenas[row].members {
                         if let Some(words) = floats(Source::Leaf(leaf)) {
-                            look(Seen::Call(call), value, start..start + words.len(), at, &mut all);
+                            look(Seen::Call(call), value, start..start + words.len(), of, &mut all);
                         }
                     }
                 }

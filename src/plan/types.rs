@@ -1,11 +1,13 @@
 //! A plan as data: kernels, buffers, order. What all files of this folder share.
 
 use crate::error::{At, Error, KernelFault, ShaderPlace};
+use crate::graph::key::Graph;
 use crate::graph::op::{Kernel, Variant};
 use std::fmt;
 use std::ops::Range;
 
 /// A program for a device.
+#[derive(Clone)]
 pub struct Plan {
     /// Words of each leaf.
     pub leaves: Vec<usize>,
@@ -38,6 +40,7 @@ pub struct Plan {
 }
 
 /// One kernel on its buffers.
+#[derive(Clone)]
 pub struct Dispatch {
     /// The kernel.
     pub kernel: Kernel,
@@ -53,7 +56,7 @@ pub struct Dispatch {
     pub label: String,
     /// The last call computed, of the graph that is run: one with the same plan may be another model's. `None` for what is no call's.
     pub call: Option<usize>,
-    /// The caller's line of that call, and its layer, in the graph that the plan was made of.
+    /// The caller's line of that call, and its layer, in the graph that the plan was made of. See [`Recorded`].
     pub at: At,
 }
 
@@ -114,22 +117,52 @@ impl Plan {
         lines + self.dispatches.iter().map(Dispatch::own_bytes).sum::<usize>()
     }
 
-    /// What a buffer is for, with the op that first writes it and the caller's line.
-    pub fn use_of(&self, buffer: Buffer) -> String {
+    /// What a buffer is for, with the op that first writes it and the line and layer of that in the graph that is run.
+    pub fn use_of(&self, buffer: Buffer, recorded: Recorded<'_>) -> String {
         let what = match buffer {
             Buffer::Leaf(_) | Buffer::Arena(_) => "parameters and state that are updated together".to_owned(),
             Buffer::Slot(_) => format!("values inside a prepared plan of {} ops", self.dispatches.len()),
             Buffer::Output(_) => "a value".to_owned(),
         };
         match self.dispatches.iter().find(|d| d.writes.iter().any(|place| place.buffer == buffer)) {
-            Some(Dispatch { label, at, .. }) => format!("{what}: {label} at {at}"),
+            Some(dispatch) => format!("{what}: {} at {}", dispatch.label, recorded.at(dispatch)),
             None => what,
         }
+    }
+
+    /// The places of its dispatches in the graph that is run, one after the other.
+    pub(crate) fn places<'p>(&'p self, recorded: Recorded<'p>) -> impl Iterator<Item = At> + 'p {
+        self.dispatches.iter().map(move |dispatch| recorded.at(dispatch))
     }
 
     /// Bytes of device memory the run needs: what it is given (parameters, optimizer state, data), its slots and its outputs.
     pub fn peak_bytes(&self) -> usize {
         self.slot_bytes() + 4 * self.leaves.iter().chain(&self.outputs).sum::<usize>()
+    }
+}
+
+/// Where the calls of a run were recorded. Graphs of one key share a plan, which names the lines and layers of the first of them; what is said of a run
+/// names those of the graph that is run.
+#[derive(Clone, Copy, Default)]
+pub struct Recorded<'g> {
+    graph: Option<&'g Graph>,
+}
+
+impl<'g> Recorded<'g> {
+    /// In this graph.
+    pub fn in_graph(graph: &'g Graph) -> Recorded<'g> {
+        Recorded { graph: Some(graph) }
+    }
+
+    /// Where the plan itself says: of a plan that no graph was recorded for, and while the graph is run that it was made of.
+    pub fn in_plan() -> Recorded<'static> {
+        Recorded::default()
+    }
+
+    /// The line and the layer of what a dispatch computes.
+    pub fn at(self, dispatch: &Dispatch) -> At {
+        let call = self.graph.zip(dispatch.call).and_then(|(graph, call)| graph.calls.get(call));
+        call.map_or(dispatch.at, |call| call.node.at())
     }
 }
 
@@ -139,13 +172,13 @@ const KERNEL_BYTES: usize = 1 << 10;
 impl Dispatch {
     /// What is wrong with its kernel, as an error that names the ops and the line.
     pub(crate) fn fault(&self, message: impl Into<String>) -> Error {
-        self.fault_at(None, message.into())
+        self.fault_of(Recorded::in_plan(), None, message.into())
     }
 
-    /// The same, at a place of its shader.
-    pub(crate) fn fault_at(&self, place: Option<ShaderPlace>, message: String) -> Error {
-        let Dispatch { kernel, label, at, .. } = self;
-        Error::Kernel(Box::new(KernelFault { ops: label.clone(), at: *at, kernel: kernel.name, place, message }))
+    /// The same, in a run, and at a place of its shader.
+    pub(crate) fn fault_of(&self, recorded: Recorded<'_>, place: Option<ShaderPlace>, message: String) -> Error {
+        let Dispatch { kernel, label, .. } = self;
+        Error::Kernel(Box::new(KernelFault { ops: label.clone(), at: recorded.at(self), kernel: kernel.name, place, message }))
     }
 
     fn own_bytes(&self) -> usize {

@@ -7,7 +7,8 @@ use crate::teeth::{Bug, Planted};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use steepest::error::{At, OpError};
-use steepest::graph::record;
+use steepest::graph::op::{Array, Lowering, Op, Spec};
+use steepest::graph::{Io, Kernel, Params, Variant, Wgsl, record};
 use steepest::nn::{self, *};
 use steepest::ops::softmax::Softmax;
 use steepest::optim::{Optimizer, Sgd};
@@ -349,4 +350,171 @@ fn threads_have_paths_of_their_own() {
     assert!(caught.is_err());
     let x = device.zeros([2, 3]);
     assert!(at_of(&x.matmul(&x).check().unwrap_err()).layer().is_empty());
+}
+
+/// Copies its input, unless its scalar says that it is to go wrong: then its native form panics, and its WGSL writes beyond the end of its output.
+#[derive(Clone, Debug)]
+struct Copies(bool);
+
+/// The WGSL of [`Copies`].
+const COPIES: &str = "// Copies, or writes too far.
+struct Params { count: u32 }
+struct Scalars { wrong: f32 }
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(14) var<uniform> params: Params;
+@group(0) @binding(15) var<uniform> scalars: Scalars;
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < params.count { out[id.x] = x[id.x]; }
+    if scalars.wrong > 0.0 { out[params.count] = 1.0; }
+}
+";
+
+impl Op for Copies {
+    fn name(&self) -> &'static str {
+        "copies"
+    }
+    fn scalars(&self) -> Vec<u32> {
+        vec![f32::from(u8::from(self.0)).to_bits()]
+    }
+    fn sources(&self) -> &[Wgsl] {
+        static SOURCE: std::sync::LazyLock<[Wgsl; 1]> = std::sync::LazyLock::new(|| [Wgsl::from_text("copies", COPIES)]);
+        &*SOURCE
+    }
+    fn infer(&self, inputs: &[Spec]) -> Result<Spec, OpError> {
+        Ok(inputs[0])
+    }
+    fn lower(&self, _: &[Spec], output: &Spec) -> Lowering {
+        let variant = Variant::source(&self.sources()[0], [1; 3]).max_loop_iterations(0);
+        let kernel = Kernel::new("copies", Params::new().set("count", output.shape.numel()), vec![variant]);
+        let native = |io: &mut Io<'_>| {
+            assert!(io.scalar(0) == 0.0, "on purpose");
+            let x = io.read(0);
+            io.write(0).copy_from_slice(x);
+        };
+        Lowering::kernel(kernel.with_native(native), 1)
+    }
+    fn reference(&self, inputs: &[&Array], _: &Spec) -> Array {
+        inputs[0].clone()
+    }
+}
+
+/// What follows is recorded by the caller's line.
+#[track_caller]
+fn copied(x: &Tensor, wrong: bool) -> Tensor {
+    record(Copies(wrong), &[x])
+}
+
+#[track_caller]
+fn stepped(model: &Sequential, opt: &mut Sgd, x: &Tensor) -> Result<(), Error> {
+    let labels = x.device().tensor(&[0u32, 1, 2, 0], 4);
+    opt.step(model.forward(x).cross_entropy(&labels).backward())
+}
+
+#[track_caller]
+fn inverse(x: &Tensor) -> Tensor {
+    x.reciprocal().exp()
+}
+
+/// That a text is of layer `beta` and the second of two lines, and not of layer `alpha` and the first.
+#[track_caller]
+fn of_second(text: &str, [first, second]: [u32; 2]) {
+    assert!(text.contains("beta") && text.contains(&format!("lines.rs:{second}")), "{text}");
+    assert!(!text.contains("alpha") && !text.contains(&format!("lines.rs:{first}")), "{text}");
+}
+
+/// Graphs of one key share a plan; whatever is said of a run is of the graph that is run.
+#[test]
+fn what_shares_a_plan_is_named_apart() {
+    for device in common::devices("lines of shared plans") {
+        let plans = || device.runs_and_misses().1;
+        let x = device.tensor(&[1.0, 2.0, 4.0], 3);
+        x.run().unwrap();
+        // The plan that ran last.
+        let lines = [line!() + 1, line!() + 2];
+        let alpha = |x: &Tensor| layer("alpha", || inverse(x));
+        let beta = |x: &Tensor| layer("beta", || inverse(x));
+        alpha(&x).run().unwrap();
+        let own = device.last_plan().unwrap().to_string();
+        let before = plans();
+        beta(&x).run().unwrap();
+        of_second(&device.last_plan().unwrap().to_string(), lines);
+        alpha(&x).run().unwrap();
+        assert_eq!((device.last_plan().unwrap().to_string(), plans()), (own, before));
+        // Times.
+        device.set_profile(true);
+        alpha(&x).run().unwrap();
+        let before = plans();
+        device.set_profile(true);
+        alpha(&x).run().unwrap();
+        beta(&x).run().unwrap();
+        assert_eq!(plans(), before + 1, "profiling forgets plans");
+        let profile = device.profile();
+        let rows: Vec<(&str, u32)> = profile.rows().iter().map(|row| (&*row.layer, row.line)).collect();
+        assert!(rows.contains(&("alpha", lines[0])) && rows.contains(&("beta", lines[1])), "{profile}");
+        let trace = profile.trace();
+        assert!(["alpha", "beta"].iter().all(|path| trace.contains(&format!("\"layer\":\"{path}\""))), "{trace}");
+        device.set_profile(false);
+        // What is not finite, and the plan that finds it.
+        device.set_anomaly(Anomaly::NonFinite);
+        alpha(&x).run().unwrap();
+        of_second(&beta(&device.zeros(3)).run().unwrap_err().to_string(), lines);
+        of_second(&device.last_plan().unwrap().to_string(), lines);
+        device.set_anomaly(Anomaly::Off);
+        // What goes wrong in a kernel.
+        device.set_guarded(true);
+        let lines = [line!() + 1, line!() + 3];
+        layer("alpha", || copied(&x, false)).run().unwrap();
+        let before = plans();
+        let error = layer("beta", || copied(&x, true)).run().unwrap_err().to_string();
+        device.set_guarded(false);
+        of_second(&error, lines);
+        assert_eq!(plans(), before);
+    }
+}
+
+/// As above, wherever memory is refused: for values, slots, arenas, and the work of kernels.
+#[test]
+fn memory_is_refused_to_what_is_run_and_not_to_what_shares_its_plan() {
+    for device in common::devices("memory of shared plans") {
+        let x = device.normal([4, 70], 0.0, 1.0, 1);
+        x.run().unwrap();
+        let made = || {
+            let model = nn::mlp(&device, &[70, 90, 3], 1);
+            let opt = Sgd::new(model.parameters(), 0.1).momentum(0.9);
+            (model, opt)
+        };
+        let mut named = BTreeSet::new();
+        for nth in 1.. {
+            let (model, mut opt) = made();
+            let first = line!() + 1;
+            layer("alpha", || stepped(&model, &mut opt, &x)).unwrap();
+            let (model, mut opt) = made();
+            device.fail_allocation(nth);
+            let second = line!() + 1;
+            let failed = layer("beta", || stepped(&model, &mut opt, &x));
+            let to_come = device.fail_allocation(0);
+            let Err(error) = failed else {
+                assert!(to_come > 0, "{device}: allocation {nth} failed, and nothing was said");
+                break;
+            };
+            let text = error.to_string();
+            assert!(!text.contains("alpha") && !text.contains(&format!("lines.rs:{first}")), "{device}, {nth}: {text}");
+            if text.contains(&format!("lines.rs:{second}")) {
+                named.insert(text.split(&[':', ' '][..]).filter(|word| word.len() > 3).take(8).collect::<Vec<_>>().join(" "));
+            }
+        }
+        // The output of a graph, in full.
+        let wide = device.normal([256, 256], 0.0, 1.0, 1);
+        wide.run().unwrap();
+        let lines = [line!() + 1, line!() + 4];
+        let kept = layer("alpha", || inverse(&wide));
+        kept.run().unwrap();
+        device.set_memory_limit(Some(device.memory_use().live));
+        let error = layer("beta", || inverse(&wide)).run().unwrap_err().to_string();
+        device.set_memory_limit(None);
+        of_second(&error, lines);
+        assert!(named.len() > 1, "{device}: {named:?}");
+    }
 }
