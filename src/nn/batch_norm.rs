@@ -1,6 +1,8 @@
 //! Batch normalisation (Ioffe and Szegedy 2015): by each channel's statistics over the batch in training, by running ones in evaluation.
 
-use super::norm::{affine, given, per_channel, scaled, standardised, visit_affine, wrong_eps, wrong_parameters};
+use super::norm::{
+    affine, given, per_channel, scaled, standardised, visit_affine, visit_affine_mut, wrong_eps, wrong_parameters,
+};
 use super::waiting::Waiting;
 use super::{Blueprint, Module, Site, statistics, summary};
 use crate::error::{At, OpError, Result};
@@ -214,6 +216,10 @@ impl<const D: usize> Module for BatchNorm<D> {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit_affine(self.gamma.as_ref(), self.beta.as_ref(), visit);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit_affine_mut(self.gamma.as_mut(), self.beta.as_mut(), visit);
     }
 
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {

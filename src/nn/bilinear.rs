@@ -113,6 +113,13 @@ impl Module for Bilinear {
         }
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit("weight", &mut self.weight);
+        if let Some(bias) = &mut self.bias {
+            visit("bias", bias);
+        }
+    }
+
     fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
         let [_, first, second] = self.sizes;
         output.numel().saturating_mul(second).saturating_mul(first.saturating_add(1))

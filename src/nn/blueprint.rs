@@ -1,6 +1,6 @@
 //! Blueprints: what a layer is made of, as plain data, so that a file can hold a model that its reader never saw.
 
-use super::Module;
+use super::{Module, parts};
 use crate::error::{Error, Result};
 use crate::numbers::f32_of;
 use std::collections::BTreeMap;
@@ -73,12 +73,41 @@ pub struct Blueprint {
     kind: String,
     settings: BTreeMap<String, Setting>,
     parts: Vec<(String, Blueprint)>,
+    shared: Vec<Vec<String>>,
 }
 
 impl Blueprint {
     /// A blueprint of a kind, without settings or parts.
     pub fn new(kind: impl Into<String>) -> Blueprint {
-        Blueprint { kind: kind.into(), settings: BTreeMap::new(), parts: vec![] }
+        Blueprint { kind: kind.into(), settings: BTreeMap::new(), parts: vec![], shared: vec![] }
+    }
+
+    /// That of a whole model, with which of its parameters several layers share (tied weights), so that what is built of it shares them too; `None` if
+    /// the model has none ([`Module::blueprint`]).
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{Blueprint, Linear, Module, Registry}, sequential};
+    /// let device = Device::cpu();
+    /// let first = Linear::new(&device, 4, 4, 1);
+    /// let tied = Linear::from_parameters(first.weight().clone(), None)?;
+    /// let blueprint = Blueprint::of(&sequential![first, tied]).expect("a model of this crate's layers");
+    /// assert_eq!(blueprint.shared(), [["0.weight", "1.weight"]]);
+    /// assert_eq!(Registry::new().build(&device, &blueprint)?.parameter_count(), 20);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    pub fn of(model: &dyn Module) -> Option<Blueprint> {
+        Some(Blueprint { shared: parts::shared_names(model), ..model.blueprint()? })
+    }
+
+    /// The same with parameters that are one, by their names in the layer and its parts.
+    pub fn share(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Blueprint {
+        self.shared.push(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The names of parameters that are one, a list for each; see [`Blueprint::of`].
+    pub fn shared(&self) -> &[Vec<String>] {
+        &self.shared
     }
 
     /// The same with a setting.

@@ -151,6 +151,13 @@ impl<const N: usize> Kernel<N> {
         }
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit("weight", &mut self.weight);
+        if let Some(bias) = &mut self.bias {
+            visit("bias", bias);
+        }
+    }
+
     /// `Conv2d(1 → 16, 3×3, padding 1)`: what is as it starts is left out. Of the options, the last `size.len()` numbers count.
     fn describe(&self, kind: &str) -> String {
         let times = |n: &[usize]| n.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
@@ -320,6 +327,10 @@ macro_rules! layer {
 
             fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
                 self.kernel.visit(visit);
+            }
+
+            fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+                self.kernel.visit_mut(visit);
             }
 
             fn multiply_adds(&self, input: &Shape, output: &Shape) -> usize {

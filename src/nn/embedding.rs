@@ -98,6 +98,10 @@ impl Module for Embedding {
         visit("weight", &self.weight);
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit("weight", &mut self.weight);
+    }
+
     fn blueprint(&self) -> Option<Blueprint> {
         let blueprint = Blueprint::new("Embedding").set("rows", self.rows).set("width", self.width);
         Some(match self.padding {

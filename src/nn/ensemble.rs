@@ -67,6 +67,12 @@ impl Module for Ensemble {
         }
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        for (i, member) in self.members.iter_mut().enumerate() {
+            member.visit_mut(&mut |name, parameter| visit(&format!("{i}.{name}"), parameter));
+        }
+    }
+
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         for (i, member) in self.members.iter().enumerate() {
             member.visit_buffers(&mut |name, buffer| visit(&format!("{i}.{name}"), buffer));

@@ -161,6 +161,14 @@ impl Module for FeatureEmbedding {
         self.tables.iter().enumerate().for_each(|(i, table)| visit(&format!("tables.{i}"), table));
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        if let Some(weight) = &mut self.weight {
+            visit("weight", weight);
+        }
+        visit("bias", &mut self.bias);
+        self.tables.iter_mut().enumerate().for_each(|(i, table)| visit(&format!("tables.{i}"), table));
+    }
+
     fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
         output.numel().saturating_mul(self.inputs)
     }

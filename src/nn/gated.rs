@@ -56,6 +56,10 @@ impl Module for PRelu {
         visit("weight", &self.weight);
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit("weight", &mut self.weight);
+    }
+
     fn blueprint(&self) -> Option<Blueprint> {
         Some(Blueprint::new("PRelu").set("slopes", self.slopes))
     }

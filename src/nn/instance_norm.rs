@@ -1,6 +1,6 @@
 //! Instance normalisation (Ulyanov et al. 2016): each channel of each sample by its own statistics, in training and evaluation alike.
 
-use super::norm::{affine, group_norm, visit_affine};
+use super::norm::{affine, group_norm, visit_affine, visit_affine_mut};
 use super::{Blueprint, Module, Site};
 use crate::error::{OpError, Result};
 use crate::{Device, Tensor};
@@ -93,6 +93,10 @@ impl<const D: usize> Module for InstanceNorm<D> {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit_affine(self.gamma.as_ref(), self.beta.as_ref(), visit);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit_affine_mut(self.gamma.as_mut(), self.beta.as_mut(), visit);
     }
 
     fn blueprint(&self) -> Option<Blueprint> {

@@ -114,6 +114,13 @@ impl Module for Linear {
         }
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit("weight", &mut self.weight);
+        if let Some(bias) = &mut self.bias {
+            visit("bias", bias);
+        }
+    }
+
     fn multiply_adds(&self, _: &Shape, output: &Shape) -> usize {
         output.numel().saturating_mul(self.inputs)
     }

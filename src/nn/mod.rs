@@ -226,6 +226,13 @@ pub trait Module: Send + Sync {
         let _ = visit;
     }
 
+    /// As [`Module::visit`], of parameters that may be exchanged for others of the same shape: so a model that is built from its description gets its
+    /// layers' shared parameters (tied weights). [`parts!`](crate::parts) writes it. A layer that has parameters and not this method takes part in no
+    /// sharing that a file describes; that is refused then.
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        let _ = visit;
+    }
+
     /// Hands every buffer to `visit`: what belongs to the model and is not learned by gradients (running statistics), named as parameters
     /// are. Buffers are given tensors: `set` loads them.
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -239,7 +246,7 @@ pub trait Module: Send + Sync {
     }
 
     /// What the layer is made of, so that [`Registry`] can make it again; `None` where that is not known. Kind, settings, and the parts'
-    /// blueprints; the parameters are not in it.
+    /// blueprints; the parameters are not in it, nor which of them several layers share: [`Blueprint::of`] adds that.
     fn blueprint(&self) -> Option<Blueprint> {
         None
     }

@@ -129,6 +129,15 @@ pub(super) fn visit_affine(gamma: Option<&Tensor>, beta: Option<&Tensor>, visit:
     }
 }
 
+/// The same, of parameters that may be exchanged.
+pub(super) fn visit_affine_mut(gamma: Option<&mut Tensor>, beta: Option<&mut Tensor>, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+    for (name, parameter) in [("weight", gamma), ("bias", beta)] {
+        if let Some(parameter) = parameter {
+            visit(name, parameter);
+        }
+    }
+}
+
 /// [`layer_norm`] with its own γ (`weight`) and β (`bias`): \[…, shape\] → \[…, shape\].
 ///
 /// ```
@@ -205,6 +214,10 @@ impl Module for LayerNorm {
         visit_affine(self.gamma.as_ref(), self.beta.as_ref(), visit);
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit_affine_mut(self.gamma.as_mut(), self.beta.as_mut(), visit);
+    }
+
     fn blueprint(&self) -> Option<Blueprint> {
         Some(Blueprint::new("LayerNorm").set("shape", &self.dims[..]).set("eps", self.eps).set("affine", self.gamma.is_some()))
     }
@@ -252,6 +265,10 @@ impl Module for RmsNorm {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit("weight", &self.gamma);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit("weight", &mut self.gamma);
     }
 
     fn blueprint(&self) -> Option<Blueprint> {
@@ -319,6 +336,10 @@ impl Module for GroupNorm {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         visit_affine(self.gamma.as_ref(), self.beta.as_ref(), visit);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit_affine_mut(self.gamma.as_mut(), self.beta.as_mut(), visit);
     }
 
     fn blueprint(&self) -> Option<Blueprint> {

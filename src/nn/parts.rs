@@ -3,10 +3,10 @@
 use super::Module;
 use crate::error::{At, Error, OpError, Result};
 use crate::{DType, Tensor, pattern};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-/// Writes what a [`Module`](crate::nn::Module) made of parts needs besides `forward`: `visit`, `visit_buffers`, `visit_counters` and
-/// `set_training`, handed on to the named fields. Goes inside the `impl` block.
+/// Writes what a [`Module`](crate::nn::Module) made of parts needs besides `forward`: `visit`, `visit_mut`, `visit_buffers`, `visit_counters`
+/// and `set_training`, handed on to the named fields. Goes inside the `impl` block.
 ///
 /// The fields' names are the parameters' names, or their prefixes. A field may be any module, or a `Tensor` that is a parameter, or a `Box`, `Option`
 /// or `Vec` of one. Tensors that belong to the model and are not learned are named after `buffers:`.
@@ -48,6 +48,12 @@ macro_rules! parts {
             });
             $crate::nn::Part::tensors(&self.$part, stringify!($part), visit);)+
         }
+        fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut $crate::Tensor)) {
+            $($crate::nn::Part::each_mut(&mut self.$part, stringify!($part), &mut |prefix, module| {
+                module.visit_mut(&mut |name, parameter| visit(&format!("{prefix}.{name}"), parameter));
+            });
+            $crate::nn::Part::tensors_mut(&mut self.$part, stringify!($part), visit);)+
+        }
         fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &$crate::Tensor)) {
             $($crate::nn::Part::each(&self.$part, stringify!($part), &mut |prefix, module| {
                 module.visit_buffers(&mut |name, buffer| visit(&format!("{prefix}.{name}"), buffer));
@@ -74,10 +80,24 @@ pub trait Part {
     fn tensors(&self, name: &str, visit: &mut dyn FnMut(&str, &Tensor)) {
         let _ = (name, visit);
     }
+
+    /// As [`Part::each`], of modules whose parameters may be exchanged.
+    fn each_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut dyn Module)) {
+        let _ = (name, visit);
+    }
+
+    /// As [`Part::tensors`], of tensors that may be exchanged.
+    fn tensors_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        let _ = (name, visit);
+    }
 }
 
 impl<M: Module> Part for M {
     fn each(&self, name: &str, visit: &mut dyn FnMut(&str, &dyn Module)) {
+        visit(name, self);
+    }
+
+    fn each_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut dyn Module)) {
         visit(name, self);
     }
 }
@@ -86,6 +106,10 @@ impl Part for Tensor {
     fn each(&self, _: &str, _: &mut dyn FnMut(&str, &dyn Module)) {}
 
     fn tensors(&self, name: &str, visit: &mut dyn FnMut(&str, &Tensor)) {
+        visit(name, self);
+    }
+
+    fn tensors_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut Tensor)) {
         visit(name, self);
     }
 }
@@ -98,6 +122,14 @@ impl<P: Part> Part for Option<P> {
     fn tensors(&self, name: &str, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.iter().for_each(|part| part.tensors(name, visit));
     }
+
+    fn each_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut dyn Module)) {
+        self.iter_mut().for_each(|part| part.each_mut(name, visit));
+    }
+
+    fn tensors_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        self.iter_mut().for_each(|part| part.tensors_mut(name, visit));
+    }
 }
 
 /// Named by position: `blocks.0`.
@@ -109,6 +141,14 @@ impl<P: Part> Part for Vec<P> {
     fn tensors(&self, name: &str, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.iter().enumerate().for_each(|(i, part)| part.tensors(&format!("{name}.{i}"), visit));
     }
+
+    fn each_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut dyn Module)) {
+        self.iter_mut().enumerate().for_each(|(i, part)| part.each_mut(&format!("{name}.{i}"), visit));
+    }
+
+    fn tensors_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        self.iter_mut().enumerate().for_each(|(i, part)| part.tensors_mut(&format!("{name}.{i}"), visit));
+    }
 }
 
 /// Named by key: `heads.colour`.
@@ -119,6 +159,14 @@ impl<P: Part> Part for std::collections::BTreeMap<String, P> {
 
     fn tensors(&self, name: &str, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.iter().for_each(|(key, part)| part.tensors(&format!("{name}.{key}"), visit));
+    }
+
+    fn each_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut dyn Module)) {
+        self.iter_mut().for_each(|(key, part)| part.each_mut(&format!("{name}.{key}"), visit));
+    }
+
+    fn tensors_mut(&mut self, name: &str, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        self.iter_mut().for_each(|(key, part)| part.tensors_mut(&format!("{name}.{key}"), visit));
     }
 }
 
@@ -144,6 +192,58 @@ pub(super) fn all_names(model: &(impl Module + ?Sized)) -> Vec<(String, Tensor)>
     let mut found = vec![];
     model.visit(&mut |name, parameter| found.push((name.to_owned(), parameter.clone())));
     found
+}
+
+/// Which parameters of a model have several names, because several layers share them (tied weights): those names, a list for each.
+pub(super) fn shared_names(model: &(impl Module + ?Sized)) -> Vec<Vec<String>> {
+    let (mut lists, mut of): (Vec<Vec<String>>, HashMap<u64, usize>) = Default::default();
+    model.visit(&mut |name, parameter| {
+        let list = *of.entry(parameter.id()).or_insert(lists.len());
+        if list == lists.len() {
+            lists.push(vec![]);
+        }
+        lists[list].push(name.to_owned());
+    });
+    lists.retain(|names| names.len() > 1);
+    lists
+}
+
+/// Has the parameters of each list of names be one. The error says what is in the way.
+pub(super) fn share(model: &mut dyn Module, lists: &[Vec<String>]) -> Result<(), String> {
+    let named: HashMap<String, Tensor> = all_names(model).into_iter().collect();
+    let mut given: HashMap<&str, &Tensor> = HashMap::new();
+    for names in lists {
+        let mut one: Option<(&str, &Tensor)> = None;
+        for name in names {
+            let parameter =
+                named.get(name).ok_or_else(|| format!("there is no parameter `{name}`, which layers are to share"))?;
+            let (first, one) = *one.get_or_insert((name, parameter));
+            let (expected, found) = (one.try_shape().ok(), parameter.try_shape().ok());
+            if expected.is_none() || expected != found {
+                return Err(format!("`{name}` cannot be the same parameter as `{first}`: they have other shapes"));
+            }
+            if given.insert(name, one).is_some() {
+                return Err(format!("`{name}` is named twice among the parameters that layers share"));
+            }
+        }
+    }
+    model.visit_mut(&mut |name, parameter| {
+        if let Some(&one) = given.get(name) {
+            parameter.clone_from(one);
+        }
+    });
+    let mut kept = None;
+    model.visit(&mut |name, parameter| {
+        if given.get(name).is_some_and(|one| one.id() != parameter.id()) {
+            kept.get_or_insert(name.to_owned());
+        }
+    });
+    match kept {
+        None => Ok(()),
+        Some(name) => {
+            Err(format!("layers share `{name}`, and the layer that has it lets nobody exchange it (`Module::visit_mut`)"))
+        }
+    }
 }
 
 /// Freezes those of the parameters that a pattern means, or has them learned again; says how many they are.

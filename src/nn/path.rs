@@ -58,6 +58,10 @@ impl<M: Module + ?Sized> Module for Box<M> {
         (**self).visit(visit);
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        (**self).visit_mut(visit);
+    }
+
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         (**self).visit_buffers(visit);
     }

@@ -1,6 +1,6 @@
 //! The registry: which kind of layer is built how. Files name kinds; nothing else in them is ever run.
 
-use super::{Blueprint, Module};
+use super::{Blueprint, Module, parts};
 use crate::Device;
 use crate::error::Result;
 use std::cell::Cell;
@@ -69,10 +69,11 @@ impl Registry {
         self.makers.keys().map(String::as_str)
     }
 
-    /// Builds a layer with all its parts; its parameters hold whatever a new layer's do.
+    /// Builds a layer with all its parts; its parameters hold whatever a new layer's do. Those that layers share are shared again ([`Blueprint::of`]).
     ///
     /// # Errors
-    /// [`Error::Blueprint`](crate::Error::Blueprint): a kind that nobody registered, or settings its maker does not accept.
+    /// [`Error::Blueprint`](crate::Error::Blueprint): a kind that nobody registered, settings its maker does not accept, or parameters that cannot be
+    /// shared: of other shapes, or of a layer without [`Module::visit_mut`].
     pub fn build(&self, device: &Device, blueprint: &Blueprint) -> Result<Box<dyn Module>> {
         self.build_within(device, blueprint, u64::MAX)
     }
@@ -88,7 +89,13 @@ impl Registry {
 
     fn made(&self, site: &Site<'_>) -> Result<Box<dyn Module>> {
         match self.makers.get(site.blueprint.kind()) {
-            Some(maker) => maker(site),
+            Some(maker) => {
+                let mut made = maker(site)?;
+                if !site.blueprint.shared().is_empty() {
+                    parts::share(&mut made, site.blueprint.shared()).map_err(|message| site.blueprint.refuse(message))?;
+                }
+                Ok(made)
+            }
             None => {
                 Err(site.blueprint.refuse("no such kind of layer is registered; register it, or load into a model of your own"))
             }

@@ -88,6 +88,12 @@ impl Module for Sequential {
         }
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        for (i, layer) in self.layers.iter_mut().enumerate() {
+            layer.visit_mut(&mut |name, parameter| visit(&format!("{i}.{name}"), parameter));
+        }
+    }
+
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         for (i, layer) in self.layers.iter().enumerate() {
             layer.visit_buffers(&mut |name, buffer| visit(&format!("{i}.{name}"), buffer));

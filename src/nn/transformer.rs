@@ -38,6 +38,13 @@ impl Module for Norm {
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.inner().visit(visit);
     }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        match self {
+            Norm::Layer(norm) => norm.visit_mut(visit),
+            Norm::Rms(norm) => norm.visit_mut(visit),
+        }
+    }
     fn trace(&self, name: &str, x: &Tensor, rows: &mut Vec<Row>) -> Tensor {
         self.inner().trace(name, x, rows)
     }

@@ -66,6 +66,17 @@ impl Inner {
         });
     }
 
+    fn visit_mut(&mut self, end: &str, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        let Inner { module, name: own, weight, .. } = self;
+        module.visit_mut(&mut |name, parameter| {
+            if name != own {
+                return visit(name, parameter);
+            }
+            visit(&format!("{name}{end}"), parameter);
+            weight.clone_from(parameter);
+        });
+    }
+
     fn blueprint(&self, kind: &str) -> Option<Blueprint> {
         Blueprint::new(kind).set("parameter", self.name.as_str()).set("axis", self.axis).part("inner", &*self.module)
     }
@@ -185,6 +196,11 @@ impl Module for WeightNorm {
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.inner.visit("_v", visit);
         visit(&format!("{}_g", self.inner.name), &self.length);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        self.inner.visit_mut("_v", visit);
+        visit(&format!("{}_g", self.inner.name), &mut self.length);
     }
 
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
@@ -367,6 +383,10 @@ impl Module for SpectralNorm {
 
     fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
         self.inner.visit("_orig", visit);
+    }
+
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        self.inner.visit_mut("_orig", visit);
     }
 
     fn visit_buffers(&self, visit: &mut dyn FnMut(&str, &Tensor)) {

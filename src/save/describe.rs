@@ -4,6 +4,9 @@ use crate::error::Result;
 use crate::nn::{Blueprint, Setting};
 use serde_json::{Map, Value, json};
 
+/// The entry of parameters that several layers share, which a setting may be called too: a list of lists of names is none.
+const SHARED: &str = "shared";
+
 /// Parts inside parts; the reader of JSON has a limit too.
 const DEEPEST: usize = 40;
 
@@ -34,6 +37,9 @@ fn object(blueprint: &Blueprint) -> Result<Map<String, Value>> {
             Setting::Sizes(sizes) => json!(sizes),
         };
         map.insert(name.clone(), value);
+    }
+    if !blueprint.shared().is_empty() && map.insert(SHARED.to_owned(), json!(blueprint.shared())).is_some() {
+        return Err(blueprint.refuse(format!("no setting may be called `{SHARED}` where layers share parameters")));
     }
     map.insert("kind".to_owned(), json!(blueprint.kind()));
     let mut parts = vec![];
@@ -69,6 +75,10 @@ fn blueprint(value: Value) -> Result<(String, Blueprint), String> {
     };
     let mut made = Blueprint::new(kind);
     for (name, value) in map {
+        if let Some(lists) = shared(&value).filter(|_| name == SHARED) {
+            made = lists.into_iter().fold(made, Blueprint::share);
+            continue;
+        }
         made = made.set(&name, setting(&value).ok_or_else(|| format!("setting `{name}` is {value}"))?);
     }
     for part in parts {
@@ -76,6 +86,13 @@ fn blueprint(value: Value) -> Result<(String, Blueprint), String> {
         made = made.with_part(name, part);
     }
     Ok((name, made))
+}
+
+/// Lists of names, if it is that.
+fn shared(value: &Value) -> Option<Vec<Vec<String>>> {
+    let lists = value.as_array().filter(|lists| !lists.is_empty())?;
+    let names = |list: &Value| list.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect();
+    lists.iter().map(names).collect()
 }
 
 fn setting(value: &Value) -> Option<Setting> {

@@ -41,7 +41,7 @@
 //! |---|---|
 //! | `format` | `steepest` |
 //! | `steepest.version` | `1` |
-//! | `steepest.model` | the description: a JSON object of kind, settings and parts |
+//! | `steepest.model` | the description: a JSON object of kind, settings and parts; `shared` has the names of parameters that are one (tied weights) |
 //! | `steepest.preprocessing` | what must be done to rows before the model sees them: any text; this module does not read it |
 //! | `steepest.history` | how the training went, as CSV |
 //! | `steepest.checksum` | CRC-32 of the file, with `crc32:00000000` in its place |
@@ -119,7 +119,7 @@ impl ModelFile {
     pub fn of(model: &dyn Module) -> Result<ModelFile> {
         Ok(ModelFile {
             state: StateDict::of(model)?,
-            blueprint: model.blueprint(),
+            blueprint: Blueprint::of(model),
             preprocessing: None,
             history: None,
             notes: BTreeMap::new(),

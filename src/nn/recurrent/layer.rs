@@ -447,6 +447,14 @@ impl<C: Cell> Module for Recurrent<C> {
         }
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        let directions = self.directions();
+        for (i, cell) in self.cells.iter_mut().enumerate() {
+            let (layer, reverse) = (i / directions, if i % directions == 1 { "_reverse" } else { "" });
+            cell.visit_mut(&mut |name, parameter| visit(&format!("{name}_l{layer}{reverse}"), parameter));
+        }
+    }
+
     fn visit_counters(&self, visit: &mut dyn FnMut(&str, &std::sync::atomic::AtomicU64)) {
         for (layer, dropout) in self.dropouts.iter().enumerate() {
             dropout.visit_counters(&mut |name, counter| visit(&format!("dropout_l{layer}.{name}"), counter));

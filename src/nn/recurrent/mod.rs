@@ -154,6 +154,13 @@ impl Weights {
         visit("bias_hh", &self.b_hh);
     }
 
+    fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+        visit("weight_ih", &mut self.ih);
+        visit("weight_hh", &mut self.hh);
+        visit("bias_ih", &mut self.b_ih);
+        visit("bias_hh", &mut self.b_hh);
+    }
+
     /// `inputs → hidden`, for summaries.
     fn describe(&self, gates: usize) -> String {
         self.sizes(gates).map_or("?".to_owned(), |(inputs, hidden)| format!("{inputs} → {hidden}"))
@@ -210,6 +217,10 @@ macro_rules! cell {
 
             fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
                 self.weights.visit(visit);
+            }
+
+            fn visit_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor)) {
+                self.weights.visit_mut(visit);
             }
 
             fn multiply_adds(&self, input: &Shape, _: &Shape) -> usize {

@@ -162,6 +162,13 @@ pub const TABLE: &[Line] = table! {
     "Blueprint::set" => |o| Blueprint::new("Linear").set(o.text(), o.size()).set(o.text(), &o.sizes()[..]).set(o.text(), o.float()).depth();
     "Blueprint::part" => |o| { let inner = boxed(o); Blueprint::new("Residual").part(o.text(), &*inner).map(|b| b.depth()) };
     "Blueprint::with_part" => |o| { let part = blueprint(o, 2); Blueprint::new("Residual").with_part(o.text(), part).depth() };
+    "Blueprint::of" => |o| { let model = boxed(o); Blueprint::of(&*model).map(|b| b.shared().len()) };
+    "Blueprint::share" => |o| {
+        let names = [o.text(), "0.weight".to_owned(), "weight".to_owned(), o.text()];
+        let shared = blueprint(o, 1).share(names.into_iter().skip(o.pick(&[0usize, 1, 2])));
+        Registry::new().build(&o.device(), &shared).map(|model| model.parameter_count())
+    };
+    "Blueprint::shared" => |o| blueprint(o, 2).share([o.text()]).shared().len();
     "Blueprint::kind" => |o| blueprint(o, 2).kind().len();
     "Blueprint::settings" => |o| blueprint(o, 2).settings().len();
     "Blueprint::parts" => |o| blueprint(o, 0).parts().len();
