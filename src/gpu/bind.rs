@@ -59,7 +59,7 @@ pub(super) fn bind(dispatch: &Dispatch, part: Option<u32>, shader: &Shader, unif
             Ok(place)
         };
         let source = match binding.kind {
-            BindingKind::Input => BindingSource::Read { place: pick(&dispatch.reads)?, least },
+            BindingKind::Input => BindingSource::Read { place: pick(&dispatch.reads)?, least, measured: binding.measured },
             BindingKind::Output => BindingSource::Write { place: pick(&dispatch.writes)?, least, measured: binding.measured },
             BindingKind::Params => {
                 let (at, size) = uniforms.params.push(&params(dispatch, part, shader, binding)?, binding.bound);

@@ -198,8 +198,10 @@ impl Gpu {
             self.core.write(buffer.raw(), 4 * (i * UPLOAD_PIECE) as u64, piece)?;
         }
         if self.is_guarded() {
-            // A kernel that reads beyond the end of what it is given computes with NaN.
-            self.core.write(buffer.raw(), 4 * words.len() as u64, &[POISON; GUARD])?;
+            // A kernel that reads beyond the end of what it is given computes with NaN, or, if it takes the largest or smallest of several
+            // elements, which is never NaN on some devices, with what is larger or smaller than all.
+            let beyond: [u32; GUARD] = std::array::from_fn(|i| [POISON, f32::MAX.to_bits(), f32::MIN.to_bits()][i % 3]);
+            self.core.write(buffer.raw(), 4 * words.len() as u64, &beyond)?;
         }
         Ok(buffer)
     }

@@ -53,6 +53,7 @@ pub(super) enum BindingSource {
     Read {
         place: Place,
         least: u64,
+        measured: bool,
     },
     Write {
         place: Place,
@@ -133,7 +134,7 @@ impl<'a> Memory<'a> {
         }
     }
 
-    /// Whether what is written at a place has a guard after it; after a part comes another part.
+    /// Whether a place has a guard after it; after a part comes another part.
     pub(super) fn is_guarded(&self, place: Place) -> bool {
         self.guarded && place.part.is_none() && self.at(place.buffer).capacity() >= place.words + GUARD
     }

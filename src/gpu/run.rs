@@ -207,12 +207,9 @@ impl Gpu {
         let entry = |binding: &StepBinding| {
             let start = |place: Place| memory.at(place.buffer).offset() + 4 * place.start() as u64;
             let (buffer, offset, size) = match binding.source {
-                BindingSource::Read { place, least } => {
-                    (Some(memory.at(place.buffer).raw()), start(place), (4 * place.words as u64).max(least))
-                }
-                BindingSource::Write { place, least, measured } => {
-                    // The guard is bound too, or the driver would keep a stray write away from it; but a kernel that asks for the length
-                    // of its buffer must be told the truth.
+                BindingSource::Read { place, least, measured } | BindingSource::Write { place, least, measured } => {
+                    // The guard is bound too, or the checks of indices would keep a stray write away from it, and lead a stray read to the last
+                    // element in the place of the guard's NaN; but a kernel that asks for the length of its buffer must be told the truth.
                     let guard = if memory.is_guarded(place) && !measured { GUARD } else { 0 };
                     (Some(memory.at(place.buffer).raw()), start(place), (4 * (place.words + guard) as u64).max(least))
                 }

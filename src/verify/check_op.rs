@@ -40,8 +40,8 @@ impl OpCheck {
 }
 
 /// Checks an op by cases of it, as this library's own ops are checked: its shape rule against its definition in f64; its WGSL without a device; on each
-/// device every variant of its kernels against the definition, with memory poisoned and guarded, so that an element nobody wrote, a write beyond
-/// the end and a read of what nobody wrote are found; between other ops, as it is planned and fused; gradients by central differences, and those
+/// device every variant of its kernels against the definition, with memory poisoned and guarded, so that an element nobody wrote, a write or a read
+/// beyond the end and a read of what nobody wrote are found, also where checks of indices hide them; between other ops, as it is planned and fused; gradients by central differences, and those
 /// of gradients; the gradient as each device computes it. GPUs are also tried with the least limits that every browser grants.
 ///
 /// Nothing that is wrong with the op is an error here, and nothing panics: it is in the result. How exact a device must be, the op says

@@ -58,6 +58,12 @@ enum Wrong {
     Unwritten,
     /// The WGSL writes one element more.
     Beyond,
+    /// The WGSL reads one element more. With the checks of indices that is the last one again, and nothing comes of it.
+    ReadsBeyond,
+    /// The WGSL takes the largest of some elements, and some that are beyond the end.
+    LargestBeyond,
+    /// Only the second form of its kernel writes one element more.
+    SecondForm,
     Shader,
     Binding,
     Native,
@@ -82,7 +88,9 @@ struct Params { count: u32, beyond: u32 }
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
 @group(0) @binding(14) var<uniform> params: Params;
-fn element(i: u32) { y[i + params.beyond] = x[i] + x[i] * x[i]; }
+fn element(i: u32) { y[i + params.beyond] = x[i] + x[i] * x[i] + stray(i); }
+fn stray(i: u32) -> f32 { return 0.0; }
+const INFINITY = 0x7f800000u;
 ";
 
 static RIGHT: Wgsl = Wgsl::new("right", FILE);
@@ -122,10 +130,19 @@ impl Op for Wrong {
             Wrong::Binding => FILE.replace("storage, read>", "storage, read_write>"),
             Wrong::Workgroup => FILE.replace("// use: shared/each_element", "").replace("fn element(i: u32) {", "
                 @compute @workgroup_size(512) fn main(@builtin(global_invocation_id) id: vec3<u32>) { let i = id.x; if i >= params.count { return; }"),
+            Wrong::ReadsBeyond => FILE.replace("return 0.0", "return select(0.0, 1.0, (bitcast<u32>(x[i + 1u]) & INFINITY) == INFINITY)"),
+            Wrong::LargestBeyond => {
+                let largest = "return max(max(max(x[i], x[i + 1u]), max(x[i + 2u], x[i + 3u])), 9.0) - 9.0";
+                FILE.replace("return 0.0", largest)
+            }
             _ => FILE.to_owned(),
         };
         let wgsl = if text == FILE { RIGHT.clone() } else { Wgsl::from_text("wrong", text) };
-        let variants = vec![Variant::source_each_element(&wgsl, count).max_loop_iterations(0)];
+        let mut variants = vec![Variant::source_each_element(&wgsl, count).max_loop_iterations(0)];
+        if *self == Wrong::SecondForm {
+            let text = FILE.replace("i + params.beyond", "i + params.beyond + 1u");
+            variants.push(Variant::source_each_element(&Wgsl::from_text("second", text), count).max_loop_iterations(0));
+        }
         let kernel = Kernel::new("wrong", Params::new().set("count", count).set("beyond", beyond), variants);
         let wrong = *self;
         let native = move |io: &mut Io<'_>| {
@@ -167,6 +184,9 @@ fn what_is_wrong_is_found_and_named() {
     let table = [
         (Wrong::Unwritten, true, "gpu", "is NaN"),
         (Wrong::Beyond, true, "gpu", "wrote"),
+        (Wrong::ReadsBeyond, true, "gpu", "off by"),
+        (Wrong::LargestBeyond, true, "gpu", "off by"),
+        (Wrong::SecondForm, true, "gpu", "wrote"),
         (Wrong::Shader, true, "gpu", "off by"),
         (Wrong::Binding, false, "WGSL", "binds 1 buffers to read and 1 to write"),
         (Wrong::Workgroup, false, "WGSL", "512 invocations in a workgroup, where every browser allows 256"),
@@ -186,6 +206,19 @@ fn what_is_wrong_is_found_and_named() {
         let named = |line: &String| line.starts_with(stage) && line.contains(&format!("{op:?}")) && line.contains(words);
         assert!(failures.iter().any(named) || (on_gpu && !gpu), "{op:?}: {found}");
         assert!(!found.passed() || (on_gpu && !gpu), "{op:?}: {found}");
+        // Each stage on the device finds it by itself, and no other form is blamed.
+        let device = devices.last().unwrap().to_string();
+        let by = |name: &str| failures.iter().filter(|line| line.starts_with(&format!("{name}: "))).any(named);
+        let stages = [device.clone(), format!("{device}, kernel form 2"), format!("{device}, a browser's limits")];
+        let wanted = match op {
+            Wrong::SecondForm => Some([false, true, false]),
+            Wrong::Unwritten | Wrong::Beyond | Wrong::ReadsBeyond | Wrong::LargestBeyond | Wrong::Shader => {
+                Some([true, false, true])
+            }
+            _ => None,
+        };
+        let found_by = stages.each_ref().map(|name| by(name));
+        assert!(!gpu || wanted.is_none_or(|wanted| wanted == found_by), "{op:?}: {found}");
         // A device that was given a wrong op works on.
         for device in &devices {
             let right = checked(std::slice::from_ref(device), &cases(Wrong::Nothing)[..3]);
