@@ -67,6 +67,12 @@ fn lacking(found: &wgpu::Limits) -> Option<Unfit> {
     }))
 }
 
+/// Whether two descriptions are of one adapter, and through one interface of its driver.
+fn is_same(one: &wgpu::AdapterInfo, other: &wgpu::AdapterInfo) -> bool {
+    let identity = |info: &wgpu::AdapterInfo| (info.backend, info.vendor, info.device);
+    identity(one) == identity(other) && one.name == other.name
+}
+
 impl Gpu {
     /// The features without which nothing works: none. For a program that opens a device for itself and for this library.
     pub fn required_features() -> wgpu::Features {
@@ -111,8 +117,7 @@ impl Gpu {
     pub fn from_wgpu(adapter: &wgpu::Adapter, device: &wgpu::Device, queue: &wgpu::Queue) -> Result<Gpu> {
         let info = adapter.get_info();
         let unfit = |reason| Err(Error::UnfitDevice { device: device.adapter_info().name, reason });
-        let of = device.adapter_info();
-        if (info.backend, info.vendor, info.device, &info.name) != (of.backend, of.vendor, of.device, &of.name) {
+        if !is_same(&info, &device.adapter_info()) {
             return unfit(Unfit::OtherAdapter { adapter: info.name });
         }
         if !opengl::BACKENDS.contains(info.backend.into()) {
@@ -189,5 +194,21 @@ mod tests {
         let limit = "min_storage_buffer_offset_alignment";
         assert_eq!(lacking(&coarse), Some(Unfit::TooHigh { limit, found: 512, most: 256 }));
         assert!(lacking(&wgpu::Limits::downlevel_defaults()).is_some());
+    }
+
+    #[test]
+    fn an_adapter_is_told_from_others() {
+        let Some(gpu) = super::super::tests::gpu() else { return };
+        let info = gpu.core.adapter.get_info();
+        assert!(is_same(&info, &info.clone()));
+        let other = |change: fn(&mut wgpu::AdapterInfo)| {
+            let mut other = info.clone();
+            change(&mut other);
+            is_same(&info, &other) || is_same(&other, &info)
+        };
+        assert!(!other(|info| info.name.push('2')));
+        assert!(!other(|info| info.vendor ^= 1));
+        assert!(!other(|info| info.device ^= 1));
+        assert!(!other(|info| info.backend = wgpu::Backend::Gl));
     }
 }

@@ -249,6 +249,17 @@ fn a_training_on_a_device_that_goes_ends_with_an_error() {
     application.device.destroy();
     let failed = (0..40).find_map(|_| step().err());
     assert!(matches!(failed, Some(Error::DeviceLost { .. })), "{failed:?}");
+    // Runs alone, that nobody waits for and that read nothing back: known from the next submission on.
+    let Some(application) = Application::new() else { return };
+    let shared = application.shared();
+    let x = shared.ones(5);
+    x.run().unwrap();
+    application.device.destroy();
+    let _first = (&x * 2.0).run();
+    for _ in 0..3 {
+        let after = (&x * 3.0).run();
+        assert!(matches!(after, Err(Error::DeviceLost { .. })), "{after:?}");
+    }
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod forked;
 mod functions;
 mod fusion;
 mod gradients;
+mod gradients_edges;
 mod graph;
 mod graph_edges;
 mod guide;

@@ -289,3 +289,42 @@ fn errors_come_through_the_future() {
         }
     }
 }
+
+/// Whoever is woken finds everything let go: what was read may be the last thing a program does with its tensors.
+#[test]
+fn nothing_is_held_once_a_read_is_over() {
+    for device in common::devices("reading") {
+        device.wait().unwrap();
+        let nodes = device.live_nodes();
+        for i in 0..200 {
+            let x = device.full([8, 8], f64::from(i)) * 2.0;
+            let read = x.to_vec_async::<f32>();
+            drop(x);
+            assert_eq!(pollster::block_on(read).unwrap(), [2.0 * i as f32; 64]);
+            assert_eq!(device.live_nodes(), nodes, "{device}, {i}");
+            let refused = (device.ones([2, 3]).detach() * 1.0).to_vec_async::<f32>();
+            device.fail_allocation(1);
+            let refused = pollster::block_on(refused);
+            device.fail_allocation(0);
+            assert!(refused.is_err() && device.live_nodes() == nodes, "{device}, {i}");
+        }
+    }
+}
+
+/// What is recorded after a read was begun is handed to the device while the read still waits for it.
+#[test]
+fn other_work_goes_on_while_a_value_is_waited_for() {
+    let Some(device) = common::gpu("reading") else { return };
+    (device.ones(3) * 2.0).run().unwrap();
+    once_in_five(|times| {
+        let x = longer(&device, times);
+        let mut read = Started::new(x.to_vec_async::<f32>());
+        (device.ones(3) * 2.0).run().unwrap();
+        let polled = read.future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let waits = read.found.is_none() && polled.is_pending();
+        if waits {
+            assert_eq!(read.end().unwrap().len(), 768 * 768);
+        }
+        waits.then_some(()).ok_or_else(|| "a run waited for a read that was begun before it".to_owned())
+    });
+}
