@@ -18,9 +18,14 @@ fn library() -> &'static str {
     here.get(..here.len() - "location.rs".len()).unwrap_or_default()
 }
 
-/// Whether a line is this library's own. The command-line program beside it is a program like any other.
+/// Whether a line is this library's own.
 fn is_own(location: &Location<'_>) -> bool {
-    location.file().strip_prefix(library()).is_some_and(|rest| !rest.starts_with("bin"))
+    is_own_file(location.file())
+}
+
+/// Whether a file is this library's own. The command-line program beside it is a program like any other.
+fn is_own_file(file: &str) -> bool {
+    file.strip_prefix(library()).is_some_and(|rest| !rest.starts_with("bin"))
 }
 
 /// The most paths that are known; of a program that makes up more names than that, later layers have the path of what is around them.
@@ -343,6 +348,15 @@ pub fn layer<R>(name: &str, f: impl FnOnce() -> R) -> R {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_beside_the_library_is_none_of_it() {
+        let folder = library();
+        let own = |file: &str| is_own_file(&format!("{folder}{file}"));
+        assert!(own("nn/linear.rs") && own("lib.rs") && own("location.rs"));
+        assert!(!own("bin/steepest/fit.rs") && !own(r"bin\steepest\main.rs"));
+        assert!(!is_own_file("elsewhere/nn/linear.rs") && !is_own_file("tests/it/lines.rs"));
+    }
 
     #[test]
     fn a_path_is_that_of_the_innermost_name() {

@@ -142,3 +142,85 @@ fn fault(error: &wgpu::Error) -> Option<BufferFault> {
         Some(BufferFault::OtherDevice)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::tests::{chain, fetch_floats, floats, gpu};
+    use super::*;
+
+    const USAGE: wgpu::BufferUsages =
+        wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+
+    /// A device that has enough to do, so that what is run waits for more, and eight numbers in a buffer of the application's.
+    fn busy(number: f32) -> Option<(Gpu, wgpu::Buffer)> {
+        let gpu = gpu()?;
+        let buffer = made(&gpu, USAGE);
+        write(&gpu, &buffer, number);
+        gpu.core.flush().unwrap();
+        gpu.core.pretend_busy();
+        Some((gpu, buffer))
+    }
+
+    fn made(gpu: &Gpu, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        gpu.core.device.create_buffer(&wgpu::BufferDescriptor { label: None, size: 32, usage, mapped_at_creation: false })
+    }
+
+    fn write(gpu: &Gpu, buffer: &wgpu::Buffer, number: f32) {
+        let bytes: Vec<u8> = [number; 8].iter().flat_map(|x| x.to_ne_bytes()).collect();
+        gpu.core.queue.write_buffer(buffer, 0, &bytes);
+    }
+
+    /// What the application finds in a buffer by commands of its own.
+    fn found(gpu: &Gpu, place: &TensorBuffer) -> Vec<f32> {
+        let staging = made(gpu, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        let mut encoder = gpu.core.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&place.buffer, place.offset, &staging, 0, place.size);
+        gpu.core.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |mapped| mapped.unwrap());
+        gpu.core.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let view = staging.get_mapped_range(..).unwrap();
+        view.as_chunks::<4>().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect()
+    }
+
+    #[test]
+    fn a_run_reads_what_was_there_when_it_was_run() {
+        let Some((gpu, buffer)) = busy(2.0) else { return };
+        let (x, y) = (gpu.import(&buffer, 0, 8).unwrap(), gpu.upload(&floats(&[1.0; 8])).unwrap());
+        let prepared = gpu.prepare(chain(8)).unwrap();
+        let out = gpu.run(&prepared, &[x, y], &[], &floats(&[3.0, 5.0])).unwrap();
+        write(&gpu, &buffer, -1.0);
+        assert_eq!(fetch_floats(&gpu, &out[0]), [36.0; 8]);
+    }
+
+    #[test]
+    fn the_application_finds_what_was_run_before_it_asked() {
+        let Some((gpu, _)) = busy(2.0) else { return };
+        let [x, y] = [2.0, 1.0].map(|number| gpu.upload(&floats(&[number; 8])).unwrap());
+        let prepared = gpu.prepare(chain(8)).unwrap();
+        let out = gpu.run(&prepared, &[x, y], &[], &floats(&[3.0, 5.0])).unwrap();
+        let place = gpu.export(Arc::clone(&out[0])).unwrap();
+        assert_eq!(found(&gpu, &place), [36.0; 8]);
+    }
+
+    /// Neither a run nor a read that is refused takes the work with it that waits in a list.
+    #[test]
+    fn what_waits_is_done_when_a_buffer_turns_out_to_be_gone() {
+        for by_a_run in [true, false] {
+            let Some((gpu, buffer)) = busy(2.0) else { return };
+            let gone = gpu.import(&buffer, 0, 8).unwrap();
+            let [x, y] = [2.0, 1.0].map(|number| gpu.upload(&floats(&[number; 8])).unwrap());
+            let prepared = gpu.prepare(chain(8)).unwrap();
+            let scalars = floats(&[3.0, 5.0]);
+            gpu.core.flush().unwrap();
+            let waiting = gpu.run(&prepared, &[x, Arc::clone(&y)], &[], &scalars).unwrap();
+            buffer.destroy();
+            let refused = match by_a_run {
+                true => gpu.run(&prepared, &[gone, y], &[], &scalars).map(|_| ()),
+                false => pollster::block_on(gpu.read(gone)).map(|_| ()),
+            };
+            assert!(matches!(refused, Err(Error::Buffer { fault: BufferFault::Destroyed, .. })), "{refused:?}");
+            assert_eq!(fetch_floats(&gpu, &waiting[0]), [36.0; 8]);
+        }
+    }
+}

@@ -182,39 +182,6 @@ fn what_was_recorded_is_there_after_a_flush() {
     }
 }
 
-/// Gives the device so much to do that small runs are collected and not submitted one by one.
-fn keep_busy(device: &Device, x: &Tensor) {
-    for i in 0..4 {
-        (x * f64::from(i)).matmul(x).run().unwrap();
-    }
-    assert!(device.is_gpu());
-}
-
-/// The order of work is the same where a run is not submitted because the device is idle anyway.
-#[test]
-fn a_busy_device_keeps_the_order_of_work() {
-    let Some(application) = Application::new() else { return };
-    let device = application.shared();
-    let large = device.uniform([384, 384], -0.1, 0.1, 1);
-    large.run().unwrap();
-    let buffer = application.buffer(&[0.0; 64]);
-    let x = device.tensor_from_buffer(&buffer, 0, 64, DType::F32).unwrap();
-    for round in 0..20 {
-        // What a run reads of the application's is what was there when it was run.
-        application.write(&buffer, &[round as f32; 64]);
-        keep_busy(&device, &large);
-        let y = &x + 1.0;
-        y.run().unwrap();
-        application.write(&buffer, &[-1.0; 64]);
-        // What the application is told to find in a buffer is there for whatever it submits next.
-        let z = device.full(64, f64::from(round)) * 2.0;
-        keep_busy(&device, &large);
-        let place = z.buffer().unwrap();
-        assert_eq!(application.read(&place.buffer, place.offset, place.size), [2.0 * round as f32; 64], "round {round}");
-        assert_eq!(read(&y), [round as f32 + 1.0; 64], "round {round}");
-    }
-}
-
 fn fault(result: Result<impl std::fmt::Debug, Error>) -> BufferFault {
     match result {
         Err(Error::Buffer { fault, .. }) => fault,
@@ -351,26 +318,6 @@ fn a_buffer_that_goes_away_harms_only_what_reads_it() {
         assert_eq!(read(&(&x + 2.0)), [2.0; 16]);
     }
     assert_eq!(errors.load(Ordering::Relaxed), 0);
-}
-
-/// Neither a run nor a read that is refused takes work with it that waits in a list for the device to have time for it.
-#[test]
-fn what_waits_is_done_when_a_buffer_turns_out_to_be_gone() {
-    let Some(application) = Application::new() else { return };
-    let device = application.shared();
-    let large = device.uniform([384, 384], -0.1, 0.1, 1);
-    large.run().unwrap();
-    for round in 0..8 {
-        let buffer = application.buffer(&[2.0; 64]);
-        let x = device.tensor_from_buffer(&buffer, 0, 64, DType::F32).unwrap();
-        buffer.destroy();
-        keep_busy(&device, &large);
-        let waiting = device.full(64, f64::from(round)) + 1.0;
-        waiting.run().unwrap();
-        let refused = if round % 2 == 0 { x.to_vec::<f32>() } else { (&x + 1.0).to_vec::<f32>() };
-        assert_eq!(fault(refused), BufferFault::Destroyed);
-        assert_eq!(read(&waiting), [round as f32 + 1.0; 64], "round {round}");
-    }
 }
 
 #[test]

@@ -115,6 +115,7 @@ mod sums;
 mod switched_off;
 mod tables;
 mod teeth;
+mod tied;
 mod trainer;
 mod trainer_edges;
 mod trainer_options;

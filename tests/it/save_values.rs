@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::common;
+use crate::tied::{ends, state, step};
 use steepest::error::Malformed;
 use steepest::nn::*;
 use steepest::save::{Checkpoints, ModelFile, TensorFile};
@@ -192,162 +193,46 @@ fn no_other_name_is_taken_for_the_checksums() {
     }
 }
 
-mod tied {
-    use super::*;
-    use std::collections::BTreeMap;
-    use steepest::Tensor;
-    use steepest::optim::{Adam, Optimizer};
-
-    /// A language model's ends, of this library's layers: the table is the matrix of the scores too; and two layers of one bias.
-    fn ends(device: &Device) -> Sequential {
-        let words = Embedding::new(device, 5, 3, 1);
-        let hidden = Linear::new(device, 3, 3, 2);
-        let again = Linear::from_parameters(Linear::new(device, 3, 3, 3).weight().clone(), hidden.bias().cloned()).unwrap();
-        let scores = Linear::from_parameters(words.weight().clone(), None).unwrap();
-        sequential![words, sequential![hidden, Activation::Tanh, again], scores]
-    }
-
-    fn step(model: &dyn Module, device: &Device) -> f32 {
-        let (x, y) = (device.tensor(&[0u32, 3, 4, 1], 4), device.tensor(&[3u32, 4, 1, 2], 4));
-        let loss = model.forward(&x).cross_entropy(&y);
-        let gradients = loss.backward();
-        Adam::new(model.parameters(), 0.1).step(gradients).unwrap();
-        loss.item().unwrap()
-    }
-
-    fn state(model: &dyn Module) -> BTreeMap<String, Vec<f32>> {
-        model.named_state().into_iter().map(|(name, tensor)| (name, tensor.to_vec().unwrap())).collect()
-    }
-
-    #[test]
-    fn layers_that_share_a_parameter_share_it_after_a_file() {
-        for device in common::devices("tied weights in files") {
-            let model = ends(&device);
-            let file = ModelFile::of(&model).unwrap();
-            let bytes = file.to_bytes().unwrap();
-            let read = ModelFile::parse("tied", &bytes).unwrap();
-            assert_eq!(read.blueprint, file.blueprint);
-            assert_eq!(read.to_bytes().unwrap(), bytes);
-            let again = read.build(&device).unwrap();
-            assert_eq!(again.parameter_count(), model.parameter_count());
-            assert_eq!(again.parameters().len(), model.parameters().len());
-            for _ in 0..3 {
-                assert_eq!(step(&*again, &device), step(&model, &device));
-                let (ours, theirs) = (state(&*again), state(&model));
-                assert_eq!(ours, theirs);
-                assert_eq!(ours["0.weight"], ours["2.weight"]);
-                assert_eq!(ours["1.0.bias"], ours["1.2.bias"]);
-            }
-            // And so after another file, of the model that was read.
-            assert_eq!(ModelFile::of(&*again).unwrap().blueprint, file.blueprint);
-        }
-    }
-
-    #[test]
-    fn what_says_nothing_of_sharing_is_read_as_before() {
-        let device = Device::cpu();
+#[test]
+fn layers_that_share_a_parameter_share_it_after_a_file() {
+    for device in common::devices("tied weights in files") {
         let model = ends(&device);
-        // As files were before they said so.
-        let mut file = ModelFile::of(&model).unwrap();
-        file.blueprint = model.blueprint();
+        let file = ModelFile::of(&model).unwrap();
         let bytes = file.to_bytes().unwrap();
-        assert!(!String::from_utf8_lossy(&bytes).contains("shared"));
-        let apart = ModelFile::parse("old", &bytes).unwrap().build(&device).unwrap();
-        assert_eq!((apart.parameters().len(), state(&*apart)), (6, state(&model)));
-        // And a model that shares nothing has the same file as ever, whatever its settings are called.
-        let plain = sequential![Linear::new(&device, 2, 2, 1)];
-        assert_eq!(Blueprint::of(&plain), plain.blueprint());
-        let odd = Blueprint::new("Odd").set("shared", true);
-        file.blueprint = Some(odd.clone());
-        let read = ModelFile::parse("odd", &file.to_bytes().unwrap()).unwrap();
-        assert_eq!(read.blueprint, Some(odd.clone()));
-        file.blueprint = Some(odd.share(["a", "b"]));
-        assert!(file.to_bytes().unwrap_err().to_string().contains("`shared`"));
-    }
-
-    /// A layer of one's own that lets nobody exchange its parameter.
-    struct Closed(Tensor);
-
-    impl Module for Closed {
-        fn forward(&self, x: &Tensor) -> Tensor {
-            x.matmul(&self.0)
+        let read = ModelFile::parse("tied", &bytes).unwrap();
+        assert_eq!(read.blueprint, file.blueprint);
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+        let again = read.build(&device).unwrap();
+        assert_eq!(again.parameter_count(), model.parameter_count());
+        assert_eq!(again.parameters().len(), model.parameters().len());
+        for _ in 0..3 {
+            assert_eq!(step(&*again, &device), step(&model, &device));
+            let (ours, theirs) = (state(&*again), state(&model));
+            assert_eq!(ours, theirs);
+            assert_eq!(ours["0.weight"], ours["2.weight"]);
+            assert_eq!(ours["1.0.bias"], ours["1.2.bias"]);
         }
-        fn visit(&self, visit: &mut dyn FnMut(&str, &Tensor)) {
-            visit("weight", &self.0);
-        }
-        fn blueprint(&self) -> Option<Blueprint> {
-            Some(Blueprint::new("Closed"))
-        }
+        // And so after another file, of the model that was read.
+        assert_eq!(ModelFile::of(&*again).unwrap().blueprint, file.blueprint);
     }
+}
 
-    #[test]
-    fn what_cannot_be_shared_is_refused_by_name() {
-        let device = Device::cpu();
-        let build = |blueprint: &Blueprint| {
-            let registry =
-                Registry::new().register("Closed", |site| Ok(Box::new(Closed(site.device().parameter(&[0.0; 9], [3, 3])))));
-            registry.build(&device, blueprint).map(|model| model.parameters().len())
-        };
-        let refused = |blueprint: &Blueprint, name: &str| {
-            let error = build(blueprint).unwrap_err();
-            assert!(matches!(&error, steepest::Error::Blueprint { .. }) && error.to_string().contains(name), "{error}");
-        };
-        let plain = ends(&device).blueprint().unwrap();
-        assert_eq!(build(&plain).unwrap(), 6);
-        assert_eq!(build(&plain.clone().share(["0.weight", "2.weight"])).unwrap(), 5);
-        // A list of one name, and one of two names of one.
-        assert_eq!(build(&plain.clone().share(["0.weight"])).unwrap(), 6);
-        refused(&plain.clone().share(["0.weight", "9.weight"]), "`9.weight`");
-        refused(&plain.clone().share(["0.weight", "1.0.weight"]), "`1.0.weight`");
-        refused(&plain.clone().share(["0.weight", "0.weight"]), "`0.weight`");
-        refused(&plain.clone().share(["0.weight", "2.weight"]).share(["2.weight", "0.weight"]), "`2.weight`");
-        let hidden = Linear::new(&device, 3, 3, 1);
-        let closed = Closed(hidden.weight().clone());
-        let model = sequential![hidden, closed];
-        assert_eq!(build(&model.blueprint().unwrap()).unwrap(), 3);
-        refused(&Blueprint::of(&model).unwrap(), "`1.weight`");
-    }
-
-    #[test]
-    fn every_layer_lets_its_parameters_be_exchanged() {
-        let device = Device::cpu();
-        for (mut model, x) in common::layers::models(&device) {
-            model.eval();
-            let before = model.forward(&x).to_vec::<f32>().unwrap();
-            let names: Vec<String> = {
-                let mut names = vec![];
-                model.visit(&mut |name, _| names.push(name.to_owned()));
-                names
-            };
-            let (mut found, mut ids) = (vec![], vec![]);
-            model.visit_mut(&mut |name, parameter| {
-                found.push(name.to_owned());
-                // Others of the same numbers: the layer is what it was.
-                *parameter = device.parameter(&parameter.to_vec::<f32>().unwrap(), parameter.shape());
-                ids.push(parameter.id());
-            });
-            assert_eq!(found, names);
-            let mut now = vec![];
-            model.visit(&mut |_, parameter| now.push(parameter.id()));
-            assert_eq!(now, ids);
-            assert_eq!(model.forward(&x).to_vec::<f32>().unwrap(), before);
-            // And those others are what it computes with.
-            model.visit(&mut |_, parameter| parameter.set(&vec![0.25; parameter.shape().numel()]).unwrap());
-            let y = model.forward(&x).to_vec::<f32>().unwrap();
-            assert!(names.is_empty() || y != before, "{names:?}");
-        }
-        // A weight that is computed from the one exchanged.
-        let given = Linear::new(&device, 3, 3, 1);
-        let mut norm = WeightNorm::new(Linear::new(&device, 3, 3, 2)).unwrap();
-        norm.visit_mut(&mut |name, parameter| {
-            if name == "weight_v" {
-                parameter.clone_from(given.weight());
-            }
-        });
-        let x = device.ones([1, 3]);
-        given.weight().set(&[0.5; 9]).unwrap();
-        let y = norm.forward(&x).to_vec::<f32>().unwrap();
-        given.weight().set(&[-0.5; 9]).unwrap();
-        assert_ne!(norm.forward(&x).to_vec::<f32>().unwrap(), y);
-    }
+#[test]
+fn what_says_nothing_of_sharing_is_read_as_before() {
+    let device = Device::cpu();
+    let model = ends(&device);
+    // As files were before they said so.
+    let mut file = ModelFile::of(&model).unwrap();
+    file.blueprint = model.blueprint();
+    let bytes = file.to_bytes().unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("shared"));
+    let apart = ModelFile::parse("old", &bytes).unwrap().build(&device).unwrap();
+    assert_eq!((apart.parameters().len(), state(&*apart)), (6, state(&model)));
+    // And a model that shares nothing has the same file as ever, whatever its settings are called.
+    let odd = Blueprint::new("Odd").set("shared", true);
+    file.blueprint = Some(odd.clone());
+    let read = ModelFile::parse("odd", &file.to_bytes().unwrap()).unwrap();
+    assert_eq!(read.blueprint, Some(odd.clone()));
+    file.blueprint = Some(odd.share(["a", "b"]));
+    assert!(file.to_bytes().unwrap_err().to_string().contains("`shared`"));
 }
