@@ -12,6 +12,7 @@ use steepest::graph::{Io, Kernel, Params, Variant, Wgsl, record};
 use steepest::nn::{self, *};
 use steepest::ops::softmax::Softmax;
 use steepest::optim::{Optimizer, Sgd};
+use steepest::plan::Switches;
 use steepest::{Anomaly, Device, Error, Tensor, layer, no_grad, sequential};
 
 fn at_of(error: &Error) -> At {
@@ -352,6 +353,39 @@ fn threads_have_paths_of_their_own() {
     assert!(at_of(&x.matmul(&x).check().unwrap_err()).layer().is_empty());
 }
 
+/// Whatever a container calls, and whatever a layer calls that is made of layers, has the path of its own parameters.
+#[test]
+fn parts_of_layers_have_paths_of_their_own() {
+    let device = Device::cpu();
+    device.set_switches(Switches { fuse: false, ..Switches::default() });
+    let inner = sequential![Linear::new(&device, 4, 4, 1), Activation::Tanh, LayerNorm::new(&device, 4)];
+    let blocks =
+        Transformer::new((0..2).map(|i| TransformerBlock::new(&device, 4, 2, 8, 0.0, i))).norm(LayerNorm::new(&device, 4));
+    let model = sequential![Residual::new(inner), blocks, Linear::new(&device, 4, 2, 2)];
+    let names: Vec<String> = model.named_parameters().into_iter().map(|(name, _)| name).collect();
+    let y = layer("model", || model.forward(&device.ones([1, 3, 4])));
+    let plan = device.plan([&y]).unwrap();
+    let layers: BTreeSet<&str> = plan.dispatches.iter().map(|dispatch| dispatch.at.layer().as_str()).collect();
+    for name in &names {
+        let path = name.rsplit_once('.').unwrap().0;
+        assert!(layers.contains(path), "{path} computes nothing: {layers:?}");
+    }
+}
+
+/// A name that is too long is left out, and what is inside it has a path all the same.
+#[test]
+fn names_without_end_are_left_out() {
+    let device = Device::cpu();
+    let x = device.zeros([2, 3]);
+    let long = "x".repeat(1025);
+    let path = |f: &dyn Fn() -> Tensor| at_of(&f().check().unwrap_err()).layer().as_str();
+    let wrong = || x.matmul(&x);
+    assert_eq!(path(&|| layer(&long, wrong)), "");
+    assert_eq!(path(&|| layer("a", || layer(&long, || layer("b", wrong)))), "a.b");
+    assert_eq!(path(&|| layer(&long[..1024], wrong)).len(), 1024);
+    assert_eq!(path(&|| layer(&long[..1024], || layer("c", wrong))).len(), 1024);
+}
+
 /// Copies its input, unless its scalar says that it is to go wrong: then its native form panics, and its WGSL writes beyond the end of its output.
 #[derive(Clone, Debug)]
 struct Copies(bool);
@@ -459,7 +493,10 @@ fn what_shares_a_plan_is_named_apart() {
         // What is not finite, and the plan that finds it.
         device.set_anomaly(Anomaly::NonFinite);
         alpha(&x).run().unwrap();
-        of_second(&beta(&device.zeros(3)).run().unwrap_err().to_string(), lines);
+        // As the other it is given and not computed, so that the graphs are the same.
+        let zeros = device.tensor(&[0.0; 3], 3);
+        zeros.run().unwrap();
+        of_second(&beta(&zeros).run().unwrap_err().to_string(), lines);
         of_second(&device.last_plan().unwrap().to_string(), lines);
         device.set_anomaly(Anomaly::Off);
         // What goes wrong in a kernel.
