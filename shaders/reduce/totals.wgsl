@@ -7,7 +7,8 @@
 
 // Sums and means in two stages: 1 is the first, which leaves four words for each output; 2 the second, whose members those are.
 const STAGE: u32 = 0u;
-const FARTHEST: f32 = 3.4028235e38;
+// The largest finite number with all its digits: fewer would round beyond it, which browsers refuse.
+const FARTHEST: f32 = 3.4028234663852886e38;
 
 // Two totals as one.
 fn combined(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {

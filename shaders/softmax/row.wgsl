@@ -24,8 +24,9 @@ struct Row {
     log_sum: f32,
 }
 
-// Below every finite number but one. A row whose largest stays this sums to 0, unless it holds that one.
-const LOWEST: f32 = -3.4028235e38;
+// Below every finite number but one, with all its digits: fewer would round beyond it, which browsers refuse. A row whose largest stays this
+// sums to 0, unless it holds that one.
+const LOWEST: f32 = -3.4028234663852886e38;
 
 fn row_of(number: u32, first: u32, largest: f32, sum: f32) -> Row {
     let checked = select(sum, nan(), is_nan(sum) || is_inf(largest) || sum == 0.0);

@@ -11,6 +11,8 @@ mod arrange;
 mod attention;
 mod averages;
 #[cfg(feature = "gpu")]
+mod browser_modules;
+#[cfg(feature = "gpu")]
 mod buffers;
 mod catalogue;
 mod check_op;

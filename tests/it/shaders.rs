@@ -304,7 +304,7 @@ fn kernels_that_need_a_subgroup_are_known() {
 }
 
 /// The variants of all kernels the test cases use, each once, with its params, and whether it is the last of its kernel.
-fn variants() -> BTreeMap<String, (Variant, Params, bool)> {
+pub(super) fn variants() -> BTreeMap<String, (Variant, Params, bool)> {
     let mut found = BTreeMap::new();
     // What no op uses: the table of a driver's functions, the look-out for what is not finite, and what measures a device's peak.
     for v in verify::driver_variants() {
@@ -420,39 +420,40 @@ fn broken_shaders_are_caught() {
     assert!(specialise("update/sgd", source, &[("NO_SUCH", 1)], &[]).is_err());
 }
 
-/// Every variant that needs no workgroup memory can be merged with another: with itself and with a product, as if all shared one buffer.
-#[test]
-fn variants_without_barriers_can_be_merged() {
-    let whole = |v: &Variant| {
-        let text = specialise(v.shader, steepest::shaders::source(v.shader).unwrap(), &v.consts, &v.bodies).unwrap();
-        let shader = reflect(v.shader, &text).unwrap();
-        (text, shader)
-    };
+/// A variant's text, specialised, and what it binds.
+fn whole(v: &Variant) -> (String, Reflected) {
+    let text = specialise(v.shader, steepest::shaders::source(v.shader).unwrap(), &v.consts, &v.bodies).unwrap();
+    let shader = reflect(v.shader, &text).unwrap();
+    (text, shader)
+}
+
+/// A variant merged with itself and with a product, as if all shared one buffer; `None` if it cannot be merged.
+pub(super) fn merged_with_a_product(variant: &Variant) -> Option<String> {
     let names = |shader: &Reflected| -> Vec<String> {
         shader.of(BindingKind::Input).chain(shader.of(BindingKind::Output)).filter(|b| b.used).map(|b| b.name.clone()).collect()
     };
-    let (product, of_product) = whole(&Variant::new("matmul/registers", [3, 1, 1]));
+    let part = |(source, shader): &'_ (String, Reflected), first: usize| Part {
+        source: Box::leak(source.clone().into_boxed_str()),
+        workgroup_size: shader.workgroup_size,
+        groups: [2, 1, 1],
+        buffers: names(shader)
+            .into_iter()
+            .enumerate()
+            .map(|(i, name)| (Box::leak(name.into_boxed_str()) as &str, i.min(1), first + 64 * i))
+            .collect(),
+    };
+    let (own, product) = (whole(variant), whole(&Variant::new("matmul/registers", [3, 1, 1])));
+    merge(&[part(&own, 0), part(&product, 128), part(&own, 256)], 2, 64)
+}
+
+/// Every variant that needs no workgroup memory can be merged with another: with itself and with a product, as if all shared one buffer.
+#[test]
+fn variants_without_barriers_can_be_merged() {
     let (mut merged, mut apart) = (0, std::collections::BTreeSet::new());
     for (name, (variant, ..)) in variants() {
         let (text, shader) = whole(&variant);
         let held = shader.workgroup_bytes > 0 || text.contains("Barrier(") || shader.bindings.iter().any(|b| b.measured);
-        let (own, others) = (names(&shader), names(&of_product));
-        let part = |source, size, names: &'_ [String], first: usize| Part {
-            source,
-            workgroup_size: size,
-            groups: [2, 1, 1],
-            buffers: names
-                .iter()
-                .enumerate()
-                .map(|(i, name)| (Box::leak(name.clone().into_boxed_str()) as &str, i.min(1), first + 64 * i))
-                .collect(),
-        };
-        let parts = [
-            part(&text, shader.workgroup_size, &own, 0),
-            part(&product, of_product.workgroup_size, &others, 128),
-            part(&text, shader.workgroup_size, &own, 256),
-        ];
-        match merge(&parts, 2, 64) {
+        match merged_with_a_product(&variant) {
             Some(text) => {
                 assert!(!held, "{name} needs its workgroup and was merged");
                 let shader = reflect("merged", &text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
