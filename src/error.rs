@@ -78,6 +78,15 @@ pub enum Error {
         /// The device's name.
         device: String,
     },
+    /// Something is to be waited for in a browser, where nothing may wait.
+    #[error(
+        "device `{}`: nothing can wait in a browser; use the call's async form (`named_async`, `item_async`, `to_vec_async`)",
+        shown(device)
+    )]
+    CannotWait {
+        /// The device's name.
+        device: String,
+    },
     /// A device that the application opened cannot be used; see [`Device::from_wgpu`](crate::Device::from_wgpu).
     #[error("device `{device}`, opened by the application, cannot be used: {reason}")]
     UnfitDevice {

@@ -118,6 +118,11 @@ pub trait Executor: Any + Send + Sync {
         Ok(())
     }
 
+    /// Ready once so few runs are under way that more may be started. At once where whoever starts one waits for that.
+    fn caught_up(&self) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Ready once all runs started so far are done.
     fn finish(&self) -> Pending<'_, ()>;
 

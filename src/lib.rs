@@ -85,6 +85,7 @@ pub mod ops;
 pub mod optim;
 mod pattern;
 pub mod plan;
+mod platform;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod profile;

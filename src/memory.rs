@@ -1,6 +1,7 @@
 //! What memory this program may use, and vectors of sizes that the caller's numbers decide: an error where there is no room, never an abort.
 
 use crate::error::NoRoom;
+use crate::platform;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -101,7 +102,7 @@ fn bytes_of(text: &str) -> Option<u64> {
 
 /// What the machine has, or less where a container or a limit of the process allows less.
 fn of_the_machine() -> u64 {
-    let limits = [in_machine(), in_container(), of_the_process()];
+    let limits = [in_machine(), in_container(), of_the_process(), Some(platform::ADDRESSES)];
     limits.into_iter().flatten().min().unwrap_or(u64::MAX)
 }
 
@@ -112,11 +113,17 @@ fn in_machine() -> Option<u64> {
 }
 
 /// Bytes of the machine's memory; `None` of a system that does not say.
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_family = "wasm")))]
 fn in_machine() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     Some(system.total_memory()).filter(|bytes| *bytes > 0)
+}
+
+/// A browser does not say.
+#[cfg(target_family = "wasm")]
+fn in_machine() -> Option<u64> {
+    None
 }
 
 /// The limit of the control group that this program runs in, as Linux's containers have it: of the newer kind, or of the older.

@@ -2,13 +2,13 @@
 //! program in the meantime. Such a task may use the same device, whose lock the run it was picked up in holds: it would wait for itself. And how all
 //! of the library locks.
 
+use crate::platform::{self, Instant};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 /// A process: of a fork's two, the new one has none of the threads that there were, neither the library's nor a driver's.
 #[derive(Debug)]
@@ -24,16 +24,19 @@ const SOON: u64 = 20_000;
 impl Process {
     /// The one that this runs in.
     pub fn this() -> Process {
-        Process { id: std::process::id(), looked: AtomicU64::new(0) }
+        Process { id: platform::process_id(), looked: AtomicU64::new(0) }
     }
 
     /// Whether this runs in another one, forked from it.
     pub fn was_forked(&self) -> bool {
-        std::process::id() != self.id
+        platform::process_id() != self.id
     }
 
     /// The same, for each run: the system is asked again only after 20 µs.
     pub fn was_forked_cached(&self) -> bool {
+        if !platform::HAS_THREADS {
+            return false;
+        }
         static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
         let now = FIRST.elapsed().as_nanos() as u64;
         if now < self.looked.load(Ordering::Relaxed).saturating_add(SOON) {
@@ -77,7 +80,7 @@ pub fn may_be_taken_away() -> bool {
 /// Does `work` on a thread of the library's pool, and what it divides on all of them; as many as rayon would use where this is called. The
 /// calling thread waits and does nothing else.
 pub fn install<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    if OWN.get() {
+    if OWN.get() || !platform::HAS_THREADS {
         return work();
     }
     let Some(pool) = pool(rayon::current_num_threads()) else { return work() };
@@ -96,7 +99,7 @@ fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
     static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
     is_forked();
     // Of this process: those of the one it was forked from are no more.
-    let key = (std::process::id(), threads);
+    let key = (platform::process_id(), threads);
     let mut pools = lock(&POOLS);
     let pools = pools.get_or_insert_default();
     if let Some(pool) = pools.get(&key) {

@@ -1,5 +1,6 @@
 //! A thread that does jobs one after the other: started when there are some, gone when there were none for a while.
 
+use crate::platform;
 use crate::threads::lock;
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -51,6 +52,9 @@ impl Worker {
 
     /// Adds a job to those that wait. Where the system gives no thread, it is done here and now.
     pub fn add(&self, job: Job) {
+        if !platform::HAS_THREADS {
+            return job();
+        }
         let mut state = lock(&self.shared.state);
         if !state.runs {
             let shared = Arc::clone(&self.shared);

@@ -7,6 +7,7 @@ use crate::executor::{
     own_plan,
 };
 use crate::plan::{Buffer, Dispatch, Error, Io, Native, ParameterArena, Place, Plan, Result, Workspace};
+use crate::platform::Instant;
 use crate::threads::{self, lock, words_of};
 use pool::{Pool, Words};
 use smallvec::SmallVec;
@@ -14,7 +15,6 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
 
 /// What fills memory before a guarded run: a NaN, so that a value nobody wrote shows.
 const POISON: u32 = 0x7fc0_dead;

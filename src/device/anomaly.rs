@@ -7,6 +7,7 @@ use super::watch::Anomaly;
 use crate::error::{Error, Result};
 use crate::graph::key::{Graph, Source};
 use crate::plan::nonfinite::{Seen, watched};
+use crate::platform::waited;
 use crate::threads::lock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -42,7 +43,7 @@ impl DeviceState {
         let watching = self.watching(graph)?;
         let done = self.execute(&watching, graph)?;
         let flags = done.arenas.last().cloned().ok_or_else(|| self.fault("no flags"))?;
-        let flags = pollster::block_on(self.read_with_room(flags));
+        let flags = waited(&self.name, self.read_with_room(flags));
         let plan = &watching.plan;
         self.keep(graph, plan, &done.outputs);
         let before = self.watch.steps.load(Ordering::Relaxed);

@@ -12,6 +12,7 @@ use crate::ops::case::Gen;
 use crate::ops::propagate::Judged;
 use crate::ops::tolerance::{self, Worst};
 use crate::plan::{Plan, Recorded, Switches};
+use crate::platform::waited;
 use std::sync::Arc;
 
 /// Arrays of f64 that a comparison makes of each value, at most: inputs as they are broadcast, moved or without their signs; references; bounds.
@@ -97,7 +98,7 @@ impl DeviceState {
         for &(call, output) in &plan.kept {
             stored[call] = Some(outputs[output].clone());
         }
-        let read = |buffer: &Arc<dyn Storage>| pollster::block_on(self.read_with_room(buffer.clone()));
+        let read = |buffer: &Arc<dyn Storage>| waited(&self.name, self.read_with_room(buffer.clone()));
         let mut calls = Vec::with_capacity(graph.calls.len());
         for (i, stored) in stored.iter().enumerate() {
             let words = match stored {

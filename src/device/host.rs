@@ -8,11 +8,11 @@ use crate::graph::key::{Call, Graph, Source};
 use crate::graph::node::{Node, Value};
 use crate::graph::op::{Array, DType, HostOp, Spec};
 use crate::ops::tolerance::{self, Worst};
+use crate::platform::Instant;
 use crate::profile;
 use crate::threads::{self, lock};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// Arrays of f64 that a host op makes of each value, at most: matrices of its own, their factors, and what is made of these.
 const ARRAYS_PER_VALUE: usize = 6;

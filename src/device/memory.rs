@@ -5,6 +5,7 @@ use super::state::{Device, DeviceState};
 use crate::budget::MemoryUse;
 use crate::error::{Error, Result};
 use crate::graph::node::{Node, Storage, Value};
+use crate::platform::waited;
 use crate::threads::lock;
 use std::sync::{Arc, Mutex};
 
@@ -109,7 +110,7 @@ impl DeviceState {
         match node.value() {
             Some(Value::Host(words)) => self.with_room(|| self.executor.budget().copied(of_node, &words)),
             Some(Value::Stored(stored)) => {
-                pollster::block_on(self.read_with_room(stored)).map_err(|error| error.for_what(of_node))
+                waited(&self.name, self.read_with_room(stored)).map_err(|error| error.for_what(of_node))
             }
             None => Err(self.fault("a value that is not there")),
         }

@@ -5,6 +5,7 @@ use super::state::Device;
 use crate::cpu::Cpu;
 use crate::error::{Error, Result};
 use crate::gpu::{self, Gpu};
+use crate::platform::{self, waited};
 
 /// An adapter or processor that [`Device::named`] can open.
 #[derive(Clone, Debug)]
@@ -32,7 +33,7 @@ impl Device {
     /// # Errors
     /// `STEEPEST_DEVICE` names something that is not there.
     pub fn best() -> Result<Device> {
-        pollster::block_on(Device::best_async())
+        waited("best", Device::best_async())
     }
 
     /// [`Device::best`] without blocking.
@@ -58,7 +59,7 @@ impl Device {
     /// # Errors
     /// [`Error::UnknownDevice`] with the names there are, or why the adapter does not open.
     pub fn named(name: &str) -> Result<Device> {
-        pollster::block_on(Device::named_async(name))
+        waited(name, Device::named_async(name))
     }
 
     /// [`Device::named`] without blocking.
@@ -100,7 +101,7 @@ impl Device {
     /// # Errors
     /// [`Error::NoAdapter`] where there is none, or why it does not open.
     pub fn gpu() -> Result<Device> {
-        pollster::block_on(Device::gpu_async())
+        waited("gpu", Device::gpu_async())
     }
 
     /// [`Device::gpu`] without blocking.
@@ -119,7 +120,7 @@ impl Device {
     pub fn gpu_with_minimal_limits(name: &str) -> Result<Device> {
         let part = name.strip_prefix("gpu:").unwrap_or(name);
         let options = gpu::OpenOptions { minimal_limits: true };
-        let gpu = pollster::block_on(Gpu::open_with(Some(part), options))?;
+        let gpu = waited(name, Gpu::open_with(Some(part), options))?;
         Ok(Device::on_gpu(format!("{} (minimal limits)", gpu.name()), gpu))
     }
 
@@ -128,9 +129,9 @@ impl Device {
         Device::new("cpu".to_owned(), Box::new(Cpu::default()))
     }
 
-    /// Everything that can be opened, in the order of preference.
+    /// Everything that can be opened, in the order of preference. In a browser, where nothing may wait, empty: see [`Device::all_async`].
     pub fn all() -> Vec<DeviceInfo> {
-        pollster::block_on(Device::all_async())
+        platform::wait(Device::all_async()).unwrap_or_default()
     }
 
     /// [`Device::all`] without blocking.

@@ -3,11 +3,12 @@
 use super::state::{Device, DeviceState};
 use crate::error::{At, Result};
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Recorded, Variant};
+use crate::platform::{Instant, waited};
 use crate::profile::Peak;
 use crate::threads::lock;
 use rayon::prelude::*;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Words copied: beyond any cache of a processor, and of a GPU.
 const COPIED: [usize; 2] = [16 << 20, 64 << 20];
@@ -78,7 +79,7 @@ impl DeviceState {
         self.executor.set_timed(false);
         let time = fastest(&mut || {
             self.execute_on(&prepared, &leaves, &[], &[], Recorded::in_plan())?;
-            pollster::block_on(self.executor.finish())
+            waited(&self.name, self.executor.finish())
         });
         self.executor.set_timed(self.profiler.is_on());
         time

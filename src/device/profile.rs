@@ -4,10 +4,10 @@ use super::state::{Device, DeviceState};
 use crate::executor::Span;
 use crate::graph::key::Graph;
 use crate::plan::{Plan, Recorded};
+use crate::platform::Instant;
 use crate::profile::{Call, Profile};
 use crate::threads::lock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 impl Device {
     /// Begins an empty profile and times every kernel from now on, or stops. While it is on, every dispatch on a GPU is a pass of its own and

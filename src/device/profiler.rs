@@ -1,10 +1,10 @@
 //! What a device knows of its profile.
 
+use crate::platform::Instant;
 use crate::profile::{Peak, Profile};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// What a device knows of its profile.
 pub(super) struct Profiler {

@@ -7,6 +7,7 @@ use crate::graph::half;
 use crate::graph::node::{Reading, Tensor, Value};
 use crate::graph::op::DType;
 use crate::oneshot;
+use crate::platform::{self, waited};
 use std::sync::Arc;
 
 impl Tensor {
@@ -25,7 +26,7 @@ impl Tensor {
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.expect::<T>()?;
-        pollster::block_on(self.fetch())
+        waited(self.node().backend().name(), self.fetch())
     }
 
     /// [`Tensor::to_vec`] without blocking: the future computes and waits on threads of the device and wakes whoever awaits it. It runs under any
@@ -118,7 +119,7 @@ impl Tensor {
 
     /// As [`Tensor::fetch`], by threads of the device; in a browser, which has none, its own loop does the waiting.
     async fn fetch_in_background<T: Element>(self) -> Result<Vec<T>> {
-        if cfg!(target_family = "wasm") {
+        if !platform::HAS_THREADS {
             return self.fetch().await;
         }
         let (sender, found) = oneshot::channel();

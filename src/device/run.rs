@@ -8,10 +8,10 @@ use crate::executor::{Execution, PlacedArena, PreparedPlan, Span};
 use crate::graph::key::Graph;
 use crate::graph::node::{Node, Storage, Value};
 use crate::plan::{Buffer, Plan, Recorded, Switches};
+use crate::platform::{Instant, waited};
 use crate::threads::lock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// Values on a device.
 pub(super) type Values = Vec<Arc<dyn Storage>>;
@@ -129,7 +129,7 @@ impl DeviceState {
     ) -> Result<(Values, Vec<Span>)> {
         let run = || self.executor.execute(prepared, leaves, arenas, scalars, recorded);
         let Execution { outputs, report } = self.with_room(run)?;
-        let spans = report.map(pollster::block_on).transpose()?;
+        let spans = report.map(|report| waited(&self.name, report)).transpose()?;
         Ok((outputs, spans.unwrap_or_default()))
     }
 

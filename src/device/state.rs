@@ -9,6 +9,7 @@ use crate::gpu::Gpu;
 use crate::graph::key::Graph;
 use crate::graph::node::{Backend, Live, Node, Reading, Storage, Tensor, sealed};
 use crate::plan::{Plan, Switches};
+use crate::platform::waited;
 use crate::threads::{self, Process, lock};
 use crate::worker::{Job, Worker};
 use std::any::Any;
@@ -146,10 +147,44 @@ impl Device {
     /// Waits until everything that runs have started is done. Reading a value waits by itself; this is for taking times.
     ///
     /// # Errors
-    /// The device was lost.
+    /// The device was lost. In a browser always: nothing may wait there.
     pub fn wait(&self) -> Result<()> {
         self.state.check_process()?;
-        pollster::block_on(self.state.executor.finish())
+        waited(self.name(), self.state.executor.finish())
+    }
+
+    /// [`Device::wait`] without blocking.
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub async fn wait_async(&self) -> Result<()> {
+        self.state.check_process()?;
+        self.state.executor.finish().await
+    }
+
+    /// Ready once the device has so little left to do that more may be handed over; natively at once, because there whoever starts a run waits for
+    /// that. In a browser nothing waits by itself: a loop that awaits nothing else, such as the loss, awaits this once per step, or work piles up
+    /// and the page stands still.
+    ///
+    /// ```
+    /// use steepest::{Device, optim::{Optimizer, Sgd}};
+    /// let device = Device::cpu();
+    /// let w = device.parameter(&[2.0], 1);
+    /// pollster::block_on(async {
+    ///     for _ in 0..3 {
+    ///         Sgd::new([w.clone()], 0.5).step((&w * &w).sum(&[]).backward())?;
+    ///         device.caught_up_async().await?;
+    ///     }
+    ///     Ok::<(), steepest::Error>(())
+    /// })?;
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The device was lost.
+    pub async fn caught_up_async(&self) -> Result<()> {
+        self.state.check_process()?;
+        self.state.executor.caught_up().await
     }
 
     /// The plan of a run of these tensors, as it would be made now. Nothing runs. What the host computes (factorisations of matrices) counts as

@@ -45,8 +45,9 @@ pub(super) fn renaming() -> RwLockReadGuard<'static, ()> {
 /// is removed.
 #[cfg(feature = "progress")]
 pub(crate) fn exit(code: i32) -> ! {
+    use crate::platform::Instant;
     use std::sync::TryLockError;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
     let end = Instant::now() + Duration::from_secs(2);
     let patient = || {
         std::thread::sleep(Duration::from_millis(2));

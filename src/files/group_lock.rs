@@ -2,10 +2,11 @@
 
 use super::temporary::{LOCK, START, is_at};
 use super::{MODE, exit, fingerprint, folder_of};
+use crate::platform::Instant;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long the others may take. They only give names; a disk that takes longer is no reason to lose what is written.
 const PATIENCE: Duration = Duration::from_secs(30);

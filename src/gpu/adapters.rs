@@ -11,10 +11,14 @@ pub async fn adapters() -> Vec<AdapterInfo> {
     order(&infos).into_iter().map(|i| describe(&infos[i])).collect()
 }
 
+/// What an adapter without a name is called: one in a browser.
+const NAMELESS: &str = "webgpu";
+
 /// What people are told of an adapter.
 pub(super) fn describe(info: &wgpu::AdapterInfo) -> AdapterInfo {
     AdapterInfo {
-        name: info.name.clone(),
+        // A browser may keep it to itself.
+        name: if info.name.is_empty() { NAMELESS.to_owned() } else { info.name.clone() },
         driver: [info.driver.as_str(), info.driver_info.as_str()].join(" ").trim().to_owned(),
         backend: info.backend.to_str().to_owned(),
         software: software_adapters::is(info),

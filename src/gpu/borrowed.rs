@@ -8,6 +8,7 @@ use super::liveness::Liveness;
 use super::open;
 use super::quirks::{cooperative, opengl};
 use crate::error::{Error, Result, Unfit};
+use crate::platform;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -151,7 +152,7 @@ impl Gpu {
 /// Whether a queue is a device's. wgpu does not say, and using a wrong one is an error of the other device, which may end the program; so it is found
 /// out without an error: what is asked of a queue is reported by the device it belongs to.
 fn owns(device: &wgpu::Device, queue: &wgpu::Queue) -> bool {
-    if cfg!(target_family = "wasm") {
+    if !platform::MAY_WAIT {
         // Nothing may wait there, and a page's queue comes with its device.
         return true;
     }

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::counters::add;
 use crate::error::{Error, Result};
+use crate::platform;
 use crate::threads::lock;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -200,7 +201,9 @@ impl Pool {
         if matches!(result, Err(Error::OutOfMemory { .. })) && self.trim() > 0 {
             // Memory of destroyed buffers is free once the work that used them is done.
             let nothing = self.core.submit()?;
-            self.core.wait(&nothing)?;
+            if platform::MAY_WAIT {
+                self.core.wait(&nothing)?;
+            }
             result = create();
         }
         let buffer = result?;

@@ -5,12 +5,30 @@
 
 pub use crate::gpu_info::ShaderChecks;
 
-/// A shader module; one without checks if it is to be trusted.
-pub(super) fn module(device: &wgpu::Device, label: &str, mut module: naga::Module, checks: ShaderChecks) -> wgpu::ShaderModule {
+/// What wgpu is given of a shader: natively what was parsed already.
+#[cfg(not(target_family = "wasm"))]
+fn source(mut module: naga::Module, _text: &str, checks: ShaderChecks) -> wgpu::ShaderSource<'_> {
     if checks == ShaderChecks::Trusted {
         add_override(&mut module);
     }
-    let source = wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module));
+    wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module))
+}
+
+/// A browser is given the text as it is: naga would write it anew, and some numbers in a form that browsers refuse.
+#[cfg(target_family = "wasm")]
+fn source(_module: naga::Module, text: &str, _checks: ShaderChecks) -> wgpu::ShaderSource<'_> {
+    wgpu::ShaderSource::Wgsl(text.into())
+}
+
+/// A shader module; one without checks if it is to be trusted.
+pub(super) fn module(
+    device: &wgpu::Device,
+    label: &str,
+    module: naga::Module,
+    text: &str,
+    checks: ShaderChecks,
+) -> wgpu::ShaderModule {
+    let source = source(module, text, checks);
     let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
     match checks {
         ShaderChecks::Checked => device.create_shader_module(descriptor),
@@ -24,6 +42,7 @@ pub(super) fn module(device: &wgpu::Device, label: &str, mut module: naga::Modul
     }
 }
 
+#[cfg(any(test, not(target_family = "wasm")))]
 /// Declares an `override` that nobody reads. On Vulkan, wgpu translates a module without one when it is made, and drops the bounds of indices
 /// only; the translation that also drops those of loops and divisions, and the zeroing of workgroup memory, waits for the pipeline, for the
 /// values of overrides.

@@ -9,13 +9,13 @@ use super::quirks::cooperative::Cooperative;
 use crate::error::{Error, Result};
 use crate::executor::Budget;
 pub use crate::gpu_info::GpuLimits;
+use crate::platform;
 use crate::threads::{Process, lock};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How long one wait lasts before the health flags are looked at again.
@@ -66,6 +66,8 @@ pub(super) struct Health {
     ill: AtomicBool,
     lost: Mutex<Option<String>>,
     fault: Mutex<Option<String>>,
+    /// In a browser: what was refused first. Its answers come after the call, so this stands for the results of that call and all that come later.
+    refused: Mutex<Option<Error>>,
 }
 
 impl Health {
@@ -83,6 +85,13 @@ impl Health {
             flags.set(&flags.lost, reason);
         });
         health
+    }
+
+    /// Notes what a browser refused.
+    pub(super) fn refuse(&self, error: Error) {
+        tracing::error!("{error}");
+        lock(&self.refused).get_or_insert(error);
+        self.ill.store(true, Ordering::Release);
     }
 
     fn set(&self, which: &Mutex<Option<String>>, reason: String) {
@@ -166,6 +175,9 @@ impl Core {
         if let Some(reason) = lock(&self.health.lost).clone() {
             return Err(Error::DeviceLost { device: self.name.clone(), reason });
         }
+        if let Some(refused) = lock(&self.health.refused).clone() {
+            return Err(refused);
+        }
         Err(self.fault(lock(&self.health.fault).clone().unwrap_or_default()))
     }
 
@@ -208,11 +220,43 @@ impl Core {
         let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];
         let [internal, validation, memory] = filters.map(|filter| self.device.push_error_scope(filter));
         let value = calls();
-        // Popped innermost first; natively each answer is ready at once.
-        let errors = [now(memory.pop()), now(validation.pop()), now(internal.pop())];
+        // Popped innermost first.
+        let (memory, validation, internal) = (memory.pop(), validation.pop(), internal.pop());
+        if !platform::MAY_WAIT {
+            self.answer_later([Box::pin(memory), Box::pin(validation), Box::pin(internal)]);
+            return Ok(value);
+        }
+        // Natively each answer is ready at once.
+        let errors = [platform::ready(memory), platform::ready(validation), platform::ready(internal)];
         match errors.into_iter().flatten().flatten().next() {
             Some(error) => Err(error),
             None => Ok(value),
+        }
+    }
+
+    /// Has the page's loop note the answers of error scopes when they come.
+    fn answer_later(&self, answers: [Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>; 3]) {
+        let (health, budget, device) = (Arc::clone(&self.health), Arc::clone(&self.budget), self.name.clone());
+        platform::poll_later(async move {
+            for answer in answers {
+                match answer.await {
+                    None => {}
+                    Some(wgpu::Error::OutOfMemory { .. }) => health.refuse(budget.refusal("what the browser was asked for", 0)),
+                    Some(wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. }) => {
+                        health.refuse(Error::Device { device: device.clone(), message: description });
+                    }
+                }
+            }
+        });
+    }
+
+    /// Ready once the browser has answered all error scopes so far: its answers come in order. Natively at once.
+    pub(super) fn answered(&self) -> impl Future<Output = ()> + Send + use<> {
+        let last = (!platform::MAY_WAIT).then(|| self.device.push_error_scope(wgpu::ErrorFilter::Validation).pop());
+        async move {
+            if let Some(last) = last {
+                last.await;
+            }
         }
     }
 
@@ -249,8 +293,12 @@ impl Core {
         if self.opened_in.was_forked() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }
     }
 
-    /// Waits until a submission has finished, looking at the device's health all the while.
+    /// Waits until a submission has finished, looking at the device's health all the while. An error in a browser.
     pub(super) fn wait(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
+        if !platform::MAY_WAIT {
+            self.check()?;
+            return Err(Error::CannotWait { device: self.name.clone() });
+        }
         while !self.poll(Some(submission))? {}
         Ok(())
     }
@@ -274,12 +322,4 @@ impl Drop for Core {
 fn words_of(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("the driver failed while waiting").trim().to_owned()
-}
-
-/// The value of a future that is ready at once.
-fn now<T>(future: impl Future<Output = T>) -> Option<T> {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    }
 }

@@ -112,6 +112,10 @@ impl Executor for Gpu {
         self.core.flush()
     }
 
+    fn caught_up(&self) -> Pending<'_, ()> {
+        Box::pin(self.core.caught_up())
+    }
+
     fn finish(&self) -> Pending<'_, ()> {
         Box::pin(self.finish())
     }

@@ -1,11 +1,13 @@
 //! Commands not yet submitted or not yet done, and how many may share a command list.
 
 use super::counted::Counted;
+use crate::oneshot::{self, Receiver, Sender};
+use crate::platform::Instant;
 use crate::threads::lock;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Dispatches that share a list at first, and at most.
 const DISPATCHES_PER_LIST: u64 = 32;
@@ -51,11 +53,18 @@ pub(super) struct Done {
     pub(super) most: AtomicU64,
     /// When a list was done last.
     pub(super) last: Mutex<Option<Instant>>,
+    /// Those who wait for the next list to be done: dropped, these end their waiting.
+    waiting: Mutex<Vec<Sender<()>>>,
 }
 
 impl Default for Done {
     fn default() -> Done {
-        Done { lists: AtomicU64::new(0), most: AtomicU64::new(DISPATCHES_PER_LIST), last: Mutex::new(None) }
+        Done {
+            lists: AtomicU64::new(0),
+            most: AtomicU64::new(DISPATCHES_PER_LIST),
+            last: Mutex::default(),
+            waiting: Mutex::default(),
+        }
     }
 }
 
@@ -75,5 +84,14 @@ impl Done {
         };
         self.most.store(new, Ordering::Relaxed);
         self.lists.fetch_add(1, Ordering::Relaxed);
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        drop(waiting);
+    }
+
+    /// Ready once another list is done.
+    pub(super) fn next_list(&self) -> Receiver<()> {
+        let (sender, done) = oneshot::channel();
+        lock(&self.waiting).push(sender);
+        done
     }
 }

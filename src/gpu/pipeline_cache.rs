@@ -6,11 +6,12 @@
 use super::cache_files::{checksum, pack, unpack};
 use super::core::Core;
 use crate::files::write_cache;
+use crate::platform::Instant;
 use crate::threads::lock;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A larger file is not read: caches grow with every build of a program, and nothing shrinks them.
 const MAX_FILE_BYTES: u64 = 256 << 20;

@@ -311,7 +311,7 @@ impl Shader {
         let cache = self.cache.open(core);
         let compiled = core.scoped(|| {
             let label = Some(&*self.stem);
-            let module = checks::module(device, &self.stem, module, self.checks);
+            let module = checks::module(device, &self.stem, module, &self.text, self.checks);
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
             let bind_group_layouts = &[Some(&layout)];
             let whole =

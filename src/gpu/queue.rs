@@ -6,10 +6,10 @@ use super::counted::Counted;
 use super::counters::add;
 use super::pending::{OpenList, State};
 use crate::error::Result;
+use crate::platform::{self, Instant};
 use crate::threads::lock;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
-use std::time::Instant;
 
 /// Lists that may be under way before the host waits for the oldest.
 const IN_FLIGHT: usize = 3;
@@ -187,9 +187,23 @@ impl Core {
         let oldest = if state.submitted.len() > IN_FLIGHT { state.submitted.pop_front() } else { None };
         drop(state);
         match oldest {
-            Some(oldest) => self.wait(&oldest)?,
-            None => self.tend()?,
+            // In a browser whoever has the device do much awaits `caught_up`.
+            Some(oldest) if platform::MAY_WAIT => self.wait(&oldest)?,
+            _ => self.tend()?,
         }
         Ok(submission)
+    }
+
+    /// Ready once no more lists are under way than may be. Natively at once: whoever submits waits.
+    pub(super) async fn caught_up(&self) -> Result<()> {
+        while !platform::MAY_WAIT && self.under_way() > IN_FLIGHT as u64 {
+            self.check()?;
+            self.pending.done.next_list().await;
+        }
+        self.check()
+    }
+
+    fn under_way(&self) -> u64 {
+        lock(&self.pending.state).lists - self.pending.done.lists.load(Ordering::Relaxed)
     }
 }

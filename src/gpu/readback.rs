@@ -8,6 +8,7 @@ use super::staging::Staging;
 use crate::error::Result;
 use crate::executor::Reading;
 use crate::oneshot::{self, Receiver};
+use crate::platform;
 use std::sync::Arc;
 
 /// Memory for what is read.
@@ -30,13 +31,15 @@ struct Transfer {
 impl Transfer {
     /// Waits until the device has done its part. Natively only: in a browser the page's own loop sees to it.
     fn wait(&self) -> Result<()> {
-        if cfg!(target_family = "wasm") { Ok(()) } else { self.core.wait(&self.submission) }
+        if platform::MAY_WAIT { self.core.wait(&self.submission) } else { Ok(()) }
     }
 
     /// The words, once they are there.
     async fn words(self) -> Result<Vec<u32>> {
         let Transfer { core, staging, room: mut words, copy, bytes, mapped, .. } = self;
+        let answered = core.answered();
         let mapped = mapped.await;
+        answered.await;
         core.check()?;
         match mapped {
             Some(Ok(())) => {}
@@ -127,12 +130,14 @@ impl Gpu {
     pub async fn finish(&self) -> Result<()> {
         self.core.check()?;
         let submission = self.core.submit()?;
-        if cfg!(not(target_family = "wasm")) {
+        if platform::MAY_WAIT {
             return self.core.wait(&submission);
         }
+        let answered = self.core.answered();
         let (sender, done) = oneshot::channel();
         self.core.queue.on_submitted_work_done(move || sender.send(()));
         done.await;
+        answered.await;
         self.core.check()
     }
 }

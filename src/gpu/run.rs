@@ -8,6 +8,7 @@ use super::pipelines::Shader;
 use crate::error::Result;
 use crate::executor::{Pending, Recorded, Span};
 use crate::plan::{Buffer, Place};
+use crate::platform::waited;
 use crate::threads::lock;
 use smallvec::SmallVec;
 use std::num::NonZeroU64;
@@ -38,7 +39,7 @@ impl Gpu {
     ) -> Result<Vec<Arc<GpuBuffer>>> {
         let [leaves, arenas] = [leaves, arenas].map(|buffers| buffers.iter().map(|b| &**b).collect::<SmallVec<[_; 16]>>());
         let started = self.start(prepared, &leaves, &arenas, scalars, Recorded::in_plan())?;
-        started.report.map(pollster::block_on).transpose()?;
+        started.report.map(|report| waited(self.name(), report)).transpose()?;
         Ok(started.outputs)
     }
 

@@ -9,8 +9,8 @@ use super::dispatch_list::{BindGroupCache, Prepared};
 use super::readback::RoomToRead;
 use crate::error::Result;
 use crate::executor::{Pending, Span};
+use crate::platform::Instant;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Dispatches timed with one set of queries, two each.
 const DISPATCHES_PER_QUERY_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2;

@@ -9,13 +9,14 @@ use super::tuned::{self, Measured, Tune, Tuning, signature, text};
 use crate::error::Result;
 use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
+use crate::platform::Instant;
 use crate::threads::lock;
 use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Kernels with less work than this (words moved, or operations) take as long as starting them, whatever the variant.
 const LEAST: u64 = 1 << 16;

@@ -5,6 +5,7 @@ use crate::graph::Tensor;
 use crate::graph::node::{Body, Node, Value};
 use crate::graph::op::{Array, defined};
 use crate::memory;
+use crate::platform::waited;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
 fn read(node: &Arc<Node>) -> Result<Vec<u32>> {
     match node.value() {
         Some(Value::Host(words)) => Ok(words.to_vec()),
-        Some(Value::Stored(stored)) => pollster::block_on(node.backend().read(stored)),
+        Some(Value::Stored(stored)) => waited(node.backend().name(), node.backend().read(stored)),
         None => Err(Error::op(node.op_name(), node.at(), OpError::Stale("the value was let go".to_owned()))),
     }
 }

@@ -31,9 +31,10 @@ pub(super) fn line(record: &Record, epochs: usize) -> String {
 #[cfg(feature = "progress")]
 mod drawn {
     use super::{Record, Shown, line};
+    use crate::platform::Instant;
     use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
     use std::io::IsTerminal;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     /// How often losses are read for the bar: each reading waits for the device.
     const EVERY: Duration = Duration::from_millis(200);

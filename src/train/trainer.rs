@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::memory;
 use crate::nn::{Array, Module, StateDict, update_statistics_all};
 use crate::optim::{Average, Optimizer};
+use crate::platform::Instant;
 use crate::{Gradients, Tensor, no_grad};
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// Losses that may wait to be read: reading waits for the device.
 const WAITING: usize = 64;

@@ -9,11 +9,11 @@ use crate::error::{Error, Result};
 use crate::graph::Missing;
 use crate::graph::op::{Array, DType, defined};
 use crate::ops::case::{Case, Gen};
+use crate::platform::Instant;
 use crate::threads::words_of;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 /// What [`check_op`] found. It displays as a table, with a line for everything that is wrong.
 #[derive(Clone, Debug)]

@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::graph::record_on;
 use crate::ops::case::Gen;
 use crate::ops::random::{Kind, Random};
+use crate::platform::Instant;
 use crate::shape::Shape;
-use std::time::Instant;
 
 /// One part of the verification.
 #[derive(Clone, Debug)]

@@ -17,6 +17,8 @@ const NOT_CALLED: &[(&str, &str)] = &[
     ("Device::best_async", "takes no argument"),
     ("Device::gpu", "takes no argument"),
     ("Device::flush", "takes no argument"),
+    ("Device::caught_up_async", "takes no argument"),
+    ("Device::wait_async", "takes no argument"),
     ("Device::from_wgpu", "takes wgpu's handles; tests/it/embedding.rs has those that do not suit"),
     ("Device::gpu_async", "takes no argument"),
     ("Device::measure_peak", "takes no argument"),

@@ -1,5 +1,6 @@
 //! The drivers of this machine: loading them, and the adapters they list. No part of a window system is asked for: nothing is ever shown.
 
+use crate::platform;
 use crate::threads::Process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +35,10 @@ pub(in crate::gpu) async fn adapters(backends: wgpu::Backends) -> Vec<wgpu::Adap
 async fn adapters_within(backends: wgpu::Backends, memory: wgpu::MemoryBudgetThresholds) -> Vec<wgpu::Adapter> {
     HOME.get_or_init(Process::this);
     if loaded_elsewhere() {
+        return vec![];
+    }
+    // Where there is no WebGPU, such as in Node, wgpu would panic.
+    if !platform::MAY_WAIT && !wgpu::util::is_browser_webgpu_supported().await {
         return vec![];
     }
     LOADED.fetch_add(1, Ordering::Relaxed);
