@@ -125,7 +125,8 @@ fn per_node(_: &mut Criterion) {
     let device = Device::cpu();
     let (x, w) = (device.tensor(&[0.5f32; 16], 16), device.parameter(&[0.3], 1));
     device.run([&x, &w]).expect("runs");
-    let graphs: [(&str, &dyn Fn(usize) -> Vec<Tensor>); 2] =
+    type OfSize<'a> = &'a dyn Fn(usize) -> Vec<Tensor>;
+    let graphs: [(&str, OfSize<'_>); 2] =
         [("chain of additions", &|n| vec![chain(&x, n)]), ("recurrence with gradient", &|n| recurrence(&w, &x, n))];
     for (name, graph) in graphs {
         for &n in sized(&[10, 100, 1000, 10_000][..], &[10]) {

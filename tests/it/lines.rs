@@ -485,7 +485,7 @@ fn what_shares_a_plan_is_named_apart() {
         beta(&x).run().unwrap();
         assert_eq!(plans(), before + 1, "profiling forgets plans");
         let profile = device.profile();
-        let rows: Vec<(&str, u32)> = profile.rows().iter().map(|row| (&*row.layer, row.line)).collect();
+        let rows: Vec<(&str, u32)> = profile.rows().iter().map(|row| (row.layer, row.line)).collect();
         assert!(rows.contains(&("alpha", lines[0])) && rows.contains(&("beta", lines[1])), "{profile}");
         let trace = profile.trace();
         assert!(["alpha", "beta"].iter().all(|path| trace.contains(&format!("\"layer\":\"{path}\""))), "{trace}");
