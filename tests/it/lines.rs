@@ -363,13 +363,54 @@ fn parts_of_layers_have_paths_of_their_own() {
         Transformer::new((0..2).map(|i| TransformerBlock::new(&device, 4, 2, 8, 0.0, i))).norm(LayerNorm::new(&device, 4));
     let model = sequential![Residual::new(inner), blocks, Linear::new(&device, 4, 2, 2)];
     let names: Vec<String> = model.named_parameters().into_iter().map(|(name, _)| name).collect();
-    let y = layer("model", || model.forward(&device.ones([1, 3, 4])));
+    let y = model.forward(&device.ones([1, 3, 4]));
     let plan = device.plan([&y]).unwrap();
     let layers: BTreeSet<&str> = plan.dispatches.iter().map(|dispatch| dispatch.at.layer().as_str()).collect();
     for name in &names {
         let path = name.rsplit_once('.').unwrap().0;
         assert!(layers.contains(path), "{path} computes nothing: {layers:?}");
     }
+}
+
+/// A layer of one's own around whatever layer.
+struct Boxed {
+    inner: Box<dyn Module>,
+}
+
+/// Where it calls that.
+const BOXED: u32 = line!() + 4;
+
+impl Module for Boxed {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        self.inner.forward(x)
+    }
+    fn forward_all(&self, inputs: &[Tensor]) -> Vec<Tensor> {
+        self.inner.forward_all(inputs)
+    }
+    steepest::parts!(inner);
+}
+
+#[test]
+fn what_is_called_without_knowing_its_kind_has_the_callers_line() {
+    let device = Device::cpu();
+    let boxed = |layer: Box<dyn Module>| Boxed { inner: layer };
+    let x = device.zeros([2, 3]);
+    // The innermost line of the program, also where the layer around it was called by the library.
+    let model = sequential![Activation::Relu, boxed(Box::new(Linear::new(&device, 4, 4, 1)))];
+    named(&model.forward(&x).check().unwrap_err(), BOXED, "1");
+    assert_eq!(model.parameters().len(), 2);
+    named(&model.forward(&x).check().unwrap_err(), BOXED, "1.inner");
+    let two = boxed(Box::new(Bilinear::new(&device, 2, 3, 4, 1)));
+    let outputs = two.forward_all(&[device.ones([1, 2]), device.ones([1, 4])]);
+    named(&outputs[0].check().unwrap_err(), BOXED + 3, "Bilinear");
+    // A container that nobody has named, of parts without parameters: by the name of its first parameter.
+    let square = Function::new("square", |x: &Tensor| x.matmul(x));
+    let line = line!() - 1;
+    let parts: Box<dyn Module> = Box::new(sequential![Linear::new(&device, 3, 3, 1), square]);
+    let model = boxed(parts);
+    named(&model.forward(&x).check().unwrap_err(), line, "1");
+    assert_eq!(model.named_parameters()[0].0, "inner.0.weight");
+    named(&model.forward(&x).check().unwrap_err(), line, "inner.1");
 }
 
 /// A name that is too long is left out, and what is inside it has a path all the same.
