@@ -91,7 +91,8 @@ fn blueprint(value: Value) -> Result<(String, Blueprint), String> {
 /// Lists of names, if it is that.
 fn shared(value: &Value) -> Option<Vec<Vec<String>>> {
     let lists = value.as_array().filter(|lists| !lists.is_empty())?;
-    let names = |list: &Value| list.as_array()?.iter().map(|name| name.as_str().map(str::to_owned)).collect();
+    let names =
+        |list: &Value| -> Option<Vec<String>> { list.as_array()?.iter().map(|name| Some(name.as_str()?.to_owned())).collect() };
     lists.iter().map(names).collect()
 }
 
