@@ -8,7 +8,7 @@ use super::staging::Staging;
 use crate::error::Result;
 use crate::executor::Reading;
 use crate::oneshot::{self, Receiver};
-use crate::platform;
+use crate::platform::{self, waited};
 use std::sync::Arc;
 
 /// Memory for what is read.
@@ -89,11 +89,11 @@ impl Gpu {
     /// Begins to read a buffer as all work recorded so far leaves it. What this returns waits for the device on a thread that is there for that.
     pub(super) fn reading(&self, buffer: &GpuBuffer) -> Result<Reading> {
         let room = self.room_to_read(buffer.words())?;
-        let waiting = Arc::clone(&self.waiting);
+        let (waiting, device) = (Arc::clone(&self.waiting), self.name().to_owned());
         Ok(match self.transfer(room, buffer)? {
             Err(nothing) => Box::new(|taker| taker(Ok(nothing))),
             Ok(transfer) => Box::new(move |taker| {
-                waiting.add(Box::new(move || taker(transfer.wait().and_then(|()| pollster::block_on(transfer.words())))));
+                waiting.add(Box::new(move || taker(transfer.wait().and_then(|()| waited(&device, transfer.words())))));
             }),
         })
     }

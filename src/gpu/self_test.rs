@@ -11,6 +11,7 @@ use super::quirks::cooperative::Kind;
 use crate::error::{At, Result};
 use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Place, Plan, SelfTest, Target, Trial, Variant};
+use crate::platform::{self, waited};
 use crate::threads::lock;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -56,7 +57,7 @@ fn computed(gpu: &Gpu, trial: &Trial) -> Result<Vec<u32>> {
     let prepared = gpu.prepare(Arc::new(plan))?;
     let leaves = trial.inputs.iter().map(|words| gpu.upload(words)).collect::<Result<Vec<_>>>()?;
     let outputs = gpu.run(&prepared, &leaves, &[], &[])?;
-    pollster::block_on(gpu.read(Arc::clone(&outputs[0])))
+    waited(gpu.name(), gpu.read(Arc::clone(&outputs[0])))
 }
 
 /// Runs a trial on a device and compares every number with what is expected.
@@ -75,7 +76,8 @@ fn run(gpu: &Gpu, trial: &Trial) -> Verdict {
 /// Every trial on a device of its own.
 fn run_all(core: &Core, kind: Kind, trials: &[Trial]) -> Verdict {
     let verdict = catch_unwind(AssertUnwindSafe(|| {
-        let core = pollster::block_on(core.another(OpenOptions::default()))?;
+        let another = platform::wait(core.another(OpenOptions::default()));
+        let core = another.unwrap_or_else(|| Err("nothing can wait for it here".to_owned()))?;
         if core.cooperative.kind != Some(kind) {
             return Err("a second device was opened without the features".to_owned());
         }

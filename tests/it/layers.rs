@@ -280,6 +280,47 @@ fn one_room_writes_files() {
     assert_eq!(writing_lines(text), [(2, "std::fs::write(a, b)?;")]);
 }
 
+/// What a browser does otherwise or not at all: asked of `src/platform.rs`.
+const OF_THE_PLATFORM: [&str; 8] = [
+    "time::Instant",
+    "Duration, Instant",
+    "SystemTime",
+    "block_on",
+    "process::id",
+    "thread::sleep",
+    "target_family",
+    "target_arch = \"wasm",
+];
+
+/// Files that have a form of their own for browsers, or that sleep where there are other processes and threads.
+const OTHERWISE: [&str; 6] =
+    ["platform.rs", "memory.rs", "files/exit.rs", "files/group_lock.rs", "gpu/borrowed.rs", "gpu/checks.rs"];
+
+/// Lines of a source, without comments and unit tests, that ask the system what the platform is to be asked.
+fn platform_lines(text: &str) -> Vec<&str> {
+    let code = text.lines().take_while(|line| !line.contains("#[cfg(test)]") && !line.contains("#[cfg(all(test"));
+    code.filter(|line| !line.trim_start().starts_with("//") && OF_THE_PLATFORM.iter().any(|call| line.contains(call))).collect()
+}
+
+#[test]
+fn one_file_knows_the_platform() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = vec![];
+    files(&root, &mut paths);
+    for path in paths {
+        let name = path.strip_prefix(&root).unwrap().to_string_lossy().replace('\\', "/");
+        // The program is for a terminal, and unit tests run natively.
+        let elsewhere = name.starts_with("bin/") || name.ends_with("tests.rs") || name.contains("tests/");
+        if !elsewhere && !OTHERWISE.contains(&name.as_str()) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert_eq!(platform_lines(&text), [] as [&str; 0], "src/{name}: use crate::platform");
+        }
+    }
+    // And one is seen.
+    let text = "use std::time::Instant;\n// block_on\nlet x = pollster::block_on(y);\n#[cfg(test)]\nblock_on(z)";
+    assert_eq!(platform_lines(text).len(), 2);
+}
+
 /// Whether a source line, comments aside, holds the word.
 fn is_unsafe(line: &str) -> bool {
     let code = line.split("//").next().unwrap_or_default();

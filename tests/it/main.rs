@@ -10,6 +10,7 @@ mod common;
 mod arrange;
 mod attention;
 mod averages;
+mod browser_losses;
 #[cfg(feature = "gpu")]
 mod browser_modules;
 #[cfg(feature = "gpu")]
