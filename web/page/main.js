@@ -382,7 +382,8 @@ function rowInputs() {
 
 function pad() {
   const canvas = by("pad");
-  const context = canvas.getContext("2d");
+  // It is read at each stroke's end.
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   let at = null;
   const place = (event) => {
     const box = canvas.getBoundingClientRect();

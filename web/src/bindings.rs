@@ -42,7 +42,12 @@ impl Engine {
 
     /// The browser's GPU by WebGPU.
     pub async fn webgpu() -> Result<Engine, JsError> {
-        Ok(Engine { page: Page::new(Device::named_async("gpu").await.map_err(error)?) })
+        // A browser has one adapter; a software one is taken only by its name, which is this where it has none.
+        let device = match Device::named_async("gpu").await {
+            Ok(device) => device,
+            Err(refused) => Device::named_async("webgpu").await.map_err(|_| error(refused))?,
+        };
+        Ok(Engine { page: Page::new(device) })
     }
 
     /// The device's name.

@@ -1,6 +1,7 @@
 //! What a person sets in the page: data, network, training. JSON in, checked with sentences that say what to do.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// All settings. A link to the page holds them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -186,7 +187,15 @@ impl Settings {
     /// # Errors
     /// A sentence that says what is wrong and what may stand there.
     pub fn from_json(json: &str) -> Result<Settings, String> {
-        let settings: Settings = serde_json::from_str(json).map_err(|error| format!("settings: {error}"))?;
+        let value: Value = serde_json::from_str(json).map_err(|error| format!("settings: {error}"))?;
+        // One by one, so that what is wrong is named.
+        for (name, setting) in value.as_object().into_iter().flatten() {
+            let alone = Value::Object([(name.clone(), setting.clone())].into_iter().collect());
+            if let Err(error) = serde_json::from_value::<Settings>(alone) {
+                return Err(format!("the setting {name} is {setting}: {error}"));
+            }
+        }
+        let settings: Settings = serde_json::from_value(value).map_err(|error| format!("settings: {error}"))?;
         settings.check()?;
         Ok(settings)
     }

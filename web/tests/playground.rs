@@ -169,6 +169,8 @@ fn what_cannot_be_is_said() {
     assert!(refused(Settings { points: usize::MAX, ..Settings::default() }).contains("points"));
     assert!(refused(Settings { data: Data::Table, ..Settings::default() }).contains("no table is loaded"));
     assert!(Settings::from_json("{\"rate\": \"fast\"}").is_err() && Settings::from_json("{\"raet\": 1}").is_err());
+    let error = Settings::from_json("{\"rate\": 0.1, \"batch\": -1}").unwrap_err();
+    assert!(error.contains("the setting batch is -1"), "{error}");
     let settings = Settings { layers: vec![3, 2], ..Settings::default() };
     assert_eq!(Settings::from_json(&serde_json::to_string(&settings).unwrap()).unwrap(), settings);
     // A table of one class: the network has nothing to tell apart.

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Builds the playground into web/dist, one folder to serve: WebAssembly, its bindings for JavaScript and TypeScript, and the page.
+#
+# Needs Rust with wasm32-unknown-unknown (see toolchain.sh) and wasm-bindgen's program; wasm-opt makes the file smaller where it is installed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=toolchain.sh
+source web/toolchain.sh
+version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/Cargo.lock)"
+if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
+    echo "SKIPPED (no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version): web/dist is not built"
+    exit 0
+fi
+"${wasm_cargo[@]}" build --locked --release --lib --target "$target" --target-dir target --manifest-path web/Cargo.toml
+rm -rf web/dist
+mkdir -p web/dist
+cp web/page/* web/dist/
+wasm-bindgen --target web --out-dir web/dist/pkg "target/$target/release/steepest_web.wasm"
+if command -v wasm-opt >/dev/null; then
+    wasm-opt -O2 web/dist/pkg/steepest_web_bg.wasm -o web/dist/pkg/small.wasm
+    mv web/dist/pkg/small.wasm web/dist/pkg/steepest_web_bg.wasm
+fi
+echo "web/dist: $(stat -c %s web/dist/pkg/steepest_web_bg.wasm) bytes of WebAssembly, $(gzip -9 -c web/dist/pkg/steepest_web_bg.wasm | wc -c) gzipped"
+echo "serve it with: python3 -m http.server --directory web/dist"
