@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the library does in WebAssembly: compiles it without a warning, trains in Node and in headless Chromium and compares the losses with native
+# What the library does in WebAssembly: compiles it without a warning, uses the page, trains in Node and in headless Chromium and compares the losses with native
 # ones, and has Chromium's compiler read every module. What cannot be done here says SKIPPED.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,3 +31,7 @@ cp web/losses/page.html "$work/web/"
 ls -l "$work/web/losses_bg.wasm"
 node web/node.mjs "$work/nodejs" web/losses/losses.txt
 node web/chromium.mjs "$work/web" web/losses/losses.txt
+
+# The page, used as a person would.
+web/build.sh
+node web/views.mjs web/dist
