@@ -176,7 +176,7 @@ impl Op for Pointwise {
     }
 }
 
-/// Calls that a thread has recorded lately: a program records the same few over and over, and one object does for all of them.
+/// Calls that a thread has recorded recently: a program records the same few again and again, and one object serves for all of them.
 const KNOWN: usize = 128;
 
 /// The numbers of a call and the call.

@@ -362,7 +362,7 @@ mod tests {
             let x: Vec<u32> = (0..n).map(|i| float(i).to_bits()).collect();
             let single = [0.5f32.to_bits()];
             let behind: Vec<u32> = [7; 3].into_iter().chain(x.iter().copied()).collect();
-            // The transpose and the values as they lie behind others, one number for all, and what follows from scalars alone.
+            // The transpose, the values as stored, consecutive ones at an offset, one number for all, and what depends on scalars alone.
             let loads = vec![
                 Load { view: view(0, &[(rows, 1), (columns, rows as isize)]) },
                 Load { view: view(3, &[(n, 1)]) },
