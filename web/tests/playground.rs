@@ -117,11 +117,35 @@ fn the_formula_is_what_the_network_computes() {
     assert_eq!(lines.len(), 5);
     assert!(lines[0].starts_with("h₁ = tanh(") && lines[3].starts_with("z = ") && lines[4] == "class = 1 if z > 0, else 0");
     let at = [0.3f32, -0.2];
+    // The lines as they are read, computed: their numbers have three digits.
+    let inside = |line: &str| line.split_once('(').unwrap().1.trim_end_matches(')').to_owned();
+    let seen = |name: &str| if name == "x₁" { at[0] } else { at[1] };
+    let read: Vec<f32> = lines[..3].iter().map(|line| value(&inside(line), &seen).tanh()).collect();
+    let hidden_of = |name: &str| read[["h₁", "h₂", "h₃"].iter().position(|h| *h == name).unwrap()];
+    let by_reading = value(lines[3].strip_prefix("z = ").unwrap(), &hidden_of);
     let hidden: Vec<f32> =
         (0..3).map(|i| (weights[0].weight[i][0] * at[0] + weights[0].weight[i][1] * at[1] + weights[0].bias[i]).tanh()).collect();
     let z: f32 = weights[1].bias[0] + (0..3).map(|i| weights[1].weight[0][i] * hidden[i]).sum::<f32>();
     let found = block_on(playground.predict(&at)).unwrap();
     assert!((z - found[0]).abs() < 1e-5, "{z} {found:?}");
+    assert!((by_reading - found[0]).abs() < 0.02, "{by_reading} {found:?}");
+}
+
+/// A sum as the formula writes it: `−0.5·x₁ + 1.2·x₂ − 0.1`.
+fn value(sum: &str, of: &dyn Fn(&str) -> f32) -> f32 {
+    let (mut sign, mut total) = (1.0, 0.0);
+    for word in sum.split(' ') {
+        match word {
+            "+" => sign = 1.0,
+            "−" => sign = -1.0,
+            term => {
+                let (term, sign) = term.strip_prefix('−').map_or((term, sign), |term| (term, -1.0));
+                let (number, name) = term.split_once('·').unwrap_or((term, ""));
+                total += sign * number.parse::<f32>().unwrap() * if name.is_empty() { 1.0 } else { of(name) };
+            }
+        }
+    }
+    total
 }
 
 #[test]
