@@ -19,4 +19,11 @@ for (const training of ['xor', 'digits']) {
   check(training, await wasm.train('cpu', training), expected.filter((line) => line.startsWith(training)));
   console.log(`${training}: ${(performance.now() - start).toFixed(0)} ms`);
 }
+// Every op as WebAssembly computes it, and every gradient.
+const start = performance.now();
+const [values, gradients, ...wrong] = wasm.ops('');
+check('wrong cases', wrong, []);
+const [cases, elements] = values.split(' ').map(Number);
+check('there are cases', cases > 1000 && elements > 100_000 && Number(gradients.split(' ')[0]) > 100, true);
+console.log(`ops: ${cases} cases, ${elements} elements; gradients: ${gradients.split(' ')[0]} cases; ${wrong.length} wrong; ${((performance.now() - start) / 1000).toFixed(0)} s`);
 done();

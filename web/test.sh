@@ -1,37 +1,46 @@
 #!/usr/bin/env bash
-# What the library does in WebAssembly: compiles it without a warning, uses the page, trains in Node and in headless Chromium and compares the losses with native
-# ones, and has Chromium's compiler read every module. What cannot be done here says SKIPPED.
+# What the library does in WebAssembly: has Chromium's compiler read every module, compiles the library without a warning, checks every op in Node,
+# trains in Node and in headless Chromium and compares the losses with native ones, uses the npm package, and uses the page as a person would.
+# What cannot be done here says SKIPPED. The last line is how many checks passed and failed; `web/setup.sh` installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-web/tint.sh
+mkdir -p target/web
+log="$(mktemp)"
+# However it ends, the last line is the count.
+trap 'status=$?; awk "/^[0-9]+ checks passed, [0-9]+ failed\$/ { p += \$1; f += \$4 } END { print p + 0 \" checks passed, \" f + 0 \" failed\" }" "$log"; rm -f "$log"; exit $status' EXIT
+# Runs a program and keeps what it printed.
+run() { "$@" 2>&1 | tee -a "$log"; }
+skip() {
+    echo "SKIPPED ($1): $2"
+    exit 0
+}
+
+run web/tint.sh
 source web/toolchain.sh
-work=target/web
-losses() { "${wasm_cargo[@]}" "$1" --locked --release --target "$target" --target-dir target --manifest-path web/losses/Cargo.toml; }
 
 # The library alone, without the GPU and with it. What warns fails.
 for features in --no-default-features ""; do
     # shellcheck disable=SC2086
-    "${wasm_cargo[@]}" check --locked --release --target "$target" --lib $features 2>&1 | tee "target/wasm.log"
-    if grep -q '^warning' target/wasm.log; then echo "FAILED: warnings"; exit 1; fi
+    "${wasm_cargo[@]}" check --locked --release --target "$target" --target-dir target --lib $features 2>&1 | tee target/web/check.log
+    if grep -q '^warning' target/web/check.log; then echo "FAILED: warnings"; exit 1; fi
 done
-losses build
 
 # wasm-bindgen's program must be of the library's own version.
-version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/losses/Cargo.lock)"
+version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/Cargo.lock)"
 if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
-    echo "SKIPPED (no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version): nothing is trained in Node and in a browser"
-    exit 0
+    skip "no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version" "nothing is trained in Node and in a browser"
 fi
-command -v node >/dev/null || { echo "SKIPPED (no Node): nothing is trained in Node and in a browser"; exit 0; }
-rm -rf "$work"
-for kind in nodejs web; do
-    wasm-bindgen --target "$kind" --out-dir "$work/$kind" "target/$target/release/losses.wasm"
-done
-cp web/losses/page.html "$work/web/"
-ls -l "$work/web/losses_bg.wasm"
-node web/node.mjs "$work/nodejs" web/losses/losses.txt
-node web/chromium.mjs "$work/web" web/losses/losses.txt
+command -v node >/dev/null || skip "no Node" "nothing is trained in Node and in a browser"
 
-# The page, used as a person would.
-web/build.sh
-node web/views.mjs web/dist
+"${wasm_cargo[@]}" build --locked --release --target "$target" --target-dir target --manifest-path web/Cargo.toml -p losses
+for kind in nodejs web; do
+    rm -rf "target/web/$kind"
+    wasm-bindgen --target "$kind" --out-dir "target/web/$kind" "target/$target/release/losses.wasm"
+done
+cp web/losses/page.html target/web/web/
+run node web/node.mjs target/web/nodejs web/losses/losses.txt
+run node web/chromium.mjs target/web/web web/losses/losses.txt
+
+# The package and the page.
+run web/build.sh
+run node web/views.mjs web/dist

@@ -13,3 +13,7 @@ else
     echo "SKIPPED (no target $target: rustup target add $target, or Debian's rustc-web, cargo-web, rust-web-src and lld-22)"
     exit 0
 fi
+# wasm-opt of npm's package, where setup.sh has installed it.
+if ! command -v wasm-opt >/dev/null && [ -x target/binaryen/node_modules/.bin/wasm-opt ]; then
+    PATH="$PWD/target/binaryen/node_modules/.bin:$PATH"
+fi

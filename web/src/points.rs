@@ -25,7 +25,7 @@ pub fn draw(data: Data, count: usize, noise: f64, seed: u64) -> Result<Vec<Point
         let [u, v, w] = [draws[3 * i], draws[3 * i + 1], draws[3 * i + 2]].map(f64::from);
         let off = [off[2 * i], off[2 * i + 1]].map(|z| noise * f64::from(z));
         // The classes take turns, so both have as many points.
-        let class = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let class = if i.is_multiple_of(2) { 1.0 } else { -1.0 };
         let (at, label) = place(data, class, [u, v, w], off);
         Point { at: at.map(|x| x.clamp(-1.5, 1.5) as f32), label: label as f32 }
     };

@@ -2,7 +2,7 @@
 
 mod training;
 
-use steepest::Device;
+use steepest::{Device, verify};
 use wasm_bindgen::prelude::*;
 
 fn told(error: steepest::Error) -> JsError {
@@ -42,4 +42,13 @@ pub async fn lose(device: String) -> Result<f32, JsError> {
         gpu.lose();
     }
     x.sum(&[]).item_async().await.map_err(told)
+}
+
+/// Every op on the CPU's device against the f64 reference, and every gradient against central differences: the cases compared, the elements, and a
+/// line for each that is wrong. `filter`: part of an op's name.
+#[wasm_bindgen]
+pub fn ops(filter: String) -> Vec<String> {
+    let reports = [verify::ops(&Device::cpu(), &filter), verify::gradients(&filter)];
+    let counts = reports.iter().map(|report| format!("{} {}", report.cases, report.elements));
+    counts.chain(reports.iter().flat_map(|report| report.failures.clone())).collect()
 }
