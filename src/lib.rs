@@ -180,5 +180,6 @@ mod path {
         pictures = "13-pictures.md",
         wider_map = "14-the-wider-map.md",
         how_a_step_runs = "15-how-a-step-runs.md",
+        in_your_browser = "16-in-your-browser.md",
     }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the playground into web/dist, one folder to serve: WebAssembly, its bindings for JavaScript and TypeScript, and the page.
+# Builds the playground into web/dist, one folder to serve: WebAssembly, its bindings for JavaScript and TypeScript, and the page; and the npm package
+# into web/dist-npm, for `npm pack` and `npm publish`.
 #
 # Needs Rust with wasm32-unknown-unknown (see toolchain.sh) and wasm-bindgen's program; wasm-opt makes the file smaller where it is installed.
 set -euo pipefail
@@ -20,5 +21,9 @@ if command -v wasm-opt >/dev/null; then
     wasm-opt -O2 web/dist/pkg/steepest_web_bg.wasm -o web/dist/pkg/small.wasm
     mv web/dist/pkg/small.wasm web/dist/pkg/steepest_web_bg.wasm
 fi
+rm -rf web/dist-npm
+mkdir -p web/dist-npm
+cp web/dist/pkg/*.js web/dist/pkg/*.ts web/dist/pkg/*.wasm web/package/README.md LICENSE-MIT LICENSE-APACHE web/dist-npm/
+sed "s/VERSION/$(sed -n 's/^version = "\(.*\)"/\1/p' web/Cargo.toml)/" web/package/package.json >web/dist-npm/package.json
 echo "web/dist: $(stat -c %s web/dist/pkg/steepest_web_bg.wasm) bytes of WebAssembly, $(gzip -9 -c web/dist/pkg/steepest_web_bg.wasm | wc -c) gzipped"
 echo "serve it with: python3 -m http.server --directory web/dist"

@@ -43,4 +43,5 @@ run node web/chromium.mjs target/web/web web/losses/losses.txt
 
 # The package and the page.
 run web/build.sh
+run node web/package/package.mjs web/dist-npm web/tests/files/fitted_natively.safetensors target/web/fitted_in_a_page.safetensors
 run node web/views.mjs web/dist

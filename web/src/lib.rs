@@ -1,8 +1,11 @@
-//! `steepest` in a web page: the playground's network, and bindings for JavaScript.
+//! `steepest` in a web page: models of tables and the playground's network, with bindings for JavaScript.
 
 #[cfg(target_arch = "wasm32")]
 pub mod bindings;
 pub mod formula;
+pub mod model;
+#[cfg(target_arch = "wasm32")]
+pub mod model_bindings;
 pub mod page;
 pub mod playground;
 pub mod points;

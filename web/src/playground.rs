@@ -4,11 +4,11 @@
 //! the network on the CPU, whose values are there at once.
 
 use crate::points::{self, Point};
-use crate::settings::{Data, Feature, Function, Loss, Method, Settings};
+use crate::settings::{Data, Feature, Loss, Method, Settings};
 use serde::Serialize;
 use steepest::critical::{self, CriticalPoint};
 use steepest::data::{self, DataLoader, Dataset, Labels};
-use steepest::nn::{self, Activation, Linear, Module, Reduction, Sequential};
+use steepest::nn::{self, Linear, Module, Reduction, Sequential};
 use steepest::optim::{Adam, Optimizer, RmsProp, Sgd};
 use steepest::verify::{GradCheckOptions, Verdict, grad_check_with};
 use steepest::{Device, Error, Result, Tensor};
@@ -117,7 +117,8 @@ impl Playground {
             }
         };
         let task = match dataset.labels() {
-            Labels::Classes(_, 2) => Task::TwoClasses,
+            // Of a table two classes have an output each, as the files of `steepest fit` have it.
+            Labels::Classes(_, 2) if settings.data != Data::Table => Task::TwoClasses,
             Labels::Classes(_, classes) => Task::Classes(*classes),
             Labels::Values(_, width) => Task::Values(*width),
             Labels::Maps(..) => {
@@ -416,19 +417,6 @@ fn dataset_of(settings: &Settings, points: &[Point]) -> Result<Dataset> {
     Dataset::new(rows, &[settings.features.len()], labels)
 }
 
-fn activation(function: Function) -> Activation {
-    match function {
-        Function::Relu => Activation::Relu,
-        Function::Tanh => Activation::Tanh,
-        Function::Sigmoid => Activation::Sigmoid,
-        Function::Gelu => Activation::Gelu,
-        Function::Silu => Activation::Silu,
-        Function::LeakyRelu => Activation::LeakyRelu(0.01),
-        // A slope of 1 on both sides.
-        Function::Linear => Activation::LeakyRelu(1.0),
-    }
-}
-
 fn network(device: &Device, settings: &Settings, inputs: usize, task: &Task) -> Sequential {
     let outputs = match *task {
         Task::TwoClasses => 1,
@@ -436,9 +424,8 @@ fn network(device: &Device, settings: &Settings, inputs: usize, task: &Task) -> 
     };
     let (mut model, mut width) = (Sequential::new(), inputs);
     for (i, &neurons) in settings.layers.iter().enumerate() {
-        model = model
-            .add(Linear::new(device, width, neurons, settings.seed.wrapping_add(i as u64)))
-            .add(activation(settings.activation));
+        model =
+            model.add(Linear::new(device, width, neurons, settings.seed.wrapping_add(i as u64))).add(settings.activation.layer());
         width = neurons;
     }
     model.add(Linear::new(device, width, outputs, settings.seed.wrapping_add(settings.layers.len() as u64)))

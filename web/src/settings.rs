@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use steepest::nn::Activation;
 
 /// All settings. A link to the page holds them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -127,6 +128,22 @@ pub enum Function {
     LeakyRelu,
     /// x: no hidden layer more than a linear one
     Linear,
+}
+
+impl Function {
+    /// As a layer.
+    pub fn layer(self) -> Activation {
+        match self {
+            Function::Relu => Activation::Relu,
+            Function::Tanh => Activation::Tanh,
+            Function::Sigmoid => Activation::Sigmoid,
+            Function::Gelu => Activation::Gelu,
+            Function::Silu => Activation::Silu,
+            Function::LeakyRelu => Activation::LeakyRelu(0.01),
+            // A slope of 1 on both sides.
+            Function::Linear => Activation::LeakyRelu(1.0),
+        }
+    }
 }
 
 /// What updates the weights.

@@ -1,7 +1,7 @@
 //! A table of one's own: what is in it, which column may be predicted, and rows for a network.
 
 use serde::Serialize;
-use steepest::data::{Dataset, Prepare, Preprocessor, Report, Table};
+use steepest::data::{Dataset, Prepare, Preprocessor, Report, Table, Task};
 use steepest::{Error, Result};
 
 /// The largest file that is taken: a page has little memory.
@@ -33,21 +33,30 @@ pub struct Prepared {
     pub notes: Vec<String>,
 }
 
+/// Refuses a file that is too large for a page.
+///
+/// # Errors
+/// It is.
+pub fn check_size(name: &str, bytes: &[u8]) -> Result<()> {
+    if bytes.len() <= MOST_BYTES {
+        return Ok(());
+    }
+    let megabytes = |bytes: usize| bytes.div_ceil(1 << 20);
+    let message = format!(
+        "{name} has {} MB; a page takes tables of up to {} MB. The program `steepest fit` takes larger ones",
+        megabytes(bytes.len()),
+        megabytes(MOST_BYTES)
+    );
+    Err(Error::Config { what: "table", message })
+}
+
 impl Loaded {
     /// Reads a table.
     ///
     /// # Errors
     /// A file that is too large, or what is wrong with it, with line and column.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Loaded> {
-        if bytes.len() > MOST_BYTES {
-            let megabytes = |bytes: usize| bytes.div_ceil(1 << 20);
-            let message = format!(
-                "{name} has {} MB; a page takes tables of up to {} MB. The program `steepest fit` takes larger ones",
-                megabytes(bytes.len()),
-                megabytes(MOST_BYTES)
-            );
-            return Err(Error::Config { what: "table", message });
-        }
+        check_size(name, bytes)?;
         let table = Table::parse(name, bytes)?;
         let report = table.report();
         Ok(Loaded { table, report })
@@ -77,11 +86,28 @@ impl Loaded {
     /// # Errors
     /// A target that cannot be learned, or no column to learn from.
     pub fn prepare(&self, target: &str, without: &[String]) -> Result<Prepared> {
-        let mut prepare = Prepare::new().target(target).without(without.iter().cloned()).clip(20.0);
+        self.prepare_as(target, without, Task::Auto)
+    }
+
+    /// [`Loaded::prepare`] with a kind of target.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn prepare_as(&self, target: &str, without: &[String], task: Task) -> Result<Prepared> {
+        let mut prepare = Prepare::new().target(target).task(task).without(without.iter().cloned()).clip(20.0);
         for giveaway in self.giveaways(target)? {
             prepare = prepare.leave_out(giveaway.column, giveaway.reason);
         }
         let rows = self.table.without_missing_rows(&[target])?;
+        if rows.is_empty() {
+            let message = match self.table.len() {
+                0 => "the table has a header and no rows; nothing can be learned from it".to_owned(),
+                all => {
+                    format!("the column {target} is missing in all {all} rows; choose another column to predict, or fill it in")
+                }
+            };
+            return Err(Error::Config { what: "table", message });
+        }
         let preprocessor = prepare.fit(&rows)?;
         let (dataset, mut notes) = preprocessor.dataset(&rows)?;
         notes.extend(preprocessor.left_out().iter().map(|left| format!("column {} is left out: {}", left.column, left.reason)));

@@ -48,7 +48,7 @@ fn a_table_is_learned_saved_and_loaded() {
     assert!(notes.contains("copy"), "the column that gives the label away is left out: {notes}");
     let settings = Settings { data: Data::Table, layers: vec![12], ..Settings::default() };
     let created = page.create(&json_of(&settings)).unwrap();
-    assert_eq!(created["task"], "twoClasses");
+    assert_eq!(created["task"], json!({"classes": 2}));
     page.train(400).unwrap();
     let progress = block_on(page.progress()).unwrap();
     assert!(progress["heldOutAccuracy"].as_f64().unwrap() > 0.9, "{progress}");

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = Sequential::new()
         .add(Linear::new(&device, 5, 12, 1))
         .add(Activation::Tanh)
-        .add(Linear::new(&device, 12, 1, 2));
+        .add(Linear::new(&device, 12, 2, 2));
     let mut optimizer = optim::Adam::new(model.parameters(), 0.03);
     let loader = DataLoader::new(&training, 32).shuffle(1).on_device(&device)?;
     let held_out = DataLoader::full_batch(&held_out).on_device(&device)?;
@@ -29,5 +29,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn loss(outputs: &Tensor, y: &Tensor) -> Tensor {
-    nn::loss::bce_with_logits(outputs, &y.to_f32().unsqueeze(1), None, nn::Reduction::Mean)
+    outputs.cross_entropy(y)
 }
