@@ -238,3 +238,14 @@ fn a_full_disk_is_refused_and_leaves_the_old_files() {
     assert!(mount(&["umount", "--lazy"]));
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
 }
+
+/// Made of `examples/data/iris.csv` in WebAssembly, by the npm package's own test (`web/package/package.mjs`): 146 of its 150 rows were right there.
+#[test]
+fn a_model_made_in_a_page_is_read() {
+    let place = Place::new();
+    place.put("page.safetensors", include_bytes!("../../web/tests/files/fitted_in_a_page.safetensors"));
+    place.put("iris.csv", include_bytes!("../../examples/data/iris.csv"));
+    let found = place.works("evaluate page.safetensors iris.csv --device cpu");
+    assert!(found.contains("(146 of 150)"), "{found}");
+    assert_eq!(place.works("predict page.safetensors iris.csv --device cpu").lines().count(), 151);
+}

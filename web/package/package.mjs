@@ -74,7 +74,7 @@ check('its accuracy', (await fitted.evaluate(iris)).figures.accuracy > 0.9, true
 
 // Faults are sentences, and the next call works.
 check('no target', /target is not said/.test(await refused(Model.fit(iris, {}))), true);
-check('an unknown target', /no column `flower`/.test(await refused(Model.fit(iris, { target: 'flower', device: 'cpu' }))), true);
+check('an unknown target', /column `flower`: found no such column/.test(await refused(Model.fit(iris, { target: 'flower', device: 'cpu' }))), true);
 check('an unknown option', /unknown field `epoch`/.test(await refused(Model.fit(iris, { target: 'species', epoch: 3 }))), true);
 check('a ragged table', /table\.csv: line 3/.test(await refused(Model.fit('a,b\n1,2\n3,4,5\n', { target: 'b', device: 'cpu' }))), true);
 check('no table', /a table is the text/.test(await refused(Model.fit(7, { target: 'b', device: 'cpu' }))), true);
