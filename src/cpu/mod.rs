@@ -118,7 +118,10 @@ const SHARED_BYTES: u64 = 1 << 17;
 
 impl Executor for Cpu {
     fn describe(&self, name: &str) -> String {
-        format!("{name} ({} threads)", rayon::current_num_threads())
+        match rayon::current_num_threads() {
+            1 => format!("{name} (1 thread)"),
+            count => format!("{name} ({count} threads)"),
+        }
     }
 
     fn budget(&self) -> &Budget {
