@@ -96,6 +96,7 @@ pub mod shaders;
 pub mod shape;
 mod threads;
 pub mod train;
+mod turns;
 pub mod unsupervised;
 pub mod verify;
 #[cfg(feature = "gpu")]

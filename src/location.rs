@@ -278,6 +278,21 @@ pub(crate) fn on_behalf_of_caller() -> Within {
     Within::set(Here { line: line(caller, &here), named: here.named && is_own(caller), ..here })
 }
 
+/// A future that records for its caller, whoever polls it: [`on_behalf_of_caller`] in every poll.
+#[track_caller]
+pub(crate) fn recording_for_caller<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let (here, caller) = (HERE.get(), Location::caller());
+    let here = Here { line: line(caller, &here), named: here.named && is_own(caller), ..here };
+    async move {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            let _line = Within::set(here);
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+}
+
 /// On the way into a layer: until the result goes, what is recorded has the caller's line and the layer's path. That is what the container that calls
 /// it says; else that of the layer's first parameter, where the model's parameters were listed before; else the kind of layer.
 #[track_caller]

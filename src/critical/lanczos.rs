@@ -19,8 +19,8 @@ pub struct Ends {
 
 /// Runs at most `steps` products from the unit vector `start`; stops early when both ends are exact to `accuracy` times the largest value.
 /// `None` if numbers are not finite.
-pub fn ends(
-    mut times: impl FnMut(&[f64]) -> Result<Vec<f64>>,
+pub async fn ends(
+    times: impl AsyncFn(&[f64]) -> Result<Vec<f64>>,
     start: Vec<f64>,
     steps: usize,
     accuracy: f64,
@@ -30,7 +30,7 @@ pub fn ends(
     let (mut diagonal, mut beside) = (vec![], vec![]);
     loop {
         let newest = &basis[basis.len() - 1];
-        let mut next = times(newest)?;
+        let mut next = times(newest).await?;
         if next.iter().any(|x| !x.is_finite()) {
             return Ok(None);
         }

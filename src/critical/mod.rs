@@ -10,7 +10,9 @@ use crate::eigen::{Symmetric, length};
 use crate::error::{At, Error, OpError, Result, finite};
 use crate::graph::op::Array;
 use crate::graph::{Curvature, Tensor};
-use crate::reference::{Overrides, evaluate};
+use crate::location::recording_for_caller;
+use crate::platform::{self, waited};
+use crate::reference::{Overrides, evaluate_async};
 use crate::shape::Shape;
 use std::fmt;
 
@@ -172,7 +174,44 @@ pub fn examine(loss: &Tensor, parameters: &[&Tensor]) -> Result<CriticalPoint> {
 /// As [`examine`], more than [`FULL`] parameters for [`Method::Full`], and limits that are negative or NaN.
 #[track_caller]
 pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> Result<CriticalPoint> {
-    let at = At::caller();
+    waited(loss.node().backend().name(), examine_with_async(loss, parameters, options))
+}
+
+/// [`examine`] without blocking; see [`examine_with_async`].
+///
+/// # Errors
+/// As [`examine`].
+#[track_caller]
+pub fn examine_async<'a>(loss: &'a Tensor, parameters: &'a [&'a Tensor]) -> impl Future<Output = Result<CriticalPoint>> + 'a {
+    examine_with_async(loss, parameters, Options::default())
+}
+
+/// [`examine_with`] without blocking. In a browser the page's loop goes on between products with the Hessian.
+///
+/// ```
+/// use steepest::{Device, critical};
+/// let device = Device::cpu();
+/// let w = device.parameter(&[0.0, 0.0], 2);
+/// let (x, y) = (w.slice(0, ..1), w.slice(0, 1..));
+/// let loss = (x.square() - y.square()).sum(&[]);
+/// let parameters = [&w];
+/// let point = pollster::block_on(critical::examine_with_async(&loss, &parameters, critical::Options::default()))?;
+/// assert_eq!(point.kind, critical::Kind::Saddle);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`examine_with`].
+#[track_caller]
+pub fn examine_with_async<'a>(
+    loss: &'a Tensor,
+    parameters: &'a [&'a Tensor],
+    options: Options,
+) -> impl Future<Output = Result<CriticalPoint>> + 'a {
+    recording_for_caller(examined(loss, parameters, options, At::caller()))
+}
+
+async fn examined(loss: &Tensor, parameters: &[&Tensor], options: Options, at: At) -> Result<CriticalPoint> {
     let fail = |message: String| Error::op("examine", at, OpError::Value(message));
     for (option, value) in [("gradient", options.gradient), ("flat", options.flat.unwrap_or(0.0))] {
         if value.is_nan() || value < 0.0 {
@@ -190,7 +229,7 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
             format!("{n} parameters are too many for the whole Hessian, which stops at {FULL}; Method::Lanczos finds its ends");
         return Err(fail(message));
     }
-    let (value, gradient) = hessian.first_order(loss)?;
+    let (value, gradient) = hessian.first_order(loss).await?;
     if !value.is_finite() || gradient.iter().any(|g| !g.is_finite()) {
         return Err(fail(format!("the loss is {value} and its gradient is not finite everywhere")));
     }
@@ -200,7 +239,7 @@ pub fn examine_with(loss: &Tensor, parameters: &[&Tensor], options: Options) -> 
     let floor = value.abs().max(1.0) * if options.precision == Precision::Device { 1e-6 } else { 1e-13 };
 
     let whole = options.method == Method::Full || (options.method == Method::Auto && n <= FULL);
-    let found = if whole { all(&hessian)? } else { ends(&hessian, &options, relative.max(1e-7))? };
+    let found = if whole { all(&hessian).await? } else { ends(&hessian, &options, relative.max(1e-7)).await? };
     let Found { spectrum, weights, values, lowest_vector } = found.ok_or_else(not_finite)?;
     let flat = (relative * spectrum.lowest().abs().max(spectrum.highest().abs())).max(floor);
     let share =
@@ -238,7 +277,20 @@ impl CriticalPoint {
     /// There is no such direction, or the parameters are not those that were examined, or the step is not finite.
     #[track_caller]
     pub fn leave(&self, parameters: &[&Tensor], step: f64) -> Result<()> {
-        let at = At::caller();
+        let device = parameters.first().map_or("cpu", |first| first.node().backend().name());
+        waited(device, self.leave_async(parameters, step))
+    }
+
+    /// [`CriticalPoint::leave`] without blocking.
+    ///
+    /// # Errors
+    /// As [`CriticalPoint::leave`].
+    #[track_caller]
+    pub fn leave_async<'a>(&'a self, parameters: &'a [&'a Tensor], step: f64) -> impl Future<Output = Result<()>> + 'a {
+        self.left(parameters, step, At::caller())
+    }
+
+    async fn left(&self, parameters: &[&Tensor], step: f64, at: At) -> Result<()> {
         let fail = |message: String| Error::op("leave", at, OpError::Value(message));
         if !finite(step) {
             return Err(fail(format!("step is {step}, expected a finite number")));
@@ -253,7 +305,7 @@ impl CriticalPoint {
         for (parameter, size) in parameters.iter().zip(sizes) {
             let (part, after) = rest.split_at(size);
             rest = after;
-            let mut values = parameter.to_vec::<f32>()?;
+            let mut values = parameter.fetch::<f32>().await?;
             values.iter_mut().zip(part).for_each(|(x, d)| *x += (step * d) as f32);
             parameter.set(&values)?;
         }
@@ -309,8 +361,8 @@ struct Found {
 }
 
 /// All eigenvalues, from the whole Hessian; `None` if it is not finite.
-fn all(hessian: &Hessian<'_>) -> Result<Option<Found>> {
-    let Some(matrix) = Symmetric::new(hessian.matrix()?, hessian.size) else { return Ok(None) };
+async fn all(hessian: &Hessian<'_>) -> Result<Option<Found>> {
+    let Some(matrix) = Symmetric::new(hessian.matrix().await?, hessian.size) else { return Ok(None) };
     let Some(values) = matrix.values() else { return Ok(None) };
     let lowest = values[0];
     Ok(Some(Found {
@@ -322,9 +374,9 @@ fn all(hessian: &Hessian<'_>) -> Result<Option<Found>> {
 }
 
 /// The ends of the spectrum, from products; `None` if one is not finite.
-fn ends(hessian: &Hessian<'_>, options: &Options, accuracy: f64) -> Result<Option<Found>> {
+async fn ends(hessian: &Hessian<'_>, options: &Options, accuracy: f64) -> Result<Option<Found>> {
     let start = start(hessian.size, options.seed);
-    let found = lanczos::ends(|v| hessian.times(v), start, options.steps.max(2), accuracy)?;
+    let found = lanczos::ends(async |v: &[f64]| hessian.times(v).await, start, options.steps.max(2), accuracy).await?;
     Ok(found.map(|found| Found {
         spectrum: Spectrum::Ends {
             lowest: found.values[0],
@@ -374,19 +426,20 @@ impl<'c> Hessian<'c> {
     }
 
     /// The loss and its gradient.
-    fn first_order(&self, loss: &Tensor) -> Result<(f64, Vec<f64>)> {
+    async fn first_order(&self, loss: &Tensor) -> Result<(f64, Vec<f64>)> {
         let gradient = self.curvature.gradient();
         if self.recorded.is_some() {
             let roots: Vec<&Tensor> = std::iter::once(loss).chain(&gradient).collect();
-            let mut values = evaluate(&roots, &Overrides::new())?.into_iter();
+            let mut values = evaluate_async(&roots, &Overrides::new()).await?.into_iter();
             let loss = values.next().map_or(f64::NAN, |a| a.data[0]);
             return Ok((loss, values.flat_map(|a| a.data).collect()));
         }
-        loss.device().run(std::iter::once(loss).chain(&gradient))?;
-        Ok((f64::from(loss.item()?), flat(&gradient)?))
+        loss.device().run_async(std::iter::once(loss).chain(&gradient)).await?;
+        Ok((f64::from(loss.fetch_item().await?), flat(&gradient).await?))
     }
 
-    fn times(&self, v: &[f64]) -> Result<Vec<f64>> {
+    async fn times(&self, v: &[f64]) -> Result<Vec<f64>> {
+        platform::let_page_go_on().await;
         let mut rest = v;
         let mut parts = self.shapes.iter().map(|shape| {
             let (part, after) = rest.split_at(shape.numel());
@@ -400,7 +453,7 @@ impl<'c> Hessian<'c> {
                     .zip(&self.shapes)
                     .map(|(t, shape)| (t.id(), Array::new(*shape, parts.next().unwrap_or_default().to_vec())))
                     .collect();
-                Ok(evaluate(&product.iter().collect::<Vec<_>>(), &given)?.into_iter().flat_map(|a| a.data).collect())
+                Ok(evaluate_async(&product.iter().collect::<Vec<_>>(), &given).await?.into_iter().flat_map(|a| a.data).collect())
             }
             None => {
                 let given = |(p, shape): (&Tensor, &Shape)| {
@@ -409,20 +462,20 @@ impl<'c> Hessian<'c> {
                 };
                 let vectors: Vec<Tensor> = self.curvature.parameters().iter().zip(&self.shapes).map(given).collect();
                 let product = self.curvature.times(&vectors.iter().collect::<Vec<_>>())?;
-                product[0].device().run(&product)?;
-                flat(&product)
+                product[0].device().run_async(&product).await?;
+                flat(&product).await
             }
         }
     }
 
     /// All of it, row by row, and symmetric: f32 leaves small differences.
-    fn matrix(&self) -> Result<Vec<f64>> {
+    async fn matrix(&self) -> Result<Vec<f64>> {
         let n = self.size;
         let mut rows = Vec::with_capacity(n * n);
         let mut unit = vec![0.0; n];
         for i in 0..n {
             unit[i] = 1.0;
-            rows.extend(self.times(&unit)?);
+            rows.extend(self.times(&unit).await?);
             unit[i] = 0.0;
         }
         for i in 0..n {
@@ -435,10 +488,10 @@ impl<'c> Hessian<'c> {
     }
 }
 
-fn flat(tensors: &[Tensor]) -> Result<Vec<f64>> {
+async fn flat(tensors: &[Tensor]) -> Result<Vec<f64>> {
     let mut all = vec![];
     for tensor in tensors {
-        all.extend(tensor.to_vec::<f32>()?.into_iter().map(f64::from));
+        all.extend(tensor.fetch::<f32>().await?.into_iter().map(f64::from));
     }
     Ok(all)
 }

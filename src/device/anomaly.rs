@@ -2,12 +2,12 @@
 //! is read after each run.
 
 use super::cached::Cached;
+use super::run::{Started, reported};
 use super::state::{Device, DeviceState};
 use super::watch::Anomaly;
 use crate::error::{Error, Result};
 use crate::graph::key::{Graph, Source};
 use crate::plan::nonfinite::{Seen, watched};
-use crate::platform::waited;
 use crate::threads::lock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,28 +33,27 @@ impl Device {
 }
 
 impl DeviceState {
-    /// Runs in anomaly mode; `None` if that is off.
-    pub(super) fn run_watched(&self, graph: &Graph) -> Option<Result<()>> {
+    /// Whether anomaly mode looks for infinities too; `None` if it is off.
+    pub(super) fn looks_for_infinities(&self) -> Option<bool> {
         let mode = self.watch.mode.load(Ordering::Relaxed);
-        (mode != Anomaly::Off as u8).then(|| self.watched(graph, mode == Anomaly::NonFinite as u8))
+        (mode != Anomaly::Off as u8).then_some(mode == Anomaly::NonFinite as u8)
     }
 
-    fn watched(&self, graph: &Graph, infinities: bool) -> Result<()> {
+    /// Runs in anomaly mode.
+    pub(super) async fn run_watched(&self, graph: &Graph, infinities: bool) -> Result<()> {
         let watching = self.watching(graph)?;
-        let done = self.execute(&watching, graph)?;
-        let flags = done.arenas.last().cloned().ok_or_else(|| self.fault("no flags"))?;
-        let flags = waited(&self.name, self.read_with_room(flags));
+        let Started { outputs, arenas, report, .. } = self.execute(&watching, graph)?;
+        let flags = arenas.last().cloned().ok_or_else(|| self.fault("no flags"))?;
         let plan = &watching.plan;
-        self.keep(graph, plan, &done.outputs);
+        // The run takes place, whatever it makes and whether or not somebody waits.
+        self.keep(graph, plan, &outputs);
+        self.updated(graph, plan);
         let before = self.watch.steps.load(Ordering::Relaxed);
         if !plan.mutated.is_empty() {
             self.watch.steps.store(before + 1, Ordering::Relaxed);
         }
-        let Ok(flags) = flags else {
-            // The run took place, whatever it made.
-            self.updated(graph, plan);
-            return flags.map(|_| ());
-        };
+        reported(report).await?;
+        let flags = self.read_with_room(flags).await?;
         let found = watching.seen.iter().zip(flags.chunks(2)).find(|(_, flag)| flag[0] != 0 || (infinities && flag[1] != 0));
         let error = found.map(|(&seen, flag)| {
             let what = if flag[0] != 0 { "NaN" } else { "infinity" };
@@ -70,7 +69,6 @@ impl DeviceState {
             let detail = format!("{detail} ({})", graph.spec_of(source));
             Error::NonFinite { what, op, at: node.at(), step: before + 1, detail }
         });
-        self.updated(graph, plan);
         error.map_or(Ok(()), Err)
     }
 

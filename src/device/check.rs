@@ -2,9 +2,10 @@
 //! with all that fusing, placing and merging do, compared with the first.
 
 use super::memory::of;
-use super::run::Values;
+use super::run::{Values, reported};
 use super::state::DeviceState;
 use crate::error::{Error, Result};
+use crate::executor::Execution;
 use crate::graph::key::{Call, Graph, Source};
 use crate::graph::node::Storage;
 use crate::graph::op::{Array, DType, defined};
@@ -12,7 +13,6 @@ use crate::ops::case::Gen;
 use crate::ops::propagate::Judged;
 use crate::ops::tolerance::{self, Worst};
 use crate::plan::{Plan, Recorded, Switches};
-use crate::platform::waited;
 use std::sync::Arc;
 
 /// Arrays of f64 that a comparison makes of each value, at most: inputs as they are broadcast, moved or without their signs; references; bounds.
@@ -52,7 +52,7 @@ impl DeviceState {
 
     /// Runs a graph op by op on memory of its own and compares each op with its reference; then runs it as it is planned, and compares what
     /// the program gets with what came out op by op.
-    pub(super) fn run_checked(&self, mut graph: Graph) -> Result<()> {
+    pub(super) async fn run_checked(&self, mut graph: Graph) -> Result<()> {
         if graph.calls.is_empty() {
             return Ok(());
         }
@@ -60,7 +60,7 @@ impl DeviceState {
         for call in &mut graph.calls {
             call.kept = call.op.mutates().is_empty();
         }
-        let shadow = self.op_by_op(&graph)?;
+        let shadow = self.op_by_op(&graph).await?;
         for (call, wanted) in graph.calls.iter_mut().zip(wanted) {
             call.kept = wanted;
         }
@@ -73,13 +73,16 @@ impl DeviceState {
                 return Err(wrong(&graph, i, miss, "op by op"));
             }
         }
-        self.run_planned(&graph)?;
-        self.compare_planned(&graph, &shadow)
+        self.run_planned(&graph).await?;
+        self.compare_planned(&graph, &shadow).await
     }
 
     /// Computes every call by a kernel of its own and reads every value. The leaves are copies: those of the program stay as they are.
-    fn op_by_op(&self, graph: &Graph) -> Result<Shadow> {
-        let before = graph.leaves.iter().map(|leaf| self.node_words(leaf)).collect::<Result<Vec<_>>>()?;
+    async fn op_by_op(&self, graph: &Graph) -> Result<Shadow> {
+        let mut before = Vec::with_capacity(graph.leaves.len());
+        for leaf in &graph.leaves {
+            before.push(self.node_words(leaf).await?);
+        }
         let switches = Switches { fuse: false, reuse: false, cache: false, merge: false };
         let plan = Arc::new(Plan::build(graph, switches, self.executor.runs_native())?);
         let scalars: Vec<u32> = plan.scalars.iter().flat_map(|&c| graph.calls[c].op.scalars()).collect();
@@ -93,19 +96,24 @@ impl DeviceState {
         }
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
         // Node by node is not how the program runs: its times are of no use.
-        let (outputs, _) = self.execute_on(&prepared, &leaves, &arenas, &scalars, Recorded::in_graph(graph))?;
+        let Execution { outputs, report } = self.execute_on(&prepared, &leaves, &arenas, &scalars, Recorded::in_graph(graph))?;
+        reported(report).await?;
         let mut stored: Vec<Option<Arc<dyn Storage>>> = vec![None; graph.calls.len()];
         for &(call, output) in &plan.kept {
             stored[call] = Some(outputs[output].clone());
         }
-        let read = |buffer: &Arc<dyn Storage>| waited(&self.name, self.read_with_room(buffer.clone()));
         let mut calls = Vec::with_capacity(graph.calls.len());
         for (i, stored) in stored.iter().enumerate() {
-            let words = match stored {
-                Some(buffer) => read(buffer)?,
+            let mut words = vec![];
+            match stored {
+                Some(buffer) => words = self.read_with_room(buffer.clone()).await?,
                 // An update has no value of its own: what it wrote over is compared.
-                None => overwritten(graph, i).map(|leaf| read(&leaves[leaf])).collect::<Result<Vec<_>>>()?.concat(),
-            };
+                None => {
+                    for leaf in overwritten(graph, i) {
+                        words.extend(self.read_with_room(leaves[leaf].clone()).await?);
+                    }
+                }
+            }
             calls.push(self.array(graph, Source::Call(i), &words)?);
         }
         let leaves = before.iter().enumerate().map(|(i, words)| self.array(graph, Source::Leaf(i), words));
@@ -113,16 +121,19 @@ impl DeviceState {
     }
 
     /// Compares what the program got with what came out op by op: the same but for rounding, where a compiler contracts what was fused.
-    fn compare_planned(&self, graph: &Graph, shadow: &Shadow) -> Result<()> {
+    async fn compare_planned(&self, graph: &Graph, shadow: &Shadow) -> Result<()> {
         let mut judged: Option<Vec<Judged>> = None;
         for (i, call) in graph.calls.iter().enumerate() {
             let updates = !call.op.mutates().is_empty();
             let words = match (updates, call.kept) {
                 (true, _) => {
-                    let leaves = overwritten(graph, i).map(|leaf| self.node_words(&graph.leaves[leaf]));
-                    leaves.collect::<Result<Vec<_>>>()?.concat()
+                    let mut words = vec![];
+                    for leaf in overwritten(graph, i) {
+                        words.extend(self.node_words(&graph.leaves[leaf]).await?);
+                    }
+                    words
                 }
-                (false, true) => self.node_words(&call.node)?,
+                (false, true) => self.node_words(&call.node).await?,
                 (false, false) => continue,
             };
             let found = self.array(graph, Source::Call(i), &words)?;

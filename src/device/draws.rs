@@ -5,8 +5,10 @@ use super::create::{collected, room};
 use crate::error::{At, Error, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::op::DType;
+use crate::location::recording_for_caller;
 use crate::ops::random::Stream;
 use crate::ops::random::draw;
+use crate::platform::waited;
 use crate::shape::Shape;
 
 impl Tensor {
@@ -33,7 +35,24 @@ impl Tensor {
     /// the device reports.
     #[track_caller]
     pub fn multinomial(&self, count: usize, replacement: bool, seed: u64) -> Result<Tensor> {
-        let at = At::caller();
+        waited(self.node().backend().name(), self.multinomial_async(count, replacement, seed))
+    }
+
+    /// [`Tensor::multinomial`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::multinomial`].
+    #[track_caller]
+    pub fn multinomial_async<'a>(
+        &'a self,
+        count: usize,
+        replacement: bool,
+        seed: u64,
+    ) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.multinomial_at(count, replacement, seed, At::caller()))
+    }
+
+    async fn multinomial_at(&self, count: usize, replacement: bool, seed: u64, at: At) -> Result<Tensor> {
         let fail = |error| Error::op("multinomial", at, error);
         let (shape, n) = match self.spec()? {
             spec if spec.dtype != DType::F32 => {
@@ -47,7 +66,7 @@ impl Tensor {
         };
         let rows = if let [rows, _] = shape[..] { rows } else { 1 };
         Shape::new(&shape).map_err(fail)?;
-        let weights = self.to_vec::<f32>()?;
+        let weights = self.fetch::<f32>().await?;
         let mut drawn = room("multinomial", rows * count).map_err(fail)?;
         // Of lines of which nothing is drawn there may be more than anyone counts.
         for row in 0..if count == 0 { 0 } else { rows } {
@@ -65,7 +84,20 @@ impl Tensor {
     /// A mean that is negative or not finite, another type than f32, or what the device reports.
     #[track_caller]
     pub fn poisson(&self, seed: u64) -> Result<Tensor> {
-        self.drawn("poisson", "mean", |mean| mean >= 0.0, seed, draw::poisson)
+        waited(self.node().backend().name(), self.poisson_async(seed))
+    }
+
+    /// [`Tensor::poisson`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::poisson`].
+    #[track_caller]
+    pub fn poisson_async<'a>(&'a self, seed: u64) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.poisson_at(seed, At::caller()))
+    }
+
+    async fn poisson_at(&self, seed: u64, at: At) -> Result<Tensor> {
+        self.drawn("poisson", "mean", |mean| mean >= 0.0, seed, draw::poisson, at).await
     }
 
     /// Numbers with a gamma distribution, one for each element, which is the shape α of density x^(α−1) e^−x / Γ(α); divide by a rate to scale. Waits
@@ -75,7 +107,20 @@ impl Tensor {
     /// A shape that is not above 0 or not finite, another type than f32, or what the device reports.
     #[track_caller]
     pub fn gamma(&self, seed: u64) -> Result<Tensor> {
-        self.drawn("gamma", "shape", |shape| shape > 0.0, seed, draw::gamma)
+        waited(self.node().backend().name(), self.gamma_async(seed))
+    }
+
+    /// [`Tensor::gamma`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::gamma`].
+    #[track_caller]
+    pub fn gamma_async<'a>(&'a self, seed: u64) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.gamma_at(seed, At::caller()))
+    }
+
+    async fn gamma_at(&self, seed: u64, at: At) -> Result<Tensor> {
+        self.drawn("gamma", "shape", |shape| shape > 0.0, seed, draw::gamma, at).await
     }
 
     /// Numbers in 0..1 with a beta distribution, of density x^(α−1) (1 − x)^(β−1) / B(α, β): this tensor is α, another of its shape β. By two gamma
@@ -85,13 +130,25 @@ impl Tensor {
     /// Two shapes, and as [`Tensor::gamma`].
     #[track_caller]
     pub fn beta(&self, other: &Tensor, seed: u64) -> Result<Tensor> {
-        let at = At::caller();
+        waited(self.node().backend().name(), self.beta_async(other, seed))
+    }
+
+    /// [`Tensor::beta`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::beta`].
+    #[track_caller]
+    pub fn beta_async<'a>(&'a self, other: &'a Tensor, seed: u64) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.beta_at(other, seed, At::caller()))
+    }
+
+    async fn beta_at(&self, other: &Tensor, seed: u64, at: At) -> Result<Tensor> {
         let (a, b) = (self.try_shape()?, other.try_shape()?);
         if a != b {
             return Err(Error::op("beta", at, OpError::Shape(format!("α is {a} and β is {b}: one shape is expected"))));
         }
-        let pair = self.drawn("beta", "α", |shape| shape > 0.0, seed, draw::log_gamma)?;
-        let pair = pair.stack(&[&other.drawn("beta", "β", |shape| shape > 0.0, seed ^ 1 << 63, draw::log_gamma)?], 0);
+        let pair = self.drawn("beta", "α", |shape| shape > 0.0, seed, draw::log_gamma, at).await?;
+        let pair = pair.stack(&[&other.drawn("beta", "β", |shape| shape > 0.0, seed ^ 1 << 63, draw::log_gamma, at).await?], 0);
         Ok(pair.softmax(0).slice(0, ..1).squeeze(&[0]).detach())
     }
 
@@ -102,26 +159,37 @@ impl Tensor {
     /// As [`Tensor::gamma`]; a number without an axis.
     #[track_caller]
     pub fn dirichlet(&self, seed: u64) -> Result<Tensor> {
-        let at = At::caller();
+        waited(self.node().backend().name(), self.dirichlet_async(seed))
+    }
+
+    /// [`Tensor::dirichlet`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::dirichlet`].
+    #[track_caller]
+    pub fn dirichlet_async<'a>(&'a self, seed: u64) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.dirichlet_at(seed, At::caller()))
+    }
+
+    async fn dirichlet_at(&self, seed: u64, at: At) -> Result<Tensor> {
         if self.try_shape()?.rank() == 0 {
             return Err(Error::op("dirichlet", at, OpError::Shape("a number has no axis of concentrations".to_owned())));
         }
-        Ok(self.drawn("dirichlet", "concentration", |shape| shape > 0.0, seed, draw::log_gamma)?.softmax(-1).detach())
+        Ok(self.drawn("dirichlet", "concentration", |shape| shape > 0.0, seed, draw::log_gamma, at).await?.softmax(-1).detach())
     }
 
     /// One number for each element, drawn on the host from the element's own stream.
-    #[track_caller]
-    fn drawn(
+    async fn drawn(
         &self,
         name: &'static str,
         option: &str,
         fits: impl Fn(f64) -> bool,
         seed: u64,
         draw: impl Fn(&mut Stream, f64) -> f64,
+        at: At,
     ) -> Result<Tensor> {
-        let at = At::caller();
         let shape = self.try_shape()?;
-        let numbers = self.to_vec::<f32>()?;
+        let numbers = self.fetch::<f32>().await?;
         if let Some((k, x)) = numbers.iter().enumerate().find(|(_, x)| !x.is_finite() || !fits(f64::from(**x))) {
             let message = format!("{option} {k} is {x}, expected a finite number of the distribution's range");
             return Err(Error::op(name, at, OpError::Value(message)));

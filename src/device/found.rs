@@ -5,6 +5,8 @@ use super::create::room;
 use crate::error::{At, Error, OpError, Result};
 use crate::graph::Tensor;
 use crate::graph::op::DType;
+use crate::location::recording_for_caller;
+use crate::platform::waited;
 use crate::shape::Shape;
 
 /// The different values of a tensor, see [`Tensor::unique`].
@@ -33,14 +35,26 @@ impl Tensor {
     /// A mask that is not bool, shapes that do not broadcast, or what the device reports.
     #[track_caller]
     pub fn masked_select(&self, mask: &Tensor) -> Result<Tensor> {
-        let at = At::caller();
+        waited(self.node().backend().name(), self.masked_select_async(mask))
+    }
+
+    /// [`Tensor::masked_select`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::masked_select`].
+    #[track_caller]
+    pub fn masked_select_async<'a>(&'a self, mask: &'a Tensor) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.masked_select_at(mask, At::caller()))
+    }
+
+    async fn masked_select_at(&self, mask: &Tensor, at: At) -> Result<Tensor> {
         let fail = |error| Error::op("masked_select", at, error);
         let (spec, by) = (self.spec()?, mask.spec()?);
         if by.dtype != DType::Bool {
             return Err(fail(OpError::DType(format!("the mask is {by}, expected bool; convert with to_bool()"))));
         }
         let whole = spec.shape.broadcast(&by.shape).map_err(fail)?;
-        let flags = mask.expand(whole).to_vec::<bool>()?;
+        let flags = mask.expand(whole).fetch::<bool>().await?;
         let chosen = flags.iter().filter(|chosen| **chosen).count();
         let mut index: Vec<u32> = room("masked_select", chosen).map_err(fail)?;
         index.extend((0..).zip(flags).filter(|(_, chosen)| *chosen).map(|(k, _)| k));
@@ -62,16 +76,28 @@ impl Tensor {
     #[doc(alias = "argwhere")]
     #[track_caller]
     pub fn nonzero(&self) -> Result<Tensor> {
+        waited(self.node().backend().name(), self.nonzero_async())
+    }
+
+    /// [`Tensor::nonzero`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::nonzero`].
+    #[track_caller]
+    pub fn nonzero_async<'a>(&'a self) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.nonzero_at(At::caller()))
+    }
+
+    async fn nonzero_at(&self, at: At) -> Result<Tensor> {
         let shape = self.try_shape()?;
-        let flags = self.to_bool().to_vec::<bool>()?;
+        let flags = self.to_bool().fetch::<bool>().await?;
         let strides = shape.strides();
         let count = flags.iter().filter(|there| **there).count();
-        let at = At::caller();
         let fail = |error| Error::op("nonzero", at, error);
         Shape::new(&[count, shape.rank()]).map_err(fail)?;
         let mut places: Vec<u32> = room("nonzero", count * shape.rank()).map_err(fail)?;
-        for (at, _) in flags.iter().enumerate().filter(|(_, there)| **there) {
-            places.extend(shape.dims().iter().zip(&strides).map(|(n, stride)| (at / stride % n) as u32));
+        for (place, _) in flags.iter().enumerate().filter(|(_, there)| **there) {
+            places.extend(shape.dims().iter().zip(&strides).map(|(n, stride)| (place / stride % n) as u32));
         }
         Ok(self.device().tensor(&places, [count, shape.rank()]))
     }
@@ -93,14 +119,26 @@ impl Tensor {
     /// The error this tensor carries, a tensor of halves, or what the device reports.
     #[track_caller]
     pub fn unique(&self) -> Result<Unique> {
+        waited(self.node().backend().name(), self.unique_async())
+    }
+
+    /// [`Tensor::unique`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::unique`].
+    #[track_caller]
+    pub fn unique_async<'a>(&'a self) -> impl Future<Output = Result<Unique>> + 'a {
+        recording_for_caller(self.unique_at(At::caller()))
+    }
+
+    async fn unique_at(&self, at: At) -> Result<Unique> {
         let shape = self.try_shape()?;
         let (flat, n) = (self.flatten(), shape.numel());
         let order = flat.argsort(0, false).made_by("unique", &[self]);
         let sorted = flat.index_select(0, &order);
-        let places = order.to_vec::<u32>()?;
-        let changes = if n < 2 { vec![] } else { sorted.slice(0, 1..).ne(&sorted.slice(0, ..-1)).to_vec::<bool>()? };
+        let places = order.fetch::<u32>().await?;
+        let changes = if n < 2 { vec![] } else { sorted.slice(0, 1..).ne(&sorted.slice(0, ..-1)).fetch::<bool>().await? };
         let different = changes.iter().filter(|changes| **changes).count() + usize::from(n > 0);
-        let at = At::caller();
         let fail = |error| Error::op("unique", at, error);
         let mut inverse: Vec<u32> = room("unique", n).map_err(fail)?;
         inverse.resize(n, 0);
@@ -140,7 +178,23 @@ impl Tensor {
     /// A type that is no integer, a negative number, weights of another shape, or what the device reports.
     #[track_caller]
     pub fn bincount(&self, weights: Option<&Tensor>, min_length: usize) -> Result<Tensor> {
-        let at = At::caller();
+        waited(self.node().backend().name(), self.bincount_async(weights, min_length))
+    }
+
+    /// [`Tensor::bincount`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::bincount`].
+    #[track_caller]
+    pub fn bincount_async<'a>(
+        &'a self,
+        weights: Option<&'a Tensor>,
+        min_length: usize,
+    ) -> impl Future<Output = Result<Tensor>> + 'a {
+        recording_for_caller(self.bincount_at(weights, min_length, At::caller()))
+    }
+
+    async fn bincount_at(&self, weights: Option<&Tensor>, min_length: usize, at: At) -> Result<Tensor> {
         let fail = |error| Error::op("bincount", at, error);
         let spec = self.spec()?;
         if let Some(given) = weights.map(|w| w.try_shape()).transpose()?.filter(|given| *given != spec.shape) {
@@ -151,8 +205,8 @@ impl Tensor {
                 return Err(fail(OpError::DType(format!("{spec} is counted, expected u32 or i32; convert with to_u32()"))));
             }
             (Some(range), _) if spec.shape.numel() > 0 => Some(range),
-            (_, DType::U32) => extremes(self.to_vec::<u32>()?.into_iter().map(i64::from)),
-            (_, DType::I32) => extremes(self.to_vec::<i32>()?.into_iter().map(i64::from)),
+            (_, DType::U32) => extremes(self.fetch::<u32>().await?.into_iter().map(i64::from)),
+            (_, DType::I32) => extremes(self.fetch::<i32>().await?.into_iter().map(i64::from)),
         };
         let (low, high) = found.unwrap_or((0, -1));
         if low < 0 {

@@ -22,7 +22,7 @@ const SHARED: usize = 1 << 12;
 impl DeviceState {
     /// What is left of a graph when its host ops have values: they are computed here, those that depend on no other together, then those that
     /// depend on these, and so on. Each such round runs what they read, waits for it, and reads it.
-    pub(super) fn after_host_ops(&self, mut graph: Graph) -> Result<Graph> {
+    pub(super) async fn after_host_ops(&self, mut graph: Graph) -> Result<Graph> {
         while graph.on_host {
             let wanted = |call: &&Call| call.kept || !call.op.mutates().is_empty();
             let roots: Vec<Arc<Node>> = graph.calls.iter().filter(wanted).map(|call| call.node.clone()).collect();
@@ -30,9 +30,9 @@ impl DeviceState {
             let read = next.iter().flat_map(|&i| &graph.calls[i].inputs).map(|&source| node_of(&graph, source));
             let missing: Vec<Arc<Node>> = read.filter(|node| !node.has_value()).cloned().collect();
             // No host op is among these.
-            self.run_collected(Graph::collect(&missing)?)?;
+            self.run_without_host_ops(Graph::collect(&missing)?).await?;
             for i in next {
-                self.compute_on_host(&graph, &graph.calls[i])?;
+                self.compute_on_host(&graph, &graph.calls[i]).await?;
             }
             graph = Graph::collect(&roots)?;
         }
@@ -40,12 +40,12 @@ impl DeviceState {
     }
 
     /// Reads what a host op reads, computes it and gives its node the value, which a device gets when a plan first reads it.
-    fn compute_on_host(&self, graph: &Graph, call: &Call) -> Result<()> {
+    async fn compute_on_host(&self, graph: &Graph, call: &Call) -> Result<()> {
         let Some(host) = call.op.on_host() else { return Err(self.fault("a host op that is none")) };
         let mut inputs = Vec::with_capacity(call.inputs.len());
         for &source in &call.inputs {
             let spec = graph.spec_of(source);
-            let words = self.node_words(node_of(graph, source))?;
+            let words = self.node_words(node_of(graph, source)).await?;
             let (numbers, result) = (spec.shape.numel(), call.spec.shape.numel());
             self.room_for_numbers(|| format!("what {} reads", of(&call.node)), ARRAYS_PER_VALUE * (numbers + result))?;
             inputs.push(Array { shape: spec.shape, data: spec.dtype.unpack(&words, spec.shape.numel()) });

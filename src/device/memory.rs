@@ -5,7 +5,6 @@ use super::state::{Device, DeviceState};
 use crate::budget::MemoryUse;
 use crate::error::{Error, Result};
 use crate::graph::node::{Node, Storage, Value};
-use crate::platform::waited;
 use crate::threads::lock;
 use std::sync::{Arc, Mutex};
 
@@ -105,13 +104,11 @@ impl DeviceState {
     }
 
     /// The words of a node's value.
-    pub(super) fn node_words(&self, node: &Arc<Node>) -> Result<Vec<u32>> {
+    pub(super) async fn node_words(&self, node: &Arc<Node>) -> Result<Vec<u32>> {
         let of_node = || of(node);
         match node.value() {
             Some(Value::Host(words)) => self.with_room(|| self.executor.budget().copied(of_node, &words)),
-            Some(Value::Stored(stored)) => {
-                waited(&self.name, self.read_with_room(stored)).map_err(|error| error.for_what(of_node))
-            }
+            Some(Value::Stored(stored)) => self.read_with_room(stored).await.map_err(|error| error.for_what(of_node)),
             None => Err(self.fault("a value that is not there")),
         }
     }

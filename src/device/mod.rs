@@ -20,6 +20,7 @@ mod plans;
 mod precision;
 mod profile;
 mod profiler;
+mod put_off;
 mod random;
 mod read;
 mod run;

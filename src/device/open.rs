@@ -118,9 +118,17 @@ impl Device {
     /// # Errors
     /// As [`Device::named`].
     pub fn gpu_with_minimal_limits(name: &str) -> Result<Device> {
+        waited(name, Device::gpu_with_minimal_limits_async(name))
+    }
+
+    /// [`Device::gpu_with_minimal_limits`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Device::named`].
+    pub async fn gpu_with_minimal_limits_async(name: &str) -> Result<Device> {
         let part = name.strip_prefix("gpu:").unwrap_or(name);
         let options = gpu::OpenOptions { minimal_limits: true };
-        let gpu = waited(name, Gpu::open_with(Some(part), options))?;
+        let gpu = Gpu::open_with(Some(part), options).await?;
         Ok(Device::on_gpu(format!("{} (minimal limits)", gpu.name()), gpu))
     }
 

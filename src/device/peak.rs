@@ -1,5 +1,6 @@
 //! What a device can do at most: a copy and a loop of multiply-adds, timed. The two lines of the roofline that profiles are held against.
 
+use super::run::reported;
 use super::state::{Device, DeviceState};
 use crate::error::{At, Result};
 use crate::plan::{Buffer, Dispatch, Kernel, Params, Place, Plan, Recorded, Variant};
@@ -34,31 +35,42 @@ impl Device {
     /// # Errors
     /// What the device reports.
     pub fn measure_peak(&self) -> Result<Peak> {
-        self.state.peak()
+        waited(self.name(), self.measure_peak_async())
+    }
+
+    /// [`Device::measure_peak`] without blocking; natively it takes its times in the first poll. In a browser, whose clock is coarse, the figures are rough.
+    ///
+    /// # Errors
+    /// As [`Device::measure_peak`].
+    pub async fn measure_peak_async(&self) -> Result<Peak> {
+        self.state.peak().await
     }
 }
 
 impl DeviceState {
-    pub(super) fn peak(&self) -> Result<Peak> {
+    pub(super) async fn peak(&self) -> Result<Peak> {
         if let Some(peak) = *lock(&self.profiler.peak) {
             return Ok(peak);
         }
         let hardware = self.gpu().is_some_and(|gpu| !gpu.is_software());
         let limit = usize::try_from(self.executor.largest_value() / 4).unwrap_or(usize::MAX);
         let copied = COPIED[usize::from(hardware)].min(limit / 64 * 64);
-        let mut copy = self.fastest(&plan(copied, 0, COPIES))?;
+        let mut copy = self.fastest(&plan(copied, 0, COPIES)).await?;
         if let Some(gpu) = self.gpu() {
             // A copy without a kernel is faster where a processor plays the GPU.
             let from = gpu.upload(&vec![0; copied])?;
-            let mut copies = || (0..COPIES).try_for_each(|_| gpu.copy(&from).map(|_| ())).and_then(|()| gpu.wait());
-            copy = copy.min(fastest(&mut copies)?);
+            let copies = async || {
+                (0..COPIES).try_for_each(|_| gpu.copy(&from).map(|_| ()))?;
+                self.executor.finish().await
+            };
+            copy = copy.min(fastest(copies).await?);
         }
         let mut iterations = 4;
-        let mut time = self.fastest(&plan(WORDS, iterations, 1))?;
+        let mut time = self.fastest(&plan(WORDS, iterations, 1)).await?;
         while time < LONG_ENOUGH_TO_TIME && iterations < 1 << 16 {
             // Growing by what is missing, but not by leaps that a slow start would make seconds long.
             iterations *= (LONG_ENOUGH_TO_TIME.as_secs_f64() / time.as_secs_f64()).ceil().clamp(2.0, 16.0) as usize;
-            time = self.fastest(&plan(WORDS, iterations, 1))?;
+            time = self.fastest(&plan(WORDS, iterations, 1)).await?;
         }
         let chains = if self.gpu().is_some() { CHAINS } else { NATIVE_CHAINS };
         let flops = 2 * WORDS * iterations * chains * STEPS;
@@ -71,28 +83,45 @@ impl DeviceState {
     }
 
     /// The time of the fastest of several runs of a plan of one leaf.
-    fn fastest(&self, plan: &Arc<Plan>) -> Result<Duration> {
+    async fn fastest(&self, plan: &Arc<Plan>) -> Result<Duration> {
         let ones = vec![1.0f32.to_bits(); plan.leaves[0]];
         let leaves = [self.with_room(|| self.executor.upload(&ones))?];
         let prepared = self.with_room(|| self.executor.prepare(plan.clone()))?;
         // The profile's own timing would count what it costs itself.
-        self.executor.set_timed(false);
-        let time = fastest(&mut || {
-            self.execute_on(&prepared, &leaves, &[], &[], Recorded::in_plan())?;
-            waited(&self.name, self.executor.finish())
-        });
-        self.executor.set_timed(self.profiler.is_on());
-        time
+        let _untimed = Untimed::new(self);
+        let (prepared, leaves) = (&prepared, &leaves);
+        let run = async || {
+            let report = self.execute_on(prepared, leaves, &[], &[], Recorded::in_plan())?.report;
+            reported(report).await?;
+            self.executor.finish().await
+        };
+        fastest(run).await
+    }
+}
+
+/// That runs are not timed for a profile, until this is dropped.
+struct Untimed<'d>(&'d DeviceState);
+
+impl Untimed<'_> {
+    fn new(device: &DeviceState) -> Untimed<'_> {
+        device.executor.set_timed(false);
+        Untimed(device)
+    }
+}
+
+impl Drop for Untimed<'_> {
+    fn drop(&mut self) {
+        self.0.executor.set_timed(self.0.profiler.is_on());
     }
 }
 
 /// The fastest of several calls, after one that compiles and touches memory. Slow ones are not repeated as often.
-fn fastest(run: &mut dyn FnMut() -> Result<()>) -> Result<Duration> {
-    run()?;
+async fn fastest(run: impl AsyncFn() -> Result<()>) -> Result<Duration> {
+    run().await?;
     let (begun, mut best) = (Instant::now(), Duration::MAX);
     for _ in 0..RUNS {
         let start = Instant::now();
-        run()?;
+        run().await?;
         best = best.min(start.elapsed());
         if begun.elapsed() > 10 * LONG_ENOUGH_TO_TIME {
             break;

@@ -4,7 +4,7 @@ use super::state::{Device, DeviceState};
 use crate::executor::Span;
 use crate::graph::key::Graph;
 use crate::plan::{Plan, Recorded};
-use crate::platform::Instant;
+use crate::platform::{self, Instant};
 use crate::profile::{Call, Profile};
 use crate::threads::lock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ impl Device {
     /// ```
     pub fn set_profile(&self, on: bool) {
         // Not during a run: its calls belong to the old profile.
-        let _no_run = lock(&self.state.running);
+        let _no_run = platform::wait(self.state.running.take());
         if on {
             self.state.begin_profile();
         }
@@ -92,7 +92,7 @@ impl Drop for DeviceState {
         }
         if self.profiler.print {
             // Without it the table has a column less.
-            let _ = self.peak();
+            let _ = platform::wait(self.peak());
             eprint!("{}", self.profile());
         }
         if let Some(path) = &self.profiler.trace {

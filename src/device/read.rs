@@ -19,6 +19,14 @@ impl Tensor {
         self.node().backend().run(std::slice::from_ref(self.node()))
     }
 
+    /// [`Tensor::run`] without blocking; see [`Device::run_async`](crate::Device::run_async).
+    ///
+    /// # Errors
+    /// As [`Tensor::run`].
+    pub async fn run_async(&self) -> Result<()> {
+        self.node().backend().run_async(std::slice::from_ref(self.node())).await
+    }
+
     /// The elements, row-major: computes them if need be and waits. Those of an f16 tensor are read as f32.
     ///
     /// # Errors
@@ -67,7 +75,8 @@ impl Tensor {
     #[track_caller]
     pub fn item(&self) -> Result<f32> {
         self.single()?;
-        Ok(self.to_vec::<f32>()?[0])
+        self.expect::<f32>()?;
+        waited(self.node().backend().name(), self.fetch_item())
     }
 
     /// [`Tensor::item`] without blocking; see [`Tensor::to_vec_async`].
@@ -104,9 +113,11 @@ impl Tensor {
         Err(Error::op("read", At::caller(), OpError::DType(message)))
     }
 
-    async fn fetch<T: Element>(&self) -> Result<Vec<T>> {
+    /// What [`Tensor::to_vec`] gives. Where waiting is allowed, that is done in the first poll.
+    pub(crate) async fn fetch<T: Element>(&self) -> Result<Vec<T>> {
+        self.expect::<T>()?;
         if !self.node().has_value() {
-            self.run()?;
+            self.run_async().await?;
         }
         let what = || of(self.node());
         let words = match self.node().value() {
@@ -117,9 +128,15 @@ impl Tensor {
         self.elements(words)
     }
 
+    /// The only element of an f32 tensor; see [`Tensor::fetch`].
+    pub(crate) async fn fetch_item(&self) -> Result<f32> {
+        self.single()?;
+        Ok(self.fetch::<f32>().await?[0])
+    }
+
     /// As [`Tensor::fetch`], by threads of the device; in a browser, which has none, its own loop does the waiting.
     async fn fetch_in_background<T: Element>(self) -> Result<Vec<T>> {
-        if !platform::HAS_THREADS {
+        if !platform::may_wait() {
             return self.fetch().await;
         }
         let (sender, found) = oneshot::channel();

@@ -4,70 +4,103 @@ use super::cached::Cached;
 use super::memory::of;
 use super::state::DeviceState;
 use crate::error::{BufferFault, Error, Result};
-use crate::executor::{Execution, PlacedArena, PreparedPlan, Span};
+use crate::executor::{Execution, Pending, PlacedArena, PreparedPlan, Span};
 use crate::graph::key::Graph;
 use crate::graph::node::{Node, Storage, Value};
 use crate::plan::{Buffer, Plan, Recorded, Switches};
-use crate::platform::{Instant, waited};
+use crate::platform::Instant;
 use crate::threads::lock;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 
 /// Values on a device.
 pub(super) type Values = Vec<Arc<dyn Storage>>;
 
-/// A run that is done, as far as the host has to know.
-pub(super) struct Done {
+/// A run that was started.
+pub(super) struct Started<'d> {
     pub(super) outputs: Values,
     pub(super) arenas: Values,
-    /// When it was started.
+    /// When that was.
     start: Instant,
-    /// When its dispatches ran, if they are timed.
-    spans: Vec<Span>,
+    /// What is known at its end, if anything is asked.
+    pub(super) report: Option<Pending<'d, Vec<Span>>>,
+}
+
+/// When the dispatches of a run ran, if that is asked.
+pub(super) async fn reported(report: Option<Pending<'_, Vec<Span>>>) -> Result<Vec<Span>> {
+    match report {
+        Some(report) => report.await,
+        None => Ok(vec![]),
+    }
+}
+
+/// Updates that wait, put back when this is dropped: their run did not take place.
+struct PutBack<'d> {
+    device: &'d DeviceState,
+    waiting: Vec<Weak<Node>>,
+}
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        if !self.waiting.is_empty() {
+            lock(&self.device.waiting).splice(..0, std::mem::take(&mut self.waiting));
+        }
+    }
 }
 
 impl DeviceState {
     /// What [`Backend::run`](crate::graph::node::Backend::run) does, once no other run is under way.
-    pub(super) fn run_alone(&self, roots: &[Arc<Node>]) -> Result<()> {
+    pub(super) async fn run_alone(&self, roots: &[Arc<Node>]) -> Result<()> {
         self.foreign(roots)?;
         // What is overwritten must be there first.
         let missing = self.missing(roots);
         if !missing.is_empty() {
-            self.run_collected(Graph::collect(&missing)?)?;
+            self.run_collected(Graph::collect(&missing)?).await?;
         }
-        let waiting = lock(&self.waiting).clone();
-        let result = self.collect(roots).and_then(|graph| self.run_collected(graph));
-        if matches!(result, Err(Error::OutOfMemory { .. })) {
-            // Nothing was run: what waited waits on.
-            lock(&self.waiting).splice(..0, waiting);
+        // Of a run that is given up, or of which nothing was run for want of memory, what waited waits on.
+        let mut put_back = PutBack { device: self, waiting: lock(&self.waiting).clone() };
+        let result = match self.collect(roots) {
+            Ok(graph) => self.run_collected(graph).await,
+            Err(error) => Err(error),
+        };
+        if !matches!(result, Err(Error::OutOfMemory { .. })) {
+            put_back.waiting.clear();
         }
         result
     }
 
-    pub(super) fn run_collected(&self, graph: Graph) -> Result<()> {
-        let graph = self.after_host_ops(graph)?;
+    async fn run_collected(&self, graph: Graph) -> Result<()> {
+        let graph = if graph.on_host { Box::pin(self.after_host_ops(graph)).await? } else { graph };
+        self.run_without_host_ops(graph).await
+    }
+
+    pub(super) async fn run_without_host_ops(&self, graph: Graph) -> Result<()> {
         if self.check.load(Ordering::Relaxed) {
-            return self.run_checked(graph);
+            return Box::pin(self.run_checked(graph)).await;
         }
-        self.run_planned(&graph)
+        self.run_planned(&graph).await
     }
 
     /// Runs a graph without host ops by its plan.
-    pub(super) fn run_planned(&self, graph: &Graph) -> Result<()> {
+    pub(super) async fn run_planned(&self, graph: &Graph) -> Result<()> {
         if graph.calls.is_empty() {
             return Ok(());
         }
-        if let Some(result) = self.run_watched(graph) {
-            return result;
+        if let Some(infinities) = self.looks_for_infinities() {
+            return Box::pin(self.run_watched(graph, infinities)).await;
         }
         let switches = *lock(&self.switches);
         let cached = self.cached(graph, switches)?;
-        let done = self.execute(&cached, graph)?;
-        if self.profiler.is_on() {
-            self.book(&cached.plan, graph, done.start, &done.spans);
-        }
-        self.keep(graph, &cached.plan, &done.outputs);
+        let Started { outputs, start, report, .. } = self.execute(&cached, graph)?;
+        // Before anything is waited for: the run takes place, also where nobody waits any more.
+        self.keep(graph, &cached.plan, &outputs);
         self.updated(graph, &cached.plan);
+        if report.is_some() || self.profiler.is_on() {
+            let spans = reported(report).await?;
+            if self.profiler.is_on() {
+                self.book(&cached.plan, graph, start, &spans);
+            }
+        }
         Ok(())
     }
 
@@ -102,7 +135,7 @@ impl DeviceState {
     }
 
     /// Runs a prepared plan on the leaves of a graph.
-    pub(super) fn execute(&self, cached: &Cached, graph: &Graph) -> Result<Done> {
+    pub(super) fn execute(&self, cached: &Cached, graph: &Graph) -> Result<Started<'_>> {
         let Cached { plan, prepared, .. } = cached;
         let mut scalars = Vec::with_capacity(plan.dispatches.last().map_or(0, |last| last.scalars.end));
         plan.scalars.iter().for_each(|&c| graph.calls[c].op.add_scalars(&mut scalars));
@@ -114,11 +147,11 @@ impl DeviceState {
         }
         let arenas = self.arenas(plan, graph, &mut leaves)?;
         let start = Instant::now();
-        let (outputs, spans) = self.execute_on(prepared, &leaves, &arenas, &scalars, recorded)?;
-        Ok(Done { outputs, arenas, start, spans })
+        let Execution { outputs, report } = self.execute_on(prepared, &leaves, &arenas, &scalars, recorded)?;
+        Ok(Started { outputs, arenas, start, report })
     }
 
-    /// Has the executor run a plan, and waits for its report if there is one.
+    /// Has the executor run a plan.
     pub(super) fn execute_on(
         &self,
         prepared: &PreparedPlan,
@@ -126,11 +159,8 @@ impl DeviceState {
         arenas: &[Arc<dyn Storage>],
         scalars: &[u32],
         recorded: Recorded<'_>,
-    ) -> Result<(Values, Vec<Span>)> {
-        let run = || self.executor.execute(prepared, leaves, arenas, scalars, recorded);
-        let Execution { outputs, report } = self.with_room(run)?;
-        let spans = report.map(|report| waited(&self.name, report)).transpose()?;
-        Ok((outputs, spans.unwrap_or_default()))
+    ) -> Result<Execution<'_>> {
+        self.with_room(|| self.executor.execute(prepared, leaves, arenas, scalars, recorded))
     }
 
     /// Gives the calls whose values are kept those values.

@@ -2,6 +2,7 @@
 
 use super::cached::{LastRun, PlanCache};
 use super::profiler::Profiler;
+use super::put_off::put_off;
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::executor::{Budget, Executor};
@@ -9,8 +10,9 @@ use crate::gpu::Gpu;
 use crate::graph::key::Graph;
 use crate::graph::node::{Backend, Live, Node, Reading, Storage, Tensor, sealed};
 use crate::plan::{Plan, Switches};
-use crate::platform::waited;
+use crate::platform::{self, waited};
 use crate::threads::{self, Process, lock};
+use crate::turns::Turns;
 use crate::worker::{Job, Worker};
 use std::any::Any;
 use std::fmt;
@@ -62,7 +64,7 @@ pub(super) struct DeviceState {
     /// Where it was opened.
     pub(super) opened_in: Process,
     /// One run at a time: updates in place must not meet reads.
-    pub(super) running: Mutex<()>,
+    pub(super) running: Turns,
     /// Runs and reads that nobody is to wait for.
     pub(super) background: Worker,
 }
@@ -88,7 +90,7 @@ impl Device {
             profiler: Profiler::new(),
             watch: Watch::from_env(),
             opened_in: Process::this(),
-            running: Mutex::new(()),
+            running: Turns::default(),
             background: Worker::new("steepest-reads"),
         });
         state.begin_profile();
@@ -121,8 +123,32 @@ impl Device {
     /// # Errors
     /// The first invalid tensor's error, or whatever the device reports.
     pub fn run<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
-        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        let mut tensors = tensors.into_iter();
+        if put_off(self, &mut tensors) {
+            return Ok(());
+        }
+        let roots: Vec<Arc<Node>> = tensors.map(|t| t.node().clone()).collect();
         self.state.run(&roots)
+    }
+
+    /// [`Device::run`] without blocking. What a run waits for by itself (values that the host computes from, such as matrices to be factorised; CHECK and
+    /// anomaly mode; times of a profile) is awaited, also in a browser. Natively all is done in the first poll.
+    ///
+    /// While it is under way other runs on this device wait for it. Dropped, it is given up: what it has handed over ends by itself.
+    ///
+    /// ```
+    /// use steepest::Device;
+    /// let device = Device::cpu();
+    /// let y = device.ones(3) * 2.0;
+    /// pollster::block_on(device.run_async([&y]))?;
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Device::run`].
+    pub async fn run_async<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
+        let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
+        self.state.run_async(&roots).await
     }
 
     /// Submits what runs have recorded so far, and waits for nothing: what another user of the same queue submits afterwards comes after it (see
@@ -320,15 +346,14 @@ impl Backend for DeviceState {
     }
 
     fn run(&self, roots: &[Arc<Node>]) -> Result<()> {
-        self.check_process()?;
-        self.after_background();
-        let _one_at_a_time = lock(&self.running);
-        let result =
-            if threads::may_be_taken_away() { threads::install(|| self.run_alone(roots)) } else { self.run_alone(roots) };
-        if result.is_err() {
-            self.executor.budget().end_of_failure();
-        }
-        result
+        waited(&self.name, self.run_in_turn(roots))
+    }
+
+    fn run_async<'a>(&'a self, roots: &'a [Arc<Node>]) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>> {
+        Box::pin(async move {
+            // A thread that holds the turn must not be given other work that wants it.
+            if platform::may_wait() { self.run(roots) } else { self.run_in_turn(roots).await }
+        })
     }
 
     fn read(&self, stored: Arc<dyn Storage>) -> Pin<Box<dyn Future<Output = Result<Vec<u32>>> + Send + '_>> {
@@ -365,6 +390,19 @@ impl Backend for DeviceState {
 }
 
 impl DeviceState {
+    /// Runs once no other run is under way.
+    async fn run_in_turn(&self, roots: &[Arc<Node>]) -> Result<()> {
+        self.check_process()?;
+        self.after_background();
+        let _one_at_a_time = self.running.take().await;
+        let elsewhere = platform::may_wait() && threads::may_be_taken_away();
+        let result = match elsewhere {
+            true => threads::install(|| waited(&self.name, self.run_alone(roots))),
+            false => self.run_alone(roots).await,
+        };
+        self.ended(result)
+    }
+
     /// An error in a process that was forked from the one that opened the device.
     fn check_process(&self) -> Result<()> {
         if self.opened_in.was_forked_cached() { Err(Error::Forked { device: self.name.clone() }) } else { Ok(()) }

@@ -12,7 +12,8 @@ impl Device {
     ///
     /// Measuring takes some ten milliseconds per variant, and longer where a driver compiles slowly. What was found is kept in a file in
     /// the user's cache folder (`STEEPEST_CACHE` names another one; `STEEPEST_CACHE=off` keeps nothing). Sums in another order round differently: a run after
-    /// measuring may differ from one before it in the last bits, and all later ones are the same again. On the CPU this does nothing.
+    /// measuring may differ from one before it in the last bits, and all later ones are the same again. On the CPU this does nothing. In a browser, where nothing
+    /// can wait for a measurement, nothing is measured, and a warning in the log says so.
     ///
     /// ```
     /// use steepest::{Device, device::Tune};

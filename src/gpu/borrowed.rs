@@ -133,6 +133,10 @@ impl Gpu {
         let granted = device.features().contains(cooperative::FEATURES);
         let kind = if granted { cooperative::offered(adapter) } else { None };
         let (liveness, health) = (Liveness::new(device), Arc::new(Health::default()));
+        if platform::IN_BROWSER {
+            // There a device's loss is a promise, of which everyone may be told.
+            health.watch_for_loss(device);
+        }
         let core = Core::assemble(adapter, device.clone(), queue.clone(), kind, health, Some(liveness));
         // Of a lost device there is no buffer either, which is an error of its own.
         let _ = core.scoped(|| core.look_for_loss());
@@ -152,8 +156,8 @@ impl Gpu {
 /// Whether a queue is a device's. wgpu does not say, and using a wrong one is an error of the other device, which may end the program; so it is found
 /// out without an error: what is asked of a queue is reported by the device it belongs to.
 fn owns(device: &wgpu::Device, queue: &wgpu::Queue) -> bool {
-    if !platform::MAY_WAIT {
-        // Nothing may wait there, and a page's queue comes with its device.
+    if !platform::may_wait() {
+        // Nothing may wait in a browser, and a page's queue comes with its device.
         return true;
     }
     let submission = queue.submit([]);

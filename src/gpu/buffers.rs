@@ -201,7 +201,7 @@ impl Pool {
         if matches!(result, Err(Error::OutOfMemory { .. })) && self.trim() > 0 {
             // Memory of destroyed buffers is free once the work that used them is done.
             let nothing = self.core.submit()?;
-            if platform::MAY_WAIT {
+            if platform::may_wait() {
                 self.core.wait(&nothing)?;
             }
             result = create();

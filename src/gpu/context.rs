@@ -57,6 +57,7 @@ impl Gpu {
 
     pub(super) fn of(core: Core) -> Gpu {
         let core = Arc::new(core);
+        core.answer_by_itself();
         Gpu {
             pool: Arc::new(Pool::new(Arc::clone(&core))),
             shaders: Shaders::new(core.inlines_uniforms),

@@ -79,12 +79,17 @@ impl Health {
             tracing::error!("uncaptured GPU error: {error}");
             flags.set(&flags.fault, error.to_string());
         }));
-        let flags = Arc::clone(&health);
+        health.watch_for_loss(device);
+        health
+    }
+
+    /// Has a device's callback of its loss set the flag. Natively a device has one such callback, in a browser as many as are set.
+    pub(super) fn watch_for_loss(self: &Arc<Health>, device: &wgpu::Device) {
+        let flags = Arc::clone(self);
         device.set_device_lost_callback(move |reason, message| {
             let reason = if message.is_empty() { format!("{reason:?}") } else { message };
             flags.set(&flags.lost, reason);
         });
-        health
     }
 
     /// Notes what a browser refused.
@@ -222,7 +227,7 @@ impl Core {
         let value = calls();
         // Popped innermost first.
         let (memory, validation, internal) = (memory.pop(), validation.pop(), internal.pop());
-        if !platform::MAY_WAIT {
+        if !platform::may_wait() {
             self.answer_later([Box::pin(memory), Box::pin(validation), Box::pin(internal)]);
             return Ok(value);
         }
@@ -252,7 +257,7 @@ impl Core {
 
     /// Ready once the browser has answered all error scopes so far: its answers come in order. Natively at once.
     pub(super) fn answered(&self) -> impl Future<Output = ()> + Send + use<> {
-        let last = (!platform::MAY_WAIT).then(|| self.device.push_error_scope(wgpu::ErrorFilter::Validation).pop());
+        let last = (!platform::may_wait()).then(|| self.device.push_error_scope(wgpu::ErrorFilter::Validation).pop());
         async move {
             if let Some(last) = last {
                 last.await;
@@ -295,12 +300,28 @@ impl Core {
 
     /// Waits until a submission has finished, looking at the device's health all the while. An error in a browser.
     pub(super) fn wait(&self, submission: &wgpu::SubmissionIndex) -> Result<()> {
-        if !platform::MAY_WAIT {
+        if !platform::may_wait() {
             self.check()?;
             return Err(Error::CannotWait { device: self.name.clone() });
         }
         while !self.poll(Some(submission))? {}
         Ok(())
+    }
+
+    /// Where nothing may wait: sees to it that what is asked of the device is answered. In a browser the page's loop does; natively, in tests, a thread does
+    /// in its place.
+    pub(super) fn answer_by_itself(self: &Arc<Core>) {
+        if !platform::HAS_THREADS || platform::may_wait() {
+            return;
+        }
+        let core = Arc::downgrade(self);
+        std::thread::spawn(move || {
+            while let Some(core) = core.upgrade() {
+                let _ = catch_unwind(AssertUnwindSafe(|| core.device.poll(wgpu::PollType::Poll)));
+                drop(core);
+                std::thread::park_timeout(Duration::from_micros(200));
+            }
+        });
     }
 
     /// Handles finished work without waiting.

@@ -188,7 +188,7 @@ impl Core {
         drop(state);
         match oldest {
             // In a browser whoever has the device do much awaits `caught_up`.
-            Some(oldest) if platform::MAY_WAIT => self.wait(&oldest)?,
+            Some(oldest) if platform::may_wait() => self.wait(&oldest)?,
             _ => self.tend()?,
         }
         Ok(submission)
@@ -196,7 +196,7 @@ impl Core {
 
     /// Ready once no more lists are under way than may be. Natively at once: whoever submits waits.
     pub(super) async fn caught_up(&self) -> Result<()> {
-        while !platform::MAY_WAIT && self.under_way() > IN_FLIGHT as u64 {
+        while !platform::may_wait() && self.under_way() > IN_FLIGHT as u64 {
             self.check()?;
             self.pending.done.next_list().await;
         }

@@ -31,7 +31,7 @@ struct Transfer {
 impl Transfer {
     /// Waits until the device has done its part. Natively only: in a browser the page's own loop sees to it.
     fn wait(&self) -> Result<()> {
-        if platform::MAY_WAIT { self.core.wait(&self.submission) } else { Ok(()) }
+        if platform::may_wait() { self.core.wait(&self.submission) } else { Ok(()) }
     }
 
     /// The words, once they are there.
@@ -130,7 +130,7 @@ impl Gpu {
     pub async fn finish(&self) -> Result<()> {
         self.core.check()?;
         let submission = self.core.submit()?;
-        if platform::MAY_WAIT {
+        if platform::may_wait() {
             return self.core.wait(&submission);
         }
         let answered = self.core.answered();

@@ -93,10 +93,10 @@ fn run_all(core: &Core, kind: Kind, trials: &[Trial]) -> Verdict {
 
 impl Gpu {
     /// Has the self-test done, or its verdict read, if a plan has variants that depend on it. On software adapters only where variants are
-    /// forced: there is nothing to be won.
+    /// forced: there is nothing to be won. Where nothing may wait there is no verdict, and the variants are not used.
     pub(super) fn run_self_tests(&self, plan: &Plan, forced: bool) {
         let Some(kind) = self.core.cooperative.kind else { return };
-        if self.core.cooperative.verdict.get().is_some() || (self.core.software && !forced) {
+        if self.core.cooperative.verdict.get().is_some() || (self.core.software && !forced) || !platform::may_wait() {
             return;
         }
         let Some((variant, test)) = tested(plan, kind) else { return };

@@ -9,7 +9,8 @@ use super::dispatch_list::{BindGroupCache, Prepared};
 use super::readback::RoomToRead;
 use crate::error::Result;
 use crate::executor::{Pending, Span};
-use crate::platform::Instant;
+use crate::oneshot::{self, Receiver};
+use crate::platform::{self, Instant};
 use std::sync::Arc;
 
 /// Dispatches timed with one set of queries, two each.
@@ -18,6 +19,10 @@ const DISPATCHES_PER_QUERY_SET: usize = wgpu::QUERY_SET_MAX_QUERIES as usize / 2
 impl Gpu {
     /// Runs step by step, taking times.
     pub(super) fn run_timed(&self, prepared: &Prepared, bind_groups: &[BindGroupCache]) -> Result<Pending<'_, Vec<Span>>> {
+        if !self.has_timestamps() && !platform::may_wait() {
+            let (begun, steps) = self.run_one_by_one(prepared, bind_groups)?;
+            return Ok(Box::pin(self.spans_by_the_clock(begun, steps)));
+        }
         if !self.has_timestamps() {
             let spans = self.run_by_the_clock(prepared, bind_groups)?;
             return Ok(Box::pin(std::future::ready(Ok(spans))));
@@ -72,7 +77,41 @@ impl Gpu {
         Ok(dispatches.into_iter().zip(ticks.chunks_exact(2)).map(span).collect())
     }
 
-    /// Runs step by step and waits for each. Natively only: where nothing may block, only timestamps give times.
+    /// Submits step by step, each with a look at the clock when it is done: where nothing may wait. The first look is before all of them.
+    fn run_one_by_one(&self, prepared: &Prepared, bind_groups: &[BindGroupCache]) -> Result<(Done, Vec<(usize, Done)>)> {
+        let done = || {
+            let (sender, done) = oneshot::channel();
+            self.core.queue.on_submitted_work_done(move || sender.send(Instant::now()));
+            done
+        };
+        self.core.submit()?;
+        let (begun, mut steps) = (done(), vec![]);
+        for (step, groups) in prepared.unmerged.steps.iter().zip(bind_groups) {
+            self.core.recorded(|encoder| {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                self.encode(&mut pass, step, groups, &mut None)
+            })?;
+            steps.push((step.dispatch, done()));
+        }
+        Ok((begun, steps))
+    }
+
+    /// The times of some dispatches, from when each was done.
+    async fn spans_by_the_clock(&self, begun: Done, steps: Vec<(usize, Done)>) -> Result<Vec<Span>> {
+        let no_answer = || self.core.diagnose("waiting for a dispatch: wgpu gave no answer");
+        let origin = begun.await.ok_or_else(no_answer)?;
+        let (mut start, mut spans) = (0, vec![]);
+        for (dispatch, done) in steps {
+            let done = done.await.ok_or_else(no_answer)?;
+            let end = (done.saturating_duration_since(origin).as_nanos() as u64).max(start);
+            spans.push(Span { dispatch, start, end });
+            start = end;
+        }
+        self.core.check()?;
+        Ok(spans)
+    }
+
+    /// Runs step by step and waits for each.
     fn run_by_the_clock(&self, prepared: &Prepared, bind_groups: &[BindGroupCache]) -> Result<Vec<Span>> {
         self.wait()?;
         let (origin, mut spans) = (Instant::now(), vec![]);
@@ -88,6 +127,9 @@ impl Gpu {
         Ok(spans)
     }
 }
+
+/// When something will have been done.
+type Done = Receiver<Instant>;
 
 /// Two timestamps per dispatch and the buffer they are written to.
 struct Queries {

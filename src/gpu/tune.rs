@@ -9,7 +9,7 @@ use super::tuned::{self, Measured, Tune, Tuning, signature, text};
 use crate::error::Result;
 use crate::files::write_cache;
 use crate::plan::{Buffer, Dispatch, Place, Plan};
-use crate::platform::Instant;
+use crate::platform::{self, Instant};
 use crate::threads::lock;
 use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
@@ -29,6 +29,12 @@ const SAMPLES: u32 = 3;
 impl Gpu {
     /// How variants are chosen from now on, and the file in which measured ones are kept.
     pub fn set_tune(&self, tune: Tune, file: Option<PathBuf>) {
+        if tune == Tune::Measure && !platform::may_wait() {
+            tracing::warn!(
+                "{}: variants are not measured in a browser, where nothing can wait for them; those for its class of devices are used",
+                self.name()
+            );
+        }
         let mut tuning = lock(&self.tuning);
         (tuning.tune, tuning.file, tuning.measured) = (tune, file, None);
     }
@@ -83,7 +89,12 @@ impl Gpu {
         };
         // Parameters in arenas are overwritten in place: not for trying out.
         let elsewhere = |place: &Place| !matches!(place.buffer, Buffer::Arena(_));
-        if tune != Tune::Measure || self.is_guarded() || self.is_timed() || !dispatch.writes.iter().all(elsewhere) {
+        if tune != Tune::Measure
+            || !platform::may_wait()
+            || self.is_guarded()
+            || self.is_timed()
+            || !dispatch.writes.iter().all(elsewhere)
+        {
             return None;
         }
         let found = match self.measure(dispatch) {

@@ -20,6 +20,12 @@ pub fn no_grad<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// [`no_grad`] in every poll of a future.
+pub(crate) async fn without_grad<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| no_grad(|| future.as_mut().poll(context))).await
+}
+
 /// As long as it lives, what its thread records has no gradient: [`no_grad`] without a closure, whose calls would carry its own line and not the
 /// caller's.
 pub(crate) struct GradOff;

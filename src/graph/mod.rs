@@ -18,6 +18,7 @@ pub use curvature::Curvature;
 pub use disconnected::Missing;
 pub use forward::jvp;
 pub(crate) use grad::GradOff;
+pub(crate) use grad::without_grad;
 pub use grad::{Gradients, no_grad};
 pub use node::{Backend, Edge, Node, Storage, Tensor, Value, record, record_on, record_shared};
 pub use op::{

@@ -35,6 +35,8 @@ pub trait Backend: sealed::Sealed + Any + Send + Sync {
     /// # Errors
     /// The first invalid node's error, or whatever the device reports.
     fn run(&self, roots: &[Arc<Node>]) -> Result<()>;
+    /// [`Backend::run`] without blocking; where waiting is allowed it is done in the first poll.
+    fn run_async<'a>(&'a self, roots: &'a [Arc<Node>]) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
     /// The account of its memory.
     fn room(&self) -> &Budget;
     /// The words of a stored value, in time.

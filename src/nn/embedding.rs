@@ -73,7 +73,8 @@ impl Embedding {
                 numbers[row * self.width..][..self.width].fill(0.0);
                 self.weight.device().parameter(&numbers, [self.rows, self.width])
             }
-            _ => self.weight,
+            Err(error) => Tensor::invalid(self.weight.node().backend(), error, At::caller()),
+            Ok(_) => self.weight,
         };
         Embedding { weight, padding: Some(row), ..self }
     }

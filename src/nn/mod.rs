@@ -68,6 +68,7 @@ pub use registry::{Registry, Site};
 pub use resample::{ChannelShuffle, Pad, PixelShuffle, PixelUnshuffle, Upsample};
 pub use residual::Residual;
 pub use sequential::{Flatten, Sequential, mlp};
+pub(crate) use state::device_of;
 pub use state::{Array, LoadReport, StateDict, Values};
 pub use statistics::{update_statistics, update_statistics_all};
 pub use summary::{Row, Summary, summary, summary_of, summary_of_all};

@@ -3,6 +3,7 @@
 use super::Module;
 use crate::error::{Error, Result};
 use crate::escape::escaped;
+use crate::platform::waited;
 use crate::{DType, Tensor};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -35,12 +36,20 @@ impl Array {
     /// # Errors
     /// As [`Tensor::to_vec`].
     pub fn of(tensor: &Tensor) -> Result<Array> {
+        waited(tensor.device().name(), Array::of_async(tensor))
+    }
+
+    /// [`Array::of`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Array::of`].
+    pub async fn of_async(tensor: &Tensor) -> Result<Array> {
         let spec = tensor.spec()?;
         let values = match spec.dtype {
-            DType::F32 | DType::F16 => Values::F32(tensor.to_vec()?),
-            DType::U32 => Values::U32(tensor.to_vec()?),
-            DType::I32 => Values::I32(tensor.to_vec()?),
-            DType::Bool => Values::Bool(tensor.to_vec()?),
+            DType::F32 | DType::F16 => Values::F32(tensor.fetch().await?),
+            DType::U32 => Values::U32(tensor.fetch().await?),
+            DType::I32 => Values::I32(tensor.fetch().await?),
+            DType::Bool => Values::Bool(tensor.fetch().await?),
         };
         Ok(Array { shape: spec.shape.dims().to_vec(), values })
     }
@@ -156,6 +165,12 @@ impl fmt::Display for LoadReport {
     }
 }
 
+/// The name of the device that a model's numbers are on, for messages.
+pub(crate) fn device_of(model: &dyn Module) -> String {
+    let first = model.named_state().into_iter().next();
+    first.map_or_else(|| "cpu".to_owned(), |(_, tensor)| tensor.device().name().to_owned())
+}
+
 /// PyTorch counts the batches of a normalisation in a buffer that nothing here reads.
 fn is_counter(name: &str) -> bool {
     name == "num_batches_tracked" || name.ends_with(".num_batches_tracked")
@@ -167,9 +182,25 @@ impl StateDict {
     /// # Errors
     /// Two tensors of one name, or as [`Tensor::to_vec`].
     pub fn of(model: &dyn Module) -> Result<StateDict> {
+        waited(&device_of(model), StateDict::of_async(model))
+    }
+
+    /// [`StateDict::of`] without blocking.
+    ///
+    /// ```
+    /// use steepest::{Device, nn::{self, StateDict}};
+    /// let model = nn::mlp(&Device::cpu(), &[2, 3, 1], 1);
+    /// let state = pollster::block_on(StateDict::of_async(&model))?;
+    /// assert_eq!(state, StateDict::of(&model)?);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`StateDict::of`].
+    pub async fn of_async(model: &dyn Module) -> Result<StateDict> {
         let mut state = StateDict::default();
         for (name, tensor) in model.named_state() {
-            let array = Array::of(&tensor)?;
+            let array = Array::of_async(&tensor).await?;
             if state.arrays.insert(name.clone(), array).is_some() {
                 return Err(Error::Config { what: "state", message: format!("two tensors of the model are named `{name}`") });
             }

@@ -3,6 +3,7 @@
 use super::{Module, Row};
 use crate::error::{Error, Result};
 use crate::location::on_behalf_of_caller;
+use crate::platform::waited;
 use crate::{Tensor, memory};
 
 /// What a layer was given and what it made of it: see [`watch`].
@@ -48,7 +49,15 @@ impl LayerOutput {
     /// # Errors
     /// As [`Tensor::to_vec`]; no output, or one that is not f32.
     pub fn statistics(&self) -> Result<Statistics> {
-        let values = self.values()?;
+        waited(&self.device(), self.statistics_async())
+    }
+
+    /// [`LayerOutput::statistics`] without blocking.
+    ///
+    /// # Errors
+    /// As [`LayerOutput::statistics`].
+    pub async fn statistics_async(&self) -> Result<Statistics> {
+        let values = self.values().await?;
         let finite: Vec<f64> = values.iter().copied().filter(|x| x.is_finite()).collect();
         let n = finite.len() as f64;
         let mean = finite.iter().sum::<f64>() / n;
@@ -69,13 +78,21 @@ impl LayerOutput {
     /// # Errors
     /// As [`LayerOutput::statistics`], and no parts, or no number that is finite.
     pub fn histogram(&self, bins: usize) -> Result<(Vec<f64>, Vec<usize>)> {
-        let Statistics { elements, not_finite, least, most, .. } = self.statistics()?;
+        waited(&self.device(), self.histogram_async(bins))
+    }
+
+    /// [`LayerOutput::histogram`] without blocking.
+    ///
+    /// # Errors
+    /// As [`LayerOutput::histogram`].
+    pub async fn histogram_async(&self, bins: usize) -> Result<(Vec<f64>, Vec<usize>)> {
+        let Statistics { elements, not_finite, least, most, .. } = self.statistics_async().await?;
         if bins == 0 || elements == not_finite {
             return Err(self.wrong(format!("a histogram in {bins} parts of {} finite numbers", elements - not_finite)));
         }
         let width = (most - least) / bins as f64;
         let mut counts = memory::filled(format_args!("{bins} parts of a histogram"), bins, 0).map_err(Error::NoRoom)?;
-        for x in self.values()?.into_iter().filter(|x| x.is_finite()) {
+        for x in self.values().await?.into_iter().filter(|x| x.is_finite()) {
             let bin = if width > 0.0 { ((x - least) / width) as usize } else { 0 };
             counts[bin.min(bins - 1)] += 1;
         }
@@ -84,9 +101,13 @@ impl LayerOutput {
         Ok((edges, counts))
     }
 
-    fn values(&self) -> Result<Vec<f64>> {
+    fn device(&self) -> String {
+        self.output().map_or_else(|| "cpu".to_owned(), |output| output.device().name().to_owned())
+    }
+
+    async fn values(&self) -> Result<Vec<f64>> {
         let output = self.output().ok_or_else(|| self.wrong("it has no output".to_owned()))?;
-        Ok(output.to_vec::<f32>()?.into_iter().map(f64::from).collect())
+        Ok(output.fetch::<f32>().await?.into_iter().map(f64::from).collect())
     }
 
     fn wrong(&self, message: String) -> Error {

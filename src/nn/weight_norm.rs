@@ -88,7 +88,7 @@ impl Inner {
 
     /// The layer with what its weight was read as.
     fn finished(self, weight: &Tensor) -> Result<Box<dyn Module>> {
-        self.weight.set(&weight.to_vec::<f32>()?)?;
+        self.weight.copy_from(weight)?;
         Ok(self.module)
     }
 }
@@ -154,8 +154,11 @@ impl WeightNorm {
     /// As [`WeightNorm::new`], and an axis that the parameter does not have.
     pub fn of(layer: Box<dyn Module>, name: &str, axis: usize) -> Result<WeightNorm> {
         let inner = Inner::new("weight normalisation", layer, name, axis)?;
-        let lengths = inner.weight.l2_norm_keepdim(&inner.others()).detach().to_vec::<f32>()?;
-        let length = inner.weight.device().parameter(&lengths, inner.outputs()?);
+        let lengths = inner.weight.l2_norm_keepdim(&inner.others()).detach();
+        let shape = inner.outputs()?;
+        let zeros = crate::memory::filled("the lengths of weights", shape.iter().product(), 0.0).map_err(Error::NoRoom)?;
+        let length = inner.weight.device().parameter(&zeros, shape);
+        length.copy_from(&lengths)?;
         Ok(WeightNorm { inner, length })
     }
 
@@ -288,7 +291,12 @@ impl SpectralNorm {
 
     fn with(inner: Inner, (u, v): (Tensor, Tensor), iterations: usize) -> Result<SpectralNorm> {
         let device = inner.weight.device();
-        let kept = |t: &Tensor| Ok::<_, Error>(device.tensor(&t.to_vec::<f32>()?, t.try_shape()?));
+        let kept = |t: &Tensor| {
+            let shape = t.try_shape()?;
+            let kept = device.filled("spectral_norm", "a vector of spectral normalisation", shape.dims(), 0.0)?;
+            kept.copy_from(t)?;
+            Ok::<_, Error>(kept)
+        };
         let (u, v) = (kept(&u)?, kept(&v)?);
         Ok(SpectralNorm { inner, u, v, iterations, state: Mutex::new(State { training: true, waiting: Waiting::default() }) })
     }

@@ -3,6 +3,7 @@
 use super::{State, check, config};
 use crate::Tensor;
 use crate::error::Result;
+use crate::platform::waited;
 
 /// A moving average of parameters, or of whatever tensors of f32: buffers too, where they are to be averaged.
 ///
@@ -173,8 +174,20 @@ impl Average {
     /// # Errors
     /// An average while it is exchanged, or as [`Tensor::to_vec`].
     pub fn state(&self) -> Result<State> {
+        let device = self.averages.first().map_or_else(|| "cpu".to_owned(), |first| first.device().name().to_owned());
+        waited(&device, self.state_async())
+    }
+
+    /// [`Average::state`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Average::state`].
+    pub async fn state_async(&self) -> Result<State> {
         self.check()?;
-        let averages = self.averages.iter().map(Tensor::to_vec).collect::<Result<_>>()?;
+        let mut averages = Vec::with_capacity(self.averages.len());
+        for average in &self.averages {
+            averages.push(average.fetch().await?);
+        }
         let tensors = [("average".to_owned(), averages)].into();
         Ok(State { kind: self.kind().to_owned(), lr: 0.0, steps: vec![self.updates], tensors })
     }

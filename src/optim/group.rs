@@ -317,6 +317,10 @@ macro_rules! carries {
 
         $(fn steps(&self) -> &[u64] {
             &self.$steps
+        }
+
+        fn set_steps(&mut self, steps: &[u64]) {
+            self.$steps = steps.to_vec();
         })?
 
         fn restore(&mut self, state: &$crate::optim::State) -> $crate::error::Result<()> {

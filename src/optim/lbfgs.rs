@@ -5,6 +5,7 @@ mod search;
 use super::{check, config};
 use crate::Tensor;
 use crate::error::Result;
+use crate::platform::waited;
 use search::{Point, Stopped, search};
 use std::collections::VecDeque;
 
@@ -157,16 +158,25 @@ impl Lbfgs {
     /// A setting that makes no sense, no parameters, the error of an invalid loss or of one that depends on none of the parameters, or what the
     /// device reports. The parameters are then as they were after the last iteration.
     pub fn step(&mut self, loss: impl Fn() -> Tensor) -> Result<LbfgsReport> {
+        let device = self.parameters.first().map_or_else(|| "cpu".to_owned(), |first| first.device().name().to_owned());
+        waited(&device, self.step_async(loss))
+    }
+
+    /// [`Lbfgs::step`] without blocking: each evaluation is awaited. Dropped, it is given up, and the parameters are where the line search had got to.
+    ///
+    /// # Errors
+    /// As [`Lbfgs::step`].
+    pub async fn step_async(&mut self, loss: impl Fn() -> Tensor) -> Result<LbfgsReport> {
         self.check()?;
-        let x = self.read()?;
+        let x = self.read().await?;
         let parameters = self.parameters.clone();
         let mut run = Run { parameters: &parameters, loss: &loss, evaluations: 0 };
-        let start = run.evaluate(&x)?;
+        let start = run.evaluate(&x).await?;
         let mut now = At { x, point: start };
         let first = now.point.loss;
         let mut iterations = 0;
         let end = loop {
-            match self.iterate(&mut now, &mut run, iterations) {
+            match self.iterate(&mut now, &mut run, iterations).await {
                 Ok(Went { moved, end }) => {
                     iterations += usize::from(moved);
                     if let Some(end) = end {
@@ -203,10 +213,10 @@ impl Lbfgs {
     }
 
     /// All parameters, one after the other.
-    fn read(&self) -> Result<Vec<f64>> {
+    async fn read(&self) -> Result<Vec<f64>> {
         let mut all = vec![];
         for parameter in &self.parameters {
-            all.extend(parameter.to_vec::<f32>()?.into_iter().map(f64::from));
+            all.extend(parameter.fetch::<f32>().await?.into_iter().map(f64::from));
         }
         Ok(all)
     }
@@ -228,7 +238,7 @@ impl Lbfgs {
     }
 
     /// One iteration, unless it is to end before.
-    fn iterate(&mut self, now: &mut At, run: &mut Run<'_>, done: usize) -> Result<Went> {
+    async fn iterate(&mut self, now: &mut At, run: &mut Run<'_>, done: usize) -> Result<Went> {
         if let Some(end) = self.ends(&now.point, run.evaluations, done) {
             return Ok(Went { moved: false, end: Some(end) });
         }
@@ -246,19 +256,19 @@ impl Lbfgs {
         }
         // On the line only what f32 holds can be told apart.
         let along = |t: f64| now.x.iter().zip(&d).map(|(x, d)| f64::from((x + t * d) as f32)).collect::<Vec<_>>();
-        let mut at = |t: f64| {
-            let mut point = run.evaluate(&along(t))?;
+        let mut at = async |t: f64| {
+            let mut point = run.evaluate(&along(t)).await?;
             point.place(t, &d);
             Ok(point)
         };
         let next = if self.searches {
             let start = Point { t: 0.0, slope, ..now.point.clone() };
-            match search(&mut at, start, length, self.tolerance_change / largest(&d), SEARCHES)? {
+            match search(&mut at, start, length, self.tolerance_change / largest(&d), SEARCHES).await? {
                 Ok(point) => point,
                 Err(Stopped) => return Ok(Went { moved: false, end: Some(LbfgsEnd::NoLower) }),
             }
         } else {
-            at(length)?
+            at(length).await?
         };
         let x = along(next.t);
         let s: Vec<f64> = x.iter().zip(&now.x).map(|(new, old)| new - old).collect();
@@ -326,7 +336,7 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// The loss and its gradient with these parameters.
-    fn evaluate(&mut self, x: &[f64]) -> Result<Point> {
+    async fn evaluate(&mut self, x: &[f64]) -> Result<Point> {
         write(self.parameters, x)?;
         self.evaluations += 1;
         let loss = (self.loss)();
@@ -337,15 +347,15 @@ impl Run<'_> {
         let found =
             self.parameters.iter().map(|p| gradients.get(p).map(Option::<&Tensor>::cloned)).collect::<Result<Vec<_>>>()?;
         // One run for all of it.
-        loss.device().run(found.iter().flatten().chain([&loss]))?;
+        loss.device().run_async(found.iter().flatten().chain([&loss])).await?;
         let mut gradient = Vec::with_capacity(x.len());
         for (found, parameter) in found.iter().zip(self.parameters) {
             match found {
-                Some(values) => gradient.extend(values.to_vec::<f32>()?.into_iter().map(f64::from)),
+                Some(values) => gradient.extend(values.fetch::<f32>().await?.into_iter().map(f64::from)),
                 None => gradient.resize(gradient.len() + parameter.try_shape()?.numel(), 0.0),
             }
         }
-        Ok(Point { t: 0.0, loss: f64::from(loss.item()?), slope: 0.0, gradient })
+        Ok(Point { t: 0.0, loss: f64::from(loss.fetch_item().await?), slope: 0.0, gradient })
     }
 }
 

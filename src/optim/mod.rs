@@ -42,8 +42,10 @@ pub use state::State;
 pub use crate::ops::update::Scale as MuonScale;
 
 use crate::error::{Error, Result, finite};
-use crate::location::on_behalf_of_caller;
-use crate::{Gradients, Tensor};
+use crate::location::{on_behalf_of_caller, recording_for_caller};
+use crate::platform;
+use crate::{Device, Gradients, Tensor};
+use std::pin::Pin;
 
 /// What updates parameters.
 pub trait Optimizer {
@@ -57,6 +59,36 @@ pub trait Optimizer {
     /// The error of an invalid loss, a setting that makes no sense, a loss that depends on none of the parameters, or
     /// what the device reports. Nothing is updated then.
     fn step(&mut self, gradients: Gradients) -> Result<()>;
+
+    /// [`Optimizer::step`] without blocking: what a run waits for by itself (values that the host computes from, CHECK and anomaly mode, times of a profile) is
+    /// awaited. In a browser a loop awaits this, or calls `step` and awaits [`Device::caught_up_async`](crate::Device::caught_up_async). Natively it is `step`, in
+    /// the first poll.
+    ///
+    /// ```
+    /// use steepest::{Device, optim::{Optimizer, Sgd}};
+    /// let w = Device::cpu().parameter(&[2.0], 1);
+    /// let mut opt = Sgd::new([w.clone()], 0.5);
+    /// pollster::block_on(opt.step_async(w.square().sum(&[]).backward()))?;
+    /// assert_eq!(w.item()?, 0.0);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    #[track_caller]
+    fn step_async(&mut self, gradients: Gradients) -> Pin<Box<dyn Future<Output = Result<()>> + '_>> {
+        Box::pin(recording_for_caller(async move {
+            let device = gradients.loss().device();
+            let steps = if platform::may_wait() { vec![] } else { self.steps().to_vec() };
+            let stepped = Device::started(|| self.step(gradients)).await;
+            if stepped.is_err() && !platform::may_wait() {
+                // It was counted before its run was.
+                self.set_steps(&steps);
+            }
+            stepped?;
+            device.caught_up_async().await
+        }))
+    }
 
     /// The learning rate.
     fn lr(&self) -> f64;
@@ -75,6 +107,10 @@ pub trait Optimizer {
     fn steps(&self) -> &[u64] {
         &[]
     }
+
+    /// Puts the counts of [`Optimizer::steps`] back after a step that failed.
+    #[doc(hidden)]
+    fn set_steps(&mut self, _steps: &[u64]) {}
 
     /// Goes on from a state taken with [`State::of`]: learning rate, counted steps and tensors.
     ///
@@ -103,6 +139,9 @@ impl<O: Optimizer + ?Sized> Optimizer for Box<O> {
     }
     fn steps(&self) -> &[u64] {
         (**self).steps()
+    }
+    fn set_steps(&mut self, steps: &[u64]) {
+        (**self).set_steps(steps);
     }
     fn restore(&mut self, state: &State) -> Result<()> {
         (**self).restore(state)

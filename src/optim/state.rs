@@ -4,6 +4,7 @@ use super::group::Common;
 use super::{Optimizer, check, config};
 use crate::Tensor;
 use crate::error::Result;
+use crate::platform::waited;
 use std::collections::BTreeMap;
 
 /// What an optimizer carries from step to step, in this program's memory. Settings that do not change by themselves (decay rates, ε,
@@ -40,12 +41,29 @@ impl State {
     /// # Errors
     /// As [`Tensor::to_vec`].
     pub fn of(optimizer: &dyn Optimizer) -> Result<State> {
+        waited(&name_of(&optimizer.state()), State::of_async(optimizer))
+    }
+
+    /// [`State::of`] without blocking.
+    ///
+    /// # Errors
+    /// As [`State::of`].
+    pub async fn of_async(optimizer: &dyn Optimizer) -> Result<State> {
         let mut tensors = BTreeMap::new();
         for (name, of_all) in optimizer.state() {
-            tensors.insert(name.to_owned(), of_all.iter().map(Tensor::to_vec).collect::<Result<_>>()?);
+            let mut values = Vec::with_capacity(of_all.len());
+            for tensor in of_all {
+                values.push(tensor.fetch().await?);
+            }
+            tensors.insert(name.to_owned(), values);
         }
         Ok(State { kind: optimizer.kind().to_owned(), lr: optimizer.lr(), steps: optimizer.steps().to_vec(), tensors })
     }
+}
+
+/// The device of what an optimizer carries, for messages.
+fn name_of(state: &[(&str, &[Tensor])]) -> String {
+    state.iter().flat_map(|(_, tensors)| *tensors).next().map_or_else(|| "cpu".to_owned(), |t| t.device().name().to_owned())
 }
 
 impl Common {

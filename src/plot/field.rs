@@ -2,6 +2,7 @@
 
 use super::axis::{self, Axis};
 use crate::error::{Error, Result};
+use crate::platform::waited;
 
 /// A grid larger than this makes no better picture, only larger files.
 const MAX_GRID: usize = 1000;
@@ -72,13 +73,26 @@ impl Field {
     /// # Errors
     /// As [`Field::new`], before the function is called; and the function's first error.
     pub fn try_sample(x: (f64, f64), y: (f64, f64), n: usize, mut value: impl FnMut(f64, f64) -> Result<f64>) -> Result<Field> {
+        waited("cpu", Field::try_sample_async(x, y, n, async |x, y| value(x, y)))
+    }
+
+    /// [`Field::try_sample`] of a function that is awaited.
+    ///
+    /// # Errors
+    /// As [`Field::try_sample`].
+    pub async fn try_sample_async(
+        x: (f64, f64),
+        y: (f64, f64),
+        n: usize,
+        mut value: impl AsyncFnMut(f64, f64) -> Result<f64>,
+    ) -> Result<Field> {
         if !(2..=MAX_GRID).contains(&n) {
             return Err(wrong(format!("{n} values per side, expected 2 to {MAX_GRID}")));
         }
         let mut field = Field::new(even(x, n), even(y, n), vec![0.0; n * n])?;
         for row in 0..n {
             for column in 0..n {
-                field.values[row * n + column] = value(field.xs[column], field.ys[row])?;
+                field.values[row * n + column] = value(field.xs[column], field.ys[row]).await?;
             }
         }
         Ok(field)

@@ -3,6 +3,7 @@
 use super::field::Field;
 use super::figure::Figure;
 use crate::error::{Error, Result};
+use crate::platform::{self, waited};
 use crate::{Tensor, random};
 
 /// How many directions a figure of slices shows.
@@ -22,15 +23,18 @@ struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    fn of(parameters: &'a [Tensor]) -> Result<Weights<'a>> {
+    async fn of(parameters: &'a [Tensor]) -> Result<Weights<'a>> {
         if parameters.is_empty() {
             return Err(wrong("no parameters to move".to_owned()));
         }
         if let Some(at) = parameters.iter().position(|p| !p.is_leaf()) {
             return Err(wrong(format!("parameter {at} is computed from others; only given tensors can be moved")));
         }
-        let start: Result<Vec<Vec<f32>>> = parameters.iter().map(|p| p.to_vec::<f32>()).collect();
-        Ok(Weights { parameters, start: start?, restored: false })
+        let mut start = Vec::with_capacity(parameters.len());
+        for parameter in parameters {
+            start.push(parameter.fetch::<f32>().await?);
+        }
+        Ok(Weights { parameters, start, restored: false })
     }
 
     /// start + Σ share · direction
@@ -48,8 +52,8 @@ impl<'a> Weights<'a> {
     }
 
     /// Runs with other weights in place; ends with the weights as they were. Of two errors the first is told.
-    fn during<T>(mut self, run: impl FnOnce(&Weights<'a>) -> Result<T>) -> Result<T> {
-        let found = run(&self);
+    async fn during<T>(mut self, run: impl AsyncFnOnce(&Weights<'a>) -> Result<T>) -> Result<T> {
+        let found = run(&self).await;
         self.restored = true;
         let back = self.put(&[]);
         found.and_then(|found| back.map(|()| found))
@@ -124,20 +128,44 @@ pub fn loss_slices(
     steps: usize,
     mut loss: impl FnMut() -> Result<f32>,
 ) -> Result<Figure> {
+    waited(&device_of(parameters), loss_slices_async(parameters, seed, reach, steps, async || loss()))
+}
+
+/// [`loss_slices`] without blocking, of a loss that is awaited: `async || loss.item_async().await`. In a browser the page's loop goes on between the values.
+/// Dropped, it is given up, and the weights are as they were.
+///
+/// # Errors
+/// As [`loss_slices`].
+pub async fn loss_slices_async(
+    parameters: &[Tensor],
+    seed: u64,
+    reach: f64,
+    steps: usize,
+    mut loss: impl AsyncFnMut() -> Result<f32>,
+) -> Result<Figure> {
     checked(reach, steps)?;
     let figure = Figure::new("Loss along random directions").labels("distance from the weights, in their own length", "loss");
-    Weights::of(parameters)?.during(|weights| {
-        (0..SLICES).try_fold(figure, |figure, number| {
+    let slices = async |weights: &Weights<'_>| {
+        let mut figure = figure;
+        for number in 0..SLICES {
             let direction = weights.direction(seed, number)?;
             let mut points = vec![];
             for i in 0..steps {
                 let share = reach * (2.0 * i as f64 / (steps - 1) as f64 - 1.0);
                 weights.put(&[(share, &direction)])?;
-                points.push((share, f64::from(loss()?)));
+                platform::let_page_go_on().await;
+                points.push((share, f64::from(loss().await?)));
             }
-            Ok(figure.line(format!("direction {}", number + 1), points))
-        })
-    })
+            figure = figure.line(format!("direction {}", number + 1), points);
+        }
+        Ok(figure)
+    };
+    Weights::of(parameters).await?.during(slices).await
+}
+
+/// The name of the device that parameters are on, for messages.
+fn device_of(parameters: &[Tensor]) -> String {
+    parameters.first().map_or_else(|| "cpu".to_owned(), |first| first.device().name().to_owned())
 }
 
 /// The loss over the plane of two random directions through the weights, `steps` × `steps` values: see [`loss_slices`]. For
@@ -152,12 +180,29 @@ pub fn loss_surface(
     steps: usize,
     mut loss: impl FnMut() -> Result<f32>,
 ) -> Result<Field> {
+    waited(&device_of(parameters), loss_surface_async(parameters, seed, reach, steps, async || loss()))
+}
+
+/// [`loss_surface`] without blocking; see [`loss_slices_async`].
+///
+/// # Errors
+/// As [`loss_slices`].
+pub async fn loss_surface_async(
+    parameters: &[Tensor],
+    seed: u64,
+    reach: f64,
+    steps: usize,
+    mut loss: impl AsyncFnMut() -> Result<f32>,
+) -> Result<Field> {
     checked(reach, steps)?;
-    Weights::of(parameters)?.during(|weights| {
+    let plane = async |weights: &Weights<'_>| {
         let (one, two) = (weights.direction(seed, 0)?, weights.direction(seed, 1)?);
-        Field::try_sample((-reach, reach), (-reach, reach), steps, |a, b| {
+        let value = async |a: f64, b: f64| {
             weights.put(&[(a, &one), (b, &two)])?;
-            Ok(f64::from(loss()?))
-        })
-    })
+            platform::let_page_go_on().await;
+            Ok(f64::from(loss().await?))
+        };
+        Field::try_sample_async((-reach, reach), (-reach, reach), steps, value).await
+    };
+    Weights::of(parameters).await?.during(plane).await
 }

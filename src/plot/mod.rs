@@ -51,5 +51,5 @@ mod surface;
 pub use charts::{Named, activations, confusion, decision_boundary, images, learning_curves, metric_curves, roc, surface};
 pub use field::Field;
 pub use figure::Figure;
-pub use landscape::{loss_slices, loss_surface};
+pub use landscape::{loss_slices, loss_slices_async, loss_surface, loss_surface_async};
 pub use output::Panels;

@@ -19,6 +19,15 @@ pub type Overrides = HashMap<u64, Array>;
 /// # Errors
 /// The error an invalid tensor carries, one of reading a leaf, [`OpError::Definition`] for an op without a definition, or [`Error::NoRoom`] for values that do not fit into this program's memory.
 pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
+    let device = roots.first().map_or("cpu", |root| root.node().backend().name());
+    waited(device, evaluate_async(roots, given))
+}
+
+/// [`evaluate`] without blocking: values that leaves hold on a GPU are awaited.
+///
+/// # Errors
+/// As [`evaluate`].
+pub async fn evaluate_async(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
     let mut nodes: BTreeMap<u64, Arc<Node>> = BTreeMap::new();
     let mut seen = HashSet::new();
     let mut stack: Vec<Arc<Node>> = roots.iter().map(|t| t.node().clone()).collect();
@@ -49,7 +58,7 @@ pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
                 defined(&*op, &inputs, &spec).map_err(|error| Error::op(op.name(), node.at(), error))?
             }
             (None, Body::Leaf | Body::Released) => {
-                let words = read(&node)?;
+                let words = read(&node).await?;
                 Array::new(spec.shape, spec.dtype.unpack(&words, spec.shape.numel()))
             }
         };
@@ -59,10 +68,10 @@ pub fn evaluate(roots: &[&Tensor], given: &Overrides) -> Result<Vec<Array>> {
 }
 
 /// The words of a node that has a value.
-fn read(node: &Arc<Node>) -> Result<Vec<u32>> {
+async fn read(node: &Arc<Node>) -> Result<Vec<u32>> {
     match node.value() {
         Some(Value::Host(words)) => Ok(words.to_vec()),
-        Some(Value::Stored(stored)) => waited(node.backend().name(), node.backend().read(stored)),
+        Some(Value::Stored(stored)) => node.backend().read(stored).await,
         None => Err(Error::op(node.op_name(), node.at(), OpError::Stale("the value was let go".to_owned()))),
     }
 }

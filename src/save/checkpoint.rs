@@ -2,8 +2,9 @@
 
 use super::TensorFile;
 use crate::error::{Error, Malformed, Result};
-use crate::nn::{Array, Module, StateDict, Values};
+use crate::nn::{Array, Module, StateDict, Values, device_of};
 use crate::optim::{self, Optimizer};
+use crate::platform::waited;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,11 +54,19 @@ impl Checkpoint {
     /// # Errors
     /// As [`Tensor::to_vec`](crate::Tensor::to_vec).
     pub fn of(model: &dyn Module, optimizer: &dyn Optimizer) -> Result<Checkpoint> {
+        waited(&device_of(model), Checkpoint::of_async(model, optimizer))
+    }
+
+    /// [`Checkpoint::of`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::of`].
+    pub async fn of_async(model: &dyn Module, optimizer: &dyn Optimizer) -> Result<Checkpoint> {
         let mut counters = BTreeMap::new();
         model.visit_counters(&mut |name, counter| {
             counters.insert(name.to_owned(), counter.load(Ordering::Relaxed));
         });
-        let (model, optimizer) = (StateDict::of(model)?, optim::State::of(optimizer)?);
+        let (model, optimizer) = (StateDict::of_async(model).await?, optim::State::of_async(optimizer).await?);
         Ok(Checkpoint { model, optimizer, counters, ..Checkpoint::default() })
     }
 

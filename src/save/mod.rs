@@ -56,7 +56,8 @@ pub use tensors::{LeftOut, TensorFile};
 
 use crate::Device;
 use crate::error::{Error, Malformed, Result};
-use crate::nn::{Blueprint, Module, Registry, StateDict};
+use crate::nn::{Blueprint, Module, Registry, StateDict, device_of};
+use crate::platform::waited;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -117,8 +118,24 @@ impl ModelFile {
     /// # Errors
     /// As [`StateDict::of`].
     pub fn of(model: &dyn Module) -> Result<ModelFile> {
+        waited(&device_of(model), ModelFile::of_async(model))
+    }
+
+    /// [`ModelFile::of`] without blocking; [`ModelFile::to_bytes`] then gives a page the file.
+    ///
+    /// ```
+    /// use steepest::{Device, nn, save::ModelFile};
+    /// let model = nn::mlp(&Device::cpu(), &[2, 3, 1], 1);
+    /// let bytes = pollster::block_on(ModelFile::of_async(&model))?.to_bytes()?;
+    /// assert_eq!(ModelFile::parse("model.safetensors", &bytes)?.state.len(), 4);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`StateDict::of`].
+    pub async fn of_async(model: &dyn Module) -> Result<ModelFile> {
         Ok(ModelFile {
-            state: StateDict::of(model)?,
+            state: StateDict::of_async(model).await?,
             blueprint: Blueprint::of(model),
             preprocessing: None,
             history: None,

@@ -6,7 +6,6 @@ use super::trainer::Run;
 use super::{FailedCheckpoint, History};
 use crate::data::DataLoader;
 use crate::error::{Error, Result};
-use crate::optim::Average;
 use crate::save::{Checkpoint, Checkpoints};
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -138,9 +137,9 @@ impl Trainer<'_> {
     }
 
     /// Writes a checkpoint, if there is a place for them. One that cannot be written is no reason to lose the training.
-    pub(super) fn save(&mut self, run: &mut Run, train: &DataLoader, bar: &Bar) -> Result<()> {
+    pub(super) async fn save(&mut self, run: &mut Run, train: &DataLoader, bar: &Bar) -> Result<()> {
         let Some(saving) = &self.settings.saving else { return Ok(()) };
-        let mut checkpoint = Checkpoint::of(self.model, &self.optimizer)?;
+        let mut checkpoint = Checkpoint::of_async(self.model, &self.optimizer).await?;
         let mut keep = |name: &str, value: &dyn Display| checkpoint.progress.insert(name.to_owned(), value.to_string());
         keep("epoch", &run.epoch);
         keep("batch", &run.batch);
@@ -160,7 +159,9 @@ impl Trainer<'_> {
             keep("plateau_cooling", &cooling);
         }
         checkpoint.best.clone_from(&run.best_state);
-        checkpoint.average = run.average.as_ref().map(Average::state).transpose()?;
+        if let Some(average) = &run.average {
+            checkpoint.average = Some(average.state_async().await?);
+        }
         checkpoint.history = (!run.history.records.is_empty()).then(|| run.history.to_csv());
         checkpoint.preprocessing.clone_from(&saving.preprocessing);
         match saving.checkpoints.write(run.step, &checkpoint) {

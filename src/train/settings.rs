@@ -367,7 +367,7 @@ mod unsaved {
             Ok(Run::new(self.average()))
         }
 
-        pub(in crate::train) fn save(&mut self, _: &mut Run, _: &DataLoader, _: &Bar) -> Result<()> {
+        pub(in crate::train) async fn save(&mut self, _: &mut Run, _: &DataLoader, _: &Bar) -> Result<()> {
             Ok(())
         }
     }

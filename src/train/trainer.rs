@@ -6,11 +6,12 @@ use super::settings::{Averaging, Settings, Trainer};
 use super::{EarlyStopping, End, FailedCheckpoint, Flow, History, Record, Report, StepInfo};
 use crate::data::{Batch, DataLoader};
 use crate::error::{Error, Result};
+use crate::location::recording_for_caller;
 use crate::memory;
-use crate::nn::{Array, Module, StateDict, update_statistics_all};
+use crate::nn::{Array, Module, StateDict, device_of, update_statistics_all};
 use crate::optim::{Average, Optimizer};
-use crate::platform::Instant;
-use crate::{Gradients, Tensor, no_grad};
+use crate::platform::{self, Instant, waited};
+use crate::{Device, Gradients, Tensor, no_grad};
 use std::sync::atomic::Ordering;
 
 /// Losses that may wait to be read: reading waits for the device.
@@ -64,9 +65,9 @@ impl Run {
     }
 
     /// Reads the losses that wait.
-    fn read(&mut self) -> Result<()> {
+    async fn read(&mut self) -> Result<()> {
         for (step, rows, lr, loss) in std::mem::take(&mut self.waiting) {
-            let loss = loss.item()?;
+            let loss = loss.fetch_item().await?;
             if !loss.is_finite() {
                 return Err(Error::Diverged { epoch: self.epoch + 1, step, loss, lr });
             }
@@ -92,27 +93,56 @@ impl Trainer<'_> {
     /// place where no checkpoint can be written; one that fails later is in the report. What the device, a callback or a metric reports.
     #[track_caller]
     pub fn fit(&mut self, train: &DataLoader) -> Result<Report> {
-        let _line = crate::location::on_behalf_of_caller();
+        waited(&device_of(self.model), self.fit_async(train))
+    }
+
+    /// [`Trainer::fit`] without blocking, for a page: steps, losses, validation and checkpoints are awaited, and the page's loop goes on meanwhile. Natively all is
+    /// done in the first poll.
+    ///
+    /// Dropped, it is given up: the model has the weights of the last step that ran. Callbacks must not wait; what they are to read of a model, read
+    /// between two calls of this with few epochs each.
+    ///
+    /// ```
+    /// use steepest::{Device, data, nn::{self, Module}, optim::Adam, train::Trainer};
+    /// let device = Device::cpu();
+    /// let (train, _) = data::digits()?.stratified_split(0.9, 0)?;
+    /// let loader = data::DataLoader::new(&train, 32).on_device(&device)?;
+    /// let model = nn::mlp(&device, &[64, 8, 10], 1);
+    /// let optimizer = Adam::new(model.parameters(), 0.01);
+    /// let mut trainer = Trainer::new(&model, optimizer, |output, labels| output.cross_entropy(labels)).epochs(2).quiet();
+    /// let report = pollster::block_on(trainer.fit_async(&loader))?;
+    /// assert_eq!(report.history.records.len(), 2);
+    /// # Ok::<(), steepest::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    #[track_caller]
+    pub fn fit_async<'t>(&'t mut self, train: &'t DataLoader) -> impl Future<Output = Result<Report>> + 't {
+        recording_for_caller(self.fitted(train))
+    }
+
+    async fn fitted(&mut self, train: &DataLoader) -> Result<Report> {
         self.settings.check()?;
-        let mut run = self.begin(train)?;
+        let mut run = Device::started(|| self.begin(train)).await?;
         self.settings.interrupt.clear();
         #[cfg(feature = "progress")]
         let _listening = self.settings.ctrl_c.then(|| super::interrupt::Listening::new(&self.settings.interrupt)).transpose()?;
         let mut bar = Bar::new(self.settings.quiet);
-        let end = self.run(&mut run, train, &mut bar);
+        let end = self.run(&mut run, train, &mut bar).await;
         self.model.eval();
         let end = end?;
         drop(bar);
         match &run.best_state {
             Some(best) => best.load(self.model)?,
-            None => drop(self.put_averages(&mut run, train)?),
+            None => drop(self.put_averages(&mut run, train).await?),
         }
         self.model.eval();
         let Run { history, best, step: steps, checkpoint, failed: failed_checkpoints, .. } = run;
         Ok(Report { history, end, best, steps, checkpoint, failed_checkpoints })
     }
 
-    fn run(&mut self, run: &mut Run, train: &DataLoader, bar: &mut Bar) -> Result<End> {
+    async fn run(&mut self, run: &mut Run, train: &DataLoader, bar: &mut Bar) -> Result<End> {
         loop {
             if self.settings.stopping.as_ref().is_some_and(|stopping| run.bad >= stopping.patience) {
                 return Ok(End::EarlyStopping);
@@ -121,14 +151,14 @@ impl Trainer<'_> {
                 return Ok(End::Finished);
             }
             let start = Instant::now();
-            if let Some(end) = self.steps(run, train, bar)? {
-                self.save(run, train, bar)?;
+            if let Some(end) = self.steps(run, train, bar).await? {
+                self.save(run, train, bar).await?;
                 return Ok(end);
             }
-            let flow = self.end_epoch(run, start, train, bar)?;
+            let flow = self.end_epoch(run, start, train, bar).await?;
             let interrupted = self.settings.interrupt.after_epoch();
             if self.settings.saves_epoch(run.epoch) || flow == Flow::Stop || interrupted {
-                self.save(run, train, bar)?;
+                self.save(run, train, bar).await?;
             }
             if flow == Flow::Stop {
                 return Ok(End::Callback);
@@ -140,7 +170,7 @@ impl Trainer<'_> {
     }
 
     /// The steps of an epoch that are left; why the run ends, if it ends there.
-    fn steps(&mut self, run: &mut Run, train: &DataLoader, bar: &mut Bar) -> Result<Option<End>> {
+    async fn steps(&mut self, run: &mut Run, train: &DataLoader, bar: &mut Bar) -> Result<Option<End>> {
         let (epochs, batches) = (self.settings.epochs, train.len());
         self.model.train();
         if let (0, Some(schedule)) = (run.batch, &self.settings.by_epoch) {
@@ -152,7 +182,8 @@ impl Trainer<'_> {
             if let Some(schedule) = &self.settings.by_step {
                 self.optimizer.set_lr(schedule.lr(run.step as usize));
             }
-            let (loss, last) = self.step(run, batch, &mut left)?;
+            platform::let_page_go_on().await;
+            let (loss, last) = self.step(run, batch, &mut left).await?;
             let lr = self.optimizer.lr();
             let info = StepInfo { epoch: run.epoch + 1, batch: last, step: run.step, lr, loss: &loss };
             let mut flow = Flow::Go;
@@ -160,7 +191,7 @@ impl Trainer<'_> {
                 flow = flow.or(callback.on_step(&info)?);
             }
             if run.waiting.len() >= WAITING || bar.is_due() {
-                run.read()?;
+                run.read().await?;
                 bar.draw(&run.shown(epochs, batches, lr));
             }
             let end = match flow {
@@ -169,40 +200,40 @@ impl Trainer<'_> {
                 Flow::Go => None,
             };
             if end.is_some() {
-                run.read()?;
+                run.read().await?;
                 return Ok(end);
             }
             if self.settings.saves_step(run.step) {
-                run.read()?;
-                self.save(run, train, bar)?;
+                run.read().await?;
+                self.save(run, train, bar).await?;
             }
         }
-        run.read()?;
+        run.read().await?;
         Ok(None)
     }
 
     /// One step, of a batch and as many of those that are left as belong to it; its loss without penalties, which has been computed, and the last
     /// batch's number.
-    fn step(&mut self, run: &mut Run, first: Batch, left: &mut impl Iterator<Item = Batch>) -> Result<(Tensor, usize)> {
+    async fn step(&mut self, run: &mut Run, first: Batch, left: &mut impl Iterator<Item = Batch>) -> Result<(Tensor, usize)> {
         let mut last = first.index;
         let mut losses = vec![];
         if self.settings.accumulate == 1 {
             let (loss, gradients) = self.gradients(&first);
-            self.optimizer.step(self.settings.clipped(gradients))?;
+            self.optimizer.step_async(self.settings.clipped(gradients)).await?;
             losses.push((first.len, loss));
         } else {
             for batch in std::iter::once(first).chain(left.take(self.settings.accumulate - 1)) {
                 let (loss, gradients) = self.gradients(&batch);
-                self.sums.add_weighted(gradients, batch.len as f64)?;
+                Device::started(|| self.sums.add_weighted(gradients, batch.len as f64)).await?;
                 losses.push((batch.len, loss));
                 last = batch.index;
             }
             let gradients = self.sums.take()?;
-            self.optimizer.step(self.settings.clipped(gradients))?;
+            self.optimizer.step_async(self.settings.clipped(gradients)).await?;
         }
         (run.step, run.batch) = (run.step + 1, run.batch + losses.len());
         if let (Some(average), Some(Averaging::Ema(_))) = (&mut run.average, self.settings.averaging) {
-            average.update()?;
+            Device::started(|| average.update()).await?;
         }
         let rows: usize = losses.iter().map(|(rows, _)| rows).sum();
         let share = |(rows_of, loss): &(usize, Tensor)| match *rows_of == rows {
@@ -235,14 +266,15 @@ impl Trainer<'_> {
 
     /// Gives the model the averages of its weights, if there are any yet, and takes its running statistics anew where they are of other weights.
     /// What the model had then is handed back.
-    fn put_averages(&self, run: &mut Run, train: &DataLoader) -> Result<Option<Before>> {
+    async fn put_averages(&self, run: &mut Run, train: &DataLoader) -> Result<Option<Before>> {
         let Some(average) = run.average.as_mut().filter(|average| average.updates() > 0) else { return Ok(None) };
         let mut before = Before::default();
-        average.swap()?;
+        Device::started(|| average.swap()).await?;
         let buffers = self.model.named_buffers();
         if matches!(self.settings.averaging, Some(Averaging::Swa(_))) && !buffers.is_empty() {
-            before.buffers =
-                buffers.iter().map(|(name, buffer)| Ok((name.clone(), Array::of(buffer)?))).collect::<Result<_>>()?;
+            for (name, buffer) in &buffers {
+                before.buffers.insert(name, Array::of_async(buffer).await?);
+            }
             self.model.visit_counters(&mut |_, counter| before.counters.push(counter.load(Ordering::Relaxed)));
             update_statistics_all(self.model, train.epoch_at(0).map(|batch| batch.inputs()))?;
         }
@@ -250,9 +282,9 @@ impl Trainer<'_> {
     }
 
     /// Gives the model back what it had before it was given averages.
-    fn put_back(&self, run: &mut Run, before: Before) -> Result<()> {
+    async fn put_back(&self, run: &mut Run, before: Before) -> Result<()> {
         if let Some(average) = &mut run.average {
-            average.swap()?;
+            Device::started(|| average.swap()).await?;
         }
         let _report = before.buffers.load_partial(self.model)?;
         let mut counters = before.counters.into_iter();
@@ -265,23 +297,23 @@ impl Trainer<'_> {
     }
 
     /// What comes after an epoch's steps, with averaged weights where there are any.
-    fn end_epoch(&mut self, run: &mut Run, start: Instant, train: &DataLoader, bar: &mut Bar) -> Result<Flow> {
+    async fn end_epoch(&mut self, run: &mut Run, start: Instant, train: &DataLoader, bar: &mut Bar) -> Result<Flow> {
         if let (Some(average), Some(Averaging::Swa(first))) = (&mut run.average, self.settings.averaging)
             && run.epoch + 1 >= first
         {
-            average.update()?;
+            Device::started(|| average.update()).await?;
         }
-        let before = self.put_averages(run, train)?;
-        let flow = self.measure_epoch(run, start, bar);
+        let before = self.put_averages(run, train).await?;
+        let flow = self.measure_epoch(run, start, bar).await;
         match before {
-            Some(before) => self.put_back(run, before).and(flow),
+            Some(before) => self.put_back(run, before).await.and(flow),
             None => flow,
         }
     }
 
     /// Validation, the record, schedules, the best weights, callbacks.
-    fn measure_epoch(&mut self, run: &mut Run, start: Instant, bar: &mut Bar) -> Result<Flow> {
-        let (val_loss, metrics) = self.validated()?;
+    async fn measure_epoch(&mut self, run: &mut Run, start: Instant, bar: &mut Bar) -> Result<Flow> {
+        let (val_loss, metrics) = self.validated().await?;
         let seconds = start.elapsed().as_secs_f64();
         let (loss, lr) = (run.sum / run.rows as f64, self.optimizer.lr());
         let record = Record { epoch: run.epoch + 1, steps: run.step, lr, loss, val_loss, metrics, seconds };
@@ -292,7 +324,7 @@ impl Trainer<'_> {
             let (value, upwards) = self.settings.monitored(stopping, &record)?;
             if stopping.is_better(value, run.best.map(|(best, _)| best), upwards) {
                 run.best = Some((value, record.epoch));
-                run.best_state = Some(StateDict::of(self.model)?);
+                run.best_state = Some(StateDict::of_async(self.model).await?);
                 run.bad = 0;
             } else {
                 run.bad = run.bad.saturating_add(1);
@@ -310,7 +342,7 @@ impl Trainer<'_> {
     }
 
     /// Loss and metrics of the validation set.
-    fn validated(&self) -> Result<(Option<f64>, Figures)> {
+    async fn validated(&self) -> Result<(Option<f64>, Figures)> {
         let Settings { validation: Some(loader), metrics, .. } = &self.settings else { return Ok((None, vec![])) };
         self.model.eval();
         let (mut sum, mut rows, mut width) = (0.0, 0, 1);
@@ -324,8 +356,8 @@ impl Trainer<'_> {
             // The loss of no output is an error.
             let output = outputs.first().unwrap_or(&loss);
             // One run for both.
-            loader.device().run([output, &loss])?;
-            sum += f64::from(loss.item()?) * batch.len as f64;
+            loader.device().run_async([output, &loss]).await?;
+            sum += f64::from(loss.fetch_item().await?) * batch.len as f64;
             rows += batch.len;
             if !metrics.is_empty() {
                 if all.is_empty() {
@@ -333,7 +365,7 @@ impl Trainer<'_> {
                     let count = output.try_shape()?.numel().saturating_mul(loader.len());
                     all = memory::room("the outputs for the validation rows", count).map_err(Error::NoRoom)?;
                 }
-                width = gather(output, &batch.y, (&mut all, &mut classes, &mut values))?;
+                width = gather(output, &batch.y, (&mut all, &mut classes, &mut values)).await?;
             }
         }
         let mut measured = vec![];

@@ -2,6 +2,8 @@
 
 use super::{config, table_of};
 use crate::error::Result;
+use crate::graph::without_grad;
+use crate::platform::{self, waited};
 use crate::random::Stream;
 use crate::{Tensor, no_grad};
 
@@ -48,11 +50,11 @@ fn squared_distances(x: &Tensor, centres: &Tensor) -> Tensor {
 }
 
 /// The nearest centre of each row, and the squared distance to it, from the differences themselves.
-fn nearest(x: &Tensor, centres: &Tensor) -> Result<(Vec<u32>, Vec<f32>)> {
+async fn nearest(x: &Tensor, centres: &Tensor) -> Result<(Vec<u32>, Vec<f32>)> {
     let label = squared_distances(x, centres).argmin(1);
     let distance = (x - centres.index_select(0, &label)).square().sum(&[1]);
-    x.device().run([&label, &distance])?;
-    Ok((label.to_vec()?, distance.to_vec()?))
+    x.device().run_async([&label, &distance]).await?;
+    Ok((label.fetch().await?, distance.fetch().await?))
 }
 
 impl KMeans {
@@ -85,7 +87,15 @@ impl KMeans {
     /// [`Error::Config`](crate::Error::Config): no clusters, starts or rounds; fewer different rows than clusters; x not f32 of two axes, or
     /// not finite. Else what the device reports.
     pub fn fit(&self, x: &Tensor) -> Result<Clusters> {
-        let (rows, _) = table_of("k-means", x)?;
+        waited(x.device().name(), self.fit_async(x))
+    }
+
+    /// [`KMeans::fit`] without blocking: each round is awaited. In a browser the page's loop goes on between them.
+    ///
+    /// # Errors
+    /// As [`KMeans::fit`].
+    pub async fn fit_async(&self, x: &Tensor) -> Result<Clusters> {
+        let (rows, _) = table_of("k-means", x).await?;
         for (what, number) in [("clusters", self.clusters), ("starts", self.starts), ("rounds", self.rounds)] {
             if number == 0 {
                 return Err(config("k-means", format!("found 0 {what}, expected 1 or more")));
@@ -100,34 +110,35 @@ impl KMeans {
                 format!("found {} clusters for {rows} rows, expected no more than rows", self.clusters),
             ));
         }
-        no_grad(|| {
+        without_grad(async {
             // Around their mean, so that x² is no larger than it need be.
             let mean = x.mean_keepdim(&[0]).detach();
             let x = (x - &mean).detach();
-            x.device().run([&mean, &x])?;
+            x.device().run_async([&mean, &x]).await?;
             let mut best: Option<Clusters> = None;
             for start in 0..self.starts {
-                let found = self.descend(&x, &mean, start as u64)?;
+                let found = self.descend(&x, &mean, start as u64).await?;
                 if best.as_ref().is_none_or(|best| found.inertia < best.inertia) {
                     best = Some(found);
                 }
             }
             best.ok_or_else(|| config("k-means", "no start".to_owned()))
         })
+        .await
     }
 
     /// The rows that k-means++ draws as first centres.
-    fn seeds(&self, x: &Tensor, draw: &mut Stream) -> Result<Tensor> {
+    async fn seeds(&self, x: &Tensor, draw: &mut Stream) -> Result<Tensor> {
         let device = x.device();
         let rows = x.shape().dims()[0];
         let mut chosen = vec![draw.below(rows as u32)];
         loop {
             let centres = x.index_select(0, &device.tensor(&chosen, chosen.len()));
             if chosen.len() == self.clusters {
-                centres.run()?;
+                centres.run_async().await?;
                 return Ok(centres);
             }
-            let (_, distances) = nearest(x, &centres)?;
+            let (_, distances) = nearest(x, &centres).await?;
             let Some(row) = draw.weighted(&distances) else {
                 let message = format!(
                     "found {} clusters, expected at most {}: there are no more different rows",
@@ -141,12 +152,13 @@ impl KMeans {
     }
 
     /// Lloyd's rounds from one start, until no row changes its cluster.
-    fn descend(&self, x: &Tensor, mean: &Tensor, start: u64) -> Result<Clusters> {
+    async fn descend(&self, x: &Tensor, mean: &Tensor, start: u64) -> Result<Clusters> {
         let device = x.device();
-        let mut centres = self.seeds(x, &mut Stream::new(self.seed, start))?;
-        let (mut labels, mut distances) = nearest(x, &centres)?;
+        let mut centres = self.seeds(x, &mut Stream::new(self.seed, start)).await?;
+        let (mut labels, mut distances) = nearest(x, &centres).await?;
         let mut rounds = 0;
         while rounds < self.rounds {
+            platform::let_page_go_on().await;
             rounds += 1;
             // A cluster that lost all its rows takes the row that is farthest from its centre.
             for empty in (0..self.clusters as u32).filter(|c| !labels.contains(c)).collect::<Vec<_>>() {
@@ -156,8 +168,8 @@ impl KMeans {
             // [k, rows] × [rows, n]: the sum of each cluster's rows, and how many they are.
             let member = device.tensor(&labels, labels.len()).one_hot(self.clusters);
             centres = member.t().matmul(x) / member.sum(&[0]).reshape([self.clusters, 1]);
-            centres.run()?;
-            let (now, distance) = nearest(x, &centres)?;
+            centres.run_async().await?;
+            let (now, distance) = nearest(x, &centres).await?;
             distances = distance;
             let settled = now == labels;
             labels = now;
@@ -202,6 +214,14 @@ impl Clusters {
     /// # Errors
     /// Rows with another number of features, and what the device reports.
     pub fn assign(&self, x: &Tensor) -> Result<Vec<u32>> {
-        no_grad(|| squared_distances(&(x - &self.mean), &self.centres).argmin(1)).to_vec()
+        waited(x.device().name(), self.assign_async(x))
+    }
+
+    /// [`Clusters::assign`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Clusters::assign`].
+    pub async fn assign_async(&self, x: &Tensor) -> Result<Vec<u32>> {
+        no_grad(|| squared_distances(&(x - &self.mean), &self.centres).argmin(1)).fetch().await
     }
 }

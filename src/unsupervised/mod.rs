@@ -28,7 +28,7 @@ fn config(what: &'static str, message: String) -> Error {
 }
 
 /// Rows and columns of x, which must be f32 of two axes with something in both, and finite throughout.
-fn table_of(what: &'static str, x: &Tensor) -> Result<(usize, usize)> {
+async fn table_of(what: &'static str, x: &Tensor) -> Result<(usize, usize)> {
     let spec = x.spec()?;
     let &[rows, columns] = spec.shape.dims() else {
         return Err(config(what, format!("found {spec}, expected f32 [rows, features]")));
@@ -36,7 +36,7 @@ fn table_of(what: &'static str, x: &Tensor) -> Result<(usize, usize)> {
     if spec.dtype != DType::F32 || rows == 0 || columns == 0 {
         return Err(config(what, format!("found {spec}, expected f32 [rows, features], one of each at least")));
     }
-    let values = x.to_vec::<f32>()?;
+    let values = x.fetch::<f32>().await?;
     if let Some(at) = values.iter().position(|v| !v.is_finite()) {
         let (row, column) = (at / columns, at % columns);
         return Err(config(what, format!("row {row}, feature {column} is {}, expected finite numbers", values[at])));

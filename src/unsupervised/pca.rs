@@ -3,6 +3,7 @@
 use super::{config, table_of};
 use crate::eigen::{Decomposition, Symmetric};
 use crate::error::Result;
+use crate::platform::waited;
 use crate::{Tensor, no_grad};
 
 /// Principal components of rows: the orthogonal directions in which they differ most, in falling order.
@@ -36,7 +37,15 @@ impl Pca {
     /// [`Error::Config`](crate::Error::Config): fewer than two rows, no components or more than features, rows that do not differ at all, x not
     /// f32 of two axes or not finite. Else what the device reports.
     pub fn fit(x: &Tensor, components: usize) -> Result<Pca> {
-        let (rows, n) = table_of("principal components", x)?;
+        waited(x.device().name(), Pca::fit_async(x, components))
+    }
+
+    /// [`Pca::fit`] without blocking.
+    ///
+    /// # Errors
+    /// As [`Pca::fit`].
+    pub async fn fit_async(x: &Tensor, components: usize) -> Result<Pca> {
+        let (rows, n) = table_of("principal components", x).await?;
         let wrong = |message: String| Err(config("principal components", message));
         if rows < 2 {
             return wrong(format!("found {rows} row, expected 2 or more"));
@@ -50,8 +59,8 @@ impl Pca {
             let centred = x - &mean;
             (mean, centred.t().matmul(&centred) / (rows - 1) as f64)
         });
-        device.run([&mean, &covariance])?;
-        let mut matrix: Vec<f64> = covariance.to_vec::<f32>()?.into_iter().map(f64::from).collect();
+        device.run_async([&mean, &covariance]).await?;
+        let mut matrix: Vec<f64> = covariance.fetch::<f32>().await?.into_iter().map(f64::from).collect();
         for i in 0..n {
             for j in 0..i {
                 let both = (matrix[i * n + j] + matrix[j * n + i]) / 2.0;

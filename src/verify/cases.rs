@@ -32,34 +32,34 @@ pub(super) fn recorded(device: &Device, case: &Case, inputs: &[Tensor]) -> Tenso
     record_shared(device.backend(), case.op.clone(), &inputs.iter().collect::<Vec<_>>())
 }
 
-fn numbers(tensor: &Tensor, spec: &Spec) -> Result<Vec<f64>> {
+async fn numbers(tensor: &Tensor, spec: &Spec) -> Result<Vec<f64>> {
     Ok(match spec.dtype {
-        DType::F32 | DType::F16 => tensor.to_vec::<f32>()?.into_iter().map(f64::from).collect(),
-        DType::U32 => tensor.to_vec::<u32>()?.into_iter().map(f64::from).collect(),
-        DType::I32 => tensor.to_vec::<i32>()?.into_iter().map(f64::from).collect(),
-        DType::Bool => tensor.to_vec::<bool>()?.into_iter().map(|b| f64::from(u8::from(b))).collect(),
+        DType::F32 | DType::F16 => tensor.fetch::<f32>().await?.into_iter().map(f64::from).collect(),
+        DType::U32 => tensor.fetch::<u32>().await?.into_iter().map(f64::from).collect(),
+        DType::I32 => tensor.fetch::<i32>().await?.into_iter().map(f64::from).collect(),
+        DType::Bool => tensor.fetch::<bool>().await?.into_iter().map(|b| f64::from(u8::from(b))).collect(),
     })
 }
 
 /// What a device makes of a case: the output, or for an update the new values of what it overwrites.
-pub(super) fn computed(device: &Device, case: &Case) -> Result<(Spec, Array)> {
+pub(super) async fn computed(device: &Device, case: &Case) -> Result<(Spec, Array)> {
     let inputs = tensors(device, case, false);
     let output = recorded(device, case, &inputs);
     if !case.op.mutates().is_empty() {
-        device.run([&output])?;
+        device.run_async([&output]).await?;
     }
-    made(case, &inputs, &output)
+    made(case, &inputs, &output).await
 }
 
 /// The numbers of a case whose inputs and output these are; an update must have run.
-pub(super) fn made(case: &Case, inputs: &[Tensor], output: &Tensor) -> Result<(Spec, Array)> {
+pub(super) async fn made(case: &Case, inputs: &[Tensor], output: &Tensor) -> Result<(Spec, Array)> {
     let spec = output.spec()?;
     if case.op.mutates().is_empty() {
-        return Ok((spec, Array::new(spec.shape, numbers(output, &spec)?)));
+        return Ok((spec, Array::new(spec.shape, numbers(output, &spec).await?)));
     }
     let mut data = Vec::new();
     for &i in case.op.mutates() {
-        data.extend(numbers(&inputs[i], &inputs[i].spec()?)?);
+        data.extend(numbers(&inputs[i], &inputs[i].spec()?).await?);
     }
     Ok((spec, Array::new(spec.shape, data)))
 }

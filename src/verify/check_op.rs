@@ -1,7 +1,8 @@
 //! All that this library's own ops are checked by, for an op of the caller's.
 
 use super::cases::{SEED, recorded, tensors};
-use super::full::{Guarded, Stage};
+use super::full::Stage;
+use super::guarded::Guarded;
 use super::report::Report;
 use super::{first, kernels, on_device, second, unmoved, values};
 use crate::device::Device;
@@ -9,11 +10,14 @@ use crate::error::{Error, Result};
 use crate::graph::Missing;
 use crate::graph::op::{Array, DType, defined};
 use crate::ops::case::{Case, Gen};
-use crate::platform::Instant;
+use crate::platform::{self, Instant, waited};
 use crate::threads::words_of;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 /// What [`check_op`] found. It displays as a table, with a line for everything that is wrong.
 #[derive(Clone, Debug)]
@@ -58,24 +62,65 @@ impl OpCheck {
 /// assert!(found.passed(), "{found}");
 /// ```
 pub fn check_op(devices: &[&Device], cases: &[Case]) -> OpCheck {
-    let names: BTreeSet<&str> = cases.iter().map(|case| case.op.name()).collect();
-    let op = names.into_iter().collect::<Vec<_>>().join(", ");
-    let mut check = Check { op: OpCheck { op, stages: vec![], notes: vec![] } };
-    let sound = check.definitions(cases);
-    check.kernels(&sound);
+    let device = devices.first().map_or("cpu", |device| device.name());
+    let found = waited(device, async { Ok(check_op_async(devices, cases).await) });
+    found.unwrap_or_else(|error| {
+        let report = Report { failures: vec![error.to_string()], ..Report::default() };
+        OpCheck { op: names(cases), stages: vec![Stage { name: device.to_owned(), report, seconds: 0.0 }], notes: vec![] }
+    })
+}
+
+/// [`check_op`] without blocking. In a browser the page's loop goes on between the cases. It sets test switches of the devices; dropped, it is given up, and they
+/// are put back.
+pub async fn check_op_async(devices: &[&Device], cases: &[Case]) -> OpCheck {
+    let mut check = Check { op: OpCheck { op: names(cases), stages: vec![], notes: vec![] } };
+    let sound = check.definitions(cases).await;
+    check.kernels(&sound).await;
     for device in devices {
-        check.on(device, &sound);
+        check.on(device, &sound).await;
     }
     if !devices.iter().any(|device| device.is_gpu()) {
         check.note("no GPU was given: WGSL was read, and did not run");
     }
-    check.gradients(devices, &sound);
+    check.gradients(devices, &sound).await;
     check.op
+}
+
+/// The names of the ops.
+fn names(cases: &[Case]) -> String {
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.op.name()).collect();
+    names.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// What `f` gives, or what its panic said.
 fn caught<T>(f: impl FnOnce() -> T) -> std::result::Result<T, String> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|panic| format!("panicked: {}", words_of(&*panic)))
+}
+
+/// What a future gives, or what its panic said.
+async fn caught_in<T>(future: impl Future<Output = T>) -> std::result::Result<T, String> {
+    let mut future = pin!(future);
+    poll_fn(|context| match caught(|| future.as_mut().poll(context)) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
+/// CHECK mode of a device, until this is dropped.
+struct Checked<'d>(&'d Device);
+
+impl Checked<'_> {
+    fn new(device: &Device) -> Checked<'_> {
+        device.set_check(true);
+        Checked(device)
+    }
+}
+
+impl Drop for Checked<'_> {
+    fn drop(&mut self) {
+        self.0.set_check(false);
+    }
 }
 
 fn place(case: &Case) -> String {
@@ -96,10 +141,11 @@ impl Check {
     }
 
     /// One stage: `check` enters each case into its report. A panic is a failure of its case; a device that was lost ends it.
-    fn stage(&mut self, name: String, cases: &[&Case], mut check: impl FnMut(&Case, &mut Report) -> Result<()>) {
+    async fn stage(&mut self, name: String, cases: &[&Case], mut check: impl AsyncFnMut(&Case, &mut Report) -> Result<()>) {
         let (mut report, begun) = (Report::new(name.clone()), Instant::now());
         for case in cases {
-            match caught(|| check(case, &mut report)) {
+            platform::let_page_go_on().await;
+            match caught_in(check(case, &mut report)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(lost)) => {
                     report.failures.push(format!("{}: {lost}", place(case)));
@@ -112,11 +158,11 @@ impl Check {
     }
 
     /// The shape rule against the definition; returns the cases in which they agree.
-    fn definitions<'c>(&mut self, cases: &'c [Case]) -> Vec<&'c Case> {
+    async fn definitions<'c>(&mut self, cases: &'c [Case]) -> Vec<&'c Case> {
         let all: Vec<&Case> = cases.iter().collect();
         let mut sound = vec![false; cases.len()];
         let mut next = 0;
-        self.stage("shape rule, definition".to_owned(), &all, |case, report| {
+        self.stage("shape rule, definition".to_owned(), &all, async |case: &Case, report: &mut Report| {
             let number = next;
             next += 1;
             match agreed(case) {
@@ -128,24 +174,27 @@ impl Check {
                 Err(message) => report.failures.push(format!("{}: {message}", place(case))),
             }
             Ok(())
-        });
+        })
+        .await;
         all.into_iter().zip(sound).filter(|(_, sound)| *sound).map(|(case, _)| case).collect()
     }
 
     /// What can be said of the kernels without a device.
-    fn kernels(&mut self, cases: &[&Case]) {
+    async fn kernels(&mut self, cases: &[&Case]) {
         #[cfg(feature = "gpu")]
-        self.stage("WGSL".to_owned(), cases, |case, report| {
+        self.stage("WGSL".to_owned(), cases, async |case: &Case, report: &mut Report| {
             super::wgsl::enter(case, &place(case), report);
             Ok(())
-        });
+        })
+        .await;
         #[cfg(not(feature = "gpu"))]
         self.note("built without the feature `gpu`: WGSL was not read");
         let mut whole = Some(cases);
-        self.stage("plan's key".to_owned(), cases.get(..1).unwrap_or_default(), |_, report| {
+        self.stage("plan's key".to_owned(), cases.get(..1).unwrap_or_default(), async |_: &Case, report: &mut Report| {
             kernels::enter_keys(whole.take().unwrap_or_default(), report);
             Ok(())
-        });
+        })
+        .await;
         for case in cases {
             let name = case.op.name();
             if caught(|| kernels::lacks_native(case)).unwrap_or(false) {
@@ -158,7 +207,7 @@ impl Check {
     }
 
     /// All forms of the kernels on a device, alone and between other ops.
-    fn on(&mut self, device: &Device, cases: &[&Case]) {
+    async fn on(&mut self, device: &Device, cases: &[&Case]) {
         let of = |case: &&Case| caught(|| kernels::forms(case)).unwrap_or(1);
         let forms = if device.is_gpu() { cases.iter().map(of).max().unwrap_or(1) } else { 1 };
         for form in 0..forms {
@@ -166,21 +215,26 @@ impl Check {
             device.force_variant((form > 0).then_some(form));
             let name = if form == 0 { device.to_string() } else { format!("{device}, kernel form {}", form + 1) };
             let some: Vec<&Case> = cases.iter().copied().filter(|case| of(case) > form).collect();
-            self.stage(name, &some, |case, report| values::op(device, case.op.name(), case, &case.op.clone(), report));
+            let check =
+                async |case: &Case, report: &mut Report| values::op(device, case.op.name(), case, &case.op.clone(), report).await;
+            self.stage(name, &some, check).await;
             drop(guarded);
         }
         if device.is_gpu() {
-            match Device::gpu_with_minimal_limits(device.name()) {
+            match Device::gpu_with_minimal_limits_async(device.name()).await {
                 Ok(least) => {
                     let _guarded = Guarded::new(&least);
                     let name = format!("{device}, a browser's limits");
-                    self.stage(name, cases, |case, report| values::op(&least, case.op.name(), case, &case.op.clone(), report));
+                    let check = async |case: &Case, report: &mut Report| {
+                        values::op(&least, case.op.name(), case, &case.op.clone(), report).await
+                    };
+                    self.stage(name, cases, check).await;
                 }
                 Err(error) => self.note(format!("not tried with a browser's limits: {error}")),
             }
         }
-        device.set_check(true);
-        self.stage(format!("{device}, between other ops"), cases, |case, report| match between(device, case) {
+        let _checked = Checked::new(device);
+        let check = async |case: &Case, report: &mut Report| match between(device, case).await {
             Err(lost @ Error::DeviceLost { .. }) => Err(lost),
             Err(error) => {
                 report.failures.push(format!("{}: {error}", place(case)));
@@ -191,12 +245,12 @@ impl Check {
                 report.elements += elements;
                 Ok(())
             }
-        });
-        device.set_check(false);
+        };
+        self.stage(format!("{device}, between other ops"), cases, check).await;
     }
 
     /// Gradients, and gradients of gradients.
-    fn gradients(&mut self, devices: &[&Device], cases: &[&Case]) {
+    async fn gradients(&mut self, devices: &[&Device], cases: &[&Case]) {
         let mut with = vec![];
         for case in cases.iter().filter(|case| case.smooth && case.op.mutates().is_empty()) {
             match caught(|| without_gradient(case)) {
@@ -213,10 +267,11 @@ impl Check {
             }
         }
         let mut g = Gen::new(SEED + 1);
-        self.stage("gradients".to_owned(), &with, |case, report| {
+        self.stage("gradients".to_owned(), &with, async |case: &Case, report: &mut Report| {
             first::enter(case.op.name(), case, &mut g, report);
             Ok(())
-        });
+        })
+        .await;
         // Where the output is what is left of numbers that cancel, this is no fault.
         let mut still = Report::default();
         with.iter().for_each(|case| drop(caught(|| unmoved::enter(case.op.name(), case, &mut still))));
@@ -225,15 +280,17 @@ impl Check {
             self.note(format!("in {many} cases the output does not depend on an element whose gradient is not 0: {first}"));
         }
         let mut g = Gen::new(SEED + 2);
-        self.stage("gradients of gradients".to_owned(), &with, |case, report| {
+        self.stage("gradients of gradients".to_owned(), &with, async |case: &Case, report: &mut Report| {
             second::enter(case.op.name(), case, &mut g, report);
             Ok(())
-        });
+        })
+        .await;
         for device in devices {
             let mut g = Gen::new(SEED + 3);
-            self.stage(format!("{device}, gradients"), &with, |case, report| {
-                on_device::enter(device, case.op.name(), case, &case.op, &mut g, report)
-            });
+            let check = async |case: &Case, report: &mut Report| {
+                on_device::enter(device, case.op.name(), case, &case.op, &mut g, report).await
+            };
+            self.stage(format!("{device}, gradients"), &with, check).await;
         }
     }
 }
@@ -271,7 +328,7 @@ fn without_gradient(case: &Case) -> Result<(Vec<usize>, usize)> {
 }
 
 /// Runs a case on values that are computed and with its result computed on, in CHECK mode: op by op and as planned. Returns elements.
-fn between(device: &Device, case: &Case) -> Result<usize> {
+async fn between(device: &Device, case: &Case) -> Result<usize> {
     if !case.op.mutates().is_empty() {
         return Ok(0);
     }
@@ -283,7 +340,7 @@ fn between(device: &Device, case: &Case) -> Result<usize> {
     let output = recorded(device, case, &inputs);
     let spec = output.spec()?;
     let last = if spec.dtype == DType::F32 { &output * 1.0 } else { output };
-    device.run([&last])?;
+    device.run_async([&last]).await?;
     Ok(spec.shape.numel())
 }
 

@@ -2,7 +2,8 @@
 //! merged dispatches, every gradient, and gradients of gradients.
 
 use super::cases::SEED;
-use super::probe::{self, DriverRow, driver};
+use super::guarded::Guarded;
+use super::probe::{self, DriverRow, driver_async};
 use super::report::Report;
 use super::selection::{Depth, Item, items};
 use super::{first, merged, on_device, second, unmoved, values};
@@ -11,7 +12,7 @@ use crate::error::Result;
 use crate::graph::record_on;
 use crate::ops::case::Gen;
 use crate::ops::random::{Kind, Random};
-use crate::platform::Instant;
+use crate::platform::{self, Instant, waited};
 use crate::shape::Shape;
 
 /// One part of the verification.
@@ -84,43 +85,70 @@ impl Outcome {
 /// [`Error::DeviceLost`](crate::Error::DeviceLost) if the device goes away, or another fault that leaves nothing to verify. Wrong numbers are no error: they are in the
 /// outcome.
 pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Outcome> {
+    waited(device.name(), full_async(device, depth, progress))
+}
+
+/// [`full`] without blocking. In a browser the page's loop goes on between the cases, so that a page can show the progress. Natively all is done in the
+/// first poll.
+///
+/// It sets test switches of the device, whose memory is poisoned and guarded meanwhile: give it a device of its own. Dropped, it is given up, and the switches
+/// are put back.
+///
+/// ```
+/// use steepest::verify::{Depth, full_async};
+/// use steepest::Device;
+/// let (device, mut last) = (Device::cpu(), (0, 0));
+/// let depth = Depth { filter: "relu".to_owned(), ..Depth::default() };
+/// let mut progress = |_: &str, done: usize, total: usize| last = (done, total);
+/// let outcome = pollster::block_on(full_async(&device, &depth, &mut progress))?;
+/// assert!(outcome.passed() && last.0 == last.1);
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`full`].
+pub async fn full_async(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Outcome> {
     let start = Instant::now();
     let items = items(depth);
     let forms = if device.is_gpu() { items.iter().map(|i| i.variants).max().unwrap_or(1) } else { 1 };
     // The browser's limits choose the last form that suits; forced forms have covered most of them already.
-    let minimal = if depth.deep && device.is_gpu() { Some(Device::gpu_with_minimal_limits(device.name())?) } else { None };
+    let minimal =
+        if depth.deep && device.is_gpu() { Some(Device::gpu_with_minimal_limits_async(device.name()).await?) } else { None };
     let small = if device.is_gpu() { merged::small(&items) } else { vec![] };
     let of_forms: usize = (0..forms).map(|form| of_form(&items, form).count()).sum();
     let total = small.len() + probe::rows() + of_forms + minimal.iter().count() * items.len() + 3 * items.len();
     let mut run = Run { progress, done: 0, total, stages: vec![] };
 
-    let known = known(device)?;
-    let driver = run.driver(device)?;
-    run.forms(device, &items, forms)?;
+    let known = known(device).await?;
+    let driver = run.driver(device).await?;
+    run.forms(device, &items, forms).await?;
     if let Some(minimal) = &minimal {
         let _guarded = Guarded::new(minimal);
-        run.stage("ops, a browser's limits", minimal, items.iter(), |item, report| {
-            values::op(minimal, item.family, &item.case, &item.truth, report)
-        })?;
+        let check =
+            async |item: &Item, report: &mut Report| values::op(minimal, item.family, &item.case, &item.truth, report).await;
+        run.stage("ops, a browser's limits", minimal, items.iter(), check).await?;
     }
     if device.is_gpu() {
-        run.merged(device, &small, depth.filter.is_empty())?;
+        run.merged(device, &small, depth.filter.is_empty()).await?;
     }
     let mut g = Gen::new(SEED + 3);
-    run.stage("gradients on the device", device, items.iter(), |item, report| {
-        on_device::enter(device, item.family, &item.case, &item.truth, &mut g, report)
-    })?;
+    let check = async |item: &Item, report: &mut Report| {
+        on_device::enter(device, item.family, &item.case, &item.truth, &mut g, report).await
+    };
+    run.stage("gradients on the device", device, items.iter(), check).await?;
     let mut g = Gen::new(SEED + 1);
-    run.stage("gradients", "the reference", items.iter(), |item, report| {
+    let check = async |item: &Item, report: &mut Report| {
         first::enter(item.family, &item.case, &mut g, report);
         unmoved::enter(item.family, &item.case, report);
         Ok(())
-    })?;
+    };
+    run.stage("gradients", "the reference", items.iter(), check).await?;
     let mut g = Gen::new(SEED + 2);
-    run.stage("gradients of gradients", "the reference", items.iter(), |item, report| {
+    let check = async |item: &Item, report: &mut Report| {
         second::enter(item.family, &item.case, &mut g, report);
         Ok(())
-    })?;
+    };
+    run.stage("gradients of gradients", "the reference", items.iter(), check).await?;
     let (stages, seconds) = (run.stages, start.elapsed().as_secs_f64());
     Ok(Outcome { device: device.to_string(), deep: depth.deep, stages, driver, known, seconds })
 }
@@ -146,16 +174,17 @@ impl Run<'_> {
     }
 
     /// One stage: `check` enters each item into its report.
-    fn stage<'i>(
+    async fn stage<'i>(
         &mut self,
         name: &str,
         subject: impl ToString,
         items: impl Iterator<Item = &'i Item>,
-        mut check: impl FnMut(&Item, &mut Report) -> Result<()>,
+        mut check: impl AsyncFnMut(&Item, &mut Report) -> Result<()>,
     ) -> Result<()> {
         let (mut report, begun) = (Report::new(subject.to_string()), Instant::now());
         for item in items {
-            check(item, &mut report)?;
+            platform::let_page_go_on().await;
+            check(item, &mut report).await?;
             self.tick(name);
         }
         self.stages.push(Stage { name: name.to_owned(), report, seconds: begun.elapsed().as_secs_f64() });
@@ -163,31 +192,31 @@ impl Run<'_> {
     }
 
     /// The driver's own functions.
-    fn driver(&mut self, device: &Device) -> Result<Vec<DriverRow>> {
+    async fn driver(&mut self, device: &Device) -> Result<Vec<DriverRow>> {
         let name = "the driver's functions";
         (self.progress)(name, self.done, self.total);
-        driver(device, || self.tick(name))
+        driver_async(device, || self.tick(name)).await
     }
 
     /// Every op, with each of its kernels' forms; the first round takes the form this device would choose by itself.
-    fn forms(&mut self, device: &Device, items: &[Item], forms: usize) -> Result<()> {
+    async fn forms(&mut self, device: &Device, items: &[Item], forms: usize) -> Result<()> {
         let _guarded = Guarded::new(device);
         for form in 0..forms {
             device.force_variant((form > 0).then_some(form));
             let name = if form == 0 { "ops".to_owned() } else { format!("ops, kernel form {}", form + 1) };
-            self.stage(&name, device, of_form(items, form), |item, report| {
-                values::op(device, item.family, &item.case, &item.truth, report)
-            })?;
+            let check =
+                async |item: &Item, report: &mut Report| values::op(device, item.family, &item.case, &item.truth, report).await;
+            self.stage(&name, device, of_form(items, form), check).await?;
         }
         Ok(())
     }
 
     /// Small cases, several to a run and their dispatches merged. Of `all` ops some must have been: those of a single op may have kernels that
     /// cannot be merged.
-    fn merged(&mut self, device: &Device, small: &[&Item], all: bool) -> Result<()> {
+    async fn merged(&mut self, device: &Device, small: &[&Item], all: bool) -> Result<()> {
         let name = "ops, merged dispatches";
         let (mut report, begun) = (Report::new(device.to_string()), Instant::now());
-        let (planned, made) = merged::enter(device, small, &mut report, &mut || self.tick(name))?;
+        let (planned, made) = merged::enter(device, small, &mut report, || self.tick(name)).await?;
         if all && made >= planned {
             report.failures.push(format!("{planned} dispatches were planned and none of them merged"));
         }
@@ -196,26 +225,8 @@ impl Run<'_> {
     }
 }
 
-/// Puts a device's test switches back, also after an error.
-pub(super) struct Guarded<'d>(&'d Device);
-
-impl Guarded<'_> {
-    /// Has the device's memory poisoned and guarded.
-    pub(super) fn new(device: &Device) -> Guarded<'_> {
-        device.set_guarded(true);
-        Guarded(device)
-    }
-}
-
-impl Drop for Guarded<'_> {
-    fn drop(&mut self) {
-        self.0.set_guarded(false);
-        self.0.force_variant(None);
-    }
-}
-
 /// The generator on this device against the answers its authors publish.
-fn known(device: &Device) -> Result<Vec<KnownAnswer>> {
+async fn known(device: &Device) -> Result<Vec<KnownAnswer>> {
     let pi = [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344, 0xa409_3822, 0x299f_31d0];
     let answers: [([u32; 6], [u32; 4]); 3] = [
         ([0; 6], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
@@ -224,11 +235,12 @@ fn known(device: &Device) -> Result<Vec<KnownAnswer>> {
     ];
     let wide = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
     let shape = Shape::new(&[4]).unwrap_or(Shape::SCALAR);
-    let ask = |(input, expected): ([u32; 6], [u32; 4])| {
+    let mut all = Vec::with_capacity(answers.len());
+    for (input, expected) in answers {
         let [c0, c1, c2, c3, k0, k1] = input;
         let random = Random { first: wide(c0, c1), ..Random::new(Kind::Bits, shape, wide(k0, k1), wide(c2, c3)) };
-        let found = record_on(device.backend(), random, &[]).to_vec::<u32>()?;
-        Ok(KnownAnswer { input, expected, found })
-    };
-    answers.into_iter().map(ask).collect()
+        let found = record_on(device.backend(), random, &[]).fetch::<u32>().await?;
+        all.push(KnownAnswer { input, expected, found });
+    }
+    Ok(all)
 }

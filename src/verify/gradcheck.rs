@@ -4,7 +4,8 @@ use crate::error::{At, Error, OpError, Result};
 use crate::graph::op::Array;
 use crate::graph::{Missing, Tensor};
 use crate::ops::case::Gen;
-use crate::reference::{Overrides, evaluate};
+use crate::platform::{self, waited};
+use crate::reference::{Overrides, evaluate_async};
 use std::fmt;
 
 /// How closely a gradient is looked at.
@@ -92,13 +93,51 @@ pub fn grad_check(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor]) -> Res
     grad_check_with(f, inputs, GradCheckOptions::default())
 }
 
+/// [`grad_check`] without blocking; see [`grad_check_with_async`].
+///
+/// # Errors
+/// As [`grad_check`].
+#[track_caller]
+pub fn grad_check_async<'f>(
+    f: impl FnOnce(&[Tensor]) -> Tensor + 'f,
+    inputs: &'f [Tensor],
+) -> impl Future<Output = Result<GradCheck>> + 'f {
+    grad_check_with_async(f, inputs, GradCheckOptions::default())
+}
+
 /// [`grad_check`] with options.
 ///
 /// # Errors
 /// As [`grad_check`], a step that is not above 0 or not finite, and tolerances that are negative or not finite.
 #[track_caller]
 pub fn grad_check_with(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], options: GradCheckOptions) -> Result<GradCheck> {
-    let at: At = At::caller();
+    let device = inputs.first().map_or("cpu", |input| input.node().backend().name());
+    waited(device, grad_check_with_async(f, inputs, options))
+}
+
+/// [`grad_check_with`] without blocking: values that the inputs hold on a GPU are awaited. In a browser the page's loop goes on between the derivatives.
+///
+/// ```
+/// use steepest::{Device, verify::{GradCheckOptions, grad_check_with_async}};
+/// let w = Device::cpu().parameter(&[0.5, -1.0], 2);
+/// let inputs = [w];
+/// let check = grad_check_with_async(|x| x[0].exp().sum(&[]), &inputs, GradCheckOptions::default());
+/// assert!(pollster::block_on(check)?.passed());
+/// # Ok::<(), steepest::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`grad_check_with`].
+#[track_caller]
+pub fn grad_check_with_async<'f>(
+    f: impl FnOnce(&[Tensor]) -> Tensor + 'f,
+    inputs: &'f [Tensor],
+    options: GradCheckOptions,
+) -> impl Future<Output = Result<GradCheck>> + 'f {
+    checked(f, inputs, options, At::caller())
+}
+
+async fn checked(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], options: GradCheckOptions, at: At) -> Result<GradCheck> {
     let GradCheckOptions { step, rtol, atol, .. } = options;
     for (option, value) in [("step", step), ("rtol", rtol), ("atol", atol)] {
         if !(value.is_finite() && value >= 0.0) || (option == "step" && value < f64::MIN_POSITIVE) {
@@ -120,16 +159,18 @@ pub fn grad_check_with(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], o
         analytic.push(match gradients.missing(input)? {
             Some(Missing::Disconnected(error)) => return Err(error),
             Some(Missing::Unused) => Array::from_fn(input.try_shape()?, |_| 0.0),
-            None => evaluate(&[&gradients.wrt(input)?], &Overrides::new())?.remove(0),
+            None => evaluate_async(&[&gradients.wrt(input)?], &Overrides::new()).await?.remove(0),
         });
     }
-    let start: Vec<Array> = evaluate(&inputs.iter().collect::<Vec<_>>(), &Overrides::new())?;
-    let value = |input: usize, index: usize, move_by: f64| -> Result<f64> {
+    let start: Vec<Array> = evaluate_async(&inputs.iter().collect::<Vec<_>>(), &Overrides::new()).await?;
+    let (loss, start) = (&loss, &start);
+    let value = async |input: usize, index: usize, move_by: f64| -> Result<f64> {
         let mut moved = start[input].clone();
         moved.data[index] += move_by;
-        Ok(evaluate(&[&loss], &Overrides::from([(inputs[input].id(), moved)]))?[0].data[0])
+        Ok(evaluate_async(&[loss], &Overrides::from([(inputs[input].id(), moved)])).await?[0].data[0])
     };
-    let here = evaluate(&[&loss], &Overrides::new())?[0].data[0];
+    let value = &value;
+    let here = evaluate_async(&[loss], &Overrides::new()).await?[0].data[0];
 
     let mut entries = vec![];
     let mut gen_ = Gen::new(7);
@@ -139,7 +180,8 @@ pub fn grad_check_with(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], o
         for k in 0..n.min(options.elements) {
             let index = if all { k } else { gen_.below(n) };
             let x = array.data[index];
-            let (numeric, kink) = slope(|h| value(input, index, h), here, options.step * x.abs().max(1.0))?;
+            platform::let_page_go_on().await;
+            let (numeric, kink) = slope(async |h| value(input, index, h).await, here, options.step * x.abs().max(1.0)).await?;
             let verdict = if kink { Verdict::Kink } else { Verdict::Right };
             entries.push(Entry { input, index, x, analytic: analytic[input].data[index], numeric, bound: 0.0, verdict });
         }
@@ -160,12 +202,12 @@ pub fn grad_check_with(f: impl FnOnce(&[Tensor]) -> Tensor, inputs: &[Tensor], o
 ///
 /// One-sided slopes of a smooth function differ by about h f″, half as much at half the step. At a kink they differ by as much, at a jump by
 /// more. A kink close by, but not here, is stepped away from by smaller steps.
-fn slope(f: impl Fn(f64) -> Result<f64>, here: f64, step: f64) -> Result<(f64, bool)> {
+async fn slope(f: impl AsyncFn(f64) -> Result<f64>, here: f64, step: f64) -> Result<(f64, bool)> {
     let mut h = step;
     let mut central = f64::NAN;
     for _ in 0..4 {
-        let around = |h: f64| -> Result<(f64, f64)> { Ok(((f(h)? - here) / h, (here - f(-h)?) / h)) };
-        let ((right, left), (right2, left2)) = (around(h)?, around(h / 2.0)?);
+        let around = async |h: f64| -> Result<(f64, f64)> { Ok(((f(h).await? - here) / h, (here - f(-h).await?) / h)) };
+        let ((right, left), (right2, left2)) = (around(h).await?, around(h / 2.0).await?);
         // Central differences at h and h/2, extrapolated.
         central = (4.0 * (right2 + left2) - (right + left)) / 6.0;
         let (gap, gap2) = ((right - left).abs(), (right2 - left2).abs());

@@ -7,6 +7,7 @@ use super::values;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::graph::Tensor;
+use crate::platform;
 use std::collections::BTreeMap;
 
 /// Cases of one run.
@@ -30,32 +31,48 @@ pub(super) fn small(items: &[Item]) -> Vec<&Item> {
 ///
 /// # Errors
 /// A device that was lost.
-pub(super) fn enter(device: &Device, items: &[&Item], report: &mut Report, tick: &mut dyn FnMut()) -> Result<(u64, u64)> {
+pub(super) async fn enter(device: &Device, items: &[&Item], report: &mut Report, mut tick: impl FnMut()) -> Result<(u64, u64)> {
     let Some(gpu) = device.as_gpu() else { return Ok((0, 0)) };
     let (mut planned, mut done) = (0, 0);
-    gpu.merge_after(Some(0));
-    let mut all = || -> Result<()> {
-        for some in items.chunks(CASES_PER_RUN) {
-            let given: Vec<Vec<Tensor>> = some.iter().map(|item| tensors(device, &item.case, false)).collect();
-            let outputs: Vec<Tensor> =
-                some.iter().zip(&given).map(|(item, inputs)| recorded(device, &item.case, inputs)).collect();
-            let before = gpu.counts().dispatches;
-            match device.run(&outputs) {
-                Err(lost @ Error::DeviceLost { .. }) => return Err(lost),
-                Err(error) => report.failures.push(error.to_string()),
-                Ok(()) => {
-                    done += gpu.counts().dispatches - before;
-                    planned += device.last_plan().map_or(0, |plan| plan.dispatches.len() as u64);
-                    for ((item, inputs), output) in some.iter().zip(&given).zip(&outputs) {
-                        values::enter(made(&item.case, inputs, output), item.family, &item.case, &item.truth, report)?;
-                    }
+    let _merged = Merged::new(device);
+    for some in items.chunks(CASES_PER_RUN) {
+        let given: Vec<Vec<Tensor>> = some.iter().map(|item| tensors(device, &item.case, false)).collect();
+        let outputs: Vec<Tensor> = some.iter().zip(&given).map(|(item, inputs)| recorded(device, &item.case, inputs)).collect();
+        let before = gpu.counts().dispatches;
+        platform::let_page_go_on().await;
+        match device.run_async(&outputs).await {
+            Err(lost @ Error::DeviceLost { .. }) => return Err(lost),
+            Err(error) => report.failures.push(error.to_string()),
+            Ok(()) => {
+                done += gpu.counts().dispatches - before;
+                planned += device.last_plan().map_or(0, |plan| plan.dispatches.len() as u64);
+                for ((item, inputs), output) in some.iter().zip(&given).zip(&outputs) {
+                    let found = made(&item.case, inputs, output).await;
+                    values::enter(found, item.family, &item.case, &item.truth, report)?;
                 }
             }
-            some.iter().for_each(|_| tick());
         }
-        Ok(())
-    };
-    let result = all();
-    gpu.set_merging(true);
-    result.map(|()| (planned, done))
+        some.iter().for_each(|_| tick());
+    }
+    Ok((planned, done))
+}
+
+/// That a GPU merges small dispatches at once, until this is dropped.
+struct Merged<'d>(&'d Device);
+
+impl Merged<'_> {
+    fn new(device: &Device) -> Merged<'_> {
+        if let Some(gpu) = device.as_gpu() {
+            gpu.merge_after(Some(0));
+        }
+        Merged(device)
+    }
+}
+
+impl Drop for Merged<'_> {
+    fn drop(&mut self) {
+        if let Some(gpu) = self.0.as_gpu() {
+            gpu.set_merging(true);
+        }
+    }
 }

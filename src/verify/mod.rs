@@ -8,6 +8,7 @@ mod derivative;
 mod first;
 mod full;
 mod gradcheck;
+mod guarded;
 mod kernels;
 mod merged;
 mod on_device;
@@ -22,13 +23,15 @@ mod values;
 mod wgsl;
 
 pub use cases::{SEED, cases};
-pub use check_op::{OpCheck, check_op};
+pub use check_op::{OpCheck, check_op, check_op_async};
 pub use derivative::{Quotients, derivative, quotients};
 pub use first::{gradient_of, gradients};
-pub use full::{KnownAnswer, Outcome, Stage, full};
-pub use gradcheck::{Entry, GradCheck, GradCheckOptions, Verdict, grad_check, grad_check_with};
-pub use probe::{DriverRow, driver, driver_variants};
+pub use full::{KnownAnswer, Outcome, Stage, full, full_async};
+pub use gradcheck::{
+    Entry, GradCheck, GradCheckOptions, Verdict, grad_check, grad_check_async, grad_check_with, grad_check_with_async,
+};
+pub use probe::{DriverRow, driver, driver_async, driver_variants};
 pub use report::Report;
 pub use second::second_order;
 pub use selection::Depth;
-pub use values::{one, ops};
+pub use values::{one, ops, ops_async};

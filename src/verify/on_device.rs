@@ -8,14 +8,14 @@ use crate::graph::Tensor;
 use crate::graph::op::{Array, DType, Op};
 use crate::ops::case::{Case, Gen};
 use crate::ops::tolerance;
-use crate::reference::{Overrides, evaluate};
+use crate::reference::{Overrides, evaluate_async};
 use std::sync::Arc;
 
 /// Enters the gradient of one case into a report; `truth` is the op whose definition is right.
 ///
 /// # Errors
 /// A device that was lost.
-pub(super) fn enter(
+pub(super) async fn enter(
     device: &Device,
     family: &str,
     case: &Case,
@@ -27,7 +27,7 @@ pub(super) fn enter(
         return Ok(());
     }
     let place = format!("{family} {truth:?} ({})", case.label);
-    match gradient_on(device, case, g) {
+    match gradient_on(device, case, g).await {
         Err(lost @ Error::DeviceLost { .. }) => return Err(lost),
         Err(error) => report.failures.push(format!("{place}: {error}")),
         Ok(None) => {}
@@ -36,7 +36,7 @@ pub(super) fn enter(
     Ok(())
 }
 
-fn gradient_on(device: &Device, case: &Case, g: &mut Gen) -> Result<Option<(usize, Option<tolerance::Worst>)>> {
+async fn gradient_on(device: &Device, case: &Case, g: &mut Gen) -> Result<Option<(usize, Option<tolerance::Worst>)>> {
     let inputs = tensors(device, case, true);
     let output = recorded(device, case, &inputs);
     let shape = output.try_shape()?;
@@ -50,13 +50,13 @@ fn gradient_on(device: &Device, case: &Case, g: &mut Gen) -> Result<Option<(usiz
         return Ok(None);
     }
     let roots: Vec<&Tensor> = found.iter().collect();
-    let expected = evaluate(&roots, &Overrides::new())?;
-    device.run(roots)?;
+    let expected = evaluate_async(&roots, &Overrides::new()).await?;
+    device.run_async(roots).await?;
     let (mut numbers, mut truth, mut bounds) = (vec![], vec![], vec![]);
     for (tensor, array) in found.iter().zip(&expected) {
         // Sums that cancel leave errors of the size of their terms.
         let scale = largest(array).max(1.0);
-        numbers.extend(tensor.to_vec::<f32>()?.into_iter().map(f64::from));
+        numbers.extend(tensor.fetch::<f32>().await?.into_iter().map(f64::from));
         bounds.extend(array.data.iter().map(|e| 1e-5 * scale + 1e-4 * e.abs()));
         truth.extend(&array.data);
     }

@@ -6,6 +6,7 @@ use crate::error::{OpError, Result};
 use crate::graph::op::{Array, GradCtx, Io, Kernel, Lowering, Op, Params, Spec, Variant};
 use crate::graph::{Tensor, record};
 use crate::ops::case::Gen;
+use crate::platform::{self, waited};
 use std::sync::Arc;
 
 /// A row of the table.
@@ -289,13 +290,22 @@ impl Op for Probe {
 ///
 /// # Errors
 /// What the device reports: a function it refuses, or that it was lost.
-pub fn driver(device: &Device, mut each: impl FnMut()) -> Result<Vec<DriverRow>> {
+pub fn driver(device: &Device, each: impl FnMut()) -> Result<Vec<DriverRow>> {
+    waited(device.name(), driver_async(device, each))
+}
+
+/// [`driver`] without blocking.
+///
+/// # Errors
+/// As [`driver`].
+pub async fn driver_async(device: &Device, mut each: impl FnMut()) -> Result<Vec<DriverRow>> {
     let mut rows = Vec::with_capacity(FUNCTIONS.len());
     for (index, function) in FUNCTIONS.iter().enumerate() {
+        platform::let_page_go_on().await;
         rows.push(match function.kind {
             Kind::Behaviour { ask, holds } => {
                 let [a, b, c] = ask.map(|x| device.tensor(&[x], 1));
-                let answer = record(Probe(index), &[&a, &b, &c]).to_vec::<f32>()?;
+                let answer = record(Probe(index), &[&a, &b, &c]).fetch::<f32>().await?;
                 DriverRow::Behaviour { name: function.name, holds: holds(answer[0]) }
             }
             Kind::Accuracy { exact, draw, engine } => {
@@ -310,10 +320,10 @@ pub fn driver(device: &Device, mut each: impl FnMut()) -> Result<Vec<DriverRow>>
                     });
                     errors.fold((0.0, &drawn[0]), |worst, next| if next.0 > worst.0 { next } else { worst })
                 };
-                let found = record(Probe(index), &[&inputs[0], &inputs[1], &inputs[2]]).to_vec::<f32>()?;
+                let found = record(Probe(index), &[&inputs[0], &inputs[1], &inputs[2]]).fetch::<f32>().await?;
                 let (driver, at) = worst(&found);
                 let engine = match engine {
-                    Some(op) => Some(worst(&op(&inputs).to_vec::<f32>()?).0),
+                    Some(op) => Some(worst(&op(&inputs).fetch::<f32>().await?).0),
                     None => None,
                 };
                 DriverRow::Accuracy { name: function.name, driver, at: at.to_vec(), engine, tried: TRIED }

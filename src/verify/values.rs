@@ -1,6 +1,7 @@
 //! Every op on a device against the reference, element by element.
 
 use super::cases::{cases, computed};
+use super::guarded::Guarded;
 use super::report::Report;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -8,18 +9,27 @@ use crate::graph::op::{Array, Op, Spec};
 use crate::ops::accuracy;
 use crate::ops::case::Case;
 use crate::ops::tolerance::{self, Worst};
+use crate::platform::{self, waited};
 use std::sync::Arc;
 
 /// Every op on a device against the reference, element by element. The device's memory is poisoned and guarded while this runs.
+///
+/// Where nothing can wait, in a browser, the first failure says so; see [`ops_async`].
 pub fn ops(device: &Device, filter: &str) -> Report {
+    let report = waited(device.name(), async { Ok(ops_async(device, filter).await) });
+    report.unwrap_or_else(|error| Report { failures: vec![error.to_string()], ..Report::new(device.to_string()) })
+}
+
+/// [`ops`] without blocking. In a browser the page's loop goes on between the cases.
+pub async fn ops_async(device: &Device, filter: &str) -> Report {
     let mut report = Report::new(device.to_string());
-    device.set_guarded(true);
+    let _guarded = Guarded::new(device);
     for (family, case) in cases(filter) {
-        if let Err(error) = op(device, family, &case, &case.op.clone(), &mut report) {
+        platform::let_page_go_on().await;
+        if let Err(error) = op(device, family, &case, &case.op.clone(), &mut report).await {
             report.failures.push(error.to_string());
         }
     }
-    device.set_guarded(false);
     report
 }
 
@@ -27,8 +37,8 @@ pub fn ops(device: &Device, filter: &str) -> Report {
 ///
 /// # Errors
 /// A device that was lost: nothing more can be said of it.
-pub(super) fn op(device: &Device, family: &str, case: &Case, truth: &Arc<dyn Op>, report: &mut Report) -> Result<()> {
-    enter(computed(device, case), family, case, truth, report)
+pub(super) async fn op(device: &Device, family: &str, case: &Case, truth: &Arc<dyn Op>, report: &mut Report) -> Result<()> {
+    enter(computed(device, case).await, family, case, truth, report)
 }
 
 /// The same for numbers that are there.
@@ -54,7 +64,7 @@ pub(super) fn enter(
 
 /// A case of some op on a device as [`ops`] runs it, for planted bugs: the worst element against `truth`'s reference.
 pub fn one(device: &Device, case: &Case, truth: &Arc<dyn Op>) -> Result<Option<Worst>> {
-    let (spec, found) = computed(device, case)?;
+    let (spec, found) = waited(device.name(), computed(device, case))?;
     let inputs: Vec<&Array> = case.inputs.iter().map(|i| &i.array).collect();
     Ok(tolerance::judge(&**truth, &inputs, &spec, &found))
 }

@@ -127,6 +127,7 @@ mod unsupervised;
 mod updates;
 mod vectors;
 mod verify;
+mod waiting;
 mod windows;
 mod work;
 mod wrappers;

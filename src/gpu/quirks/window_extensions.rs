@@ -38,7 +38,7 @@ async fn adapters_within(backends: wgpu::Backends, memory: wgpu::MemoryBudgetThr
         return vec![];
     }
     // Where there is no WebGPU, such as in Node, wgpu would panic.
-    if !platform::MAY_WAIT && !wgpu::util::is_browser_webgpu_supported().await {
+    if platform::IN_BROWSER && !wgpu::util::is_browser_webgpu_supported().await {
         return vec![];
     }
     LOADED.fetch_add(1, Ordering::Relaxed);
@@ -49,7 +49,15 @@ async fn adapters_within(backends: wgpu::Backends, memory: wgpu::MemoryBudgetThr
     let mut descriptor = descriptor.with_env();
     descriptor.backends &= backends;
     let mut adapters = without_windows(&mut descriptor);
-    adapters.extend(wgpu::Instance::new(descriptor).enumerate_adapters(backends).await);
+    let instance = wgpu::Instance::new(descriptor);
+    if platform::IN_BROWSER {
+        // Listed, there would be the one that a browser prefers, which saves power where there are two.
+        let power_preference = wgpu::PowerPreference::HighPerformance;
+        let best = wgpu::RequestAdapterOptions { power_preference, ..Default::default() };
+        adapters.extend(instance.request_adapter(&best).await);
+        return adapters;
+    }
+    adapters.extend(instance.enumerate_adapters(backends).await);
     adapters
 }
 

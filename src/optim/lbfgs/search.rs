@@ -32,8 +32,8 @@ impl Point {
 pub(super) struct Stopped;
 
 /// A line, and what is asked of a place on it.
-struct Line<'l> {
-    at: &'l mut dyn FnMut(f64) -> Result<Point>,
+struct Line<'l, A> {
+    at: &'l mut A,
     start: Point,
     /// What rounding to f32 may do to the loss: differences below it say nothing.
     noise: f64,
@@ -42,7 +42,7 @@ struct Line<'l> {
     left: usize,
 }
 
-impl Line<'_> {
+impl<A: AsyncFnMut(f64) -> Result<Point>> Line<'_, A> {
     /// Whether the loss is higher than the conditions allow, or than at the best place so far.
     fn is_high(&self, point: &Point, best: &Point) -> bool {
         let allowed = self.start.loss + DECREASE * point.t * self.start.slope + self.noise;
@@ -59,10 +59,10 @@ impl Line<'_> {
     }
 
     /// Closes in on a place between the best so far and one beyond the minimum.
-    fn close_in(&mut self, mut low: Point, mut high: Point) -> Result<Result<Point, Stopped>> {
+    async fn close_in(&mut self, mut low: Point, mut high: Point) -> Result<Result<Point, Stopped>> {
         while self.left > 0 && (high.t - low.t).abs() > self.least {
             self.left -= 1;
-            let point = (self.at)(between(&low, &high))?;
+            let point = (self.at)(between(&low, &high)).await?;
             if self.is_high(&point, &low) {
                 high = point;
                 continue;
@@ -81,8 +81,8 @@ impl Line<'_> {
 
 /// A place on the line at which the loss is lower and its slope flatter than at its start, at most `left` evaluations away; or the best place there was
 /// among them. The first guess is `length`.
-pub(super) fn search(
-    at: &mut dyn FnMut(f64) -> Result<Point>,
+pub(super) async fn search(
+    at: &mut impl AsyncFnMut(f64) -> Result<Point>,
     start: Point,
     length: f64,
     least: f64,
@@ -94,15 +94,15 @@ pub(super) fn search(
     let mut t = length;
     while line.left > 0 {
         line.left -= 1;
-        let point = (line.at)(t)?;
+        let point = (line.at)(t).await?;
         if line.is_high(&point, &before) {
-            return line.close_in(before, point);
+            return line.close_in(before, point).await;
         }
         if line.is_flat(&point) {
             return Ok(Ok(point));
         }
         if point.slope >= 0.0 {
-            return line.close_in(point, before);
+            return line.close_in(point, before).await;
         }
         // It still falls steeply: further on.
         let guess = minimum(&before, &point).unwrap_or(10.0 * point.t);

@@ -4,7 +4,9 @@ use super::{Calibration, ConfusionMatrix, average_precision, explained_variance,
 use super::{probability, r2, rmse, roc_auc, top_k_accuracy, wrong};
 use crate::data::DataLoader;
 use crate::error::Result;
+use crate::location::recording_for_caller;
 use crate::nn::Module;
+use crate::platform::{self, waited};
 use crate::{DType, Tensor, no_grad};
 
 /// What was right.
@@ -52,12 +54,26 @@ impl Predictions {
     /// # Errors
     /// What running the model reports, or outputs that do not fit the labels.
     pub fn of(model: &dyn Module, loader: &DataLoader) -> Result<Predictions> {
+        waited(loader.device().name(), Predictions::of_async(model, loader))
+    }
+
+    /// [`Predictions::of`] without blocking: each batch is awaited.
+    ///
+    /// # Errors
+    /// As [`Predictions::of`].
+    #[track_caller]
+    pub fn of_async<'m>(model: &'m dyn Module, loader: &'m DataLoader) -> impl Future<Output = Result<Predictions>> + 'm {
+        recording_for_caller(Predictions::made_by(model, loader))
+    }
+
+    async fn made_by(model: &dyn Module, loader: &DataLoader) -> Result<Predictions> {
         model.eval();
         let (mut all, mut classes, mut values, mut width) = (vec![], vec![], vec![], 1);
         for batch in loader.epoch_at(0) {
+            platform::let_page_go_on().await;
             let outputs = no_grad(|| model.forward_all(&batch.inputs()));
             let output = outputs.first().ok_or_else(|| wrong("the model gave no output".to_owned()))?;
-            width = gather(output, &batch.y, (&mut all, &mut classes, &mut values))?;
+            width = gather(output, &batch.y, (&mut all, &mut classes, &mut values)).await?;
         }
         let truth = if values.is_empty() { Truth::Classes(classes) } else { Truth::Values(values) };
         Predictions::new(all, width, truth)
@@ -217,7 +233,7 @@ fn softmax(row: &[f32]) -> Vec<f64> {
 }
 
 /// Reads a batch's outputs and labels; says how many outputs a row has. Outputs [n, classes, d…] for labels [n, d…] are a row for each label.
-pub(in crate::train) fn gather(
+pub(in crate::train) async fn gather(
     output: &Tensor,
     labels: &Tensor,
     (outputs, classes, values): (&mut Vec<f32>, &mut Vec<u32>, &mut Vec<f32>),
@@ -230,15 +246,15 @@ pub(in crate::train) fn gather(
             return Err(wrong(format!("outputs {shape} for labels {}, expected [n,classes,d…] and [n,d…]", labelled.shape)));
         }
         let by_class_last: Vec<isize> = [0].into_iter().chain(2..=places as isize).chain([1]).collect();
-        outputs.extend(output.permute(&by_class_last).to_vec::<f32>()?);
-        classes.extend(labels.to_vec::<u32>()?);
+        outputs.extend(output.permute(&by_class_last).fetch::<f32>().await?);
+        classes.extend(labels.fetch::<u32>().await?);
         return Ok(shape.dims()[1]);
     }
     let rows = labelled.shape.dims().first().copied().unwrap_or(1);
-    outputs.extend(output.to_vec::<f32>()?);
+    outputs.extend(output.fetch::<f32>().await?);
     match labelled.dtype {
-        DType::F32 => values.extend(labels.to_vec::<f32>()?),
-        _ => classes.extend(labels.to_vec::<u32>()?),
+        DType::F32 => values.extend(labels.fetch::<f32>().await?),
+        _ => classes.extend(labels.fetch::<u32>().await?),
     }
     Ok(shape.numel() / rows.max(1))
 }
