@@ -15,21 +15,21 @@ export interface Weights { weight: number[][]; bias: number[] }
 export interface Kernel { kernel: string; computes: string; bytes: number; flops: number; wgsl: string | null }
 /** A parameter's gradient beside f64. */
 export interface GradientCheck { parameter: string; compared: number; error: number; wrong: number; right: boolean }
-/** A network made: what it sees and learns, and the drawn points [x, y, label]. */
-export interface Created { task: string | object; inputs: string[]; classes: string[]; points: number[][] }
+/** A network made: what it sees and learns, how many rows are held back, and the drawn points [x, y, label, 1 if held back]. */
+export interface Created { task: string | object; inputs: string[]; classes: string[]; heldOut: number; points: number[][] }
 "#;
 
 /// A device with at most one table and one network. Calls come one after the other: await each before the next.
 #[wasm_bindgen]
 pub struct Engine {
-    page: Page,
+    pub(crate) page: Page,
 }
 
-fn error(error: steepest::Error) -> JsError {
+pub(crate) fn error(error: steepest::Error) -> JsError {
     JsError::new(&error.to_string())
 }
 
-fn json(value: &Value) -> Result<JsValue, JsError> {
+pub(crate) fn json(value: &Value) -> Result<JsValue, JsError> {
     js_sys::JSON::parse(&value.to_string()).map_err(|_| JsError::new("a number that JSON cannot say"))
 }
 
@@ -139,7 +139,7 @@ impl Engine {
         self.page.save().await.map_err(error)
     }
 
-    /// Loads a saved network: `{settings}`.
+    /// Loads a saved network: `{settings, target, created}`.
     pub fn load(&mut self, name: &str, bytes: &[u8]) -> Result<JsValue, JsError> {
         json(&self.page.load(name, bytes).map_err(error)?)
     }

@@ -30,7 +30,8 @@ fn class(i: usize, names: &[String]) -> String {
     names.get(i).cloned().unwrap_or_else(|| i.to_string())
 }
 
-fn neuron(layer: usize, i: usize, layers: usize) -> String {
+/// A hidden neuron's name.
+pub(crate) fn neuron(layer: usize, i: usize, layers: usize) -> String {
     if layers == 2 {
         format!("h{}", lowered(i + 1))
     } else {
@@ -38,7 +39,8 @@ fn neuron(layer: usize, i: usize, layers: usize) -> String {
     }
 }
 
-fn output(i: usize, count: usize, task: &Task, classes: &[String]) -> String {
+/// An output's name.
+pub(crate) fn output(i: usize, count: usize, task: &Task, classes: &[String]) -> String {
     match task {
         Task::Values(_) if count == 1 => "y".to_owned(),
         Task::Values(_) => format!("y{}", lowered(i + 1)),

@@ -10,5 +10,10 @@ pub mod page;
 pub mod playground;
 pub mod points;
 pub mod program;
+pub mod saddle;
+pub mod sample;
 pub mod settings;
 pub mod table;
+#[cfg(target_arch = "wasm32")]
+mod view_bindings;
+pub mod views;

@@ -6,16 +6,20 @@ use crate::program::{self, Rows};
 use crate::settings::{Data, Settings};
 use crate::table::{Loaded, Prepared};
 use serde_json::{Value, json};
+use steepest::critical::CriticalPoint;
+use steepest::data::Preprocessor;
 use steepest::save::ModelFile;
 use steepest::{Device, Error, Result};
 
 /// A device, at most one table, at most one network.
 pub struct Page {
-    device: Device,
-    table: Option<(String, Loaded)>,
-    prepared: Option<(String, Prepared)>,
-    playground: Option<Playground>,
+    pub(crate) device: Device,
+    pub(crate) table: Option<(String, Loaded)>,
+    pub(crate) prepared: Option<(String, Prepared)>,
+    pub(crate) playground: Option<Playground>,
     history: Vec<(u64, f32, f32)>,
+    /// The saddle or other point that was looked at last, until a weight changes.
+    pub(crate) point: Option<CriticalPoint>,
 }
 
 /// Points of a side of the picture of a neuron.
@@ -24,7 +28,7 @@ pub const SIDE: usize = 40;
 impl Page {
     /// Nothing is loaded yet.
     pub fn new(device: Device) -> Page {
-        Page { device, table: None, prepared: None, playground: None, history: vec![] }
+        Page { device, table: None, prepared: None, playground: None, history: vec![], point: None }
     }
 
     /// The device's name, as people see it.
@@ -32,7 +36,7 @@ impl Page {
         self.device.to_string()
     }
 
-    fn playground(&self) -> Result<&Playground> {
+    pub(crate) fn playground(&self) -> Result<&Playground> {
         self.playground.as_ref().ok_or_else(|| nothing("no network is there yet"))
     }
 
@@ -75,15 +79,27 @@ impl Page {
         let settings = Settings::from_json(settings).map_err(|message| Error::Config { what: "settings", message })?;
         let table = self.prepared.as_ref().map(|(_, prepared)| &prepared.dataset);
         let playground = Playground::new(&self.device, settings, table)?;
-        let points: Vec<[f32; 3]> = playground.points().iter().map(|point| [point.at[0], point.at[1], point.label]).collect();
+        Ok(self.begin_with(playground))
+    }
+
+    /// A network takes the place of the one before.
+    fn begin_with(&mut self, playground: Playground) -> Value {
+        let mut points: Vec<[f32; 4]> =
+            playground.points().iter().map(|point| [point.at[0], point.at[1], point.label, 0.0]).collect();
+        for &row in playground.held_out_rows() {
+            if let Some(point) = points.get_mut(row) {
+                point[3] = 1.0;
+            }
+        }
         let found = json!({
             "task": playground.task(),
             "inputs": playground.inputs(),
             "classes": playground.classes(),
+            "heldOut": playground.held_out_rows().len(),
             "points": points,
         });
-        (self.playground, self.history) = (Some(playground), vec![]);
-        Ok(found)
+        (self.playground, self.history, self.point) = (Some(playground), vec![], None);
+        found
     }
 
     /// Takes steps.
@@ -91,6 +107,7 @@ impl Page {
     /// # Errors
     /// No network, or what the device reports.
     pub fn train(&mut self, steps: usize) -> Result<()> {
+        self.point = None;
         self.playground.as_mut().ok_or_else(|| nothing("no network is there yet"))?.train(steps)
     }
 
@@ -206,18 +223,53 @@ impl Page {
         file.history(format!("step,loss,held_out_loss\n{}", rows.collect::<String>())).note("settings", settings).to_bytes()
     }
 
-    /// Loads a network that [`Page::save`] or the library saved: its settings, if it has some. The network must be there already, of the same layers.
+    /// Loads a network that [`Page::save`] or the library saved: its settings, if it has some; else a network of the same layers must be there. A network
+    /// of a table brings its preprocessing, and needs the table.
     ///
     /// # Errors
-    /// A file that is none, or of other layers than the network that is there.
+    /// A file that is none, of another table, or of other layers than the network that is there. The network before stays.
     pub fn load(&mut self, name: &str, bytes: &[u8]) -> Result<Value> {
         let file = ModelFile::parse(name, bytes)?;
-        let settings = file.notes.get("settings").cloned();
-        if let Some(settings) = &settings {
-            self.create(settings)?;
+        let Some(text) = file.notes.get("settings") else {
+            file.load_into(self.playground()?.model())?;
+            self.point = None;
+            return Ok(json!({"settings": null, "target": null}));
+        };
+        let settings = Settings::from_json(text)
+            .map_err(|message| Error::Config { what: "model", message: format!("{name}: {message}") })?;
+        let prepared = if settings.data == Data::Table { Some(self.rows_for(name, &file)?) } else { None };
+        let dataset = prepared.as_ref().map(|(_, prepared)| &prepared.dataset);
+        let playground = Playground::new(&self.device, settings, dataset)?;
+        file.load_into(playground.model())?;
+        let target = prepared.as_ref().map(|(target, _)| target.clone());
+        self.prepared = prepared.or(self.prepared.take());
+        let settings = serde_json::to_value(playground.settings()).map_err(unsaid)?;
+        let created = self.begin_with(playground);
+        Ok(json!({"settings": settings, "target": target, "created": created}))
+    }
+
+    /// The table's rows as a saved network wants them: by the preprocessing that it was trained with.
+    fn rows_for(&self, name: &str, file: &ModelFile) -> Result<(String, Prepared)> {
+        let refused = |message: String| Error::Config { what: "model", message: format!("{name} {message}") };
+        let (Some(text), Some(target)) = (&file.preprocessing, file.notes.get("target")) else {
+            return Err(refused(
+                "was trained with a table, and does not say how its rows become numbers; save it anew".to_owned(),
+            ));
+        };
+        let preprocessor = Preprocessor::from_json(name, text)?;
+        let columns: Vec<&str> = preprocessor.columns().chain([target.as_str()]).collect();
+        let Some((loaded_name, loaded)) = &self.table else {
+            let columns = columns.join(", ");
+            return Err(refused(format!("was trained with a table of the columns {columns}: drop that file on the page first")));
+        };
+        let missing: Vec<&str> = columns.into_iter().filter(|column| !loaded.has(column)).collect();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(refused(format!(
+                "was trained with another table: {loaded_name} has no column {missing}. Drop its own table first"
+            )));
         }
-        file.load_into(self.playground()?.model())?;
-        Ok(json!({"settings": settings.and_then(|text| serde_json::from_str::<Value>(&text).ok())}))
+        Ok((target.clone(), loaded.prepared_by(preprocessor, target)?))
     }
 
     /// The Rust program that does the same.

@@ -5,7 +5,7 @@
 
 use crate::points::{self, Point};
 use crate::settings::{Data, Feature, Loss, Method, Settings};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use steepest::critical::{self, CriticalPoint};
 use steepest::data::{self, DataLoader, Dataset, Labels};
 use steepest::nn::{self, Linear, Module, Reduction, Sequential};
@@ -27,23 +27,26 @@ pub enum Task {
 
 /// A network, its data and its optimizer.
 pub struct Playground {
-    device: Device,
-    settings: Settings,
-    task: Task,
+    pub(crate) device: Device,
+    pub(crate) settings: Settings,
+    pub(crate) task: Task,
     /// What the first layer sees, by name.
-    inputs: Vec<String>,
-    classes: Vec<String>,
+    pub(crate) inputs: Vec<String>,
+    pub(crate) classes: Vec<String>,
     points: Vec<Point>,
-    training: Dataset,
+    /// Rows held back, by their number among all rows.
+    held_out_rows: Vec<usize>,
+    pub(crate) training: Dataset,
+    pub(crate) tested: Dataset,
     loader: DataLoader,
     /// Batches left of the epoch under way, in reverse.
     batches: Vec<(Tensor, Tensor)>,
     training_rows: (Tensor, Tensor),
     held_out: (Tensor, Tensor),
-    model: Sequential,
+    pub(crate) model: Sequential,
     optimizer: Box<dyn Optimizer>,
-    steps: u64,
-    epochs: u64,
+    pub(crate) steps: u64,
+    pub(crate) epochs: u64,
 }
 
 /// Losses and how many rows are right, of the rows learned from and of those held back.
@@ -65,7 +68,7 @@ pub struct Progress {
 }
 
 /// One layer's weights.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Weights {
     /// Rows are neurons, columns what they see.
@@ -125,10 +128,12 @@ impl Playground {
                 return Err(Error::Config { what: "data", message: "a class for each place of a row".to_owned() });
             }
         };
-        let (training, held_out) = match task {
-            Task::Values(_) => dataset.split(settings.held_out, seed)?,
-            _ => dataset.stratified_split(settings.held_out, seed)?,
+        settings.suits(&task).map_err(|message| Error::Config { what: "settings", message })?;
+        let parts = match dataset.labels() {
+            Labels::Classes(classes, _) => data::stratified_parts(classes, 0.0, settings.held_out, seed)?,
+            _ => data::random_parts(dataset.len(), 0.0, settings.held_out, seed)?,
         };
+        let (training, held_out) = (dataset.subset(&parts.train)?, dataset.subset(&parts.test)?);
         let inputs = match (settings.data.is_drawn(), dataset.feature_names()) {
             (true, _) => settings.features.iter().map(|feature| feature.symbol().to_owned()).collect(),
             (false, []) => (1..=dataset.row_len()).map(|i| format!("x{i}")).collect(),
@@ -152,7 +157,9 @@ impl Playground {
             batches: vec![],
             training_rows: whole(&training)?,
             held_out: whole(&held_out)?,
+            held_out_rows: parts.test,
             training,
+            tested: held_out,
             model,
             optimizer,
             settings,
@@ -184,6 +191,11 @@ impl Playground {
     /// The drawn points: all of them, those held back too.
     pub fn points(&self) -> &[Point] {
         &self.points
+    }
+
+    /// Which rows are held back, by their number among all.
+    pub fn held_out_rows(&self) -> &[usize] {
+        &self.held_out_rows
     }
 
     /// The network.
@@ -263,11 +275,16 @@ impl Playground {
             return Err(Error::Config { what: "neurons", message: "the data are no points of the plane".to_owned() });
         }
         let rows: Vec<f32> = plane(side).into_iter().flat_map(|at| features(&self.settings.features, at)).collect();
-        let mut x = self.device.tensor(&rows, [side * side, self.settings.features.len()]);
+        self.layers_of(&rows, side * side).await
+    }
+
+    /// What each neuron says of rows of features: `[layer][neuron][row]`.
+    pub(crate) async fn layers_of(&self, rows: &[f32], count: usize) -> Result<Vec<Vec<Vec<f32>>>> {
+        let mut x = self.device.tensor(rows, [count, self.inputs.len()]);
         let mut reads = vec![];
         let layers = self.model.layers();
         for (i, layer) in layers.iter().enumerate() {
-            x = layer.forward(&x);
+            x = steepest::no_grad(|| layer.forward(&x));
             // A hidden layer is two: weights, and its function.
             if i % 2 == 1 || i + 1 == layers.len() {
                 reads.push(x.t().to_vec_async::<f32>());
@@ -275,7 +292,7 @@ impl Playground {
         }
         let mut found = vec![];
         for read in reads {
-            found.push(read.await?.chunks(side * side).map(<[f32]>::to_vec).collect());
+            found.push(read.await?.chunks(count).map(<[f32]>::to_vec).collect());
         }
         Ok(found)
     }
@@ -298,7 +315,7 @@ impl Playground {
     }
 
     /// Parameters with their names, numbers and shapes.
-    async fn read_parameters(&self) -> Result<Vec<(String, Vec<f32>, Vec<usize>)>> {
+    pub(crate) async fn read_parameters(&self) -> Result<Vec<(String, Vec<f32>, Vec<usize>)>> {
         let named = self.model.named_parameters();
         let reads: Vec<_> = named.iter().map(|(_, parameter)| parameter.to_vec_async::<f32>()).collect();
         let mut found = vec![];
@@ -326,7 +343,7 @@ impl Playground {
     }
 
     /// Some rows learned from, and a copy of the network, on the CPU.
-    async fn copy(&self) -> Result<(Sequential, Tensor, Tensor)> {
+    pub(crate) async fn copy(&self) -> Result<(Sequential, Tensor, Tensor)> {
         let host = Device::cpu();
         let model = self.copy_on(&host).await?;
         let rows: Vec<usize> = (0..self.training.len().min(ROWS_LOOKED_AT)).collect();
@@ -442,16 +459,23 @@ fn optimizer(settings: &Settings, parameters: Vec<Tensor>) -> Box<dyn Optimizer>
 }
 
 /// The loss of outputs.
-fn loss(settings: &Settings, task: &Task, outputs: &Tensor, y: &Tensor) -> Tensor {
-    match (task, settings.loss) {
-        (Task::Values(_), _) => outputs.mse(y),
+pub(crate) fn loss(settings: &Settings, task: &Task, outputs: &Tensor, y: &Tensor) -> Tensor {
+    let target = match (task, settings.loss) {
         (Task::TwoClasses, Loss::CrossEntropy) => {
             let target = y.to_f32().unsqueeze(1);
-            nn::loss::bce_with_logits(outputs, &target, None, Reduction::Mean)
+            return nn::loss::bce_with_logits(outputs, &target, None, Reduction::Mean);
         }
-        (Task::TwoClasses, Loss::Squared) => outputs.mse(&(y.to_f32().unsqueeze(1) * 2.0 - 1.0)),
-        (Task::Classes(_), Loss::CrossEntropy) => outputs.cross_entropy(y),
-        (Task::Classes(count), Loss::Squared) => outputs.mse(&y.one_hot(*count).to_f32()),
+        (Task::Classes(_), Loss::CrossEntropy) => return outputs.cross_entropy(y),
+        (Task::Classes(_), Loss::Hinge) => return nn::loss::multi_margin(outputs, y, 1, 1.0, None, Reduction::Mean),
+        (Task::Values(_), _) => y.clone(),
+        (Task::TwoClasses, _) => y.to_f32().unsqueeze(1) * 2.0 - 1.0,
+        (Task::Classes(count), _) => y.one_hot(*count).to_f32(),
+    };
+    match settings.loss {
+        Loss::CrossEntropy | Loss::Squared => outputs.mse(&target),
+        Loss::Absolute => nn::loss::mae(outputs, &target, Reduction::Mean),
+        Loss::Huber => nn::loss::huber(outputs, &target, 1.0, Reduction::Mean),
+        Loss::Hinge => nn::loss::hinge(outputs, &target, 1.0, Reduction::Mean),
     }
 }
 

@@ -105,14 +105,23 @@ fn optimizer(settings: &Settings) -> String {
 }
 
 fn loss(settings: &Settings, task: &Task) -> String {
-    match (task, settings.loss) {
-        (Task::Values(_), _) => "outputs.mse(y)".to_owned(),
+    let target = match (task, settings.loss) {
         (Task::TwoClasses, Loss::CrossEntropy) => {
-            "nn::loss::bce_with_logits(outputs, &y.to_f32().unsqueeze(1), None, nn::Reduction::Mean)".to_owned()
+            return "nn::loss::bce_with_logits(outputs, &y.to_f32().unsqueeze(1), None, nn::Reduction::Mean)".to_owned();
         }
-        (Task::TwoClasses, Loss::Squared) => "outputs.mse(&(y.to_f32().unsqueeze(1) * 2.0 - 1.0))".to_owned(),
-        (Task::Classes(_), Loss::CrossEntropy) => "outputs.cross_entropy(y)".to_owned(),
-        (Task::Classes(count), Loss::Squared) => format!("outputs.mse(&y.one_hot({count}).to_f32())"),
+        (Task::Classes(_), Loss::CrossEntropy) => return "outputs.cross_entropy(y)".to_owned(),
+        (Task::Classes(_), Loss::Hinge) => {
+            return "nn::loss::multi_margin(outputs, y, 1, 1.0, None, nn::Reduction::Mean)".to_owned();
+        }
+        (Task::Values(_), _) => "y".to_owned(),
+        (Task::TwoClasses, _) => "&(y.to_f32().unsqueeze(1) * 2.0 - 1.0)".to_owned(),
+        (Task::Classes(count), _) => format!("&y.one_hot({count}).to_f32()"),
+    };
+    match settings.loss {
+        Loss::CrossEntropy | Loss::Squared => format!("outputs.mse({target})"),
+        Loss::Absolute => format!("nn::loss::mae(outputs, {target}, nn::Reduction::Mean)"),
+        Loss::Huber => format!("nn::loss::huber(outputs, {target}, 1.0, nn::Reduction::Mean)"),
+        Loss::Hinge => format!("nn::loss::hinge(outputs, {target}, 1.0, nn::Reduction::Mean)"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a person sets in the page: data, network, training. JSON in, checked with sentences that say what to do.
 
+use crate::playground::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use steepest::nn::Activation;
@@ -168,6 +169,12 @@ pub enum Loss {
     CrossEntropy,
     /// The mean squared error: of classes, against 1 for the right one and −1 (two classes) or 0 for others.
     Squared,
+    /// The mean absolute error, against the same.
+    Absolute,
+    /// Huber's loss, against the same: squared where the error is below 1, absolute above.
+    Huber,
+    /// Hinge loss of classes, as support vector machines have it.
+    Hinge,
 }
 
 impl Default for Settings {
@@ -241,6 +248,20 @@ impl Settings {
             return Err("no feature is chosen; choose at least one, such as x₁".to_owned());
         }
         Ok(())
+    }
+
+    /// Whether the loss suits what is learned.
+    ///
+    /// # Errors
+    /// A sentence that names losses that do.
+    pub fn suits(&self, task: &Task) -> Result<(), String> {
+        match (task, self.loss) {
+            (Task::Values(_), Loss::Hinge) => {
+                Err("the hinge loss is for classes, and these data have values; choose the squared, absolute or Huber's"
+                    .to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 }
 

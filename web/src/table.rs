@@ -98,6 +98,17 @@ impl Loaded {
         for giveaway in self.giveaways(target)? {
             prepare = prepare.leave_out(giveaway.column, giveaway.reason);
         }
+        let preprocessor = prepare.fit(&self.rows_with(target)?)?;
+        self.prepared_by(preprocessor, target)
+    }
+
+    /// Whether there is a column of this name.
+    pub fn has(&self, column: &str) -> bool {
+        self.table.has(column)
+    }
+
+    /// Rows that have a value in the column to predict.
+    fn rows_with(&self, target: &str) -> Result<Table> {
         let rows = self.table.without_missing_rows(&[target])?;
         if rows.is_empty() {
             let message = match self.table.len() {
@@ -108,7 +119,15 @@ impl Loaded {
             };
             return Err(Error::Config { what: "table", message });
         }
-        let preprocessor = prepare.fit(&rows)?;
+        Ok(rows)
+    }
+
+    /// Rows by a preprocessing that was fitted before.
+    ///
+    /// # Errors
+    /// Columns that are not there, or values that it does not take.
+    pub fn prepared_by(&self, preprocessor: Preprocessor, target: &str) -> Result<Prepared> {
+        let rows = self.rows_with(target)?;
         let (dataset, mut notes) = preprocessor.dataset(&rows)?;
         notes.extend(preprocessor.left_out().iter().map(|left| format!("column {} is left out: {}", left.column, left.reason)));
         if rows.len() < self.table.len() {

@@ -6,6 +6,7 @@ use steepest::Device;
 use steepest::data::{Dataset, Labels};
 use steepest_web::formula;
 use steepest_web::playground::{Playground, Task};
+use steepest_web::sample::Place;
 use steepest_web::settings::{Data, Feature, Function, Loss, Method, Settings};
 
 fn devices() -> Vec<Device> {
@@ -200,4 +201,115 @@ fn what_cannot_be_is_said() {
     // A table of one class: the network has nothing to tell apart.
     let one = Dataset::new(vec![1.0, 2.0, 3.0, 4.0], &[1], Labels::Classes(vec![0; 4], 1)).unwrap();
     let _ = Playground::new(&device, Settings { data: Data::Table, ..Settings::default() }, Some(&one));
+}
+
+/// At the symmetric point a network of one hidden layer is on a saddle, training stays there, and a step along the way out makes the loss fall, after which
+/// it learns. On every device.
+#[test]
+fn a_saddle_is_found_and_left() {
+    for device in devices() {
+        for (data, activation, loss) in [
+            (Data::Clouds, Function::Tanh, Loss::CrossEntropy),
+            (Data::Slope, Function::Tanh, Loss::Squared),
+            (Data::Moons, Function::Gelu, Loss::Squared),
+            (Data::Digits, Function::Tanh, Loss::CrossEntropy),
+        ] {
+            let settings =
+                Settings { data, activation, loss, layers: vec![4], optimizer: Method::Sgd, rate: 0.1, ..Settings::default() };
+            let mut playground = Playground::new(&device, settings, None).unwrap();
+            block_on(playground.to_saddle()).unwrap();
+            playground.train(30).unwrap();
+            let weights = block_on(playground.weights()).unwrap();
+            assert!(weights.iter().flat_map(|layer| layer.weight.concat()).all(|weight| weight == 0.0), "training stays");
+            block_on(playground.to_saddle()).unwrap();
+            let (around, point) = block_on(playground.look_around()).unwrap();
+            println!("{device} {data:?}: {}", around.text);
+            assert!(around.critical && around.kind == "saddle", "{data:?}: {}", around.text);
+            let lowest = around.eigenvalues[0];
+            assert!(lowest < -around.flat && around.side > 8 && around.plane.len() == around.side * around.side);
+            // The middle of both pictures is the place itself; along the way out the loss is lower, on both sides, by ½ λ t² near it.
+            let middle = around.along[around.along.len() / 2];
+            let near = around.span * 2.0 / (around.along.len() - 1) as f64;
+            let falls = [around.along.len() / 2 - 1, around.along.len() / 2 + 1].map(|i| f64::from(around.along[i] - middle));
+            let expected = 0.5 * lowest * near * near;
+            for fall in falls {
+                assert!(fall < 0.0 && (fall / expected - 1.0).abs() < 0.2, "{data:?}: {fall} {expected}");
+            }
+            assert_eq!(around.plane[around.plane.len() / 2], middle);
+            // Upwards it rises.
+            assert!(around.plane[around.side / 2] > middle, "{data:?}");
+            assert!(around.direction.iter().all(|part| part.parameter.contains(" → ")));
+            let norm: f64 = point.escape.as_ref().unwrap().direction.iter().map(|part| part * part).sum();
+            assert!((norm - 1.0).abs() < 1e-6);
+            let (before, after) = block_on(playground.leave(&point, 1.0)).unwrap();
+            assert!(after < before && f64::from(before) - around.loss < 1e-6, "{before} {after}");
+            playground.train(200).unwrap();
+            assert!(block_on(playground.progress()).unwrap().loss < 0.95 * before, "{data:?} learns again");
+        }
+    }
+}
+
+#[test]
+fn a_sample_is_followed_and_weights_are_changed_by_hand() {
+    for device in devices() {
+        let mut playground = Playground::new(&device, Settings { layers: vec![3, 2], ..Settings::default() }, None).unwrap();
+        playground.train(20).unwrap();
+        let sample = playground.sample(7).unwrap();
+        // It is one of those held back.
+        let point = &playground.points()[playground.held_out_rows()[7]];
+        assert_eq!((sample.features, sample.label), (point.at.to_vec(), if point.label > 0.0 { "1" } else { "0" }.to_owned()));
+        let values = block_on(playground.activations(&point.at)).unwrap();
+        assert_eq!(values.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2, 1]);
+        assert_eq!(values[2], block_on(playground.predict(&point.at)).unwrap());
+        let weights = block_on(playground.weights()).unwrap();
+        for (i, layer) in weights.iter().enumerate() {
+            let seen = if i == 0 { point.at.to_vec() } else { values[i - 1].clone() };
+            for (row, (&bias, &value)) in layer.weight.iter().zip(layer.bias.iter().zip(&values[i])) {
+                let sum: f32 = row.iter().zip(&seen).map(|(w, x)| w * x).sum::<f32>() + bias;
+                let said = if i == 2 { sum } else { sum.tanh() };
+                assert!((said - value).abs() < 1e-5, "{device} layer {i}: {said} {value}");
+            }
+        }
+        // One weight, one bias, and nothing else.
+        block_on(playground.set_weight(Place { layer: 1, neuron: 1, input: Some(2) }, 0.75)).unwrap();
+        block_on(playground.set_weight(Place { layer: 0, neuron: 2, input: None }, -0.5)).unwrap();
+        let mut expected = weights.clone();
+        (expected[1].weight[1][2], expected[0].bias[2]) = (0.75, -0.5);
+        assert_eq!(block_on(playground.weights()).unwrap(), expected);
+        for (layer, neuron, input, value) in [(3, 0, None, 1.0), (0, 3, None, 1.0), (0, 0, Some(2), 1.0), (0, 0, None, f32::NAN)]
+        {
+            assert!(block_on(playground.set_weight(Place { layer, neuron, input }, value)).is_err());
+        }
+        // All of them again, and the count of steps.
+        playground.restore(&weights, 20, 1).unwrap();
+        assert_eq!(block_on(playground.weights()).unwrap(), weights);
+        assert!(playground.restore(&weights[1..], 0, 0).is_err() && playground.sample(1_000_000).is_err());
+        assert!(block_on(playground.activations(&[1.0])).is_err());
+    }
+}
+
+/// Losses of classes and of values, each with right gradients.
+#[test]
+fn every_loss_learns() {
+    for (data, loss) in [
+        (Data::Circle, Loss::Absolute),
+        (Data::Circle, Loss::Huber),
+        (Data::Circle, Loss::Hinge),
+        (Data::Hills, Loss::Absolute),
+        (Data::Hills, Loss::Huber),
+        (Data::Digits, Loss::Hinge),
+        (Data::Digits, Loss::Huber),
+    ] {
+        let settings = Settings { data, loss, layers: vec![12], ..Settings::default() };
+        let mut playground = Playground::new(&Device::cpu(), settings, None).unwrap();
+        let before = block_on(playground.progress()).unwrap().loss;
+        playground.train(400).unwrap();
+        let after = block_on(playground.progress()).unwrap();
+        assert!(after.loss < 0.5 * before, "{data:?} {loss:?}: {before} {after:?}");
+        for check in block_on(playground.check_gradients()).unwrap() {
+            assert!(check.right, "{data:?} {loss:?}: {check:?}");
+        }
+    }
+    let refused = Playground::new(&Device::cpu(), Settings { data: Data::Hills, loss: Loss::Hinge, ..Settings::default() }, None);
+    assert!(refused.err().unwrap().to_string().contains("hinge"));
 }
