@@ -210,7 +210,7 @@ impl Model {
         if let Some(held_out) = &held_out {
             trainer = trainer.validate(held_out).early_stopping(EarlyStopping::new(options.patience));
         }
-        let report = trainer.fit(&loader)?;
+        let report = trainer.fit_async(&loader).await?;
         drop(trainer);
         model.eval();
         let history = Some(report.history.to_csv());
@@ -238,7 +238,7 @@ impl Model {
     /// # Errors
     /// What the device reports, or no memory.
     pub async fn save(&self) -> Result<Vec<u8>> {
-        let mut file = ModelFile::of(&*self.model)?.preprocessing(self.preprocessor.to_json()?);
+        let mut file = ModelFile::of_async(&*self.model).await?.preprocessing(self.preprocessor.to_json()?);
         if let Some(history) = &self.history {
             file = file.history(history.as_str());
         }
