@@ -4,6 +4,7 @@
 //! So work for other threads is done at once, and whatever waits natively is asked for by its async form.
 
 use crate::error::{Error, Result};
+use std::cell::Cell;
 use std::task::{Context, Poll, Waker};
 
 #[cfg(not(target_family = "wasm"))]
@@ -39,8 +40,29 @@ pub fn process_id() -> u32 {
     if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
 }
 
+thread_local! {
+    /// Whether this thread polls a future that it waits for.
+    static WAITS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// That this thread waits, until it is dropped; then what was so before is so again.
+struct Waits(bool);
+
+impl Waits {
+    fn begin() -> Waits {
+        Waits(WAITS.replace(true))
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        WAITS.set(self.0);
+    }
+}
+
 /// Waits for a value. `None` where nothing may wait and it is not ready.
 pub fn wait<T>(future: impl Future<Output = T>) -> Option<T> {
+    let _waits = Waits::begin();
     let mut future = std::pin::pin!(future);
     // Most are ready at once.
     match ready(future.as_mut()) {
@@ -62,14 +84,17 @@ pub fn ready<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-/// Lets the page's loop go on with all else that it has to do, if it has stood still for longer than a person notices. Ready at once where no page waits
-/// for this thread.
+/// Lets the page's loop go on with all else that it has to do, if it has stood still for longer than a person notices. Ready at once where there is no page, and
+/// in what is waited for.
 pub async fn let_page_go_on() {
+    if WAITS.get() {
+        return;
+    }
     #[cfg(target_family = "wasm")]
     {
         // A picture or two of an animation.
         const NOTICED: std::time::Duration = std::time::Duration::from_millis(25);
-        thread_local!(static LAST: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) });
+        thread_local!(static LAST: Cell<Option<Instant>> = const { Cell::new(None) });
         let last = LAST.get().unwrap_or_else(Instant::now);
         if last.elapsed() < NOTICED {
             return LAST.set(Some(last));

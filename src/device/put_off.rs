@@ -1,22 +1,16 @@
-//! Runs that are put off: code that only starts runs, such as an optimizer's step, works where nothing may wait although a run may have to be waited for. What
-//! it hands over is run after it, by awaiting.
+//! Runs that are put off, so that code that only starts runs, such as an optimizer's step, works where nothing may wait although a run may have to be waited
+//! for: see [`Device::started`](super::Device::started).
 
-use super::state::Device;
-use crate::error::Result;
 use crate::graph::Tensor;
-use crate::platform;
 use std::cell::RefCell;
 
-/// A run that was put off.
-type PutOff = (Device, Vec<Tensor>);
-
 thread_local! {
-    /// The runs that were put off, while that is so.
-    static PUT_OFF: RefCell<Option<Vec<PutOff>>> = const { RefCell::new(None) };
+    /// What the runs that were put off are to compute, while that is so.
+    static PUT_OFF: RefCell<Option<Vec<Vec<Tensor>>>> = const { RefCell::new(None) };
 }
 
 /// What this thread put off before, put back when this goes.
-struct Restored(Option<Vec<PutOff>>);
+struct Restored(Option<Vec<Vec<Tensor>>>);
 
 impl Drop for Restored {
     fn drop(&mut self) {
@@ -24,32 +18,20 @@ impl Drop for Restored {
     }
 }
 
-/// Whether a run was put off.
-pub(super) fn put_off<'a>(device: &Device, tensors: &mut dyn Iterator<Item = &'a Tensor>) -> bool {
+/// Whether a run is put off.
+pub(super) fn put_off<'a>(tensors: &mut dyn Iterator<Item = &'a Tensor>) -> bool {
     PUT_OFF.with_borrow_mut(|runs| match runs {
         Some(runs) => {
-            runs.push((device.clone(), tensors.cloned().collect()));
+            runs.push(tensors.cloned().collect());
             true
         }
         None => false,
     })
 }
 
-impl Device {
-    /// What `start` gives, once the runs that it starts ([`Device::run`]) are done as far as an error of theirs is known. It must read nothing.
-    pub(crate) async fn started<R>(start: impl FnOnce() -> Result<R>) -> Result<R> {
-        if platform::may_wait() {
-            return start();
-        }
-        let (result, runs) = {
-            let _restored = Restored(PUT_OFF.replace(Some(vec![])));
-            let result = start();
-            (result, PUT_OFF.take().unwrap_or_default())
-        };
-        let result = result?;
-        for (device, tensors) in &runs {
-            device.run_async(tensors).await?;
-        }
-        Ok(result)
-    }
+/// What a call gives, and the runs that it would have made.
+pub(super) fn putting_off<R>(call: impl FnOnce() -> R) -> (R, Vec<Vec<Tensor>>) {
+    let _restored = Restored(PUT_OFF.replace(Some(vec![])));
+    let result = call();
+    (result, PUT_OFF.take().unwrap_or_default())
 }

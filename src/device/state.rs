@@ -2,7 +2,7 @@
 
 use super::cached::{LastRun, PlanCache};
 use super::profiler::Profiler;
-use super::put_off::put_off;
+use super::put_off::{put_off, putting_off};
 use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::executor::{Budget, Executor};
@@ -124,7 +124,7 @@ impl Device {
     /// The first invalid tensor's error, or whatever the device reports.
     pub fn run<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
         let mut tensors = tensors.into_iter();
-        if put_off(self, &mut tensors) {
+        if put_off(&mut tensors) {
             return Ok(());
         }
         let roots: Vec<Arc<Node>> = tensors.map(|t| t.node().clone()).collect();
@@ -149,6 +149,22 @@ impl Device {
     pub async fn run_async<'a>(&self, tensors: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
         let roots: Vec<Arc<Node>> = tensors.into_iter().map(|t| t.node().clone()).collect();
         self.state.run_async(&roots).await
+    }
+
+    /// What `start` gives, once the runs that it makes ([`Device::run`]) are done as far as an error of theirs is known. It must read nothing. Where nothing may
+    /// wait these are put off until it is over.
+    pub(crate) async fn started<R>(start: impl FnOnce() -> Result<R>) -> Result<R> {
+        if platform::may_wait() {
+            return start();
+        }
+        let (result, runs) = putting_off(start);
+        let result = result?;
+        for tensors in &runs {
+            if let Some(first) = tensors.first() {
+                first.device().run_async(tensors).await?;
+            }
+        }
+        Ok(result)
     }
 
     /// Submits what runs have recorded so far, and waits for nothing: what another user of the same queue submits afterwards comes after it (see

@@ -201,7 +201,8 @@ impl Core {
 
     /// Looks whether a device that the application opened is lost, and notes it.
     pub(super) fn look_for_loss(&self) {
-        if self.liveness.as_ref().is_some_and(Liveness::is_lost) {
+        // A browser tells; see [`Health::watch_for_loss`].
+        if !platform::IN_BROWSER && self.liveness.as_ref().is_some_and(Liveness::is_lost) {
             self.health.set(&self.health.lost, LOST.to_owned());
         }
     }

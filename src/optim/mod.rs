@@ -78,10 +78,12 @@ pub trait Optimizer {
     #[track_caller]
     fn step_async(&mut self, gradients: Gradients) -> Pin<Box<dyn Future<Output = Result<()>> + '_>> {
         Box::pin(recording_for_caller(async move {
-            let device = gradients.loss().device();
-            let steps = if platform::may_wait() { vec![] } else { self.steps().to_vec() };
+            if platform::may_wait() {
+                return self.step(gradients);
+            }
+            let (device, steps) = (gradients.loss().device(), self.steps().to_vec());
             let stepped = Device::started(|| self.step(gradients)).await;
-            if stepped.is_err() && !platform::may_wait() {
+            if stepped.is_err() {
                 // It was counted before its run was.
                 self.set_steps(&steps);
             }

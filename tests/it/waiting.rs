@@ -99,10 +99,28 @@ fn a_part_of_other_tests() {
             let found = (twins.blocking)(&own);
             assert!(refuses_to_wait(&found), "{}: the blocking form gave {}", twins.name, told(&found));
         }
+        if !on_gpu {
+            assert!(!LETS_THE_PAGE_GO_ON.contains(&twins.name) || pending > 2, "{}: it never lets the page go on", twins.name);
+            // On the CPU all is ready at once, so the blocking form works there too.
+            assert_eq!(told(&(twins.blocking)(&Device::cpu())), told(&found), "{}", twins.name);
+        }
     }
     println!("\nALL DONE");
     let_threads_end();
 }
+
+/// What takes long lets the page's loop go on in between, also where everything is ready at once.
+const LETS_THE_PAGE_GO_ON: [&str; 9] = [
+    "check_op::check_op_async",
+    "critical::examine_async",
+    "full::full_async",
+    "gradcheck::grad_check_async",
+    "kmeans::fit_async",
+    "probe::driver_async",
+    "score::of_async",
+    "trainer::fit_async",
+    "values::ops_async",
+];
 
 fn same_in_a_child(device: &str) {
     let Some(_) = opened(device) else { return };

@@ -1,6 +1,7 @@
-//! The trainings as functions of a module for JavaScript.
+//! The checks as functions of a module for JavaScript.
 
 mod training;
+mod waiting;
 
 use steepest::{Device, verify};
 use wasm_bindgen::prelude::*;
