@@ -324,7 +324,7 @@ impl SizedTile for (Piece<'_>, Window<'_, '_>) {
             Form::Panels { packed, high, .. } if M == high => Left::Terms(&packed[row * terms..], high),
             Form::Terms(data, stride) | Form::Panels { direct: data, stride, .. } => Left::Terms(&data[row..], stride),
         };
-        simd.vectorize(Tile::<M, N> { left, right, stride, terms, first, out: &mut out });
+        kernel::apart(simd, Tile::<M, N> { left, right, stride, terms, first, out: &mut out });
     }
 }
 

@@ -10,10 +10,11 @@ use super::Window;
 use pulp::{Simd, WithSimd};
 use std::array::from_fn;
 
-/// The most rows of a tile.
-pub const ROWS: usize = 8;
+/// The most rows of a tile. Engines of WebAssembly have registers for no more than half of what other machines can hold, and none to hold back: what does
+/// not fit is stored and loaded in every round.
+pub const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 8 };
 /// The most vectors across a tile.
-pub const VECTORS: usize = 3;
+pub const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
 
 /// Work on a tile whose size becomes a constant.
 pub trait SizedTile {
@@ -21,22 +22,30 @@ pub trait SizedTile {
     fn run<S: Simd, const M: usize, const N: usize>(self, simd: S);
 }
 
-/// Runs `tile` with `rows` (1, 2, 4 or 8) and `vectors` (1 to 3) as constants.
+/// Runs `tile` with `rows` (1, 2, 4 or [`ROWS`]) and `vectors` (1 to [`VECTORS`]) as constants.
 pub fn sized<S: Simd>(simd: S, rows: usize, vectors: usize, tile: impl SizedTile) {
     match (rows, vectors) {
         (1, 1) => tile.run::<S, 1, 1>(simd),
         (1, 2) => tile.run::<S, 1, 2>(simd),
-        (1, _) => tile.run::<S, 1, 3>(simd),
+        (1, _) => tile.run::<S, 1, VECTORS>(simd),
         (2, 1) => tile.run::<S, 2, 1>(simd),
         (2, 2) => tile.run::<S, 2, 2>(simd),
-        (2, _) => tile.run::<S, 2, 3>(simd),
+        (2, _) => tile.run::<S, 2, VECTORS>(simd),
         (4, 1) => tile.run::<S, 4, 1>(simd),
         (4, 2) => tile.run::<S, 4, 2>(simd),
-        (4, _) => tile.run::<S, 4, 3>(simd),
-        (_, 1) => tile.run::<S, 8, 1>(simd),
-        (_, 2) => tile.run::<S, 8, 2>(simd),
-        _ => tile.run::<S, 8, 3>(simd),
+        (4, _) => tile.run::<S, 4, VECTORS>(simd),
+        (_, 1) => tile.run::<S, ROWS, 1>(simd),
+        (_, 2) => tile.run::<S, ROWS, 2>(simd),
+        _ => tile.run::<S, ROWS, VECTORS>(simd),
     }
+}
+
+/// Does the work of a tile in a function of its own, so that its sums have the registers to themselves: in WebAssembly it would else be one function with
+/// the work on tiles of all sizes.
+#[cfg_attr(target_family = "wasm", inline(never))]
+#[cfg_attr(not(target_family = "wasm"), inline(always))]
+pub fn apart<S: Simd, T: WithSimd>(simd: S, tile: T) -> T::Output {
+    simd.vectorize(tile)
 }
 
 /// The most rows of a tile on this processor: as many as leave registers for what they are multiplied with.
@@ -67,6 +76,24 @@ pub fn step<S: Simd, const M: usize, const N: usize>(
             sums[r][v] = simd.mul_add_e_f32s(x, b[v], sums[r][v]);
         }
     }
+}
+
+/// sums[r][v] += Σ over terms p of a(p, r) · b[p][v], where row p of B begins at `p * stride` and the next one is beyond its N vectors.
+#[inline(always)]
+pub fn steps<S: Simd, const M: usize, const N: usize>(
+    simd: S,
+    sums: &mut Sums<S, M, N>,
+    terms: usize,
+    a: impl Fn(usize, usize) -> f32,
+    b: &[f32],
+    stride: usize,
+) {
+    let Some(last) = terms.checked_sub(1) else { return };
+    // Rows in the place of indices: nothing is left to check in each round.
+    for (p, row) in b[..last * stride].chunks_exact(stride.max(1)).enumerate() {
+        step(simd, sums, |r| a(p, r), vectors::<S, N>(row));
+    }
+    step(simd, sums, |r| a(last, r), vectors::<S, N>(&b[last * stride..]));
 }
 
 /// The first N vectors of a slice.
@@ -140,9 +167,7 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, '_, '_, '_, M, N> {
                 for r in 0..M {
                     lines[r] = &rows[r][..terms];
                 }
-                for p in 0..terms {
-                    step(simd, &mut sums, |r| lines[r][p], vectors::<S, N>(&right[p * stride..]));
-                }
+                steps(simd, &mut sums, terms, |p, r| lines[r][p], right, stride);
             }
             Left::Terms(columns, apart) => {
                 for p in 0..terms {

@@ -85,7 +85,7 @@ struct ScanTile<'a> {
 impl SizedTile for ScanTile<'_> {
     #[inline(always)]
     fn run<S: Simd, const M: usize, const N: usize>(self, simd: S) {
-        simd.vectorize(Constant::<_, M, N>(self));
+        kernel::apart(simd, Constant::<_, M, N>(self));
     }
 }
 
@@ -162,7 +162,7 @@ struct CollectTile<'a> {
 impl SizedTile for CollectTile<'_> {
     #[inline(always)]
     fn run<S: Simd, const M: usize, const N: usize>(self, simd: S) {
-        simd.vectorize(Constant::<_, M, N>(self));
+        kernel::apart(simd, Constant::<_, M, N>(self));
     }
 }
 
@@ -178,10 +178,7 @@ impl<const M: usize, const N: usize> WithSimd for Constant<CollectTile<'_>, M, N
             for r in 0..M {
                 lines[r] = &image[offsets[r.min(offsets.len() - 1)] + y * row..][..across];
             }
-            let panel = &panel[y * across * width..];
-            for x in 0..across {
-                kernel::step(simd, &mut sums, |r| lines[r][x], kernel::vectors::<S, N>(&panel[x * width..]));
-            }
+            kernel::steps(simd, &mut sums, across, |x, r| lines[r][x], &panel[y * across * width..], width);
         }
         let mut tile = kernel::zero::<S, M, N>(simd);
         for r in 0..M {

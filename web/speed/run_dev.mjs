@@ -1,0 +1,110 @@
+// Times trainings beside TensorFlow.js, in Node and in one page of headless Chromium, and looks whether memory stays as it is over many steps:
+// node run.mjs PACKAGES TFJS [NATIVE...], where PACKAGES has what wasm-bindgen made (`nodejs`, `web`) and TFJS the node_modules that npm installed. NATIVE is a
+// command to which a workload is added and that prints a line of JSON with `min_ms`: the same training natively on one thread. Ends with 1 where losses differ
+// or memory grows; times are told, and are no reason to fail.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
+import { check, done } from '../check.mjs';
+import { open, program, serve } from '../chrome.mjs';
+import { WORKLOADS, memory, race } from './measure.mjs';
+import { train } from './tfjs.mjs';
+
+const SECONDS = Number(process.env.SPEED_SECONDS ?? 4);
+const MEMORY_STEPS = Number(process.env.SPEED_STEPS ?? 10_000);
+const only = process.env.SPEED_ONLY?.split(',');
+const workloads = WORKLOADS.filter((workload) => !only || only.includes(workload));
+
+const [packages, modules, ...native] = process.argv.slice(2);
+const here = path.dirname(new URL(import.meta.url).pathname);
+const require = createRequire(import.meta.url);
+
+const shown = (found) => (found === undefined ? '' : found.cannot ? 'cannot' : found.median.toFixed(3));
+// Of their engines the fastest, so many times as slow as ours.
+const ratio = (ours, theirs) => {
+  const times = theirs.filter((found) => found?.median).map((found) => found.median);
+  return ours?.median && times.length ? `${(Math.min(...times) / ours.median).toFixed(1)} x` : '';
+};
+const line = (cells) => console.log(`| ${cells.join(' | ')} |`);
+const table = (head) => { line(head); line(head.map(() => '---')); };
+
+// Milliseconds of a step natively, on one thread.
+function natively(workload) {
+  if (!native.length || workload === 'transformer') return undefined;
+  const env = { ...process.env, RAYON_NUM_THREADS: '1', PEER_BUDGET_S: '1' };
+  const { stdout } = spawnSync(native[0], [...native.slice(1), workload], { env, encoding: 'utf8' });
+  const { median_ms: median } = JSON.parse(stdout);
+  return { median };
+}
+
+function flat(what, { before, after }) {
+  console.log(`${what}: ${JSON.stringify(after)}`);
+  check(`${what}: memory`, after, before);
+}
+
+async function inNode() {
+  const { Training } = require(path.resolve(packages, 'nodejs/speed.js'));
+  const tf = require(path.resolve(modules, '@tensorflow/tfjs'));
+  require(path.resolve(modules, '@tensorflow/tfjs-backend-wasm'));
+  console.log(`\nIn Node ${process.version}: ms of a step, median (TensorFlow.js ${tf.version.tfjs})\n`);
+  table(['workload', 'ours', 'tfjs wasm', 'tfjs cpu', 'theirs / ours', 'native, one thread', 'ours / native']);
+  for (const workload of workloads) {
+    const arrays = await (await Training.open('cpu', workload)).arrays();
+    const makers = { ours: () => Training.open('cpu', workload), wasm: () => train(tf, 'wasm', workload, arrays) };
+    let found = await race(workload, makers, SECONDS);
+    if (found.wasm.cannot) {
+      console.error(`tfjs wasm, ${workload}: ${found.wasm.cannot}`);
+      found = { ...await race(workload, { ...makers, wasm: () => Promise.reject(new Error(found.wasm.cannot)), cpu: () => train(tf, 'cpu', workload, arrays) }, SECONDS) };
+    }
+    const { ours, wasm, cpu } = found;
+    const alone = natively(workload);
+    const cells = [workload, shown(ours), shown(wasm), shown(cpu), ratio(ours, [wasm, cpu]), alone ? alone.median.toFixed(3) : '', alone ? `${(ours.median / alone.median).toFixed(1)} x` : ''];
+    line(cells);
+  }
+  const training = await Training.open('cpu', 'mlp_b64');
+  const wasm = () => { const [live, kept] = training.bytes(); return { live, kept, nodes: training.nodes() }; };
+  flat(`\nNode, cpu, mlp_b64, ${MEMORY_STEPS} steps`, await memory(training, MEMORY_STEPS, wasm));
+}
+
+async function inChromium(name) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'steepest-speed-'));
+  for (const file of ['page.html', 'measure.mjs', 'tfjs.mjs']) fs.copyFileSync(path.join(here, file), path.join(folder, file));
+  fs.cpSync(path.join(packages, 'web'), folder, { recursive: true });
+  const theirs = (part) => path.join(modules, '@tensorflow', part);
+  for (const file of [theirs('tfjs/dist/tf.min.js'), theirs('tfjs-backend-webgpu/dist/tf-backend-webgpu.min.js'), theirs('tfjs-backend-wasm/dist/tf-backend-wasm.min.js')]) {
+    fs.copyFileSync(file, path.join(folder, path.basename(file)));
+  }
+  for (const file of fs.readdirSync(theirs('tfjs-backend-wasm/dist')).filter((file) => file.endsWith('.wasm'))) {
+    fs.copyFileSync(path.join(theirs('tfjs-backend-wasm/dist'), file), path.join(folder, file));
+  }
+  const server = await serve(folder);
+  const page = await open(name);
+  const opened = async () => { await page.go(`${server.address}page.html`); await page.until('window.ready'); };
+  await opened();
+  const version = (await page.send('Browser.getVersion')).product;
+  console.log(`\nIn ${version}, WebGPU on SwiftShader: ms of a step, median\n`);
+  table(['workload', 'ours, WebGPU', 'ours, CPU', 'tfjs webgpu', 'tfjs wasm', 'tfjs cpu', 'theirs / ours, WebGPU', 'theirs / ours, CPU']);
+  for (const workload of workloads) {
+    const engines = ['cpu', 'webgpu', 'tfjs webgpu', 'tfjs wasm', ...(workload.startsWith('cnn') ? ['tfjs cpu'] : [])];
+    const found = await page.evaluate(`race(${JSON.stringify(workload)}, ${SECONDS}, ${JSON.stringify(engines)})`);
+    const all = [found['tfjs webgpu'], found['tfjs wasm'], found['tfjs cpu']];
+    line([workload, shown(found.webgpu), shown(found.cpu), ...all.map(shown), ratio(found.webgpu, all), ratio(found.cpu, all)]);
+  }
+  console.log('');
+  for (const device of ['cpu', 'webgpu']) {
+    // A page of its own: what other libraries hold is not counted.
+    await opened();
+    flat(`Chromium, ${device}, mlp_b64, ${MEMORY_STEPS} steps`, await page.evaluate(`memory(${JSON.stringify(device)}, 'mlp_b64', ${MEMORY_STEPS})`));
+  }
+  check('messages', page.messages.filter((message) => !/powerPreference|WebGL/.test(message)), []);
+  await page.close();
+  server.close();
+  fs.rmSync(folder, { recursive: true, force: true });
+}
+
+if (!process.env.NO_NODE) await inNode();
+const name = program();
+if (name) await inChromium(name); else console.log('SKIPPED (no Chromium): nothing is measured in a browser');
+done();
