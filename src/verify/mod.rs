@@ -11,6 +11,8 @@ mod gradcheck;
 mod guarded;
 mod kernels;
 mod merged;
+#[cfg(feature = "gpu")]
+mod modules;
 mod on_device;
 pub mod plant;
 mod probe;
@@ -30,6 +32,8 @@ pub use full::{KnownAnswer, Outcome, Stage, full, full_async};
 pub use gradcheck::{
     Entry, GradCheck, GradCheckOptions, Verdict, grad_check, grad_check_async, grad_check_with, grad_check_with_async,
 };
+#[cfg(feature = "gpu")]
+pub use modules::{CaseVariant, Form, ShaderModule, merged_with_a_product, modules, variants, variants_of};
 pub use probe::{DriverRow, driver, driver_async, driver_variants};
 pub use report::Report;
 pub use second::second_order;

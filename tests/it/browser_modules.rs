@@ -3,47 +3,16 @@
 //!
 //! A browser's compiler refuses what naga takes: a number that rounds to an f32 but is beyond the largest, for one.
 
-use super::shaders::{merged_with_a_product, variants};
 use std::collections::BTreeMap;
-use steepest::graph::op::Variant;
-use steepest::shaders::Epilogue;
-use steepest::wgsl::{reflect, specialise};
-
-/// A body for what finishes elements, which calls functions and reads what it is given.
-const FINISH: &str = "{ return select(tanh_(v), exp_(v) + log1p_(v * v), v > 0.5); }";
-
-/// Text of a variant with more constants and bodies put into it.
-fn text(variant: &Variant, consts: &[(&'static str, u32)], bodies: &[(&'static str, String)]) -> String {
-    let source = steepest::shaders::source(variant.shader).unwrap();
-    let (consts, bodies) = ([&variant.consts[..], consts].concat(), [&variant.bodies[..], bodies].concat());
-    specialise(variant.shader, source, &consts, &bodies).unwrap_or_else(|e| panic!("{e}"))
-}
+use steepest::verify;
+use steepest::wgsl::reflect;
 
 /// Every module, by its text, with what it is.
 fn modules() -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for (name, (variant, ..)) in variants() {
-        let plain = text(&variant, &[], &[]);
-        if plain.contains("\nenable ") || reflect(variant.shader, &plain).unwrap().subgroup {
-            continue;
-        }
-        let mut texts = vec![(plain, "")];
-        if variant.parts.is_some() {
-            texts.push((text(&variant, &[("PART", 7)], &[]), ", in parts"));
-        }
-        match steepest::shaders::epilogue(variant.shader) {
-            Some(Epilogue::Four) if !variant.consts.iter().any(|(name, _)| *name == "FUSED") => {
-                texts.push((text(&variant, &[("FUSED", 1)], &[("finish", FINISH.to_owned())]), ", with an epilogue"));
-            }
-            Some(Epilogue::One) => texts.push((text(&variant, &[], &[("epilogue", FINISH.to_owned())]), ", with an epilogue")),
-            _ => {}
-        }
-        texts.extend(merged_with_a_product(&variant).map(|text| (text, ", merged")));
-        for (text, how) in texts {
-            found.entry(text).or_insert(format!("{name}{how}"));
-        }
-    }
-    found
+    let all = verify::modules(&verify::variants()).unwrap();
+    let subgroups = |shader, text: &str| reflect(shader, text).unwrap().subgroup;
+    let for_browsers = all.into_iter().filter(|m| !m.text.contains("\nenable ") && !subgroups(m.shader, &m.text));
+    for_browsers.map(|m| (m.text, m.name)).collect()
 }
 
 /// The decimal numbers of a text that have a point or an exponent.

@@ -5,11 +5,9 @@
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::proc::BoundsCheckPolicies;
 use std::collections::BTreeMap;
-use steepest::graph::op::{Elementwise, Lowering, Params, Spec, Variant};
-use steepest::plan::pointwise::{Arg, Instruction, Load, Program};
+use steepest::graph::op::Variant;
 use steepest::shaders::{Epilogue, SHADERS};
-use steepest::verify;
-use steepest::wgsl::merge::{Part, merge};
+use steepest::verify::{self, CaseVariant};
 use steepest::wgsl::opaque::opaque_uniforms;
 use steepest::wgsl::{BindingKind, Reflected, pack, reflect, specialise};
 
@@ -303,61 +301,15 @@ fn kernels_that_need_a_subgroup_are_known() {
     }
 }
 
-/// The variants of all kernels the test cases use, each once, with its params, and whether it is the last of its kernel.
-pub(super) fn variants() -> BTreeMap<String, (Variant, Params, bool)> {
-    let mut found = BTreeMap::new();
-    // What no op uses: the table of a driver's functions, the look-out for what is not finite, and what measures a device's peak.
-    for v in verify::driver_variants() {
-        found.insert(format!("{} {:?}", v.shader, v.bodies), (v, Params::new().set("count", 1u32), true));
-    }
-    let params = Params::new().set("start", 0u32).set("count", 0u32).set("slot", 0u32);
-    found.insert("nonfinite".to_owned(), (steepest::plan::nonfinite::variant(1), params, true));
-    let params = Params::new().set("count", 0u32).set("rounds", 0u32);
-    found.insert("peak".to_owned(), (Variant::new("checks/peak", [1; 3]).max_loop_iterations(9), params, true));
-    for (_, case) in verify::cases("") {
-        let specs: Vec<Spec> = case.inputs.iter().map(|i| Spec::new(i.array.shape, i.dtype)).collect();
-        let output = case.op.infer(&specs).unwrap();
-        let kernels = match case.op.lower(&specs, &output) {
-            Lowering::Elementwise(Elementwise { rule, views }) => {
-                let args = (0..views.len()).map(Arg::Load).collect();
-                let loads = views.into_iter().map(|view| Load { view }).collect();
-                let instructions = vec![Instruction { rule: Some(rule), args }];
-                vec![Program::new(output.shape.numel(), loads, instructions).kernel()]
-            }
-            Lowering::View(view) => {
-                let instructions = vec![Instruction { rule: None, args: vec![Arg::Load(0)] }];
-                vec![Program::new(output.shape.numel(), vec![Load { view }], instructions).kernel()]
-            }
-            Lowering::Alias | Lowering::Host => vec![],
-            // Alone and with another one behind it.
-            Lowering::Update(joined) => {
-                let n = specs[0].shape.numel();
-                let alone = 0..n;
-                vec![joined(std::slice::from_ref(&alone)), joined(&[0..n, n.next_multiple_of(64)..n.next_multiple_of(64) + n])]
-            }
-            Lowering::Stages { stages, .. } => stages.into_iter().map(|s| s.kernel).collect(),
-        };
-        for kernel in kernels {
-            let last = kernel.variants.len() - 1;
-            for (i, v) in kernel.variants.iter().enumerate() {
-                let name = format!("{} {:?} {:?}", v.shader, v.consts, v.bodies);
-                let entry = found.entry(name).or_insert((v.clone(), kernel.params.clone(), false));
-                entry.2 |= i == last;
-            }
-        }
-    }
-    found
-}
-
 #[test]
 fn every_variant_is_valid_and_translates() {
-    let variants = variants();
+    let variants = verify::variants();
     let mut seen = std::collections::BTreeSet::new();
-    for (name, (variant, params, fallback)) in &variants {
+    for CaseVariant { name, variant, params, last } in &variants {
         let source = steepest::shaders::source(variant.shader).unwrap();
         let text = specialise(variant.shader, source, &variant.consts, &variant.bodies).unwrap_or_else(|e| panic!("{e}"));
         let shader = reflect(variant.shader, &text).unwrap_or_else(|e| panic!("{name}: {e}"));
-        if *fallback {
+        if *last {
             fits_a_browser(name, &shader);
         }
         // What the host sends by name is what the uniform struct has.
@@ -386,6 +338,8 @@ fn every_variant_is_valid_and_translates() {
         seen.insert(variant.shader);
     }
     println!("{} variants of {} files", variants.len(), seen.len());
+    let names: std::collections::BTreeSet<&str> = variants.iter().map(|v| v.name.as_str()).collect();
+    assert_eq!(names.len(), variants.len(), "two variants of one name");
     let unused: Vec<&str> = SHADERS.iter().map(|(stem, _)| *stem).filter(|stem| !seen.contains(stem)).collect();
     assert!(unused.is_empty(), "no test case uses {unused:?}");
 }
@@ -427,33 +381,14 @@ fn whole(v: &Variant) -> (String, Reflected) {
     (text, shader)
 }
 
-/// A variant merged with itself and with a product, as if all shared one buffer; `None` if it cannot be merged.
-pub(super) fn merged_with_a_product(variant: &Variant) -> Option<String> {
-    let names = |shader: &Reflected| -> Vec<String> {
-        shader.of(BindingKind::Input).chain(shader.of(BindingKind::Output)).filter(|b| b.used).map(|b| b.name.clone()).collect()
-    };
-    let part = |(source, shader): &'_ (String, Reflected), first: usize| Part {
-        source: Box::leak(source.clone().into_boxed_str()),
-        workgroup_size: shader.workgroup_size,
-        groups: [2, 1, 1],
-        buffers: names(shader)
-            .into_iter()
-            .enumerate()
-            .map(|(i, name)| (Box::leak(name.into_boxed_str()) as &str, i.min(1), first + 64 * i))
-            .collect(),
-    };
-    let (own, product) = (whole(variant), whole(&Variant::new("matmul/registers", [3, 1, 1])));
-    merge(&[part(&own, 0), part(&product, 128), part(&own, 256)], 2, 64)
-}
-
 /// Every variant that needs no workgroup memory can be merged with another: with itself and with a product, as if all shared one buffer.
 #[test]
 fn variants_without_barriers_can_be_merged() {
     let (mut merged, mut apart) = (0, std::collections::BTreeSet::new());
-    for (name, (variant, ..)) in variants() {
+    for CaseVariant { name, variant, .. } in verify::variants() {
         let (text, shader) = whole(&variant);
         let held = shader.workgroup_bytes > 0 || text.contains("Barrier(") || shader.bindings.iter().any(|b| b.measured);
-        match merged_with_a_product(&variant) {
+        match verify::merged_with_a_product(&variant).unwrap() {
             Some(text) => {
                 assert!(!held, "{name} needs its workgroup and was merged");
                 let shader = reflect("merged", &text).unwrap_or_else(|e| panic!("{name}: {e}\n{text}"));
