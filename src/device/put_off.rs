@@ -19,7 +19,7 @@ impl Drop for Restored {
 }
 
 /// Whether a run is put off.
-pub(super) fn put_off<'a>(tensors: &mut dyn Iterator<Item = &'a Tensor>) -> bool {
+pub(super) fn put_off(tensors: &mut dyn Iterator<Item = &Tensor>) -> bool {
     PUT_OFF.with_borrow_mut(|runs| match runs {
         Some(runs) => {
             runs.push(tensors.cloned().collect());

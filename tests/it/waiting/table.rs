@@ -255,8 +255,11 @@ fn learned(device: &Device) -> (Sequential, [DataLoader; 2]) {
     (model, [loader(8), loader(16)])
 }
 
+/// Loss, validation loss and metrics of an epoch.
+type Epoch = (f64, Option<f64>, Vec<(String, f64)>);
+
 /// What a training found, without the times.
-fn trained(model: &dyn Module, report: Report) -> (Vec<(f64, Option<f64>, Vec<(String, f64)>)>, u64, Vec<String>) {
+fn trained(model: &dyn Module, report: Report) -> (Vec<Epoch>, u64, Vec<String>) {
     let each = |record: &steepest::train::Record| (record.loss, record.val_loss, record.metrics.clone());
     let names = model.named_state().into_iter().map(|(name, _)| name).collect();
     (report.history.records.iter().map(each).collect(), report.steps, names)
