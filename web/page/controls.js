@@ -11,7 +11,8 @@ const PERCENT = { noise: (value) => Number(value).toFixed(2), heldOut: (value) =
 /** Has each control say the settings. */
 export function controls() {
   const { settings } = state;
-  for (const id of NUMBERS) by(id).value = settings[id];
+  // What was written and is no number stays until it is refused.
+  for (const id of NUMBERS) if (Number.isFinite(settings[id])) by(id).value = settings[id];
   for (const [id, written] of Object.entries(PERCENT)) by(`${id}Said`).textContent = written(settings[id]);
   for (const [id, values] of Object.entries(choices)) {
     const offered = id === "loss" && hasValues() ? ["squared", "absolute", "huber"] : values;

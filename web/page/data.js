@@ -8,6 +8,9 @@ import { by, call, say, state, text } from "./state.js";
 /** The largest file that is taken, in MB: a page has little memory. */
 const MOST = 64;
 
+/** Rows of which losses are told, at the most. */
+const JUDGED = 20_000;
+
 /** Sliders of a row by hand. */
 const SLIDERS = 12;
 
@@ -40,7 +43,7 @@ export async function aim(before = []) {
     state.target = target;
     by("notes").replaceChildren(...[...before, ...notes].map((note) => element("li", note)));
     await change({ data: "table" });
-    if (!by("message").classList.contains("bad")) say(text("loaded", rows, seen.length));
+    if (!by("message").classList.contains("bad")) say(text("loaded", rows, seen.length) + (rows > 2 * JUDGED ? ` ${text("judged", JUDGED)}` : ""));
   });
 }
 

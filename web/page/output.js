@@ -11,7 +11,7 @@ const STEP = 0.05;
 
 export function figures() {
   const { progress } = state;
-  const rounded = (value) => (value === null ? "NaN" : value.toPrecision(3));
+  const rounded = (value) => (value === null ? "NaN" : value.toPrecision(4));
   const share = (value) => `${(100 * value).toFixed(1)} %`;
   const list = [
     ["stepOf", progress.step, progress.step], ["epochOf", progress.epoch, progress.epoch],

@@ -2,13 +2,13 @@
 
 import { Client } from "./client.js";
 import { button, element, rows, save } from "./parts.js";
-import { by, state, text } from "./state.js";
+import { by, call, state, text } from "./state.js";
 
 /** Failures that are listed; the report has all. */
 const LISTED = 30;
 
 // The verification under way or the last one: it stays while other tabs are looked at.
-const run = { client: null, filter: "", progress: null, result: null, fault: null };
+const run = { families: null, client: null, filter: "", progress: null, result: null, fault: null };
 
 /** What the report begins with. */
 async function header(client) {
@@ -104,7 +104,12 @@ function show() {
 export async function verify() {
   const [label, filter] = [element("label"), Object.assign(element("input"), { type: "text", value: run.filter, placeholder: "matmul", id: "verify-filter", size: 12 })];
   filter.addEventListener("input", () => (run.filter = filter.value.trim()));
-  label.append(element("span", text("onlyOps")), filter);
+  run.families ??= await call("families");
+  const list = element("datalist");
+  list.id = "verify-families";
+  list.append(...run.families.map((name) => new Option(name, name)));
+  filter.setAttribute("list", list.id);
+  label.append(element("span", text("onlyOps")), filter, list);
   const line = element("div", undefined, "row");
   line.append(label, button(text("verifyNow"), begin, { id: "verify-begin" }), button(text("stop"), stop, { id: "verify-stop" }));
   const holder = element("div");

@@ -57,7 +57,7 @@ pub struct Progress {
     pub step: u64,
     /// Whole passes over the rows so far.
     pub epoch: u64,
-    /// The loss of the rows learned from.
+    /// The loss of the rows learned from, or of [`ROWS_JUDGED`] of them.
     pub loss: f32,
     /// The loss of the rows held back.
     pub held_out_loss: f32,
@@ -95,6 +95,9 @@ pub struct GradientCheck {
 
 /// How far a gradient in f32 may be off the one in f64, relative to the largest of its parameter: sums of some hundred rows.
 const GRADIENT_BOUND: f64 = 2e-4;
+
+/// Rows of which losses and shares are told, at the most: those of larger tables would take longer than the steps between.
+pub const ROWS_JUDGED: usize = 20_000;
 
 /// Rows of a Hessian and of a check of gradients, at the most: they are computed on the CPU, while the page waits.
 const ROWS_LOOKED_AT: usize = 64;
@@ -141,8 +144,14 @@ impl Playground {
         };
         let model = network(device, &settings, dataset.row_len(), &task);
         let optimizer = optimizer(&settings, model.parameters());
-        let whole = |rows: &Dataset| -> Result<(Tensor, Tensor)> {
-            let loader = DataLoader::full_batch(rows).on_device(device)?;
+        let judged = |rows: &Dataset| -> Result<(Tensor, Tensor)> {
+            // Spread over all of them: a table may be sorted.
+            let step = rows.len().div_ceil(ROWS_JUDGED).max(1);
+            let some: Vec<usize> = (0..rows.len()).step_by(step).collect();
+            let loader = match step {
+                1 => DataLoader::full_batch(rows).on_device(device)?,
+                _ => DataLoader::full_batch(&rows.subset(&some)?).on_device(device)?,
+            };
             let batch =
                 loader.epoch().next().ok_or_else(|| Error::Config { what: "data", message: "no rows are left".to_owned() })?;
             Ok((batch.x, batch.y))
@@ -155,8 +164,8 @@ impl Playground {
             points,
             loader: DataLoader::new(&training, settings.batch.min(training.len())).shuffle(seed).on_device(device)?,
             batches: vec![],
-            training_rows: whole(&training)?,
-            held_out: whole(&held_out)?,
+            training_rows: judged(&training)?,
+            held_out: judged(&held_out)?,
             held_out_rows: parts.test,
             training,
             tested: held_out,

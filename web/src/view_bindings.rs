@@ -65,6 +65,11 @@ impl Engine {
         json(&self.page.leave(step).await.map_err(error)?)
     }
 
+    /// The families of ops that a verification can be confined to.
+    pub fn families(&self) -> Vec<String> {
+        self.page.families().into_iter().map(str::to_owned).collect()
+    }
+
     /// Verifies the device; `progress` is called with the part under way, how much is done and how much there is.
     #[wasm_bindgen(unchecked_return_type = "Verification")]
     pub async fn verify(&self, filter: String, plant: Option<String>, progress: js_sys::Function) -> Result<JsValue, JsError> {

@@ -4,7 +4,7 @@ use crate::page::Page;
 use crate::playground::Weights;
 use crate::sample::Place;
 use serde_json::{Value, json};
-use steepest::verify::{Depth, DriverRow, Outcome, full};
+use steepest::verify::{Depth, DriverRow, Outcome, cases, full};
 use steepest::{Error, Result};
 
 impl Page {
@@ -91,16 +91,34 @@ impl Page {
     /// # Errors
     /// No op of that name, or a device that cannot be verified. Wrong numbers are no error.
     pub fn verify(&self, filter: &str, plant: Option<String>, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Value> {
-        let depth = Depth { deep: false, filter: filter.to_owned(), plant };
-        report(&full(&self.device, &depth, progress)?, filter)
+        let depth = Depth { deep: false, filter: families(filter)?, plant };
+        Ok(report(&full(&self.device, &depth, progress)?, filter))
+    }
+
+    /// The names of the families of ops that a verification can be confined to.
+    pub fn families(&self) -> Vec<&'static str> {
+        let mut found: Vec<&'static str> = cases("").into_iter().map(|(family, _)| family).collect();
+        found.dedup();
+        found
+    }
+}
+
+/// The families that a name means, with commas between them: those whose own name contains it, else those of ops whose name does.
+fn families(name: &str) -> Result<String> {
+    if name.is_empty() || !cases(name).is_empty() {
+        return Ok(name.to_owned());
+    }
+    let mut found: Vec<&str> =
+        cases("").into_iter().filter(|(_, case)| case.op.name().contains(name)).map(|(family, _)| family).collect();
+    found.dedup();
+    match found.is_empty() {
+        true => Err(Error::Config { what: "verify", message: format!("no operation has `{name}` in its name") }),
+        false => Ok(found.join(",")),
     }
 }
 
 /// What a verification found, and the same as text.
-fn report(outcome: &Outcome, filter: &str) -> Result<Value> {
-    if outcome.cases() == 0 {
-        return Err(Error::Config { what: "verify", message: format!("no op has `{filter}` in its name") });
-    }
+fn report(outcome: &Outcome, filter: &str) -> Value {
     let mut text = format!(
         "steepest {}\ndevice: {}\nops: {}\n\n",
         env!("CARGO_PKG_VERSION"),
@@ -147,10 +165,10 @@ fn report(outcome: &Outcome, filter: &str) -> Result<Value> {
         failures.len(),
         outcome.seconds
     );
-    Ok(json!({
+    json!({
         "device": outcome.device, "passed": outcome.passed(), "cases": outcome.cases(), "elements": outcome.elements(), "wrong": failures.len(),
         "failures": failures, "stages": stages, "seconds": outcome.seconds, "text": text,
-    }))
+    })
 }
 
 fn unsaid(error: serde_json::Error) -> Error {
