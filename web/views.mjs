@@ -26,8 +26,17 @@ const losses = new Map(
     return [`${what} ${step}`, [what, step, ...numbers.map(Number)]];
   }),
 );
-// Every device that a worker opens can be lost by a test.
-const inWorkers = 'globalThis.devices = []; if (globalThis.GPUAdapter) { const request = GPUAdapter.prototype.requestDevice; GPUAdapter.prototype.requestDevice = async function kept(...args) { const device = await request.apply(this, args); devices.push(device); return device; }; }';
+// Every device that a worker opens can be lost by a test. WebGPU is not there yet when a worker begins: it is at the first message.
+const inWorkers = `globalThis.devices = [];
+  addEventListener('message', () => {
+    const request = globalThis.GPUAdapter?.prototype.requestDevice;
+    if (!request) return;
+    GPUAdapter.prototype.requestDevice = async function kept(...args) {
+      const device = await request.apply(this, args);
+      devices.push(device);
+      return device;
+    };
+  }, { once: true });`;
 const page = await open(name, { inWorkers });
 const me = person(page, server.address, pictures);
 for (const device of (process.env.STEEPEST_VIEWS_DEVICES ?? 'cpu,webgpu').split(',')) {

@@ -44,6 +44,7 @@ export function listen() {
     by(id).addEventListener("change", () => change({ [id]: by(id).valueAsNumber }));
     if (PERCENT[id]) by(id).addEventListener("input", () => (by(`${id}Said`).textContent = PERCENT[id](by(id).value)));
   }
+  by("otherSeed").addEventListener("click", () => change({ seed: (state.settings.seed + 1) % 1_000_000 }));
   for (const id of Object.keys(choices)) by(id).addEventListener("change", () => change({ [id]: by(id).value }));
 }
 

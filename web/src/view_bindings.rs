@@ -77,6 +77,6 @@ impl Engine {
             // Whoever listens may have gone.
             let _ = progress.call3(&JsValue::NULL, &part.into(), &(done as f64).into(), &(total as f64).into());
         };
-        json(&self.page.verify(&filter, plant, &mut tell).map_err(error)?)
+        json(&self.page.verify(&filter, plant, &mut tell).await.map_err(error)?)
     }
 }

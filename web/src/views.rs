@@ -4,7 +4,7 @@ use crate::page::Page;
 use crate::playground::Weights;
 use crate::sample::Place;
 use serde_json::{Value, json};
-use steepest::verify::{Depth, DriverRow, Outcome, cases, full};
+use steepest::verify::{Depth, DriverRow, Outcome, cases, full_async};
 use steepest::{Error, Result};
 
 impl Page {
@@ -90,9 +90,14 @@ impl Page {
     ///
     /// # Errors
     /// No op of that name, or a device that cannot be verified. Wrong numbers are no error.
-    pub fn verify(&self, filter: &str, plant: Option<String>, progress: &mut dyn FnMut(&str, usize, usize)) -> Result<Value> {
+    pub async fn verify(
+        &self,
+        filter: &str,
+        plant: Option<String>,
+        progress: &mut dyn FnMut(&str, usize, usize),
+    ) -> Result<Value> {
         let depth = Depth { deep: false, filter: families(filter)?, plant };
-        Ok(report(&full(&self.device, &depth, progress)?, filter))
+        Ok(report(&full_async(&self.device, &depth, progress).await?, filter))
     }
 
     /// The names of the families of ops that a verification can be confined to.

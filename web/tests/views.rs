@@ -19,19 +19,20 @@ fn a_verification_counts_finds_what_is_wrong_and_tells_how_far_it_is() {
     let page = Page::new(Device::cpu());
     assert!(page.families().contains(&"matmul"), "{:?}", page.families());
     let mut told = vec![];
-    let found = page.verify("matmul", None, &mut |part, done, total| told.push((part.to_owned(), done, total))).unwrap();
+    let found =
+        block_on(page.verify("matmul", None, &mut |part, done, total| told.push((part.to_owned(), done, total)))).unwrap();
     assert_eq!((&found["passed"], &found["wrong"]), (&Value::Bool(true), &Value::from(0)));
     assert!(found["cases"].as_u64().unwrap() > 10);
     assert!(found["text"].as_str().unwrap().contains("0 wrong"));
     let last = told.last().unwrap();
     assert!(last.1 == last.2 && told.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{last:?}");
     // An op that computes something wrong is found, and named.
-    let found = page.verify("matmul", Some("matmul".to_owned()), &mut |_, _, _| {}).unwrap();
+    let found = block_on(page.verify("matmul", Some("matmul".to_owned()), &mut |_, _, _| {})).unwrap();
     assert_eq!(found["passed"], false);
     assert!(found["failures"][0].as_str().unwrap().contains("matmul") && found["text"].as_str().unwrap().contains("WRONG"));
     // An op's name means its family.
-    assert!(page.verify("tanh", None, &mut |_, _, _| {}).unwrap()["cases"].as_u64().unwrap() > 0);
-    assert!(said(page.verify("tahn", None, &mut |_, _, _| {})).contains("no operation has `tahn`"));
+    assert!(block_on(page.verify("tanh", None, &mut |_, _, _| {})).unwrap()["cases"].as_u64().unwrap() > 0);
+    assert!(said(block_on(page.verify("tahn", None, &mut |_, _, _| {}))).contains("no operation has `tahn`"));
 }
 
 #[test]

@@ -25,6 +25,8 @@ export function person(page, address, pictures) {
       await page.until('document.getElementById("message").classList.contains("bad")');
       return self.message();
     },
+    // Takes the message away, so that the next one is seen.
+    quiet: () => page.evaluate('{ const message = document.getElementById("message"); message.textContent = ""; message.classList.remove("bad"); }'),
     text: (selector) => page.evaluate(`document.querySelector(${quoted(selector)}).textContent`),
     click: (selector) => page.evaluate(`document.querySelector(${quoted(selector)}).click()`),
     set: (selector, value) => page.evaluate(`{ const input = document.querySelector(${quoted(selector)}); input.value = ${quoted(String(value))}; for (const kind of ["input", "change"]) input.dispatchEvent(new Event(kind)); }`),
