@@ -134,7 +134,9 @@ pub fn merged_with_a_product(variant: &Variant) -> Result<Option<String>> {
         let shader = reflect(variant.shader, &text)?;
         Ok((text, shader))
     };
-    let (own, product) = (whole(variant)?, whole(&Variant::new("matmul/registers", [3, 1, 1]))?);
+    // As it is on hardware.
+    let product = Variant { consts: vec![("ROWS", 8)], ..Variant::new("matmul/registers", [3, 1, 1]) };
+    let (own, product) = (whole(variant)?, whole(&product)?);
     let parts = [part(&own, 0), part(&product, 128), part(&own, 256)];
     Ok(merge(&parts, 2, 64))
 }

@@ -10,6 +10,11 @@ const BATCH_AXES: usize = 6;
 fn rows(m: usize) -> usize {
     m.next_power_of_two().clamp(4, if m <= 64 { 8 } else { 16 })
 }
+/// The same on hardware: 16 rows are 128 sums, which with what they are made of are more registers than a chip of 2022 gives one invocation
+/// (`shaders/matmul/budget.txt`), and leave room for half as many invocations on others.
+fn hardware_rows(m: usize) -> usize {
+    rows(m).min(8)
+}
 /// Columns of the output such an invocation computes.
 const COLUMNS: usize = 8;
 
@@ -79,7 +84,8 @@ const OTHER_LOOPS: usize = 4 + BATCH_AXES + 17 * 16;
 /// All kernels of a product, the best first of each kind of device.
 pub(super) fn all(op: Matmul, layout: &Layout, lanes_n: usize, f16: [bool; 2]) -> Vec<Variant> {
     let forms = Forms { op, layout, lanes_n, f16 };
-    let registers = [forms.registers(8, Target::Software), forms.registers(64, Target::Any)];
+    let registers =
+        [forms.registers(8, rows(layout.m), Target::Software), forms.registers(64, hardware_rows(layout.m), Target::Any)];
     if !forms.aligned() {
         return forms.tiles().into_iter().chain(registers).collect();
     }
@@ -203,11 +209,11 @@ impl Forms<'_> {
     }
 
     /// In registers, element by element; in several dispatches where one may not loop over all terms.
-    fn registers(&self, workgroup: usize, target: Target) -> Variant {
-        let Layout { m, k, .. } = *self.layout;
-        let (tile_m, tile_n) = (rows(m) * (workgroup / self.lanes_n), COLUMNS * self.lanes_n);
+    fn registers(&self, workgroup: usize, rows: usize, target: Target) -> Variant {
+        let k = self.layout.k;
+        let (tile_m, tile_n) = (rows * (workgroup / self.lanes_n), COLUMNS * self.lanes_n);
         let form = self.form("matmul/registers", tile_m, tile_n, k, target).in_parts(k, OTHER_LOOPS);
-        let consts = vec![("WORKGROUP", workgroup as u32), ("ROWS", rows(m) as u32), ("FUSED", 0)];
+        let consts = vec![("WORKGROUP", workgroup as u32), ("ROWS", rows as u32), ("FUSED", 0)];
         Variant { consts, bodies: self.element_readers(), ..form }
     }
 }
