@@ -294,9 +294,16 @@ const OF_THE_PLATFORM: [&str; 8] = [
     "target_arch = \"wasm",
 ];
 
-/// Files that have a form of their own for browsers, or that sleep where there are other processes and threads.
-const OTHERWISE: [&str; 6] =
-    ["platform.rs", "memory.rs", "files/exit.rs", "files/group_lock.rs", "gpu/borrowed.rs", "gpu/checks.rs"];
+/// Files that have a form of their own for browsers or for WebAssembly's instructions, or that sleep where there are other processes and threads.
+const OTHERWISE: [&str; 7] = [
+    "platform.rs",
+    "memory.rs",
+    "files/exit.rs",
+    "files/group_lock.rs",
+    "gpu/borrowed.rs",
+    "gpu/checks.rs",
+    "ops/gemm/kernel.rs",
+];
 
 /// Lines of a source, without comments and unit tests, that ask the system what the platform is to be asked.
 fn platform_lines(text: &str) -> Vec<&str> {

@@ -12,9 +12,9 @@ use std::array::from_fn;
 
 /// The most rows of a tile. Engines of WebAssembly have registers for no more than half of what other machines can hold, and none to hold back: what does
 /// not fit is stored and loaded in every round.
-pub const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 8 };
+pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 4 } else { 8 };
 /// The most vectors across a tile.
-pub const VECTORS: usize = if cfg!(target_family = "wasm") { 2 } else { 3 };
+pub const VECTORS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 3 };
 
 /// Work on a tile whose size becomes a constant.
 pub trait SizedTile {
@@ -42,8 +42,8 @@ pub fn sized<S: Simd>(simd: S, rows: usize, vectors: usize, tile: impl SizedTile
 
 /// Does the work of a tile in a function of its own, so that its sums have the registers to themselves: in WebAssembly it would else be one function with
 /// the work on tiles of all sizes.
-#[cfg_attr(target_family = "wasm", inline(never))]
-#[cfg_attr(not(target_family = "wasm"), inline(always))]
+#[cfg_attr(target_arch = "wasm32", inline(never))]
+#[cfg_attr(not(target_arch = "wasm32"), inline(always))]
 pub fn apart<S: Simd, T: WithSimd>(simd: S, tile: T) -> T::Output {
     simd.vectorize(tile)
 }
