@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the library does in WebAssembly: has Chromium's compiler read every module, compiles the library without a warning, checks every op in Node,
-# trains in Node and in headless Chromium and compares the losses with native ones, uses the npm package, and uses the page as a person would.
+# trains in Node and in headless Chromium and compares the losses with native ones, verifies WebGPU, uses the npm package, and uses the page as a person
+# would.
 # What cannot be done here says SKIPPED. The last line is how many checks passed and failed; `web/setup.sh` installs what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -37,9 +38,11 @@ for kind in nodejs web; do
     rm -rf "target/web/$kind"
     wasm-bindgen --target "$kind" --out-dir "target/web/$kind" "target/$target/release/losses.wasm"
 done
-cp web/losses/page.html target/web/web/
+cp web/losses/*.html target/web/web/
 run node web/node.mjs target/web/nodejs web/losses/losses.txt
 run node web/chromium.mjs target/web/web web/losses/losses.txt
+# The whole of `steepest verify` on WebGPU; STEEPEST_VERIFY names a family, which is sooner done.
+run node web/verify.mjs target/web/web "${STEEPEST_VERIFY:-}"
 
 # The package and the page.
 run web/build.sh
