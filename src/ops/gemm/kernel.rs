@@ -16,6 +16,11 @@ pub const ROWS: usize = if cfg!(target_arch = "wasm32") { 4 } else { 8 };
 /// The most vectors across a tile.
 pub const VECTORS: usize = if cfg!(target_arch = "wasm32") { 2 } else { 3 };
 
+/// Rows and columns that packing transposes at a time: no more than a panel is wide.
+pub const TURNED: usize = if cfg!(target_family = "wasm") { 4 } else { 16 };
+/// Numbers in the longest vectors that there are.
+pub const MOST_LANES: usize = if cfg!(target_family = "wasm") { 4 } else { 16 };
+
 /// Work on a tile whose size becomes a constant.
 pub trait SizedTile {
     /// The work on M rows by N vectors.
@@ -170,9 +175,13 @@ impl<const M: usize, const N: usize> WithSimd for Tile<'_, '_, '_, '_, M, N> {
                 steps(simd, &mut sums, terms, |p, r| lines[r][p], right, stride);
             }
             Left::Terms(columns, apart) => {
-                for p in 0..terms {
-                    let column = &columns[p * apart..][..M];
-                    step(simd, &mut sums, |r| column[r], vectors::<S, N>(&right[p * stride..]));
+                if let Some(last) = terms.checked_sub(1) {
+                    let rows = right[..last * stride].chunks_exact(stride);
+                    for (column, row) in columns[..last * apart].chunks_exact(apart).zip(rows) {
+                        step(simd, &mut sums, |r| column[r], vectors::<S, N>(row));
+                    }
+                    let (column, row) = (&columns[last * apart..][..M], &right[last * stride..]);
+                    step(simd, &mut sums, |r| column[r], vectors::<S, N>(row));
                 }
             }
         }

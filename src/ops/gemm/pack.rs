@@ -1,5 +1,6 @@
 //! Copies blocks of operands into the order the inner kernels read them in.
 
+use super::kernel::TURNED as BLOCK;
 use pulp::{Simd, WithSimd};
 use std::array::from_fn;
 
@@ -79,9 +80,6 @@ fn copy<S: Simd, const N: usize>(from: &[f32], stride: usize, to: &mut [f32]) {
         row[..N].copy_from_slice(&from);
     }
 }
-
-/// Rows and columns transposed at a time.
-const BLOCK: usize = 16;
 
 /// to[p · width + j] = row(j)[p] for a block.
 #[inline(always)]

@@ -47,7 +47,7 @@ impl WithSimd for Scan<'_> {
                 let vectors = VECTORS.min(count - first);
                 let piece = |v: usize| ((first + v) / per_row, (first + v) % per_row * lanes);
                 let starts = from_fn(|v| if v < vectors { piece(v).0 * row + piece(v).1 } else { 0 });
-                let mut sums = [0.0; kernel::ROWS * VECTORS * 16];
+                let mut sums = [0.0; kernel::ROWS * VECTORS * kernel::MOST_LANES];
                 let tile =
                     ScanTile { weights: &weights[o * terms..], image, offsets, starts, tall, vectors, sums: &mut sums[..] };
                 kernel::sized(simd, tall.next_power_of_two(), vectors, tile);
