@@ -39,12 +39,21 @@ const inWorkers = `globalThis.devices = [];
   }, { once: true });`;
 const page = await open(name, { inWorkers });
 const me = person(page, server.address, pictures);
+// One part; what it stumbles over counts as failed, and the others are done.
+const part = async (what, run) => {
+  if (!wanted(what.split(' ')[0])) return;
+  try {
+    await run();
+  } catch (error) {
+    check(`${what}: to its end`, error.stack, '');
+  }
+};
 for (const device of (process.env.STEEPEST_VIEWS_DEVICES ?? 'cpu,webgpu').split(',')) {
-  if (wanted('training')) await training(me, device, losses);
-  if (wanted('verification')) await verification(me, device);
+  await part(`training on ${device}`, () => training(me, device, losses));
+  await part(`verification on ${device}`, () => verification(me, device));
 }
-if (wanted('faults')) await faults(me, { name, server, inWorkers });
-if (wanted('reach')) await reach(me);
+await part('faults', () => faults(me, { name, server, inWorkers }));
+await part('reach', () => reach(me));
 check('messages of the console', page.messages, []);
 await page.close();
 me.close();

@@ -91,7 +91,8 @@ export function network(canvas, room, inputs, weights, pictures, { seen = [], sa
   const tall = Math.max(...shown);
   const narrow = room < 480;
   const [square, gap] = tall > 10 ? [34, 8] : tall > 6 || narrow ? [40, 12] : [50, 16];
-  const names = inputs.slice(0, SHOWN).map((name) => (name.length > 14 ? `${name.slice(0, 13)}…` : name));
+  const letters = narrow ? 9 : 14;
+  const names = inputs.slice(0, SHOWN).map((name) => (name.length > letters ? `${name.slice(0, letters - 1)}…` : name));
   canvas.getContext("2d").font = `12px ${FONT}`;
   const before = Math.max(...names.map((name) => canvas.getContext("2d").measureText(name).width)) + 16;
   const free = (room - before - square - 8) / (columns.length - 1) - square;

@@ -39,7 +39,7 @@ async function ended() {
 
 /** After a lost device, or an engine that cannot go on: a choice of what to go on with. */
 function offer(error) {
-  say(text(error.dead ? "ended" : "lost", error.message), true);
+  say(text(error.dead ? "ended" : "lost", error.message.replace(/^.* was lost: /, "")), true);
   const again = (kind) => button(text(kind === "cpu" ? "goOnCpu" : "goOnDevice"), () => recover(kind), { "data-go-on": kind });
   by("recover").replaceChildren(again(by("device").value === "cpu" ? "cpu" : "webgpu"), ...(by("device").value === "cpu" ? [] : [again("cpu")]));
   by("recover").hidden = false;
