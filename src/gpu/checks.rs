@@ -4,6 +4,26 @@
 //! around each. No kernel of `shaders/` needs them: all are held to the reference on every device with guarded memory, with and without.
 
 pub use crate::gpu_info::ShaderChecks;
+use crate::wgsl::Reflected;
+
+/// A shader once it is read: natively what naga makes of it.
+#[cfg(not(target_family = "wasm"))]
+pub(super) type Parsed = naga::Module;
+/// A shader once it is read: in a browser, nothing beside its text.
+#[cfg(target_family = "wasm")]
+pub(super) type Parsed = ();
+
+/// What there is to keep of a shader that was read. Of a part a kernel may use one function only: the others need not be translated and compiled.
+#[cfg(not(target_family = "wasm"))]
+pub(super) fn parsed(reflected: &mut Reflected) -> Parsed {
+    let mut module = std::mem::take(&mut reflected.module);
+    naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
+    module
+}
+
+/// There is nothing beside its text.
+#[cfg(target_family = "wasm")]
+pub(super) fn parsed(_reflected: &mut Reflected) -> Parsed {}
 
 /// What wgpu is given of a shader: natively what was parsed already.
 #[cfg(not(target_family = "wasm"))]
@@ -16,18 +36,12 @@ fn source(mut module: naga::Module, _text: &str, checks: ShaderChecks) -> wgpu::
 
 /// A browser is given the text as it is: naga would write it anew, and some numbers in a form that browsers refuse.
 #[cfg(target_family = "wasm")]
-fn source(_module: naga::Module, text: &str, _checks: ShaderChecks) -> wgpu::ShaderSource<'_> {
+fn source((): Parsed, text: &str, _checks: ShaderChecks) -> wgpu::ShaderSource<'_> {
     wgpu::ShaderSource::Wgsl(text.into())
 }
 
 /// A shader module; one without checks if it is to be trusted.
-pub(super) fn module(
-    device: &wgpu::Device,
-    label: &str,
-    module: naga::Module,
-    text: &str,
-    checks: ShaderChecks,
-) -> wgpu::ShaderModule {
+pub(super) fn module(device: &wgpu::Device, label: &str, module: Parsed, text: &str, checks: ShaderChecks) -> wgpu::ShaderModule {
     let source = source(module, text, checks);
     let descriptor = wgpu::ShaderModuleDescriptor { label: Some(label), source };
     match checks {

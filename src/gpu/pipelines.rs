@@ -34,7 +34,7 @@ pub(super) struct Shader {
     pub(super) text: Arc<str>,
     checks: ShaderChecks,
     pub(super) subgroup: bool,
-    module: Mutex<Option<naga::Module>>,
+    module: Mutex<Option<checks::Parsed>>,
     compiled: OnceLock<Result<Compiled>>,
     cache: Arc<PipelineCache>,
 }
@@ -131,7 +131,7 @@ impl Shaders {
 
     fn parse(&self, stem: &str, text: String, reading: Reading) -> Result<Arc<Shader>> {
         let Reading { checks, opaque, own } = reading;
-        let reflected = match (own, opaque) {
+        let mut reflected = match (own, opaque) {
             (false, false) => wgsl::reflect(stem, &text)?,
             (false, true) => wgsl::reflect(stem, &opaque_uniforms(&text))?,
             // What is wrong is said of the text as it was written.
@@ -141,9 +141,8 @@ impl Shaders {
                 wgsl::reflect_foreign(stem, &opaque_uniforms(&text)).unwrap_or(plain)
             }
         };
-        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, mut module, .. } = reflected;
-        // Of a part a kernel may use one function only: the others need not be translated and compiled.
-        naga::compact::compact(&mut module, naga::compact::KeepUnused::No);
+        let module = checks::parsed(&mut reflected);
+        let Reflected { bindings, workgroup_size, workgroup_bytes, subgroup, .. } = reflected;
         let (stem, text, module, compiled) = (stem.into(), text.into(), Mutex::new(Some(module)), OnceLock::new());
         let cache = Arc::clone(&self.cache);
         Ok(Arc::new(Shader { stem, bindings, workgroup_size, workgroup_bytes, text, checks, subgroup, module, compiled, cache }))

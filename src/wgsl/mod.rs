@@ -1,15 +1,19 @@
 //! Shader files: joined from their parts, specialised, reflected, merged. Text in, text out; the only room that reads WGSL.
 
+mod declared;
 mod errors;
 mod foreign;
 pub mod merge;
 pub mod opaque;
 mod pack;
+#[cfg(not(target_family = "wasm"))]
+mod parsed;
 mod reflect;
 mod specialise;
 mod tokens;
 
 pub use crate::error::Result;
+pub use declared::{Declared, declared};
 pub(crate) use foreign::foreign;
 pub use pack::pack;
 pub(crate) use reflect::reflect_foreign;

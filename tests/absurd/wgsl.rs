@@ -4,7 +4,7 @@ use crate::odd::Odd;
 use crate::{Line, Room, table};
 use steepest::wgsl::merge::{Part, merge};
 use steepest::wgsl::opaque::opaque_uniforms;
-use steepest::wgsl::{BindingKind, Member, pack, reflect, specialise};
+use steepest::wgsl::{BindingKind, Member, declared, pack, reflect, specialise};
 
 pub fn room() -> Room {
     Room { name: "wgsl", tables: &[TABLE], not_called: NOT_CALLED, complete: true }
@@ -32,6 +32,7 @@ fn source(o: &mut Odd) -> String {
 
 const TABLE: &[Line] = table! {
     "opaque::opaque_uniforms" => |o| opaque_uniforms(&source(o));
+    "declared::declared" => |o| declared("odd", &source(o));
     "reflect::reflect" => |o| reflect("odd", &source(o));
     "Reflected::invocations" => |o| reflect("odd", &source(o)).map(|r| r.invocations());
     "Reflected::of" => |o| reflect("odd", &source(o)).map(|r| r.of(BindingKind::Params).count());

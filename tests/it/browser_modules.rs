@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use steepest::verify;
-use steepest::wgsl::reflect;
+use steepest::wgsl::{declared, reflect};
 
 /// Every module, by its text, with what it is.
 fn modules() -> BTreeMap<String, String> {
@@ -46,4 +46,19 @@ fn no_number_is_beyond_what_a_browser_takes() {
     assert!(faults.is_empty(), "{} numbers beyond the largest f32:\n{}", faults.len(), faults.join("\n"));
     // It sees them.
     assert_eq!(numbers("const A: f32 = -3.5e38; // 4e40\nlet b = x1.y + 2e-3f;").collect::<Vec<_>>(), [3.5e38, 2e-3]);
+}
+
+/// In a browser what a module binds is read off its declarations: the same as naga says of it.
+#[test]
+fn declarations_say_what_naga_says() {
+    let mut faults = vec![];
+    for (text, what) in modules() {
+        let (naga, own) = (reflect("t", &text).unwrap(), declared("t", &text).unwrap_or_else(|e| panic!("{what}: {e}")));
+        let same =
+            (naga.workgroup_size, naga.workgroup_bytes, naga.subgroup) == (own.workgroup_size, own.workgroup_bytes, own.subgroup);
+        if !same || naga.bindings != own.bindings {
+            faults.push(format!("{what}: {own:?}, not {:?} {} {:?}", naga.workgroup_size, naga.workgroup_bytes, naga.bindings));
+        }
+    }
+    assert!(faults.is_empty(), "{} modules, the first:\n{}", faults.len(), faults[0]);
 }

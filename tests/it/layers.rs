@@ -294,8 +294,8 @@ const OF_THE_PLATFORM: [&str; 8] = [
     "target_arch = \"wasm",
 ];
 
-/// Files that have a form of their own for browsers or for WebAssembly's instructions, or that sleep where there are other processes and threads.
-const OTHERWISE: [&str; 7] = [
+/// Files that have a form of their own for browsers, or that sleep where there are other processes and threads.
+const OTHERWISE: [&str; 9] = [
     "platform.rs",
     "memory.rs",
     "files/exit.rs",
@@ -303,6 +303,8 @@ const OTHERWISE: [&str; 7] = [
     "gpu/borrowed.rs",
     "gpu/checks.rs",
     "ops/gemm/kernel.rs",
+    "wgsl/mod.rs",
+    "wgsl/reflect.rs",
 ];
 
 /// Lines of a source, without comments and unit tests, that ask the system what the platform is to be asked.
