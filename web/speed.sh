@@ -10,7 +10,7 @@ source web/toolchain.sh
 work=target/speed
 tfjs=4.22.0
 command -v node >/dev/null || { echo "SKIPPED (no Node): nothing is timed"; exit 0; }
-version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/speed/Cargo.lock)"
+version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/Cargo.lock)"
 if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
     echo "SKIPPED (no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version): nothing is timed"
     exit 0
@@ -22,7 +22,7 @@ if [ ! -d target/tfjs/node_modules/@tensorflow/tfjs-backend-webgpu ] &&
     echo "SKIPPED (npm cannot install TensorFlow.js, see target/tfjs/npm.log): nothing is timed"
     exit 0
 fi
-"${wasm_cargo[@]}" build --locked --release --target "$target" --target-dir target --manifest-path web/speed/Cargo.toml
+"${wasm_cargo[@]}" build --locked --release --target "$target" --target-dir target --manifest-path web/Cargo.toml --package speed
 rm -rf "$work"
 for kind in nodejs web; do
     wasm-bindgen --target "$kind" --out-dir "$work/$kind" "target/$target/release/speed.wasm"

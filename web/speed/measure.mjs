@@ -53,15 +53,17 @@ export async function race(workload, makers, seconds) {
     }
   }
   for (const { name, times } of running) Object.assign(found[name], { median: median(times), best: Math.min(...times), samples: times.length });
-  for (const { training } of running) training.free?.();
+  for (const { training } of running) training.free();
   return found;
 }
 
-/** Takes so many steps, a hundred at a time, and gives what `look` sees of memory after the first tenth and at the end. */
-export async function memory(training, steps, look) {
-  const take = async (count) => { for (let taken = 0; taken < count; taken += 100) await training.steps(100); };
-  await take(steps / 10);
-  const before = await look(training);
-  await take(steps - steps / 10);
-  return { before, after: await look(training) };
+/** Takes so many steps, a hundred at a time, and gives what `look` sees of memory after the first tenth, 300 at least, and at the end. */
+export async function memory(take, steps, look) {
+  const all = async (count) => { for (let taken = 0; taken < count; taken += 100) await take(Math.min(100, count - taken)); };
+  // Small dispatches are merged after 256 runs.
+  const first = Math.max(300, Math.round(steps / 10));
+  await all(first);
+  const before = await look();
+  await all(steps - first);
+  return { before, after: await look() };
 }

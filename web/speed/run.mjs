@@ -7,6 +7,8 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 import { check, done } from '../check.mjs';
 import { open, program, serve } from '../chrome.mjs';
 import { WORKLOADS, memory, race } from './measure.mjs';
@@ -39,13 +41,25 @@ function natively(workload) {
   return { median };
 }
 
+// Bytes of JavaScript's heap that may come and go.
+const HEAP = 1 << 20;
+
+// Whether over many steps all that is counted stays as it is: bytes of WebAssembly's memory, of the device's account, nodes, and what the browser made.
 function flat(what, { before, after }) {
-  console.log(`${what}: ${JSON.stringify(after)}`);
-  check(`${what}: memory`, after, before);
+  const { heap: heapBefore, ...countedBefore } = before;
+  const { heap: heapAfter, ...countedAfter } = after;
+  console.log(`${what}: ${JSON.stringify(after)}, JavaScript's heap grew by ${heapAfter - heapBefore} bytes`);
+  check(`${what}: memory`, countedAfter, countedBefore);
+  check(`${what}: JavaScript's heap`, heapAfter - heapBefore < HEAP, true);
 }
 
 async function inNode() {
+  // The package keeps its memory to itself.
+  const { Instance } = WebAssembly;
+  let module;
+  WebAssembly.Instance = class extends Instance { constructor(...args) { super(...args); module = this.exports; } };
   const { Training } = require(path.resolve(packages, 'nodejs/speed.js'));
+  WebAssembly.Instance = Instance;
   const tf = require(path.resolve(modules, '@tensorflow/tfjs'));
   require(path.resolve(modules, '@tensorflow/tfjs-backend-wasm'));
   console.log(`\nIn Node ${process.version}: ms of a step, median (TensorFlow.js ${tf.version.tfjs})\n`);
@@ -63,14 +77,21 @@ async function inNode() {
     const cells = [workload, shown(ours), shown(wasm), shown(cpu), ratio(ours, [wasm, cpu]), alone ? alone.median.toFixed(3) : '', alone ? `${(ours.median / alone.median).toFixed(1)} x` : ''];
     line(cells);
   }
+  v8.setFlagsFromString('--expose-gc');
+  const collect = vm.runInNewContext('gc');
   const training = await Training.open('cpu', 'mlp_b64');
-  const wasm = () => { const [live, kept] = training.bytes(); return { live, kept, nodes: training.nodes() }; };
-  flat(`\nNode, cpu, mlp_b64, ${MEMORY_STEPS} steps`, await memory(training, MEMORY_STEPS, wasm));
+  const look = () => {
+    collect();
+    const [live, kept] = training.bytes();
+    return { wasm: module.memory.buffer.byteLength, live, kept, nodes: training.nodes(), heap: process.memoryUsage().heapUsed };
+  };
+  console.log('');
+  flat(`Node, cpu, mlp_b64, ${MEMORY_STEPS} steps`, await memory((count) => training.steps(count), MEMORY_STEPS, look));
 }
 
 async function inChromium(name) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'steepest-speed-'));
-  for (const file of ['page.html', 'measure.mjs', 'tfjs.mjs']) fs.copyFileSync(path.join(here, file), path.join(folder, file));
+  for (const file of ['page.html', 'first.html', 'measure.mjs', 'tfjs.mjs']) fs.copyFileSync(path.join(here, file), path.join(folder, file));
   fs.cpSync(path.join(packages, 'web'), folder, { recursive: true });
   const theirs = (part) => path.join(modules, '@tensorflow', part);
   for (const file of [theirs('tfjs/dist/tf.min.js'), theirs('tfjs-backend-webgpu/dist/tf-backend-webgpu.min.js'), theirs('tfjs-backend-wasm/dist/tf-backend-wasm.min.js')]) {
@@ -93,10 +114,26 @@ async function inChromium(name) {
     line([workload, shown(found.webgpu), shown(found.cpu), ...all.map(shown), ratio(found.webgpu, all), ratio(found.cpu, all)]);
   }
   console.log('');
-  for (const device of ['cpu', 'webgpu']) {
+  for (const [device, workload, steps] of [['cpu', 'mlp_b64', MEMORY_STEPS], ['webgpu', 'linreg_b16', MEMORY_STEPS], ['webgpu', 'mlp_b64', MEMORY_STEPS / 20]]) {
     // A page of its own: what other libraries hold is not counted.
     await opened();
-    flat(`Chromium, ${device}, mlp_b64, ${MEMORY_STEPS} steps`, await page.evaluate(`memory(${JSON.stringify(device)}, 'mlp_b64', ${MEMORY_STEPS})`));
+    await page.evaluate(`begin('${device}', '${workload}')`);
+    const look = async () => {
+      await page.send('HeapProfiler.collectGarbage');
+      const { usedSize: heap } = await page.send('Runtime.getHeapUsage');
+      return { ...await page.evaluate('look()'), heap };
+    };
+    flat(`Chromium, ${device}, ${workload}, ${steps} steps`, await memory((count) => page.evaluate(`take(${count})`), steps, look));
+  }
+  console.log('\nms from asking for the page to its script, the module being there, the device being open, the first step; three times\n');
+  for (const device of ['cpu', 'webgpu']) {
+    const rounds = [];
+    for (let round = 0; round < 3; round += 1) {
+      await page.go(`${server.address}first.html#${device}`);
+      await page.until('window.times');
+      rounds.push(Object.values(await page.evaluate('times')).map(Math.round).join(' '));
+    }
+    console.log(`${device}: ${rounds.join(', ')}`);
   }
   check('messages', page.messages.filter((message) => !/powerPreference|WebGL/.test(message)), []);
   await page.close();

@@ -71,6 +71,6 @@ export async function train(tf, backend, workload, arrays) {
       loss.dispose();
       return value;
     },
-    tensors: () => tf.memory().numTensors,
+    free: () => tf.dispose([model.x, model.y, model.parts, ...Object.values(optimizer).filter((part) => part instanceof tf.Tensor)]),
   };
 }
