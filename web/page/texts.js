@@ -2,7 +2,7 @@
 
 export const texts = {
   en: {
-    claim: "Train a neural network on this machine and look into every part of it.",
+    claim: "Train a neural network here, and look into every part of it.",
     skip: "To the training controls", device: "Device", language: "Language", theme: "Light or dark", link: "Copy a link to this",
     training: "Training", run: "Train", pause: "Pause", step: "One step", reset: "Begin anew", speed: "Steps at a time",
     data: "Data", drop: "A CSV file of your own: drop it here, or choose it", target: "Column to predict", report: "What is in it",

@@ -1,4 +1,4 @@
-// The device verified in the page: counted, stopped, found wrong where it is, and the report saved. The whole of it takes minutes: with STEEPEST_VERIFY=1.
+// The device verified in the page: counted, stopped, found wrong where it is, and the report saved. The whole of it takes minutes: with STEEPEST_VIEWS_VERIFY=1.
 import fs from 'node:fs';
 import { check } from '../check.mjs';
 
@@ -40,12 +40,12 @@ export async function verification(me, device) {
   await page.until('document.getElementById("verify-found").textContent.startsWith("Stopped after")');
   check(`${device}: it can be begun again`, await page.evaluate('document.getElementById("verify-begin").disabled'), false);
 
-  if (process.env.STEEPEST_VERIFY) {
+  if (process.env.STEEPEST_VIEWS_VERIFY) {
     const begun = Date.now();
     await click('#verify-begin');
     await done(3_600_000);
     check(`${device}: the whole verification`, /^✓ .*0 wrong/.test(await text('#verify-found')), true);
     console.log(`${device}: ${await text('#verify-found .hint')} (${Math.round((Date.now() - begun) / 1000)} s)`);
     await me.picture(`${device}-verified`);
-  } else console.log(`SKIPPED (STEEPEST_VERIFY is not set): the whole verification on ${device}`);
+  } else console.log(`SKIPPED (STEEPEST_VIEWS_VERIFY is not set): the whole verification on ${device}`);
 }
