@@ -108,6 +108,21 @@ pub async fn let_page_go_on() {
     }
 }
 
+/// Lets a page's loop have one turn, for what it has to tell. Ready at once where there is no page.
+#[cfg(feature = "gpu")]
+pub async fn turn() {
+    #[cfg(target_family = "wasm")]
+    {
+        // Waited for apart: promises stay on their thread, and whoever awaits this may be handed to another one.
+        let (sender, taken) = crate::oneshot::channel();
+        poll_later(async move {
+            page::next_turn().await;
+            sender.send(());
+        });
+        taken.await;
+    }
+}
+
 /// Pending when polled first, for tests: as if a page's loop had to go on.
 #[cfg(not(target_family = "wasm"))]
 async fn pend_once() {

@@ -221,6 +221,18 @@ impl Core {
         }
     }
 
+    /// [`Core::diagnose`] in what is awaited: a browser tells of a loss some turns of its loop after what failed because of it.
+    pub(super) async fn diagnosed(&self, message: impl Into<String>) -> Error {
+        const TURNS: usize = 20;
+        for _ in 0..if platform::IN_BROWSER { TURNS } else { 0 } {
+            if self.health.ill.load(Ordering::Acquire) {
+                break;
+            }
+            platform::turn().await;
+        }
+        self.diagnose(message)
+    }
+
     /// Runs wgpu calls and catches the errors they report, those of this thread only.
     pub(super) fn scoped<T>(&self, calls: impl FnOnce() -> T) -> Result<T, wgpu::Error> {
         let filters = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation, wgpu::ErrorFilter::OutOfMemory];

@@ -43,8 +43,8 @@ impl Transfer {
         core.check()?;
         match mapped {
             Some(Ok(())) => {}
-            Some(Err(e)) => return Err(core.diagnose(format!("reading {bytes} bytes: {e}"))),
-            None => return Err(core.diagnose(format!("reading {bytes} bytes: wgpu gave no answer"))),
+            Some(Err(e)) => return Err(core.diagnosed(format!("reading {bytes} bytes: {e}")).await),
+            None => return Err(core.diagnosed(format!("reading {bytes} bytes: wgpu gave no answer")).await),
         }
         {
             let view = copy.buffer.get_mapped_range(0..bytes);

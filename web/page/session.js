@@ -17,23 +17,9 @@ export async function attempt(what) {
     return await what();
   } catch (error) {
     pause();
-    const end = error.dead || LOST.test(error.message) ? error : await ended();
-    if (end) offer(end);
+    if (error.dead || /\blost\b/.test(error.message)) offer(error);
     else say(text("failed", error.message), true);
     return undefined;
-  }
-}
-
-const LOST = /\blost\b/;
-
-/** Why the engine cannot go on, if that is so: a browser may tell of a lost device only after what failed because of it. */
-async function ended() {
-  if (!state.created) return null;
-  try {
-    await call("progress");
-    return null;
-  } catch (error) {
-    return error.dead || LOST.test(error.message) ? error : null;
   }
 }
 
