@@ -19,7 +19,7 @@ await page.go(`${server.address}blank.html`);
 await page.until('document.title === "Verification"');
 await page.evaluate('import("./losses.js").then(async (wasm) => { await wasm.default(); globalThis.wasm = wasm; })');
 
-// What waits natively, on WebGPU and on the CPU: the same to three digits.
+// What waits natively, on WebGPU and on the CPU: the same to the digits that are told.
 const lines = {};
 for (const device of ['cpu', 'webgpu']) {
   lines[device] = await page.evaluate(`wasm.awaited("${device}").catch((error) => [String(error.message ?? error)])`);
@@ -62,7 +62,8 @@ check('cases', cases > (filter ? 0 : 2_000), true);
 check('wrong', found.filter((line) => line.startsWith('WRONG')), []);
 check('progress reached its end', progress[1] === progress[2] && calls >= progress[2], true);
 check('the page went on', still < STILL, true);
-check('messages', page.messages, []);
+// Of a case without elements Chromium says that its dispatch of no groups is unusual.
+check('messages', page.messages.filter((message) => !message.includes('workgroup count of 0 is unusual')), []);
 await page.close();
 server.close();
 done();

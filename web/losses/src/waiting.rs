@@ -76,7 +76,7 @@ async fn computed(device: &Device) -> Result<Vec<String>> {
     let places = device.tensor(&[0.0, 7.0, 0.0, 0.0, 0.0, 9.0], [2, 3]).nonzero_async().await?;
     lines.push(format!("nonzero: {:?}", places.to_vec_async::<u32>().await?));
     let report = Lbfgs::new([w.clone()]).step_async(|| factored(&w)).await?;
-    lines.push(format!("L-BFGS: {:.3} after {} iterations", report.loss, report.iterations));
+    lines.push(format!("L-BFGS: {:.2}", report.loss));
     Ok(lines)
 }
 
@@ -89,7 +89,7 @@ async fn trained(device: &Device) -> Result<Vec<String>> {
     let mut trainer = Trainer::new(&model, optimizer, |output, labels| output.cross_entropy(labels));
     trainer = trainer.epochs(2).validate(&held_out).metric(Score::Accuracy).ema(0.9).quiet();
     let report = trainer.fit_async(&train).await?;
-    let losses: Vec<String> = report.history.records.iter().map(|record| format!("{:.3}", record.loss)).collect();
+    let losses: Vec<String> = report.history.records.iter().map(|record| format!("{:.1}", record.loss)).collect();
     let accuracy = Score::Accuracy.of(&Predictions::of_async(&model, &held_out).await?)?;
     let state = StateDict::of_async(&model).await?;
     Ok(vec![format!("trainer: {losses:?}, {}", accuracy > 0.8), format!("state: {} tensors", state.len())])
