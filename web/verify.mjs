@@ -4,8 +4,8 @@
 import { check, done } from './check.mjs';
 import { open, program, serve } from './chrome.mjs';
 
-// Where a page's loop stands still for longer, a person notices; the machine may be busy.
-const STILL = 2_000;
+// A page that stands still for longer has been forgotten; one case may take a second or two where the machine is busy.
+const STILL = 10_000;
 
 const [folder, filter = ''] = process.argv.slice(2);
 const name = program();
