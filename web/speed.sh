@@ -6,6 +6,7 @@
 # trainings are timed: mlp_b64,linreg_b16. With NATIVE=1 the same trainings are timed natively on one thread too, which builds examples/peer.rs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=toolchain.sh
 source web/toolchain.sh
 work=target/speed
 tfjs=4.22.0

@@ -109,13 +109,13 @@ async function inChromium(name) {
   await opened();
   const version = (await page.send('Browser.getVersion')).product;
   console.log(`\nIn ${version}, WebGPU on SwiftShader: ms of a step, median\n`);
-  table(['workload', 'ours, WebGPU', 'ours, CPU', 'tfjs webgpu', 'tfjs wasm', 'tfjs cpu', 'theirs / ours, WebGPU', 'theirs / ours, CPU']);
+  table(['workload', 'ours, WebGPU', 'ours, CPU', 'tfjs webgpu', 'tfjs wasm', 'tfjs cpu', 'webgpu / ours, WebGPU', 'their best / ours, WebGPU', 'their best / ours, CPU']);
   for (const workload of workloads) {
     const engines = ['cpu', 'webgpu', 'tfjs webgpu', 'tfjs wasm', ...(workload.startsWith('cnn') ? ['tfjs cpu'] : [])];
     const found = await page.evaluate(`race(${JSON.stringify(workload)}, ${SECONDS}, ${JSON.stringify(engines)})`);
     reasons(found);
     const all = [found['tfjs webgpu'], found['tfjs wasm'], found['tfjs cpu']];
-    line([workload, shown(found.webgpu), shown(found.cpu), ...all.map(shown), ratio(found.webgpu, all), ratio(found.cpu, all)]);
+    line([workload, shown(found.webgpu), shown(found.cpu), ...all.map(shown), ratio(found.webgpu, all.slice(0, 1)), ratio(found.webgpu, all), ratio(found.cpu, all)]);
   }
   console.log('');
   for (const [device, workload, steps] of [['cpu', 'mlp_b64', MEMORY_STEPS], ['webgpu', 'linreg_b16', MEMORY_STEPS], ['webgpu', 'mlp_b64', MEMORY_STEPS / 20]]) {
