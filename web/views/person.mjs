@@ -40,13 +40,11 @@ export function person(page, address, pictures) {
       await self.click('#run');
       await self.still();
     },
-    // Waits until nothing is under way: the figures stay.
+    // Waits until nothing is under way: the engine has answered all calls, and none follows.
     async still() {
       await page.until('document.getElementById("run").getAttribute("aria-pressed") === "false"');
-      let before;
-      for (let now = null; now !== before || now === null; await wait(150)) {
-        before = now;
-        now = await page.evaluate('document.getElementById("figures").textContent');
+      for (let quiet = 0; quiet < 3; await wait(60)) {
+        quiet = (await page.evaluate('import("./state.js").then(({ client }) => client.waiting.size)')) === 0 ? quiet + 1 : 0;
       }
     },
     // Opens a tab, and waits for a text in it.

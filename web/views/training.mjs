@@ -41,7 +41,9 @@ async function settings(me, device) {
   for (const [selector, value] of [['#activation', 'relu'], ['#optimizer', 'sgd'], ['#rate', 0.1], ['#batch', 10], ['#loss', 'squared'], ['#l2', 0.001], ['#seed', 5]]) await set(selector, value);
   await click('#layerCount-more');
   await page.until('document.querySelectorAll("#layers .group").length === 4');
+  await me.still();
   await click('#layer0-less');
+  await me.still();
   await click('[data-feature=x1Squared]');
   await me.still();
   await train(50);
