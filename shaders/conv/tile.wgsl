@@ -13,8 +13,10 @@ const PITCH: u32 = SIDE + 1u;   // one more, so that columns of the tile spread 
 
 @group(0) @binding(0) var<storage, read> in0: array<f32>;
 
-var<workgroup> tile_a: array<vec4<f32>, DEPTH * PITCH>;
-var<workgroup> tile_b: array<vec4<f32>, DEPTH * PITCH>;
+// Four k at a place: an index that is a constant needs no check, so what is left to check is which four k and which vector.
+alias PlacesOfK = array<array<vec4<f32>, PITCH>, 4>;
+var<workgroup> tile_a: array<PlacesOfK, DEPTH / 4u>;
+var<workgroup> tile_b: array<PlacesOfK, DEPTH / 4u>;
 
 @compute @workgroup_size(SIDE, SIDE)
 fn main(
@@ -52,7 +54,7 @@ fn main(
                 let x = mine.x + i32(cell % phase.taps.y) * params.k_step.y;
                 found = image(b_base + k / k_plane * params.k_outer, y, x);
             }
-            tile_b[p * PITCH + local.x] = found;
+            tile_b[p / 4u][p % 4u][local.x] = found;
         }
         // Neighbours read along k, which is contiguous in A.
         for (var e = me; e < DEPTH * SIDE; e += SIDE * SIDE) {
@@ -66,11 +68,14 @@ fn main(
                 let at = a_base + k / k_plane * params.a_outer + cell;
                 found = vec4<f32>(element_of_a(at, row), element_of_a(at, row + 1u), element_of_a(at, row + 2u), element_of_a(at, row + 3u));
             }
-            tile_a[p * PITCH + e / DEPTH] = found;
+            tile_a[p / 4u][p % 4u][e / DEPTH] = found;
         }
         workgroupBarrier();
-        for (var p = 0u; p < DEPTH; p++) {
-            c = outer_product(c, tile_a[p * PITCH + local.y], tile_b[p * PITCH + local.x]);
+        for (var four = 0u; four < DEPTH / 4u; four++) {
+            c = outer_product(c, tile_a[four][0][local.y], tile_b[four][0][local.x]);
+            c = outer_product(c, tile_a[four][1][local.y], tile_b[four][1][local.x]);
+            c = outer_product(c, tile_a[four][2][local.y], tile_b[four][2][local.x]);
+            c = outer_product(c, tile_a[four][3][local.y], tile_b[four][3][local.x]);
         }
         workgroupBarrier();
     }

@@ -20,8 +20,12 @@ const VECTORS_M: u32 = TILE_M / 4u;
 const VECTORS_N: u32 = TILE_N / 4u;
 const BAND: u32 = 8u;       // tiles side by side before the next row of tiles: what they read stays in the cache
 
-var<workgroup> tile_a: array<vec4<f32>, STAGES * DEPTH * VECTORS_M>;
-var<workgroup> tile_b: array<vec4<f32>, STAGES * DEPTH * VECTORS_N>;
+// Four p, of each the blocks that an invocation has, of each those of all invocations side by side. An index that is a constant needs no check,
+// so what is left to check is which four p and which invocation.
+alias StepsA = array<array<array<vec4<f32>, SIDE_M>, BLOCKS_M>, 4>;
+alias StepsB = array<array<array<vec4<f32>, SIDE_N>, BLOCKS_N>, 4>;
+var<workgroup> tile_a: array<StepsA, STAGES * DEPTH / 4u>;
+var<workgroup> tile_b: array<StepsB, STAGES * DEPTH / 4u>;
 
 // The vectors of the block at rows or columns `first` of `count` and at four p. Both are clamped, so they exist.
 fn clamped_vectors(base: u32, first: u32, p: u32, count: u32, along_p: bool) -> vec4<u32> {
@@ -55,10 +59,7 @@ fn main(
     let p_mine = 4u * select(load_index / vectors, load_index % (DEPTH / 4u), along_p);
     let vector = select(load_index % vectors, load_index / (DEPTH / 4u), along_p);
 
-    var c00 = mat4x4<f32>();
-    var c01 = mat4x4<f32>();
-    var c10 = mat4x4<f32>();
-    var c11 = mat4x4<f32>();
+    var c: Blocks;
     var next = mat4x4<f32>();
     var stage = 0u;
     // One round more than there are, shifted: each reads for the next and computes what the one before has loaded.
@@ -66,17 +67,21 @@ fn main(
     for (var round = 0u; round <= rounds; round++) {
         if round > 0u {
             if some {
-                let at = stage * DEPTH + p_mine;
+                let at = (stage * DEPTH + p_mine) / 4u;
                 if of_a {
-                    tile_a[at * VECTORS_M + vector] = next[0];
-                    tile_a[(at + 1u) * VECTORS_M + vector] = next[1];
-                    tile_a[(at + 2u) * VECTORS_M + vector] = next[2];
-                    tile_a[(at + 3u) * VECTORS_M + vector] = next[3];
+                    let block = vector / SIDE_M;
+                    let place = vector % SIDE_M;
+                    tile_a[at][0][block][place] = next[0];
+                    tile_a[at][1][block][place] = next[1];
+                    tile_a[at][2][block][place] = next[2];
+                    tile_a[at][3][block][place] = next[3];
                 } else {
-                    tile_b[at * VECTORS_N + vector] = next[0];
-                    tile_b[(at + 1u) * VECTORS_N + vector] = next[1];
-                    tile_b[(at + 2u) * VECTORS_N + vector] = next[2];
-                    tile_b[(at + 3u) * VECTORS_N + vector] = next[3];
+                    let block = vector / SIDE_N;
+                    let place = vector % SIDE_N;
+                    tile_b[at][0][block][place] = next[0];
+                    tile_b[at][1][block][place] = next[1];
+                    tile_b[at][2][block][place] = next[2];
+                    tile_b[at][3][block][place] = next[3];
                 }
             }
             workgroupBarrier();
@@ -97,22 +102,12 @@ fn main(
             );
         }
         if round > 0u {
-            for (var q = 0u; q < DEPTH; q++) {
-                let at_a = (stage * DEPTH + q) * VECTORS_M + local.y;
-                let at_b = (stage * DEPTH + q) * VECTORS_N + local.x;
-                let a0 = tile_a[at_a];
-                let b0 = tile_b[at_b];
-                c00 = outer_product(c00, a0, b0);
-                if BLOCKS_N == 2u {
-                    c01 = outer_product(c01, a0, tile_b[at_b + SIDE_N]);
-                }
-                if BLOCKS_M == 2u {
-                    let a1 = tile_a[at_a + SIDE_M];
-                    c10 = outer_product(c10, a1, b0);
-                    if BLOCKS_N == 2u {
-                        c11 = outer_product(c11, a1, tile_b[at_b + SIDE_N]);
-                    }
-                }
+            for (var four = 0u; four < DEPTH / 4u; four++) {
+                let at = stage * (DEPTH / 4u) + four;
+                add_step(&c, at, 0u, local.y, local.x);
+                add_step(&c, at, 1u, local.y, local.x);
+                add_step(&c, at, 2u, local.y, local.x);
+                add_step(&c, at, 3u, local.y, local.x);
             }
             if STAGES == 1u {
                 workgroupBarrier();
@@ -125,8 +120,25 @@ fn main(
     let start = tile.batch * params.m * params.n;
     let row = first_row + 4u * local.y;
     let column = first_column + 4u * local.x;
-    write_block(start, row, column, c00);
-    if BLOCKS_N == 2u { write_block(start, row, column + 4u * SIDE_N, c01); }
-    if BLOCKS_M == 2u { write_block(start, row + 4u * SIDE_M, column, c10); }
-    if BLOCKS_M == 2u && BLOCKS_N == 2u { write_block(start, row + 4u * SIDE_M, column + 4u * SIDE_N, c11); }
+    write_block(start, row, column, c.c00);
+    if BLOCKS_N == 2u { write_block(start, row, column + 4u * SIDE_N, c.c01); }
+    if BLOCKS_M == 2u { write_block(start, row + 4u * SIDE_M, column, c.c10); }
+    if BLOCKS_M == 2u && BLOCKS_N == 2u { write_block(start, row + 4u * SIDE_M, column + 4u * SIDE_N, c.c11); }
+}
+
+// The products of one p: which of the four at a place of the tiles.
+fn add_step(c: ptr<function, Blocks>, at: u32, p: u32, m: u32, n: u32) {
+    let a0 = tile_a[at][p][0][m];
+    let b0 = tile_b[at][p][0][n];
+    (*c).c00 = outer_product((*c).c00, a0, b0);
+    if BLOCKS_N == 2u {
+        (*c).c01 = outer_product((*c).c01, a0, tile_b[at][p][BLOCKS_N - 1u][n]);
+    }
+    if BLOCKS_M == 2u {
+        let a1 = tile_a[at][p][BLOCKS_M - 1u][m];
+        (*c).c10 = outer_product((*c).c10, a1, b0);
+        if BLOCKS_N == 2u {
+            (*c).c11 = outer_product((*c).c11, a1, tile_b[at][p][BLOCKS_N - 1u][n]);
+        }
+    }
 }

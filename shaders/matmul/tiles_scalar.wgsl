@@ -13,8 +13,10 @@ const TILE: u32 = SIDE * 4u * BLOCKS;
 const VECTORS: u32 = TILE / 4u;
 const PITCH: u32 = VECTORS + 1u;   // one more, so that columns of the tile spread over the memory's banks
 
-var<workgroup> tile_a: array<vec4<f32>, DEPTH * PITCH>;
-var<workgroup> tile_b: array<vec4<f32>, DEPTH * PITCH>;
+// Four p at a place: an index that is a constant needs no check, so what is left to check is which four p and which vector.
+alias PlacesOfP = array<array<vec4<f32>, PITCH>, 4>;
+var<workgroup> tile_a: array<PlacesOfP, DEPTH / 4u>;
+var<workgroup> tile_b: array<PlacesOfP, DEPTH / 4u>;
 
 fn a_at(base: u32, row: u32, p: u32) -> f32 {
     if row < params.m && p < params.k { return element_a(base + row * params.a_row + p * params.a_col); }
@@ -45,21 +47,18 @@ fn main(
     let first_column = tile.number % tile.tiles_n * TILE;
     let base = bases(tile.batch);
 
-    var c00 = mat4x4<f32>();
-    var c01 = mat4x4<f32>();
-    var c10 = mat4x4<f32>();
-    var c11 = mat4x4<f32>();
+    var c: Blocks;
     for (var first = 0u; first < params.k; first += DEPTH) {
         for (var e = me; e < DEPTH * VECTORS; e += SIDE * SIDE) {
             let at_a = load_index(e, params.a_col == 1u);
             let row = first_row + 4u * at_a.y;
             let pa = first + at_a.x;
-            tile_a[at_a.x * PITCH + at_a.y] =
+            tile_a[at_a.x / 4u][at_a.x % 4u][at_a.y] =
                 vec4<f32>(a_at(base.x, row, pa), a_at(base.x, row + 1u, pa), a_at(base.x, row + 2u, pa), a_at(base.x, row + 3u, pa));
             let at_b = load_index(e, params.b_row == 1u);
             let column = first_column + 4u * at_b.y;
             let pb = first + at_b.x;
-            tile_b[at_b.x * PITCH + at_b.y] = vec4<f32>(
+            tile_b[at_b.x / 4u][at_b.x % 4u][at_b.y] = vec4<f32>(
                 b_at(base.y, pb, column),
                 b_at(base.y, pb, column + 1u),
                 b_at(base.y, pb, column + 2u),
@@ -67,17 +66,11 @@ fn main(
             );
         }
         workgroupBarrier();
-        for (var p = 0u; p < DEPTH; p++) {
-            let a0 = tile_a[p * PITCH + local.y];
-            let b0 = tile_b[p * PITCH + local.x];
-            c00 = outer_product(c00, a0, b0);
-            if BLOCKS == 2u {
-                let a1 = tile_a[p * PITCH + SIDE + local.y];
-                let b1 = tile_b[p * PITCH + SIDE + local.x];
-                c01 = outer_product(c01, a0, b1);
-                c10 = outer_product(c10, a1, b0);
-                c11 = outer_product(c11, a1, b1);
-            }
+        for (var four = 0u; four < DEPTH / 4u; four++) {
+            add_place(&c, four, 0u, local.y, local.x);
+            add_place(&c, four, 1u, local.y, local.x);
+            add_place(&c, four, 2u, local.y, local.x);
+            add_place(&c, four, 3u, local.y, local.x);
         }
         workgroupBarrier();
     }
@@ -85,10 +78,24 @@ fn main(
     let start = tile.batch * params.m * params.n;
     let row = first_row + 4u * local.y;
     let column = first_column + 4u * local.x;
-    write_block(start, row, column, c00);
+    write_block(start, row, column, c.c00);
     if BLOCKS == 2u {
-        write_block(start, row, column + 4u * SIDE, c01);
-        write_block(start, row + 4u * SIDE, column, c10);
-        write_block(start, row + 4u * SIDE, column + 4u * SIDE, c11);
+        write_block(start, row, column + 4u * SIDE, c.c01);
+        write_block(start, row + 4u * SIDE, column, c.c10);
+        write_block(start, row + 4u * SIDE, column + 4u * SIDE, c.c11);
+    }
+}
+
+// The products of one p: which of the four at a place of the tiles.
+fn add_place(c: ptr<function, Blocks>, four: u32, p: u32, m: u32, n: u32) {
+    let a0 = tile_a[four][p][m];
+    let b0 = tile_b[four][p][n];
+    (*c).c00 = outer_product((*c).c00, a0, b0);
+    if BLOCKS == 2u {
+        let a1 = tile_a[four][p][SIDE + m];
+        let b1 = tile_b[four][p][SIDE + n];
+        (*c).c01 = outer_product((*c).c01, a0, b1);
+        (*c).c10 = outer_product((*c).c10, a1, b0);
+        (*c).c11 = outer_product((*c).c11, a1, b1);
     }
 }

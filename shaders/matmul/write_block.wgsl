@@ -1,6 +1,14 @@
 // Blocks of 4×4 finished elements written to the output, as far as it reaches.
 // use: matmul/problem
 
+// The sums of an invocation that has up to four blocks of 4×4: of the first and second rows of blocks, the first and second of each.
+struct Blocks {
+    c00: mat4x4<f32>,
+    c01: mat4x4<f32>,
+    c10: mat4x4<f32>,
+    c11: mat4x4<f32>,
+}
+
 fn write_row(start: u32, row: u32, column: u32, v: vec4<f32>) {
     let at = start + row * params.n + column;
     if row < params.m {

@@ -179,7 +179,8 @@ fn width(name: &str) -> u32 {
 pub struct Code {
     /// All of it.
     pub whole: Counts,
-    /// Its hottest loop: of the loops with none inside, the one with the most arithmetic; all of it where there is no loop.
+    /// Its hottest loop, without the loops inside it: the one with the most arithmetic, where a loop in a loop counts eightfold; all of it where
+    /// there is no loop.
     pub hot: Counts,
     /// Whether that is a loop.
     pub in_loop: bool,
@@ -211,14 +212,25 @@ pub fn read(text: &str, lanes: u32) -> Code {
             *end = (*end).max(at + 1);
         }
     }
-    let innermost =
-        loops.iter().filter(|(start, end)| !loops.iter().any(|(s, e)| (s, e) != (*start, *end) && s >= *start && e <= *end));
-    let work = |counts: &Counts| (counts.multiply_adds, counts.float + counts.special, counts.loads.bytes(), counts.instructions);
-    let mut found: Vec<(usize, Counts)> = innermost.map(|(&start, &end)| (start, counted(start..end))).collect();
-    found.sort_by_key(|(start, counts)| (work(counts), usize::MAX - start));
+    // Each instruction belongs to the innermost loop around it.
+    let mut of: HashMap<(usize, usize), (Counts, u32)> = HashMap::new();
+    for (at, line) in lines.iter().enumerate() {
+        let around = || loops.iter().map(|(&start, &end)| (start, end)).filter(|(start, end)| (*start..*end).contains(&at));
+        if let Some(inner) = around().min_by_key(|(start, end)| end - start) {
+            let (counts, depth) = of.entry(inner).or_default();
+            counts.enter(line, lanes);
+            *depth = around().count() as u32;
+        }
+    }
+    // A loop inside another runs several times as often.
+    let work = |(counts, depth): &(Counts, u32)| {
+        u64::from(counts.multiply_adds + counts.float + counts.special) * 8u64.pow((*depth).min(8))
+    };
     let whole = counted(0..lines.len());
+    let mut found: Vec<((usize, usize), (Counts, u32))> = of.into_iter().collect();
+    found.sort_by_key(|(place, one)| (work(one), one.1, one.0.loads.bytes(), one.0.instructions, *place));
     // A loop without arithmetic is not where a kernel with arithmetic works.
-    let hot = found.pop().map(|(_, counts)| counts).filter(|hot| hot.operations() > 0 || whole.operations() == 0);
+    let hot = found.pop().map(|(_, (counts, _))| counts).filter(|hot| hot.operations() > 0 || whole.operations() == 0);
     Code { in_loop: hot.is_some(), hot: hot.unwrap_or_else(|| whole.clone()), whole }
 }
 
@@ -254,6 +266,16 @@ mod tests {
         assert_eq!((hot.instructions, hot.multiply_adds, hot.fma, hot.local_loads.0, hot.waits), (6, 3, 2, [0, 0, 0, 0, 1], 1));
         assert_eq!((hot.loads.bytes(), hot.branches, hot.per_operation()), (4, 1, Some(2.0)));
         assert_eq!((code.whole.instructions, code.whole.special, code.whole.float, code.whole.branches), (12, 1, 1, 3));
+        // A loop in a loop is hotter, and neither counts the other's instructions.
+        let fma = "\tv_fma_f32 v0, v1, v2, v3\n";
+        let nested = |outer: usize| {
+            let outer = fma.repeat(outer);
+            read(&format!("BB0:\n{outer}BB1:\n{fma}\ts_cbranch_scc0 BB1\nBB2:\n\ts_cbranch_scc0 BB0\n\ts_endpgm\n"), 64)
+        };
+        let code = nested(2);
+        assert_eq!((code.hot.multiply_adds, code.hot.instructions, code.whole.multiply_adds), (1, 2, 3));
+        let code = nested(9);
+        assert_eq!((code.hot.multiply_adds, code.hot.instructions, code.whole.multiply_adds), (9, 10, 10));
         // Without a loop it is all of it.
         let code = read("\tv_add_f32_e32 v0, v1, v2\n\tv_add_nc_u32 v0, v1, v2\n", 64);
         assert_eq!((code.in_loop, code.hot.float, code.hot.vector, code.hot.per_operation()), (false, 1, 1, Some(2.0)));

@@ -175,7 +175,8 @@ impl Budgets {
             verdict.notes.push(other);
             return verdict;
         }
-        for (kernel, cell) in worst(report) {
+        // One that only spills where something is fused after it has no figures of its own.
+        for (kernel, cell) in worst(report).into_iter().filter(|(_, cell)| cell.occupancy.is_finite()) {
             let worse = match recorded(&kernel) {
                 None => Some("has no budget: write one with --record".to_owned()),
                 Some(budget) => budget.exceeded(&cell),
@@ -221,4 +222,88 @@ pub fn known_spills<'r>(report: &'r Report, budgets: &Budgets) -> Vec<&'r Figure
         budgets.cells.get(&key(&one.name)).and_then(|chips| chips.get(&report.chip)).is_some_and(|c| c.spills > 0.0)
     };
     report.kernels.iter().filter(|one| one.spills() > 0.0 && known(one)).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::assembly::{Code, Counts};
+
+    /// A kernel with so many subgroups per SIMD, instructions of its loop (for ten multiply-adds) and spilt registers.
+    fn kernel(name: &str, occupancy: f64, instructions: u32, spills: f64) -> Figures {
+        let hot = Counts { instructions, multiply_adds: 10, ..Counts::default() };
+        let statistics = [("Subgroups per SIMD", occupancy), ("Spilled VGPRs", spills), ("Scratch size", 256.0 * spills)];
+        Figures {
+            name: name.to_owned(),
+            plain: !name.contains(','),
+            statistics: statistics.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+            code: Some(Code { whole: hot.clone(), hot, in_loop: true }),
+            ..Figures::default()
+        }
+    }
+
+    fn report(kernels: Vec<Figures>) -> Report {
+        Report { chip: "navi21".to_owned(), device: "Null".to_owned(), driver: "radv 1".to_owned(), kernels, left_out: 0 }
+    }
+
+    #[test]
+    fn names_without_what_varies() {
+        assert_eq!(key("reduce/group (sum) GROUP=64 FLAT=0 #1234abcd"), "reduce/group GROUP=64 FLAT=0");
+        assert_eq!(key("matmul/tiles (matmul) DEPTH=16, fused"), "matmul/tiles DEPTH=16");
+        assert_eq!(key("update/lion (lion)"), "update/lion");
+    }
+
+    #[test]
+    fn what_becomes_worse_is_over_budget() {
+        let (name, other) = ("matmul/tiles (matmul) DEPTH=16", "reduce/reduce (sum)");
+        let mut budgets = Budgets::default();
+        budgets.record(&report(vec![kernel(name, 8.0, 20, 0.0), kernel(other, 16.0, 100, 0.0)]));
+        let folder = tempfile::tempdir().unwrap();
+        FAMILIES.iter().for_each(|family| std::fs::create_dir(folder.path().join(family)).unwrap());
+        budgets.write(folder.path()).unwrap();
+        let budgets = Budgets::read(folder.path()).unwrap();
+        let found = |kernel: Figures| {
+            let verdict = budgets.check(&report(vec![kernel]));
+            (verdict.spills, verdict.over)
+        };
+        // As recorded, a little worse, better.
+        for (occupancy, instructions) in [(8.0, 20), (8.0, 21), (16.0, 12)] {
+            assert_eq!(found(kernel(name, occupancy, instructions, 0.0)), (0, 0), "{occupancy} {instructions}");
+        }
+        assert_eq!(found(kernel(name, 8.0, 22, 0.0)), (0, 1), "more instructions");
+        assert_eq!(found(kernel(name, 7.0, 20, 0.0)), (0, 1), "fewer subgroups");
+        assert_eq!(found(kernel("matmul/tiles (matmul) DEPTH=32", 8.0, 20, 0.0)), (0, 1), "no budget");
+        assert_eq!(found(kernel(name, 8.0, 20, 1.0)), (1, 0), "a spill");
+        // Of other forms, and of other families, only spills count.
+        assert_eq!(found(kernel(&format!("{name}, merged"), 1.0, 900, 0.0)), (0, 0));
+        assert_eq!(found(kernel(&format!("{name}, merged"), 1.0, 900, 3.0)), (1, 0));
+        assert_eq!(found(kernel("index/gather (gather)", 1.0, 900, 0.0)), (0, 0));
+        assert_eq!(found(kernel("index/gather (gather)", 1.0, 900, 2.0)), (1, 0));
+        // Another driver: it says so, and only spills count.
+        let newer = |kernel| budgets.check(&Report { driver: "radv 2".to_owned(), ..report(vec![kernel]) });
+        let verdict = newer(kernel(name, 1.0, 900, 0.0));
+        assert_eq!((verdict.spills, verdict.over, verdict.notes.len()), (0, 0, 1));
+        assert_eq!(newer(kernel(name, 8.0, 20, 1.0)).spills, 1);
+    }
+
+    #[test]
+    fn known_spills_are_known_up_to_their_number() {
+        let name = "conv/tile (conv2d) SIDE=16";
+        let mut budgets = Budgets::default();
+        budgets.record(&report(vec![kernel(name, 4.0, 20, 12.0)]));
+        for (spills, found) in [(12.0, 0), (3.0, 0), (13.0, 1)] {
+            let report = report(vec![kernel(name, 4.0, 20, spills)]);
+            assert_eq!((budgets.check(&report).spills, known_spills(&report, &budgets).len()), (found, 1), "{spills}");
+        }
+    }
+
+    #[test]
+    fn a_file_with_a_fault_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("matmul")).unwrap();
+        std::fs::write(folder.path().join("matmul/budget.txt"), "# head\ndriver: x\ntiles | navi21 8 wide\n").unwrap();
+        let error = format!("{:#}", Budgets::read(folder.path()).unwrap_err());
+        assert!(error.contains("budget.txt, line 3"), "{error}");
+    }
 }

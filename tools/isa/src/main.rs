@@ -126,6 +126,10 @@ fn run(options: &Options) -> Result<bool> {
     if options.worker {
         let driver = vulkan::Driver::open()?;
         let chip = options.chips.first().map_or("", String::as_str);
+        let name = driver.name.to_lowercase();
+        if !name.contains("null") && !name.contains(chip) {
+            bail!("asked for {chip}, Mesa has opened {}", driver.name);
+        }
         serde_json::to_writer(std::io::stdout().lock(), &figures::compile(&driver, chip, &options.selection)?)?;
         return Ok(true);
     }

@@ -50,7 +50,7 @@ pub fn table(report: &Report) -> String {
     }
     for one in &report.kernels {
         match (&one.error, &one.code) {
-            (Some(error), _) => drop(writeln!(text, "{}: {error}", one.name)),
+            (Some(error), _) => text += &format!("{}: {error}\n", one.name),
             (None, Some(_)) => text += &row(one),
             (None, None) => {
                 let figures: Vec<String> = one.statistics.iter().map(|(name, value)| format!("{name} {value}")).collect();

@@ -39,6 +39,97 @@ fn text(name: &[std::ffi::c_char]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// What of that which wgpu asks for a device has.
+struct Offered {
+    target: Target,
+    robustness_extension: bool,
+    robust_buffer_access: bool,
+    zeroes_workgroup_memory: bool,
+    says_what_it_compiles: bool,
+}
+
+fn offered(
+    instance: &ash::Instance,
+    physical: vk::PhysicalDevice,
+    version: u32,
+    has_robustness: bool,
+    has_cooperative: bool,
+) -> Offered {
+    let mut robust = vk::PhysicalDeviceRobustness2FeaturesEXT::default();
+    let mut cooperative = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default();
+    let mut v12 = vk::PhysicalDeviceVulkan12Features::default();
+    let mut v13 = vk::PhysicalDeviceVulkan13Features::default();
+    let mut executable = vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default();
+    let mut features = vk::PhysicalDeviceFeatures2::default().push_next(&mut v12).push_next(&mut executable);
+    if version >= vk::API_VERSION_1_3 {
+        features = features.push_next(&mut v13);
+    }
+    if has_robustness {
+        features = features.push_next(&mut robust);
+    }
+    if has_cooperative {
+        features = features.push_next(&mut cooperative);
+    }
+    // SAFETY: all structs of the chain live until the call returns, and the device has their extensions.
+    unsafe { instance.get_physical_device_features2(physical, &mut features) };
+    let robust_buffer_access = features.features.robust_buffer_access == vk::TRUE;
+    let matrices =
+        cooperative.cooperative_matrix == vk::TRUE && v12.shader_float16 == vk::TRUE && v12.vulkan_memory_model == vk::TRUE;
+    Offered {
+        target: Target {
+            vulkan: (vk::api_version_major(version), vk::api_version_minor(version)),
+            robust_buffers: robust.robust_buffer_access2 == vk::TRUE,
+            dot_products: v13.shader_integer_dot_product == vk::TRUE,
+            bytes: v12.shader_int8 == vk::TRUE,
+            cooperative: matrices,
+            checked: true,
+        },
+        robustness_extension: has_robustness,
+        robust_buffer_access,
+        zeroes_workgroup_memory: v13.shader_zero_initialize_workgroup_memory == vk::TRUE,
+        says_what_it_compiles: executable.pipeline_executable_info == vk::TRUE,
+    }
+}
+
+/// A device with what wgpu asks for, of what it offers.
+fn opened(instance: &ash::Instance, physical: vk::PhysicalDevice, offered: &Offered) -> Result<ash::Device> {
+    let target = offered.target;
+    let core = vk::PhysicalDeviceFeatures::default().robust_buffer_access(offered.robust_buffer_access);
+    let mut robust = vk::PhysicalDeviceRobustness2FeaturesEXT::default().robust_buffer_access2(target.robust_buffers);
+    let mut cooperative = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default().cooperative_matrix(true);
+    let mut storage = vk::PhysicalDevice16BitStorageFeatures::default().storage_buffer16_bit_access(true);
+    let mut executable = vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
+    let mut v12 = vk::PhysicalDeviceVulkan12Features::default()
+        .shader_int8(target.bytes)
+        .shader_float16(target.cooperative)
+        .vulkan_memory_model(target.cooperative)
+        .vulkan_memory_model_device_scope(target.cooperative);
+    let mut v13 = vk::PhysicalDeviceVulkan13Features::default()
+        .shader_integer_dot_product(target.dot_products)
+        .shader_zero_initialize_workgroup_memory(offered.zeroes_workgroup_memory);
+    let queues = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
+    let mut names = vec![khr::pipeline_executable_properties::NAME.as_ptr()];
+    let mut info = vk::DeviceCreateInfo::default()
+        .queue_create_infos(&queues)
+        .enabled_features(&core)
+        .push_next(&mut v12)
+        .push_next(&mut executable);
+    if target.vulkan >= (1, 3) {
+        info = info.push_next(&mut v13);
+    }
+    if offered.robustness_extension {
+        names.push(ash::ext::robustness2::NAME.as_ptr());
+        info = info.push_next(&mut robust);
+    }
+    if target.cooperative {
+        names.push(khr::cooperative_matrix::NAME.as_ptr());
+        info = info.push_next(&mut cooperative).push_next(&mut storage);
+    }
+    info = info.enabled_extension_names(&names);
+    // SAFETY: what `info` points to lives until the call returns; every extension and feature in it was found on the device.
+    Ok(unsafe { instance.create_device(physical, &info, None) }?)
+}
+
 impl Driver {
     /// Opens the first device that is no software adapter and can say what it made of a pipeline.
     pub fn open() -> Result<Driver> {
@@ -89,77 +180,13 @@ impl Driver {
         let of = properties.properties;
         let name = text(&of.device_name);
         let version = format!("{} {}", text(&driver.driver_name), text(&driver.driver_info));
-
-        // What there is of what wgpu asks for.
-        let (mut robust, mut cooperative) =
-            (vk::PhysicalDeviceRobustness2FeaturesEXT::default(), vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default());
-        let (mut v12, mut v13) = (vk::PhysicalDeviceVulkan12Features::default(), vk::PhysicalDeviceVulkan13Features::default());
-        let mut executable = vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default();
-        let newest = of.api_version >= vk::API_VERSION_1_3;
-        let mut features = vk::PhysicalDeviceFeatures2::default().push_next(&mut v12).push_next(&mut executable);
-        if newest {
-            features = features.push_next(&mut v13);
-        }
-        if has_robustness {
-            features = features.push_next(&mut robust);
-        }
-        if has_cooperative {
-            features = features.push_next(&mut cooperative);
-        }
-        // SAFETY: all structs of the chain live until the call returns, and the device has their extensions.
-        unsafe { instance.get_physical_device_features2(physical, &mut features) };
-        let has = features.features;
-        if executable.pipeline_executable_info == vk::FALSE {
+        let offered = offered(&instance, physical, of.api_version, has_robustness, has_cooperative);
+        if !offered.says_what_it_compiles {
             bail!("{name} says nothing of what it compiles");
         }
-        let target = Target {
-            vulkan: (vk::api_version_major(of.api_version), vk::api_version_minor(of.api_version)),
-            robust_buffers: robust.robust_buffer_access2 == vk::TRUE,
-            dot_products: v13.shader_integer_dot_product == vk::TRUE,
-            bytes: v12.shader_int8 == vk::TRUE,
-            cooperative: cooperative.cooperative_matrix == vk::TRUE
-                && v12.shader_float16 == vk::TRUE
-                && v12.vulkan_memory_model == vk::TRUE,
-            checked: true,
-        };
-
-        // Asked for as wgpu does it.
-        let core = vk::PhysicalDeviceFeatures::default().robust_buffer_access(has.robust_buffer_access == vk::TRUE);
-        let mut robust = vk::PhysicalDeviceRobustness2FeaturesEXT::default().robust_buffer_access2(target.robust_buffers);
-        let mut cooperative = vk::PhysicalDeviceCooperativeMatrixFeaturesKHR::default().cooperative_matrix(true);
-        let mut v12 = vk::PhysicalDeviceVulkan12Features::default()
-            .shader_int8(target.bytes)
-            .shader_float16(target.cooperative)
-            .vulkan_memory_model(target.cooperative)
-            .vulkan_memory_model_device_scope(target.cooperative);
-        let mut v13 = vk::PhysicalDeviceVulkan13Features::default()
-            .shader_integer_dot_product(target.dot_products)
-            .shader_zero_initialize_workgroup_memory(v13.shader_zero_initialize_workgroup_memory == vk::TRUE);
-        let mut executable = vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
-        let mut storage = vk::PhysicalDevice16BitStorageFeatures::default().storage_buffer16_bit_access(true);
-        let queues = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
-        let mut names = vec![khr::pipeline_executable_properties::NAME.as_ptr()];
-        let mut info = vk::DeviceCreateInfo::default()
-            .queue_create_infos(&queues)
-            .enabled_features(&core)
-            .push_next(&mut v12)
-            .push_next(&mut executable);
-        if newest {
-            info = info.push_next(&mut v13);
-        }
-        if has_robustness {
-            names.push(ash::ext::robustness2::NAME.as_ptr());
-            info = info.push_next(&mut robust);
-        }
-        if target.cooperative {
-            names.push(khr::cooperative_matrix::NAME.as_ptr());
-            info = info.push_next(&mut cooperative).push_next(&mut storage);
-        }
-        info = info.enabled_extension_names(&names);
-        // SAFETY: what `info` points to lives until the call returns; every extension and feature in it was found on the device.
-        let device = unsafe { instance.create_device(physical, &info, None) }.with_context(|| format!("{name} does not open"))?;
+        let device = opened(&instance, physical, &offered).with_context(|| format!("{name} does not open"))?;
         let properties = khr::pipeline_executable_properties::Device::new(&instance, &device);
-        Ok(Driver { name, version, target, device, properties, instance, _entry: entry })
+        Ok(Driver { name, version, target: offered.target, device, properties, instance, _entry: entry })
     }
 
     /// Compiles a module whose layout has these bindings, in order, each a uniform or a storage buffer.

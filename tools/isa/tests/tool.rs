@@ -97,7 +97,9 @@ fn an_instruction_more_is_seen() {
     // What it needs once more, in a form that no compiler can fold into what is there.
     let line = "let g = slope + c.weight_decay * p;";
     assert!(text.contains(line), "{text}");
-    let more = text.replace(line, "let g = slope + c.weight_decay * f32(bitcast<i32>(p) ^ i32(bitcast<u32>(slope) % 7u));");
+    let planted =
+        "let g = slope + c.weight_decay * vec4<f32>(bitcast<vec4<u32>>(p) ^ (bitcast<vec4<u32>>(slope) >> vec4<u32>(3u)));";
+    let more = text.replace(line, planted);
     let output = check(&file(folder.path(), &name, &more));
     assert_eq!(
         (last_line(&output).as_str(), output.status.success()),
