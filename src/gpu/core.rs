@@ -224,11 +224,10 @@ impl Core {
     /// [`Core::diagnose`] in what is awaited: a browser tells of a loss some turns of its loop after what failed because of it.
     pub(super) async fn diagnosed(&self, message: impl Into<String>) -> Error {
         const TURNS: usize = 20;
-        for _ in 0..if platform::IN_BROWSER { TURNS } else { 0 } {
-            if self.health.ill.load(Ordering::Acquire) {
-                break;
-            }
+        let mut turns = 0;
+        while platform::IN_BROWSER && turns < TURNS && !self.health.ill.load(Ordering::Acquire) {
             platform::turn().await;
+            turns += 1;
         }
         self.diagnose(message)
     }

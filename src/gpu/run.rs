@@ -193,7 +193,10 @@ impl Gpu {
             *current = Some(&step.shader);
         }
         pass.set_bind_group(0, group, &[]);
-        pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
+        // Of nothing there is nothing to compute, and a browser would remark on it.
+        if !step.groups.contains(&0) {
+            pass.dispatch_workgroups(step.groups[0], step.groups[1], step.groups[2]);
+        }
         add(&self.core.counters.dispatches, 1);
         Ok(())
     }
