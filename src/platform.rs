@@ -112,15 +112,7 @@ pub async fn let_page_go_on() {
 #[cfg(feature = "gpu")]
 pub async fn turn() {
     #[cfg(target_family = "wasm")]
-    {
-        // Waited for apart: promises stay on their thread, and whoever awaits this may be handed to another one.
-        let (sender, taken) = crate::oneshot::channel();
-        poll_later(async move {
-            page::next_turn().await;
-            sender.send(());
-        });
-        taken.await;
-    }
+    page::next_turn().await;
 }
 
 /// Pending when polled first, for tests: as if a page's loop had to go on.

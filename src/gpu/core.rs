@@ -9,6 +9,7 @@ use super::quirks::cooperative::Cooperative;
 use crate::error::{Error, Result};
 use crate::executor::Budget;
 pub use crate::gpu_info::GpuLimits;
+use crate::oneshot;
 use crate::platform;
 use crate::threads::{Process, lock};
 use std::any::Any;
@@ -226,7 +227,13 @@ impl Core {
         const TURNS: usize = 20;
         let mut turns = 0;
         while platform::IN_BROWSER && turns < TURNS && !self.health.ill.load(Ordering::Acquire) {
-            platform::turn().await;
+            // Waited for apart: a page's promises stay on their thread, and whoever awaits this may be handed to another one.
+            let (sender, taken) = oneshot::channel();
+            platform::poll_later(async move {
+                platform::turn().await;
+                sender.send(());
+            });
+            taken.await;
             turns += 1;
         }
         self.diagnose(message)
