@@ -9,13 +9,16 @@ use steepest::plan::{Plan, Switches};
 use steepest::verify::{CaseVariant, variants_of};
 use steepest::{Device, Tensor};
 
+/// The loss of a network.
+type Loss = fn(&Device) -> Tensor;
+
 /// What is fused in each network, as the variants of its plan's kernels.
 pub fn variants() -> Result<Vec<(&'static str, Vec<CaseVariant>)>> {
     // Recording needs a device; nothing runs on it, and its plans are made for a GPU.
     let device = Device::cpu();
-    let networks: [(&'static str, fn(&Device) -> Tensor); 5] =
+    let networks: [(&'static str, Loss); 5] =
         [("mlp", mlp), ("cnn", cnn), ("transformer", transformer), ("lstm", lstm), ("regression", regression)];
-    let of = |(name, loss): (&'static str, fn(&Device) -> Tensor)| {
+    let of = |(name, loss): (&'static str, Loss)| {
         let loss = loss(&device);
         let gradients = loss.backward();
         let roots: Vec<_> = std::iter::once(&loss).chain(gradients.iter()?).map(|t| t.node().clone()).collect();
