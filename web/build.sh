@@ -12,18 +12,26 @@ if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
     echo "SKIPPED (no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version): web/dist is not built"
     exit 0
 fi
-"${wasm_cargo[@]}" build --locked --release --lib --target "$target" --target-dir target --manifest-path web/Cargo.toml
 rm -rf web/dist
 mkdir -p web/dist
 cp web/page/* web/dist/
-wasm-bindgen --target web --out-dir web/dist/pkg "target/$target/release/steepest_web.wasm"
-if command -v wasm-opt >/dev/null; then
-    wasm-opt -O2 web/dist/pkg/steepest_web_bg.wasm -o web/dist/pkg/small.wasm
-    mv web/dist/pkg/small.wasm web/dist/pkg/steepest_web_bg.wasm
-fi
+# make FOLDER [FLAGS]: the module and its bindings.
+make() {
+    local folder="$1" file="$1/steepest_web_bg.wasm"
+    shift
+    "${wasm_cargo[@]}" build --locked --release --lib --target "$target" --target-dir target --manifest-path web/Cargo.toml "$@"
+    wasm-bindgen --target web --out-dir "$folder" "target/$target/release/steepest_web.wasm"
+    if command -v wasm-opt >/dev/null; then
+        wasm-opt -O2 "$file" -o "$folder/small.wasm"
+        mv "$folder/small.wasm" "$file"
+    fi
+    echo "$folder: $(stat -c %s "$file") bytes of WebAssembly, $(gzip -9 -c "$file" | wc -c) gzipped"
+}
+# The one that can verify is loaded only when that is asked for.
+make web/dist/pkg
+make web/dist/verify --features verify
 rm -rf web/dist-npm
 mkdir -p web/dist-npm
 cp web/dist/pkg/*.js web/dist/pkg/*.ts web/dist/pkg/*.wasm web/package/README.md LICENSE-MIT LICENSE-APACHE web/dist-npm/
 sed "s/VERSION/$(sed -n 's/^version = "\(.*\)"/\1/p' web/Cargo.toml)/" web/package/package.json >web/dist-npm/package.json
-echo "web/dist: $(stat -c %s web/dist/pkg/steepest_web_bg.wasm) bytes of WebAssembly, $(gzip -9 -c web/dist/pkg/steepest_web_bg.wasm | wc -c) gzipped"
 echo "serve it with: python3 -m http.server --directory web/dist"

@@ -2,8 +2,8 @@
 //!
 //! Types, constants of integers and which functions `main` reaches are understood, and nothing else: whether the text is WGSL at all is left to the compiler.
 
+use super::binding::{Binding, BindingKind, Member};
 use super::errors::fault;
-use super::reflect::{Binding, BindingKind, Member};
 use super::tokens::{blank_comments, is_word, items, matching, skip_space, word};
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};

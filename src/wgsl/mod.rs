@@ -1,5 +1,6 @@
 //! Shader files: joined from their parts, specialised, reflected, merged. Text in, text out; the only room that reads WGSL.
 
+mod binding;
 mod declared;
 mod errors;
 mod foreign;
@@ -13,11 +14,12 @@ mod specialise;
 mod tokens;
 
 pub use crate::error::Result;
+pub use binding::{Binding, BindingKind, Member, Reflected};
 pub use declared::{Declared, declared};
 pub(crate) use foreign::foreign;
 pub use pack::pack;
+pub use reflect::reflect;
 pub(crate) use reflect::reflect_foreign;
-pub use reflect::{Binding, BindingKind, Member, Reflected, reflect};
 pub use specialise::specialise;
 
 /// A shader with everything that tests of the passes look for: comments with code in them, nested names, constants, overrides.

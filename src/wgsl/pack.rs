@@ -1,6 +1,6 @@
 //! Values by name into the words of a uniform struct.
 
-use super::reflect::Member;
+use super::binding::Member;
 
 /// The most bytes that a struct of uniforms may have, on any device.
 const MOST_BYTES: u32 = 1 << 20;

@@ -1,8 +1,8 @@
 //! What a shader needs and binds, read from its source with naga, which also says whether it is valid.
 
+use super::binding::{Binding, BindingKind, Member, Reflected};
 use super::errors::fault;
 use super::opaque::OPAQUE;
-use super::reflect::{Binding, BindingKind, Member, Reflected};
 use crate::error::{Error, Result, ShaderPlace};
 use naga::Binding::BuiltIn as Builtin;
 use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};

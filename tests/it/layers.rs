@@ -295,7 +295,7 @@ const OF_THE_PLATFORM: [&str; 8] = [
 ];
 
 /// Files that have a form of their own for browsers, or that sleep where there are other processes and threads.
-const OTHERWISE: [&str; 9] = [
+const OTHERWISE: [&str; 10] = [
     "platform.rs",
     "memory.rs",
     "files/exit.rs",
@@ -303,6 +303,7 @@ const OTHERWISE: [&str; 9] = [
     "gpu/borrowed.rs",
     "gpu/checks.rs",
     "ops/gemm/kernel.rs",
+    "wgsl/binding.rs",
     "wgsl/mod.rs",
     "wgsl/reflect.rs",
 ];

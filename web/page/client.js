@@ -1,15 +1,17 @@
 // The page's side of the engine: a promise for each call.
 
 export class Client {
-  constructor() {
+  /** `part`: what of the engine is loaded besides, `?verify` or nothing. */
+  constructor(part = "") {
     this.next = 0;
+    this.part = part;
     this.restart();
   }
 
   /** A new worker; what the one before had not answered is refused. */
   restart() {
     this.stop("the engine was begun anew");
-    this.worker = new Worker(new URL("engine.js", import.meta.url), { type: "module" });
+    this.worker = new Worker(new URL(`engine.js${this.part}`, import.meta.url), { type: "module" });
     this.worker.addEventListener("message", ({ data: { id, value, error, dead, progress } }) => {
       const waiting = this.waiting.get(id);
       if (!waiting) return;

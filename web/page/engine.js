@@ -1,9 +1,15 @@
 // The engine in a worker: it loads the WebAssembly module and answers calls one after the other, so that the page never waits.
 
-import init, { Engine } from "./pkg/steepest_web.js";
-
 let engine = null;
 let loaded = null;
+let Engine = null;
+
+/** Loads the module; the one that can verify is larger, and comes when it is asked for. */
+async function load() {
+  const module = await import(location.search === "?verify" ? "./verify/steepest_web.js" : "./pkg/steepest_web.js");
+  await module.default();
+  Engine = module.Engine;
+}
 
 /** Has devices opened with no more than what every WebGPU has. */
 function least() {
@@ -15,7 +21,7 @@ function least() {
 
 const calls = {
   async open(kind, small) {
-    loaded ??= init();
+    loaded ??= load();
     await loaded;
     if (kind !== "cpu" && !navigator.gpu) throw new Error(isSecureContext ? "navigator.gpu is missing" : "WebGPU needs https or localhost");
     if (kind !== "cpu" && small) least();

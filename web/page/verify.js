@@ -2,7 +2,7 @@
 
 import { Client } from "./client.js";
 import { button, element, rows, save } from "./parts.js";
-import { by, call, state, text } from "./state.js";
+import { by, state, text } from "./state.js";
 
 /** Failures that are listed; the report has all. */
 const LISTED = 30;
@@ -22,11 +22,13 @@ async function header(client) {
 }
 
 async function begin() {
-  Object.assign(run, { client: new Client(), progress: [text("starting"), 0, 0], result: null, fault: null });
+  Object.assign(run, { client: new Client("?verify"), progress: [text("starting"), 0, 0], result: null, fault: null });
   const { client, filter } = run;
   show();
   try {
     await client.call("open", by("device").value, state.least);
+    run.families ??= await client.call("families");
+    offer();
     const result = await client.told(
       (...progress) => {
         run.progress = progress;
@@ -52,6 +54,11 @@ function stop() {
   Object.assign(run, { client: null, progress: null, fault: null, result: null, stopped: progress });
   client?.stop("stopped");
   show();
+}
+
+/** Offers the names of families, once they are known. */
+function offer() {
+  by("verify-families")?.replaceChildren(...(run.families ?? []).map((name) => new Option(name, name)));
 }
 
 /** Only the bar: it moves often. */
@@ -104,10 +111,9 @@ function show() {
 export async function verify() {
   const [label, filter] = [element("label"), Object.assign(element("input"), { type: "text", value: run.filter, placeholder: "matmul", id: "verify-filter", size: 12 })];
   filter.addEventListener("input", () => (run.filter = filter.value.trim()));
-  run.families ??= await call("families");
   const list = element("datalist");
   list.id = "verify-families";
-  list.append(...run.families.map((name) => new Option(name, name)));
+  queueMicrotask(offer);
   filter.setAttribute("list", list.id);
   label.append(element("span", text("onlyOps")), filter, list);
   const line = element("div", undefined, "row");

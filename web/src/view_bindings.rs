@@ -64,7 +64,12 @@ impl Engine {
     pub async fn leave(&mut self, step: f64) -> Result<JsValue, JsError> {
         json(&self.page.leave(step).await.map_err(error)?)
     }
+}
 
+/// In a module of its own: with it come the cases of all ops, and gradients of gradients.
+#[cfg(feature = "verify")]
+#[wasm_bindgen]
+impl Engine {
     /// The families of ops that a verification can be confined to.
     pub fn families(&self) -> Vec<String> {
         self.page.families().into_iter().map(str::to_owned).collect()
