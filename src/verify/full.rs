@@ -98,7 +98,7 @@ pub fn full(device: &Device, depth: &Depth, progress: &mut dyn FnMut(&str, usize
 /// use steepest::verify::{Depth, full_async};
 /// use steepest::Device;
 /// let (device, mut last) = (Device::cpu(), (0, 0));
-/// let depth = Depth { filter: "relu".to_owned(), ..Depth::default() };
+/// let depth = Depth { filter: "softmax".to_owned(), ..Depth::default() };
 /// let mut progress = |_: &str, done: usize, total: usize| last = (done, total);
 /// let outcome = pollster::block_on(full_async(&device, &depth, &mut progress))?;
 /// assert!(outcome.passed() && last.0 == last.1);
