@@ -7,11 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=toolchain.sh
 source web/toolchain.sh
-version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/Cargo.lock)"
-if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
-    echo "SKIPPED (no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version): web/dist is not built"
-    exit 0
-fi
+needs_wasm_bindgen "web/dist is not built"
 rm -rf web/dist
 mkdir -p web/dist
 cp web/page/* web/dist/

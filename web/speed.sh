@@ -11,11 +11,7 @@ source web/toolchain.sh
 work=target/speed
 tfjs=4.22.0
 command -v node >/dev/null || { echo "SKIPPED (no Node): nothing is timed"; exit 0; }
-version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/Cargo.lock)"
-if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
-    echo "SKIPPED (no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version): nothing is timed"
-    exit 0
-fi
+needs_wasm_bindgen "nothing is timed"
 mkdir -p target/tfjs
 if [ ! -d target/tfjs/node_modules/@tensorflow/tfjs-backend-webgpu ] &&
     ! npm install --prefix target/tfjs --no-audit --no-fund --ignore-scripts \

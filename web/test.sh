@@ -26,11 +26,7 @@ for features in --no-default-features ""; do
     if grep -q '^warning' target/web/check.log; then echo "FAILED: warnings"; exit 1; fi
 done
 
-# wasm-bindgen's program must be of the library's own version.
-version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/Cargo.lock)"
-if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
-    skip "no wasm-bindgen $version: cargo install wasm-bindgen-cli --version $version" "nothing is trained in Node and in a browser"
-fi
+needs_wasm_bindgen "nothing is trained in Node and in a browser"
 command -v node >/dev/null || skip "no Node" "nothing is trained in Node and in a browser"
 
 "${wasm_cargo[@]}" build --locked --release --target "$target" --target-dir target --manifest-path web/Cargo.toml -p losses

@@ -17,3 +17,13 @@ fi
 if ! command -v wasm-opt >/dev/null && [ -x target/binaryen/node_modules/.bin/wasm-opt ]; then
     PATH="$PWD/target/binaryen/node_modules/.bin:$PATH"
 fi
+
+# wasm-bindgen's program must be of the library's own version. Without it the script ends, saying what is not done.
+needs_wasm_bindgen() {
+    local version
+    version="$(sed -n '/^name = "wasm-bindgen"$/{n;s/version = "\(.*\)"/\1/p}' web/Cargo.lock)"
+    if [ "$(wasm-bindgen --version 2>/dev/null)" != "wasm-bindgen $version" ]; then
+        echo "SKIPPED (no wasm-bindgen $version: web/setup.sh, or cargo install wasm-bindgen-cli --version $version): $1"
+        exit 0
+    fi
+}

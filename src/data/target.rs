@@ -236,6 +236,24 @@ impl Target {
         self.undone(outputs, |difference, base, log| if log { base * difference.exp_m1() } else { difference })
     }
 
+    /// Probabilities of the classes or labels of each row of outputs, one row after the other: the softmax of the logits of classes, the sigmoid of
+    /// each of labels. Of a regression, which has none, nothing.
+    pub fn probabilities(&self, outputs: &[f32]) -> Vec<f64> {
+        match self {
+            Target::Values { .. } => vec![],
+            Target::Labels { .. } => outputs.iter().map(|&x| 1.0 / (1.0 + (-f64::from(x)).exp())).collect(),
+            Target::Classes { classes, .. } => outputs
+                .chunks(classes.len().max(1))
+                .flat_map(|row| {
+                    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    let powers: Vec<f64> = row.iter().map(|&x| f64::from(x - top).exp()).collect();
+                    let sum: f64 = powers.iter().sum();
+                    powers.into_iter().map(move |p| p / sum)
+                })
+                .collect(),
+        }
+    }
+
     /// A value near the middle of each column of a regression (0 if it is learned as it is); nothing of other targets.
     pub fn origin(&self) -> Vec<f64> {
         match self {

@@ -1,5 +1,6 @@
 //! The page's calls for JavaScript, typed for TypeScript. Numbers go as typed arrays, all else as JSON; a fault is an `Error` with the library's sentence.
 
+use crate::model::Where;
 use crate::page::{Page, SIDE};
 use serde_json::Value;
 use steepest::Device;
@@ -42,12 +43,7 @@ impl Engine {
 
     /// The browser's GPU by WebGPU.
     pub async fn webgpu() -> Result<Engine, JsError> {
-        // A browser has one adapter; a software one is taken only by its name, which is this where it has none.
-        let device = match Device::named_async("gpu").await {
-            Ok(device) => device,
-            Err(refused) => Device::named_async("webgpu").await.map_err(|_| error(refused))?,
-        };
-        Ok(Engine { page: Page::new(device) })
+        Ok(Engine { page: Page::new(Where::Webgpu.open().await.map_err(error)?) })
     }
 
     /// The device's name.

@@ -2,12 +2,12 @@
 //!
 //! The files are those of the library and of the program `steepest fit`: one made here is read there, and one made there is read here.
 
-use crate::settings::{Function, Method};
+use crate::settings::{self, Function, Method};
 use crate::table::{self, Loaded};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use steepest::data::{self, Csv, DataLoader, Dataset, Labels, Preprocessor, Table, Target};
-use steepest::nn::{self, Linear, Module, Reduction, Sequential};
+use steepest::nn::{self, Module, Reduction};
 use steepest::optim::{Adam, RmsProp, Sgd};
 use steepest::save::ModelFile;
 use steepest::train::metrics::{Metric, Predictions, Score, Truth, mae, r2, rmse};
@@ -191,7 +191,8 @@ impl Model {
             0 => (training.len() / 24).next_power_of_two().clamp(16, 256),
             batch => batch,
         };
-        let model = network(device, options, training.row_len(), target.width());
+        let (inputs, outputs) = (training.row_len(), target.width());
+        let model = settings::network(device, inputs, &options.layers, options.activation, outputs, options.seed);
         let loader = DataLoader::new(&training, batch.min(training.len())).shuffle(options.seed).on_device(device)?;
         let held_out = held_out.map(|rows| DataLoader::new(&rows, ROWS_AT_ONCE).on_device(device)).transpose()?;
         let (weights, rate) = (model.parameters(), options.rate);
@@ -296,8 +297,6 @@ impl Model {
                 let Labels::Classes(right, _) = self.target.encode(&known)? else {
                     return Err(config("a target without classes"));
                 };
-                let loss = |(row, &class): (&[f32], &u32)| -shares(row)[class as usize].max(1e-15).ln();
-                let losses: f64 = outputs.chunks(width).zip(&right).map(loss).sum();
                 let predictions = Predictions::new(outputs, width, Truth::Classes(right))?;
                 let matrix = predictions.confusion()?;
                 figures.insert("accuracy".to_owned(), json!(matrix.accuracy()));
@@ -306,7 +305,7 @@ impl Model {
                 if let Ok(area) = Score::RocAuc.of(&predictions) {
                     figures.insert("rocAuc".to_owned(), json!(area));
                 }
-                figures.insert("logLoss".to_owned(), json!(losses / rows as f64));
+                figures.insert("logLoss".to_owned(), json!(Score::LogLoss.of(&predictions)?));
                 let counts: Vec<Vec<u64>> =
                     (0..width).map(|label| (0..width).map(|said| matrix.count(label, said)).collect()).collect();
                 confusion = json!({"classes": classes, "counts": counts});
@@ -329,7 +328,9 @@ impl Model {
         let table = self.table(name, bytes)?;
         let (outputs, notes) = self.outputs(&table).await?;
         let width = self.target.width();
-        let (mut predictions, mut probabilities) = (vec![], Value::Null);
+        let shares = self.target.probabilities(&outputs);
+        let probabilities = if shares.is_empty() { Value::Null } else { json!(shares.chunks(width).collect::<Vec<_>>()) };
+        let mut predictions = vec![];
         match &self.target {
             Target::Values { .. } => {
                 let numbers = self.target.inverse(&outputs);
@@ -338,14 +339,10 @@ impl Model {
             Target::Classes { classes, .. } => {
                 let largest = |row: &[f32]| (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best });
                 predictions.extend(outputs.chunks(width).map(|row| json!(classes[largest(row)])));
-                probabilities = json!(outputs.chunks(width).map(shares).collect::<Vec<_>>());
             }
             Target::Labels { .. } => {
                 predictions
                     .extend(outputs.chunks(width).map(|row| json!(row.iter().map(|&x| u8::from(x > 0.0)).collect::<Vec<_>>())));
-                let share = |&x: &f32| 1.0 / (1.0 + (-f64::from(x)).exp());
-                probabilities =
-                    json!(outputs.chunks(width).map(|row| row.iter().map(share).collect()).collect::<Vec<Vec<f64>>>());
             }
         }
         Ok(json!({"predictions": predictions, "probabilities": probabilities, "notes": notes}))
@@ -387,26 +384,8 @@ impl Model {
 /// Rows that are put to a model at a time.
 const ROWS_AT_ONCE: usize = 4096;
 
-/// Probabilities of the classes of a row.
-fn shares(row: &[f32]) -> Vec<f64> {
-    let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = row.iter().map(|&x| f64::from(x - top).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|p| p / sum).collect()
-}
-
 fn split((training, held_out): (Dataset, Dataset)) -> (Dataset, Option<Dataset>) {
     (training, Some(held_out))
-}
-
-fn network(device: &Device, options: &Options, inputs: usize, outputs: usize) -> Sequential {
-    let (mut model, mut width) = (Sequential::new(), inputs);
-    for (i, &neurons) in options.layers.iter().enumerate() {
-        let layer = Linear::new(device, width, neurons, options.seed.wrapping_add(i as u64));
-        model = model.add(layer).add(options.activation.layer());
-        width = neurons;
-    }
-    model.add(Linear::new(device, width, outputs, options.seed.wrapping_add(options.layers.len() as u64)))
 }
 
 fn loss_of(target: &Target) -> fn(&Tensor, &Tensor) -> Tensor {

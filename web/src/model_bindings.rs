@@ -1,7 +1,7 @@
 //! The package's class `Model` for JavaScript, typed for TypeScript: a table in, a model out.
 
+use crate::bindings::{error, json};
 use crate::model::{Model as Fitted, Options, Where};
-use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
 #[wasm_bindgen(typescript_custom_section)]
@@ -76,14 +76,6 @@ pub struct Model {
     model: Fitted,
 }
 
-fn error(error: steepest::Error) -> JsError {
-    JsError::new(&error.to_string())
-}
-
-fn json(value: &Value) -> Result<JsValue, JsError> {
-    js_sys::JSON::parse(&value.to_string()).map_err(|_| JsError::new("a number that JSON cannot say"))
-}
-
 /// The bytes of a table.
 fn bytes(table: &JsValue) -> Result<Vec<u8>, JsError> {
     if let Some(text) = table.as_string() {
@@ -126,11 +118,9 @@ impl Model {
 
     /// A model that was saved: by `save`, by the library, or by `steepest fit`.
     pub async fn load(file: &[u8], device: Option<Place>) -> Result<Model, JsError> {
-        let place = match device.as_ref().and_then(|place| place.as_string()).as_deref() {
-            None | Some("auto") => Where::Auto,
-            Some("cpu") => Where::Cpu,
-            Some("webgpu") => Where::Webgpu,
-            Some(other) => return Err(JsError::new(&format!("the device is `{other}`; choose auto, cpu or webgpu"))),
+        let place = match device.and_then(|place| place.as_string()) {
+            None => Where::Auto,
+            Some(name) => serde_json::from_value(name.into()).map_err(|wrong| JsError::new(&format!("the device: {wrong}")))?,
         };
         let device = place.open().await.map_err(error)?;
         Ok(Model { model: Fitted::load(&device, "model.safetensors", file).map_err(error)? })

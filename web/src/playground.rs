@@ -4,11 +4,11 @@
 //! the network on the CPU, whose values are there at once.
 
 use crate::points::{self, Point};
-use crate::settings::{Data, Feature, Loss, Method, Settings};
+use crate::settings::{self, Data, Feature, Loss, Method, Settings};
 use serde::{Deserialize, Serialize};
 use steepest::critical::{self, CriticalPoint};
 use steepest::data::{self, DataLoader, Dataset, Labels};
-use steepest::nn::{self, Linear, Module, Reduction, Sequential};
+use steepest::nn::{self, Module, Reduction, Sequential};
 use steepest::optim::{Adam, Optimizer, RmsProp, Sgd};
 use steepest::verify::{GradCheckOptions, Verdict, grad_check_with};
 use steepest::{Device, Error, Result, Tensor};
@@ -448,13 +448,7 @@ fn network(device: &Device, settings: &Settings, inputs: usize, task: &Task) -> 
         Task::TwoClasses => 1,
         Task::Classes(count) | Task::Values(count) => count,
     };
-    let (mut model, mut width) = (Sequential::new(), inputs);
-    for (i, &neurons) in settings.layers.iter().enumerate() {
-        model =
-            model.add(Linear::new(device, width, neurons, settings.seed.wrapping_add(i as u64))).add(settings.activation.layer());
-        width = neurons;
-    }
-    model.add(Linear::new(device, width, outputs, settings.seed.wrapping_add(settings.layers.len() as u64)))
+    settings::network(device, inputs, &settings.layers, settings.activation, outputs, settings.seed)
 }
 
 fn optimizer(settings: &Settings, parameters: Vec<Tensor>) -> Box<dyn Optimizer> {

@@ -3,7 +3,8 @@
 use crate::playground::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use steepest::nn::Activation;
+use steepest::Device;
+use steepest::nn::{Activation, Linear, Sequential};
 
 /// All settings. A link to the page holds them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,7 +134,7 @@ pub enum Function {
 
 impl Function {
     /// As a layer.
-    pub fn layer(self) -> Activation {
+    fn layer(self) -> Activation {
         match self {
             Function::Relu => Activation::Relu,
             Function::Tanh => Activation::Tanh,
@@ -145,6 +146,17 @@ impl Function {
             Function::Linear => Activation::LeakyRelu(1.0),
         }
     }
+}
+
+/// Linear layers with a function between them, each with a seed of its own.
+pub fn network(device: &Device, inputs: usize, hidden: &[usize], function: Function, outputs: usize, seed: u64) -> Sequential {
+    let seed = |layer: usize| seed.wrapping_add(layer as u64);
+    let (mut model, mut width) = (Sequential::new(), inputs);
+    for (i, &neurons) in hidden.iter().enumerate() {
+        model = model.add(Linear::new(device, width, neurons, seed(i))).add(function.layer());
+        width = neurons;
+    }
+    model.add(Linear::new(device, width, outputs, seed(hidden.len())))
 }
 
 /// What updates the weights.

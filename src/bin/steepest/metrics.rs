@@ -77,23 +77,6 @@ pub fn counted(classes: &[u32], width: usize) -> Vec<usize> {
     counts
 }
 
-/// Probabilities of the classes or labels of each row; of a regression nothing.
-pub fn probabilities(target: &Target, outputs: &[f32]) -> Vec<f64> {
-    match target {
-        Target::Values { .. } => vec![],
-        Target::Labels { .. } => outputs.iter().map(|&x| 1.0 / (1.0 + (-f64::from(x)).exp())).collect(),
-        Target::Classes { classes, .. } => outputs
-            .chunks(classes.len())
-            .flat_map(|row| {
-                let top = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let powers: Vec<f64> = row.iter().map(|&x| f64::from(x - top).exp()).collect();
-                let sum: f64 = powers.iter().sum();
-                powers.into_iter().map(move |p| p / sum)
-            })
-            .collect(),
-    }
-}
-
 /// Compares a model's outputs with what is right. They are as they were when it is done; in between they are lent.
 pub fn measure(
     target: &Target,
@@ -128,7 +111,7 @@ pub fn measure(
                 Err(_) => without.push("no ROC AUC: it needs rows of every class"),
             }
             *outputs = predictions.into_outputs();
-            let loss = |(row, &class): (&[f32], &u32)| -probabilities(target, row)[class as usize].max(1e-15).ln();
+            let loss = |(row, &class): (&[f32], &u32)| -target.probabilities(row)[class as usize].max(1e-15).ln();
             figures.push(("log loss", outputs.chunks(width).zip(classes).map(loss).sum::<f64>() / rows as f64));
             let baseline = match baseline {
                 Some(Baseline::Class(class)) => {

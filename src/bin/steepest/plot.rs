@@ -1,7 +1,7 @@
 //! `steepest plot`: learning curves, scatter plots, and what a model gets right, as SVG, PNG or a sketch in the terminal.
 
 use crate::evaluate::Answers;
-use crate::metrics::{Truths, probabilities};
+use crate::metrics::Truths;
 use crate::output::{self, Verdict};
 use crate::table::{Reading, ReadingArgs, column, refuse};
 use crate::text::short;
@@ -259,7 +259,7 @@ fn roc(asked: &Asked, class: Option<&str>) -> anyhow::Result<Vec<Figure>> {
         None if classes.len() == 2 => vec![1],
         None => (0..classes.len()).collect(),
     };
-    let shares = probabilities(&answers.fitted.target, &answers.outputs);
+    let shares = answers.fitted.target.probabilities(&answers.outputs);
     let mut figures = vec![];
     for class in chosen {
         let labels: Vec<u32> = right.iter().map(|&r| u32::from(r as usize == class)).collect();

@@ -3,7 +3,7 @@
 use crate::model::Fitted;
 use crate::output::{self, Verdict};
 use crate::table::{ReadingArgs, columns};
-use crate::{aside, files, metrics};
+use crate::{aside, files};
 use anyhow::Context;
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -175,7 +175,7 @@ impl Answer<'_> {
     fn rows(&self, said: &Said, rows: Range<usize>) -> Vec<Vec<Cell>> {
         let width = self.target.width();
         let outputs = said.outputs.get(rows.start * width..rows.end * width).unwrap_or(&[]);
-        let shares = if self.args.probabilities { metrics::probabilities(self.target, outputs) } else { vec![] };
+        let shares = if self.args.probabilities { self.target.probabilities(outputs) } else { vec![] };
         let inverse = self.target.inverse(outputs);
         let first = rows.start;
         let row = |row: usize| {

@@ -216,6 +216,7 @@ pub const PREPARED: &[Line] = table! {
     "Target::names" => |o| target(o).map(|t| t.names().len());
     "Target::encode" => |o| target(o).and_then(|t| t.encode(&read(o)?).map(|labels| format!("{labels:?}").len()));
     "Target::values" => |o| target(o).and_then(|t| t.values(&read(o)?).map(|v| v.len()));
+    "Target::probabilities" => |o| target(o).map(|t| t.probabilities(&o.singles()).len());
     "Target::inverse" => |o| target(o).map(|t| t.inverse(&o.singles()).len());
     "Target::differences" => |o| target(o).map(|t| t.differences(&o.singles()).len());
     "Target::origin" => |o| target(o).map(|t| t.origin().len());
