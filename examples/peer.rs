@@ -8,35 +8,21 @@
 //! start), else the root mean square of the result. Environment: `PEER_BUDGET_S` (seconds of sampling, 4), `PEER_START_NS` (when the process
 //! was started, Unix nanoseconds; without it the start of `main`).
 
+#[path = "common/hashed.rs"]
+mod hashed;
 #[path = "repetition.rs"]
 mod repetition;
 #[path = "common/repetition_by_hand.rs"]
 mod repetition_by_hand;
 
 use anyhow::{Context, bail};
+use hashed::{labels, numbers};
 use repetition::common;
 use repetition_by_hand::{ByHand, Review};
 use std::time::{Duration, Instant, SystemTime};
 use steepest::optim::{Adam, Optimizer, Sgd};
 use steepest::plan::Switches;
 use steepest::{ConvOptions, Device, Result, Tensor, no_grad};
-
-/// Uniform in [−½, ½): a pure function of seed and index.
-fn number(seed: u32, index: u32) -> f32 {
-    let mix = |x: u32, shift: u32, factor: u32| (x ^ (x >> shift)).wrapping_mul(factor);
-    let start = index.wrapping_add(seed.wrapping_mul(0x9e37_79b9));
-    let mixed = mix(mix(start, 16, 0x7feb_352d), 15, 0x846c_a68b);
-    ((mixed ^ (mixed >> 16)) >> 8) as f32 / (1 << 24) as f32 - 0.5
-}
-
-/// Uniform in [−scale/2, scale/2).
-fn numbers(seed: u32, count: usize, scale: f32) -> Vec<f32> {
-    (0..count as u32).map(|i| number(seed, i) * scale).collect()
-}
-
-fn labels(seed: u32, count: usize, classes: u32) -> Vec<u32> {
-    (0..count as u32).map(|i| (((number(seed, i) + 0.5) * classes as f32) as u32).min(classes - 1)).collect()
-}
 
 /// Root mean square.
 fn rms(values: &[f32]) -> f64 {

@@ -1,5 +1,9 @@
 //! What is trained. `mlp_b64`, `cnn_b64` and `linreg_b16` are those of `examples/peer.rs`, number by number; `transformer` is a block of a transformer.
 
+#[path = "../../../examples/common/hashed.rs"]
+mod hashed;
+
+use hashed::{labels, numbers};
 use steepest::nn::{Module, TransformerBlock};
 use steepest::optim::{Optimizer, Sgd};
 use steepest::{ConvOptions, Device, Result, Tensor};
@@ -8,23 +12,6 @@ use steepest::{ConvOptions, Device, Result, Tensor};
 const SEQUENCES: usize = 16;
 const LENGTH: usize = 32;
 const WIDTH: usize = 64;
-
-/// Uniform in [−½, ½): a pure function of seed and index.
-fn number(seed: u32, index: u32) -> f32 {
-    let mix = |x: u32, shift: u32, factor: u32| (x ^ (x >> shift)).wrapping_mul(factor);
-    let start = index.wrapping_add(seed.wrapping_mul(0x9e37_79b9));
-    let mixed = mix(mix(start, 16, 0x7feb_352d), 15, 0x846c_a68b);
-    ((mixed ^ (mixed >> 16)) >> 8) as f32 / (1 << 24) as f32 - 0.5
-}
-
-/// Uniform in [−scale/2, scale/2).
-fn numbers(seed: u32, count: usize, scale: f32) -> Vec<f32> {
-    (0..count as u32).map(|i| number(seed, i) * scale).collect()
-}
-
-fn labels(seed: u32, count: usize, classes: u32) -> Vec<u32> {
-    (0..count as u32).map(|i| (((number(seed, i) + 0.5) * classes as f32) as u32).min(classes - 1)).collect()
-}
 
 /// A model with its data.
 pub struct Workload {
